@@ -1,0 +1,1 @@
+"""The list of subscribers and who must not be mailed."""

@@ -1,0 +1,1 @@
+"""Edition and Issue to findings; one function a check."""

@@ -1,0 +1,258 @@
+"""Settings: newsletter.toml as typed values. Reads that one file and nothing else.
+
+No secret stands in the file. A password or key is named by where it comes
+from: an environment variable or a command (see :mod:`newsletter.credentials`).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from newsletter.addresses import Address, AddressError
+from newsletter.errors import ConfigError, Problem, Where
+from newsletter.model import Language, Line, Link, WebAddress
+
+FILE_NAME = "newsletter.toml"
+
+
+def _mailbox(text: str) -> str:
+    try:
+        return str(Address.parse(text))
+    except AddressError as error:
+        raise ValueError(str(error)) from None
+
+
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+"""An email address, checked and with an ASCII domain."""
+
+
+class _Table(BaseModel):
+    """The base of all tables: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Secret(_Table):
+    """Where a password or key comes from; exactly one of the two."""
+
+    env: str | None = Field(default=None, description="Name of an environment variable.")
+    command: list[str] | None = Field(
+        default=None, description="A program and its arguments that print the secret."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Secret:
+        if (self.env is None) == (self.command is None):
+            raise ValueError('give either env = "NAME" or command = ["program", "argument"]')
+        return self
+
+
+class Sender(_Table):
+    """Who the mail is from."""
+
+    name: Line = Field(description="Display name in From.")
+    address: Mailbox = Field(description="Address in From.")
+    reply_to: Mailbox | None = Field(default=None, description="Where answers go.")
+    bounces: Mailbox | None = Field(
+        default=None, description="Envelope sender; where bounce reports go. Default: address."
+    )
+
+
+class ListIdentity(_Table):
+    """The list, as mail programs know it."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")] = Field(
+        description="List-ID (RFC 2919), e.g. news.example.org. Never change it."
+    )
+    name: Line = Field(description="Name of the newsletter.")
+    unsubscribe_url: str = Field(
+        description="Address of one-click unsubscribe; {token} stands for the reader's token."
+    )
+
+    @model_validator(mode="after")
+    def _https(self) -> ListIdentity:
+        if not self.unsubscribe_url.startswith("https://") or (
+            self.unsubscribe_url.count("{token}") != 1
+        ):
+            raise ValueError(
+                "unsubscribe_url must start with https:// and hold {token} once (RFC 8058 3.1)"
+            )
+        return self
+
+
+class Organisation(_Table):
+    """The footer: the same in every issue."""
+
+    name: Line = Field(description="Name of the organisation.")
+    about: str | None = Field(default=None, description="One sentence: who you are.")
+    postal_address: Line = Field(description="Postal address; the law of many countries asks it.")
+    phone: Line | None = Field(default=None, description="Phone number.")
+    contact: Mailbox | None = Field(default=None, description="Address for questions.")
+    website: WebAddress | None = Field(default=None, description="Home page.")
+    follow: list[Link] = Field(default=[], description="“Follow us”: social networks.")
+    direct_access: list[Link] = Field(default=[], description="“Direct access”: useful pages.")
+    news_feed: WebAddress | None = Field(default=None, description="The news feed.")
+    past_issues: WebAddress | None = Field(default=None, description="The archive.")
+    subscribe: WebAddress | None = Field(default=None, description="The sign-up page.")
+
+
+class Audience(_Table):
+    """The list of subscribers."""
+
+    file: Path = Field(default=Path("subscribers.csv"), description="The list, CSV.")
+    fields: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]] = Field(
+        default=[], description="Further columns that merge fields may use."
+    )
+
+
+class Delivery(_Table):
+    """How mail leaves, and how fast."""
+
+    transport: Literal["mailbox", "smtp", "resend"] = Field(
+        default="mailbox", description="mailbox files mail in outbox/ and sends nothing."
+    )
+    connections: int = Field(default=4, ge=1, le=50, description="Connections at the same time.")
+    batch: int = Field(
+        default=50, ge=1, le=100, description="Recipients that one connection takes at a time."
+    )
+    rate_per_second: float = Field(
+        default=0, ge=0, description="Most messages a second; 0 is as fast as it goes."
+    )
+    retry_for_hours: float = Field(
+        default=24, gt=0, le=120, description="How long to retry who says “later”."
+    )
+
+
+class Smtp(_Table):
+    """A mail relay."""
+
+    host: str = Field(description="Name of the relay.")
+    port: int = Field(default=587, ge=1, le=65535, description="587 STARTTLS, 465 TLS, 25 relay.")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="starttls and tls verify the certificate; none only for a relay on this host.",
+    )
+    username: str | None = Field(default=None, description="User name, if the relay asks for one.")
+    password: Secret | None = Field(default=None, description="Where the password comes from.")
+    ca_file: Path | None = Field(default=None, description="Own certificate authority, PEM.")
+    timeout_s: float = Field(default=60, gt=0, le=600, description="For each answer, in seconds.")
+    final_timeout_s: float = Field(
+        default=600,
+        gt=0,
+        le=3600,
+        description="For the answer to the final dot, in seconds (RFC 5321 4.5.3.2.6: 10 min).",
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> Smtp:
+        if self.username is not None and self.password is None:
+            raise ValueError('username needs password = { env = "NAME" } beside it')
+        if self.security == "none" and self.host not in {"localhost", "127.0.0.1", "::1"}:
+            raise ValueError('security = "none" is only for a relay on this machine')
+        return self
+
+
+class Resend(_Table):
+    """The HTTP provider Resend."""
+
+    api_key: Secret = Field(description="Where the API key comes from.")
+    base_url: str = Field(default="https://api.resend.com", description="The API's address.")
+    timeout_s: float = Field(default=30, gt=0, le=600, description="For each answer, in seconds.")
+
+
+class Theme(_Table):
+    """How the mail looks and where its pictures lie."""
+
+    folder: Path = Field(default=Path("templates"), description="The theme's folder.")
+    images_url: WebAddress = Field(
+        description="Public address of issues/images/, ending with a slash."
+    )
+
+
+class Settings(_Table):
+    """All of newsletter.toml."""
+
+    language: Language = Field(default="en", description="Language of readers who named none.")
+    list: ListIdentity
+    sender: Sender
+    organisation: Organisation
+    theme: Theme
+    audience: Audience = Audience()
+    delivery: Delivery = Delivery()
+    smtp: Smtp | None = None
+    resend: Resend | None = None
+
+    @model_validator(mode="after")
+    def _transport_has_settings(self) -> Settings:
+        name = self.delivery.transport
+        if name != "mailbox" and getattr(self, name) is None:
+            raise ValueError(f'transport = "{name}" needs a table [{name}]')
+        return self
+
+
+def load_settings(path: Path) -> Settings:
+    """Read newsletter.toml.
+
+    Raises:
+        ConfigError: the file is missing, is no TOML, or a setting is wrong;
+            it names each setting and what to write.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            "There is no newsletter.toml here.",
+            where=Where(path.parent),
+            next="Run “newsletter init .” to start a project, or change to its folder.",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The settings cannot be read: {error}.",
+            where=Where(path),
+            next="Mend that line; strings stand in double quotes.",
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"The settings cannot be opened: {error.strerror}.", where=Where(path)
+        ) from None
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(
+            "Some settings cannot be used.",
+            where=Where(path),
+            problems=[
+                Problem(
+                    _sentence(item["msg"], item["type"]),
+                    Where(
+                        item="["
+                        + ".".join(map(str, item["loc"][:-1]))
+                        + "] "
+                        + str(item["loc"][-1])
+                        if item["loc"]
+                        else None
+                    ),
+                )
+                for item in error.errors()
+            ],
+            next="docs/settings.md lists every setting.",
+        ) from None
+
+
+def _sentence(message: str, kind: str) -> str:
+    if kind == "missing":
+        return "is missing."
+    if kind == "extra_forbidden":
+        return "is no setting; mind the spelling."
+    return message.removeprefix("Value error, ").rstrip(".") + "."

@@ -1,0 +1,1 @@
+"""Plan, ledger and dispatch."""

@@ -1,0 +1,1 @@
+"""Loading what an editor wrote: issues and their schema."""

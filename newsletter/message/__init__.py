@@ -1,0 +1,1 @@
+"""Edition and Recipient to Message."""

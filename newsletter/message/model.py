@@ -1,0 +1,72 @@
+"""Recipient and Message: who gets the mail, and the mail to one of them. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from newsletter.addresses import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One member of a frozen audience.
+
+    ``fields`` are further columns of the list that merge fields may use.
+    """
+
+    address: Address
+    name: str
+    language: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A message taken apart, for providers that build the MIME themselves.
+
+    ``headers`` are those the provider does not make: List-ID,
+    List-Unsubscribe and its Post, Message-ID.
+    """
+
+    from_name: str
+    from_address: str
+    reply_to: str | None
+    to_name: str
+    to_address: str
+    subject: str
+    html: str
+    text: str
+    headers: Mapping[str, str]
+
+
+class Message(Protocol):
+    """One letter to one address: the envelope (RFC 5321) and the content (RFC 5322).
+
+    Two ways to the same letter: :meth:`as_bytes` for SMTP, :meth:`as_content`
+    for providers with an API of fields. Both are deterministic.
+    """
+
+    @property
+    def envelope_from(self) -> str:
+        """MAIL FROM."""
+
+    @property
+    def envelope_to(self) -> Address:
+        """RCPT TO; exactly one."""
+
+    @property
+    def message_id(self) -> str:
+        """The Message-ID with its angle brackets; the same on every attempt."""
+
+    @property
+    def date(self) -> datetime:
+        """The Date header; the same on every attempt."""
+
+    def as_bytes(self) -> bytes:
+        """The whole message in CRLF lines, not dot-stuffed, without the final dot."""
+
+    def as_content(self) -> Content:
+        """The message taken apart."""

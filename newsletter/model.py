@@ -1,0 +1,237 @@
+"""What an editor writes: the issue, its stories and their parts. No I/O.
+
+These models are the contract between the YAML file, the templates and the
+checks; the JSON Schema that editors' tools use is generated from them. A field
+holds text as the editor wrote it. ``Markdown`` fields may hold Markdown; all
+others are plain text. Both may hold the merge fields that
+:mod:`newsletter.render.slots` describes only where their description says so.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
+_RTL_SCRIPTS = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def _clean(text: str) -> str:
+    found = _CONTROL.search(text)
+    if found:
+        raise ValueError(
+            f"contains the invisible control character U+{ord(found.group()):04X}; delete it"
+        )
+    return text
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\r" in text or "\t" in text:
+        raise ValueError("must stand on one line")
+    return _clean(text)
+
+
+def _language(text: str) -> str:
+    if not _LANGUAGE.match(text) or text == "und":
+        raise ValueError("is no language code; write one such as en, fr, ar or pt-BR")
+    return text
+
+
+def _web_address(text: str) -> str:
+    if text.startswith("mailto:") and "@" in text:
+        return text
+    if not re.match(r"https?://[^\s/]+\S*\Z", text):
+        raise ValueError("is no full web address; write it with https:// in front")
+    return text
+
+
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_one_line)
+]
+"""Plain text on one line, never empty."""
+Markdown = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_clean)
+]
+"""CommonMark with tables; raw HTML is shown as text, never interpreted."""
+Language = Annotated[str, AfterValidator(_language)]
+"""A BCP 47 tag."""
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""``https://…``, ``http://…`` or ``mailto:…``."""
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+"""Lower-case letters, digits and hyphens."""
+
+
+def direction(language: str) -> Literal["ltr", "rtl"]:
+    """Which way a language runs."""
+    return "rtl" if language.split("-", maxsplit=1)[0] in _RTL_SCRIPTS else "ltr"
+
+
+class Part(BaseModel):
+    """The base of all that is read from an issue: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Link(Part):
+    """A labelled link, with the language of what it leads to."""
+
+    label: Line = Field(description="What the reader will find there, e.g. “Report (PDF)”.")
+    url: WebAddress = Field(description="Where it leads.")
+    language: Language | None = Field(
+        default=None, description="Language of the target, when it differs from the issue's."
+    )
+
+
+class Picture(Part):
+    """A picture beside a story."""
+
+    file: Line = Field(description="File name below issues/images/.")
+    alt: Line = Field(description="What the picture shows, for readers who do not see it.")
+    credit: Line = Field(description="Who made it.")
+
+
+class Quote(Part):
+    """What somebody said, and who."""
+
+    text: Markdown = Field(description="The words, without quotation marks.")
+    by: Line = Field(description="Who said it, with their role.")
+
+
+class Background(Part):
+    """Long text: a link in the mail, in full on the web page."""
+
+    title: Line = Field(description="Label of the link, e.g. “Background information”.")
+    text: Markdown = Field(description="The text itself.")
+    url: WebAddress = Field(description="The page that carries it.")
+
+
+class Story(Part):
+    """One item of the newsletter."""
+
+    id: Slug = Field(description="Unique in the issue; never changes, it is part of links.")
+    headline: Line = Field(description="The headline.")
+    section: Slug | None = Field(
+        default=None, description="Id of the section the story belongs to, if there are sections."
+    )
+    kicker: Line | None = Field(default=None, description="A word or two above the headline.")
+    blurb: Markdown = Field(description="The story itself: a paragraph or a few.")
+    highlight: Line | None = Field(
+        default=None, description="The key figure or sentence, set large."
+    )
+    quote: Quote | None = Field(default=None, description="One quotation.")
+    image: Picture | None = Field(default=None, description="One picture.")
+    background: Background | None = Field(default=None, description="Long text behind a link.")
+    links: tuple[Link, ...] = Field(
+        default=(), description="“Read more”, reports, language versions."
+    )
+    download: Link | None = Field(default=None, description="A document to download.")
+    source: Line | None = Field(default=None, description="Where the story comes from.")
+
+
+class Section(Part):
+    """A group of stories under one heading."""
+
+    id: Slug = Field(description="What stories name in their “section”.")
+    title: Line = Field(description="The heading.")
+
+
+class Post(Part):
+    """Something the organisation posted on a social network."""
+
+    text: Line = Field(description="The words of the post.")
+    url: WebAddress = Field(description="The post itself.")
+    network: Line = Field(description="Where it was posted.")
+
+
+class Issue(Part):
+    """One issue of the newsletter in one language.
+
+    ``id`` comes from the file's name (``issues/2017-03.yaml`` → ``2017-03``)
+    and is not written in the file.
+    """
+
+    id: Slug = Field(exclude=True, description="Taken from the file's name.")
+    title: Line = Field(description="The name of the issue, e.g. “March 2017”.")
+    date: dt.date = Field(description="Day of publication, as YYYY-MM-DD.")
+    language: Language = Field(description="Language the issue is written in, e.g. en.")
+    subject: Line = Field(description="Subject of the mail. May hold merge fields.")
+    preheader: Line = Field(
+        description="The line that inboxes show after the subject. May hold merge fields."
+    )
+    greeting: Line | None = Field(
+        default=None,
+        description="First words of the mail, e.g. “Dear {{ name | friend }},”. "
+        "May hold merge fields.",
+    )
+    introduction: Markdown | None = Field(
+        default=None, description="A few sentences from the editor. May hold merge fields."
+    )
+    web_url: WebAddress | None = Field(
+        default=None, description="The page of this issue on the web, for “view in browser”."
+    )
+    lead: Slug | None = Field(
+        default=None, description="Id of the story shown first and largest; else the first."
+    )
+    sections: tuple[Section, ...] = Field(default=(), description="Sections, in order.")
+    stories: tuple[Story, ...] = Field(min_length=1, description="The stories, in order.")
+    posts: tuple[Post, ...] = Field(default=(), description="“Posted on …”.")
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Issue:
+        seen: set[str] = set()
+        for story in self.stories:
+            if story.id in seen:
+                raise ValueError(f"two stories have the id “{story.id}”; give one another id")
+            seen.add(story.id)
+        if self.lead is not None and self.lead not in seen:
+            raise ValueError(f"the lead story “{self.lead}” is none of the stories")
+        sections = {section.id for section in self.sections}
+        for story in self.stories:
+            if story.section is not None and story.section not in sections:
+                raise ValueError(
+                    f"the story “{story.id}” is in the section “{story.section}”, "
+                    "which is not listed under “sections”"
+                )
+        return self
+
+    @property
+    def direction(self) -> Literal["ltr", "rtl"]:
+        """Which way the issue's language runs."""
+        return direction(self.language)
+
+    @property
+    def lead_story(self) -> Story:
+        """The story shown first and largest."""
+        return next((s for s in self.stories if s.id == self.lead), self.stories[0])
+
+    @property
+    def grouped(self) -> tuple[tuple[Section | None, tuple[Story, ...]], ...]:
+        """All stories but the lead, in reading order, by section.
+
+        Stories without a section come first, under ``None``. Empty groups are
+        left out. HTML and text both walk this, so their order cannot differ.
+        """
+        lead = self.lead_story
+        groups: list[tuple[Section | None, tuple[Story, ...]]] = []
+        for section in (None, *self.sections):
+            name = section.id if section else None
+            stories = tuple(s for s in self.stories if s.section == name and s.id != lead.id)
+            if stories:
+                groups.append((section, stories))
+        return tuple(groups)
+
+    @property
+    def reading_order(self) -> tuple[Story, ...]:
+        """All stories as the reader meets them: the lead, then section by section."""
+        return (self.lead_story, *(s for _, stories in self.grouped for s in stories))

@@ -1,0 +1,1 @@
+"""The edition in a browser, before it is sent."""

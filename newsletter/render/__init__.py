@@ -1,0 +1,1 @@
+"""Issue to Edition, without I/O."""

@@ -1,0 +1,46 @@
+"""The edition: an issue compiled in one language, with its slots still open. No I/O.
+
+An edition is what a person approves, what the ledger freezes and what every
+message is composed from. Its fingerprint covers all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from newsletter.render.slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One issue in one language, ready to be bound to recipients.
+
+    ``subject``, ``preheader``, ``html`` and ``text`` hold slot tokens; ``slots``
+    lists every token that occurs in them, and no other.
+    """
+
+    issue_id: str
+    language: str
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    slots: tuple[Slot, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all of the edition, in hex: the same bytes, the same print."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The edition as canonical JSON: what the ledger keeps."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Edition:
+        """Read back what :meth:`to_json` wrote."""
+        data = json.loads(text)
+        data["slots"] = tuple(Slot(**slot) for slot in data["slots"])
+        return cls(**data)

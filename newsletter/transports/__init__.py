@@ -1,0 +1,1 @@
+"""Ways out: SMTP, the mailbox and HTTP providers."""
