@@ -3,14 +3,15 @@
 These models are the contract between the YAML file, the templates and the
 checks; the JSON Schema that editors' tools use is generated from them. A field
 holds text as the editor wrote it. ``Markdown`` fields may hold Markdown; all
-others are plain text. Both may hold the merge fields that
-:mod:`newsletter.render.slots` describes only where their description says so.
+others are plain text. Both may hold merge fields (:data:`MERGE_FIELD`) only
+where their description says so.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -70,6 +71,40 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 """``https://…``, ``http://…`` or ``mailto:…``."""
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 """Lower-case letters, digits and hyphens."""
+
+
+MERGE_FIELD = re.compile(
+    r"\{\{\s*(?P<field>[a-z][a-z0-9_]*)\s*"
+    r"(?:\|\s*(?P<fallback>[^{}|\s]+(?:[^\S\n]+[^{}|\s]+)*)?\s*)?\}\}"
+)
+"""``{{ name | friend }}``: a field of the reader, and what stands there without a value.
+
+The group ``fallback`` is None where none is written. The words of a fallback
+are matched one by one, so that no text makes the search slow.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeField:
+    """One merge field: the reader's field and what stands there without a value."""
+
+    field: str
+    fallback: str = ""
+
+
+def split_merge_fields(text: str) -> tuple[str | MergeField, ...]:
+    """Take a text apart into plain pieces and merge fields, in order, without empty pieces.
+
+    What looks like a merge field but is none stays in its plain piece; the
+    loader refuses an issue with such a piece, so rendering never meets one.
+    """
+    pieces: list[str | MergeField] = []
+    end = 0
+    for found in MERGE_FIELD.finditer(text):
+        pieces += [text[end : found.start()], MergeField(found["field"], found["fallback"] or "")]
+        end = found.end()
+    pieces.append(text[end:])
+    return tuple(piece for piece in pieces if piece)
 
 
 def direction(language: str) -> Literal["ltr", "rtl"]:
