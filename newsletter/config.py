@@ -146,6 +146,9 @@ class Smtp(_Table):
     username: str | None = Field(default=None, description="User name, if the relay asks for one.")
     password: Secret | None = Field(default=None, description="Where the password comes from.")
     ca_file: Path | None = Field(default=None, description="Own certificate authority, PEM.")
+    messages_per_connection: int = Field(
+        default=100, ge=1, le=10000, description="Then a connection is renewed."
+    )
     timeout_s: float = Field(default=60, gt=0, le=600, description="For each answer, in seconds.")
     final_timeout_s: float = Field(
         default=600,

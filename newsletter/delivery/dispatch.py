@@ -1,0 +1,318 @@
+"""Dispatch: works a campaign's queue off over a pool of sessions.
+
+Each worker thread owns one session: it claims a batch, lets the transport
+hand it over, and returns to the queue what was not attempted. All writing goes
+through one :class:`newsletter.delivery.writer.Writer`. What an outcome means
+for the run is decided here; transports only report.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
+from newsletter.clock import Clock
+from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.ledger.deliveries import Claim
+from newsletter.delivery.pacing import Pace
+from newsletter.delivery.retry import next_attempt_at
+from newsletter.delivery.states import Step
+from newsletter.delivery.writer import Pending, Writer
+from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
+from newsletter.message.compose import Uncomposable
+from newsletter.message.model import Message, Recipient
+from newsletter.transports.protocol import (
+    Accepted,
+    Deferred,
+    InDoubt,
+    Outcome,
+    Rejected,
+    Scope,
+    Session,
+    Transport,
+)
+
+_REFUSALS_IN_A_ROW = 20
+"""So many refusals with no acceptance between them are the relay's word about us."""
+
+
+class Composes(Protocol):
+    """Makes the message for one recipient from the edition of their language."""
+
+    def __call__(self, recipient: Recipient, *, date: datetime) -> Message:
+        """Compose.
+
+        Raises:
+            Uncomposable: there is something about this recipient; others may be fine.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How a run may use the transport."""
+
+    connections: int
+    batch: int
+    rate_per_second: float
+    retry_for_s: float
+
+
+class Run:
+    """One run over a campaign's queue.
+
+    Args:
+        ledger: open, and used by nobody else until :meth:`execute` returns.
+        campaign: whose queue.
+        compose: makes messages.
+        transport: the way out.
+        limits: how it may be used.
+        clock: tells the time.
+        run_id: names this run's claims; unique.
+        on_outcome: called from worker threads after each outcome, for progress.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        campaign: Campaign,
+        *,
+        compose: Composes,
+        transport: Transport,
+        limits: Limits,
+        clock: Clock,
+        run_id: str,
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        self._ledger = ledger
+        self._campaign = campaign
+        self._compose = compose
+        self._transport = transport
+        self._limits = limits
+        self._clock = clock
+        self._run_id = run_id
+        self._on_outcome = on_outcome
+        self._pace = Pace(limits.rate_per_second, clock)
+        self._stopping = threading.Event()
+        self._failure: NewsletterError | None = None
+        self._failure_lock = threading.Lock()
+        self._refusals = 0
+
+    def stop(self) -> None:
+        """Ask the run to end: what is attempted is finished, nothing new is attempted."""
+        self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was asked to end."""
+        return self._stopping.is_set()
+
+    def execute(self) -> None:
+        """Work until nothing is due, the run is stopped, or the transport refuses.
+
+        Raises:
+            TransportStopped: the server, the account or the letter was refused.
+            LedgerRefused: nothing can be recorded any more.
+        """
+        self._settle_leftovers()
+        writer = Writer(self._ledger)
+        workers = [
+            threading.Thread(target=self._work, args=(writer,), name=f"worker-{number}")
+            for number in range(self._limits.connections)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            _join(worker)
+        writer.close()
+        if writer.failed is not None:
+            raise writer.failed
+        if self._failure is not None and self._something_is_due():
+            raise self._failure
+
+    def _something_is_due(self) -> bool:
+        tally = self._ledger.campaigns.tally(self._campaign)
+        return tally.open > 0
+
+    def _settle_leftovers(self) -> None:
+        now = self._now()
+        with self._ledger.transaction():
+            self._ledger.deliveries.recover(self._campaign.id, now=now)
+            self._ledger.deliveries.expire(
+                self._campaign.id, older_than=now - self._limits.retry_for_s, now=now
+            )
+
+    def _work(self, writer: Writer) -> None:
+        session = self._transport.open()
+        try:
+            while not self.stopping:
+                claims = self._claim(writer)
+                if not claims:
+                    return
+                self._hand_over(session, claims, writer)
+        except TransportStopped as error:
+            # This connection is not to be had; others may still do the work,
+            # for example where the relay allows fewer of them.
+            self._remember(error)
+        except NewsletterError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a dead worker must stop the run and say so
+            self._fail(
+                TransportStopped(
+                    f"The {self._transport.name} transport stopped on a fault of this "
+                    f"program: {error!r}.",
+                    next="Nobody was lost; please report this, then run “newsletter resume”.",
+                )
+            )
+        finally:
+            session.close()
+
+    def _claim(self, writer: Writer) -> list[Claim]:
+        count = min(self._limits.batch, self._transport.batch_size)
+        if self._pace.limited:
+            # Leave is taken for whole batches, so at a low rate batches are small.
+            count = max(1, min(count, int(self._limits.rate_per_second / self._limits.connections)))
+        claims = writer.submit(
+            lambda: self._ledger.deliveries.claim(
+                self._campaign.id, run=self._run_id, count=count, now=self._now()
+            )
+        ).wait()
+        self._pace.take(len(claims))
+        return claims
+
+    def _hand_over(self, session: Session, claims: Sequence[Claim], writer: Writer) -> None:
+        journal = _Journal(self, writer)
+        try:
+            messages = list(self._composed(claims, journal))
+            if messages:
+                session.deliver(messages, journal)
+        finally:
+            journal.settle()
+
+    def _composed(self, claims: Iterable[Claim], journal: _Journal) -> Iterable[Message]:
+        for claim in claims:
+            try:
+                message = self._compose(claim.recipient, date=claim.date)
+            except Uncomposable as error:
+                journal.refuse(claim, Rejected(str(error)))
+                continue
+            journal.expect(message, claim)
+            yield message
+
+    def note(self, claim: Claim, outcome: Outcome) -> bool:
+        """Write an outcome down; on the writer's thread."""
+        now = self._now()
+        record = partial(self._ledger.deliveries.record, claim, run=self._run_id, now=now)
+        match outcome:
+            case Accepted():
+                return record(Step.ACCEPT, reply=outcome.reply, provider_id=outcome.provider_id)
+            case InDoubt():
+                return record(Step.DOUBT, reply=outcome.reason)
+            case Rejected(scope=Scope.RECIPIENT):
+                return record(Step.REJECT, reply=outcome.reply)
+            case Deferred(scope=Scope.RECIPIENT):
+                at = next_attempt_at(now=now, attempt=claim.number, asked_s=outcome.retry_after_s)
+                return record(Step.DEFER, reply=outcome.reply, next_attempt_at=at)
+            case _:
+                # The letter or the account was refused, not this person: they
+                # are due again as soon as somebody has mended it.
+                return record(Step.DEFER, reply=outcome.reply, next_attempt_at=now)
+
+    def return_unreported(self, claims: Sequence[Claim]) -> None:
+        """Settle what a transport took and said nothing of; on the writer's thread."""
+        for claim in claims:
+            # Only a row that is attempting can be put in doubt, only one that
+            # is claimed released; each row takes the step that fits.
+            self.note(claim, InDoubt("The transport ended without an answer."))
+        self._ledger.deliveries.release(claims, run=self._run_id, now=self._now())
+
+    def judge(self, outcome: Outcome) -> None:
+        """Decide what an outcome means for the run; on the worker's thread."""
+        if isinstance(outcome, Rejected | Deferred) and outcome.scope is not Scope.RECIPIENT:
+            whom = "the letter or its sender" if outcome.scope is Scope.CAMPAIGN else "our mail"
+            self._fail(
+                TransportStopped(
+                    f"The other side does not take {whom}: {outcome.reply}",
+                    next="Mend what it names, then run “newsletter resume”.",
+                )
+            )
+        elif self._refused_in_a_row(outcome) >= _REFUSALS_IN_A_ROW:
+            self._fail(
+                TransportStopped(
+                    f"{_REFUSALS_IN_A_ROW} recipients in a row were refused, the last with: "
+                    f"{_words(outcome)}",
+                    next="The relay probably refuses us, not them. Ask who runs it, then run "
+                    "“newsletter resume”.",
+                )
+            )
+        self._on_outcome(outcome)
+
+    def _refused_in_a_row(self, outcome: Outcome) -> int:
+        with self._failure_lock:
+            if isinstance(outcome, Rejected):
+                self._refusals += 1
+            elif isinstance(outcome, Accepted):
+                self._refusals = 0
+            return self._refusals
+
+    def write_ahead(self, claims: Sequence[Claim]) -> bool:
+        """Make the durable record; on the writer's thread."""
+        if self.stopping:
+            return False
+        return self._ledger.deliveries.write_ahead(claims, run=self._run_id, now=self._now())
+
+    def _fail(self, error: NewsletterError) -> None:
+        self._remember(error)
+        self._stopping.set()
+
+    def _remember(self, error: NewsletterError) -> None:
+        with self._failure_lock:
+            # The ledger's trouble matters more: it is why the transport was stopped.
+            if self._failure is None or isinstance(error, LedgerRefused):
+                self._failure = error
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+class _Journal:
+    """One worker's batch as the transport sees it."""
+
+    def __init__(self, run: Run, writer: Writer) -> None:
+        self._run = run
+        self._writer = writer
+        self._claims: dict[str, Claim] = {}
+
+    def expect(self, message: Message, claim: Claim) -> None:
+        self._claims[message.message_id] = claim
+
+    def settle(self) -> None:
+        """Nothing more comes: return to the queue what was never attempted."""
+        left = tuple(self._claims.values())
+        if left:
+            self._writer.submit(lambda: self._run.return_unreported(left), keep=True)
+
+    def attempt(self, messages: Sequence[Message]) -> Pending[bool]:
+        claims = [self._claims[message.message_id] for message in messages]
+        return self._writer.submit(lambda: self._run.write_ahead(claims))
+
+    def record(self, message: Message, outcome: Outcome) -> None:
+        self.refuse(self._claims.pop(message.message_id), outcome)
+
+    def refuse(self, claim: Claim, outcome: Outcome) -> None:
+        self._writer.submit(lambda: self._run.note(claim, outcome), keep=True)
+        self._run.judge(outcome)
+
+
+def _words(outcome: Outcome) -> str:
+    return outcome.reason if isinstance(outcome, InDoubt) else outcome.reply
+
+
+def _join(worker: threading.Thread) -> None:
+    """Wait for a thread so that Ctrl-C still reaches the main thread."""
+    while worker.is_alive():
+        worker.join(timeout=0.2)

@@ -1,0 +1,5 @@
+"""The ledger: who gets what, where it is, and who must not be mailed. All SQL is here."""
+
+from newsletter.delivery.ledger.ledger import Ledger
+
+__all__ = ["Ledger"]

@@ -1,0 +1,198 @@
+"""Campaigns: frozen in one transaction, then never changed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from newsletter.delivery.ledger.database import Database
+from newsletter.delivery.plan import Plan
+from newsletter.delivery.states import HAS_OR_MAY_HAVE, State
+from newsletter.delivery.tally import Tally
+from newsletter.errors import LedgerRefused, Where
+from newsletter.render.edition import Edition
+
+_HAS = ", ".join(f"'{state}'" for state in sorted(HAS_OR_MAY_HAVE))
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One frozen send of an issue to an audience."""
+
+    id: str
+    issue: str
+    round: int
+    frozen_at: datetime
+    planned: int
+    fingerprint: str
+    letterhead: str
+    excluded: Mapping[str, int]
+
+
+class Campaigns:
+    """The table of campaigns, and the freeze that writes it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def freeze(
+        self,
+        plan: Plan,
+        *,
+        editions: Mapping[str, Edition],
+        letterhead: str,
+        fingerprint: str,
+        now: datetime,
+        again: bool = False,
+    ) -> Campaign:
+        """Write campaign, editions and audience, all or nothing.
+
+        Args:
+            plan: who gets it.
+            editions: by language; one for each language of the plan.
+            letterhead: what besides the edition goes into every message, as JSON.
+            fingerprint: of editions and letterhead.
+            now: the time, for the record.
+            again: a person asked that those who have the issue get it once more.
+
+        Raises:
+            LedgerRefused: somebody in the plan was put into another campaign of
+                the issue meanwhile, or nothing can be written. Nothing is frozen.
+        """
+        with self._database.transaction():
+            round_ = self._round(plan.issue) + (1 if again else 0)
+            (earlier,) = self._database.execute(
+                "SELECT COUNT(*) FROM campaign WHERE issue = ?", (plan.issue,)
+            ).fetchone()
+            campaign = Campaign(
+                id=f"{plan.issue}.{earlier + 1}",
+                issue=plan.issue,
+                round=round_,
+                frozen_at=now,
+                planned=len(plan.recipients),
+                fingerprint=fingerprint,
+                letterhead=letterhead,
+                excluded={str(reason): count for reason, count in plan.excluded.items()},
+            )
+            self._insert(campaign, plan, editions)
+            (frozen,) = self._database.execute(
+                "SELECT COUNT(*) FROM delivery WHERE campaign = ?", (campaign.id,)
+            ).fetchone()
+            if frozen != campaign.planned:
+                raise LedgerRefused(
+                    f"{campaign.planned} recipients were planned, but {frozen} were written.",
+                    next="Nothing was frozen or sent; run the command again.",
+                )
+        return campaign
+
+    def _insert(self, campaign: Campaign, plan: Plan, editions: Mapping[str, Edition]) -> None:
+        now = campaign.frozen_at.timestamp()
+        self._database.execute(
+            "INSERT INTO campaign VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                campaign.id,
+                campaign.issue,
+                campaign.round,
+                now,
+                campaign.planned,
+                campaign.fingerprint,
+                campaign.letterhead,
+                json.dumps(dict(campaign.excluded), sort_keys=True),
+            ),
+        )
+        for language, edition in editions.items():
+            self._database.execute(
+                "INSERT INTO edition VALUES (?, ?, ?)", (campaign.id, language, edition.to_json())
+            )
+        try:
+            self._database.executemany(
+                "INSERT INTO delivery (campaign, issue, round, address, tag, name, language,"
+                " fields, state, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        campaign.id,
+                        campaign.issue,
+                        campaign.round,
+                        planned.recipient.address.key,
+                        planned.tag,
+                        planned.recipient.name,
+                        planned.recipient.language,
+                        json.dumps(dict(planned.recipient.fields), ensure_ascii=False),
+                        State.PENDING,
+                        now,
+                    )
+                    for planned in plan.recipients
+                ),
+            )
+        except sqlite3.IntegrityError:
+            raise LedgerRefused(
+                "Somebody on the list is already in another campaign of this issue.",
+                where=Where(item=f"issue {plan.issue}"),
+                next="Nothing was frozen or sent; run the command again for a new plan.",
+            ) from None
+
+    def _round(self, issue: str) -> int:
+        (highest,) = self._database.execute(
+            "SELECT COALESCE(MAX(round), 1) FROM campaign WHERE issue = ?", (issue,)
+        ).fetchone()
+        return int(highest)
+
+    def of_issue(self, issue: str) -> tuple[Campaign, ...]:
+        """All campaigns of an issue, oldest first."""
+        return self._select("WHERE issue = ? ORDER BY frozen_at, id", (issue,))
+
+    def all(self) -> tuple[Campaign, ...]:
+        """All campaigns, oldest first."""
+        return self._select("ORDER BY frozen_at, id", ())
+
+    def _select(self, clause: str, parameters: tuple[object, ...]) -> tuple[Campaign, ...]:
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT id, issue, round, frozen_at, planned, fingerprint, letterhead, excluded"
+                f" FROM campaign {clause}",
+                parameters,
+            ).fetchall()
+        return tuple(_campaign(row) for row in rows)
+
+    def editions(self, campaign: Campaign) -> dict[str, Edition]:
+        """The frozen editions by language."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT language, content FROM edition WHERE campaign = ?", (campaign.id,)
+            ).fetchall()
+        return {language: Edition.from_json(content) for language, content in rows}
+
+    def tally(self, campaign: Campaign) -> Tally:
+        """How many are in which state, counted now."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT state, COUNT(*) FROM delivery WHERE campaign = ? GROUP BY state",
+                (campaign.id,),
+            ).fetchall()
+        return Tally(campaign.planned, {State(state): count for state, count in rows})
+
+    def has_it(self, issue: str) -> frozenset[str]:
+        """Address keys of those who have the issue, may have it, or will get it."""
+        with self._database.errors():
+            rows = self._database.execute(
+                f"SELECT DISTINCT address FROM delivery WHERE issue = ? AND state IN ({_HAS})",
+                (issue,),
+            )
+            return frozenset(address for (address,) in rows)
+
+
+def _campaign(row: tuple[Any, ...]) -> Campaign:
+    return Campaign(
+        id=row[0],
+        issue=row[1],
+        round=row[2],
+        frozen_at=datetime.fromtimestamp(row[3], UTC),
+        planned=row[4],
+        fingerprint=row[5],
+        letterhead=row[6],
+        excluded=json.loads(row[7]),
+    )

@@ -1,0 +1,242 @@
+"""The ledger's SQLite file: opening, schema, transactions, and errors in our words.
+
+Durability (docs/ledger.md): WAL with ``synchronous=FULL``, so that a commit has
+been through fsync before it returns; NORMAL could forget an accepted message
+after a power cut and mail it again. One writing connection; writers take the
+lock at BEGIN, never in the middle.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from newsletter.delivery.states import HAS_OR_MAY_HAVE, State
+from newsletter.errors import LedgerRefused, Where
+
+SCHEMA_VERSION = 1
+
+
+def _words(states: frozenset[State]) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
+
+
+_SCHEMA = f"""
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE campaign (
+    id TEXT PRIMARY KEY,
+    issue TEXT NOT NULL,
+    round INTEGER NOT NULL,        -- 1; each “send --again” adds one
+    frozen_at REAL NOT NULL,       -- seconds since the epoch, as all times here
+    planned INTEGER NOT NULL,      -- rows frozen in the same transaction
+    fingerprint TEXT NOT NULL,     -- editions and letterhead: what resume compares
+    letterhead TEXT NOT NULL,      -- JSON: sender and list as frozen
+    excluded TEXT NOT NULL         -- JSON: who of the list was left out, counts by reason
+) WITHOUT ROWID;
+
+CREATE TABLE edition (
+    campaign TEXT NOT NULL REFERENCES campaign (id),
+    language TEXT NOT NULL,
+    content TEXT NOT NULL,         -- JSON, see render/edition.py
+    PRIMARY KEY (campaign, language)
+) WITHOUT ROWID;
+
+CREATE TABLE delivery (
+    id INTEGER PRIMARY KEY,
+    campaign TEXT NOT NULL REFERENCES campaign (id),
+    issue TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    address TEXT NOT NULL,         -- Address.key
+    tag BLOB NOT NULL,             -- keyed hash of the address, see message/keys.py
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,        -- of the edition this person gets
+    fields TEXT NOT NULL,          -- JSON: further columns of the list
+    state TEXT NOT NULL CHECK (state IN ({_words(frozenset(State))})),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    dated_at REAL,                 -- the Date header: first claim, kept on every attempt
+    first_attempt_at REAL,         -- when retrying began
+    next_attempt_at REAL NOT NULL DEFAULT 0,
+    run TEXT,                      -- who holds the claim
+    reply TEXT NOT NULL DEFAULT '',
+    provider_id TEXT,
+    changed_at REAL NOT NULL,
+    UNIQUE (campaign, address)
+);
+-- An issue reaches an address once: a second copy cannot even be written down.
+CREATE UNIQUE INDEX once ON delivery (issue, round, address)
+    WHERE state IN ({_words(HAS_OR_MAY_HAVE)});
+CREATE INDEX queue ON delivery (campaign, state, next_attempt_at);
+
+CREATE TABLE attempt (
+    delivery INTEGER NOT NULL REFERENCES delivery (id),
+    number INTEGER NOT NULL,
+    run TEXT NOT NULL,
+    started_at REAL NOT NULL,
+    ended_at REAL,
+    outcome TEXT,                  -- NULL: the answer was never written down
+    reply TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (delivery, number)
+) WITHOUT ROWID;
+
+CREATE TABLE suppression (
+    id INTEGER PRIMARY KEY,
+    tag BLOB NOT NULL,             -- keyed hash: the list of who left names nobody
+    reason TEXT NOT NULL,
+    source TEXT NOT NULL,
+    at REAL NOT NULL,
+    UNIQUE (tag, reason)
+);
+-- Append-only: no import and no restored backup can bring back who left.
+CREATE TRIGGER suppression_stays BEFORE DELETE ON suppression
+    BEGIN SELECT RAISE(ABORT, 'suppressions are never deleted'); END;
+CREATE TRIGGER suppression_is_final BEFORE UPDATE ON suppression
+    BEGIN SELECT RAISE(ABORT, 'suppressions are never changed'); END;
+"""
+
+
+class Database:
+    """One connection to the ledger's file; used by one thread at a time.
+
+    Args:
+        path: the file; created, readable by its owner alone, if it is missing.
+        create: whether a missing file is created.
+
+    Raises:
+        LedgerRefused: the file is missing (without ``create``), is no ledger,
+            is newer than this program, damaged, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self.path = path
+        fresh = not path.exists()
+        if fresh and not create:
+            raise LedgerRefused(
+                "Nothing has been sent from here yet: there is no ledger.",
+                where=Where(path),
+                next="“newsletter send ISSUE” starts one.",
+            )
+        try:
+            if fresh:
+                # 0600 from the first moment: the file holds addresses.
+                os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=10
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise self._refusal(error) from None
+        with self.errors():
+            self._prepare()
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = FULL")
+        run("PRAGMA foreign_keys = ON")
+        (level,) = run("PRAGMA synchronous").fetchone()
+        if level < 2:  # some builds override it; then no promise could be kept
+            raise LedgerRefused("This SQLite cannot write durably.", where=Where(self.path))
+        (version,) = run("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise LedgerRefused(
+                "The ledger was written by a newer version of this program.",
+                where=Where(self.path),
+                next="Update the program; nothing was changed.",
+            )
+        if version == 0:
+            self._create()
+
+    def _create(self) -> None:
+        with self.transaction():
+            # Another process may have created it while this one waited for the lock.
+            if self._connection.execute("PRAGMA user_version").fetchone() == (0,):
+                for statement in _statements(_SCHEMA):
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def execute(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        """Run one statement."""
+        return self._connection.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterator[tuple[object, ...]]) -> sqlite3.Cursor:
+        """Run one statement for each row."""
+        return self._connection.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and on disk when the block ends.
+
+        Raises:
+            LedgerRefused: the disk is full or read-only, the file is damaged,
+                or another process keeps it locked. Nothing of the block stays.
+        """
+        with self.errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # A full disk may have ended the transaction already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Translate SQLite's errors; used around every read as well."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._refusal(error) from error
+
+    def close(self) -> None:
+        """Close the connection. Never raises."""
+        try:
+            self._connection.close()
+        except sqlite3.Error:
+            return
+
+    def _refusal(self, error: Exception) -> LedgerRefused:
+        code = getattr(error, "sqlite_errorcode", None)
+        primary = code & 0xFF if isinstance(code, int) else None
+        what, following = _ADVICE.get(
+            primary,
+            (f"The ledger cannot be used: {error}.", "Nothing was changed; mend this first."),
+        )
+        return LedgerRefused(what, where=Where(self.path), next=following)
+
+
+_SAFE = "What was recorded stays recorded; then run “newsletter resume ISSUE”."
+_ADVICE: dict[int | None, tuple[str, str]] = {
+    sqlite3.SQLITE_FULL: ("The disk is full, so nothing more can be recorded or sent.",
+                          f"Free some space. {_SAFE}"),
+    sqlite3.SQLITE_IOERR: ("The disk does not take what the ledger writes.",
+                           f"Look at the disk and its free space. {_SAFE}"),
+    sqlite3.SQLITE_READONLY: ("The ledger is read-only, so nothing can be recorded or sent.",
+                              "Give yourself write permission for the file and its folder."),
+    sqlite3.SQLITE_CANTOPEN: ("The ledger cannot be opened.",
+                              "Look at the permissions of the file and its folder."),
+    sqlite3.SQLITE_BUSY: ("Another program keeps the ledger locked.",
+                          "Close it, or wait until its send is done."),
+    sqlite3.SQLITE_CORRUPT: ("The ledger is damaged.",
+                             "Keep the file, restore the latest backup beside it, and ask for "
+                             "help before sending: who has the mail is written only there."),
+    sqlite3.SQLITE_NOTADB: ("This file is no ledger.",
+                            "Move it away if it is not needed; see docs/ledger.md."),
+}  # fmt: skip
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Single statements; executescript() would commit the open transaction."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""

@@ -1,0 +1,274 @@
+"""Deliveries: each recipient's way through the states, by compare-and-set.
+
+Every change names the states it may start from (states.TRANSITIONS) and, while
+a run owns the row, the run; a row that is elsewhere stays as it is. The methods
+run inside a transaction that the caller opened, so that many of them share
+one fsync.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from newsletter.addresses import Address
+from newsletter.delivery.ledger.database import Database
+from newsletter.delivery.states import TRANSITIONS, State, Step, sources
+from newsletter.message.model import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery that a run holds. ``number`` is that of its next attempt."""
+
+    id: int
+    recipient: Recipient
+    number: int
+    date: datetime
+    first_attempt_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delivery as a person sees it."""
+
+    id: int
+    address: str
+    state: State
+    attempts: int
+    reply: str
+    changed_at: datetime
+    next_attempt_at: datetime | None
+
+
+def _step_sql(step: Step, assignments: str, condition: str) -> str:
+    targets = set(TRANSITIONS[step].values())
+    (target,) = targets
+    states = ", ".join(f"'{state}'" for state in sources(step))
+    return (
+        f"UPDATE delivery SET state = '{target}', changed_at = ?{assignments}"
+        f" WHERE state IN ({states}) AND {condition}"
+    )
+
+
+_LEFT = "EXISTS (SELECT 1 FROM suppression WHERE suppression.tag = delivery.tag)"
+_DUE = "SELECT id FROM delivery WHERE campaign = ? AND state = ? AND next_attempt_at <= ? LIMIT ?"
+_CLAIM = _step_sql(Step.CLAIM, ", run = ?, dated_at = COALESCE(dated_at, ?)", f"id IN ({_DUE})") + (
+    " RETURNING id, address, name, language, fields, attempts, dated_at, first_attempt_at"
+)
+_SUPPRESS = _step_sql(Step.SUPPRESS, "", f"id = ? AND {_LEFT}")
+_WRITE_AHEAD = _step_sql(
+    Step.WRITE_AHEAD,
+    ", attempts = ?, first_attempt_at = COALESCE(first_attempt_at, ?)",
+    "id = ? AND run = ?",
+)
+_RELEASE = _step_sql(Step.RELEASE, ", run = NULL", "id = ? AND run = ?")
+_OUTCOMES = {
+    step: _step_sql(
+        step,
+        ", attempts = ?, reply = ?, provider_id = ?, next_attempt_at = ?,"
+        " first_attempt_at = COALESCE(first_attempt_at, ?), run = NULL",
+        "id = ? AND run = ?",
+    )
+    for step in (Step.ACCEPT, Step.REJECT, Step.DEFER, Step.DOUBT)
+}
+_EVIDENCE = _step_sql(Step.EVIDENCE, ", reply = ?, provider_id = ?", "id = ?")
+_EXPIRE = _step_sql(Step.EXPIRE, "", "campaign = ? AND first_attempt_at < ?")
+_BY_HAND = {
+    Step.ASSUME: _step_sql(Step.ASSUME, ", reply = ?", "id = ?"),
+    Step.RESEND: _step_sql(Step.RESEND, ", reply = ?, next_attempt_at = 0", "id = ?"),
+}
+_BEGIN_ATTEMPT = "INSERT INTO attempt (delivery, number, run, started_at) VALUES (?, ?, ?, ?)"
+_END_ATTEMPT = (
+    "INSERT INTO attempt (delivery, number, run, started_at, ended_at, outcome, reply)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery, number) DO UPDATE"
+    " SET ended_at = excluded.ended_at, outcome = excluded.outcome, reply = excluded.reply"
+)
+
+
+class Deliveries:
+    """The rows of one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, campaign: str, *, run: str, count: int, now: float) -> list[Claim]:
+        """Take up to ``count`` deliveries that are due, first attempts before retries."""
+        claims: list[Claim] = []
+        for state in (State.PENDING, State.DEFERRED):
+            wanted = count - len(claims)
+            if wanted > 0:
+                rows = self._database.execute(
+                    _CLAIM, (now, run, now, campaign, state, now, wanted)
+                ).fetchall()
+                claims.extend(_claim(row) for row in rows)
+        return claims
+
+    def write_ahead(self, claims: Sequence[Claim], *, run: str, now: float) -> bool:
+        """Record ``attempting`` for all of ``claims``, or for none of them.
+
+        Who was suppressed meanwhile is marked so. Then, or when a claim was
+        lost, the others stay claimed.
+
+        Returns:
+            Whether all may go.
+        """
+        suppressed = [claim for claim in claims if self._suppress(claim, now)]
+        if suppressed:
+            return False
+        for done, claim in enumerate(claims):
+            changed = self._database.execute(
+                _WRITE_AHEAD, (now, claim.number, now, claim.id, run)
+            ).rowcount
+            if changed != 1:
+                self._take_back(claims[:done], run, now)
+                return False
+            self._database.execute(_BEGIN_ATTEMPT, (claim.id, claim.number, run, now))
+        return True
+
+    def _suppress(self, claim: Claim, now: float) -> bool:
+        return self._database.execute(_SUPPRESS, (now, claim.id)).rowcount == 1
+
+    def _take_back(self, claims: Sequence[Claim], run: str, now: float) -> None:
+        # Still inside the uncommitted transaction: for everybody else these
+        # rows were never attempting, so this is no step of the state table.
+        for claim in claims:
+            self._database.execute(
+                "UPDATE delivery SET state = 'claimed', attempts = ?, changed_at = ?"
+                " WHERE id = ? AND run = ?",
+                (claim.number - 1, now, claim.id, run),
+            )
+            self._database.execute(
+                "DELETE FROM attempt WHERE delivery = ? AND number = ?", (claim.id, claim.number)
+            )
+
+    def record(
+        self,
+        claim: Claim,
+        step: Step,
+        *,
+        run: str,
+        reply: str,
+        now: float,
+        provider_id: str | None = None,
+        next_attempt_at: float = 0,
+    ) -> bool:
+        """Note an outcome: ``step`` is ACCEPT, REJECT, DEFER or DOUBT.
+
+        A late acceptance upgrades a row that was put in doubt meanwhile.
+
+        Returns:
+            Whether the row changed; False when this run had lost it.
+        """
+        changed = self._database.execute(
+            _OUTCOMES[step],
+            (now, claim.number, reply, provider_id, next_attempt_at, now, claim.id, run),
+        ).rowcount
+        if changed == 0 and step is Step.ACCEPT:
+            changed = self._database.execute(
+                _EVIDENCE, (now, reply, provider_id, claim.id)
+            ).rowcount
+        if changed:
+            self._database.execute(
+                _END_ATTEMPT, (claim.id, claim.number, run, now, now, str(step), reply)
+            )
+        return bool(changed)
+
+    def release(self, claims: Sequence[Claim], *, run: str, now: float) -> None:
+        """Return claims that were not attempted to the queue."""
+        for claim in claims:
+            self._database.execute(_RELEASE, (now, claim.id, run))
+
+    def recover(self, campaign: str, *, now: float) -> int:
+        """Settle what a run that died left behind; call only while holding the lock.
+
+        Claimed rows go back to the queue. Attempting rows become in doubt:
+        the other side may have them.
+
+        Returns:
+            How many are newly in doubt.
+        """
+        orphans = TRANSITIONS[Step.ORPHAN]
+        self._database.execute(
+            "UPDATE delivery SET state = ?, run = NULL, changed_at = ?"
+            " WHERE campaign = ? AND state = ?",
+            (orphans[State.CLAIMED], now, campaign, State.CLAIMED),
+        )
+        return self._database.execute(
+            "UPDATE delivery SET state = ?, run = NULL, changed_at = ?, reply = ?"
+            " WHERE campaign = ? AND state = ?",
+            (
+                orphans[State.ATTEMPTING],
+                now,
+                "The program ended before the answer was recorded.",
+                campaign,
+                State.ATTEMPTING,
+            ),
+        ).rowcount
+
+    def expire(self, campaign: str, *, older_than: float, now: float) -> int:
+        """Give up those whose first attempt was before ``older_than``."""
+        return self._database.execute(_EXPIRE, (now, campaign, older_than)).rowcount
+
+    def decide(self, delivery: int, step: Step, *, note: str, now: float) -> bool:
+        """A person settles a doubt: ASSUME it arrived, or RESEND it.
+
+        Returns:
+            Whether the delivery was in doubt and now is not.
+        """
+        with self._database.transaction():
+            cursor = self._database.execute(_BY_HAND[step], (now, note, delivery))
+        return cursor.rowcount == 1
+
+    def held(self, campaign: str, *states: State) -> tuple[Held, ...]:
+        """The deliveries in ``states``, for a person to read."""
+        marks = ", ".join("?" for _ in states)
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT id, address, state, attempts, reply, changed_at, next_attempt_at"
+                f" FROM delivery WHERE campaign = ? AND state IN ({marks}) ORDER BY id",
+                (campaign, *states),
+            ).fetchall()
+        return tuple(_held(row) for row in rows)
+
+    def next_due(self, campaign: str) -> datetime | None:
+        """When the earliest deferred delivery comes back, if there is one."""
+        with self._database.errors():
+            (at,) = self._database.execute(
+                "SELECT MIN(next_attempt_at) FROM delivery WHERE campaign = ? AND state = ?",
+                (campaign, State.DEFERRED),
+            ).fetchone()
+        return None if at is None else datetime.fromtimestamp(at, UTC)
+
+
+def _claim(row: tuple[Any, ...]) -> Claim:
+    local, _, domain = row[1].rpartition("@")
+    return Claim(
+        id=row[0],
+        recipient=Recipient(
+            # Parsed when it was frozen; parsing again would cost a hundred times more.
+            address=Address(local, domain),
+            name=row[2],
+            language=row[3],
+            fields=json.loads(row[4]),
+        ),
+        number=row[5] + 1,
+        date=datetime.fromtimestamp(row[6], UTC),
+        first_attempt_at=row[7],
+    )
+
+
+def _held(row: tuple[Any, ...]) -> Held:
+    state = State(row[2])
+    return Held(
+        id=row[0],
+        address=row[1],
+        state=state,
+        attempts=row[3],
+        reply=row[4],
+        changed_at=datetime.fromtimestamp(row[5], UTC),
+        next_attempt_at=(datetime.fromtimestamp(row[6], UTC) if state is State.DEFERRED else None),
+    )

@@ -1,0 +1,42 @@
+"""One sender at a time, on this machine: an advisory lock on a file.
+
+The operating system drops the lock when the process ends, however it ends, so
+a crash never leaves a lock behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from newsletter.errors import LedgerRefused, Where
+
+
+@contextmanager
+def sender_lock(path: Path) -> Iterator[None]:
+    """Hold the lock while the block runs.
+
+    Raises:
+        LedgerRefused: another process holds it, or it cannot be created.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise LedgerRefused(
+            f"The lock file cannot be written: {error.strerror}.", where=Where(path)
+        ) from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LedgerRefused(
+                "Another send is running here; two at once could mail people twice.",
+                where=Where(path),
+                next="Watch it with “newsletter status”, or stop it with Ctrl-C in its window.",
+            ) from None
+        yield
+    finally:
+        os.close(handle)

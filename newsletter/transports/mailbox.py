@@ -1,0 +1,138 @@
+"""The mailbox: files every mail in a folder and sends nothing. The default.
+
+It is a real SMTP conversation with a server of our own on this machine, so the
+whole road of a real send is driven: the same session, the same ledger, the
+same final dot. The server answers 250 only when the mail is safely in the
+Maildir (``tmp`` then ``new``, after fsync), as a mail server must.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.clock import Clock
+from newsletter.config import Smtp
+from newsletter.errors import TransportStopped, Where
+from newsletter.transports.smtp import SmtpSession, SmtpTransport
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP, Envelope, Session
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9@._+-]")
+
+
+class MailboxTransport:
+    """An SMTP server on this machine, and the way to it.
+
+    Args:
+        folder: the Maildir; created if missing.
+        clock: dates the file names.
+
+    Raises:
+        TransportStopped: the folder cannot be created or the server cannot start.
+    """
+
+    name = "mailbox"
+    batch_size = SmtpTransport.batch_size
+
+    def __init__(self, folder: Path, *, clock: Clock) -> None:
+        try:
+            for part in ("tmp", "new", "cur"):
+                (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise TransportStopped(
+                f"The mailbox folder cannot be created: {error.strerror}.", where=Where(folder)
+            ) from None
+        self._server = _Server(_Maildir(folder, clock))
+        settings = Smtp(
+            host="127.0.0.1", port=self._server.port, security="none", final_timeout_s=60
+        )
+        self._smtp = SmtpTransport(settings, password=None, client_name="localhost")
+
+    def open(self) -> SmtpSession:
+        """Start a session over real SMTP."""
+        return self._smtp.open()
+
+    def close(self) -> None:
+        """Stop the server. Never raises."""
+        self._server.stop()
+
+
+class _Maildir:
+    """The handler of the server: one file a mail, complete or not there at all."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._numbers = itertools.count(1)
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd looks for this name
+        self,
+        server: SMTP,  # noqa: ARG002 - aiosmtpd passes it
+        session: Session,  # noqa: ARG002 - aiosmtpd passes it
+        envelope: Envelope,
+    ) -> str:
+        content = envelope.content
+        assert isinstance(content, bytes)
+        try:
+            self._file(content, envelope.rcpt_tos[0])
+        except OSError as error:
+            return f"452 4.3.1 the mail cannot be filed: {error.strerror}"
+        return "250 2.0.0 filed"
+
+    def _file(self, content: bytes, recipient: str) -> None:
+        stamp = self._clock.now().strftime("%Y%m%dT%H%M%S.%f")
+        name = f"{stamp}.{next(self._numbers)}.{_UNSAFE.sub('_', recipient)[:80]}.eml"
+        unfinished = self._folder / "tmp" / name
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(self._folder / "new" / name)
+
+
+class _Server:
+    """aiosmtpd on a free port of the loopback interface, in a thread of its own."""
+
+    def __init__(self, handler: _Maildir) -> None:
+        self._handler = handler
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="mailbox", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        from aiosmtpd.smtp import SMTP
+
+        def conversation() -> SMTP:
+            return SMTP(
+                self._handler,
+                hostname="mailbox.localhost",
+                ident="newsletter mailbox",
+                enable_SMTPUTF8=True,
+                loop=self._loop,
+            )
+
+        server = self._loop.run_until_complete(
+            self._loop.create_server(conversation, sock=self._socket)
+        )
+        self._loop.run_forever()
+        server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout=10)

@@ -1,0 +1,217 @@
+"""One verified, authenticated connection to a relay: opening it, and its wire.
+
+Built on smtplib's primitives for the greeting, EHLO, STARTTLS and AUTH; never
+on its ``sendmail``, which cannot tell “refused” from “nobody knows”.
+RFC 5321, 3207 (STARTTLS), 8314 (implicit TLS), 4954 (AUTH).
+"""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+from typing import Protocol
+
+from newsletter.config import Smtp
+from newsletter.errors import TransportStopped, Where
+from newsletter.transports.smtp_reply import Reply, ReplyError, read_reply
+
+_RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
+
+
+class Wire(Protocol):
+    """The socket under a connection, plain or TLS."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of ``data``."""
+
+    def settimeout(self, value: float | None, /) -> None:
+        """Limit the wait for each operation, in seconds."""
+
+
+class Connection:
+    """An open connection, ready for MAIL.
+
+    Args:
+        settings: where the relay is and how it is secured.
+        password: for AUTH, where ``settings`` name a user.
+        client_name: what EHLO says; the sender's domain, never this machine's
+            name, which would travel in every mail.
+
+    Raises:
+        TransportStopped: the relay cannot be reached, is not who it should be,
+            or does not take the credentials.
+    """
+
+    def __init__(self, settings: Smtp, *, password: str | None, client_name: str) -> None:
+        self._settings = settings
+        self._smtp = self._connect(client_name)
+        try:
+            self._secure()
+            self._log_in(password)
+            sock = self._smtp.sock
+            if sock is None or self._smtp.file is None:
+                raise smtplib.SMTPServerDisconnected("the connection broke")
+            # The dot is a small write behind a large one: with Nagle's algorithm
+            # it would wait for the acknowledgement of the body.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            self.abort()
+            raise self._stopped(error) from None
+        except TransportStopped:
+            self.abort()
+            raise
+        self._wire: Wire = sock
+        self._lines = self._smtp.file
+        self.messages = 0
+
+    def _connect(self, client_name: str) -> smtplib.SMTP:
+        settings = self._settings
+        try:
+            if settings.security == "tls":
+                return smtplib.SMTP_SSL(
+                    settings.host,
+                    settings.port,
+                    local_hostname=client_name,
+                    timeout=settings.timeout_s,
+                    context=self._tls(),
+                )
+            return smtplib.SMTP(
+                settings.host,
+                settings.port,
+                local_hostname=client_name,
+                timeout=settings.timeout_s,
+            )
+        except (OSError, smtplib.SMTPException) as error:
+            raise self._stopped(error) from None
+
+    def _tls(self) -> ssl.SSLContext:
+        # Without a context of its own smtplib verifies no certificate at all.
+        context = ssl.create_default_context(cafile=self._settings.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    def _secure(self) -> None:
+        self._hello()
+        if self._settings.security != "starttls":
+            return
+        if not self._smtp.has_extn("starttls"):
+            raise TransportStopped(
+                "The relay offers no encryption (STARTTLS), so nothing was sent over it.",
+                where=self._place(),
+                next="Ask its operator, or try port 465 with security = “tls”. Somebody on the "
+                f"way may also be stripping it. {_RESUME}",
+            )
+        code, text = self._smtp.starttls(context=self._tls())
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, text)
+        self._hello()
+
+    def _hello(self) -> None:
+        code, text = self._smtp.ehlo()
+        if not 200 <= code <= 299:
+            raise smtplib.SMTPHeloError(code, text)
+
+    def _log_in(self, password: str | None) -> None:
+        user = self._settings.username
+        if user is None or password is None:
+            return
+        try:
+            self._smtp.login(user, password)
+        except smtplib.SMTPAuthenticationError as error:
+            wrong = error.smtp_code == 535
+            raise TransportStopped(
+                "The relay does not accept the user name and password."
+                if wrong
+                else f"The relay does not let us log in: {_text(error)}",
+                where=self._place(),
+                next="Look at username and password under [smtp] in newsletter.toml; the password "
+                f"comes from the place named there. {_RESUME}"
+                if wrong
+                else _RESUME,
+            ) from None
+
+    def offers(self, extension: str) -> bool:
+        """Whether EHLO announced ``extension``."""
+        return self._smtp.has_extn(extension)
+
+    @property
+    def size_limit(self) -> int:
+        """The SIZE the relay announced, in octets; 0 if it sets none (RFC 1870)."""
+        value = self._smtp.esmtp_features.get("size", "")
+        return int(value) if value.isdigit() else 0
+
+    def send(self, data: bytes) -> None:
+        """Write ``data``.
+
+        Raises:
+            OSError: the connection broke, or took too long.
+        """
+        self._wire.sendall(data)
+
+    def reply(self, *, timeout_s: float | None = None) -> Reply:
+        """Read one reply.
+
+        Raises:
+            ReplyError: it broke, took too long, or is no SMTP reply.
+        """
+        try:
+            if timeout_s is None:
+                return read_reply(self._lines)
+            self._wire.settimeout(timeout_s)
+            try:
+                return read_reply(self._lines)
+            finally:
+                self._wire.settimeout(self._settings.timeout_s)
+        except TimeoutError:
+            raise ReplyError("No answer came in time.") from None
+        except OSError as error:
+            raise ReplyError(f"The connection broke: {error.strerror or error}.") from None
+
+    def quit(self) -> None:
+        """Say goodbye. Never raises."""
+        try:
+            self._wire.settimeout(5)
+            self.send(b"QUIT\r\n")
+            self.reply()
+        except (OSError, ReplyError):
+            pass
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection; what was begun and not ended with the dot is void."""
+        self._smtp.close()
+
+    def _place(self) -> Where:
+        return Where(item=f"relay {self._settings.host}:{self._settings.port}")
+
+    def _stopped(self, error: Exception) -> TransportStopped:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            what = f"The relay's certificate is not to be trusted: {error.verify_message}."
+            following = (
+                "Check host under [smtp]; it must be the name in the certificate. For a relay "
+                f"with its own authority set ca_file. {_RESUME}"
+            )
+        elif isinstance(error, ssl.SSLError):
+            what = "The relay does not speak TLS here as expected."
+            following = f"Port 465 goes with security = “tls”, 587 with “starttls”. {_RESUME}"
+        elif isinstance(error, socket.gaierror):
+            what = "There is no machine of this name, or the network is down."
+            following = f"Check host under [smtp] and the network. {_RESUME}"
+        elif isinstance(error, smtplib.SMTPResponseException):
+            what = f"The relay does not let us in: {_text(error)}"
+            following = _RESUME
+        elif isinstance(error, TimeoutError):
+            what = f"The relay did not answer within {self._settings.timeout_s:g} seconds."
+            following = f"Check host and port under [smtp] and the network. {_RESUME}"
+        else:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            what = f"The relay cannot be reached: {reason}."
+            following = f"Check host and port under [smtp], and that it is up. {_RESUME}"
+        return TransportStopped(what, where=self._place(), next=following)
+
+
+def _text(error: smtplib.SMTPResponseException) -> str:
+    words = error.smtp_error
+    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
+    return f"{error.smtp_code} {text}".strip()
