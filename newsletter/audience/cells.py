@@ -1,0 +1,94 @@
+"""What a cell of a list holds: an address, a name, a language. No I/O.
+
+RFC 5321 and 6531 (addresses, see :mod:`newsletter.addresses`), BCP 47 (languages).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from pydantic import TypeAdapter, ValidationError
+
+from newsletter.addresses import Address, AddressError
+from newsletter.model import Language
+
+# White space, control characters and what takes no room at all: soft hyphens,
+# zero-width spaces, direction marks. Copying from web pages and Word brings them.
+_INVISIBLE = "\ufeff" + "".join(
+    char
+    for char in map(chr, range(0x3001))
+    if char.isspace() or unicodedata.category(char) in {"Cc", "Cf"}
+)
+_WITHIN = re.compile(f"[{re.escape(_INVISIBLE)}]")
+_BREAKS = re.compile(r"[\t\n\r\v\f\x85\u2028\u2029]+ *")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_NAMED = re.compile(r"\"?(?P<name>[^<>\"]*)\"?\s*<(?P<address>[^<>]*)>\Z")
+_TAG = TypeAdapter[str](Language)
+
+
+def trim(text: str) -> str:
+    """Take white space and invisible characters off both ends."""
+    return text.strip(_INVISIBLE)
+
+
+def read_address(cell: str) -> tuple[Address, str]:
+    """The address in a cell, and the name in front of it in ``Name <address>``.
+
+    Raises:
+        AddressError: there is none, or more than one; a sentence without the address.
+    """
+    text = trim(cell)
+    if not text:
+        raise AddressError("There is no address.")
+    name = ""
+    if text.endswith(">") and (found := _NAMED.match(text)):
+        name, text = trim(found["name"]), trim(found["address"])
+    if text.count("@") > 1:
+        raise AddressError("The cell holds several addresses; give each a row of its own.")
+    hidden = _WITHIN.search(text)
+    if hidden:
+        raise AddressError(f"The address holds {_name_of(hidden.group())}; retype it.")
+    return Address.parse(text), name
+
+
+def _name_of(char: str) -> str:
+    if char == " ":
+        return "a space"
+    if char in "\r\n":
+        return "a line break"
+    name = unicodedata.name(char, "control character").lower()
+    return f"an invisible character (U+{ord(char):04X}, {name})"
+
+
+def read_line(cell: str) -> tuple[str, bool]:
+    """A cell as one line of text, and whether it held characters that had to go.
+
+    Line breaks become spaces. Control characters and those that turn the
+    direction of whatever follows are taken out.
+    """
+    text = trim(cell)
+    if text.isascii() and text.isprintable():
+        return text, False
+    text = _BREAKS.sub(" ", text)
+    clean = _CONTROL.sub("", text)
+    return clean, clean != text
+
+
+@lru_cache(maxsize=1024)
+def read_language(cell: str) -> str | None:
+    """A cell's BCP 47 tag with its usual capitals, or None if it holds no such tag."""
+    primary, *subtags = trim(cell).replace("_", "-").split("-")
+    tag = "-".join([primary.lower(), *map(_capitals, subtags)])
+    try:
+        return _TAG.validate_python(tag)
+    except ValidationError:
+        return None
+
+
+def _capitals(subtag: str) -> str:
+    """RFC 5646 2.1.1: regions in capitals, scripts with one, all else small."""
+    if len(subtag) == 2:
+        return subtag.upper()
+    return subtag.title() if len(subtag) == 4 else subtag.lower()

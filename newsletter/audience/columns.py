@@ -1,0 +1,154 @@
+"""Which column of a list means what, told from its header. No I/O."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from newsletter.errors import Problem, RosterError, Where
+
+
+def fold(name: str) -> str:
+    """A header as it is compared: without case, accents, spaces and punctuation."""
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    return re.sub(r"[\W_]+", "", "".join(c for c in letters if not unicodedata.combining(c)))
+
+
+def _spellings(words: str) -> frozenset[str]:
+    return frozenset(fold(word) for word in words.split(","))
+
+
+_EMAIL = _spellings(
+    "email,e-mail,mail,email address,e-mail address,mail address,subscriber email,"
+    "adresse email,adresse e-mail,adresse mail,adresse électronique,courriel,mél,"
+    "correo,correo electrónico,dirección de correo,email-adresse,e-mail-adresse,"
+    "mailadresse,posta elettronica,indirizzo email,e-mailadres,endereço de email,"
+    "почта,эл. почта,электронная почта,адрес электронной почты,имейл,"
+    "البريد,البريد الإلكتروني,بريد إلكتروني"
+)
+# These may as well head a postal address, so they count only where none above stands.
+_MAYBE_EMAIL = _spellings("address,adresse,dirección,indirizzo,adres,endereço,адрес,العنوان")
+_FIRST_NAME = _spellings(
+    "first name,firstname,given name,forename,prénom,nombre,vorname,voornaam,nome,"
+    "primeiro nome,имя,الاسم الأول"
+)
+_NAME = _spellings(
+    "name,full name,display name,your name,nom,nom complet,nombre completo,"
+    "nombre y apellidos,nome completo,naam,полное имя,фио,الاسم,الاسم الكامل"
+)
+_LANGUAGE = _spellings(
+    "language,lang,locale,preferred language,language code,langue,idioma,lengua,sprache,"
+    "lingua,taal,língua,язык,اللغة,لغة"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where in a record each thing stands, counted from 0; ``width`` is the header's."""
+
+    email: int
+    name: int | None
+    language: int | None
+    fields: dict[str, int]
+    ignored: tuple[str, ...]
+    width: int
+
+
+def has_email(header: Sequence[str]) -> bool:
+    """Whether a header names a column of addresses."""
+    folded = {fold(cell) for cell in header}
+    return not folded.isdisjoint(_EMAIL | _MAYBE_EMAIL)
+
+
+def find_columns(header: Sequence[str], *, fields: Sequence[str], where: Where) -> Columns:
+    """Read a header.
+
+    Args:
+        header: its cells.
+        fields: further columns to keep, as newsletter.toml names them.
+        where: where the header stands.
+
+    Raises:
+        RosterError: no column holds addresses, several could, or one of
+            ``fields`` is not there; it shows what was found.
+    """
+    names = list(header)
+    while names and not names[-1].strip():
+        names.pop()  # a spreadsheet writes the empty columns at its right as well
+    folded = [fold(name) for name in names]
+    problems: list[Problem] = []
+
+    def find(*spellings: frozenset[str]) -> int | None:
+        for among in spellings:
+            found = [index for index, name in enumerate(folded) if name in among]
+            if len(found) > 1:
+                listed = ", ".join(f"“{names[index].strip()}”" for index in found)
+                problems.append(
+                    Problem(
+                        f"Several columns could be meant: {listed}.", next="Rename all but one."
+                    )
+                )
+            if found:
+                return found[0]
+        return None
+
+    email = find(_EMAIL, _MAYBE_EMAIL)
+    if email is None:
+        raise _no_header(names, where)
+    name, language = find(_FIRST_NAME, _NAME), find(_LANGUAGE)
+    kept: dict[str, int] = {}
+    for field in fields:
+        index = find(frozenset({fold(field)}))
+        if index is None:
+            problems.append(
+                Problem(
+                    f"The column “{field}” is missing, which newsletter.toml asks for.",
+                    next="Add it to the list, or take it out of “fields” under [audience].",
+                )
+            )
+        else:
+            kept[field] = index
+    if problems:
+        raise RosterError(
+            "The list's header cannot be used.",
+            where=where,
+            problems=problems,
+            next=f"Its columns are: {_listed(names)}.",
+        )
+    used = {email, name, language, *kept.values()}
+    ignored = tuple(
+        text.strip() or "(no name)" for index, text in enumerate(names) if index not in used
+    )
+    return Columns(email, name, language, kept, ignored, len(names))
+
+
+def _no_header(names: Sequence[str], where: Where) -> RosterError:
+    what = "No column of the list is called “email”"
+    if any("@" in name for name in names):
+        what = "The list has no header"
+    return RosterError(
+        f"{what}; its first row is: {_listed(names)}.",
+        where=where,
+        next="Put a first row on top that names the columns, e.g. email, name, language.",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [f"“{name.strip()[:60]}”" for name in names[:12]]
+    return ", ".join(shown) + (" …" if len(names) > len(shown) else "")
+
+
+def ignored_warning(columns: Columns, path: Path) -> list[Problem]:
+    """Says which columns nobody reads, if there are any."""
+    if not columns.ignored:
+        return []
+    return [
+        Problem(
+            f"Columns that are not used: {_listed(columns.ignored)}.",
+            Where(path),
+            "To use one in the mail, name it in “fields” under [audience] in newsletter.toml.",
+        )
+    ]

@@ -1,0 +1,349 @@
+import csv
+import io
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from newsletter.audience.model import Roster
+from newsletter.audience.reader import read_roster
+from newsletter.errors import Problem, RosterError
+
+ROOT = Path(__file__).parents[2]
+
+
+def roster(tmp_path: Path, content: str | bytes, *, fields: tuple[str, ...] = ()) -> Roster:
+    path = tmp_path / "list.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_roster(path, fields=fields)
+
+
+def refusal(tmp_path: Path, content: str | bytes, *, fields: tuple[str, ...] = ()) -> RosterError:
+    with pytest.raises(RosterError) as caught:
+        roster(tmp_path, content, fields=fields)
+    assert caught.value.next
+    return caught.value
+
+
+def addresses(found: Roster) -> list[str]:
+    return [str(subscriber.address) for subscriber in found.subscribers]
+
+
+def rows(problems: tuple[Problem, ...]) -> list[int | None]:
+    return [problem.where.row for problem in problems]
+
+
+def test_the_example_list_is_read_without_a_complaint() -> None:
+    found = read_roster(ROOT / "subscribers.example.csv", fields=["organisation"])
+    assert (found.rows, found.refused, found.repeated, found.warnings) == (13, (), (), ())
+    by_row = {subscriber.row: subscriber for subscriber in found.subscribers}
+    assert str(by_row[8].address) == "info@xn--menschenrechte-mnchen-oic.example"
+    assert (by_row[5].name, by_row[5].language) == ("", "en")
+    assert (by_row[11].name, by_row[11].language) == ("نور الحسن", "ar")
+    assert by_row[10].fields == {"organisation": "El Periódico, redacción"}
+    assert all(s.address.domain.endswith(".example") for s in found.subscribers)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "email,name,language",
+        "E-Mail,NAME,Lang",
+        "Adresse e-mail,Prénom,Langue",
+        "correo electrónico,Nombre,Idioma",
+        "E-Mail-Adresse,Vorname,Sprache",
+        "Электронная почта,Имя,Язык",
+        "البريد الإلكتروني,الاسم,اللغة",
+        '" Email_Address ","First  name",locale',
+        "address,name,language",
+    ],
+)
+def test_columns_are_known_by_many_names(tmp_path: Path, header: str) -> None:
+    (subscriber,) = roster(tmp_path, f"{header}\nanna@a.example,Anna,fr\n").subscribers
+    assert (
+        str(subscriber.address),
+        subscriber.name,
+        subscriber.language,
+    ) == ("anna@a.example", "Anna", "fr")
+
+
+def test_a_postal_address_beside_the_email_is_not_taken_for_it(tmp_path: Path) -> None:
+    found = roster(tmp_path, "Address,Email\n1 Example Street,anna@a.example\n")
+    assert addresses(found) == ["anna@a.example"]
+    assert "“Address”" in found.warnings[0].what
+
+
+def test_the_first_name_wins_over_the_name(tmp_path: Path) -> None:
+    found = roster(tmp_path, "Nom,Prénom,Courriel\nLefèvre,Renée,r@a.example\n")
+    assert found.subscribers[0].name == "Renée"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_every_dialect_of_a_spreadsheet_gives_the_same_list(
+    tmp_path: Path, delimiter: str, newline: str, encoding: str
+) -> None:
+    lines = [
+        ["email", "name", "organisation"],
+        ["anna@a.example", "Zoë", f"One{delimiter} two"],
+        ["bob@a.example", "Bob\nBobson", ""],
+    ]
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter, lineterminator=newline, quoting=csv.QUOTE_ALL).writerows(
+        lines
+    )
+    found = roster(tmp_path, out.getvalue().encode(encoding), fields=("organisation",))
+    assert [s.name for s in found.subscribers] == ["Zoë", "Bob Bobson"]
+    assert f"One{delimiter} two".replace("\t", "") == found.subscribers[0].fields["organisation"]
+    assert [s.row for s in found.subscribers] == [2, 3]
+
+
+def test_excels_sep_line_names_the_separator_and_is_no_row(tmp_path: Path) -> None:
+    found = roster(tmp_path, "sep=|\r\nemail|name\r\nanna@a.example|Anna; Bob, too\r\n")
+    assert (found.subscribers[0].name, found.subscribers[0].row) == ("Anna; Bob, too", 2)
+
+
+def test_windows_1252_from_excel_is_read_and_said(tmp_path: Path) -> None:
+    found = roster(tmp_path, "email;name\r\nr@a.example;Renée\r\n".encode("cp1252"))
+    assert found.subscribers[0].name == "Renée"
+    assert "Windows-1252" in found.warnings[0].what
+    assert "Renée" in found.warnings[0].what
+
+
+def test_a_broken_byte_in_utf_8_is_pointed_at_and_not_guessed(tmp_path: Path) -> None:
+    error = refusal(tmp_path, "email,name\na@a.example,Zoë\nb@a.example,".encode() + b"Ren\xe9\n")
+    assert error.where.line == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"\r\n , ,\r\n", "empty"),
+        (b"email,name\r\n", "no readers"),
+        (b"PK\x03\x04rest", "spreadsheet file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "spreadsheet file"),
+        (b"email\na@\x00a.example\n", "NUL"),
+        ("email\na@a.example\n".encode("utf-16-le"), "NUL"),
+        (b"\xff\xfee", "not the UTF-16"),
+        (b"\xef\xbb\xbfemail\n\xe9@a.example", "not the UTF-8"),
+        (b"email,name\na@a.example,\x81\x8d\n", "neither UTF-8 text nor"),
+        (b"anna@a.example,Anna\nbob@a.example,Bob\n", "no header; its first row is: “anna@"),
+        (b"who,what\nanna@a.example,Anna\n", "its first row is: “who”, “what”"),
+        (b"email,e-mail\na@a.example,b@a.example\n", "“email”, “e-mail”"),
+        (b"email,name,name\na@a.example,A,B\n", "Several columns"),
+        (b'email,name\na@a.example,"Anna\nb@a.example,Bob\n', "row 2: A quotation mark opens"),
+        (b'email,name\na@a.example,Anna\nb@a.example,"B" x\n', "row 3: A quotation mark stands"),
+        (b"email,name\na@a.example," + b"x" * 140_000 + b"\n", "row 2: A cell holds more than"),
+        (b"email,name\nnonsense,Anna\n,Bob\n", "None of the list's 2 rows"),
+    ],
+)
+def test_a_list_that_cannot_be_used_says_what_and_where(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    assert says in str(refusal(tmp_path, content))
+
+
+def test_when_no_row_can_be_used_each_reason_is_told(tmp_path: Path) -> None:
+    assert rows(refusal(tmp_path, "email,name\nnonsense,Anna\n,Bob\n").problems) == [2, 3]
+
+
+def test_a_field_that_the_list_lacks_is_an_error(tmp_path: Path) -> None:
+    error = refusal(tmp_path, "email,name\na@a.example,A\n", fields=("organisation", "city"))
+    assert [p.what.split("“")[1].split("”")[0] for p in error.problems] == ["organisation", "city"]
+    assert "“email”, “name”" in str(error)
+
+
+def test_a_missing_file_a_folder_and_a_locked_file_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(RosterError, match="no such list"):
+        read_roster(tmp_path / "none.csv")
+    with pytest.raises(RosterError, match="folder"):
+        read_roster(tmp_path)
+
+
+def test_a_file_one_may_not_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")  # root may read everything
+
+    monkeypatch.setattr(Path, "read_bytes", locked)
+    with pytest.raises(RosterError, match="Permission denied"):
+        read_roster(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("", ""),
+        (",Anna,en", "no address"),
+        ("nonsense,Anna,en", "@"),
+        ("anna@localhost,Anna,en", "period"),
+        ("anna@ a.example,Anna,en", "space"),
+        ("an\u200bna@a.example,Anna,en", "U+200B, zero width space"),
+        ("anna@a\u00a0.example,Anna,en", "U+00A0"),
+        ("an\u00adna@a.example,Anna,en", "soft hyphen"),
+        ('"anna@a.\nexample",Anna,en', "line break"),
+        ('"a@a.example, b@a.example",Anna,en', "several addresses"),
+        ("a@a.example / b@a.example,Anna,en", "several addresses"),
+        ('"A <a@a.example>; B <b@a.example>",Anna,en', "several addresses"),
+        ("anna@a.example,Anna", "2 cells where the header has 3"),
+        ("anna@a.example", "1 cells where the header has 3"),
+        ("anna@a.example,Lindqvist, Anna,en", "4 cells where the header has 3"),
+        ("anna@a.example;Anna;en", "1 cells"),
+        ('anna@a.example,"Anna,en\nbob@a.example,Bob,en\neve@a.example,Eve",en', "3 lines"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_refused_with_its_reason(
+    tmp_path: Path, row: str, reason: str
+) -> None:
+    found = roster(tmp_path, f"email,name,language\n\n{row}\nzoe@a.example,Zoe,en\n")
+    assert addresses(found) == ["zoe@a.example"]
+    assert [3] * bool(row) == rows(found.refused)
+    assert all(reason in problem.what for problem in found.refused)
+
+
+def test_a_reason_never_repeats_the_address(tmp_path: Path) -> None:
+    found = roster(
+        tmp_path, "email\nsecret..person@a.example\nsecret person@a.example\nz@a.example"
+    )
+    assert len(found.refused) == 2
+    assert not any("person" in problem.what for problem in found.refused)
+
+
+@pytest.mark.parametrize(
+    ("cell", "address", "name"),
+    [
+        ("\u00a0anna@a.example\u200b", "anna@a.example", ""),
+        ("\ufeff\u200eanna@a.example\t", "anna@a.example", ""),
+        ("Anna Lind <anna@a.example>", "anna@a.example", "Anna Lind"),
+        ('"""Lind, Anna"" <anna@a.example>"', "anna@a.example", "Lind, Anna"),
+        ("<anna@a.example>", "anna@a.example", ""),
+        ("ren@münchen.example", "ren@xn--mnchen-3ya.example", ""),
+        ("почта@пример.example", "почта@xn--e1afmkfd.example", ""),
+        ("Anna@A.EXAMPLE", "Anna@a.example", ""),
+    ],
+)
+def test_an_address_is_found_in_its_cell(
+    tmp_path: Path, cell: str, address: str, name: str
+) -> None:
+    (subscriber,) = roster(tmp_path, f"email,name\n{cell},\n").subscribers
+    assert (address, name) == (str(subscriber.address), subscriber.name)
+
+
+def test_empty_cells_at_the_right_are_no_reason_to_refuse(tmp_path: Path) -> None:
+    found = roster(tmp_path, "email,name,,\nanna@a.example,Anna,,\nbob@a.example,Bob,,,,\n")
+    assert addresses(found) == ["anna@a.example", "bob@a.example"]
+    assert found.warnings == ()
+
+
+def test_empty_rows_are_skipped_but_counted_as_the_spreadsheet_does(tmp_path: Path) -> None:
+    found = roster(tmp_path, "\n,,\nemail,name\n\nanna@a.example,Anna\n,\n\nbob@a.example,Bob\n")
+    assert ([s.row for s in found.subscribers], found.rows) == ([5, 8], 2)
+
+
+def test_the_first_of_two_alike_wins_and_the_other_names_it(tmp_path: Path) -> None:
+    found = roster(tmp_path, "email,name\na@a.example,One\nb@a.example,B\na@A.example,Two\n")
+    assert [s.name for s in found.subscribers] == ["One", "B"]
+    assert rows(found.repeated) == [4]
+    assert "row 2" in found.repeated[0].what
+
+
+def test_addresses_that_differ_only_in_case_are_both_mailed_and_said(tmp_path: Path) -> None:
+    found = roster(tmp_path, "email\nanna@a.example\nAnna@a.example\n")
+    assert len(found.subscribers) == 2
+    assert rows(found.warnings) == [3]
+    assert "row 2" in found.warnings[0].what
+
+
+@pytest.mark.parametrize(
+    ("cell", "language"),
+    [("FR", "fr"), ("pt_br", "pt-BR"), ("zh-hant-tw", "zh-Hant-TW"), (" en ", "en"), ("", None)],
+)
+def test_a_language_is_written_as_bcp_47_writes_it(
+    tmp_path: Path, cell: str, language: str | None
+) -> None:
+    found = roster(tmp_path, f"email,language\na@a.example,{cell}\n")
+    assert (language, ()) == (found.subscribers[0].language, found.warnings)
+
+
+@pytest.mark.parametrize("cell", ["French", "e", "und", "en-", "русский"])
+def test_a_language_that_is_none_is_said_and_left_out(tmp_path: Path, cell: str) -> None:
+    found = roster(tmp_path, f"email,language\na@a.example,{cell}\n")
+    assert None is found.subscribers[0].language
+    assert rows(found.warnings) == [2]
+    assert f"“{cell}”" in found.warnings[0].what
+
+
+def test_control_characters_in_a_name_are_taken_out_and_said(tmp_path: Path) -> None:
+    found = roster(tmp_path, "email,name\na@a.example,An\u202ena\x07\n")
+    assert found.subscribers[0].name == "Anna"
+    assert rows(found.warnings) == [2]
+
+
+def test_joiners_inside_a_name_stay(tmp_path: Path) -> None:
+    name = "نیم\u200cفاصله"
+    found = roster(tmp_path, f"email,name\na@a.example,{name}\n")
+    assert (name, ()) == (found.subscribers[0].name, found.warnings)
+
+
+CELLS = st.one_of(
+    st.sampled_from(
+        ["", " ", "a@a.example", "A@a.example", "b@b.example", "x <c@c.example>", "no", "a@b@c"]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    table=st.lists(st.lists(CELLS, max_size=4), max_size=12),
+    delimiter=st.sampled_from(",;\t"),
+    newline=st.sampled_from(["\n", "\r\n", "\r"]),
+)
+@example(table=[["a@a.example", "a", "en"]], delimiter=",", newline="\n")
+def test_every_row_is_accounted_for(
+    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], delimiter: str, newline: str
+) -> None:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=newline, quoting=csv.QUOTE_ALL)
+    writer.writerow(["email", "name", "language"])
+    writer.writerows(table)
+    path = tmp_path_factory.mktemp("lists") / "list.csv"
+    path.write_bytes(out.getvalue().encode())
+    again = csv.reader(io.StringIO(out.getvalue(), newline=""), delimiter=delimiter)
+    filled = sum(any(not _blank(cell) for cell in cells) for cells in again) - 1
+    try:
+        found = read_roster(path)
+    except RosterError as nobody:
+        numbers = list(rows(nobody.problems))
+    else:
+        assert filled == found.rows
+        numbers = [*(s.row for s in found.subscribers), *rows(found.refused + found.repeated)]
+    assert filled == len(numbers) == len(set(numbers))
+
+
+def _blank(cell: str) -> bool:
+    """Nothing but what takes no ink."""
+    return all(c.isspace() or unicodedata.category(c) in {"Cc", "Cf"} for c in cell)
+
+
+@settings(max_examples=300, deadline=None)
+@given(content=st.binary(max_size=200))
+@example(content=b"sep=\r\n")
+def test_any_bytes_at_all_give_a_list_or_one_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("lists") / "list.csv"
+    path.write_bytes(content)
+    with pytest.raises(RosterError):
+        read_roster(path)
+    path.write_bytes(b"email\na@a.example\n" + content)
+    try:
+        found = addresses(read_roster(path))
+    except RosterError:
+        return
+    assert "a@a.example" in found
