@@ -1,0 +1,303 @@
+"""A YAML file as plain values, with the place of each key and value. No I/O.
+
+YAML 1.1 turns ``no`` into false, ``12:30`` into 750 and ``2017`` into a number;
+an editor who writes these means text. So every scalar stays the text it is,
+except that nothing, ``~`` and ``null`` mean “not given”: such a key counts as
+absent. Dates are read later, where the model asks for one.
+
+What would make a reader run away with the machine is bounded: the size of the
+text, the depth of nesting and the number of values after aliases are expanded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import yaml
+
+from newsletter.errors import Problem, Where
+from newsletter.issues.hints import shorten, yaml_problem
+from newsletter.source import Path_, Source
+
+MAX_CHARACTERS = 1_000_000
+MAX_DEPTH = 20
+MAX_VALUES = 20_000
+
+_ABSENT = frozenset({"", "~", "null"})
+_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
+# Control characters and halves of a surrogate pair: YAML's escapes can write
+# them, and no mail, page or database can carry them.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+
+
+class Unreadable(Exception):
+    """The text is no YAML of the kind an issue is written in; holds the one problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a YAML file says, and where.
+
+    ``keys`` tells where the key of each value stands, even of one left out as
+    absent; ``spans`` where the text of a scalar begins and ends in ``text``.
+    ``problems`` are faults that left something to go on with.
+    """
+
+    text: str
+    source: Source
+    data: Mapping[str, object]
+    keys: Mapping[Path_, tuple[int, int]]
+    spans: Mapping[Path_, tuple[int, int]]
+    problems: tuple[Problem, ...]
+
+    def scalars(self) -> Iterator[tuple[Path_, str]]:
+        """Every text in the file with the way to it."""
+        yield from _scalars((), self.data)
+
+    def where(self, path: Path_) -> Where:
+        """The place of a value, or of what is nearest around it."""
+        return self.source.where(*path, item=self.item(path))
+
+    def where_key(self, path: Path_) -> Where:
+        """The place of the key that introduces a value."""
+        if path not in self.keys:
+            return self.where(path)
+        line, column = self.keys[path]
+        return Where(self.source.file, line, column, item=self.item(path))
+
+    def where_text(self, path: Path_, snippet: str, *, after: int = 0) -> Where:
+        """The place of ``snippet`` inside a text, the one after ``after`` others.
+
+        Falls back to the text's own place if folding or escapes hide it.
+        """
+        start, end = self.spans.get(path, (0, 0))
+        for _ in range(after + 1):
+            found = self.text.find(snippet, start, end)
+            if found < 0:
+                return self.where(path)
+            start = found + len(snippet)
+        line, column = position(self.text, found)
+        return Where(self.source.file, line, column, item=self.item(path))
+
+    def item(self, path: Path_) -> str | None:
+        """Which story a value belongs to: by headline, else id, else number."""
+        match path:
+            case ("stories", int(index), *_):
+                pass
+            case _:
+                return None
+        stories = self.data.get("stories")
+        story = stories[index] if isinstance(stories, list) and index < len(stories) else None
+        names = (story.get("headline"), story.get("id")) if isinstance(story, dict) else ()
+        name = next((name for name in names if isinstance(name, str) and name.strip()), None)
+        return f"story “{shorten(name)}”" if name else f"story number {index + 1}"
+
+
+def read_document(text: str, source_file: Source) -> Document:
+    """Read YAML text, already decoded and without a byte order mark.
+
+    Raises:
+        Unreadable: it is no YAML, not a mapping at the top, or too large.
+    """
+    file = source_file.file
+    if len(text) > MAX_CHARACTERS:
+        raise Unreadable(
+            Problem(
+                "The file is too large for an issue.",
+                Where(file),
+                f"Keep it below {MAX_CHARACTERS:,} characters; pictures belong in images/.",
+            )
+        )
+    root = _compose(text, source_file)
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
+        raise Unreadable(
+            Problem(
+                "The file is empty.",
+                Where(file),
+                "“newsletter new” writes an issue to start from.",
+            )
+        )
+    if not isinstance(root, yaml.MappingNode):
+        what = "a list" if isinstance(root, yaml.SequenceNode) else "a single text"
+        raise Unreadable(
+            Problem(
+                f"The file holds {what} where an issue starts with keys.",
+                _where(source_file, root.start_mark),
+                "Start with keys such as title:, date: and stories:.",
+            )
+        )
+    walk = _Walk(source_file)
+    data = walk.mapping(root, ())
+    return Document(
+        text=text,
+        source=Source(file, walk.values),
+        data=data,
+        keys=walk.keys,
+        spans=walk.spans,
+        problems=tuple(walk.problems),
+    )
+
+
+def position(text: str, index: int) -> tuple[int, int]:
+    """Line and column, from 1, of the character at ``index``; lines as YAML breaks them."""
+    line, start = 1, 0
+    for found in _LINE_BREAK.finditer(text, 0, index):
+        line, start = line + 1, found.end()
+    return line, index - start + 1
+
+
+class _Composer(yaml.SafeLoader):
+    """Makes nodes with their marks; constructs nothing and resolves no tags."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own class attribute
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.depth >= MAX_DEPTH:
+            raise yaml.MarkedYAMLError(
+                problem="nested too deeply", problem_mark=parent.start_mark if parent else None
+            )
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _compose(text: str, source: Source) -> yaml.Node | None:
+    try:
+        return _Composer(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Where(source.file) if mark is None else _where(source, mark)
+        raise Unreadable(yaml_problem(error, text, place)) from None
+    except yaml.reader.ReaderError as error:
+        line, column = position(text, error.position)
+        raise Unreadable(
+            Problem(
+                f"The invisible control character U+{ord(text[error.position]):04X} stands here.",
+                Where(source.file, line, column),
+                "Delete it.",
+            )
+        ) from None
+    except (ValueError, OverflowError):
+        # PyYAML hands the number in "\UFFFFFFFF" to chr() unchecked.
+        raise Unreadable(
+            Problem(
+                "A text in double quotes names a character that does not exist.",
+                Where(source.file),
+                "Look for \\U and write the character itself.",
+            )
+        ) from None
+
+
+def _where(source: Source, mark: yaml.Mark) -> Where:
+    return Where(source.file, mark.line + 1, mark.column + 1)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Turns nodes into values and notes where each stands."""
+
+    source: Source
+    values: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+    keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+    spans: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    count: int = 0
+
+    def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, object]:
+        self._note(node, path)
+        result: dict[str, object] = {}
+        seen: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node)
+            if key is None:
+                continue
+            if key in seen:
+                self._problem(
+                    key_node,
+                    f"“{shorten(key)}” stands here a second time.",
+                    f"Keep this one or the one on line {seen[key]}.",
+                )
+                continue
+            mark = key_node.start_mark
+            seen[key] = mark.line + 1
+            self.keys[(*path, key)] = (mark.line + 1, mark.column + 1)
+            value = self._value(value_node, (*path, key))
+            if value is not None:
+                result[key] = value
+        return result
+
+    def _key(self, node: yaml.Node) -> str | None:
+        if isinstance(node, yaml.ScalarNode):
+            return self._printable(node)
+        self._problem(
+            node,
+            "A key must be a word; here stands something in brackets.",
+            "Put a text that starts with { or [ in double quotes.",
+        )
+        return None
+
+    def _value(self, node: yaml.Node, path: Path_) -> object:
+        if node.tag not in _PLAIN_TAGS:
+            self._problem(
+                node,
+                f"The tag {shorten(node.tag)} means nothing here.",
+                "Delete it, or put a text that starts with ! in double quotes.",
+            )
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            self._note(node, path)
+            return [self._value(child, (*path, index)) for index, child in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
+        if node.style is None and node.value in _ABSENT:
+            return None
+        self._note(node, path)
+        self.spans[path] = (node.start_mark.index, node.end_mark.index)
+        return self._printable(node)
+
+    def _note(self, node: yaml.Node, path: Path_) -> None:
+        self.count += 1
+        # Aliases can make a small file huge, and one that names itself endless.
+        if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
+            raise Unreadable(
+                Problem(
+                    "The aliases of this file make it too large to read.",
+                    _where(self.source, node.start_mark),
+                    "Write the values out instead of using & and *.",
+                )
+            )
+        self.values[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def _printable(self, node: yaml.ScalarNode) -> str:
+        found = _UNPRINTABLE.search(node.value)
+        if found is None:
+            return str(node.value)
+        self._problem(
+            node,
+            f"This text holds the invisible control character U+{ord(found.group()):04X}.",
+            "Delete it.",
+        )
+        return _UNPRINTABLE.sub("", node.value)
+
+    def _problem(self, node: yaml.Node, what: str, advice: str) -> None:
+        self.problems.append(Problem(what, _where(self.source, node.start_mark), advice))
+
+
+def _scalars(path: Path_, value: object) -> Iterator[tuple[Path_, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _scalars((*path, key), child)
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _scalars((*path, index), child)

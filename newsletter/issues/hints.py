@@ -1,0 +1,112 @@
+"""Sentences for mistakes in YAML and in spelling. No I/O."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+import yaml
+
+from newsletter.errors import Problem, Where
+
+_QUOTE_IT = "Put the whole text in double quotes."
+# The first pattern that occurs in PyYAML's own words decides.
+_YAML_SENTENCES = (
+    (
+        "mapping values are not allowed",
+        "A colon followed by a space stands inside a text.",
+        f"{_QUOTE_IT} If it is meant to be a key, check the indentation.",
+    ),
+    (
+        "could not find expected ':'",
+        "A key without a colon stands here, or a text that is not indented.",
+        "Write key: value, and indent the lines of a longer text below its key.",
+    ),
+    (
+        "found undefined alias",
+        "A text that starts with * must stand in quotes.",
+        _QUOTE_IT,
+    ),
+    (
+        "expected alphabetic or numeric character",
+        "A text that starts with *, & or ! must stand in quotes.",
+        _QUOTE_IT,
+    ),
+    (
+        "while scanning a quoted scalar",
+        "The text in quotes that starts before this line is never closed.",
+        "Close it with the same quotation mark.",
+    ),
+    (
+        "expected a single document",
+        "A second document starts here.",
+        "Keep one issue in one file and delete the line ---.",
+    ),
+    (
+        "nested too deeply",
+        "The file is nested too deeply here.",
+        "Check the brackets; an issue needs five levels.",
+    ),
+    (
+        "unknown escape character",
+        "A backslash in a text in double quotes stands for something else.",
+        "Write it twice, or put the text in single quotes.",
+    ),
+    (
+        "cannot start any token",
+        "A text that starts with @, %, ` or another special character must stand in quotes.",
+        _QUOTE_IT,
+    ),
+    (
+        "expected <block end>",
+        "The file stops being readable here.",
+        "Check that this line is indented like its neighbours, and that a text which starts "
+        "with a quotation mark, { or [ stands in quotes as a whole.",
+    ),
+)
+
+
+def yaml_problem(error: yaml.MarkedYAMLError, text: str, where: Where) -> Problem:
+    """What PyYAML found, in an editor's words."""
+    said = f"{error.context or ''} {error.problem or ''}"
+    line = _line(text, where.line)
+    if re.match(r"[ ]*\t", line):
+        return Problem(
+            "This line is indented with a tab.", where, "Indent with spaces; YAML refuses tabs."
+        )
+    if re.search(r"(: |- )\{\{", line):
+        return Problem(
+            "A text that starts with {{ must stand in quotes.",
+            where,
+            'Put the whole text in double quotes, e.g. "{{ name | friend }}, good news".',
+        )
+    for pattern, what, advice in _YAML_SENTENCES:
+        if pattern in said:
+            return Problem(what, where, advice)
+    return Problem(
+        f"The YAML cannot be read here: {error.problem or 'it breaks off'}.",
+        where,
+        "Check indentation, colons and quotation marks of this line and the one before.",
+    )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """“Did you mean …?” for the nearest known word, or the list of all."""
+    by_lower = {name.lower(): name for name in known}
+    # Cut, since comparing is quadratic and a stray paragraph may stand as a key.
+    near = difflib.get_close_matches(word.lower()[:40], by_lower, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean “{by_lower[near[0]]}”?"
+    return f"Possible here: {', '.join(by_lower.values())}." if by_lower else ""
+
+
+def shorten(text: str) -> str:
+    """A text short enough to stand inside a sentence."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 60 else flat[:59].rstrip() + "…"
+
+
+def _line(text: str, number: int | None) -> str:
+    lines = text.splitlines()
+    return lines[number - 1] if number and number <= len(lines) else ""

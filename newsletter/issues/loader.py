@@ -1,0 +1,158 @@
+"""Loads an issue: YAML file in, checked :class:`~newsletter.model.Issue` out.
+
+Reads the issue file and the first bytes of its pictures; writes nothing.
+Whatever is wrong is reported at once, each problem with its line and column,
+its story and what to write instead.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from newsletter.errors import IssueError, Problem, Where
+from newsletter.issues.document import Document, Unreadable, position, read_document
+from newsletter.issues.merge_fields import merge_field_problems
+from newsletter.issues.pictures import picture_problems
+from newsletter.issues.problems import problem_of
+from newsletter.issues.references import reference_problems
+from newsletter.model import Issue
+from newsletter.source import Source
+
+IMAGES_FOLDER = "images"
+_FILE_NAME = re.compile(
+    r"(?P<id>[a-z0-9]+(?:-[a-z0-9]+)*)(?:\.(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*))?\.ya?ml"
+)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedIssue:
+    """An issue, and where each of its values stands in its file."""
+
+    issue: Issue
+    source: Source
+
+
+def load_issue(path: Path, *, fields: Sequence[str] = ()) -> LoadedIssue:
+    """Read and check one issue.
+
+    Args:
+        path: ``issues/2017-03.yaml``, or ``issues/2017-03.fr.yaml`` for the
+            French translation. Pictures are looked for in ``images/`` beside it.
+        fields: further columns of the list that merge fields may use.
+
+    Raises:
+        IssueError: the file is missing or something in it is wrong; its
+            ``problems`` are all that could be found, in the order of the file.
+    """
+    issue_id, language = issue_name(path)
+    try:
+        document = read_document(_read(path), Source(path))
+    except Unreadable as error:
+        raise _error(path, [error.problem]) from None
+    problems = [
+        *document.problems,
+        *_heading_problems(document, language),
+        *reference_problems(document),
+        *merge_field_problems(document, fields),
+        *picture_problems(document, path.parent / IMAGES_FOLDER),
+    ]
+    issue = _validate(document, issue_id, problems)
+    if issue is None or problems:
+        raise _error(path, problems)
+    return LoadedIssue(issue, document.source)
+
+
+def issue_name(path: Path) -> tuple[str, str | None]:
+    """The issue's id and the language that a file's name tells: ``2017-03``, ``fr``.
+
+    Raises:
+        IssueError: the name is none an issue can have.
+    """
+    found = _FILE_NAME.fullmatch(path.name)
+    if not found:
+        raise _error(
+            path,
+            [
+                Problem(
+                    f"“{path.name}” cannot be the name of an issue.",
+                    Where(path),
+                    "Use lower-case letters, digits and hyphens, such as 2017-03.yaml, "
+                    "or 2017-03.fr.yaml for a translation.",
+                )
+            ],
+        )
+    return found["id"], found["language"]
+
+
+def _read(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise Unreadable(
+            Problem(
+                "There is no such issue.",
+                Where(path),
+                f"“newsletter new {path.name.partition('.')[0]}” starts one.",
+            )
+        ) from None
+    except OSError as error:
+        raise Unreadable(
+            Problem(f"The issue cannot be opened: {error.strerror}.", Where(path))
+        ) from None
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise Unreadable(Problem("The file is UTF-16.", Where(path), "Save it as UTF-8."))
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode()
+        line, column = position(before, len(before))
+        raise Unreadable(
+            Problem("The file is not UTF-8.", Where(path, line, column), "Save it as UTF-8.")
+        ) from None
+
+
+def _heading_problems(document: Document, language: str | None) -> Iterator[Problem]:
+    """Keys of the issue itself that the file's name has a say in."""
+    if ("id",) in document.keys:
+        yield Problem(
+            "The issue's id is taken from the file's name.",
+            document.where_key(("id",)),
+            "Delete this line.",
+        )
+    written = document.data.get("language")
+    if language is not None and isinstance(written, str) and written != language:
+        yield Problem(
+            f"The file's name says “{language}”, its language is “{written}”.",
+            document.where(("language",)),
+            "Correct this line or rename the file.",
+        )
+
+
+def _validate(document: Document, issue_id: str, problems: list[Problem]) -> Issue | None:
+    """The issue, or None; what the model refuses is added to ``problems``."""
+    data = {**document.data, "id": issue_id}
+    written = data.get("date")
+    # Pydantic would take a number of seconds, or a time, for a date.
+    if isinstance(written, str) and not _DATE.fullmatch(written):
+        data["date"] = ""
+    try:
+        return Issue.model_validate(data)
+    except ValidationError as error:
+        for each in error.errors():
+            # Without a place it is a cross-reference, reported already with its line.
+            if each["loc"] or not problems:
+                problems.append(problem_of(each, document))
+        return None
+
+
+def _error(path: Path, problems: Sequence[Problem]) -> IssueError:
+    ordered = sorted(problems, key=lambda each: (each.where.line or 0, each.where.column or 0))
+    count = "one problem" if len(ordered) == 1 else f"{len(ordered)} problems"
+    return IssueError(f"The issue cannot be used: {count}.", where=Where(path), problems=ordered)

@@ -1,0 +1,71 @@
+"""Merge fields where they may stand, and nowhere else. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from newsletter.errors import Problem
+from newsletter.issues.document import Document
+from newsletter.issues.hints import did_you_mean, shorten
+from newsletter.model import MergeField, split_merge_fields
+from newsletter.source import Path_
+
+ALLOWED_IN = ("subject", "preheader", "greeting", "introduction")
+BUILT_IN = ("name", "email")
+_EXAMPLE = "{{ name | friend }}"
+
+
+def merge_field_problems(document: Document, fields: Sequence[str]) -> Iterator[Problem]:
+    """Merge fields that are misspelt, unknown, without a fallback or in a wrong place.
+
+    Args:
+        document: the issue file.
+        fields: further columns of the list that may be used (audience.fields).
+    """
+    known = (*BUILT_IN, *fields)
+    for path, text in document.scalars():
+        if len(path) == 1 and path[0] in ALLOWED_IN:
+            yield from _problems_in(document, path, text, known)
+        elif "{{" in text:
+            yield Problem(
+                "Merge fields are not possible here.",
+                document.where_text(path, "{{"),
+                f"They may stand in {', '.join(ALLOWED_IN[:-1])} and {ALLOWED_IN[-1]}.",
+            )
+
+
+def _problems_in(
+    document: Document, path: Path_, text: str, known: Sequence[str]
+) -> Iterator[Problem]:
+    opened = 0
+    for piece in split_merge_fields(text):
+        if isinstance(piece, MergeField):
+            what, advice = _field_problem(piece, known)
+            if what:
+                yield Problem(what, document.where_text(path, "{{", after=opened), advice)
+            opened += 1
+            continue
+        braces = next((pair for pair in ("{{", "}}") if pair in piece), None)
+        if braces:
+            start = piece.index(braces)
+            after = opened if braces == "{{" else text[: text.index(piece)].count("}}")
+            yield Problem(
+                f"“{shorten(piece[start : start + 30])}” is no merge field.",
+                document.where_text(path, braces, after=after),
+                f"Write it like {_EXAMPLE}.",
+            )
+        opened += piece.count("{{")
+
+
+def _field_problem(piece: MergeField, known: Sequence[str]) -> tuple[str, str]:
+    if piece.field not in known:
+        return f"The list has no field “{shorten(piece.field)}”.", (
+            f"{did_you_mean(piece.field, known)} "
+            "Further columns are named in newsletter.toml under audience.fields."
+        )
+    # Every reader has an address; any other field may be empty.
+    if not piece.fallback and piece.field != "email":
+        return f"The merge field “{piece.field}” has no fallback.", (
+            f"Write what readers without one shall see: {{{{ {piece.field} | friend }}}}."
+        )
+    return "", ""

@@ -1,0 +1,153 @@
+"""From what the model refuses to sentences an editor can act on. No I/O."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from pydantic_core import ErrorDetails
+
+from newsletter.errors import Problem
+from newsletter.issues.document import Document
+from newsletter.issues.hints import did_you_mean, shorten
+from newsletter.model import (
+    Background,
+    Issue,
+    Link,
+    Part,
+    Picture,
+    Post,
+    Quote,
+    Section,
+    Story,
+)
+from newsletter.source import Path_
+
+DATE_ADVICE = "Write year, month and day as in 2017-03-31."
+
+# The key that holds a part → the part, and what it is called in a sentence.
+PARTS: dict[str, tuple[type[Part], str]] = {
+    "stories": (Story, "The story"),
+    "sections": (Section, "The section"),
+    "posts": (Post, "The post"),
+    "links": (Link, "The link"),
+    "download": (Link, "The download"),
+    "image": (Picture, "The picture"),
+    "quote": (Quote, "The quote"),
+    "background": (Background, "The background"),
+}
+
+_MISSING = {
+    ("image", "alt"): (
+        "The picture has no alt text.",
+        "Write alt: and what the picture shows, for readers who do not see it.",
+    ),
+    ("image", "credit"): ("The picture has no credit.", "Write credit: and who made it."),
+    ("links", "label"): (
+        "The link has no label.",
+        "Write label: and what the reader will find there, e.g. “Report (PDF)”.",
+    ),
+    ("download", "label"): (
+        "The download has no label.",
+        "Write label: and what the document is, e.g. “Statement (PDF)”.",
+    ),
+    ("quote", "by"): ("The quote has no name.", "Write by: and who said it, with their role."),
+}
+
+
+def part_at(path: Path_) -> tuple[type[Part], str]:
+    """The part of the model at a place of the file, and what to call it."""
+    names = [name for name in path if isinstance(name, str)]
+    return PARTS[names[-1]] if names else (Issue, "The issue")
+
+
+def problem_of(error: ErrorDetails, document: Document) -> Problem:
+    """One of pydantic's errors as a sentence with its place."""
+    path: Path_ = error["loc"]
+    if error["type"] == "missing":
+        return _missing(path, document)
+    if error["type"] == "extra_forbidden":
+        return _unknown_key(path, document)
+    if path == ("date",):
+        return _no_date(document)
+    what, advice = _sentence(error, path)
+    return Problem(what, document.where(path), advice)
+
+
+def _missing(path: Path_, document: Document) -> Problem:
+    *_, key = path
+    # An empty key stands where the editor will want to type; else point at its part.
+    where = document.where_key(path) if path in document.keys else document.where(path[:-1])
+    part, noun = part_at(path[:-1])
+    holder = next((name for name in reversed(path[:-1]) if isinstance(name, str)), "")
+    special = _MISSING.get((holder, str(key)))
+    if special:
+        return Problem(special[0], where, special[1])
+    if path == ("date",):
+        return Problem("The issue has no date.", where, DATE_ADVICE)
+    if path == ("stories",):
+        return Problem("The issue has no story.", where, "Write stories: and the first below it.")
+    description = part.model_fields[str(key)].description
+    return Problem(f"{noun} has no “{key}”.", where, f"Write {key}: … ({description})")
+
+
+def _unknown_key(path: Path_, document: Document) -> Problem:
+    part, noun = part_at(path[:-1])
+    known = [name for name in part.model_fields if (part, name) != (Issue, "id")]
+    return Problem(
+        f"{noun} has no key “{shorten(str(path[-1]))}”.",
+        document.where_key(path),
+        did_you_mean(str(path[-1]), known),
+    )
+
+
+def _no_date(document: Document) -> Problem:
+    written = document.data.get("date")
+    what = f"“{shorten(written)}” is no date." if isinstance(written, str) else "This is no date."
+    return Problem(what, document.where(("date",)), DATE_ADVICE)
+
+
+def _sentence(error: ErrorDetails, path: Path_) -> tuple[str, str]:
+    """What is wrong with a value, and what to write instead."""
+    key = next((name for name in reversed(path) if isinstance(name, str)), "file")
+    in_list = bool(path) and isinstance(path[-1], int)
+    match error["type"]:
+        case "string_type":
+            return f"“{key}” must be a text.", (
+                "Write it on the key's line, or below it after >-. "
+                "A text that starts with { or [ must stand in double quotes."
+            )
+        case "string_too_short":
+            return f"“{key}” is empty.", "Write something, or delete the key."
+        case "string_pattern_mismatch":
+            return _no_id(key, error["input"])
+        case "tuple_type":
+            return f"“{key}” must be a list.", "Start each item on its own line with a hyphen."
+        case "too_short":
+            return f"“{key}” is empty.", "Write at least one, or delete the key."
+        case "model_type" | "model_attributes_type" if in_list or key in PARTS:
+            part, noun = part_at(path)
+            needed = [name for name, field in part.model_fields.items() if field.is_required()]
+            return f"{noun} must have keys of its own.", f"It needs {_join(needed)}."
+        case _:
+            what, _, advice = error["msg"].removeprefix("Value error, ").partition("; ")
+            return f"“{key}” {what}.", _capital(advice)
+
+
+def _no_id(key: str, written: object) -> tuple[str, str]:
+    text = str(written)
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()[:60]).strip("-") or "a-few-words"
+    return (
+        f"“{shorten(text)}” cannot be the {'id' if key == 'id' else f'value of “{key}”'}.",
+        f"Use lower-case letters, digits and hyphens, e.g. {slug}.",
+    )
+
+
+def _join(names: list[str]) -> str:
+    keys = [f"{name}:" for name in names]
+    return " and ".join([", ".join(keys[:-1]), keys[-1]]) if len(keys) > 1 else keys[0]
+
+
+def _capital(advice: str) -> str:
+    return f"{advice[0].upper()}{advice[1:]}." if advice else ""

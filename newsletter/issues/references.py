@@ -1,0 +1,62 @@
+"""What one part of an issue says about another: ids, sections, the lead. No I/O.
+
+The model refuses these too, but only the file's positions can point at the
+line, and the model stops at the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from newsletter.errors import Problem
+from newsletter.issues.document import Document
+from newsletter.issues.hints import did_you_mean, shorten
+from newsletter.source import Path_
+
+
+def reference_problems(document: Document) -> Iterator[Problem]:
+    """Ids given twice, and names that lead nowhere."""
+    stories = _named(document, "stories", "id")
+    sections = _named(document, "sections", "id")
+    yield from _repeated(document, stories, "story")
+    yield from _repeated(document, sections, "section")
+    for path, name in _named(document, "stories", "section"):
+        if name not in {known for _, known in sections}:
+            yield Problem(
+                f"There is no section “{shorten(name)}”.",
+                document.where(path),
+                did_you_mean(name, (known for _, known in sections))
+                or "List it under sections:, with id: and title:.",
+            )
+    lead = document.data.get("lead")
+    if isinstance(lead, str) and lead not in {known for _, known in stories}:
+        yield Problem(
+            f"The lead story “{shorten(lead)}” is none of the stories.",
+            document.where(("lead",)),
+            did_you_mean(lead, (known for _, known in stories)),
+        )
+
+
+def _named(document: Document, group: str, key: str) -> list[tuple[Path_, str]]:
+    """The value of ``key`` of each member of a group that has one, and its place."""
+    members = document.data.get(group)
+    if not isinstance(members, list):
+        return []
+    return [
+        ((group, index, key), member[key])
+        for index, member in enumerate(members)
+        if isinstance(member, dict) and isinstance(member.get(key), str)
+    ]
+
+
+def _repeated(document: Document, named: list[tuple[Path_, str]], kind: str) -> Iterator[Problem]:
+    first: dict[str, Path_] = {}
+    for path, name in named:
+        if name in first:
+            line = document.where(first[name]).line
+            yield Problem(
+                f"The id “{shorten(name)}” is taken by the {kind} on line {line}.",
+                document.where(path),
+                "Give this one another id.",
+            )
+        first.setdefault(name, path)
