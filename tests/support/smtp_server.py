@@ -1,0 +1,265 @@
+"""A real SMTP server on a free port whose misbehaviours have names.
+
+It keeps what it accepted, so it is the judge of who got what. A misbehaviour
+is a function from the phase's default reply to what is sent instead; the
+phases are the names of the commands, ``banner``, ``body`` (while it is being
+read) and ``dot``.
+"""
+
+import base64
+import contextlib
+import socket
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+CUT = b"\0cut"
+"""Instead of a reply: close the connection."""
+SILENCE = b"\0silence"
+"""Instead of a reply: say nothing until the client gives up."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    sender: str
+    recipient: str
+    content: bytes
+
+
+Behaviour = Callable[[int], bytes | None]
+"""Called with how often the phase came before, over all connections; None: behave."""
+
+
+def always(reply: bytes) -> Behaviour:
+    return lambda _: reply
+
+
+def once(reply: bytes) -> Behaviour:
+    return lambda earlier: reply if earlier == 0 else None
+
+
+def after(times: int, reply: bytes) -> Behaviour:
+    return lambda earlier: reply if earlier >= times else None
+
+
+@dataclass
+class SmtpServer:
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    recipients: dict[str, bytes] = field(default_factory=dict)
+    """Replies to RCPT by address."""
+    extensions: tuple[bytes, ...] = (b"PIPELINING", b"SIZE 10000000", b"8BITMIME", b"SMTPUTF8")
+    tls: ssl.SSLContext | None = None
+    implicit_tls: bool = False
+    login: tuple[str, str] | None = None
+    drip: bool = False
+    """Send replies one octet at a time."""
+    accepted: list[Mail] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    """Every command, in order."""
+    body_read: threading.Event = field(default_factory=threading.Event)
+    connections: int = 0
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._phases: Counter[str] = Counter()
+        self._open: set[socket.socket] = set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._stopping = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            connections = list(self._open)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> "SmtpServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def copies(self) -> Counter[str]:
+        """How many mails each recipient got."""
+        with self._lock:
+            return Counter(mail.recipient for mail in self.accepted)
+
+    def _accept(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError, _Cut):
+            if self.implicit_tls:
+                assert self.tls is not None
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            with self._lock:
+                self._open.add(connection)
+            _Conversation(self, connection).hold()
+        with contextlib.suppress(OSError):
+            connection.close()
+
+    def misbehaviour(self, phase: str) -> bytes | None:
+        with self._lock:
+            earlier = self._phases[phase]
+            self._phases[phase] += 1
+        behaviour = self.behaviours.get(phase)
+        return behaviour(earlier) if behaviour else None
+
+
+class _Cut(Exception):
+    pass
+
+
+class _Conversation:
+    def __init__(self, server: SmtpServer, connection: socket.socket) -> None:
+        self.server = server
+        self.connection = connection
+        self.lines = connection.makefile("rb")
+        self.sender: str | None = None
+        self.recipient: str | None = None
+        self.encrypted = server.implicit_tls
+
+    def hold(self) -> None:
+        self.say("banner", b"220 test.example ESMTP")
+        while line := self.lines.readline():
+            verb = line.split()[0].decode().upper() if line.split() else ""
+            self.server.seen.append(line.decode("utf-8", "replace").rstrip())
+            handler = getattr(self, f"on_{verb.lower()}", None)
+            if handler is None:
+                self.say(verb, b"500 5.5.1 unknown command")
+            else:
+                handler(line)
+            if verb == "QUIT":
+                return
+
+    def say(self, phase: str, reply: bytes) -> bool:
+        """Send the phase's reply; whether it was the default one."""
+        instead = self.server.misbehaviour(phase)
+        if instead == CUT:
+            raise _Cut
+        if instead == SILENCE:
+            self.server._stopping.wait(30)
+            raise _Cut
+        self.write(instead if instead is not None else reply)
+        if instead is not None and instead.startswith(b"421"):
+            raise _Cut
+        return instead is None
+
+    def write(self, reply: bytes) -> None:
+        data = reply + b"\r\n"
+        if not self.server.drip:
+            self.connection.sendall(data)
+            return
+        for position in range(len(data)):
+            self.connection.sendall(data[position : position + 1])
+
+    def on_ehlo(self, _line: bytes) -> None:
+        words = [b"test.example", *self.server.extensions]
+        if self.server.tls and not self.encrypted:
+            words.append(b"STARTTLS")
+        if self.server.login:
+            words.append(b"AUTH PLAIN")
+        lines = [b"250-" + word for word in words]
+        lines[-1] = lines[-1].replace(b"250-", b"250 ", 1)
+        self.say("EHLO", b"\r\n".join(lines))
+
+    def on_starttls(self, _line: bytes) -> None:
+        assert self.server.tls is not None
+        if not self.say("STARTTLS", b"220 go ahead"):
+            return
+        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+        self.lines = self.connection.makefile("rb")
+        self.encrypted = True
+
+    def on_auth(self, line: bytes) -> None:
+        _, user, password = base64.b64decode(line.split()[2]).decode().split("\0")
+        good = (user, password) == self.server.login
+        self.say("AUTH", b"235 2.7.0 welcome" if good else b"535 5.7.8 wrong")
+
+    def on_mail(self, line: bytes) -> None:
+        if self.say("MAIL", b"250 2.1.0 ok"):
+            self.sender = _address(line)
+            self.recipient = None
+
+    def on_rcpt(self, line: bytes) -> None:
+        address = _address(line)
+        refused = self.server.recipients.get(address)
+        if refused is not None:
+            self.write(refused)
+        elif self.sender is None:
+            self.write(b"503 5.5.1 MAIL first")
+        elif self.say("RCPT", b"250 2.1.5 ok"):
+            self.recipient = address
+
+    def on_data(self, _line: bytes) -> None:
+        if self.recipient is None:
+            self.write(b"554 5.5.1 no valid recipients")
+            return
+        if not self.say("DATA", b"354 go ahead"):
+            return
+        self.read_body()
+
+    def read_body(self) -> None:
+        cut_short = self.server.misbehaviour("body")
+        content = b""
+        while (line := self.lines.readline()) != b".\r\n":
+            if not line:
+                raise _Cut
+            content += line[1:] if line.startswith(b".") else line
+            self.server.body_read.set()
+            if cut_short == CUT:
+                raise _Cut
+        assert self.sender is not None
+        assert self.recipient is not None
+        mail = Mail(self.sender, self.recipient, content)
+        instead = self.server.misbehaviour("dot")
+        # What is refused by a reply is not kept; what is answered by nothing is.
+        if instead is None or instead in (CUT, SILENCE) or instead.startswith(b"2"):
+            with self.server._lock:
+                self.server.accepted.append(mail)
+        self.sender = self.recipient = None
+        if instead == CUT:
+            raise _Cut
+        if instead == SILENCE:
+            self.server._stopping.wait(30)
+            raise _Cut
+        self.write(instead if instead is not None else b"250 2.0.0 queued as 1")
+        if instead is not None and instead.startswith(b"421"):
+            raise _Cut
+
+    def on_rset(self, _line: bytes) -> None:
+        self.sender = self.recipient = None
+        self.say("RSET", b"250 2.0.0 ok")
+
+    def on_noop(self, _line: bytes) -> None:
+        self.say("NOOP", b"250 2.0.0 ok")
+
+    def on_quit(self, _line: bytes) -> None:
+        self.say("QUIT", b"221 2.0.0 bye")
+
+
+def _address(line: bytes) -> str:
+    return line.decode().split("<", 1)[1].split(">", 1)[0]
+
+
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port on which nobody listens, kept from others while the block runs."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
