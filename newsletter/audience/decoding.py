@@ -7,6 +7,7 @@ Excel writes as plain “CSV” on a western Windows, Windows-1252, which is sai
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from newsletter.errors import Problem, RosterError, Where
@@ -19,6 +20,7 @@ _MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+_CELL_ENDS = re.compile(r"[\s,;\"]", re.ASCII)
 _SAVE_AS = "In Excel choose File, Save as, “CSV UTF-8 (comma delimited)”."
 
 
@@ -100,7 +102,7 @@ def _without_mark(path: Path, raw: bytes) -> tuple[str, list[Problem]]:
             where=Where(path, _line_at(raw, error.start)),
             next=_SAVE_AS,
         ) from None
-    word = next(word for word in text.split() if not word.isascii())
+    word = next(word for word in _CELL_ENDS.split(text) if not word.isascii())
     return text, [
         Problem(
             f"The list is not UTF-8; it was read as Windows-1252, e.g. “{word[:40]}”.",

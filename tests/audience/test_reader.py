@@ -334,6 +334,7 @@ def _blank(cell: str) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(content=st.binary(max_size=200))
 @example(content=b"sep=\r\n")
+@example(content=b"\xa0")
 def test_any_bytes_at_all_give_a_list_or_one_clear_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:

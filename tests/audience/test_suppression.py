@@ -1,13 +1,12 @@
 from datetime import UTC, datetime
 
 import pytest
-
 from newsletter.audience.suppression import Reason, Suppression
 
 
 def test_a_suppression_holds_no_address_but_its_tag() -> None:
     suppression = Suppression(b"tag", Reason.MANUAL, "command", datetime.now(UTC))
-    assert b"tag" == suppression.tag
+    assert suppression.tag == b"tag"
 
 
 def test_a_time_without_its_zone_is_refused() -> None:
