@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
 from newsletter.audience.suppression import Reason, Suppression
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.plan import Exclusion
 from newsletter.delivery.states import State, Step
 from newsletter.errors import LedgerRefused
+
 from tests.delivery.conftest import EDITION, NOW, Freeze, T, plan_of
 
 RUN = "run-1"
@@ -190,7 +190,7 @@ def test_a_ledger_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_permission_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(LedgerRefused, match="cannot be opened|cannot be used"):
+    with pytest.raises(LedgerRefused, match="cannot be"):
         Ledger(tmp_path / "missing" / "newsletter.db", key_check="k")
 
 
