@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import yaml
 
@@ -55,7 +55,7 @@ class Document:
     data: Mapping[str, object]
     keys: Mapping[Path_, tuple[int, int]]
     spans: Mapping[Path_, tuple[int, int]]
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...] = ()
 
     def scalars(self) -> Iterator[tuple[Path_, str]]:
         """Every text in the file with the way to it."""
@@ -135,14 +135,13 @@ def read_document(text: str, source_file: Source) -> Document:
         )
     walk = _Walk(source_file)
     data = walk.mapping(root, ())
-    return Document(
-        text=text,
-        source=Source(file, walk.values),
-        data=data,
-        keys=walk.keys,
-        spans=walk.spans,
-        problems=tuple(walk.problems),
+    document = Document(text, Source(file, walk.values), data, walk.keys, walk.spans)
+    # Only now, with all headlines read, can a problem name its story.
+    problems = (
+        replace(problem, where=replace(problem.where, item=document.item(path)))
+        for path, problem in walk.problems
     )
+    return replace(document, problems=tuple(problems))
 
 
 def position(text: str, index: int) -> tuple[int, int]:
@@ -209,7 +208,7 @@ class _Walk:
     values: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     spans: dict[Path_, tuple[int, int]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[tuple[Path_, Problem]] = field(default_factory=list)
     count: int = 0
 
     def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, object]:
@@ -217,12 +216,13 @@ class _Walk:
         result: dict[str, object] = {}
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
-            key = self._key(key_node)
+            key = self._key(key_node, path)
             if key is None:
                 continue
             if key in seen:
                 self._problem(
                     key_node,
+                    path,
                     f"“{shorten(key)}” stands here a second time.",
                     f"Keep this one or the one on line {seen[key]}.",
                 )
@@ -235,11 +235,12 @@ class _Walk:
                 result[key] = value
         return result
 
-    def _key(self, node: yaml.Node) -> str | None:
+    def _key(self, node: yaml.Node, path: Path_) -> str | None:
         if isinstance(node, yaml.ScalarNode):
-            return self._printable(node)
+            return self._printable(node, path)
         self._problem(
             node,
+            path,
             "A key must be a word; here stands something in brackets.",
             "Put a text that starts with { or [ in double quotes.",
         )
@@ -249,6 +250,7 @@ class _Walk:
         if node.tag not in _PLAIN_TAGS:
             self._problem(
                 node,
+                path,
                 f"The tag {shorten(node.tag)} means nothing here.",
                 "Delete it, or put a text that starts with ! in double quotes.",
             )
@@ -258,11 +260,11 @@ class _Walk:
             self._note(node, path)
             return [self._value(child, (*path, index)) for index, child in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
+        self._note(node, path)
         if node.style is None and node.value in _ABSENT:
             return None
-        self._note(node, path)
         self.spans[path] = (node.start_mark.index, node.end_mark.index)
-        return self._printable(node)
+        return self._printable(node, path)
 
     def _note(self, node: yaml.Node, path: Path_) -> None:
         self.count += 1
@@ -277,19 +279,21 @@ class _Walk:
             )
         self.values[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
 
-    def _printable(self, node: yaml.ScalarNode) -> str:
+    def _printable(self, node: yaml.ScalarNode, path: Path_) -> str:
         found = _UNPRINTABLE.search(node.value)
         if found is None:
             return str(node.value)
         self._problem(
             node,
+            path,
             f"This text holds the invisible control character U+{ord(found.group()):04X}.",
             "Delete it.",
         )
         return _UNPRINTABLE.sub("", node.value)
 
-    def _problem(self, node: yaml.Node, what: str, advice: str) -> None:
-        self.problems.append(Problem(what, _where(self.source, node.start_mark), advice))
+    def _problem(self, node: yaml.Node, path: Path_, what: str, advice: str) -> None:
+        where = _where(self.source, node.start_mark)
+        self.problems.append((path, Problem(what, where, advice)))
 
 
 def _scalars(path: Path_, value: object) -> Iterator[tuple[Path_, str]]:

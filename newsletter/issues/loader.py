@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from newsletter.errors import IssueError, Problem, Where
 from newsletter.issues.document import Document, Unreadable, position, read_document
@@ -51,9 +52,23 @@ def load_issue(path: Path, *, fields: Sequence[str] = ()) -> LoadedIssue:
         IssueError: the file is missing or something in it is wrong; its
             ``problems`` are all that could be found, in the order of the file.
     """
+    issue_name(path)
+    try:
+        text = _read(path)
+    except Unreadable as error:
+        raise _error(path, [error.problem]) from None
+    return parse_issue(text, path, fields=fields)
+
+
+def parse_issue(text: str, path: Path, *, fields: Sequence[str] = ()) -> LoadedIssue:
+    """Check the text of an issue as if it stood at ``path``.
+
+    Raises:
+        IssueError: as :func:`load_issue`.
+    """
     issue_id, language = issue_name(path)
     try:
-        document = read_document(_read(path), Source(path))
+        document = read_document(text, Source(path))
     except Unreadable as error:
         raise _error(path, [error.problem]) from None
     problems = [
@@ -146,10 +161,14 @@ def _validate(document: Document, issue_id: str, problems: list[Problem]) -> Iss
         return Issue.model_validate(data)
     except ValidationError as error:
         for each in error.errors():
-            # Without a place it is a cross-reference, reported already with its line.
-            if each["loc"] or not problems:
+            if not (problems and _told_already(each, document)):
                 problems.append(problem_of(each, document))
         return None
+
+
+def _told_already(error: ErrorDetails, document: Document) -> bool:
+    """Cross-references are told with their line; unreadable stories are not “too few”."""
+    return not error["loc"] or (error["type"] == "too_short" and bool(document.data["stories"]))
 
 
 def _error(path: Path, problems: Sequence[Problem]) -> IssueError:

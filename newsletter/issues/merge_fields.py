@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from newsletter.errors import Problem
@@ -13,6 +14,8 @@ from newsletter.source import Path_
 ALLOWED_IN = ("subject", "preheader", "greeting", "introduction")
 BUILT_IN = ("name", "email")
 _EXAMPLE = "{{ name | friend }}"
+# What looks like a merge field: whole, or as much of it as shows what is meant.
+_NEARLY = re.compile(r"\{\{[^{}\n]{0,60}\}\}|\{\{.{0,20}|\}\}")
 
 
 def merge_field_problems(document: Document, fields: Sequence[str]) -> Iterator[Problem]:
@@ -45,12 +48,13 @@ def _problems_in(
                 yield Problem(what, document.where_text(path, "{{", after=opened), advice)
             opened += 1
             continue
-        braces = next((pair for pair in ("{{", "}}") if pair in piece), None)
-        if braces:
-            start = piece.index(braces)
+        nearly = _NEARLY.search(piece)
+        if nearly:
+            # Closing braces alone are looked for among the closing braces before them.
+            braces = nearly.group()[:2]
             after = opened if braces == "{{" else text[: text.index(piece)].count("}}")
             yield Problem(
-                f"“{shorten(piece[start : start + 30])}” is no merge field.",
+                f"“{shorten(nearly.group())}” is no merge field.",
                 document.where_text(path, braces, after=after),
                 f"Write it like {_EXAMPLE}.",
             )

@@ -79,8 +79,7 @@ def _missing(path: Path_, document: Document) -> Problem:
     # An empty key stands where the editor will want to type; else point at its part.
     where = document.where_key(path) if path in document.keys else document.where(path[:-1])
     part, noun = part_at(path[:-1])
-    holder = next((name for name in reversed(path[:-1]) if isinstance(name, str)), "")
-    special = _MISSING.get((holder, str(key)))
+    special = _special(path)
     if special:
         return Problem(special[0], where, special[1])
     if path == ("date",):
@@ -88,7 +87,13 @@ def _missing(path: Path_, document: Document) -> Problem:
     if path == ("stories",):
         return Problem("The issue has no story.", where, "Write stories: and the first below it.")
     description = part.model_fields[str(key)].description
-    return Problem(f"{noun} has no “{key}”.", where, f"Write {key}: … ({description})")
+    return Problem(f"{noun} has no “{key}”.", where, f"Write “{key}: …”. {description}")
+
+
+def _special(path: Path_) -> tuple[str, str] | None:
+    """The sentence for something whose lack has a reason worth telling."""
+    holder = next((name for name in reversed(path[:-1]) if isinstance(name, str)), "")
+    return _MISSING.get((holder, str(path[-1]))) if path else None
 
 
 def _unknown_key(path: Path_, document: Document) -> Problem:
@@ -118,13 +123,13 @@ def _sentence(error: ErrorDetails, path: Path_) -> tuple[str, str]:
                 "A text that starts with { or [ must stand in double quotes."
             )
         case "string_too_short":
-            return f"“{key}” is empty.", "Write something, or delete the key."
+            return _special(path) or (f"“{key}” is empty.", "Write something.")
         case "string_pattern_mismatch":
             return _no_id(key, error["input"])
         case "tuple_type":
             return f"“{key}” must be a list.", "Start each item on its own line with a hyphen."
         case "too_short":
-            return f"“{key}” is empty.", "Write at least one, or delete the key."
+            return f"“{key}” is empty.", "Write at least one."
         case "model_type" | "model_attributes_type" if in_list or key in PARTS:
             part, noun = part_at(path)
             needed = [name for name, field in part.model_fields.items() if field.is_required()]

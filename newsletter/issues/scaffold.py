@@ -1,0 +1,154 @@
+"""Starts a project and an issue from starter files. Writes files, never over another.
+
+The starter files lie in ``starter/`` beside this module; the theme and the
+example list come from the scaffold folder.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+from newsletter.clock import Clock, SystemClock
+from newsletter.config import FILE_NAME
+from newsletter.errors import InputError, Problem, Where
+from newsletter.issues.loader import IMAGES_FOLDER, issue_name, parse_issue
+from newsletter.issues.schema import SCHEMA_FILE, schema_text
+
+THEME_FOLDER = "templates"
+EXAMPLE_LIST = "subscribers.example.csv"
+OWN_LIST = "subscribers.csv"
+
+_PACKAGE = Path(__file__).parents[1]
+_STARTER = Path(__file__).parent / "starter"
+
+
+def new_issue(path: Path, *, title: str, date: dt.date, language: str, web_url: str | None) -> None:
+    """Write an issue to start from: valid, with a note on every key.
+
+    Args:
+        path: where, such as ``issues/2017-03.yaml``; its name gives the id.
+        title: name of the issue and, to begin with, subject of the mail.
+        date: day of publication.
+        language: the language it will be written in, e.g. ``en``.
+        web_url: the page of the issue on the web, if there will be one.
+
+    Raises:
+        InputError: the file exists or cannot be written, or its name, the
+            title, the language or the address cannot be used.
+    """
+    text = _issue_text(path, title=title, date=date, language=language, web_url=web_url)
+    _write({path: text.encode()})
+
+
+def init_project(folder: Path, *, scaffold: Path, clock: Clock | None = None) -> list[Path]:
+    """Write a new project: settings, a first issue for this month, a theme and lists.
+
+    Args:
+        folder: where; made if it does not exist, and may hold other files.
+        scaffold: the folder that has ``templates/`` and the example list, see
+            :func:`scaffold_folder`.
+        clock: tells which month the first issue is for.
+
+    Returns:
+        What was written, in order.
+
+    Raises:
+        InputError: a file that would be written exists (each is named), or
+            the folder cannot be written; then nothing was written over.
+    """
+    today = (clock or SystemClock()).now().date()
+    issue = folder / "issues" / f"{today:%Y-%m}.yaml"
+    example = _read(scaffold / EXAMPLE_LIST)
+    files = {
+        folder / FILE_NAME: _read(_STARTER / "newsletter.toml"),
+        issue: _issue_text(
+            issue, title=f"{today:%B %Y}", date=today, language="en", web_url=None
+        ).encode(),
+        issue.with_name(SCHEMA_FILE): schema_text().encode(),
+        issue.parent / IMAGES_FOLDER / ".gitkeep": b"",
+        folder / EXAMPLE_LIST: example,
+        # An empty list to paste one's own readers into, with the columns named.
+        folder / OWN_LIST: example.splitlines(keepends=True)[0],
+        folder / ".gitignore": _read(_STARTER / "gitignore"),
+        **_theme_files(scaffold / THEME_FOLDER, folder / THEME_FOLDER),
+    }
+    _write(files)
+    return list(files)
+
+
+def scaffold_folder() -> Path:
+    """The folder with ``templates/``: inside an installed package, else the repository.
+
+    Raises:
+        InputError: neither is there; the installation is incomplete.
+    """
+    for folder in (_PACKAGE / "_scaffold", _PACKAGE.parent):
+        if (folder / THEME_FOLDER).is_dir() and (folder / EXAMPLE_LIST).is_file():
+            return folder
+    raise InputError(
+        "The files a new project starts from are missing from this installation.",
+        where=Where(_PACKAGE),
+        next="Install the tool again.",
+    )
+
+
+def _issue_text(
+    path: Path, *, title: str, date: dt.date, language: str, web_url: str | None
+) -> str:
+    page = f"web_url: {_quoted(web_url)}" if web_url else "# web_url: https://news.example.org/"
+    starter = Template(_read(_STARTER / "issue.yaml").decode())
+    text = starter.substitute(
+        id=issue_name(path)[0],
+        title=_quoted(title),
+        date=date.isoformat(),
+        language=_quoted(language),
+        web_url=f"# The page of this issue on the web, for “view in browser”.\n{page}",
+    )
+    # What was passed in is checked by the rules of every issue.
+    parse_issue(text, path)
+    return text
+
+
+def _quoted(text: str) -> str:
+    """A text as a double-quoted YAML scalar, of which JSON's are a subset."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _theme_files(theme: Path, target: Path) -> Mapping[Path, bytes]:
+    return {
+        target / file.relative_to(theme): _read(file)
+        for file in sorted(theme.rglob("*"))
+        if file.is_file() and not file.name.startswith((".", "~")) and file.suffix != ".pyc"
+    }
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"The file cannot be read: {error.strerror}.", where=Where(file)) from None
+
+
+def _write(files: Mapping[Path, bytes]) -> None:
+    """Write all files or, if one of them exists, none."""
+    existing = [file for file in files if file.exists() or file.is_symlink()]
+    if existing:
+        raise InputError(
+            "Nothing was written, since it would overwrite what is there already.",
+            problems=[Problem("exists already.", Where(file)) for file in existing],
+            next="Choose another name or folder, or move these files away.",
+        )
+    for file, content in files.items():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # Exclusive, in case somebody else wrote it meanwhile.
+            with file.open("xb") as stream:
+                stream.write(content)
+        except OSError as error:
+            raise InputError(
+                f"The file cannot be written: {error.strerror}.", where=Where(file)
+            ) from None
