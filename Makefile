@@ -1,0 +1,40 @@
+# What a newcomer needs: `make demo` and `make test`. Python 3.11 or later, nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test lint crash bench clean
+
+help: ## What there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+demo: .venv/ready ## Send the March 2017 newsletter to the example subscribers, into outbox/
+	$(BIN)/newsletter check 2017-03
+	$(BIN)/newsletter send 2017-03 --yes
+
+test: .venv/ready-dev ## Run the tests
+	$(BIN)/pytest -n auto
+
+lint: .venv/ready-dev ## Linters and type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+crash: .venv/ready-dev ## Kill the sender 250 times at random moments and count (needs smtp-sink)
+	$(BIN)/python -m tests.crash.harness --kills 250
+
+bench: .venv/ready-dev ## Measure beside smtp-source (needs Postfix's smtp-sink and smtp-source)
+	$(BIN)/python -m benchmarks.throughput
+
+clean: ## Remove the virtual environment and what tools left behind
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+
+# Locks pin versions and hashes; --no-build-isolation keeps the build backend to the lock, too.
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/ready-dev: requirements-dev.lock .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@

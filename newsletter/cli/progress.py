@@ -1,0 +1,100 @@
+"""A progress bar for a send, and Ctrl-C that stops it cleanly."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from newsletter.cli.output import err
+from newsletter.transports.protocol import Deferred, Outcome
+
+_REFRESH_S = 0.2
+
+
+class Watch:
+    """Counts outcomes and shows them; :meth:`on_outcome` may be called from any thread."""
+
+    def __init__(self, *, total: int, done: int) -> None:
+        self._total = total
+        self._done = done
+        self._deferred = 0
+        self._lock = threading.Lock()
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Count one."""
+        with self._lock:
+            if isinstance(outcome, Deferred):
+                self._deferred += 1
+            else:
+                self._done += 1
+
+    @contextmanager
+    def showing(self, *, stop: Callable[[], None]) -> Iterator[None]:
+        """Show the bar while the block runs; the first Ctrl-C calls ``stop``.
+
+        The second ends the program at once. That is safe, too: who was being
+        handed over is in doubt afterwards, and named.
+        """
+        with self._stoppable(stop), self._bar() as (progress, task):
+            ended = threading.Event()
+            painter = threading.Thread(
+                target=self._paint, args=(progress, task, ended), name="progress", daemon=True
+            )
+            painter.start()
+            try:
+                yield
+            finally:
+                ended.set()
+                painter.join()
+
+    def _paint(self, progress: Progress, task: int, ended: threading.Event) -> None:
+        # Painted at intervals: a redraw for each message would cost more than the message.
+        last = False
+        while not last:
+            last = ended.wait(_REFRESH_S)
+            words = f"sending ({self._deferred} later)" if self._deferred else "sending"
+            progress.update(task, completed=self._done, description=words)  # type: ignore[arg-type] # TaskID is an int
+
+    @contextmanager
+    def _bar(self) -> Iterator[tuple[Progress, int]]:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=err,
+            transient=not err.is_terminal,
+            disable=not err.is_terminal,
+            refresh_per_second=1 / _REFRESH_S,
+        ) as progress:
+            yield progress, progress.add_task("sending", total=self._total, completed=self._done)
+
+    @contextmanager
+    def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
+        def first(number: int, _frame: FrameType | None) -> None:
+            signal.signal(number, signal.SIG_DFL)
+            err.print("Stopping: finishing what is on its way. Once more to end at once.")
+            stop()
+
+        before = {number: signal.signal(number, first) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -1,0 +1,237 @@
+"""The composition root: a newsletter project's folder, put together into parts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.clock import SystemClock
+from newsletter.config import FILE_NAME, Settings, load_settings
+from newsletter.errors import InputError, Where
+
+if TYPE_CHECKING:
+    from newsletter.audience.model import Roster
+    from newsletter.delivery.dispatch import Composes
+    from newsletter.delivery.ledger import Ledger
+    from newsletter.issues.loader import LoadedIssue
+    from newsletter.message.compose import Composer
+    from newsletter.message.keys import KeyRing
+    from newsletter.render.edition import Edition
+    from newsletter.theme import Theme
+    from newsletter.transports.protocol import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """An issue in one language, as written and as it will be sent."""
+
+    loaded: LoadedIssue
+    edition: Edition
+
+
+class Project:
+    """A newsletter project: the folder that holds newsletter.toml."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = SystemClock()
+
+    @classmethod
+    def here(cls) -> Project:
+        """The project of the current folder, or of the nearest one above it.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        current = Path.cwd()
+        for folder in (current, *current.parents):
+            if (folder / FILE_NAME).is_file():
+                return cls(_short(folder, current))
+        load_settings(Path(FILE_NAME))  # says that there is none, and what to do
+        raise AssertionError("unreachable: load_settings raised")
+
+    @cached_property
+    def settings(self) -> Settings:
+        """newsletter.toml."""
+        return load_settings(self.folder / FILE_NAME)
+
+    @cached_property
+    def theme(self) -> Theme:
+        """The theme's folder, read."""
+        from newsletter.theme import load_theme
+
+        return load_theme(self.folder / self.settings.theme.folder)
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        """The key file; created on first use."""
+        from newsletter.message.keys import KeyRing
+
+        return KeyRing.load_or_create(self.folder / "newsletter.key")
+
+    @property
+    def issues_folder(self) -> Path:
+        """Where the issues are."""
+        return self.folder / "issues"
+
+    @property
+    def lock_file(self) -> Path:
+        """What a sender holds."""
+        return self.folder / "newsletter.lock"
+
+    @property
+    def outbox(self) -> Path:
+        """Where the mailbox transport files mail."""
+        return self.folder / "outbox"
+
+    def issue_id(self, name: str) -> str:
+        """``2017-03`` from what a person typed: the id, or a path to the file."""
+        return Path(name).name.split(".", 1)[0] if name.endswith((".yaml", ".yml")) else name
+
+    def compile(self, name: str) -> dict[str, Compiled]:
+        """The issue in all its languages, compiled; its first language first.
+
+        Raises:
+            IssueError, TemplateError: something in it is wrong.
+        """
+        from newsletter.issues.loader import load_issue
+        from newsletter.render.pipeline import compile_edition
+
+        compiled: dict[str, Compiled] = {}
+        for path in self._issue_files(self.issue_id(name)):
+            loaded = load_issue(path, fields=self.settings.audience.fields)
+            edition = compile_edition(loaded.issue, loaded.source, self.theme, self.settings)
+            compiled[edition.language] = Compiled(loaded, edition)
+        return compiled
+
+    def _issue_files(self, issue: str) -> list[Path]:
+        first = self.issue_file(issue)
+        return [first, *sorted(self.issues_folder.glob(f"{issue}.*.yaml"))]
+
+    def issue_file(self, issue: str) -> Path:
+        """The file of an issue in its first language.
+
+        Raises:
+            InputError: there is none; names those there are.
+        """
+        path = self.issues_folder / f"{issue}.yaml"
+        if not path.is_file():
+            there = sorted(p.stem for p in self.issues_folder.glob("*.yaml") if "." not in p.stem)
+            raise InputError(
+                f"There is no issue “{issue}” here.",
+                where=Where(self.issues_folder),
+                next=f"There are: {', '.join(there)}."
+                if there
+                else "Start one with “newsletter new ID”.",
+            )
+        return path
+
+    def roster(self, file: Path | None = None) -> Roster:
+        """The list of subscribers.
+
+        Raises:
+            RosterError: it cannot be used.
+        """
+        from newsletter.audience.reader import read_roster
+
+        path = file or self.folder / self.settings.audience.file
+        return read_roster(path, fields=self.settings.audience.fields)
+
+    def ledger(self, *, create: bool) -> Ledger:
+        """The ledger.
+
+        Raises:
+            LedgerRefused: it is missing (without ``create``) or cannot be used.
+        """
+        from newsletter.delivery.ledger import Ledger
+
+        return Ledger(self.folder / "newsletter.db", key_check=self.keys.check, create=create)
+
+    def letterhead(self) -> str:
+        """What besides the edition goes into every message, as canonical JSON."""
+        settings = self.settings
+        return json.dumps(
+            {
+                "sender": settings.sender.model_dump(mode="json"),
+                "list": settings.list.model_dump(mode="json"),
+                "archive": settings.organisation.past_issues,
+            },
+            ensure_ascii=False,
+            sort_keys=True,
+        )
+
+    def composer(self, edition: Edition, *, letterhead: str, campaign: str) -> Composer:
+        """What makes messages from ``edition`` under a frozen letterhead."""
+        from newsletter.config import ListIdentity, Sender
+        from newsletter.message.compose import Composer
+
+        head = json.loads(letterhead)
+        return Composer(
+            edition,
+            sender=Sender(**head["sender"]),
+            list_identity=ListIdentity(**head["list"]),
+            archive_url=head["archive"],
+            campaign_id=campaign,
+            keys=self.keys,
+        )
+
+    def compose(self, editions: dict[str, Edition], *, letterhead: str, campaign: str) -> Composes:
+        """What makes the message for a recipient in their language."""
+        composers = {
+            language: self.composer(edition, letterhead=letterhead, campaign=campaign)
+            for language, edition in editions.items()
+        }
+        return lambda recipient, *, date: composers[recipient.language].compose(
+            recipient, date=date
+        )
+
+    def transport(self) -> Transport:
+        """The way out that newsletter.toml names.
+
+        Raises:
+            ConfigError: a password or key is not to be had.
+        """
+        from newsletter.credentials import read_secret
+
+        settings = self.settings
+        if settings.delivery.transport == "smtp":
+            from newsletter.transports.smtp import SmtpTransport
+
+            smtp = settings.smtp
+            assert smtp is not None  # Settings checks it
+            return SmtpTransport(
+                smtp,
+                password=(
+                    read_secret(smtp.password, what="the relay's password")
+                    if smtp.password
+                    else None
+                ),
+                client_name=settings.sender.address.rpartition("@")[2],
+            )
+        if settings.delivery.transport == "resend":
+            from newsletter.transports.resend import ResendTransport
+
+            resend = settings.resend
+            assert resend is not None  # Settings checks it
+            key = read_secret(resend.api_key, what="Resend's API key")
+            return ResendTransport(resend, api_key=key, clock=self.clock)
+        from newsletter.transports.mailbox import MailboxTransport
+
+        return MailboxTransport(self.outbox, clock=self.clock)
+
+
+def fingerprint(editions: dict[str, Edition], letterhead: str) -> str:
+    """One digest over all that a campaign sends, besides who gets it."""
+    digest = hashlib.sha256(letterhead.encode())
+    for language in sorted(editions):
+        digest.update(editions[language].fingerprint.encode())
+    return digest.hexdigest()
+
+
+def _short(folder: Path, current: Path) -> Path:
+    """``folder`` as a person would write it, so that messages stay readable."""
+    return Path() if folder == current else folder
