@@ -1,0 +1,125 @@
+"""Composing: an edition and a recipient become a message. No I/O, no clock.
+
+What is the same for every reader is encoded when the composer is made; a
+message costs its values, their encoding and one join. The same recipient and
+date always give the same bytes, so an attempt can be repeated byte for byte.
+
+Headers follow RFC 5322, RFC 2919 (List-ID), RFC 2369 (List-Archive), RFC 8058
+(one-click unsubscribe) and, for addresses that need it, RFC 6532.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from newsletter.config import ListIdentity, Sender
+from newsletter.errors import IssueError
+from newsletter.message.headers import has_control
+from newsletter.message.keys import KeyRing
+from newsletter.message.letter import Letter, Stationery
+from newsletter.message.letterhead import letterhead
+from newsletter.message.mime import encode
+from newsletter.message.model import Message, Recipient
+from newsletter.message.tokens import UnsubscribeToken, sign, unsubscribe_url
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
+
+_CAMPAIGN = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
+_NAME = Slot(token="", field="name", context="header")
+
+
+class Uncomposable(ValueError):
+    """No message can be made for this one recipient; the text says why, without naming them.
+
+    Others may be fine: dispatch records it as this recipient's rejection.
+    """
+
+
+class Composer:
+    """Makes the messages of one campaign in one language. Threads may share it.
+
+    Merge fields see ``name``, ``email``, ``unsubscribe_url`` and the
+    recipient's own fields; those three names cannot be taken by a column.
+
+    Args:
+        edition: what is sent.
+        sender: who it is from.
+        list_identity: the list it goes to.
+        archive: web address of past issues, for List-Archive.
+        campaign_id: letters, digits, ``_``, ``-`` and single dots; part of Message-IDs.
+        keys: sign the unsubscribe links.
+
+    Raises:
+        ConfigError: a setting cannot stand in a header.
+        IssueError: the subject cannot.
+    """
+
+    def __init__(
+        self,
+        edition: Edition,
+        *,
+        sender: Sender,
+        list_identity: ListIdentity,
+        archive: str | None,
+        campaign_id: str,
+        keys: KeyRing,
+    ) -> None:
+        if not _CAMPAIGN.fullmatch(campaign_id):
+            raise ValueError(f"the campaign id {campaign_id!r} cannot stand in a Message-ID")
+        if has_control(edition.subject) or has_control(edition.language):
+            raise IssueError(
+                "The subject or language of the issue holds a line break or control character.",
+                next="Delete it; a subject is one line.",
+            )
+        self._list = list_identity
+        self._keys = keys
+        self._campaign_id = campaign_id
+        self._campaign_tag = keys.campaign_tag(campaign_id)
+        self._letterhead = letterhead(sender=sender, list_identity=list_identity, archive=archive)
+        self._stationery = Stationery(edition, sender, self._letterhead)
+
+    def compose(self, recipient: Recipient, *, date: datetime) -> Message:
+        """The message for one recipient; ``date`` becomes its Date and must be aware.
+
+        Raises:
+            Uncomposable: a merge field asks for what the recipient has no
+                field for, or their row holds what no mail can.
+        """
+        if date.tzinfo is None:
+            raise ValueError("the date of a message must be aware")
+        values = {
+            **recipient.fields,
+            "name": recipient.name,
+            "email": str(recipient.address),
+            "unsubscribe_url": self._unsubscribe_url(recipient),
+        }
+        if has_control(values["email"]):
+            raise Uncomposable("The reader's address holds a control character.")
+        try:
+            encoded = [encode(blank.bind(values)) for blank in self._stationery.blanks]
+            name = _NAME.bind(values)
+            name.encode()
+        except KeyError as error:
+            raise Uncomposable(
+                f"The list has no column “{error.args[0]}” for this reader, but the issue needs it."
+            ) from None
+        except UnicodeEncodeError:
+            raise Uncomposable("The reader's row holds a damaged character.") from None
+        tag = self._keys.message_tag(self._campaign_id, recipient.address)
+        return Letter(
+            envelope_from=self._letterhead.envelope_from,
+            envelope_to=recipient.address,
+            message_id=f"<{self._campaign_id}.{tag}@{self._letterhead.domain}>",
+            date=date,
+            name=name,
+            values=values,
+            encoded=encoded,
+            stationery=self._stationery,
+        )
+
+    def _unsubscribe_url(self, recipient: Recipient) -> str:
+        tag = self._keys.address_tag(recipient.address)
+        token = UnsubscribeToken(address_tag=tag, campaign_tag=self._campaign_tag)
+        signed = sign(token, keys=self._keys, list_id=self._list.id)
+        return unsubscribe_url(self._list.unsubscribe_url, signed)

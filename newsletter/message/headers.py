@@ -1,0 +1,110 @@
+"""Header fields: encoding, folding and the refusal of injection. No I/O.
+
+RFC 5322 (fields), RFC 2047 (encoded words). A field's body is a list of tokens
+that a fold may stand between. Written by hand since the standard library's
+policies rewrite a long List-Unsubscribe into encoded words, which no mail
+program understands there (RFC 8058 3.1).
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+
+_LINE = 76
+"""Characters of a line where it can be folded (RFC 2047 section 2)."""
+_LONGEST = 62
+"""Characters of a token that can be folded: with ``Subject: `` it fits a line."""
+_PAYLOAD = 48
+"""Characters that one encoded word carries, four of base64 at a time."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_QUOTED = str.maketrans({'"': r"\"", "\\": r"\\"})
+_Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_Q = tuple(chr(o) if o in _Q_PLAIN else "_" if o == 0x20 else f"={o:02X}" for o in range(256))
+_Q_WIDTH = tuple(map(len, _Q))
+_ONE = (1,) * 256
+
+
+def has_control(text: str) -> bool:
+    """Whether ``text`` holds a control character, which could start a header of its own."""
+    return _CONTROL.search(text) is not None
+
+
+def field(name: str, *tokens: str) -> str:
+    """One header field with its CRLF, folded between tokens at 76 characters.
+
+    A single token is never broken, whatever its length.
+    """
+    lines = [f"{name}:"]
+    for token in tokens:
+        if len(lines[-1]) + 1 + len(token) > _LINE and lines != [f"{name}:"]:
+            lines.append("")
+        lines[-1] += " " + token
+    return "\r\n".join(lines) + "\r\n"
+
+
+def phrase(text: str) -> list[str]:
+    """A display name (RFC 5322 ``phrase``): atoms, a quoted string or encoded words."""
+    if not _is_plain(text):
+        return encoded_words(text)
+    if _ATOMS.fullmatch(text):
+        return text.split(" ")
+    quoted = f'"{text.translate(_QUOTED)}"'
+    return [quoted] if len(quoted) <= _LONGEST else encoded_words(text)
+
+
+def unstructured(text: str) -> list[str]:
+    """Free text, such as a subject: its words, or encoded words."""
+    return text.split(" ") if _is_plain(text) else encoded_words(text)
+
+
+def mailbox(name: str, address: str) -> list[str]:
+    """A name and an address; the address alone where there is no name."""
+    return [*phrase(name), f"<{address}>"] if name else [address]
+
+
+def encoded_words(text: str) -> list[str]:
+    """``text`` as RFC 2047 encoded words in UTF-8, none of which splits a character."""
+    octets = text.encode()
+    base64_length = -(-len(octets) // 3) * 4
+    if sum(map(_Q_WIDTH.__getitem__, octets)) <= base64_length:
+        chunks = _chunks(text, cost=_Q_WIDTH, most=_PAYLOAD)
+        return [f"=?utf-8?q?{''.join(map(_Q.__getitem__, chunk))}?=" for chunk in chunks]
+    chunks = _chunks(text, cost=_ONE, most=_PAYLOAD // 4 * 3)
+    return [f"=?utf-8?b?{base64.b64encode(chunk).decode()}?=" for chunk in chunks]
+
+
+def _chunks(text: str, *, cost: Sequence[int], most: int) -> list[bytes]:
+    """``text`` in UTF-8, cut between characters into pieces that cost at most ``most``."""
+    whole = text.encode()
+    if sum(map(cost.__getitem__, whole)) <= most:
+        return [whole]
+    chunks = [b""]
+    room = most
+    for character in text:
+        octets = character.encode()
+        needed = sum(map(cost.__getitem__, octets))
+        if needed > room:
+            chunks.append(b"")
+            room = most
+        chunks[-1] += octets
+        room -= needed
+    return chunks
+
+
+def _is_plain(text: str) -> bool:
+    """Whether ``text`` means the same to a reader when it stands as it is.
+
+    What looks like an encoded word would be decoded; spaces in a row or at an
+    end may be lost; what is too long could not be folded.
+    """
+    return (
+        text.isascii()
+        and "=?" not in text
+        and "  " not in text
+        and text == text.strip(" ")
+        and all(len(word) <= _LONGEST for word in text.split(" "))
+    )

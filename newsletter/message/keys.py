@@ -1,0 +1,236 @@
+"""The key file: what signs unsubscribe links and hides addresses. Reads and writes that one file.
+
+``newsletter.key`` is a small TOML file with mode 0600::
+
+    pepper = "64 hexadecimal digits"   # never changes
+    [keys]                             # the last one signs, all of them verify
+    1 = "64 hexadecimal digits"
+
+The pepper turns addresses into tags, so that the ledger and the list of who
+left name nobody; the keys sign (HMAC, RFC 2104). docs/keys.md says what loss
+and rotation mean. This is the only module that makes randomness.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from newsletter.addresses import Address
+from newsletter.errors import ConfigError, Where
+
+FILE_NAME = "newsletter.key"
+ADDRESS_TAG_BYTES = 12
+CAMPAIGN_TAG_BYTES = 8
+
+_SECRET_BYTES = 32
+_MOST_KEYS = 0xFFFF
+_HEAD = """\
+# Signs the unsubscribe links of your newsletter and keeps the list of who left.
+# Keep it secret, keep a copy in a safe place, never edit it: see docs/keys.md.
+"""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KeyRing:
+    """The secrets of one newsletter, in memory. Its repr shows none of them.
+
+    Attributes:
+        pepper: 32 bytes; never changes in the life of the list.
+        keys: signing keys of 32 bytes each by their number (1 to 65535).
+    """
+
+    pepper: bytes
+    keys: Mapping[int, bytes]
+
+    @classmethod
+    def load(cls, path: Path) -> KeyRing:
+        """Read the key file.
+
+        Raises:
+            ConfigError: it is missing, readable by others, or damaged.
+        """
+        try:
+            with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                content = file.read()
+        except FileNotFoundError:
+            raise ConfigError(
+                "The key file is missing.",
+                where=Where(path),
+                next="Put back your copy of it; docs/keys.md says what to do without one.",
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"The key file cannot be opened: {error.strerror}.", where=Where(path)
+            ) from None
+        if mode & 0o077:
+            raise ConfigError(
+                "The key file can be read by other users of this machine.",
+                where=Where(path),
+                next=f"Run: chmod 600 {path.name}",
+            )
+        try:
+            return _parse(content)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            # The cause is left out: it could quote a key.
+            raise ConfigError(
+                "The key file is damaged.",
+                where=Where(path),
+                next="Put back your copy of it; docs/keys.md says what to do without one.",
+            ) from None
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> KeyRing:
+        """Read the key file; make one where there is none. Never overwrites.
+
+        Raises:
+            ConfigError: it cannot be read, written, or is damaged.
+        """
+        if path.exists():
+            return cls.load(path)
+        ring = cls(secrets.token_bytes(_SECRET_BYTES), {1: secrets.token_bytes(_SECRET_BYTES)})
+        # A link appears whole or not at all, and not where a file is already.
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        try:
+            _write_new(draft, ring)
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                return cls.load(path)
+            finally:
+                draft.unlink()
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        return ring
+
+    @classmethod
+    def rotate(cls, path: Path) -> KeyRing:
+        """Add a signing key and sign with it from now on; the old ones still verify.
+
+        Raises:
+            ConfigError: the file cannot be read or written, or another
+                rotation has not ended.
+        """
+        draft = path.with_name(f"{path.name}.new")
+        try:
+            # Made before the old file is read, so that of two rotations at
+            # once the second stops here and cannot drop the first one's key.
+            draft.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            raise ConfigError(
+                "Another rotation is under way, or was interrupted.",
+                where=Where(draft),
+                next="If none is running, delete this file; no link was signed with it.",
+            ) from None
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        try:
+            ring = _with_another_key(cls.load(path), path)
+            draft.unlink()
+            _write_new(draft, ring)
+            draft.replace(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        finally:
+            draft.unlink(missing_ok=True)
+        return ring
+
+    @property
+    def signing_key_id(self) -> int:
+        """The number of the key that signs: the newest."""
+        return max(self.keys)
+
+    @property
+    def pepper_id(self) -> str:
+        """Tells peppers apart without giving them away; 16 hexadecimal digits.
+
+        What stores address tags should store this beside them: with another
+        pepper the same person has another tag, and who left is not known any more.
+        """
+        return self._hash(b"pepper\0")[:8].hex()
+
+    def address_tag(self, address: Address) -> bytes:
+        """12 bytes that stand for an address without giving it away.
+
+        The same for all spellings that share a
+        :attr:`~newsletter.addresses.Address.suppression_key`.
+        """
+        return self._hash(address.suppression_key.encode())[:ADDRESS_TAG_BYTES]
+
+    def campaign_tag(self, campaign_id: str) -> bytes:
+        """8 bytes that stand for a campaign."""
+        return self._hash(b"campaign\0" + campaign_id.encode())[:CAMPAIGN_TAG_BYTES]
+
+    def message_tag(self, campaign_id: str, address: Address) -> str:
+        """24 hexadecimal digits for one campaign's letter to one address.
+
+        Unlike :meth:`address_tag` it tells ``Anna@`` from ``anna@``: where both
+        are on the list, each gets a letter, and no two letters share a Message-ID.
+        """
+        letter = f"message\0{campaign_id}\0{address.key}"
+        return self._hash(letter.encode())[:12].hex()
+
+    def _hash(self, message: bytes) -> bytes:
+        # No address holds a NUL, so the uses above never hash the same bytes.
+        return hmac.digest(self.pepper, message, "sha256")
+
+    def __repr__(self) -> str:
+        return f"KeyRing(key ids {', '.join(map(str, self.keys))})"
+
+
+def _with_another_key(ring: KeyRing, path: Path) -> KeyRing:
+    number = ring.signing_key_id + 1
+    if number > _MOST_KEYS:
+        raise ConfigError("The key file holds as many keys as it can.", where=Where(path))
+    return KeyRing(ring.pepper, {**ring.keys, number: secrets.token_bytes(_SECRET_BYTES)})
+
+
+def _parse(content: bytes) -> KeyRing:
+    data: dict[str, Any] = tomllib.loads(content.decode())
+    keys = {int(number): _secret(value) for number, value in data["keys"].items()}
+    if not keys or min(keys) < 1 or max(keys) > _MOST_KEYS or data.keys() != {"pepper", "keys"}:
+        raise ValueError
+    return KeyRing(_secret(data["pepper"]), keys)
+
+
+def _secret(value: str) -> bytes:
+    secret = bytes.fromhex(value)
+    if len(secret) != _SECRET_BYTES:
+        raise ValueError
+    return secret
+
+
+def _write_new(path: Path, ring: KeyRing) -> None:
+    lines = [f'pepper = "{ring.pepper.hex()}"', "", "[keys]"]
+    lines += [f'{number} = "{key.hex()}"' for number, key in sorted(ring.keys.items())]
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(_HEAD + "\n".join(lines) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name durable; without it a power cut may take the file back."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"The key file cannot be written: {error.strerror}.",
+        where=Where(path),
+        next="Check the folder's permissions and the room on the disk.",
+    )

@@ -1,0 +1,115 @@
+"""The letterhead: the header fields that all messages of a campaign share. No I/O.
+
+Refuses settings that no header can carry, naming each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from newsletter.config import FILE_NAME, ListIdentity, Sender
+from newsletter.errors import ConfigError, Problem, Where
+from newsletter.message.headers import field, has_control, mailbox
+
+# One line holds it with its token; “<”, “>” would end it early (RFC 2369 section 2).
+_UNSUBSCRIBE_URL = re.compile(r"https://[!#-;=?-~]{1,800}", re.ASCII)
+_URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What every message of a campaign says of its sender and list.
+
+    Attributes:
+        envelope_from: where bounce reports go.
+        domain: right-hand side of Message-IDs.
+        top: the fields From and Reply-To.
+        list_headers: name and value, unfolded, of the fields about the list.
+    """
+
+    envelope_from: str
+    domain: str
+    top: str
+    list_headers: Mapping[str, str]
+
+
+def letterhead(*, sender: Sender, list_identity: ListIdentity, archive: str | None) -> Letterhead:
+    """Make it from the settings; ``archive`` is where past issues are.
+
+    Raises:
+        ConfigError: some of them cannot stand in a header.
+    """
+    problems = [*_address_problems(sender), *_line_problems(sender, list_identity)]
+    if problems:
+        raise ConfigError(
+            "Some settings cannot stand in a mail's headers.",
+            where=Where(FILE_NAME),
+            problems=problems,
+        )
+    top = field("From", *mailbox(sender.name, sender.address))
+    if sender.reply_to is not None:
+        top += field("Reply-To", sender.reply_to)
+    list_headers = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    list_headers["List-ID"] = " ".join(mailbox(list_identity.name, list_identity.id))
+    if archive is not None:
+        list_headers["List-Archive"] = f"<{_ascii_url(archive)}>"
+    list_headers["Precedence"] = "bulk"
+    return Letterhead(
+        envelope_from=sender.bounces or sender.address,
+        domain=sender.address.rpartition("@")[2],
+        top=top,
+        list_headers=list_headers,
+    )
+
+
+def _address_problems(sender: Sender) -> list[Problem]:
+    return [
+        Problem(
+            "has letters that most mail servers do not take yet.",
+            Where(item=f"[sender] {name}"),
+            "Write an address in plain letters.",
+        )
+        for name in ("address", "reply_to", "bounces")
+        if not (getattr(sender, name) or "").isascii()
+    ]
+
+
+def _line_problems(sender: Sender, list_identity: ListIdentity) -> list[Problem]:
+    lines = {
+        "[sender] name": sender.name,
+        "[sender] address": sender.address,
+        "[sender] reply_to": sender.reply_to or "",
+        "[sender] bounces": sender.bounces or "",
+        "[list] id": list_identity.id,
+        "[list] name": list_identity.name,
+    }
+    problems = [
+        Problem("holds a line break or control character; delete it.", Where(item=item))
+        for item, text in lines.items()
+        if has_control(text)
+    ]
+    if not _UNSUBSCRIBE_URL.fullmatch(list_identity.unsubscribe_url):
+        problems.append(
+            Problem(
+                "is no address that mail programs can use.",
+                Where(item="[list] unsubscribe_url"),
+                "Write plain letters without spaces, a domain with accents in its xn-- form, "
+                "and no more than 800 of them.",
+            )
+        )
+    return problems
+
+
+def _ascii_url(url: str) -> str:
+    """A web address as a header may carry it: the domain in A-labels, the rest in %XX."""
+    import idna
+
+    parts = urlsplit(url)
+    host = (
+        parts.netloc if parts.netloc.isascii() else idna.encode(parts.netloc, uts46=True).decode()
+    )
+    safe = [quote(part, safe=_URL_CHARACTERS) for part in (host, parts.path, parts.query)]
+    return urlunsplit((parts.scheme, *safe, quote(parts.fragment, safe=_URL_CHARACTERS)))
