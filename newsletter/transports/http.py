@@ -1,0 +1,198 @@
+"""HTTP to a provider, with one question always answered: can the request have left?
+
+The only user of requests. Nothing is retried here, no redirect followed, no
+proxy taken from the environment, and an idle connection is not used again: a
+stale one would make it unknowable whether the request arrived.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+
+from newsletter.clock import Clock
+
+_CONNECT_TIMEOUT_S = 10.0
+_IDLE_S = 5.0
+_LARGEST_ANSWER = 4_000_000
+_EPOCH_FROM = 100_000_000
+"""A larger “seconds to wait” is a moment since 1970."""
+
+
+class NeverLeft(Exception):
+    """The request's body did not leave this machine, so the other side took nothing."""
+
+
+class NoAnswer(Exception):
+    """The request, or part of it, left, and no answer came: nobody knows what became of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; ``body`` is None where it broke off."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it calls itself JSON, as a provider does and a gateway's error page does not."""
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return kind == "application/json"
+
+    def json(self) -> Any:
+        """The body read as JSON; None where it is none, or not whole."""
+        if not self.is_json or self.body is None:
+            return None
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class HttpClient:
+    """One connection to one provider; for one thread.
+
+    Args:
+        base_url: what every path is put behind.
+        headers: sent with every request, credentials among them.
+        timeout_s: how long to wait for each piece of an answer, in seconds.
+        clock: tells how long the connection was idle.
+    """
+
+    def __init__(
+        self, base_url: str, *, headers: Mapping[str, str], timeout_s: float, clock: Clock
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._used_at = clock.monotonic()
+        self._session = requests.Session()
+        self._session.trust_env = False
+        adapter = HTTPAdapter(max_retries=0, pool_connections=1, pool_maxsize=1)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._session.headers.clear()
+        self._session.headers.update({"Accept-Encoding": "identity", **headers})
+
+    def post(self, path: str, body: bytes, *, headers: Mapping[str, str]) -> Answer:
+        """Send ``body``, which is JSON, once.
+
+        Raises:
+            NeverLeft: the other side did not get it.
+            NoAnswer: it may have.
+        """
+        if self._clock.monotonic() - self._used_at > _IDLE_S:
+            self._session.close()
+        watched = _Body(body)
+        try:
+            with self._session.post(
+                self._base_url + path,
+                data=watched,
+                headers={"Content-Type": "application/json", **headers},
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return Answer(response.status_code, response.headers, self._read(response))
+        except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
+            self._session.close()
+            kind = NoAnswer if watched.touched else NeverLeft
+            raise kind(_why(error)) from None
+        finally:
+            self._used_at = self._clock.monotonic()
+
+    def close(self) -> None:
+        """End the connection. Never raises."""
+        self._session.close()
+
+    def _read(self, response: requests.Response) -> bytes | None:
+        """The whole body, or None: the status is an answer even where the rest is lost."""
+        received = bytearray()
+        deadline = self._clock.monotonic() + self._timeout_s
+        try:
+            for chunk in response.iter_content(65_536):
+                received += chunk
+                if len(received) > _LARGEST_ANSWER or self._clock.monotonic() > deadline:
+                    return None
+        except (OSError, HTTPError):
+            return None
+        return bytes(received)
+
+
+class _Body(io.BytesIO):
+    """A request's body that knows whether anybody began to read it.
+
+    urllib3 reads it only once it is connected, the TLS handshake is done and
+    the headers are out. Exceptions do not tell: OpenSSL reports a line cut
+    after the request and a failed handshake alike, as an SSLError.
+    """
+
+    touched = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read on, and note it."""
+        self.touched = True
+        return super().read(size)
+
+
+def _why(error: Exception) -> str:
+    """The innermost reason, without the request's address and object names around it."""
+    seen = error
+    while True:
+        inner = getattr(seen, "reason", None) or next(
+            (each for each in seen.args if isinstance(each, Exception)), None
+        )
+        if not isinstance(inner, Exception):
+            break
+        seen = inner
+    text = str(seen.args[-1] if seen.args else seen).rpartition(">: ")[2]
+    return text.rstrip(".") or type(seen).__name__
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON that is the same bytes for the same value."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """How long the other side asks to wait, in seconds, between a second and an hour.
+
+    Reads Retry-After (RFC 9110 10.2.3: seconds or a date), else
+    RateLimit-Reset (seconds; some give the moment since 1970 instead).
+    """
+    for name in ("retry-after", "ratelimit-reset"):
+        asked = _seconds(headers.get(name, ""), now)
+        if asked is not None:
+            return min(max(asked, 1.0), 3600.0)
+    return None
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        pass
+    else:
+        if not math.isfinite(seconds):
+            return None
+        return seconds - now.timestamp() if seconds > _EPOCH_FROM else seconds
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - now).total_seconds()

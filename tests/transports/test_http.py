@@ -1,0 +1,229 @@
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+import trustme
+from newsletter.testing import FrozenClock
+from newsletter.transports.http import (
+    Answer,
+    HttpClient,
+    NeverLeft,
+    NoAnswer,
+    canonical_json,
+    retry_after_s,
+)
+
+from tests.support.http_server import (
+    HttpServer,
+    broken_chunks_after_taking,
+    cut_after_taking,
+    cut_before_reading,
+    cut_before_taking,
+    garbage_after_taking,
+    gateway_page,
+    redirect,
+    refuses,
+    silence_after_taking,
+    truncated_after_taking,
+)
+from tests.support.smtp_server import refusing_port
+
+BATCH = canonical_json([{"to": ["anna@a.example"]}])
+NOW = datetime(2017, 3, 1, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def server() -> Iterator[HttpServer]:
+    with HttpServer() as running:
+        yield running
+
+
+def client(url: str, clock: FrozenClock | None = None) -> HttpClient:
+    headers = {"Authorization": "Bearer re_test_0123456789", "User-Agent": "newsletter/test"}
+    return HttpClient(url, headers=headers, timeout_s=0.5, clock=clock or FrozenClock())
+
+
+def post(url: str, body: bytes = BATCH) -> Answer:
+    http = client(url)
+    try:
+        return http.post("/emails/batch", body, headers={"Idempotency-Key": "k"})
+    finally:
+        http.close()
+
+
+def test_the_other_side_gets_the_very_bytes_and_the_headers(server: HttpServer) -> None:
+    assert 200 == post(server.url).status
+    (request,) = server.requests
+    assert BATCH == request.body
+    assert "/emails/batch" == request.path
+    assert {
+        "authorization": "Bearer re_test_0123456789",
+        "user-agent": "newsletter/test",
+        "content-type": "application/json",
+        "content-length": str(len(BATCH)),
+        "idempotency-key": "k",
+        "accept-encoding": "identity",
+        "host": f"127.0.0.1:{server.port}",
+    } == request.headers
+
+
+def test_when_nobody_listens_nothing_left() -> None:
+    with refusing_port() as port, pytest.raises(NeverLeft, match="refused"):
+        post(f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://no-such-host.invalid", "nonsense", "http://127.0.0.1:99999", "http://"]
+)
+def test_an_address_that_leads_nowhere_is_never_left(url: str) -> None:
+    with pytest.raises(NeverLeft):
+        post(url)
+
+
+@pytest.mark.parametrize(
+    "misbehaviour",
+    [
+        cut_before_reading,
+        cut_before_taking,
+        cut_after_taking,
+        garbage_after_taking,
+        silence_after_taking,
+    ],
+)
+def test_whoever_hangs_up_or_talks_rubbish_leaves_us_in_doubt(
+    server: HttpServer, misbehaviour: object
+) -> None:
+    server.always = misbehaviour  # type: ignore[assignment]  # parametrize knows no types
+    with pytest.raises(NoAnswer) as caught:
+        post(server.url)
+    assert "0x" not in str(caught.value)
+    assert "re_test" not in str(caught.value)
+    assert 1 == len(server.requests)
+
+
+@pytest.mark.parametrize("misbehaviour", [truncated_after_taking, broken_chunks_after_taking])
+def test_an_answer_that_breaks_off_keeps_its_status(
+    server: HttpServer, misbehaviour: object
+) -> None:
+    server.always = misbehaviour  # type: ignore[assignment]  # parametrize knows no types
+    answer = post(server.url)
+    assert (200, None, None) == (answer.status, answer.body, answer.json())
+
+
+def test_a_redirect_is_not_followed(server: HttpServer) -> None:
+    server.always = redirect
+    assert 307 == post(server.url).status
+    assert 1 == len(server.requests)
+
+
+def test_no_proxy_is_taken_from_the_environment(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing_port() as port:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert 200 == post(server.url).status
+
+
+def test_a_page_of_a_gateway_is_no_json(server: HttpServer) -> None:
+    server.always = gateway_page(404)
+    answer = post(server.url)
+    assert (False, None) == (answer.is_json, answer.json())
+
+
+def test_json_is_read_and_rubbish_is_none() -> None:
+    kind = {"content-type": "Application/JSON; charset=utf-8"}
+    assert {"a": 1} == Answer(200, kind, b'{"a": 1}').json()
+    assert None is Answer(200, kind, b"{").json()
+    assert None is Answer(200, kind, b"\xff").json()
+
+
+def test_a_busy_connection_is_kept_and_an_idle_one_is_not(server: HttpServer) -> None:
+    clock = FrozenClock()
+    http = client(server.url, clock)
+    for pause_s, connections in [(0.0, 1), (4.9, 1), (5.1, 2), (1.0, 2)]:
+        clock.advance(pause_s)
+        http.post("/", BATCH, headers={})
+        assert connections == server.connections
+    http.close()
+
+
+def test_after_a_failure_the_next_request_opens_a_new_connection(server: HttpServer) -> None:
+    server.script.extend([cut_after_taking, refuses(422, "validation_error")])
+    http = client(server.url)
+    with pytest.raises(NoAnswer):
+        http.post("/", BATCH, headers={})
+    assert 422 == http.post("/", BATCH, headers={}).status
+    assert 2 == server.connections
+    http.close()
+
+
+def test_a_certificate_nobody_vouches_for_is_refused_before_anything_leaves() -> None:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with HttpServer(tls=context) as server:
+        with pytest.raises(NeverLeft, match="certificate"):
+            post(server.url)
+        assert [] == server.requests
+
+
+def test_a_line_cut_over_tls_after_the_request_is_in_doubt_and_no_failed_handshake(
+    tmp_path: Path,
+) -> None:
+    import ssl
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with HttpServer(tls=context, always=cut_after_taking) as server:
+        http = client(server.url)
+        http._session.verify = str(tmp_path / "ca.pem")
+        with pytest.raises(NoAnswer):
+            http.post("/", BATCH, headers={})
+        http.close()
+        assert 1 == len(server.requests)
+
+
+def test_a_server_that_speaks_no_tls_gets_nothing(server: HttpServer) -> None:
+    with pytest.raises(NeverLeft):
+        post(server.url.replace("http:", "https:"))
+    assert [] == server.requests
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "0"}, 1),
+        ({"retry-after": "-5"}, 1),
+        ({"retry-after": "86400"}, 3600),
+        ({"retry-after": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}, 90),
+        ({"retry-after": format_datetime(NOW - timedelta(days=1), usegmt=True)}, 1),
+        ({"retry-after": "Wed, 01 Mar 2017 09:00:30 -0000"}, 30),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": ""}, None),
+        ({"ratelimit-reset": "12"}, 12),
+        ({"ratelimit-reset": str(int(NOW.timestamp()) + 40)}, 40),
+        ({"retry-after": "soon", "ratelimit-reset": "3"}, 3),
+        ({"retry-after": "2", "ratelimit-reset": "300"}, 2),
+    ],
+)
+def test_the_wait_asked_for_is_read_in_all_its_forms(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    assert seconds == retry_after_s(headers, now=NOW)
+
+
+def test_the_same_value_is_the_same_bytes() -> None:
+    assert canonical_json({"b": 1, "a": "é"}) == canonical_json({"a": "é", "b": 1})
+    assert {"a": "é", "b": 1} == json.loads(canonical_json({"b": 1, "a": "é"}))
