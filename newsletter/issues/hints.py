@@ -49,7 +49,7 @@ _YAML_SENTENCES = (
         "Check the brackets; an issue needs five levels.",
     ),
     (
-        "unknown escape character",
+        "escape",
         "A backslash in a text in double quotes stands for something else.",
         "Write it twice, or put the text in single quotes.",
     ),
@@ -93,12 +93,19 @@ def yaml_problem(error: yaml.MarkedYAMLError, text: str, where: Where) -> Proble
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """“Did you mean …?” for the nearest known word, or the list of all."""
+    names = list(known)
+    near = nearest(word, names)
+    if near:
+        return f"Did you mean “{near}”?"
+    return f"Possible here: {', '.join(names)}." if names else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that ``word`` is most likely a slip for, capitals aside."""
     by_lower = {name.lower(): name for name in known}
     # Cut, since comparing is quadratic and a stray paragraph may stand as a key.
     near = difflib.get_close_matches(word.lower()[:40], by_lower, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean “{by_lower[near[0]]}”?"
-    return f"Possible here: {', '.join(by_lower.values())}." if by_lower else ""
+    return by_lower[near[0]] if near else None
 
 
 def shorten(text: str) -> str:

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from newsletter.errors import IssueError, Problem, Where
 from newsletter.issues.document import Document, Unreadable, position, read_document
 from newsletter.issues.merge_fields import merge_field_problems
 from newsletter.issues.pictures import picture_problems
-from newsletter.issues.problems import problem_of
+from newsletter.issues.problems import model_problems
 from newsletter.issues.references import reference_problems
 from newsletter.model import Issue
 from newsletter.source import Source
@@ -160,15 +159,8 @@ def _validate(document: Document, issue_id: str, problems: list[Problem]) -> Iss
     try:
         return Issue.model_validate(data)
     except ValidationError as error:
-        for each in error.errors():
-            if not (problems and _told_already(each, document)):
-                problems.append(problem_of(each, document))
+        problems += model_problems(error, document)
         return None
-
-
-def _told_already(error: ErrorDetails, document: Document) -> bool:
-    """Cross-references are told with their line; unreadable stories are not “too few”."""
-    return not error["loc"] or (error["type"] == "too_short" and bool(document.data["stories"]))
 
 
 def _error(path: Path, problems: Sequence[Problem]) -> IssueError:

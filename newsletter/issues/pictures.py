@@ -5,12 +5,12 @@ Reads the first bytes of each picture and the names in its folder.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from newsletter.errors import Problem
 from newsletter.issues.document import Document
+from newsletter.issues.hints import nearest
 
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 """PNG, JPEG, GIF: what every mail program shows (not WebP, AVIF or SVG)."""
@@ -56,8 +56,5 @@ def _nearest(images: Path, name: str) -> str:
     names = sorted(
         file.relative_to(images).as_posix() for file in images.rglob("*") if file.is_file()
     )
-    by_lower = {each.lower(): each for each in names}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean “{by_lower[near[0]]}”?"
-    return "Put the file there, or correct the name."
+    near = nearest(name, names)
+    return f"Did you mean “{near}”?" if near else "Put the file there, or correct the name."

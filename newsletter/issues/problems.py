@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from newsletter.errors import Problem
 from newsletter.issues.document import Document
-from newsletter.issues.hints import did_you_mean, shorten
+from newsletter.issues.hints import did_you_mean, nearest, shorten
 from newsletter.model import (
     Background,
     Issue,
@@ -61,8 +62,32 @@ def part_at(path: Path_) -> tuple[type[Part], str]:
     return PARTS[names[-1]] if names else (Issue, "The issue")
 
 
-def problem_of(error: ErrorDetails, document: Document) -> Problem:
-    """One of pydantic's errors as a sentence with its place."""
+def model_problems(error: ValidationError, document: Document) -> list[Problem]:
+    """What the model refuses, as sentences with their places.
+
+    What only follows from something else is left out: a key that is missing
+    because it is misspelt, and too few stories where some cannot be read.
+    Errors without a place are cross-references, which
+    :mod:`newsletter.issues.references` tells with their line.
+    """
+    errors = error.errors()
+    misspelt = {_meant(each["loc"]) for each in errors if each["type"] == "extra_forbidden"}
+    return [
+        _problem(each, document)
+        for each in errors
+        if each["loc"]
+        and not (each["type"] == "missing" and each["loc"] in misspelt)
+        and not (each["type"] == "too_short" and document.data.get("stories"))
+    ]
+
+
+def _meant(path: Path_) -> tuple[str | int | None, ...]:
+    """The place that a key would have if it were spelt right."""
+    part, _ = part_at(path[:-1])
+    return (*path[:-1], nearest(str(path[-1]), part.model_fields))
+
+
+def _problem(error: ErrorDetails, document: Document) -> Problem:
     path: Path_ = error["loc"]
     if error["type"] == "missing":
         return _missing(path, document)

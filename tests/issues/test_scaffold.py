@@ -1,0 +1,165 @@
+import datetime as dt
+import subprocess
+from pathlib import Path
+
+import pytest
+from newsletter.config import load_settings
+from newsletter.errors import InputError, IssueError
+from newsletter.issues.loader import load_issue
+from newsletter.issues.scaffold import init_project, new_issue, scaffold_folder
+from newsletter.issues.schema import FIRST_LINE
+
+from tests.support.tools import ROOT
+
+DATE = dt.date(2017, 4, 28)
+THEME = {"mail.mjml.j2": "<mjml>", "css/inline.css": "p {}", "words/en.toml": 'a = "b"'}
+
+
+class StillClock:
+    def now(self) -> dt.datetime:
+        return dt.datetime(2017, 4, 28, tzinfo=dt.UTC)
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError("starting a project waits for nothing")
+
+
+@pytest.fixture
+def scaffold(tmp_path: Path) -> Path:
+    folder = tmp_path / "scaffold"
+    for name, content in THEME.items():
+        file = folder / "templates" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    (folder / "templates" / ".DS_Store").write_text("x")
+    (folder / "subscribers.example.csv").write_text("email,name\nanna@ngo.example,Anna\n")
+    return folder
+
+
+def test_a_new_issue_is_a_good_issue(tmp_path: Path) -> None:
+    path = tmp_path / "issues" / "2017-04.yaml"
+
+    new_issue(path, title="April 2017", date=DATE, language="en", web_url=None)
+
+    issue = load_issue(path).issue
+    assert (issue.id, issue.title, issue.date, issue.language) == (
+        "2017-04",
+        "April 2017",
+        DATE,
+        "en",
+    )
+    assert issue.web_url is None
+    assert path.read_text(encoding="utf-8").splitlines()[0] == FIRST_LINE
+
+
+def test_a_new_issue_takes_any_title_and_its_web_page(tmp_path: Path) -> None:
+    path = tmp_path / "2017-04.no.yaml"
+    title = 'No: "news" # {1} \\ $title «Å»'
+
+    new_issue(path, title=title, date=DATE, language="no", web_url="https://news.example/4/")
+
+    issue = load_issue(path).issue
+    assert (issue.title, issue.language, issue.web_url) == (title, "no", "https://news.example/4/")
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "language", "web_url", "what"),
+    [
+        ("April 2017.yaml", "April", "en", None, "cannot be the name of an issue"),
+        ("2017-04.yaml", "Two\nlines", "en", None, "“title” must stand on one line"),
+        ("2017-04.yaml", "A \ud800 half", "en", None, "control character"),
+        ("2017-04.yaml", "April", "English", None, "“language” is no language code"),
+        ("2017-04.fr.yaml", "Avril", "en", None, "its language is “en”"),
+        ("2017-04.yaml", "April", "en", "news.example", "“web_url” is no full web address"),
+    ],
+)
+def test_an_issue_that_could_not_be_loaded_is_not_written(
+    tmp_path: Path, name: str, title: str, language: str, web_url: str | None, what: str
+) -> None:
+    path = tmp_path / name
+
+    with pytest.raises(IssueError, match=what):
+        new_issue(path, title=title, date=DATE, language=language, web_url=web_url)
+
+    assert not path.exists()
+
+
+def test_a_new_issue_never_replaces_one(tmp_path: Path) -> None:
+    path = tmp_path / "2017-04.yaml"
+    path.write_text("mine")
+
+    with pytest.raises(InputError, match=r"2017-04\.yaml: exists already"):
+        new_issue(path, title="April", date=DATE, language="en", web_url=None)
+
+    assert path.read_text() == "mine"
+
+
+def test_a_new_project_is_ready_to_use(tmp_path: Path, scaffold: Path) -> None:
+    folder = tmp_path / "project"
+
+    written = init_project(folder, scaffold=scaffold, clock=StillClock())
+
+    settings = load_settings(folder / "newsletter.toml")
+    issue = load_issue(folder / "issues" / "2017-04.yaml").issue
+    assert (settings.delivery.transport, issue.title) == ("mailbox", "April 2017")
+    assert (folder / settings.audience.file).read_text() == "email,name\nanna@ngo.example,Anna\n"
+    assert (folder / "subscribers.csv").read_text() == "email,name\n"
+    assert {
+        file.relative_to(folder / "templates").as_posix(): file.read_text()
+        for file in (folder / "templates").rglob("*")
+        if file.is_file()
+    } == THEME
+    assert sorted(written) == sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def test_readers_ledger_and_key_of_a_new_project_stay_out_of_git(
+    tmp_path: Path, scaffold: Path
+) -> None:
+    folder = tmp_path / "project"
+    init_project(folder, scaffold=scaffold)
+    secret = ["subscribers.csv", "newsletter.key", "newsletter.db", "newsletter.db-wal"]
+    secret += ["newsletter.lock", "outbox/new/1"]
+    subprocess.run(["git", "init", "-q", folder], check=True)
+
+    ignored = subprocess.run(
+        ["git", "check-ignore", *secret, "newsletter.toml", "subscribers.example.csv"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+    assert ignored == secret
+
+
+def test_a_project_is_not_started_over_another(tmp_path: Path, scaffold: Path) -> None:
+    folder = tmp_path / "project"
+    (folder / "templates").mkdir(parents=True)
+    (folder / "newsletter.toml").write_text("mine")
+    (folder / "templates" / "mail.mjml.j2").write_text("mine")
+
+    with pytest.raises(InputError) as caught:
+        init_project(folder, scaffold=scaffold)
+
+    assert [str(problem.where) for problem in caught.value.problems] == [
+        str(folder / "newsletter.toml"),
+        str(folder / "templates" / "mail.mjml.j2"),
+    ]
+    assert sorted(file.name for file in folder.rglob("*")) == [
+        "mail.mjml.j2",
+        "newsletter.toml",
+        "templates",
+    ]
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, scaffold: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(InputError, match="cannot be written: Not a directory"):
+        init_project(tmp_path / "file" / "project", scaffold=scaffold)
+
+
+def test_the_repository_is_where_a_checkout_starts_projects_from() -> None:
+    assert scaffold_folder() == ROOT
