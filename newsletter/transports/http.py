@@ -136,8 +136,8 @@ class _Body(io.BytesIO):
     """A request's body that knows whether anybody began to read it.
 
     urllib3 reads it only once it is connected, the TLS handshake is done and
-    the headers are out. Exceptions do not tell: OpenSSL reports a line cut
-    after the request and a failed handshake alike, as an SSLError.
+    the headers are out. Exceptions do not tell: a handshake that failed and a
+    TLS record spoilt after the request are both an SSLError.
     """
 
     touched = False

@@ -8,6 +8,7 @@ request, from the front; when the script is empty it behaves.
 import contextlib
 import hashlib
 import json
+import os
 import socket
 import ssl
 import threading
@@ -95,6 +96,15 @@ def garbage_after_taking(request: Request) -> None:
     request.read()
     request.behave()
     request.raw(b"SMTP/9 what?\r\n\r\n")
+    raise Cut
+
+
+def spoilt_tls_after_taking(request: Request) -> None:
+    """Bytes below TLS that are no TLS."""
+    request.read()
+    request.behave()
+    with socket.socket(fileno=os.dup(request.handler.connection.fileno())) as below:
+        below.sendall(b"HTTP/1.1 500 Not encrypted\r\n\r\n")
     raise Cut
 
 

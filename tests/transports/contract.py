@@ -81,15 +81,15 @@ def deliver(
 
 def judge(harness: Harness, messages: Sequence[FakeMessage], journal: RecordingJournal) -> None:
     """Hold the journal against the server's own count."""
-    assert journal.breaches == []
+    assert [] == journal.breaches
     taken = harness.taken()
     for message in messages:
         copies, outcome = taken[str(message.envelope_to)], journal.outcome(message)
         assert copies <= 1, f"{message.envelope_to} has {copies} copies"
         if isinstance(outcome, Accepted):
-            assert copies == 1, f"{message.envelope_to} is said to be taken, and is not"
+            assert 1 == copies, f"{message.envelope_to} is said to be taken, and is not"
         elif not isinstance(outcome, InDoubt):
-            assert copies == 0, f"{message.envelope_to} was taken, and is recorded as {outcome}"
+            assert 0 == copies, f"{message.envelope_to} was taken, and is recorded as {outcome}"
 
 
 class TransportContract:
@@ -99,7 +99,7 @@ class TransportContract:
         journal, messages = RecordingJournal(), letters(ANNA, BOB, CLAIRE)
         assert deliver(harness, messages, journal) is None
         judge(harness, messages, journal)
-        assert harness.taken() == Counter([ANNA, BOB, CLAIRE])
+        assert Counter([ANNA, BOB, CLAIRE]) == harness.taken()
         for message in messages:
             outcome = journal.outcome(message)
             assert isinstance(outcome, Accepted)
@@ -114,7 +114,7 @@ class TransportContract:
         session.close()
         transport.close()
         judge(harness, messages, journal)
-        assert harness.taken() == Counter([ANNA, BOB, CLAIRE])
+        assert Counter([ANNA, BOB, CLAIRE]) == harness.taken()
 
     def test_nothing_is_taken_before_the_attempt_is_durable(self, harness: Harness) -> None:
         journal, messages = RecordingJournal(held=True), letters(ANNA)
@@ -126,7 +126,7 @@ class TransportContract:
         worker.join(timeout=20)
         assert not worker.is_alive()
         judge(harness, messages, journal)
-        assert harness.taken() == Counter([ANNA])
+        assert Counter([ANNA]) == harness.taken()
 
     def test_when_the_ticket_says_no_nothing_is_taken_and_nothing_recorded(
         self, harness: Harness
@@ -142,14 +142,14 @@ class TransportContract:
         journal = RecordingJournal(allow=lambda batch: messages[1] not in batch)
         deliver(harness, messages, journal)
         judge(harness, messages, journal)
-        assert harness.taken()[BOB] == 0
+        assert 0 == harness.taken()[BOB]
         assert journal.outcome(messages[1]) is None
 
     def test_nobody_connects_before_there_is_something_to_deliver(self, harness: Harness) -> None:
         transport = harness.transport()
         transport.open().close()
         transport.close()
-        assert harness.taken() == Counter()
+        assert Counter() == harness.taken()
 
     def test_closing_twice_does_no_harm(self, harness: Harness) -> None:
         transport = harness.transport()
@@ -180,7 +180,7 @@ class TransportContract:
         transport.close()
         everyone = [message for batch in messages for message in batch]
         judge(harness, everyone, journal)
-        assert sum(harness.taken().values()) == len(everyone)
+        assert len(everyone) == sum(harness.taken().values())
 
     def test_the_transport_names_itself_and_its_batch(self, harness: Harness) -> None:
         transport = harness.transport()
@@ -199,7 +199,7 @@ class RemoteContract(TransportContract):
         journal, messages = RecordingJournal(), letters(ANNA, BOB, CLAIRE)
         deliver(harness, messages, journal)
         judge(harness, messages, journal)
-        assert harness.taken()[ANNA] == 1
+        assert 1 == harness.taken()[ANNA]
         assert isinstance(journal.outcome(messages[0]), InDoubt | Accepted)
 
     def test_a_line_cut_before_loses_nobody(self, harness: RemoteHarness) -> None:
@@ -214,7 +214,7 @@ class RemoteContract(TransportContract):
         harness.vanish()
         journal, messages = RecordingJournal(), letters(ANNA, BOB)
         stopped = deliver(harness, messages, journal)
-        assert journal.breaches == []
+        assert [] == journal.breaches
         for message in messages:
             outcome = journal.outcome(message)
             assert outcome is None or isinstance(outcome, Deferred)
@@ -226,7 +226,7 @@ class RemoteContract(TransportContract):
         assert deliver(harness, messages, journal) is None
         judge(harness, messages, journal)
         assert isinstance(journal.outcome(messages[1]), Rejected)
-        assert harness.taken() == Counter([ANNA, CLAIRE])
+        assert Counter([ANNA, CLAIRE]) == harness.taken()
 
     def test_a_refused_account_stops_the_run_and_loses_nobody(self, harness: RemoteHarness) -> None:
         harness.refuse_login()

@@ -1,4 +1,6 @@
 import json
+import ssl
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,6 +20,7 @@ from newsletter.transports.http import (
 
 from tests.support.http_server import (
     HttpServer,
+    Misbehaviour,
     broken_chunks_after_taking,
     cut_after_taking,
     cut_before_reading,
@@ -27,6 +30,7 @@ from tests.support.http_server import (
     redirect,
     refuses,
     silence_after_taking,
+    spoilt_tls_after_taking,
     truncated_after_taking,
 )
 from tests.support.smtp_server import refusing_port
@@ -94,9 +98,9 @@ def test_an_address_that_leads_nowhere_is_never_left(url: str) -> None:
     ],
 )
 def test_whoever_hangs_up_or_talks_rubbish_leaves_us_in_doubt(
-    server: HttpServer, misbehaviour: object
+    server: HttpServer, misbehaviour: Misbehaviour
 ) -> None:
-    server.always = misbehaviour  # type: ignore[assignment]  # parametrize knows no types
+    server.always = misbehaviour
     with pytest.raises(NoAnswer) as caught:
         post(server.url)
     assert "0x" not in str(caught.value)
@@ -106,9 +110,9 @@ def test_whoever_hangs_up_or_talks_rubbish_leaves_us_in_doubt(
 
 @pytest.mark.parametrize("misbehaviour", [truncated_after_taking, broken_chunks_after_taking])
 def test_an_answer_that_breaks_off_keeps_its_status(
-    server: HttpServer, misbehaviour: object
+    server: HttpServer, misbehaviour: Misbehaviour
 ) -> None:
-    server.always = misbehaviour  # type: ignore[assignment]  # parametrize knows no types
+    server.always = misbehaviour
     answer = post(server.url)
     assert (200, None, None) == (answer.status, answer.body, answer.json())
 
@@ -164,8 +168,6 @@ def test_after_a_failure_the_next_request_opens_a_new_connection(server: HttpSer
 
 
 def test_a_certificate_nobody_vouches_for_is_refused_before_anything_leaves() -> None:
-    import ssl
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with HttpServer(tls=context) as server:
@@ -174,22 +176,21 @@ def test_a_certificate_nobody_vouches_for_is_refused_before_anything_leaves() ->
         assert [] == server.requests
 
 
-def test_a_line_cut_over_tls_after_the_request_is_in_doubt_and_no_failed_handshake(
-    tmp_path: Path,
+@pytest.mark.parametrize("misbehaviour", [cut_after_taking, spoilt_tls_after_taking])
+def test_tls_that_fails_after_the_request_is_in_doubt_and_no_failed_handshake(
+    tmp_path: Path, misbehaviour: Misbehaviour
 ) -> None:
-    import ssl
-
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    with HttpServer(tls=context, always=cut_after_taking) as server:
+    with HttpServer(tls=context, always=misbehaviour) as server:
         http = client(server.url)
         http._session.verify = str(tmp_path / "ca.pem")
         with pytest.raises(NoAnswer):
             http.post("/", BATCH, headers={})
         http.close()
-        assert 1 == len(server.requests)
+        assert Counter(["anna@a.example"]) == server.taken()
 
 
 def test_a_server_that_speaks_no_tls_gets_nothing(server: HttpServer) -> None:

@@ -32,7 +32,7 @@ from tests.transports.contract import deliver as through
 
 
 def settings(url: str) -> Resend:
-    return Resend(api_key=Secret(env="RESEND_API_KEY"), base_url=url, timeout_s=1)
+    return Resend(api_key=Secret(env="RESEND_API_KEY"), base_url=url, timeout_s=0.5)
 
 
 class ResendHarness:
@@ -308,6 +308,17 @@ def test_a_letter_refused_for_all_alike_is_the_letter_and_not_its_readers(
     reply = "422 invalid_attachment: This is invalid_attachment."
     assert [Rejected(reply, Scope.CAMPAIGN)] * 100 == outcomes
     assert len(harness.server.requests) <= 15
+
+
+def test_once_somebody_got_the_letter_a_refusal_is_about_its_reader(
+    harness: ResendHarness,
+) -> None:
+    messages = crowd(8)
+    harness.server.refused.update(str(message.envelope_to) for message in messages[5:])
+    harness.server.refusal = "Something is wrong."
+    outcomes, _ = deliver(harness, messages)
+    assert [Rejected("422 validation_error: Something is wrong.")] * 3 == outcomes[5:]
+    assert all(isinstance(outcome, Accepted) for outcome in outcomes[:5])
 
 
 def test_an_account_refused_between_two_halves_keeps_what_was_taken(harness: ResendHarness) -> None:

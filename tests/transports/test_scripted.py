@@ -65,4 +65,4 @@ def test_the_journal_notes_what_a_transport_does_against_the_protocol() -> None:
     journal.record(bob, Rejected("550"))
     journal.attempt([claire]).wait()
     journal.record(claire, InDoubt("cut"))
-    assert [breach.split(": ")[0] for breach in journal.breaches] == [ANNA, ANNA, BOB]
+    assert [ANNA, ANNA, BOB] == [breach.split(": ")[0] for breach in journal.breaches]
