@@ -1,0 +1,58 @@
+"""Headings: how a screen reader's user finds the way through the mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.checks.page import visible_text
+from newsletter.checks.specimen import Specimen
+
+_TAGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+
+
+def _headings(specimen: Specimen) -> list[tuple[int, str]]:
+    """Level and text of each heading, in order."""
+    return [(int(e.tag[1]), visible_text(e)) for e in specimen.page.iter(*_TAGS)]
+
+
+@check("heading-one", why="The one main heading tells where the mail proper starts.")
+def heading_one(specimen: Specimen) -> Iterator[Flaw]:
+    """Exactly one h1."""
+    number = sum(level == 1 for level, _ in _headings(specimen))
+    if number != 1:
+        yield Flaw(
+            Severity.WARNING,
+            f"The mail has {number} headings of the first level (h1).",
+            "Give the title of the issue an <h1>, and the rest <h2> and <h3>.",
+            specimen.theme,
+        )
+
+
+@check("heading-order", why="A level that is left out sounds as if something were missing.")
+def heading_order(specimen: Specimen) -> Iterator[Flaw]:
+    """No level is skipped on the way down."""
+    last = 0
+    for level, text in _headings(specimen):
+        if level > last + 1:
+            place = specimen.place_of(text)
+            yield Flaw(
+                Severity.WARNING,
+                f"The heading “{text}” is of level {level} and follows level {last}.",
+                f"Make it level {last + 1}; in a story's text, start with ###.",
+                place,
+            )
+        last = level
+
+
+@check("heading-empty", why="A screen reader announces a heading and then says nothing.")
+def heading_empty(specimen: Specimen) -> Iterator[Flaw]:
+    """A heading without words."""
+    empty = sum(not text for _, text in _headings(specimen))
+    if empty:
+        yield Flaw(
+            Severity.ERROR,
+            f"{empty} headings have no words.",
+            "Take them out of the theme or the text, or write them.",
+            specimen.theme,
+        )

@@ -1,0 +1,112 @@
+"""Pictures: what readers without pictures get, and where the files lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.page import words
+from newsletter.checks.specimen import Specimen
+from newsletter.model import Picture
+
+ALT_LONG = 125
+"""Longest description that screen readers read in one breath, in characters."""
+_FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|webp|svg|avif|tiff?|bmp)\Z", re.IGNORECASE)
+_CAMERA_NAME = re.compile(
+    r"(?:img|dsc[nf]?|image|photo|picture|screenshot)[\s_-]*\d*\Z", re.IGNORECASE
+)
+
+
+@check(
+    "alt-missing",
+    why="Readers who are blind, or whose mail program blocks pictures, get nothing in its place.",
+)
+def alt_missing(specimen: Specimen) -> Iterator[Flaw]:
+    """A picture without alt; or an empty one on a story's picture or on a link."""
+    for image in specimen.page.iter("img"):
+        alt, address = image.get("alt"), image.get("src") or ""
+        linked = any(parent.tag == "a" for parent in image.iterancestors())
+        content = address.startswith(specimen.settings.theme.images_url)
+        if alt is not None and (alt.strip() or not (linked or content)):
+            continue
+        place = _place_of_picture(specimen, address)
+        yield Flaw(
+            Severity.ERROR,
+            f"The picture “{address.rsplit('/', 1)[-1]}” has no description.",
+            "Write under “alt” in one sentence what the picture shows.",
+            place,
+        )
+
+
+def _place_of_picture(specimen: Specimen, address: str) -> Place:
+    name = address.removeprefix(specimen.settings.theme.images_url)
+    return specimen.place_of(name)
+
+
+def _pictures(specimen: Specimen) -> Iterator[tuple[Picture, Place]]:
+    for index, story in enumerate(specimen.issue.stories):
+        if story.image is not None:
+            yield story.image, specimen.at("stories", index, "image", "alt")
+
+
+@check("alt-file-name", why="A file name tells nobody what the picture shows.")
+def alt_file_name(specimen: Specimen) -> Iterator[Flaw]:
+    """An alt such as IMG_2041.jpg."""
+    for picture, place in _pictures(specimen):
+        alt = picture.alt
+        if _FILE_NAME.fullmatch(alt) or _CAMERA_NAME.fullmatch(alt) or alt == picture.file:
+            yield Flaw(
+                Severity.WARNING,
+                f"The description of a picture is a file name: “{alt}”.",
+                "Write under “alt” in one sentence what the picture shows.",
+                place,
+            )
+
+
+@check(
+    "alt-long",
+    why="Screen readers read a description without a pause; a long one cannot be skimmed.",
+)
+def alt_long(specimen: Specimen) -> Iterator[Flaw]:
+    """An alt of more than 125 characters."""
+    for picture, place in _pictures(specimen):
+        if len(picture.alt) > ALT_LONG:
+            yield Flaw(
+                Severity.WARNING,
+                f"The description of a picture has {len(picture.alt)} characters; "
+                f"{ALT_LONG} are read well.",
+                "Keep what matters for the story and move the rest into the blurb.",
+                place,
+            )
+
+
+@check("alt-repeats", why="A screen reader would say the same words twice.")
+def alt_repeats(specimen: Specimen) -> Iterator[Flaw]:
+    """An alt that is the headline or the credit again."""
+    for picture, place in _pictures(specimen):
+        assert place.story is not None  # pictures stand in stories
+        if words(picture.alt) in {words(place.story.headline), words(picture.credit)}:
+            yield Flaw(
+                Severity.WARNING,
+                "The description of a picture repeats the headline or the credit.",
+                "Write under “alt” what the picture shows.",
+                place,
+            )
+
+
+@check("image-address", why="Mail programs load a picture only from a public https address.")
+def image_address(specimen: Specimen) -> Iterator[Flaw]:
+    """A picture at a local path, inside the mail (data:), or without encryption (http:)."""
+    for image in specimen.page.iter("img"):
+        address = image.get("src") or ""
+        if address.startswith("https://"):
+            continue
+        plain = address.startswith("http://")
+        place = _place_of_picture(specimen, address)
+        yield Flaw(
+            Severity.WARNING if plain else Severity.ERROR,
+            f"A picture is loaded from “{address[:80]}”, which is no https address.",
+            "Set images_url under [theme] in newsletter.toml to where the pictures are published.",
+            place,
+        )

@@ -1,0 +1,61 @@
+"""The language of the mail and the way it runs, as screen readers and browsers learn them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.checks.specimen import Specimen
+
+
+@check(
+    "language",
+    why="A screen reader reads the mail in the voice of the language that it names.",
+)
+def language(specimen: Specimen) -> Iterator[Flaw]:
+    """The html element names the issue's language, not none and not “und”."""
+    expected, found = specimen.issue.language, specimen.page.get("lang")
+    if found == expected:
+        return
+    said = "names no language" if found in {None, "", "und"} else f"says the language is “{found}”"
+    yield Flaw(
+        Severity.ERROR,
+        f"The mail {said}, and the issue is in “{expected}”.",
+        f'Set lang="{expected}" on <mjml> in the theme\'s mail.mjml.j2 from the issue.',
+        specimen.theme,
+    )
+
+
+@check("direction", why="Arabic, Hebrew, Persian and Urdu run from right to left; the rest do not.")
+def direction(specimen: Specimen) -> Iterator[Flaw]:
+    """The html element says which way the issue's language runs."""
+    expected, found = specimen.issue.direction, specimen.page.get("dir")
+    if found == expected:
+        return
+    yield Flaw(
+        Severity.ERROR,
+        f"The mail's direction is “{found or 'not given'}”, and “{specimen.issue.language}” "
+        f"runs {expected}.",
+        f'Set dir="{expected}" on <mjml> in the theme\'s mail.mjml.j2 from the issue.',
+        specimen.theme,
+    )
+
+
+@check(
+    "language-in-body",
+    why="Web mail throws the html element away, and with it what it says of language "
+    "and direction.",
+)
+def language_in_body(specimen: Specimen) -> Iterator[Flaw]:
+    """An element inside the body names language and direction as well."""
+    issue = specimen.issue
+    body = specimen.page.find("body")
+    inside = body.iterdescendants() if body is not None else ()
+    if any(e.get("lang") == issue.language and e.get("dir") == issue.direction for e in inside):
+        return
+    yield Flaw(
+        Severity.ERROR,
+        "No element inside the mail's body names the language and the direction.",
+        f'Put lang="{issue.language}" dir="{issue.direction}" on the element around all stories.',
+        specimen.theme,
+    )

@@ -1,0 +1,172 @@
+"""Where links lead, and what they say about it. Nothing is fetched."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.checks.page import Anchor, anchors, words
+from newsletter.checks.specimen import Specimen
+from newsletter.render.slots import TOKEN
+
+_SCHEMES = frozenset({"http", "https", "mailto", "tel"})
+_SCRIPTS = frozenset({"javascript", "vbscript", "data", "file", "blob"})
+_LOOKS_LIKE_HOST = re.compile(
+    r"(?:https?://)?(?P<host>(?:[\w-]+\.)+[^\W\d_]{2,24})(?::\d+)?(?:[/?#]\S*)?\Z", re.IGNORECASE
+)
+_GENERIC = frozenset(
+    words(text)
+    for text in (
+        "read more", "more", "click here", "here", "link", "this link", "learn more", "details",
+        "continue reading", "find out more", "see more", "go", "read on", "website",
+        "en savoir plus", "lire la suite", "cliquez ici", "ici", "plus", "lire plus",
+        "leer más", "más", "haga clic aquí", "aquí", "ver más", "saber más",
+        "mehr", "weiterlesen", "hier", "hier klicken", "mehr erfahren", "mehr lesen",
+        "leia mais", "saiba mais", "clique aqui", "aqui", "leggi di più", "clicca qui", "qui",
+        "подробнее", "читать далее", "здесь", "далее", "детальніше", "читати далі", "тут",
+        "اقرأ المزيد", "المزيد", "اضغط هنا", "هنا",
+    )
+)  # fmt: skip
+
+
+def _scheme(href: str) -> str:
+    return href.partition(":")[0].lower() if re.match(r"[A-Za-z][\w+.-]*:", href) else ""
+
+
+def _flaw(specimen: Specimen, anchor: Anchor, severity: Severity, what: str, mend: str) -> Flaw:
+    place = specimen.place_of(anchor.href)
+    if place == specimen.theme and anchor.text:
+        place = specimen.place_of(anchor.text)
+    return Flaw(severity, what, mend, place)
+
+
+def _name(anchor: Anchor) -> str:
+    return f"“{anchor.text}”" if anchor.text else "without words"
+
+
+@check("link-empty", why="The reader clicks and nothing happens.")
+def link_empty(specimen: Specimen) -> Iterator[Flaw]:
+    """A link to nowhere, or to a place in the mail that does not exist."""
+    places = {element.get("id") for element in specimen.page.iter()}
+    places |= {element.get("name") for element in specimen.page.iter("a")}
+    for anchor in anchors(specimen.page):
+        if anchor.href and not (anchor.href.startswith("#") and anchor.href[1:] not in places):
+            continue
+        yield _flaw(
+            specimen,
+            anchor,
+            Severity.ERROR,
+            f"The link {_name(anchor)} leads nowhere.",
+            "Write the full address of the page, or take the link out.",
+        )
+
+
+@check(
+    "link-script", why="Mail programs block such a link, and filters take the mail for an attack."
+)
+def link_script(specimen: Specimen) -> Iterator[Flaw]:
+    """javascript: and its kin."""
+    for anchor in anchors(specimen.page):
+        if _scheme(anchor.href) in _SCRIPTS:
+            yield _flaw(
+                specimen,
+                anchor,
+                Severity.ERROR,
+                f"The link {_name(anchor)} starts with “{_scheme(anchor.href)}:”.",
+                "Write the https address of the page that the reader should see.",
+            )
+
+
+@check("link-relative", why="A mail has no site of its own, so only a full address leads anywhere.")
+def link_relative(specimen: Specimen) -> Iterator[Flaw]:
+    """A link that is no full address."""
+    for anchor in anchors(specimen.page):
+        known = _scheme(anchor.href) in _SCHEMES | _SCRIPTS
+        if known or not anchor.href or anchor.href.startswith("#") or TOKEN.match(anchor.href):
+            continue
+        yield _flaw(
+            specimen,
+            anchor,
+            Severity.ERROR,
+            f"The link {_name(anchor)} leads to “{anchor.href}”, which is no full address.",
+            "Write the address with https:// in front.",
+        )
+
+
+@check(
+    "link-http",
+    why="Whoever runs the reader's network can see and change what the page says.",
+)
+def link_http(specimen: Specimen) -> Iterator[Flaw]:
+    """A link without encryption."""
+    for anchor in anchors(specimen.page):
+        if _scheme(anchor.href) == "http":
+            yield _flaw(
+                specimen,
+                anchor,
+                Severity.WARNING,
+                f"The link {_name(anchor)} is not encrypted: {anchor.href}",
+                "Write https:// if the site has it; nearly all do.",
+            )
+
+
+@check(
+    "link-host",
+    why="A link that names one site and opens another is how phishing looks, to readers and "
+    "filters alike.",
+)
+def link_host(specimen: Specimen) -> Iterator[Flaw]:
+    """A link whose text is the address of another site."""
+    for anchor in anchors(specimen.page):
+        shown = _LOOKS_LIKE_HOST.match(anchor.text)
+        if shown is None or _scheme(anchor.href) not in {"http", "https"}:
+            continue
+        target = urllib.parse.urlsplit(anchor.href).hostname or ""
+        if _related(shown["host"].lower(), target):
+            continue
+        yield _flaw(
+            specimen,
+            anchor,
+            Severity.ERROR,
+            f"The link says “{anchor.text}” and leads to {target}.",
+            "Say in words what the reader will find, or name the site that the link opens.",
+        )
+
+
+def _related(one: str, other: str) -> bool:
+    one, other = one.removeprefix("www."), other.removeprefix("www.")
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+@check(
+    "link-text",
+    why="Screen readers list the links of a mail without the text around them.",
+)
+def link_text(specimen: Specimen) -> Iterator[Flaw]:
+    """A link that says no more than “Read more”."""
+    for anchor in anchors(specimen.page):
+        if anchor.hidden or words(anchor.label) not in _GENERIC:
+            continue
+        yield _flaw(
+            specimen,
+            anchor,
+            Severity.NOTE,
+            f"The link “{anchor.text}” does not say where it leads.",
+            "Name what the reader will find, e.g. “Read the report on Veracruz”.",
+        )
+
+
+@check("link-words", why="A link without words cannot be seen with pictures off, nor be heard.")
+def link_words(specimen: Specimen) -> Iterator[Flaw]:
+    """A link with nothing to click on."""
+    for anchor in anchors(specimen.page):
+        if not anchor.label.strip() and not anchor.hidden and anchor.href:
+            yield _flaw(
+                specimen,
+                anchor,
+                Severity.ERROR,
+                f"The link to {anchor.href} has no words.",
+                "Write a label for it.",
+            )

@@ -1,0 +1,109 @@
+"""Reading the mail's HTML and text: what is visible, its links, its words. No I/O."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+_SILENT = frozenset({"head", "script", "style", "template", "title"})
+_INLINE = frozenset(
+    {"a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "em", "i", "ins", "kbd", "mark"}
+    | {"q", "s", "small", "span", "strong", "sub", "sup", "u"}
+)
+_URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"“”]+")
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A link of the HTML: where it leads and what the reader sees or hears of it."""
+
+    href: str
+    text: str
+    label: str
+    hidden: bool
+
+
+def visible_text(element: HtmlElement) -> str:
+    """The text of an element, one line a block, without what is hidden."""
+    lines = "".join(_visible(element)).split("\n")
+    return "\n".join(line for line in (" ".join(line.split()) for line in lines) if line)
+
+
+def _visible(element: HtmlElement) -> Iterator[str]:
+    if not isinstance(element.tag, str) or element.tag in _SILENT or is_hidden(element):
+        return
+    edge = "" if element.tag in _INLINE else "\n"
+    yield edge
+    yield element.text or ""
+    for child in element:
+        yield from _visible(child)
+        yield child.tail or ""
+    yield edge
+
+
+def is_hidden(element: HtmlElement) -> bool:
+    """Whether the element's own style hides it, as the preheader's does."""
+    style = re.sub(r"\s", "", element.get("style") or "").lower()
+    return "display:none" in style or "visibility:hidden" in style
+
+
+def anchors(page: HtmlElement) -> Iterator[Anchor]:
+    """Every ``<a href>``, in order; the alt text of a picture counts as text."""
+    for element in page.iter("a"):
+        href = element.get("href")
+        if href is None:
+            continue
+        words = [visible_text(element), *(img.get("alt") or "" for img in element.iter("img"))]
+        text = " ".join(" ".join(words).split())
+        hidden = any(is_hidden(each) for each in (element, *element.iterancestors()))
+        yield Anchor(href.strip(), text, element.get("aria-label") or text, hidden)
+
+
+def addresses_in(text: str) -> Iterator[str]:
+    """Every web or mail address that stands in plain text, without the punctuation after it."""
+    for found in _URL.finditer(text):
+        url = found.group().rstrip(".,;:!?'’»")
+        while url.endswith(")") and url.count(")") > url.count("("):
+            url = url[:-1]
+        yield url
+
+
+def canonical(url: str) -> str:
+    """One form for the spellings of an address that lead to the same place.
+
+    Markdown and libxml2 percent-encode paths and leave or encode hosts; the
+    text part shows the address as it was written.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host = parts.netloc.encode("idna").decode("ascii") if parts.netloc else ""
+    except ValueError:  # no host that a browser could look up; then spelling is all there is
+        return url
+    path = urllib.parse.unquote(parts.path) or ("/" if host else "")
+    query = urllib.parse.unquote(parts.query)
+    return urllib.parse.urlunsplit(
+        (parts.scheme.lower(), host.lower(), path, query, urllib.parse.unquote(parts.fragment))
+    )
+
+
+def words(text: str) -> str:
+    """The words of a text with single spaces around each: what typography cannot change.
+
+    Each wide character (Chinese, Japanese, Korean) is a word, since a line may
+    break before it.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    spaced = "".join(f" {char} " if _wide(char) else char for char in folded)
+    return f" {' '.join(_WORD.findall(spaced))} "
+
+
+def _wide(char: str) -> bool:
+    return char > "\u1100" and unicodedata.east_asian_width(char) in "WF"

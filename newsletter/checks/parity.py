@@ -1,0 +1,176 @@
+"""HTML and text say the same: each story, quote, credit, source and link is in both."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.checks.page import addresses_in, anchors, canonical, words
+from newsletter.checks.specimen import Specimen
+from newsletter.model import Story
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+Path = tuple[str | int, ...]
+
+
+@check(
+    "parity-words",
+    why="Who reads the text part would miss it, or who reads the HTML; filters compare both.",
+)
+def parity_words(specimen: Specimen) -> Iterator[Flaw]:
+    """Every headline, text, highlight, quote, credit, source and label is in both parts."""
+    parts = {"HTML": words(specimen.visible), "text part": words(specimen.edition.text)}
+    needed: Counter[str] = Counter()
+    for path, name, piece in _pieces(specimen):
+        wanted = words(piece)
+        needed[wanted] += 1
+        for part, text in parts.items():
+            # Neighbours share the space between them, hence no plain count.
+            if len(re.findall(f"(?={re.escape(wanted)})", text)) < needed[wanted]:
+                place = specimen.at(*path)
+                yield Flaw(
+                    Severity.ERROR,
+                    f"The {part} lacks the {name}: “{_short(piece)}”.",
+                    "Let the theme's template for that part show it.",
+                    place,
+                )
+
+
+def _pieces(specimen: Specimen) -> Iterator[tuple[Path, str, str]]:
+    """What each story must say in both parts: its place, what it is, and the words."""
+    for index, story in enumerate(specimen.issue.stories):
+        for keys, name, text in _plain(story):
+            yield ("stories", index, *keys), name, text
+        for keys, name, markdown in _marked(story):
+            for piece in _runs(markdown):
+                yield ("stories", index, *keys), name, piece
+
+
+def _plain(story: Story) -> Iterator[tuple[Path, str, str]]:
+    yield ("headline",), "headline", story.headline
+    if story.kicker:
+        yield ("kicker",), "kicker", story.kicker
+    if story.highlight:
+        yield ("highlight",), "highlight", story.highlight
+    if story.quote:
+        yield ("quote", "by"), "name of who is quoted", story.quote.by
+    if story.image:
+        yield ("image", "credit"), "picture credit", story.image.credit
+    if story.background:
+        yield ("background", "title"), "link to the background", story.background.title
+    for number, link in enumerate(story.links):
+        yield ("links", number, "label"), "label of a link", link.label
+    if story.download:
+        yield ("download", "label"), "label of the download", story.download.label
+    if story.source:
+        yield ("source",), "source", story.source
+
+
+def _marked(story: Story) -> Iterator[tuple[Path, str, str]]:
+    yield ("blurb",), "text", story.blurb
+    if story.quote:
+        yield ("quote", "text"), "quote", story.quote.text
+
+
+def _runs(markdown: str) -> Iterator[str]:
+    """The words of a Markdown text, apart where a link's address may stand in the text part."""
+    for inline in _inlines(markdown):
+        run = ""
+        for token in inline.children or ():
+            if token.type in {"text", "code_inline"}:
+                run += token.content
+            elif token.type in {"softbreak", "hardbreak"}:
+                run += " "
+            elif token.type in {"link_open", "link_close", "image"}:
+                yield from _worded(run)
+                run = ""
+        yield from _worded(run)
+
+
+def _worded(run: str) -> Iterator[str]:
+    if words(run).strip():
+        yield run
+
+
+def _inlines(markdown: str) -> Iterator[Token]:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    return (token for token in parser.parse(markdown) if token.type == "inline")
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 70 else flat[:69] + "…"
+
+
+@check("parity-links", why="Who reads one part only must be able to go wherever the other leads.")
+def parity_links(specimen: Specimen) -> Iterator[Flaw]:
+    """Every link as often as the issue has it in both parts, and none in one part alone."""
+    html = Counter(canonical(a.href) for a in anchors(specimen.page) if not a.hidden)
+    text = Counter(canonical(url) for url in addresses_in(specimen.edition.text))
+    text += _bare_mail_addresses(specimen, html)
+    needed: Counter[str] = Counter()
+    for path, url in _links(specimen):
+        wanted = canonical(url)
+        needed[wanted] += 1
+        for part, there in (("HTML", html), ("text part", text)):
+            if there[wanted] < needed[wanted]:
+                yield _missing_link(specimen, part, url, path)
+    for part, here, there in (("text part", html, text), ("HTML", text, html)):
+        for url in sorted(here.keys() - there.keys() - needed.keys()):
+            if url.partition(":")[0] in {"http", "https", "mailto"}:
+                yield _missing_link(specimen, part, url, None)
+
+
+def _missing_link(specimen: Specimen, part: str, url: str, path: Path | None) -> Flaw:
+    place = specimen.at(*path) if path else specimen.place_of(url)
+    return Flaw(
+        Severity.ERROR,
+        f"The {part} lacks the link to {url}",
+        "Let the theme's template for that part show it.",
+        place,
+    )
+
+
+def _bare_mail_addresses(specimen: Specimen, html: Counter[str]) -> Counter[str]:
+    """``mailto:`` links that the text part shows as the address alone, as readers expect."""
+    text = specimen.edition.text
+    return Counter(
+        {
+            url: text.count(url.partition(":")[2].partition("?")[0])
+            for url in html
+            if url.startswith("mailto:") and url not in text
+        }
+    )
+
+
+def _links(specimen: Specimen) -> Iterator[tuple[Path, str]]:
+    """Every address that the issue links, as often as it does."""
+    issue = specimen.issue
+    if issue.introduction:
+        yield from ((("introduction",), url) for url in _targets(issue.introduction))
+    for index, story in enumerate(issue.stories):
+        here: Path = ("stories", index)
+        for number, link in enumerate(story.links):
+            yield (*here, "links", number, "url"), link.url
+        if story.download:
+            yield (*here, "download", "url"), story.download.url
+        if story.background:
+            yield (*here, "background", "url"), story.background.url
+        for keys, _, markdown in _marked(story):
+            yield from (((*here, *keys), url) for url in _targets(markdown))
+    for number, post in enumerate(issue.posts):
+        yield ("posts", number, "url"), post.url
+
+
+def _targets(markdown: str) -> Iterator[str]:
+    for inline in _inlines(markdown):
+        for token in inline.children or ():
+            if token.type == "link_open":
+                yield cast(str, token.attrs["href"])

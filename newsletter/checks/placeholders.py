@@ -1,0 +1,109 @@
+"""What was meant to be replaced and was not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.checks.specimen import Specimen
+from newsletter.render.slots import TOKEN
+
+_FIELD = re.compile(
+    r"\{\{.*?\}\}|\{%.*?%\}|%%\w[\w .:-]*%%|\*\|\w[\w .:|-]*\|\*|\[\[\w[\w .:-]*\]\]|\$\{\w+\}"
+)
+_LOREM = re.compile(r"\blorem ipsum\b", re.IGNORECASE)
+_TODO = re.compile(r"\b(?:FIXME|XXX+|TBD|TODO:|TODO\b(?=\s*(?:$|[.,;)\]])))")
+_MISSING = re.compile(
+    r"(?:^|[\s:(“\"])(None|nan|NaN|undefined|\[object Object\])(?=[\s,.!?;:)”\"]|$)"
+)
+
+
+def _parts(specimen: Specimen) -> dict[str, str]:
+    """What the reader sees, by the name of the part."""
+    edition = specimen.edition
+    return {
+        "subject": edition.subject,
+        "preheader": edition.preheader,
+        "mail": specimen.visible,
+        "text part": edition.text,
+    }
+
+
+def _flaw(specimen: Specimen, severity: Severity, found: str, part: str, mend: str) -> Flaw:
+    place = specimen.place_of(found)
+    return Flaw(
+        severity,
+        f"“{found}” stands in the {part}.",
+        mend,
+        place,
+    )
+
+
+@check("placeholder-field", why="Readers would see the tool's inner language instead of a value.")
+def placeholder_field(specimen: Specimen) -> Iterator[Flaw]:
+    """A field of this tool or of another one: {{ x }}, {% x %}, %%x%%, *|x|*, [[x]], ${x}."""
+    for part, text in {**_parts(specimen), "HTML": _attributes(specimen)}.items():
+        for found in dict.fromkeys(_FIELD.findall(text)):
+            yield _flaw(
+                specimen,
+                Severity.ERROR,
+                found,
+                part,
+                "Write a merge field that this newsletter knows, e.g. {{ name | friend }}, "
+                "where one is allowed, or plain words.",
+            )
+
+
+def _attributes(specimen: Specimen) -> str:
+    """Addresses and descriptions, where a left-over field hides from the eye."""
+    names = ("href", "src", "alt", "title", "aria-label")
+    values = (e.get(name) for e in specimen.page.iter() for name in names)
+    return "\n".join(value for value in values if value)
+
+
+@check("placeholder-text", why="Filler text was put there to be replaced before anybody sees it.")
+def placeholder_text(specimen: Specimen) -> Iterator[Flaw]:
+    """Lorem ipsum, FIXME, XXX, TBD or TODO."""
+    for part, text in _parts(specimen).items():
+        for severity, pattern in ((Severity.ERROR, _LOREM), (Severity.WARNING, _TODO)):
+            for found in dict.fromkeys(pattern.findall(text)):
+                yield _flaw(specimen, severity, found, part, "Write the text, or take it out.")
+
+
+@check("value-missing", why="Such a word is what a program prints when it had nothing to say.")
+def value_missing(specimen: Specimen) -> Iterator[Flaw]:
+    """None, nan or undefined, unless the editor wrote that word."""
+    for part, text in _parts(specimen).items():
+        for line in text.splitlines():
+            for found in _MISSING.findall(line):
+                if not re.search(rf"\b{re.escape(found)}\b", specimen.written):
+                    yield Flaw(
+                        Severity.ERROR,
+                        f"The {part} says “{found}”, near “{line.strip()[:60]}”.",
+                        "Let the theme leave the line out where the story has no such value.",
+                        specimen.theme,
+                    )
+
+
+@check("slot-unknown", why="Readers would get a row of meaningless letters, or no mail at all.")
+def slot_unknown(specimen: Specimen) -> Iterator[Flaw]:
+    """A token without its slot, or a slot for which no reader has a value."""
+    edition = specimen.edition
+    known = {slot.token for slot in edition.slots}
+    everything = (edition.subject, edition.preheader, edition.html, edition.text)
+    for token in sorted(set(TOKEN.findall("\n".join(everything))) - known):
+        yield Flaw(
+            Severity.ERROR,
+            f"The mark {token} stands in the mail and belongs to no field.",
+            "Take it out of the text or the theme.",
+            specimen.place_of(token),
+        )
+    columns = {"name", "email", "unsubscribe_url", *specimen.settings.audience.fields}
+    for field in sorted({slot.field for slot in edition.slots} - columns):
+        yield Flaw(
+            Severity.ERROR,
+            f"The mail asks for the field “{field}”, which readers do not have.",
+            "Add it to fields under [audience] in newsletter.toml and to the list, or take it out.",
+            specimen.place_of(field),
+        )

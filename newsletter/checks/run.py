@@ -1,0 +1,126 @@
+"""Runs every check over an edition, and writes down what they found. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from newsletter.checks import (
+    characters,
+    dates,
+    headings,
+    images,
+    language,
+    links,
+    parity,
+    placeholders,
+    size,
+    subject,
+    unsubscribe,
+)
+from newsletter.checks.finding import Check, Finding, Severity
+from newsletter.checks.specimen import Specimen
+from newsletter.config import Settings
+from newsletter.model import Issue
+from newsletter.render.edition import Edition
+from newsletter.source import Source
+
+CHECKS: tuple[Check, ...] = (
+    size.html_size,
+    size.style_size,
+    characters.control_characters,
+    subject.subject_long,
+    subject.subject_shouts,
+    subject.subject_reply,
+    subject.preheader_missing,
+    subject.preheader_repeats,
+    subject.preheader_length,
+    subject.title_missing,
+    language.language,
+    language.direction,
+    language.language_in_body,
+    headings.heading_one,
+    headings.heading_order,
+    headings.heading_empty,
+    images.alt_missing,
+    images.alt_file_name,
+    images.alt_long,
+    images.alt_repeats,
+    images.image_address,
+    links.link_empty,
+    links.link_script,
+    links.link_relative,
+    links.link_http,
+    links.link_host,
+    links.link_text,
+    links.link_words,
+    unsubscribe.unsubscribe_html,
+    unsubscribe.unsubscribe_text,
+    unsubscribe.postal_address,
+    unsubscribe.sender_no_reply,
+    placeholders.placeholder_field,
+    placeholders.placeholder_text,
+    placeholders.value_missing,
+    placeholders.slot_unknown,
+    parity.parity_words,
+    parity.parity_links,
+    dates.weekday,
+)
+"""Every check, in the order of docs/checks.md."""
+
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+def run_checks(
+    issue: Issue, source: Source, edition: Edition, settings: Settings
+) -> tuple[Finding, ...]:
+    """Look for every fault that can be seen without a network.
+
+    Returns:
+        What was found: errors first, then by place.
+    """
+    specimen = Specimen(issue, source, edition, settings)
+    found = {finding: None for check in CHECKS for finding in check.findings(specimen)}
+    return tuple(sorted(found, key=_order))
+
+
+def _order(finding: Finding) -> tuple[int, str, int, int, str]:
+    where = finding.where
+    place = (str(where.file or ""), where.line or 0, where.column or 0)
+    return (_RANK[finding.severity], *place, finding.id)
+
+
+def count_by_severity(findings: Sequence[Finding]) -> dict[Severity, int]:
+    """How many findings there are of each severity; each severity is there."""
+    counted = Counter(finding.severity for finding in findings)
+    return {severity: counted[severity] for severity in Severity}
+
+
+def as_data(finding: Finding) -> dict[str, Any]:
+    """A finding as plain values, for JSON."""
+    where = finding.where
+    return {
+        "id": finding.id,
+        "severity": finding.severity.value,
+        "what": finding.what,
+        "file": None if where.file is None else str(where.file),
+        "line": where.line,
+        "column": where.column,
+        "item": where.item,
+        "story": finding.story,
+        "story_id": finding.story_id,
+        "why": finding.why,
+        "mend": finding.mend,
+    }
+
+
+def to_json(findings: Sequence[Finding]) -> str:
+    """All findings and their counts as JSON: the output of ``check --format json``.
+
+    The keys are a contract with scripts; docs/checks.md lists them.
+    """
+    counts = {severity.value: number for severity, number in count_by_severity(findings).items()}
+    data = {"counts": counts, "findings": [as_data(finding) for finding in findings]}
+    return json.dumps(data, ensure_ascii=False, indent=2)

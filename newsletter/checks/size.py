@@ -1,0 +1,82 @@
+"""How large the mail is. Gmail clips at 102 KB and drops large style blocks."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.checks.page import words
+from newsletter.checks.specimen import Specimen
+from newsletter.model import Story
+
+KB = 1024
+CLIP_KB = 102
+"""Where Gmail cuts a mail off."""
+WARN_KB = 85
+ERROR_KB = 100
+STYLE_WARN_KB = 8
+STYLE_ERROR_KB = 16
+_HEADING = re.compile(r"<h[1-6]\b[^>]*>(.*?)</h[1-6]>", re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+
+
+def size_kb(text: str) -> float:
+    """The size of a text in UTF-8, in KB of 1024 bytes."""
+    return len(text.encode()) / KB
+
+
+@check(
+    "html-size",
+    why="Gmail cuts a mail off at 102 KB and hides the rest, the unsubscribe link included, "
+    "behind “View entire message”.",
+)
+def html_size(specimen: Specimen) -> Iterator[Flaw]:
+    """The HTML of the reader with the longest values: 85 KB is much, 100 KB too much."""
+    size = size_kb(specimen.largest_html)
+    if size < WARN_KB:
+        return
+    lost = stories_behind_the_cut(specimen)
+    cut = ""
+    if lost:
+        cut = f" Readers at Gmail would not see: {', '.join(f'“{s.headline}”' for s in lost)}."
+    at = (specimen.issue.stories.index(lost[0]),) if lost else ()
+    yield Flaw(
+        Severity.ERROR if size >= ERROR_KB else Severity.WARNING,
+        f"The HTML is {size:.1f} KB of the {CLIP_KB} KB that Gmail shows.{cut}",
+        "Shorten stories, or move long text to a page on the web and link it as background.",
+        specimen.at("stories", *at),
+    )
+
+
+def stories_behind_the_cut(specimen: Specimen) -> tuple[Story, ...]:
+    """The stories whose heading starts where Gmail no longer shows the mail."""
+    page = specimen.largest_html
+    starts: dict[str, int] = {}
+    for found in _HEADING.finditer(page):
+        text = words(html.unescape(_TAG.sub("", found[1])))
+        starts.setdefault(text, len(page[: found.start()].encode()))
+    return tuple(
+        story
+        for story in specimen.issue.reading_order
+        if starts.get(words(story.headline), 0) >= CLIP_KB * KB
+    )
+
+
+@check(
+    "style-size",
+    why="Gmail ignores a style block of more than 16 KB as a whole, and with it the layout "
+    "on phones.",
+)
+def style_size(specimen: Specimen) -> Iterator[Flaw]:
+    """Each ``<style>`` block: 8 KB is much, 16 KB too much."""
+    for number, element in enumerate(specimen.page.iter("style"), start=1):
+        size = size_kb(element.text or "")
+        if size > STYLE_WARN_KB:
+            yield Flaw(
+                Severity.ERROR if size > STYLE_ERROR_KB else Severity.WARNING,
+                f"Style block {number} is {size:.1f} KB; Gmail takes {STYLE_ERROR_KB} KB.",
+                "Shorten the theme's css/head.css or css/dark.css, or split it in two blocks.",
+                specimen.theme,
+            )

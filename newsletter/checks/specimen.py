@@ -1,0 +1,105 @@
+"""What the checks look at: an edition, what it was made from, and both read once. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.checks.finding import Place
+from newsletter.config import FILE_NAME, Settings
+from newsletter.errors import Where
+from newsletter.model import Issue
+from newsletter.render.edition import Edition
+from newsletter.render.slots import TOKEN, Slot, bind
+from newsletter.source import Path_, Source
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+UNSUBSCRIBE = "unsubscribe_url"
+"""The field of the slot that holds a reader's own unsubscribe link."""
+_LONG_VALUE = "m" * 60
+"""Stands for a reader's value: longer than nearly all names."""
+_LONG_TOKEN = "m" * 64
+"""Stands for the token of an unsubscribe link, which has 52 letters."""
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """All that a check may look at."""
+
+    issue: Issue
+    source: Source
+    edition: Edition
+    settings: Settings
+
+    @cached_property
+    def page(self) -> HtmlElement:
+        """The edition's HTML, slots open, as lxml reads it."""
+        from lxml import html
+
+        # lxml refuses an empty document; an empty page has every fault instead.
+        return html.document_fromstring(self.edition.html.strip() or "<html></html>")
+
+    @cached_property
+    def visible(self) -> str:
+        """What a reader sees of the HTML, one line a block."""
+        from newsletter.checks.page import visible_text
+
+        return visible_text(self.page)
+
+    @cached_property
+    def largest_html(self) -> str:
+        """The HTML with values in its slots as long as the longest readers' may be."""
+        link = self.settings.list.unsubscribe_url.replace("{token}", _LONG_TOKEN)
+        values = {slot.field: _LONG_VALUE for slot in self.edition.slots} | {UNSUBSCRIBE: link}
+        slots = {slot.token: slot for slot in self.edition.slots}
+        stray = {token: Slot(token, "", "text") for token in TOKEN.findall(self.edition.html)}
+        return bind(self.edition.html, stray | slots, values | {"": ""})
+
+    @cached_property
+    def _values(self) -> tuple[tuple[str, Path_], ...]:
+        return tuple(_strings(self.issue.model_dump(mode="json"), ()))
+
+    @cached_property
+    def written(self) -> str:
+        """All that the editor wrote, one value a line."""
+        return "\n".join(value for value, _ in self._values)
+
+    def at(self, *path: str | int) -> Place:
+        """The place of a value of the issue."""
+        story = None
+        if path[0] == "stories" and len(path) > 1 and isinstance(path[1], int):
+            story = self.issue.stories[path[1]]
+        item = f"story “{story.headline}”" if story else str(path[0])
+        return Place(self.source.where(*path, item=item), story)
+
+    def place_of(self, text: str) -> Place:
+        """Where ``text`` was written: in the issue, else in the settings, else in the theme."""
+        for same in (str.__eq__, str.__contains__):
+            for value, path in self._values:
+                if text and same(value, text):
+                    return self.at(*path)
+        for value, _ in _strings(self.settings.model_dump(mode="json"), ()):
+            if text and text in value:
+                return Place(Where(FILE_NAME))
+        return self.theme
+
+    @property
+    def theme(self) -> Place:
+        """The theme, for what no editor wrote."""
+        return Place(Where(Path(self.settings.theme.folder)))
+
+
+def _strings(data: object, path: Path_) -> Iterator[tuple[str, Path_]]:
+    if isinstance(data, str):
+        yield data, path
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _strings(value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _strings(value, (*path, index))

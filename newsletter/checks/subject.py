@@ -1,0 +1,136 @@
+"""What the inbox shows before the mail is opened: subject, preheader, title."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.checks.page import words
+from newsletter.checks.specimen import Specimen
+from newsletter.render.slots import TOKEN
+
+SUBJECT_LONG = 50
+"""What a desktop inbox shows for certain, in characters."""
+PREHEADER_SHORT = 30
+"""Below this the inbox fills the line with the first words of the mail."""
+PREHEADER_LONG = 110
+"""What no inbox shows any more."""
+_REPLY = re.compile(r"\s*(?:re|fwd?|aw|wg|tr|rv)\s*:", re.IGNORECASE)
+_NAME = "m" * 8
+"""Stands for a reader's value where lengths are counted."""
+
+
+def _shown(text: str) -> str:
+    return TOKEN.sub(_NAME, text).strip()
+
+
+def _in_subject(specimen: Specimen, severity: Severity, what: str, mend: str) -> Flaw:
+    return Flaw(severity, what, mend, specimen.at("subject"))
+
+
+def _in_preheader(specimen: Specimen, severity: Severity, what: str, mend: str) -> Flaw:
+    return Flaw(severity, what, mend, specimen.at("preheader"))
+
+
+@check("subject-long", why="Inboxes cut a long subject off, phones after 33 to 48 characters.")
+def subject_long(specimen: Specimen) -> Iterator[Flaw]:
+    """More than 50 characters."""
+    length = len(_shown(specimen.edition.subject))
+    if length > SUBJECT_LONG:
+        yield _in_subject(
+            specimen,
+            Severity.WARNING,
+            f"The subject has {length} characters; {SUBJECT_LONG} are shown.",
+            "Put what matters first, and the rest into the preheader.",
+        )
+
+
+@check("subject-shouts", why="Capitals and exclamation marks in rows are what spam filters count.")
+def subject_shouts(specimen: Specimen) -> Iterator[Flaw]:
+    """All in capitals, or with exclamation marks in a row."""
+    subject = TOKEN.sub("", specimen.edition.subject)
+    letters = [char for char in subject if char.isalpha()]
+    if len(letters) > 5 and all(char.isupper() for char in letters):
+        yield _in_subject(
+            specimen,
+            Severity.WARNING,
+            "The subject is written in capitals.",
+            "Write it as a sentence.",
+        )
+    if re.search(r"[!?！？]{2,}", subject):
+        yield _in_subject(
+            specimen,
+            Severity.WARNING,
+            "The subject has several exclamation or question marks in a row.",
+            "One is enough.",
+        )
+
+
+@check("subject-reply", why="A newsletter that poses as an answer is taken for spam, and rightly.")
+def subject_reply(specimen: Specimen) -> Iterator[Flaw]:
+    """A subject that starts with Re: or Fwd:."""
+    found = _REPLY.match(specimen.edition.subject)
+    if found:
+        yield _in_subject(
+            specimen,
+            Severity.WARNING,
+            f"The subject starts with “{found.group().strip()}”.",
+            "Take it out.",
+        )
+
+
+@check(
+    "preheader-missing",
+    why="The inbox then shows whatever the mail starts with, often “View in browser”.",
+)
+def preheader_missing(specimen: Specimen) -> Iterator[Flaw]:
+    """No preheader, or one that the HTML does not carry."""
+    preheader = specimen.edition.preheader
+    if preheader.strip() and words(preheader) in words(specimen.page.text_content()):
+        return
+    yield _in_preheader(
+        specimen,
+        Severity.ERROR if preheader.strip() else Severity.WARNING,
+        "The mail does not carry its preheader." if preheader.strip() else "There is no preheader.",
+        "Write under “preheader” one line that goes on from the subject; the theme must show "
+        "it in <mj-preview>.",
+    )
+
+
+@check("preheader-repeats", why="It stands beside the subject, so it says the same thing twice.")
+def preheader_repeats(specimen: Specimen) -> Iterator[Flaw]:
+    """A preheader equal to the subject."""
+    edition = specimen.edition
+    if words(edition.preheader).strip() and words(edition.preheader) == words(edition.subject):
+        yield _in_preheader(
+            specimen,
+            Severity.ERROR,
+            "The preheader repeats the subject.",
+            "Say what else is in the issue.",
+        )
+
+
+@check("preheader-length", why="Inboxes show 40 to 100 characters of it and fill up what is short.")
+def preheader_length(specimen: Specimen) -> Iterator[Flaw]:
+    """Fewer than 30 or more than 110 characters."""
+    length = len(_shown(specimen.edition.preheader))
+    if 0 < length < PREHEADER_SHORT or length > PREHEADER_LONG:
+        yield _in_preheader(
+            specimen,
+            Severity.WARNING,
+            f"The preheader has {length} characters; {PREHEADER_SHORT} to {PREHEADER_LONG} fit.",
+            "Say in one line what else is in the issue, the most important first.",
+        )
+
+
+@check("title-missing", why="Screen readers and browser tabs name the mail by its title.")
+def title_missing(specimen: Specimen) -> Iterator[Flaw]:
+    """An empty ``<title>``."""
+    if not (specimen.page.findtext(".//title") or "").strip():
+        yield Flaw(
+            Severity.ERROR,
+            "The mail has no title.",
+            "Put <mj-title>{{ issue.title }}</mj-title> in the theme's mail.mjml.j2.",
+            specimen.theme,
+        )

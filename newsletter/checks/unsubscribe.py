@@ -1,0 +1,77 @@
+"""The way out, and who stands behind the mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.page import anchors, words
+from newsletter.checks.specimen import UNSUBSCRIBE, Specimen
+from newsletter.config import FILE_NAME
+from newsletter.errors import Where
+
+_WHY = "Who finds no way out marks the mail as spam, and the law asks for one."
+
+
+def _tokens(specimen: Specimen) -> frozenset[str]:
+    return frozenset(slot.token for slot in specimen.edition.slots if slot.field == UNSUBSCRIBE)
+
+
+@check("unsubscribe-html", why=_WHY)
+def unsubscribe_html(specimen: Specimen) -> Iterator[Flaw]:
+    """A visible link with words to the reader's own unsubscribe page."""
+    tokens = _tokens(specimen)
+    if any(a.href in tokens and a.text and not a.hidden for a in anchors(specimen.page)):
+        return
+    yield Flaw(
+        Severity.ERROR,
+        "The mail has no visible unsubscribe link.",
+        "Put a link to {{ unsubscribe_url }} in the theme's footer.",
+        specimen.theme,
+    )
+
+
+@check("unsubscribe-text", why=_WHY)
+def unsubscribe_text(specimen: Specimen) -> Iterator[Flaw]:
+    """The reader's own unsubscribe address stands in the text part."""
+    if any(token in specimen.edition.text for token in _tokens(specimen)):
+        return
+    yield Flaw(
+        Severity.ERROR,
+        "The text part has no unsubscribe address.",
+        "Put {{ unsubscribe_url }} in the theme's mail.txt.j2.",
+        specimen.theme,
+    )
+
+
+@check(
+    "postal-address",
+    why="The law of many countries wants the sender's postal address in the mail itself.",
+)
+def postal_address(specimen: Specimen) -> Iterator[Flaw]:
+    """The organisation's postal address stands in the HTML and in the text part."""
+    address = words(specimen.settings.organisation.postal_address)
+    parts = {"HTML": specimen.visible, "text part": specimen.edition.text}
+    for part, text in parts.items():
+        if address not in words(text):
+            yield Flaw(
+                Severity.ERROR,
+                f"The {part} lacks the organisation's postal address.",
+                "Put {{ organisation.postal_address }} in the theme's footer.",
+                specimen.theme,
+            )
+
+
+@check("sender-no-reply", why="Readers answer newsletters; an address nobody reads loses them.")
+def sender_no_reply(specimen: Specimen) -> Iterator[Flaw]:
+    """Answers do not go to noreply@."""
+    sender = specimen.settings.sender
+    address = sender.reply_to or sender.address
+    local = address.partition("@")[0].lower()
+    if local.replace("-", "").replace("_", "").replace(".", "") in {"noreply", "donotreply"}:
+        yield Flaw(
+            Severity.WARNING,
+            f"Answers go to {address}.",
+            "Set reply_to under [sender] in newsletter.toml to an address that somebody reads.",
+            Place(Where(FILE_NAME, item="[sender] reply_to")),
+        )

@@ -1,0 +1,48 @@
+"""docs/checks.md and the checks say the same."""
+
+import json
+import re
+from pathlib import Path
+
+from newsletter.checks import images, size, subject
+from newsletter.checks.run import CHECKS, to_json
+
+from tests.checks.letters import Letter
+from tests.support.tools import ROOT
+
+PAGE = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+
+
+def _row(check_id: str) -> str:
+    (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{check_id}` |"))
+    return row
+
+
+def test_every_check_is_documented_and_nothing_else() -> None:
+    assert [check.id for check in CHECKS] == re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE)
+
+
+def test_the_thresholds_in_the_page_are_those_of_the_checks() -> None:
+    assert f"{size.WARN_KB} KB" in _row("html-size")
+    assert f"{size.ERROR_KB} KB" in _row("html-size")
+    assert f"{size.CLIP_KB} KB" in _row("html-size")
+    assert f"{size.STYLE_WARN_KB} KB" in _row("style-size")
+    assert f"{size.STYLE_ERROR_KB} KB" in _row("style-size")
+    assert f"{subject.SUBJECT_LONG} characters" in _row("subject-long")
+    assert f"{subject.PREHEADER_SHORT} or" in _row("preheader-length")
+    assert f"{subject.PREHEADER_LONG} characters" in _row("preheader-length")
+    assert f"{images.ALT_LONG} characters" in _row("alt-long")
+
+
+def test_the_example_has_the_keys_that_scripts_get(folder: Path) -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    findings = Letter().seeded("subject", "A mock", "Re: A mock").findings(folder)
+    printed = json.loads(to_json(findings))
+    assert json.loads(example).keys() == printed.keys()
+    assert json.loads(example)["findings"][0].keys() == printed["findings"][0].keys()
+    assert {"error": 0, "warning": 1, "note": 0} == printed["counts"]
+
+
+def test_json_keeps_letters_of_all_languages_as_they_are(folder: Path) -> None:
+    findings = Letter().seeded("text", "Ana López", "").findings(folder)
+    assert "Ana López" in to_json(findings)
