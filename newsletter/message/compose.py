@@ -46,7 +46,7 @@ class Composer:
         edition: what is sent.
         sender: who it is from.
         list_identity: the list it goes to.
-        archive: web address of past issues, for List-Archive.
+        archive_url: web address of past issues, for List-Archive.
         campaign_id: letters, digits, ``_``, ``-`` and single dots; part of Message-IDs.
         keys: sign the unsubscribe links.
 
@@ -61,7 +61,7 @@ class Composer:
         *,
         sender: Sender,
         list_identity: ListIdentity,
-        archive: str | None,
+        archive_url: str | None,
         campaign_id: str,
         keys: KeyRing,
     ) -> None:
@@ -72,11 +72,14 @@ class Composer:
                 "The subject or language of the issue holds a line break or control character.",
                 next="Delete it; a subject is one line.",
             )
+        self._subject = edition.subject
         self._list = list_identity
         self._keys = keys
         self._campaign_id = campaign_id
         self._campaign_tag = keys.campaign_tag(campaign_id)
-        self._letterhead = letterhead(sender=sender, list_identity=list_identity, archive=archive)
+        self._letterhead = letterhead(
+            sender=sender, list_identity=list_identity, archive_url=archive_url
+        )
         self._stationery = Stationery(edition, sender, self._letterhead)
 
     def compose(self, recipient: Recipient, *, date: datetime) -> Message:
@@ -99,7 +102,8 @@ class Composer:
         try:
             encoded = [encode(blank.bind(values)) for blank in self._stationery.blanks]
             name = _NAME.bind(values)
-            name.encode()
+            subject = self._stationery.fill_in(self._subject, values).strip()
+            f"{name}{subject}".encode()
         except KeyError as error:
             raise Uncomposable(
                 f"The list has no column “{error.args[0]}” for this reader, but the issue needs it."
@@ -113,6 +117,7 @@ class Composer:
             message_id=f"<{self._campaign_id}.{tag}@{self._letterhead.domain}>",
             date=date,
             name=name,
+            subject=subject,
             values=values,
             encoded=encoded,
             stationery=self._stationery,

@@ -8,24 +8,19 @@ program understands there (RFC 8058 3.1).
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
-from collections.abc import Sequence
 
 _LINE = 76
 """Characters of a line where it can be folded (RFC 2047 section 2)."""
-_LONGEST = 62
+_LONGEST = 66
 """Characters of a token that can be folded: with ``Subject: `` it fits a line."""
-_PAYLOAD = 48
-"""Characters that one encoded word carries, four of base64 at a time."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _QUOTED = str.maketrans({'"': r"\"", "\\": r"\\"})
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _Q = tuple(chr(o) if o in _Q_PLAIN else "_" if o == 0x20 else f"={o:02X}" for o in range(256))
-_Q_WIDTH = tuple(map(len, _Q))
-_ONE = (1,) * 256
 
 
 def has_control(text: str) -> bool:
@@ -69,30 +64,32 @@ def mailbox(name: str, address: str) -> list[str]:
 def encoded_words(text: str) -> list[str]:
     """``text`` as RFC 2047 encoded words in UTF-8, none of which splits a character."""
     octets = text.encode()
-    base64_length = -(-len(octets) // 3) * 4
-    if sum(map(_Q_WIDTH.__getitem__, octets)) <= base64_length:
-        chunks = _chunks(text, cost=_Q_WIDTH, most=_PAYLOAD)
-        return [f"=?utf-8?q?{''.join(map(_Q.__getitem__, chunk))}?=" for chunk in chunks]
-    chunks = _chunks(text, cost=_ONE, most=_PAYLOAD // 4 * 3)
-    return [f"=?utf-8?b?{base64.b64encode(chunk).decode()}?=" for chunk in chunks]
-
-
-def _chunks(text: str, *, cost: Sequence[int], most: int) -> list[bytes]:
-    """``text`` in UTF-8, cut between characters into pieces that cost at most ``most``."""
-    whole = text.encode()
-    if sum(map(cost.__getitem__, whole)) <= most:
-        return [whole]
-    chunks = [b""]
-    room = most
+    # Whichever is shorter; Latin letters stay legible in quoted words.
+    write = _base64_word if len(_quoted(octets)) > -(-len(octets) // 3) * 4 else _quoted_word
+    word = write(octets)
+    if len(word) <= _LONGEST:
+        return [word]
+    words = []
+    chunk = b""
     for character in text:
         octets = character.encode()
-        needed = sum(map(cost.__getitem__, octets))
-        if needed > room:
-            chunks.append(b"")
-            room = most
-        chunks[-1] += octets
-        room -= needed
-    return chunks
+        if len(write(chunk + octets)) > _LONGEST:
+            words.append(write(chunk))
+            chunk = b""
+        chunk += octets
+    return [*words, write(chunk)]
+
+
+def _base64_word(octets: bytes) -> str:
+    return f"=?utf-8?b?{binascii.b2a_base64(octets, newline=False).decode()}?="
+
+
+def _quoted_word(octets: bytes) -> str:
+    return f"=?utf-8?q?{_quoted(octets)}?="
+
+
+def _quoted(octets: bytes) -> str:
+    return "".join(map(_Q.__getitem__, octets))
 
 
 def _is_plain(text: str) -> bool:

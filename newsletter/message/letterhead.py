@@ -36,8 +36,10 @@ class Letterhead:
     list_headers: Mapping[str, str]
 
 
-def letterhead(*, sender: Sender, list_identity: ListIdentity, archive: str | None) -> Letterhead:
-    """Make it from the settings; ``archive`` is where past issues are.
+def letterhead(
+    *, sender: Sender, list_identity: ListIdentity, archive_url: str | None
+) -> Letterhead:
+    """Make it from the settings; ``archive_url`` is where past issues are.
 
     Raises:
         ConfigError: some of them cannot stand in a header.
@@ -54,8 +56,8 @@ def letterhead(*, sender: Sender, list_identity: ListIdentity, archive: str | No
         top += field("Reply-To", sender.reply_to)
     list_headers = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     list_headers["List-ID"] = " ".join(mailbox(list_identity.name, list_identity.id))
-    if archive is not None:
-        list_headers["List-Archive"] = f"<{_ascii_url(archive)}>"
+    if archive_url is not None:
+        list_headers["List-Archive"] = f"<{_ascii_url(archive_url)}>"
     list_headers["Precedence"] = "bulk"
     return Letterhead(
         envelope_from=sender.bounces or sender.address,

@@ -50,8 +50,10 @@ def encode(text: str) -> bytes:
     Raises:
         UnicodeEncodeError: it holds half of a surrogate pair, which is no character.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    encoded = binascii.b2a_qp(lines.encode(), istext=True).replace(b"\n", b"\r\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").encode().split(b"\n")
+    # Line by line: given several, binascii writes a space before a line's end
+    # as =20 without looking whether the line has room for it.
+    encoded = b"\n".join([binascii.b2a_qp(line) for line in lines]).replace(b"\n", b"\r\n")
     if not encoded or encoded.endswith(b"\n"):
         return encoded
     if len(encoded) - (encoded.rfind(b"\n") + 1) == _LINE:

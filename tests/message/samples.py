@@ -1,0 +1,107 @@
+"""A tiny edition with every kind of slot, and what it takes to compose it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from newsletter.addresses import Address
+from newsletter.config import ListIdentity, Sender
+from newsletter.message.compose import Composer
+from newsletter.message.keys import KeyRing
+from newsletter.message.model import Message, Recipient
+from newsletter.message.tokens import UnsubscribeToken, sign, unsubscribe_url
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
+
+KEYS = KeyRing(bytes(range(32)), {1: bytes(range(32, 64))})
+DATE = datetime(2017, 3, 1, 9, 30, tzinfo=UTC)
+CAMPAIGN = "2017-03.1"
+ARCHIVE = "https://news.defenders.example/archive/"
+SENDER = Sender(
+    name="Defenders' Newsletter",
+    address="newsletter@defenders.example",
+    reply_to="editors@defenders.example",
+    bounces="bounces@defenders.example",
+)
+LIST = ListIdentity(
+    id="news.defenders.example",
+    name="Nouvelles des défenseurs",
+    unsubscribe_url="https://news.defenders.example/u/{token}",
+)
+
+
+def token(number: int) -> str:
+    return f"Zq3f9a01c7x{number:04}qZ"
+
+
+SLOTS = (
+    Slot(token(0), "name", "html", "friend"),
+    Slot(token(1), "unsubscribe_url", "url"),
+    Slot(token(2), "name", "text", "friend"),
+    Slot(token(3), "unsubscribe_url", "text"),
+    Slot(token(4), "name", "header", "friend"),
+    Slot(token(5), "city", "html", "your city"),
+    Slot(token(6), "city", "text", "your city"),
+)
+EDITION = Edition(
+    issue_id="2017-03",
+    language="en",
+    subject=f"News for {token(4)}, from 15 places",
+    preheader="",
+    html=(
+        '<!doctype html>\n<html lang="en">\n<title>March</title>\n'
+        f'<p style="color:#1a2b3c">Dear {token(0)} of {token(5)},\t\n'
+        f"{'naïve café = déjà vu; ' * 12}</p>\n"
+        f'<p><a href="{token(1)}">Unsubscribe</a> {token(0)}</p>\n</html>\n'
+    ),
+    text=(
+        f"Dear {token(2)} of {token(6)},  \n\n.\n.a line with a dot\nFrom the editors: – “ok” =3D\n"
+        f"{'x' * 75}{token(6)}\n{'é' * 40}{token(2)}{token(6)}\n\nUnsubscribe:\n{token(3)}\n"
+    ),
+    slots=SLOTS,
+)
+PLAIN_SUBJECT = Edition(
+    issue_id="2017-03",
+    language="en",
+    subject="March 2017",
+    preheader="",
+    html="<p>Hello</p>\n",
+    text="Hello\n",
+    slots=(),
+)
+
+
+def reader(
+    name: str = "Anna Müller",
+    address: str = "anna@reader.example.org",
+    fields: Mapping[str, str] | None = None,
+) -> Recipient:
+    fields = {"city": "Tbilisi"} if fields is None else fields
+    return Recipient(Address.parse(address), name, "en", fields)
+
+
+def composer(
+    edition: Edition = EDITION,
+    *,
+    sender: Sender = SENDER,
+    list_identity: ListIdentity = LIST,
+    archive_url: str | None = ARCHIVE,
+    campaign_id: str = CAMPAIGN,
+    keys: KeyRing = KEYS,
+) -> Composer:
+    return Composer(
+        edition,
+        sender=sender,
+        list_identity=list_identity,
+        archive_url=archive_url,
+        campaign_id=campaign_id,
+        keys=keys,
+    )
+
+
+def letter(recipient: Recipient | None = None, edition: Edition = EDITION) -> Message:
+    return composer(edition).compose(recipient or reader(), date=DATE)
+
+
+def url_for(recipient: Recipient) -> str:
+    claim = UnsubscribeToken(KEYS.address_tag(recipient.address), KEYS.campaign_tag(CAMPAIGN))
+    return unsubscribe_url(LIST.unsubscribe_url, sign(claim, keys=KEYS, list_id=LIST.id))

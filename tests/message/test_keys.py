@@ -1,0 +1,178 @@
+import hashlib
+import hmac
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from newsletter.addresses import Address
+from newsletter.errors import ConfigError
+from newsletter.message.keys import KeyRing
+
+from tests.message.samples import KEYS
+
+ANNA = Address.parse("Anna@example.org")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "newsletter.key"
+
+
+def test_a_new_key_file_is_private_and_reads_back(path: Path) -> None:
+    made = KeyRing.load_or_create(path)
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert made == KeyRing.load(path) == KeyRing.load_or_create(path)
+    assert [path] == list(path.parent.iterdir())
+    assert 1 == made.signing_key_id
+    assert 32 == len(made.pepper)
+
+
+def test_two_projects_share_no_secret(tmp_path: Path) -> None:
+    one, two = (KeyRing.load_or_create(tmp_path / name) for name in ("one", "two"))
+    assert one.pepper != two.pepper
+    assert one.keys != two.keys
+    assert one.pepper != one.keys[1]
+
+
+def test_a_lax_umask_makes_no_lax_file(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        KeyRing.load_or_create(path)
+        KeyRing.rotate(path)
+    finally:
+        os.umask(before)
+    assert 0o600 == path.stat().st_mode & 0o777
+
+
+def test_many_that_create_at_once_end_with_the_same_keys(path: Path) -> None:
+    rings: list[KeyRing] = []
+    start = threading.Barrier(8)
+
+    def work() -> None:
+        start.wait(timeout=10)
+        rings.append(KeyRing.load_or_create(path))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert [KeyRing.load(path)] * 8 == rings
+    assert [path] == list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])
+def test_a_file_that_others_can_use_is_refused(path: Path, mode: int) -> None:
+    KeyRing.load_or_create(path)
+    path.chmod(mode)
+    with pytest.raises(ConfigError, match=r"chmod 600 newsletter\.key"):
+        KeyRing.load(path)
+
+
+def test_a_missing_file_is_not_made_by_loading(path: Path) -> None:
+    with pytest.raises(ConfigError, match="missing"):
+        KeyRing.load(path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"pepper = ",
+        b'pepper = "00"\n[keys]\n1 = "00"\n',
+        b'pepper = "%s"\n' % (b"0" * 64),
+        b'pepper = "%s"\n[keys]\n' % (b"0" * 64),
+        b'pepper = "%s"\n[keys]\n0 = "%s"\n' % (b"0" * 64, b"0" * 64),
+        b'pepper = "%s"\n[keys]\n70000 = "%s"\n' % (b"0" * 64, b"0" * 64),
+        b'pepper = "%s"\n[keys]\nx = "%s"\n' % (b"0" * 64, b"0" * 64),
+        b'pepper = "%s"\nkeys = 1\n' % (b"0" * 64),
+        b'pepper = 5\n[keys]\n1 = "%s"\n' % (b"0" * 64),
+        b'other = 5\npepper = "%s"\n[keys]\n1 = "%s"\n' % (b"0" * 64, b"0" * 64),
+    ],
+)
+def test_a_damaged_file_is_refused_and_neither_shown_nor_replaced(
+    path: Path, content: bytes
+) -> None:
+    path.write_bytes(content)
+    path.chmod(0o600)
+    for read in (KeyRing.load, KeyRing.load_or_create, KeyRing.rotate):
+        with pytest.raises(ConfigError, match="damaged") as refusal:
+            read(path)
+        assert "0000" not in str(refusal.value)
+        assert refusal.value.__suppress_context__
+    assert content == path.read_bytes()
+    assert [path] == list(path.parent.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be written"):
+        KeyRing.load_or_create(tmp_path / "nowhere" / "newsletter.key")
+    with pytest.raises(ConfigError, match="cannot be opened"):
+        KeyRing.load(tmp_path)
+
+
+def test_rotation_adds_a_key_and_keeps_the_rest(path: Path) -> None:
+    before = KeyRing.load_or_create(path)
+    after = KeyRing.rotate(path)
+    assert after == KeyRing.load(path)
+    assert before.pepper == after.pepper
+    assert before.keys[1] == after.keys[1] != after.keys[2]
+    assert 2 == after.signing_key_id
+    assert before.address_tag(ANNA) == after.address_tag(ANNA)
+    assert before.pepper_id == after.pepper_id
+    assert [path] == list(path.parent.iterdir())
+
+
+def test_of_two_rotations_at_once_the_second_stops(path: Path) -> None:
+    before = KeyRing.load_or_create(path)
+    draft = path.with_name("newsletter.key.new")
+    draft.touch()
+    with pytest.raises(ConfigError, match="Another rotation") as refusal:
+        KeyRing.rotate(path)
+    assert draft == refusal.value.where.file
+    assert draft.exists()
+    assert before == KeyRing.load(path)
+
+
+def test_a_full_ring_is_refused(path: Path) -> None:
+    secret = "0" * 64
+    path.write_text(f'pepper = "{secret}"\n[keys]\n65535 = "{secret}"\n')
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match="as many keys"):
+        KeyRing.rotate(path)
+
+
+def test_the_repr_shows_no_secret() -> None:
+    ring = KeyRing(b"p" * 32, {1: b"k" * 32, 7: b"k" * 32})
+    assert "KeyRing(key ids 1, 7)" == repr(ring)
+
+
+def test_an_address_tag_follows_the_suppression_key() -> None:
+    assert 12 == len(KEYS.address_tag(ANNA))
+    assert KEYS.address_tag(ANNA) == KEYS.address_tag(Address.parse("anna@EXAMPLE.org"))
+    assert KEYS.address_tag(ANNA) != KEYS.address_tag(Address.parse("ann@example.org"))
+    other = KeyRing(b"p" * 32, KEYS.keys)
+    assert KEYS.address_tag(ANNA) != other.address_tag(ANNA)
+    assert KEYS.pepper_id != other.pepper_id
+
+
+def test_a_message_tag_tells_spellings_and_campaigns_apart() -> None:
+    anna = Address.parse("anna@example.org")
+    tags = [
+        KEYS.message_tag(campaign, who) for campaign in ("2017-03.1", "x") for who in (ANNA, anna)
+    ]
+    assert 4 == len(set(tags))
+    assert all(24 == len(tag) and tag.isalnum() for tag in tags)
+
+
+def test_tags_never_change() -> None:
+    # Suppressions and links outlive every version of this program.
+    expected = hmac.new(KEYS.pepper, b"anna@example.org", hashlib.sha256).digest()[:12]
+    assert expected == KEYS.address_tag(ANNA)
+    assert "dc16dac4e0724e68069d1070" == KEYS.address_tag(ANNA).hex()
+    assert "0a0abbc296dd559c" == KEYS.campaign_tag("2017-03.1").hex()
+    assert "1fb07db2e65677cee3b1682d" == KEYS.message_tag("2017-03.1", ANNA)
+    assert "7a0c28a7fb508ffc" == KEYS.pepper_id

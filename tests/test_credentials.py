@@ -1,0 +1,96 @@
+import sys
+import time
+
+import pytest
+from newsletter import credentials
+from newsletter.config import Secret
+from newsletter.credentials import read_secret
+from newsletter.errors import ConfigError
+
+NAME = "NEWSLETTER_TEST_SECRET"
+HIDDEN = "hunter2-hunter2"
+
+
+def python(code: str, *arguments: str) -> Secret:
+    return Secret(command=[sys.executable, "-c", code, *arguments])
+
+
+def test_a_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, HIDDEN)
+    assert HIDDEN == read_secret(Secret(env=NAME), what="SMTP password")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_comes_from_a_command_without_its_final_line_break(end: str) -> None:
+    code = f"import sys; sys.stdout.write({HIDDEN!r} + ' é ' + {end!r})"
+    assert f"{HIDDEN} é " == read_secret(python(code), what="SMTP password")
+
+
+def test_arguments_reach_the_command_as_written() -> None:
+    code = "import sys; print(sys.argv[1])"
+    assert "$HOME; `id` *" == read_secret(python(code, "$HOME; `id` *"), what="API key")
+
+
+def test_a_missing_variable_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(NAME, raising=False)
+    with pytest.raises(ConfigError, match=f"SMTP password.*{NAME}.*export {NAME}="):
+        read_secret(Secret(env=NAME), what="SMTP password")
+    monkeypatch.setenv(NAME, "")
+    with pytest.raises(ConfigError, match="not set, or empty"):
+        read_secret(Secret(env=NAME), what="SMTP password")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (f"print({HIDDEN!r}); raise SystemExit(3)", "exit status 3"),
+        (f"import sys; print({HIDDEN!r}, file=sys.stderr); raise SystemExit(1)", "exit status 1"),
+        ("", "is empty"),
+        ("print()", "is empty"),
+        (f"print({HIDDEN!r}); print('user: me')", "several lines"),
+        (f"print({HIDDEN!r} + chr(27))", "cannot be typed"),
+        (f"import sys; sys.stdout.buffer.write({HIDDEN!r}.encode() + b'\\xff')", "cannot be typed"),
+    ],
+)
+def test_a_command_that_fails_is_told_and_the_secret_is_not(
+    code: str, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=message) as refusal:
+        read_secret(python(code), what="SMTP password")
+    assert "by hand" in refusal.value.next
+    assert HIDDEN not in str(refusal.value)
+    assert ("", "") == capfd.readouterr()
+
+
+@pytest.mark.parametrize("bad", [f"{HIDDEN}\nmore", f"{HIDDEN}\x1b", f"{HIDDEN}\udcff"])
+def test_a_variable_that_no_server_takes_is_refused(
+    bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, bad)
+    with pytest.raises(ConfigError, match="cannot be typed") as refusal:
+        read_secret(Secret(env=NAME), what="API key")
+    assert HIDDEN not in str(refusal.value)
+
+
+@pytest.mark.parametrize("command", [["/nowhere/at-all"], ["a\0b"], ["/"]])
+def test_a_command_that_cannot_run_is_told(command: list[str]) -> None:
+    with pytest.raises(ConfigError, match="cannot be run"):
+        read_secret(Secret(command=command), what="API key")
+
+
+def test_a_command_without_a_program_is_told() -> None:
+    with pytest.raises(ConfigError, match="empty"):
+        read_secret(Secret(command=[]), what="API key")
+
+
+def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "_TIMEOUT_S", 0.3)
+    start = time.monotonic()
+    # The grandchild keeps the pipe open; nobody waits for it.
+    code = (
+        "import subprocess, sys, time;"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(4)']); time.sleep(60)"
+    )
+    with pytest.raises(ConfigError, match=r"within 0\.3 seconds"):
+        read_secret(python(code), what="API key")
+    assert 3 > time.monotonic() - start
