@@ -14,14 +14,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import yaml
 
 from newsletter.errors import Problem, Where
-from newsletter.issues.hints import shorten, yaml_problem
+from newsletter.issues.hints import shorten, yaml_sentence
 from newsletter.source import Path_, Source
 
-MAX_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 500_000
 MAX_DEPTH = 20
 MAX_VALUES = 20_000
 
@@ -36,9 +37,9 @@ _LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 class Unreadable(Exception):
     """The text is no YAML of the kind an issue is written in; holds the one problem."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
+    def __init__(self, what: str, where: Where, advice: str = "") -> None:
+        self.problem = Problem(what, where, advice)
+        super().__init__(str(self.problem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,41 +101,20 @@ class Document:
         return f"story “{shorten(name)}”" if name else f"story number {index + 1}"
 
 
-def read_document(text: str, source_file: Source) -> Document:
+def read_document(text: str, file: Path) -> Document:
     """Read YAML text, already decoded and without a byte order mark.
 
     Raises:
         Unreadable: it is no YAML, not a mapping at the top, or too large.
     """
-    file = source_file.file
     if len(text) > MAX_CHARACTERS:
         raise Unreadable(
-            Problem(
-                "The file is too large for an issue.",
-                Where(file),
-                f"Keep it below {MAX_CHARACTERS:,} characters; pictures belong in images/.",
-            )
+            "The file is too large for an issue.",
+            Where(file),
+            f"Keep it below {MAX_CHARACTERS:,} characters; pictures belong in images/.",
         )
-    root = _compose(text, source_file)
-    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
-        raise Unreadable(
-            Problem(
-                "The file is empty.",
-                Where(file),
-                "“newsletter new” writes an issue to start from.",
-            )
-        )
-    if not isinstance(root, yaml.MappingNode):
-        what = "a list" if isinstance(root, yaml.SequenceNode) else "a single text"
-        raise Unreadable(
-            Problem(
-                f"The file holds {what} where an issue starts with keys.",
-                _where(source_file, root.start_mark),
-                "Start with keys such as title:, date: and stories:.",
-            )
-        )
-    walk = _Walk(source_file)
-    data = walk.mapping(root, ())
+    walk = _Walk(file)
+    data = walk.mapping(_top(text, file), ())
     document = Document(text, Source(file, walk.values), data, walk.keys, walk.spans)
     # Only now, with all headlines read, can a problem name its story.
     problems = (
@@ -169,42 +149,55 @@ class _Composer(yaml.SafeLoader):
         return node
 
 
-def _compose(text: str, source: Source) -> yaml.Node | None:
+def _top(text: str, file: Path) -> yaml.MappingNode:
+    root = _compose(text, file)
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
+        raise Unreadable(
+            "The file is empty.", Where(file), "“newsletter new” writes an issue to start from."
+        )
+    if isinstance(root, yaml.MappingNode):
+        return root
+    what = "a list" if isinstance(root, yaml.SequenceNode) else "a single text"
+    raise Unreadable(
+        f"The file holds {what} where an issue starts with keys.",
+        _where(file, root.start_mark),
+        "Start with keys such as title:, date: and stories:.",
+    )
+
+
+def _compose(text: str, file: Path) -> yaml.Node | None:
     try:
         return _Composer(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Where(source.file) if mark is None else _where(source, mark)
-        raise Unreadable(yaml_problem(error, text, place)) from None
+        lines = text.splitlines()[mark.line : mark.line + 1] if mark else []
+        what, advice = yaml_sentence(error, "".join(lines))
+        raise Unreadable(what, _where(file, mark) if mark else Where(file), advice) from None
     except yaml.reader.ReaderError as error:
         line, column = position(text, error.position)
         raise Unreadable(
-            Problem(
-                f"The invisible control character U+{ord(text[error.position]):04X} stands here.",
-                Where(source.file, line, column),
-                "Delete it.",
-            )
+            f"The invisible control character U+{ord(text[error.position]):04X} stands here.",
+            Where(file, line, column),
+            "Delete it.",
         ) from None
     except (ValueError, OverflowError):
         # PyYAML hands the number in "\UFFFFFFFF" to chr() unchecked.
         raise Unreadable(
-            Problem(
-                "A text in double quotes names a character that does not exist.",
-                Where(source.file),
-                "Look for \\U and write the character itself.",
-            )
+            "A text in double quotes names a character that does not exist.",
+            Where(file),
+            "Look for \\U and write the character itself.",
         ) from None
 
 
-def _where(source: Source, mark: yaml.Mark) -> Where:
-    return Where(source.file, mark.line + 1, mark.column + 1)
+def _where(file: Path, mark: yaml.Mark) -> Where:
+    return Where(file, mark.line + 1, mark.column + 1)
 
 
 @dataclass(slots=True)
 class _Walk:
     """Turns nodes into values and notes where each stands."""
 
-    source: Source
+    file: Path
     values: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     spans: dict[Path_, tuple[int, int]] = field(default_factory=dict)
@@ -271,11 +264,9 @@ class _Walk:
         # Aliases can make a small file huge, and one that names itself endless.
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
             raise Unreadable(
-                Problem(
-                    "The aliases of this file make it too large to read.",
-                    _where(self.source, node.start_mark),
-                    "Write the values out instead of using & and *.",
-                )
+                "The file holds too many values, or aliases that multiply them.",
+                _where(self.file, node.start_mark),
+                "Write the values out instead of using & and *.",
             )
         self.values[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
 
@@ -292,7 +283,7 @@ class _Walk:
         return _UNPRINTABLE.sub("", node.value)
 
     def _problem(self, node: yaml.Node, path: Path_, what: str, advice: str) -> None:
-        where = _where(self.source, node.start_mark)
+        where = _where(self.file, node.start_mark)
         self.problems.append((path, Problem(what, where, advice)))
 
 

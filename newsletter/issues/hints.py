@@ -8,8 +8,6 @@ from collections.abc import Iterable
 
 import yaml
 
-from newsletter.errors import Problem, Where
-
 _QUOTE_IT = "Put the whole text in double quotes."
 # The first pattern that occurs in PyYAML's own words decides.
 _YAML_SENTENCES = (
@@ -67,26 +65,21 @@ _YAML_SENTENCES = (
 )
 
 
-def yaml_problem(error: yaml.MarkedYAMLError, text: str, where: Where) -> Problem:
-    """What PyYAML found, in an editor's words."""
+def yaml_sentence(error: yaml.MarkedYAMLError, line: str) -> tuple[str, str]:
+    """What PyYAML found in a line, in an editor's words, and what to do about it."""
     said = f"{error.context or ''} {error.problem or ''}"
-    line = _line(text, where.line)
     if re.match(r"[ ]*\t", line):
-        return Problem(
-            "This line is indented with a tab.", where, "Indent with spaces; YAML refuses tabs."
-        )
+        return "This line is indented with a tab.", "Indent with spaces; YAML refuses tabs."
     if re.search(r"(: |- )\{\{", line):
-        return Problem(
+        return (
             "A text that starts with {{ must stand in quotes.",
-            where,
             'Put the whole text in double quotes, e.g. "{{ name | friend }}, good news".',
         )
     for pattern, what, advice in _YAML_SENTENCES:
         if pattern in said:
-            return Problem(what, where, advice)
-    return Problem(
+            return what, advice
+    return (
         f"The YAML cannot be read here: {error.problem or 'it breaks off'}.",
-        where,
         "Check indentation, colons and quotation marks of this line and the one before.",
     )
 
@@ -112,8 +105,3 @@ def shorten(text: str) -> str:
     """A text short enough to stand inside a sentence."""
     flat = " ".join(text.split())
     return flat if len(flat) <= 60 else flat[:59].rstrip() + "…"
-
-
-def _line(text: str, number: int | None) -> str:
-    lines = text.splitlines()
-    return lines[number - 1] if number and number <= len(lines) else ""

@@ -67,7 +67,7 @@ def parse_issue(text: str, path: Path, *, fields: Sequence[str] = ()) -> LoadedI
     """
     issue_id, language = issue_name(path)
     try:
-        document = read_document(text, Source(path))
+        document = read_document(text, path)
     except Unreadable as error:
         raise _error(path, [error.problem]) from None
     problems = [
@@ -110,25 +110,21 @@ def _read(path: Path) -> str:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise Unreadable(
-            Problem(
-                "There is no such issue.",
-                Where(path),
-                f"“newsletter new {path.name.partition('.')[0]}” starts one.",
-            )
+            "There is no such issue.",
+            Where(path),
+            f"“newsletter new {path.name.partition('.')[0]}” starts one.",
         ) from None
     except OSError as error:
-        raise Unreadable(
-            Problem(f"The issue cannot be opened: {error.strerror}.", Where(path))
-        ) from None
+        raise Unreadable(f"The issue cannot be opened: {error.strerror}.", Where(path)) from None
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise Unreadable(Problem("The file is UTF-16.", Where(path), "Save it as UTF-8."))
+        raise Unreadable("The file is UTF-16.", Where(path), "Save it as UTF-8.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
         line, column = position(before, len(before))
         raise Unreadable(
-            Problem("The file is not UTF-8.", Where(path, line, column), "Save it as UTF-8.")
+            "The file is not UTF-8.", Where(path, line, column), "Save it as UTF-8."
         ) from None
 
 

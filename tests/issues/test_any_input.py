@@ -37,6 +37,8 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
+# A busy machine is no failure.
+UNHURRIED = settings(deadline=None)
 PLACES = ["title", "date", "language", "subject", "lead", "sections", "posts", "stories"]
 IN_STORY = ["id", "headline", "blurb", "section", "image", "links", "quote", "background", "x"]
 
@@ -53,16 +55,19 @@ def outcome(content: str | bytes) -> None:
     assert [problem for problem in told if not problem.what.endswith(".")] == []
 
 
+@UNHURRIED
 @given(st.binary(max_size=200))
 def test_any_bytes(content: bytes) -> None:
     outcome(content)
 
 
+@UNHURRIED
 @given(st.text(max_size=200))
 def test_any_text(content: str) -> None:
     outcome(content.encode("utf-8", "surrogatepass"))
 
 
+@UNHURRIED
 @given(st.integers(0, len(GOOD)), st.integers(0, 30), SCRAPS)
 def test_a_good_issue_with_a_stretch_replaced(start: int, length: int, scrap: str) -> None:
     content = GOOD[:start] + scrap + GOOD[start + length :]
@@ -70,7 +75,7 @@ def test_a_good_issue_with_a_stretch_replaced(start: int, length: int, scrap: st
     outcome(content.encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=200)
+@UNHURRIED
 @given(
     st.dictionaries(st.sampled_from(PLACES), VALUES),
     st.dictionaries(st.sampled_from(IN_STORY), VALUES),
