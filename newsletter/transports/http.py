@@ -57,7 +57,7 @@ class Answer:
             return None
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -191,7 +191,7 @@ def _seconds(text: str, now: datetime) -> float | None:
         return seconds - now.timestamp() if seconds > _EPOCH_FROM else seconds
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -11,9 +11,11 @@ One POST takes a batch whole or not at all (``x-batch-validation: strict``).
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from email.headerregistry import Address as Named
 from urllib.parse import urlsplit
 
@@ -122,11 +124,19 @@ class Turns:
         if start > now:
             self._clock.sleep(start - now)
 
-    def learn(self, per_second: int | None) -> None:
-        """Take the limit from an answer's RateLimit-Limit, if it makes sense."""
-        if per_second is not None and 1 <= per_second <= 100:
+    def learn(self, per_second: int) -> None:
+        """Take the limit that an answer tells of, if it makes sense."""
+        if 1 <= per_second <= 100:
             with self._lock:
                 self._interval = 1 / per_second
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A message and what is sent of it, made before the attempt: a fault then harms nobody."""
+
+    message: Message
+    payload: dict[str, object]
 
 
 class ResendSession:
@@ -151,25 +161,25 @@ class ResendSession:
                     message, Rejected("Resend takes no addresses with non-ASCII letters.")
                 )
             else:
-                takeable.append(message)
+                takeable.append(_Letter(message, _payload(message)))
         if not takeable:
             return
         self._turns.take()
-        if journal.attempt(takeable).wait():
+        if journal.attempt([letter.message for letter in takeable]).wait():
             _Batch(self._exchange, journal).hand_over(takeable)
 
     def close(self) -> None:
         """End the connection. Never raises."""
         self._client.close()
 
-    def _exchange(self, messages: Sequence[Message]) -> Verdict:
+    def _exchange(self, letters: Sequence[_Letter]) -> Verdict:
         """Send one group, and again with the same bytes and key while nobody knows.
 
         Once an answer was missed, only an acceptance is believed: a later
         refusal says nothing about the request before it.
         """
-        body = canonical_json([_payload(message) for message in messages])
-        key = idempotency_key(messages)
+        body = canonical_json([letter.payload for letter in letters])
+        key = idempotency_key([letter.message for letter in letters])
         missed: Ambiguous | None = None
         for wait_s in (*_WAITS_S, None):
             verdict = self._ask(body, key)
@@ -205,11 +215,12 @@ class ResendSession:
         except NoAnswer as error:
             return Ambiguous(f"No answer came: {error}.")
         limit = answer.headers.get("ratelimit-limit", "")
-        self._turns.learn(int(limit) if limit.isascii() and limit.isdecimal() else None)
+        if re.fullmatch("[0-9]{1,3}", limit):
+            self._turns.learn(int(limit))
         return read_answer(answer, now=self._clock.now())
 
 
-_Exchange = Callable[[Sequence[Message]], Verdict]
+_Exchange = Callable[[Sequence[_Letter]], Verdict]
 
 
 class _Batch:
@@ -218,20 +229,27 @@ class _Batch:
     def __init__(self, exchange: _Exchange, journal: Journal) -> None:
         self._exchange = exchange
         self._journal = journal
-        self._waiting: deque[Sequence[Message]] = deque()
+        self._waiting: deque[Sequence[_Letter]] = deque()
         self._refused: list[tuple[Message, str]] = []
         self._accepted = False
 
-    def hand_over(self, messages: Sequence[Message]) -> None:
-        self._waiting.append(messages)
-        while self._waiting:
-            group = self._waiting.popleft()
-            self._settle(group, self._exchange(group))
-        scope = Scope.CAMPAIGN if self._is_the_letter() else Scope.RECIPIENT
-        for message, reply in self._refused:
-            self._journal.record(message, Rejected(reply, scope))
+    def hand_over(self, letters: Sequence[_Letter]) -> None:
+        """Send, and record an outcome for each.
 
-    def _settle(self, group: Sequence[Message], verdict: Verdict) -> None:
+        Raises:
+            TransportStopped: as the session's ``deliver``.
+        """
+        self._waiting.append(letters)
+        try:
+            while self._waiting:
+                group = self._waiting.popleft()
+                self._settle(group, self._exchange(group))
+        finally:
+            scope = Scope.CAMPAIGN if self._is_the_letter() else Scope.RECIPIENT
+            for message, reply in self._refused:
+                self._journal.record(message, Rejected(reply, scope))
+
+    def _settle(self, group: Sequence[_Letter], verdict: Verdict) -> None:
         match verdict:
             case Taken():
                 self._accepted = True
@@ -241,15 +259,15 @@ class _Batch:
                 half = len(group) // 2
                 self._waiting.extendleft([group[half:], group[:half]])
             case Refused():
-                self._refused += [(message, verdict.reply) for message in group]
+                self._refused += [(letter.message, verdict.reply) for letter in group]
             case Later():
                 self._end(group, Deferred(verdict.reply, Scope.ACCOUNT, verdict.retry_after_s))
             case Stop():
                 self._end(group, Deferred(verdict.reply, Scope.ACCOUNT))
                 raise TransportStopped(verdict.reply, where=Where(item="Resend"), next=verdict.next)
             case Ambiguous():
-                for message in group:
-                    self._journal.record(message, InDoubt(verdict.reason))
+                for letter in group:
+                    self._journal.record(letter.message, InDoubt(verdict.reason))
                 self._end((), Deferred("Resend stopped answering.", Scope.ACCOUNT))
                 raise TransportStopped(
                     f"Resend did not say what became of {len(group)} messages: {verdict.reason}",
@@ -258,25 +276,25 @@ class _Batch:
                     "“newsletter resume ISSUE” for all others.",
                 )
 
-    def _record_taken(self, group: Sequence[Message], taken: Taken) -> None:
+    def _record_taken(self, group: Sequence[_Letter], taken: Taken) -> None:
         ids = taken.ids
         if ids is not None and len(ids) > len(group):
             ids = None  # whose is whose cannot be told
-        for index, message in enumerate(group):
+        for index, letter in enumerate(group):
             if ids is None:
                 outcome: Outcome = Accepted(taken.reply)
             elif index < len(ids):
                 outcome = Accepted(taken.reply, ids[index])
             else:
                 outcome = InDoubt(f"Resend answered for {len(ids)} of {len(group)} messages.")
-            self._journal.record(message, outcome)
+            self._journal.record(letter.message, outcome)
 
-    def _end(self, group: Sequence[Message], outcome: Deferred) -> None:
+    def _end(self, group: Sequence[_Letter], outcome: Deferred) -> None:
         """Nothing more will be sent: this group and all that wait were not taken."""
         self._waiting.appendleft(group)
         for each in self._waiting:
-            for message in each:
-                self._journal.record(message, outcome)
+            for letter in each:
+                self._journal.record(letter.message, outcome)
         self._waiting.clear()
 
     def _is_the_letter(self) -> bool:

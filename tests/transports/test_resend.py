@@ -9,10 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from newsletter.addresses import Address
 from newsletter.config import Resend, Secret
 from newsletter.errors import ConfigError, TransportStopped
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
+from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.protocol import (
     Accepted,
     Deferred,
@@ -22,6 +25,7 @@ from newsletter.transports.protocol import (
     Scope,
 )
 from newsletter.transports.resend import ResendTransport, Turns, idempotency_key
+from newsletter.transports.resend_answer import Ambiguous, Taken, read_answer
 
 from tests.support import http_server as misbehaviours
 from tests.support.http_server import API_KEY, HttpServer, Misbehaviour
@@ -336,6 +340,57 @@ def test_an_account_refused_between_two_halves_keeps_what_was_taken(harness: Res
     assert stopped is not None
 
 
+def test_who_was_refused_before_the_account_was_stays_refused(harness: ResendHarness) -> None:
+    refused = misbehaviours.refuses(422, "validation_error")
+    harness.server.script.extend([refused, refused, refused])
+    harness.server.always = misbehaviours.refuses(429, "daily_quota_exceeded")
+    outcomes, _ = deliver(harness, crowd(4))
+    kinds = [type(outcome) for outcome in outcomes]
+    assert [Rejected, Deferred, Deferred, Deferred] == kinds
+
+
+def test_the_rate_is_read_from_an_answer(harness: ResendHarness) -> None:
+    asked = {"ratelimit-limit": "10"}
+    harness.server.script.append(misbehaviours.refuses(422, "validation_error", asked))
+    transport = harness.transport()
+    session = transport.open()
+    for address in (ANNA, BOB, CLAIRE):
+        session.deliver(letters(address), RecordingJournal())
+    session.close()
+    assert [0.5, 0.1] == pytest.approx(harness.clock.slept)
+
+
+ANSWERS = st.builds(
+    Answer,
+    st.integers(100, 599),
+    st.dictionaries(
+        st.sampled_from(["content-type", "retry-after", "ratelimit-reset"]),
+        st.sampled_from(["application/json", "text/html", "9" * 5000, "1e999", "-1"]) | st.text(),
+    ),
+    st.none()
+    | st.binary()
+    | st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(st.sampled_from(["name", "message", "data", "id"]), inner)
+        ),
+    ).map(canonical_json),
+)
+
+
+@given(ANSWERS)
+@example(Answer(422, {"content-type": "application/json"}, b"[" * 100_000))
+@example(Answer(200, {"content-type": "application/json"}, b"9" * 5000))
+@example(Answer(429, {"retry-after": "Wed, 01 Mar 99999999999 09:00:00 GMT"}, b"{}"))
+def test_whatever_comes_back_has_a_meaning_and_no_success_is_a_refusal(answer: Answer) -> None:
+    verdict = read_answer(answer, now=FrozenClock().now())
+    if not 400 <= answer.status < 500 or answer.json() is None:
+        assert isinstance(verdict, Taken | Ambiguous)
+    if isinstance(verdict, Taken):
+        assert 200 <= answer.status < 300
+
+
 def test_silence_between_two_halves_leaves_only_that_half_in_doubt(harness: ResendHarness) -> None:
     messages = crowd(4)
     harness.server.script.append(misbehaviours.refuses(422, "validation_error"))
@@ -383,7 +438,7 @@ def test_the_rate_is_what_the_answers_tell(harness: ResendHarness) -> None:
     clock = FrozenClock()
     turns = Turns(2, clock)
     turns.learn(10)
-    turns.learn(None)
+    turns.learn(101)
     turns.learn(0)
     for _ in range(3):
         turns.take()
@@ -403,6 +458,15 @@ def test_the_attempt_is_asked_for_once_before_the_first_request(harness: ResendH
     session.deliver(letters(ANNA, BOB, CLAIRE), RecordingJournal(allow=allow))
     session.close()
     assert [3] == asked
+
+
+def test_a_message_that_cannot_be_written_down_harms_nobody(harness: ResendHarness) -> None:
+    journal = RecordingJournal()
+    broken = FakeMessage(Address.parse(BOB), to_name="Bob\r\nBcc: eve@e.example")
+    with pytest.raises(ValueError, match="CR or LF"):
+        through(harness, [*letters(ANNA), broken], journal)
+    assert not journal.waiting.is_set()
+    assert not harness.server.requests
 
 
 @pytest.mark.parametrize("key", ["", "re_\nX-Evil: 1", "re_ 1", "ключ"])
