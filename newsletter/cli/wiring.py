@@ -149,7 +149,7 @@ class Project:
         """
         from newsletter.delivery.ledger import Ledger
 
-        return Ledger(self.folder / "newsletter.db", key_check=self.keys.check, create=create)
+        return Ledger(self.folder / "newsletter.db", key_check=self.keys.pepper_id, create=create)
 
     def letterhead(self) -> str:
         """What besides the edition goes into every message, as canonical JSON."""

@@ -189,34 +189,34 @@ class SmtpSession:
     ) -> _Letter | None:
         """Steps 2 to 4; returns the letter whose envelope went out behind the dot."""
         ticket = journal.attempt([letter.message])
-        try:
-            connection.send(letter.body)
-        except OSError as error:
-            if not ticket.wait():
-                raise _Withheld from None
-            # Without its dot the relay must not deliver it.
-            why = f"The connection broke in the body: {error}."
-            journal.record(letter.message, Deferred(why))
-            self._drop()
-            self._count_failure(why)
-            return None
+        broken = _send_body(connection, letter)
         following = None
-        if connection.offers("pipelining"):
+        if broken is None and connection.offers("pipelining"):
             following = self._next_letter(connection, waiting, journal)
         if not ticket.wait():
             raise _Withheld
+        if broken is None and connection.ended():
+            broken = "the relay hung up"
+        if broken is not None:
+            # Without its dot the relay must not deliver it (RFC 5321 4.1.1.4).
+            journal.record(letter.message, Deferred(f"The connection broke in the body: {broken}"))
+            self._abandon(following, waiting, broken)
+            return None
         outcome, usable = self._finish(connection, following)
         journal.record(letter.message, outcome)
         if isinstance(outcome, Accepted):
             self._failures = 0
         if usable:
             return following
+        self._abandon(following, waiting, "it was lost at the end of a message")
+        return None
+
+    def _abandon(self, following: _Letter | None, waiting: deque[Message], why: str) -> None:
+        """The connection is gone, and with it the envelope of ``following``, if it was sent."""
         self._drop()
         if following is not None:
-            # Its envelope went to a connection that is gone, without a body.
             waiting.appendleft(following.message)
-        self._count_failure("it was lost at the end of a message.")
-        return None
+        self._count_failure(why)
 
     def _finish(self, connection: Connection, following: _Letter | None) -> tuple[Outcome, bool]:
         """The dot and its reply; whether the connection can go on.
@@ -276,6 +276,15 @@ def _prepare(message: Message, connection: Connection) -> _Letter | Outcome:
         b"DATA\r\n",
     )
     return _Letter(message, commands, _stuffed(body))
+
+
+def _send_body(connection: Connection, letter: _Letter) -> str | None:
+    """Send the body; why that failed, if it did."""
+    try:
+        connection.send(letter.body)
+    except OSError as error:
+        return str(error)
+    return None
 
 
 def _command(text: str) -> bytes:

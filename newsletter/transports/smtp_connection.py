@@ -7,26 +7,16 @@ RFC 5321, 3207 (STARTTLS), 8314 (implicit TLS), 4954 (AUTH).
 
 from __future__ import annotations
 
+import select
 import smtplib
 import socket
 import ssl
-from typing import Protocol
 
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.smtp_reply import Reply, ReplyError, read_reply
 
 _RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
-
-
-class Wire(Protocol):
-    """The socket under a connection, plain or TLS."""
-
-    def sendall(self, data: bytes, /) -> None:
-        """Send all of ``data``."""
-
-    def settimeout(self, value: float | None, /) -> None:
-        """Limit the wait for each operation, in seconds."""
 
 
 class Connection:
@@ -61,9 +51,10 @@ class Connection:
         except TransportStopped:
             self.abort()
             raise
-        self._wire: Wire = sock
+        self._sock = sock
+        self._readable = select.poll()
+        self._readable.register(sock, select.POLLIN)
         self._lines = self._smtp.file
-        self.messages = 0
 
     def _connect(self, client_name: str) -> smtplib.SMTP:
         settings = self._settings
@@ -147,7 +138,7 @@ class Connection:
         Raises:
             OSError: the connection broke, or took too long.
         """
-        self._wire.sendall(data)
+        self._sock.sendall(data)
 
     def reply(self, *, timeout_s: float | None = None) -> Reply:
         """Read one reply.
@@ -158,20 +149,34 @@ class Connection:
         try:
             if timeout_s is None:
                 return read_reply(self._lines)
-            self._wire.settimeout(timeout_s)
+            self._sock.settimeout(timeout_s)
             try:
                 return read_reply(self._lines)
             finally:
-                self._wire.settimeout(self._settings.timeout_s)
+                self._sock.settimeout(self._settings.timeout_s)
         except TimeoutError:
             raise ReplyError("No answer came in time.") from None
         except OSError as error:
             raise ReplyError(f"The connection broke: {error.strerror or error}.") from None
 
+    def ended(self) -> bool:
+        """Whether the relay has hung up already, as far as can be seen without waiting.
+
+        Asked before the final dot: a message whose dot was never sent is not in
+        doubt. Under TLS records of the protocol itself may lie there, so there
+        nothing can be told.
+        """
+        if isinstance(self._sock, ssl.SSLSocket) or not self._readable.poll(0):
+            return False
+        try:
+            return self._sock.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return True
+
     def quit(self) -> None:
         """Say goodbye. Never raises."""
         try:
-            self._wire.settimeout(5)
+            self._sock.settimeout(5)
             self.send(b"QUIT\r\n")
             self.reply()
         except (OSError, ReplyError):

@@ -54,6 +54,8 @@ class SmtpServer:
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     login: tuple[str, str] | None = None
+    grants_data_to_nobody: bool = False
+    """Answer 354 to DATA although every RCPT was refused."""
     drip: bool = False
     """Send replies one octet at a time."""
     accepted: list[Mail] = field(default_factory=list)
@@ -104,15 +106,17 @@ class SmtpServer:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open.add(connection)
         with contextlib.suppress(OSError, _Cut):
-            if self.implicit_tls:
-                assert self.tls is not None
-                connection = self.tls.wrap_socket(connection, server_side=True)
-            with self._lock:
-                self._open.add(connection)
-            _Conversation(self, connection).hold()
-        with contextlib.suppress(OSError):
-            connection.close()
+            conversation = _Conversation(self, connection)
+            try:
+                conversation.hold()
+            finally:
+                conversation.connection.close()
+        with self._lock:
+            self._open.discard(connection)
+        connection.close()
 
     def misbehaviour(self, phase: str) -> bytes | None:
         with self._lock:
@@ -129,6 +133,9 @@ class _Cut(Exception):
 class _Conversation:
     def __init__(self, server: SmtpServer, connection: socket.socket) -> None:
         self.server = server
+        if server.implicit_tls:
+            assert server.tls is not None
+            connection = server.tls.wrap_socket(connection, server_side=True)
         self.connection = connection
         self.lines = connection.makefile("rb")
         self.sender: str | None = None
@@ -149,7 +156,7 @@ class _Conversation:
                 return
 
     def say(self, phase: str, reply: bytes) -> bool:
-        """Send the phase's reply; whether it was the default one."""
+        """Send the phase's reply; whether it was a positive one."""
         instead = self.server.misbehaviour(phase)
         if instead == CUT:
             raise _Cut
@@ -159,7 +166,7 @@ class _Conversation:
         self.write(instead if instead is not None else reply)
         if instead is not None and instead.startswith(b"421"):
             raise _Cut
-        return instead is None
+        return instead is None or instead.startswith((b"2", b"3"))
 
     def write(self, reply: bytes) -> None:
         data = reply + b"\r\n"
@@ -208,6 +215,12 @@ class _Conversation:
             self.recipient = address
 
     def on_data(self, _line: bytes) -> None:
+        if self.recipient is None and self.server.grants_data_to_nobody:
+            self.write(b"354 go ahead")
+            while self.lines.readline() not in (b".\r\n", b""):
+                pass
+            self.write(b"554 5.5.1 no valid recipients")
+            return
         if self.recipient is None:
             self.write(b"554 5.5.1 no valid recipients")
             return

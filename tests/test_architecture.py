@@ -1,0 +1,156 @@
+"""The arrows of DESIGN section 7, and the one place of each side effect."""
+
+import ast
+import functools
+from pathlib import Path
+
+import pytest
+
+from tests.support.tools import ROOT
+
+PACKAGE = ROOT / "newsletter"
+BASE = {
+    "errors", "model", "addresses", "clock", "config", "source", "theme", "credentials",
+}  # fmt: skip
+
+# Room → what it may import besides the base and itself. A dotted name allows
+# that module alone.
+ARROWS: dict[str, set[str]] = {
+    "issues": set(),
+    "audience": set(),
+    "render": set(),
+    "checks": {"render.edition", "render.slots", "render.markdown"},
+    "message": {"render.edition", "render.slots"},
+    "transports": {"message.model"},
+    "delivery": {"message", "audience", "transports.protocol", "render.edition"},
+    "preview": {"render", "checks", "audience", "message", "issues"},
+    "testing": {"message", "transports.protocol", "render.edition", "render.slots"},
+}
+
+# What acts on the world → the only places that may touch it.
+ONE_PLACE: dict[str, set[str]] = {
+    "sqlite3": {"delivery/ledger/database.py", "delivery/ledger/campaigns.py"},
+    "requests": {"transports/http.py"},
+    "smtplib": {"transports/smtp_connection.py"},
+    "aiosmtpd": {"transports/mailbox.py"},
+    "premailer": {"render/inline.py"},
+    "mjml": {"render/mjml.py"},
+    "jinja2": {"render/template.py"},
+    "markdown_it": {"render/markdown.py", "render/plaintext.py"},
+    "yaml": {"issues/document.py", "issues/hints.py"},
+    "typer": {"cli/app.py", "cli/project.py", "cli/looking.py", "cli/sending.py",
+              "cli/audience.py"},
+    "rich": {"cli/output.py", "cli/progress.py"},
+    "starlette": {"preview/app.py"},
+    "uvicorn": {"preview/server.py"},
+    "time": {"clock.py"},
+    "random": set(),
+    "secrets": {"message/keys.py", "cli/sending.py"},
+    "fcntl": {"delivery/lock.py"},
+    "subprocess": {"credentials.py"},
+    "email_validator": {"addresses.py"},
+}  # fmt: skip
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if "_scaffold" not in path.parts)
+
+
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(path: Path) -> set[str]:
+    """Full dotted names of all that a module imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def place(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", modules(), ids=place)
+def test_each_module_imports_only_what_its_room_may(path: Path) -> None:
+    here = room(path)
+    if here in {"cli", "__init__", "__main__"}:
+        return
+    allowed = BASE if here in BASE else BASE | {here} | ARROWS[here]
+    inner = {n.removeprefix("newsletter.") for n in imported(path) if n.startswith("newsletter.")}
+    wrong = {name for name in inner if not any(f"{name}.".startswith(f"{ok}.") for ok in allowed)}
+    assert set() == wrong
+
+
+@pytest.mark.parametrize("library", sorted(ONE_PLACE))
+def test_each_side_effect_has_its_one_place(library: str) -> None:
+    users = {
+        place(path)
+        for path in modules()
+        if any(f"{name}.".startswith(f"{library}.") for name in imported(path))
+    }
+    assert users <= ONE_PLACE[library]
+
+
+def test_only_one_module_reads_the_environment() -> None:
+    users = {
+        place(path)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+    }
+    assert users <= {"credentials.py"}
+
+
+def test_only_the_command_line_prints() -> None:
+    users = {
+        room(path)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
+    }
+    assert users <= {"cli"}
+
+
+def test_only_the_clock_asks_for_the_time() -> None:
+    users = {
+        place(path)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"now", "utcnow", "today"}
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in {"datetime", "date", "dt"}
+    }
+    assert users <= {"clock.py"}
+
+
+def test_rendering_touches_neither_disk_nor_net() -> None:
+    forbidden = {"os", "socket", "requests", "urllib.request", "http", "pathlib", "io", "time"}
+    wrong = {
+        (place(path), name)
+        for path in modules()
+        if room(path) == "render"
+        for name in imported(path)
+        if any(f"{name}.".startswith(f"{bad}.") for bad in forbidden)
+    }
+    assert set() == wrong
+
+
+def test_there_is_no_drawer() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "core", "common", "misc"}
+    assert not [path for path in modules() if path.stem in drawers]
