@@ -15,7 +15,7 @@ from datetime import datetime
 
 from newsletter.config import ListIdentity, Sender
 from newsletter.errors import IssueError
-from newsletter.message.headers import has_control
+from newsletter.message.headers import is_unfit
 from newsletter.message.keys import KeyRing
 from newsletter.message.letter import Letter, Stationery
 from newsletter.message.letterhead import letterhead
@@ -67,9 +67,9 @@ class Composer:
     ) -> None:
         if not _CAMPAIGN.fullmatch(campaign_id):
             raise ValueError(f"the campaign id {campaign_id!r} cannot stand in a Message-ID")
-        if has_control(edition.subject) or has_control(edition.language):
+        if is_unfit(edition.subject) or is_unfit(edition.language):
             raise IssueError(
-                "The subject or language of the issue holds a line break or control character.",
+                "The subject or language holds a line break, control or damaged character.",
                 next="Delete it; a subject is one line.",
             )
         self._subject = edition.subject
@@ -91,14 +91,15 @@ class Composer:
         """
         if date.tzinfo is None:
             raise ValueError("the date of a message must be aware")
+        address = str(recipient.address)
+        if is_unfit(address):
+            raise Uncomposable("The reader's address holds a control or damaged character.")
         values = {
             **recipient.fields,
             "name": recipient.name,
-            "email": str(recipient.address),
+            "email": address,
             "unsubscribe_url": self._unsubscribe_url(recipient),
         }
-        if has_control(values["email"]):
-            raise Uncomposable("The reader's address holds a control character.")
         try:
             encoded = [encode(blank.bind(values)) for blank in self._stationery.blanks]
             name = _NAME.bind(values)

@@ -16,16 +16,20 @@ _LINE = 76
 _LONGEST = 66
 """Characters of a token that can be folded: with ``Subject: `` it fits a line."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _QUOTED = str.maketrans({'"': r"\"", "\\": r"\\"})
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _Q = tuple(chr(o) if o in _Q_PLAIN else "_" if o == 0x20 else f"={o:02X}" for o in range(256))
 
 
-def has_control(text: str) -> bool:
-    """Whether ``text`` holds a control character, which could start a header of its own."""
-    return _CONTROL.search(text) is not None
+def is_unfit(text: str) -> bool:
+    """Whether ``text`` can stand in no header.
+
+    A line break or other control character could start a header of its own,
+    and half of a surrogate pair cannot be encoded.
+    """
+    return _UNFIT.search(text) is not None
 
 
 def field(name: str, *tokens: str) -> str:

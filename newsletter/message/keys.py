@@ -33,7 +33,7 @@ _SECRET_BYTES = 32
 _MOST_KEYS = 0xFFFF
 _HEAD = """\
 # Signs the unsubscribe links of your newsletter and keeps the list of who left.
-# Keep it secret, keep a copy in a safe place, never edit it: see docs/keys.md.
+# Keep it secret and keep a copy in a safe place; docs/keys.md says more.
 """
 
 

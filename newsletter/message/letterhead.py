@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from newsletter.config import FILE_NAME, ListIdentity, Sender
 from newsletter.errors import ConfigError, Problem, Where
-from newsletter.message.headers import field, has_control, mailbox
+from newsletter.message.headers import field, is_unfit, mailbox
 
 # One line holds it with its token; “<”, “>” would end it early (RFC 2369 section 2).
 _UNSUBSCRIBE_URL = re.compile(r"https://[!#-;=?-~]{1,800}", re.ASCII)
+# The domain in plain letters; of the rest quoting takes care.
+_ARCHIVE_URL = re.compile(r"mailto:|https?://[!-.0->@-~]+(?=[/?#]|\Z)", re.ASCII)
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
 
 
@@ -44,7 +46,11 @@ def letterhead(
     Raises:
         ConfigError: some of them cannot stand in a header.
     """
-    problems = [*_address_problems(sender), *_line_problems(sender, list_identity)]
+    problems = [
+        *_address_problems(sender),
+        *_line_problems(sender, list_identity),
+        *_url_problems(list_identity, archive_url),
+    ]
     if problems:
         raise ConfigError(
             "Some settings cannot stand in a mail's headers.",
@@ -57,7 +63,7 @@ def letterhead(
     list_headers = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     list_headers["List-ID"] = " ".join(mailbox(list_identity.name, list_identity.id))
     if archive_url is not None:
-        list_headers["List-Archive"] = f"<{_ascii_url(archive_url)}>"
+        list_headers["List-Archive"] = f"<{quote(archive_url, safe=_URL_CHARACTERS)}>"
     list_headers["Precedence"] = "bulk"
     return Letterhead(
         envelope_from=sender.bounces or sender.address,
@@ -88,11 +94,15 @@ def _line_problems(sender: Sender, list_identity: ListIdentity) -> list[Problem]
         "[list] id": list_identity.id,
         "[list] name": list_identity.name,
     }
-    problems = [
-        Problem("holds a line break or control character; delete it.", Where(item=item))
+    return [
+        Problem("holds a line break, control or damaged character; delete it.", Where(item=item))
         for item, text in lines.items()
-        if has_control(text)
+        if is_unfit(text)
     ]
+
+
+def _url_problems(list_identity: ListIdentity, archive_url: str | None) -> list[Problem]:
+    problems = []
     if not _UNSUBSCRIBE_URL.fullmatch(list_identity.unsubscribe_url):
         problems.append(
             Problem(
@@ -102,16 +112,12 @@ def _line_problems(sender: Sender, list_identity: ListIdentity) -> list[Problem]
                 "and no more than 800 of them.",
             )
         )
+    if archive_url is not None and not _ARCHIVE_URL.match(archive_url):
+        problems.append(
+            Problem(
+                "has a domain with accents.",
+                Where(item="[organisation] past_issues"),
+                "Write the domain in its xn-- form.",
+            )
+        )
     return problems
-
-
-def _ascii_url(url: str) -> str:
-    """A web address as a header may carry it: the domain in A-labels, the rest in %XX."""
-    import idna
-
-    parts = urlsplit(url)
-    host = (
-        parts.netloc if parts.netloc.isascii() else idna.encode(parts.netloc, uts46=True).decode()
-    )
-    safe = [quote(part, safe=_URL_CHARACTERS) for part in (host, parts.path, parts.query)]
-    return urlunsplit((parts.scheme, *safe, quote(parts.fragment, safe=_URL_CHARACTERS)))

@@ -145,10 +145,11 @@ def test_no_past_issues_no_list_archive() -> None:
     assert parsed(message.as_bytes())["List-Archive"] is None
 
 
-def test_an_archive_with_accents_becomes_an_ascii_address() -> None:
-    archive = "https://défenseurs.example/numéros passés?q=<é>"
+def test_an_archive_path_with_accents_is_percent_encoded() -> None:
+    archive = "https://news.defenders.example/numéros passés?q=<é>&p=%20"
     message = composer(archive_url=archive).compose(reader(), date=DATE)
-    expected = "<https://xn--dfenseurs-b4a.example/num%C3%A9ros%20pass%C3%A9s?q=%3C%C3%A9%3E>"
+    path = "num%C3%A9ros%20pass%C3%A9s?q=%3C%C3%A9%3E&p=%20"
+    expected = f"<https://news.defenders.example/{path}>"
     assert expected == raw_header(message, "List-Archive")
 
 

@@ -60,8 +60,16 @@ def test_a_sender_address_with_accents_is_refused_with_the_reason() -> None:
 def test_several_wrong_settings_are_told_together() -> None:
     sender = SENDER.model_copy(update={"name": ATTACK, "bounces": "é@defenders.example"})
     with pytest.raises(ConfigError) as refusal:
-        composer(sender=sender, list_identity=LIST.model_copy(update={"name": ATTACK}))
-    assert 3 == len(refusal.value.problems)
+        composer(
+            sender=sender, list_identity=LIST.model_copy(update={"name": ATTACK}), archive_url="é"
+        )
+    assert 4 == len(refusal.value.problems)
+
+
+@pytest.mark.parametrize("url", ["https://défenseurs.example/", "https://défenseurs.example"])
+def test_an_archive_whose_domain_has_accents_is_refused_with_the_remedy(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"past_issues.*xn--"):
+        composer(archive_url=url)
 
 
 def test_an_archive_with_a_line_break_is_percent_encoded() -> None:
@@ -81,8 +89,9 @@ def test_a_campaign_id_that_fits_no_message_id_is_refused(campaign: str) -> None
         composer(campaign_id=campaign)
 
 
-def test_an_address_that_nobody_parsed_is_refused() -> None:
-    hostile = Recipient(Address(ATTACK, "reader.example"), "Anna", "en", {"city": ""})
+@pytest.mark.parametrize("local", [ATTACK, "evil\ud800"])
+def test_an_address_that_nobody_parsed_is_refused(local: str) -> None:
+    hostile = Recipient(Address(local, "reader.example"), "Anna", "en", {"city": ""})
     with pytest.raises(Uncomposable) as refusal:
         composer().compose(hostile, date=DATE)
     assert "evil" not in str(refusal.value)

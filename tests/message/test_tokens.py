@@ -38,6 +38,12 @@ def test_a_token_verifies_after_a_rotation_and_the_new_key_signs() -> None:
     assert verify(newer, keys=KEYS, list_id=LIST_ID) is None
 
 
+def test_a_key_that_was_taken_out_verifies_nothing_more() -> None:
+    rest = KeyRing(KEYS.pepper, {2: b"n" * 32})
+    assert verify(TEXT, keys=rest, list_id=LIST_ID) is None
+    assert CLAIM == verify(sign(CLAIM, keys=rest, list_id=LIST_ID), keys=rest, list_id=LIST_ID)
+
+
 def test_a_token_is_good_for_its_list_only() -> None:
     assert verify(TEXT, keys=KEYS, list_id="other.defenders.example") is None
 
