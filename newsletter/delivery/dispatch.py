@@ -185,7 +185,7 @@ class Run:
         return claims
 
     def _hand_over(self, session: Session, claims: Sequence[Claim], writer: Writer) -> None:
-        journal = _Journal(self, writer)
+        journal = _Journal(self, writer, claims)
         try:
             messages = list(self._composed(claims, journal))
             if messages:
@@ -282,28 +282,34 @@ class Run:
 class _Journal:
     """One worker's batch as the transport sees it."""
 
-    def __init__(self, run: Run, writer: Writer) -> None:
+    def __init__(self, run: Run, writer: Writer, claims: Sequence[Claim]) -> None:
         self._run = run
         self._writer = writer
-        self._claims: dict[str, Claim] = {}
+        self._left = {claim.id: claim for claim in claims}
+        self._by_message: dict[str, Claim] = {}
 
     def expect(self, message: Message, claim: Claim) -> None:
-        self._claims[message.message_id] = claim
+        """Remember whose message it is."""
+        self._by_message[message.message_id] = claim
 
     def settle(self) -> None:
         """Nothing more comes: return to the queue what was never attempted."""
-        left = tuple(self._claims.values())
+        left = tuple(self._left.values())
         if left:
             self._writer.submit(lambda: self._run.return_unreported(left), keep=True)
 
     def attempt(self, messages: Sequence[Message]) -> Pending[bool]:
-        claims = [self._claims[message.message_id] for message in messages]
+        """See :class:`newsletter.transports.protocol.Journal`."""
+        claims = [self._by_message[message.message_id] for message in messages]
         return self._writer.submit(lambda: self._run.write_ahead(claims))
 
     def record(self, message: Message, outcome: Outcome) -> None:
-        self.refuse(self._claims.pop(message.message_id), outcome)
+        """See :class:`newsletter.transports.protocol.Journal`."""
+        self.refuse(self._by_message[message.message_id], outcome)
 
     def refuse(self, claim: Claim, outcome: Outcome) -> None:
+        """Note an outcome."""
+        del self._left[claim.id]
         self._writer.submit(lambda: self._run.note(claim, outcome), keep=True)
         self._run.judge(outcome)
 

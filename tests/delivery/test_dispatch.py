@@ -1,0 +1,341 @@
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from newsletter.audience.suppression import Reason, Suppression
+from newsletter.config import ListIdentity, Sender
+from newsletter.delivery.dispatch import Composes, Limits, Run
+from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.states import State
+from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
+from newsletter.message.compose import Composer, Uncomposable
+from newsletter.message.keys import KeyRing
+from newsletter.message.model import Message, Recipient
+from newsletter.testing import FrozenClock, ScriptedTransport
+from newsletter.transports.protocol import (
+    Accepted,
+    Deferred,
+    InDoubt,
+    Outcome,
+    Rejected,
+    Scope,
+)
+
+from tests.delivery.conftest import EDITION, NOW, Freeze
+
+LIMITS = Limits(connections=3, batch=4, rate_per_second=0, retry_for_s=86400)
+
+
+@pytest.fixture(scope="module")
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Composes:
+    keys = KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "newsletter.key")
+    composer = Composer(
+        EDITION,
+        sender=Sender(name="News", address="news@news.example"),
+        list_identity=ListIdentity(
+            id="news.example", name="News", unsubscribe_url="https://news.example/u/{token}"
+        ),
+        archive_url=None,
+        campaign_id="2017-03.1",
+        keys=keys,
+    )
+    return composer.compose
+
+
+Begin = Callable[..., Run]
+
+
+@pytest.fixture
+def begin(ledger: Ledger, compose: Composes) -> Begin:
+    def begin_(
+        campaign: Campaign,
+        transport: ScriptedTransport,
+        *,
+        clock: FrozenClock | None = None,
+        limits: Limits = LIMITS,
+        compose_: Composes = compose,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
+    ) -> Run:
+        return Run(
+            ledger,
+            campaign,
+            compose=compose_,
+            transport=transport,
+            limits=limits,
+            clock=clock or FrozenClock(NOW),
+            run_id="run-1",
+            on_outcome=on_outcome,
+        )
+
+    return begin_
+
+
+def counts(ledger: Ledger, campaign: Campaign) -> dict[State, int]:
+    tally = ledger.campaigns.tally(campaign)
+    assert tally.adds_up
+    return dict(tally.counts)
+
+
+def test_everybody_gets_one_copy_over_several_sessions(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign, transport = freeze(50), ScriptedTransport()
+    begin(campaign, transport).execute()
+    assert {State.ACCEPTED: 50} == counts(ledger, campaign)
+    assert 50 == len(transport.copies)
+    assert {1} == set(transport.copies.values())
+    assert ledger.campaigns.tally(campaign).complete
+
+
+def test_a_second_run_mails_nobody(ledger: Ledger, freeze: Freeze, begin: Begin) -> None:
+    campaign, transport = freeze(5), ScriptedTransport()
+    begin(campaign, transport).execute()
+    begin(campaign, transport).execute()
+    assert {1} == set(transport.copies.values())
+
+
+def by_number(answers: dict[int, Outcome]) -> Callable[[Message, int], Outcome]:
+    def script(message: Message, _attempt: int) -> Outcome:
+        number = int(message.envelope_to.local.removeprefix("reader"))
+        return answers.get(number, Accepted("250 ok"))
+
+    return script
+
+
+def test_one_recipients_trouble_stays_theirs(ledger: Ledger, freeze: Freeze, begin: Begin) -> None:
+    campaign = freeze(9)
+    answers = {1: Rejected("550 no"), 2: Deferred("450 later"), 3: InDoubt("cut")}
+    begin(campaign, ScriptedTransport(by_number(answers))).execute()
+    assert {
+        State.ACCEPTED: 6,
+        State.REJECTED: 1,
+        State.DEFERRED: 1,
+        State.IN_DOUBT: 1,
+    } == counts(ledger, campaign)
+
+
+def test_who_said_later_is_tried_again_when_due_and_not_before(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign, clock = freeze(1), FrozenClock(NOW)
+    transport = ScriptedTransport(
+        lambda _, attempt: Deferred("450 later") if attempt == 1 else Accepted("250 ok")
+    )
+    begin(campaign, transport, clock=clock).execute()
+    assert NOW + timedelta(seconds=300) == ledger.deliveries.next_due(campaign.id)
+    begin(campaign, transport, clock=clock).execute()
+    assert {State.DEFERRED: 1} == counts(ledger, campaign)
+    clock.advance(300)
+    begin(campaign, transport, clock=clock).execute()
+    assert {State.ACCEPTED: 1} == counts(ledger, campaign)
+
+
+def test_the_other_sides_wish_to_wait_longer_is_granted(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(1)
+    transport = ScriptedTransport(lambda *_: Deferred("429", retry_after_s=1800))
+    begin(campaign, transport).execute()
+    assert NOW + timedelta(seconds=1800) == ledger.deliveries.next_due(campaign.id)
+
+
+def test_after_a_day_of_delays_it_is_given_up(ledger: Ledger, freeze: Freeze, begin: Begin) -> None:
+    campaign, clock = freeze(1), FrozenClock(NOW)
+    transport = ScriptedTransport(lambda *_: Deferred("450 later"))
+    begin(campaign, transport, clock=clock).execute()
+    clock.advance(86401)
+    begin(campaign, transport, clock=clock).execute()
+    assert {State.EXPIRED: 1} == counts(ledger, campaign)
+    assert 1 == ledger.campaigns.tally(campaign).settled
+
+
+def test_a_repeated_attempt_carries_the_same_bytes(freeze: Freeze, begin: Begin) -> None:
+    campaign, clock, seen = freeze(1), FrozenClock(NOW), []
+
+    def script(message: Message, attempt: int) -> Outcome:
+        seen.append(message.as_bytes())
+        return Deferred("450 later") if attempt == 1 else Accepted("250 ok")
+
+    transport = ScriptedTransport(script)
+    begin(campaign, transport, clock=clock).execute()
+    clock.advance(3600)
+    begin(campaign, transport, clock=clock).execute()
+    first, second = seen
+    assert first == second
+
+
+@pytest.mark.parametrize("scope", [Scope.ACCOUNT, Scope.CAMPAIGN])
+def test_a_refused_letter_or_account_stops_the_run_and_blames_nobody(
+    ledger: Ledger, freeze: Freeze, begin: Begin, scope: Scope
+) -> None:
+    campaign = freeze(40)
+    transport = ScriptedTransport(lambda *_: Rejected("550 5.1.8 sender", scope))
+    with pytest.raises(TransportStopped, match="5.1.8"):
+        begin(campaign, transport).execute()
+    found = counts(ledger, campaign)
+    assert {State.PENDING, State.DEFERRED} >= set(found)
+    assert found[State.DEFERRED] <= LIMITS.connections
+
+
+def test_a_stopped_transport_loses_nobody_and_a_later_run_finishes(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(20)
+
+    def script(message: Message, _attempt: int) -> Outcome | NewsletterError:
+        return TransportStopped("the relay is down") if down.is_set() else Accepted("250 ok")
+
+    down = threading.Event()
+    down.set()
+    transport = ScriptedTransport(script)
+    with pytest.raises(TransportStopped, match="relay is down"):
+        begin(campaign, transport).execute()
+    # Attempted by the script, and then the session died: that is a doubt.
+    doubt = counts(ledger, campaign).get(State.IN_DOUBT, 0)
+    assert doubt <= LIMITS.connections
+    down.clear()
+    begin(campaign, transport).execute()
+    assert 20 - doubt == counts(ledger, campaign)[State.ACCEPTED]
+    assert {1} == set(transport.copies.values())
+
+
+def test_twenty_refusals_in_a_row_are_the_relays_word_about_us(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(60)
+    transport = ScriptedTransport(lambda *_: Rejected("554 5.7.1 relay access denied"))
+    with pytest.raises(TransportStopped, match="relay access denied"):
+        begin(campaign, transport).execute()
+    assert counts(ledger, campaign)[State.REJECTED] < 20 + LIMITS.connections
+    assert counts(ledger, campaign)[State.PENDING] > 30
+
+
+def test_who_leaves_during_the_send_is_not_mailed(
+    ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(10)
+
+    def script(message: Message, _attempt: int) -> Outcome:
+        if message.envelope_to.local == "reader1":
+            # Another process, such as the unsubscribe page, writes to the same file.
+            other = Ledger(ledger_path, key_check="k")
+            other.suppressions.add(Suppression(b"tag10", Reason.UNSUBSCRIBED, "page", NOW))
+            other.close()
+        return Accepted("250 ok")
+
+    transport = ScriptedTransport(script)
+    one_at_a_time = Limits(connections=1, batch=10, rate_per_second=0, retry_for_s=86400)
+    begin(campaign, transport, limits=one_at_a_time).execute()
+    assert {State.ACCEPTED: 9, State.SUPPRESSED: 1} == counts(ledger, campaign)
+    assert 0 == transport.copies["reader10@example.org"]
+
+
+def test_a_recipient_that_cannot_be_composed_is_refused_and_named(
+    ledger: Ledger, freeze: Freeze, begin: Begin, compose: Composes
+) -> None:
+    def poisoned(recipient: Recipient, *, date: datetime) -> Message:
+        if recipient.address.local == "reader3":
+            raise Uncomposable("no value for “organisation”")
+        return compose(recipient, date=date)
+
+    campaign = freeze(5)
+    begin(campaign, ScriptedTransport(), compose_=poisoned).execute()
+    assert {State.ACCEPTED: 4, State.REJECTED: 1} == counts(ledger, campaign)
+    (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
+    assert ("reader3@example.org", "no value for “organisation”") == (held.address, held.reply)
+
+
+def test_an_orphan_of_a_dead_run_is_in_doubt_and_not_mailed(
+    ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(3)
+    with ledger.transaction():
+        claims = ledger.deliveries.claim(campaign.id, run="dead", count=2, now=NOW.timestamp())
+        assert ledger.deliveries.write_ahead(claims[:1], run="dead", now=NOW.timestamp())
+    transport = ScriptedTransport()
+    begin(campaign, transport).execute()
+    assert {State.ACCEPTED: 2, State.IN_DOUBT: 1} == counts(ledger, campaign)
+    assert 0 == transport.copies["reader1@example.org"]
+
+
+def test_a_stop_finishes_what_is_attempted_and_returns_the_rest(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign, runs = freeze(50), []
+
+    def script(_message: Message, _attempt: int) -> Outcome:
+        runs[0].stop()
+        return Accepted("250 ok")
+
+    transport = ScriptedTransport(script)
+    runs.append(begin(campaign, transport))
+    runs[0].execute()
+    found = counts(ledger, campaign)
+    assert {State.ACCEPTED, State.PENDING} == set(found)
+    assert found[State.ACCEPTED] <= LIMITS.connections
+    assert sum(transport.copies.values()) == found[State.ACCEPTED]
+
+
+def test_a_rate_is_kept_over_all_sessions(ledger: Ledger, freeze: Freeze, begin: Begin) -> None:
+    campaign, clock, at = freeze(20), FrozenClock(NOW), []
+    transport = ScriptedTransport(lambda *_: at.append(clock.monotonic()) or Accepted("250 ok"))  # type: ignore[func-returns-value] # list.append in a lambda
+    limits = Limits(connections=1, batch=50, rate_per_second=2, retry_for_s=86400)
+    begin(campaign, transport, clock=clock, limits=limits).execute()
+    assert {State.ACCEPTED: 20} == counts(ledger, campaign)
+    assert clock.monotonic() >= 19 / 2 - 1
+    per_second = Counter(int(moment) for moment in at)
+    assert max(per_second.values()) <= 3
+
+
+def test_a_full_disk_stops_the_run_and_tells_nothing_untrue(
+    ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(400)
+    (pages,) = ledger._database.execute("PRAGMA page_count").fetchone()
+    ledger._database.execute(f"PRAGMA max_page_count = {pages + 2}")
+    transport = ScriptedTransport(lambda *_: Accepted("250 " + "ok " * 200))
+    with pytest.raises(LedgerRefused, match="disk is full"):
+        begin(campaign, transport).execute()
+    ledger._database.execute("PRAGMA max_page_count = 100000")
+    begin(campaign, transport).execute()
+    found = counts(ledger, campaign)
+    assert {State.ACCEPTED, State.IN_DOUBT} >= set(found)
+    assert {1} == set(transport.copies.values())
+    assert 400 == sum(transport.copies.values())
+    assert found.get(State.IN_DOUBT, 0) <= LIMITS.connections
+
+
+def test_a_fault_of_the_program_stops_the_run_and_is_told_as_one(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    def broken(_recipient: Recipient, *, date: datetime) -> Message:
+        raise ZeroDivisionError(date)
+
+    campaign = freeze(5)
+    with pytest.raises(TransportStopped, match="fault of this program"):
+        begin(campaign, ScriptedTransport(), compose_=broken).execute()
+    assert {State.PENDING: 5} == counts(ledger, campaign)
+
+
+def test_times_in_the_ledger_are_aware_and_in_utc(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(1)
+    assert UTC == campaign.frozen_at.tzinfo
+    (stored,) = ledger.campaigns.all()
+    assert campaign == stored
+
+
+def test_the_tables_hold_no_secret_and_the_attempts_no_address(
+    ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(2)
+    begin(campaign, ScriptedTransport()).execute()
+    connection = sqlite3.connect(ledger_path)
+    rows = connection.execute("SELECT * FROM attempt").fetchall()
+    connection.close()
+    assert 2 == len(rows)
+    assert not [row for row in rows if "reader" in repr(row)]
