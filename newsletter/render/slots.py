@@ -9,10 +9,10 @@ values, escaped for the place they stand in.
 
 from __future__ import annotations
 
-import html
+import hashlib
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,9 @@ whole URL, the text part, or a header."""
 
 TOKEN = re.compile(r"Zq[0-9a-f]{8}x[0-9]{4}qZ")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# The characters that lxml escapes in text and in attributes, which it always
+# puts in double quotes: so a value looks the same spliced in as rendered.
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,85 @@ class Slot:
         """
         value = _CONTROL.sub(" ", values[self.field]).strip() or self.fallback
         if self.context == "html":
-            return html.escape(value, quote=True)
+            return value.translate(_HTML)
         if self.context == "url":
-            return html.escape(urllib.parse.quote(value, safe=":/?&=#%+@,;~!$'()*[]"), quote=True)
+            return urllib.parse.quote(value, safe=":/?&=#%+@,;~!$'()*[]").translate(_HTML)
         return value
 
 
 def bind(text: str, slots: Mapping[str, Slot], values: Mapping[str, str]) -> str:
     """Replace every token in ``text``; the plain way that splicing must agree with."""
     return TOKEN.sub(lambda found: slots[found.group()].bind(values), text)
+
+
+def nonce_for(sources: Sequence[str]) -> str:
+    """Eight hex digits that depend on all sources and occur in none of them."""
+    digest = hashlib.sha256()
+    lowered = [text.lower() for text in sources]
+    for text in sources:
+        digest.update(f"{len(text)}:".encode() + text.encode())
+    counter = 0
+    while True:
+        attempt = digest.copy()
+        attempt.update(str(counter).encode())
+        nonce = attempt.hexdigest()[:8]
+        if not any(nonce in text for text in lowered):
+            return nonce
+        counter += 1
+
+
+class SlotRegistry:
+    """Hands out one token per field, context and fallback while an edition is compiled."""
+
+    def __init__(self, nonce: str) -> None:
+        self._nonce = nonce
+        self._slots: dict[tuple[str, Context, str], Slot] = {}
+        self._drafts: dict[str, tuple[str, str]] = {}
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Every slot opened so far, in the order of opening."""
+        return tuple(self._slots.values())
+
+    def open(self, field: str, *, context: Context, fallback: str = "") -> str:
+        """The token that stands for a field in a context."""
+        key = (field, context, fallback)
+        if key not in self._slots:
+            self._slots[key] = Slot(self._token(len(self._slots)), *key)
+        return self._slots[key].token
+
+    def draft(self, field: str, *, fallback: str = "") -> str:
+        """A token for a text whose context is not known yet; :meth:`settle` replaces it."""
+        for token, known in self._drafts.items():
+            if known == (field, fallback):
+                return token
+        token = self._token(9999 - len(self._drafts))
+        self._drafts[token] = (field, fallback)
+        return token
+
+    def settle(self, text: str, *, context: Context) -> str:
+        """Replace every draft in ``text`` by the token for its context."""
+
+        def settled(found: re.Match[str]) -> str:
+            if found.group() not in self._drafts:
+                return found.group()
+            field, fallback = self._drafts[found.group()]
+            return self.open(field, context=context, fallback=fallback)
+
+        return TOKEN.sub(settled, text)
+
+    def as_fallbacks(self, text: str) -> str:
+        """``text`` as a reader without values sees it, to measure it by."""
+        fallbacks = {slot.token: slot.fallback for slot in self._slots.values()}
+        fallbacks |= {token: fallback for token, (_, fallback) in self._drafts.items()}
+        return TOKEN.sub(lambda found: fallbacks.get(found.group(), found.group()), text)
+
+    def faults(self, text: str) -> tuple[str, ...]:
+        """What is left of tokens in ``text`` that a filter or the like has broken."""
+        tokens = {slot.token for slot in self._slots.values()}
+        rest = TOKEN.sub(lambda found: " " if found.group() in tokens else found.group(), text)
+        broken = rf"\w*{self._nonce}\w*|{TOKEN.pattern}"
+        return tuple(dict.fromkeys(re.findall(broken, rest, re.IGNORECASE)))
+
+    def _token(self, number: int) -> str:
+        return f"Zq{self._nonce}x{number:04d}qZ"

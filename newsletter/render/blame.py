@@ -1,0 +1,86 @@
+"""Where a mistake in rendered MJML was written: in the theme or in the issue. No I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from newsletter.errors import Problem, TemplateError, Where
+from newsletter.model import Issue
+from newsletter.render.lint import MjmlProblem
+from newsletter.render.markup import line_and_column
+from newsletter.render.mjml import EngineError
+from newsletter.render.template import MAIL
+from newsletter.source import Path_, Source
+from newsletter.theme import Theme
+
+_MARKER = re.compile(r"<!-- src:([\w.]*) -->")
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Finds the person's line behind a place in the MJML."""
+
+    issue: Issue
+    source: Source
+    theme: Theme
+
+    def of_problems(self, problems: tuple[MjmlProblem, ...], mjml: str) -> TemplateError:
+        """The error that reports what lint found."""
+        count = "one mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        listed = [
+            Problem(p.what, self.where(p.offset, mjml, snippet=p.snippet), p.next) for p in problems
+        ]
+        return TemplateError(
+            f"The MJML has {count}.",
+            where=listed[0].where,
+            next="Mend the template; docs/rendering.md tells what MJML may hold.",
+            problems=listed,
+        )
+
+    def of_engine(self, error: EngineError, mjml: str) -> TemplateError:
+        """The error for MJML that lint let pass and the engine refused."""
+        where = Where(self.theme.folder / MAIL)
+        if error.offset is not None:
+            where = self.where(
+                error.offset, mjml, snippet=mjml[error.offset :][:40].split("\n", maxsplit=1)[0]
+            )
+        return TemplateError(
+            f"MJML cannot be made into HTML: {error}.",
+            where=where,
+            next="Look at the template for a tag that is not closed.",
+        )
+
+    def where(self, offset: int, mjml: str, *, snippet: str) -> Where:
+        """The place in the theme that holds ``snippet``, else the part of the issue rendered."""
+        path = _path_before(offset, mjml)
+        item = self._item(path)
+        written = self._in_theme(snippet) if snippet.strip() else None
+        if written:
+            return Where(written.file, written.line, written.column, item=item)
+        if path:
+            return self.source.where(*path, item=item)
+        line, column = line_and_column(mjml, offset)
+        return Where(
+            self.theme.folder / MAIL, item=f"line {line}, column {column} of the MJML it makes"
+        )
+
+    def _in_theme(self, snippet: str) -> Where | None:
+        for name, text in self.theme.files.items():
+            if name.endswith(".mjml.j2") and snippet in text:
+                line, column = line_and_column(text, text.index(snippet))
+                return Where(self.theme.folder / name, line, column)
+        return None
+
+    def _item(self, path: Path_) -> str | None:
+        if len(path) > 1 and path[0] == "stories" and isinstance(path[1], int):
+            return f"story “{self.issue.stories[path[1]].headline}”"
+        return None
+
+
+def _path_before(offset: int, mjml: str) -> Path_:
+    """The path that the last marker before a place names."""
+    markers = _MARKER.findall(mjml, 0, offset)
+    if not markers or not markers[-1]:
+        return ()
+    return tuple(int(part) if part.isdigit() else part for part in markers[-1].split("."))

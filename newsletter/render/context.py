@@ -1,0 +1,197 @@
+"""What templates can use: values, functions and filters. No I/O.
+
+docs/rendering.md describes each of them for theme authors; a test holds the
+two lists together.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from jinja2 import pass_context
+from jinja2.runtime import Context as JinjaContext
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from newsletter.config import Settings
+from newsletter.model import Issue, MergeField, Picture, Story, split_merge_fields
+from newsletter.render import markdown
+from newsletter.render.dates import long_date
+from newsletter.render.languages import language_name
+from newsletter.render.plaintext import TextLayout
+from newsletter.render.sentinel import Sentinel, SlotMisuse
+from newsletter.render.slots import Context, SlotRegistry
+from newsletter.render.urls import ascii_url, image_url
+from newsletter.render.words import Words, words_of
+from newsletter.render.wrap import WIDTH, display_width, wrap
+from newsletter.theme import Theme
+
+BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url")
+"""The reader's fields that every list has."""
+
+Filter = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All that the templates of one issue can use.
+
+    The HTML and the text template get the same names, as far as they make
+    sense there, with the meaning that is right for their part.
+    """
+
+    issue: Issue
+    theme: Theme
+    settings: Settings
+    registry: SlotRegistry
+
+    @cached_property
+    def words(self) -> Words:
+        """The phrases of the issue's language."""
+        return words_of(self.theme, self.issue.language)
+
+    def names(self, context: Context) -> dict[str, object]:
+        """The values and functions of the MJML (``html``) or the ``text`` template."""
+        rtl = self.issue.direction == "rtl"
+        url_context: Context = "url" if context == "html" else "text"
+        return {
+            "issue": self.issue,
+            "organisation": self.settings.organisation,
+            "list_name": self.settings.list.name,
+            "sender": self.settings.sender,
+            "w": self.words,
+            "lang": self.issue.language,
+            "dir": self.issue.direction,
+            "start": "right" if rtl else "left",
+            "end": "left" if rtl else "right",
+            "image_url": self._image_url,
+            "story_index": self._story_index,
+            "slot": lambda field, fallback="": self._slot(field, fallback, context),
+            "slot_url": lambda field: self._slot(field, "", url_context),
+            "merge": lambda text: self.merge(text, context),
+            "src": self._src,
+        }
+
+    def filters(self, context: Context) -> dict[str, Filter]:
+        """The filters of the MJML (``html``) or the ``text`` template."""
+        common: dict[str, Filter] = {
+            "url": _ascii_url,
+            "date": self._date,
+            "language_name": self._language_name,
+        }
+        if context == "html":
+            own: dict[str, Filter] = {"markdown": self._markdown}
+        else:
+            own = {
+                "md_text": self._md_text,
+                "wrap": self._wrap,
+                "width": self._width,
+                "underline": self._underline,
+            }
+        return {name: _never_folded(function) for name, function in {**common, **own}.items()}
+
+    def merge(self, text: str, context: Context) -> str:
+        """``text`` with its merge fields as tokens and, in HTML, all else escaped."""
+        pieces = split_merge_fields(text)
+        if context != "html":
+            return "".join(
+                self.registry.open(p.field, context=context, fallback=p.fallback)
+                if isinstance(p, MergeField)
+                else p
+                for p in pieces
+            )
+        return Markup("").join(
+            Markup(self.registry.open(p.field, context=context, fallback=p.fallback))  # noqa: S704 - a token is letters and digits
+            if isinstance(p, MergeField)
+            else p
+            for p in pieces
+        )
+
+    def parse(self, text: str) -> Sequence[Token]:
+        """The tokens of a Markdown text; parsed once for HTML and text."""
+        if text not in self._parsed:
+            drafted = "".join(
+                self.registry.draft(p.field, fallback=p.fallback)
+                if isinstance(p, MergeField)
+                else p
+                for p in split_merge_fields(text)
+            )
+            self._parsed[text] = markdown.parse(drafted, language=self.issue.language)
+        return self._parsed[text]
+
+    @cached_property
+    def _parsed(self) -> dict[str, Sequence[Token]]:
+        return {}
+
+    def _slot(self, field: str, fallback: str, context: Context) -> Sentinel:
+        known = (*BUILT_IN_FIELDS, *self.settings.audience.fields)
+        if field not in known:
+            raise SlotMisuse(
+                f"There is no field “{field}” of readers; there are {', '.join(known)}."
+            )
+        return Sentinel(self.registry, field, context=context, fallback=fallback)
+
+    def _markdown(self, text: str) -> str:
+        rendered = markdown.to_html(self.parse(text))
+        return Markup(self.registry.settle(rendered, context="html"))  # noqa: S704 - raw HTML was escaped by the parser
+
+    def _md_text(self, text: str, width: int = WIDTH) -> str:
+        layout = TextLayout(width, self._width, rtl=self.issue.direction == "rtl")
+        return self.registry.settle(markdown.to_text(self.parse(text), layout), context="text")
+
+    def _wrap(self, text: str, width: int = WIDTH, first: str = "", rest: str = "") -> str:
+        return "\n".join(
+            wrap(
+                line,
+                width=width,
+                first=first if not number else rest,
+                rest=rest,
+                measure=self._width,
+            )
+            for number, line in enumerate(str(text).split("\n"))
+        )
+
+    def _width(self, text: str) -> int:
+        return display_width(self.registry.as_fallbacks(text))
+
+    def _underline(self, text: str, character: str = "-") -> str:
+        widest = max(self._width(line) for line in text.split("\n"))
+        return f"{text}\n{character * widest}"
+
+    def _date(self, date: dt.date, pattern: str = "long") -> str:
+        return long_date(date, self.issue.language, pattern)
+
+    def _language_name(self, tag: str) -> str:
+        return language_name(tag, self.issue.language)
+
+    def _image_url(self, picture: Picture) -> str:
+        return image_url(self.settings.theme.images_url, picture.file)
+
+    def _story_index(self, story: Story) -> int:
+        return self.issue.stories.index(story)
+
+    def _src(self, *path: str | int) -> str:
+        """A comment that tells errors which part of the issue made what follows."""
+        return Markup("<!-- src:{} -->").format(".".join(map(str, path)))
+
+
+def _ascii_url(url: object) -> str:
+    return ascii_url(str(url))
+
+
+def _never_folded(function: Filter) -> Filter:
+    """Keep Jinja from working a filter out once, when it compiles, for all issues.
+
+    Templates are compiled once and used for every language; a filter that
+    takes the context is left to run time.
+    """
+
+    @pass_context
+    def with_context(_: JinjaContext, *args: object, **kwargs: object) -> object:
+        return function(*args, **kwargs)
+
+    return with_context

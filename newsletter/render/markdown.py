@@ -1,0 +1,105 @@
+"""Markdown as an issue may hold it: CommonMark, tables and strikethrough, no raw HTML. No I/O.
+
+A text is parsed once; the HTML and the plain text are made from the same
+tokens, so neither can say what the other does not. HTML comes out as
+well-formed XHTML, which MJML insists on; raw HTML is shown as text.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+
+from newsletter.render.plaintext import TextLayout, TextRenderer
+
+FIRST_HEADING = 4
+"""The highest heading of a text: the mail's title, sections and headlines stand above it."""
+
+_QUOTES = {
+    "de": "„“‚‘",
+    "en": "“”‘’",
+    "es": "«»“”",
+    "fr": ("«\u00a0", "\u00a0»", "‹\u00a0", "\u00a0›"),
+    "it": "«»“”",
+    "nl": "“”‘’",
+    "pl": "„”‚’",
+    "pt": "“”‘’",
+    "ru": "«»„“",
+    "uk": "«»„“",
+}
+"""Opening and closing quotation marks, outer then inner. Languages not named keep theirs."""
+
+
+def parse(text: str, *, language: str) -> tuple[Token, ...]:
+    """The tokens of a text, with the quotation marks of its language."""
+    return tuple(_parser(language.split("-", maxsplit=1)[0]).parse(text))
+
+
+def to_html(tokens: Sequence[Token]) -> str:
+    """Well-formed XHTML, without a trailing line break."""
+    parser = _parser("")
+    rendered: str = parser.renderer.render(tokens, parser.options, {})
+    return rendered.strip()
+
+
+def to_text(tokens: Sequence[Token], layout: TextLayout) -> str:
+    """Plain text, without a trailing line break."""
+    return TextRenderer(layout).render(tokens)
+
+
+def pictures_in(tokens: Sequence[Token]) -> tuple[str, ...]:
+    """The addresses of pictures that a text would load."""
+    return tuple(str(child.attrs["src"]) for child in _inline(tokens) if child.type == "image")
+
+
+def addresses_in(tokens: Sequence[Token]) -> tuple[str, ...]:
+    """Where a text's links lead, in order."""
+    return tuple(str(child.attrs["href"]) for child in _inline(tokens) if child.type == "link_open")
+
+
+def words_in(tokens: Sequence[Token]) -> tuple[str, ...]:
+    """What a text says, one run of words after the other; code is left out."""
+    return tuple(child.content for child in _inline(tokens) if child.type == "text")
+
+
+def _inline(tokens: Sequence[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield from token.children or ()
+
+
+@functools.lru_cache(maxsize=16)
+def _parser(base_language: str) -> MarkdownIt:
+    quotes = _QUOTES.get(base_language)
+    options = {"html": False, "xhtmlOut": True, "typographer": True, "quotes": quotes or "“”‘’"}
+    parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough", "replacements"])
+    if quotes:
+        parser.enable("smartquotes")
+    parser.validateLink = _is_allowed  # type: ignore[method-assign] # how the library is told
+    parser.core.ruler.push("headings", _shift_headings)
+    parser.core.ruler.push("table_headers", _name_header_cells)
+    return parser
+
+
+def _is_allowed(url: str) -> bool:
+    """Whether a link may lead there; markdown-it shows a refused one as it was written."""
+    return url.lower().startswith(("https://", "http://", "mailto:"))
+
+
+def _shift_headings(state: StateCore) -> None:
+    headings = [token for token in state.tokens if token.type.startswith("heading_")]
+    if not headings:
+        return
+    shift = FIRST_HEADING - min(int(token.tag[1]) for token in headings)
+    for token in headings:
+        token.tag = f"h{min(6, int(token.tag[1]) + shift)}"
+
+
+def _name_header_cells(state: StateCore) -> None:
+    """Tell screen readers that a header cell heads its column (WCAG 1.3.1)."""
+    for token in state.tokens:
+        if token.type == "th_open":
+            token.attrSet("scope", "col")

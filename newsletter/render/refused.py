@@ -1,0 +1,73 @@
+"""What an issue's Markdown may not hold, since a mail cannot show it well. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from newsletter.errors import IssueError, Problem
+from newsletter.model import Issue
+from newsletter.render.context import Vocabulary
+from newsletter.render.markdown import addresses_in, pictures_in, words_in
+from newsletter.render.slots import TOKEN
+from newsletter.source import Path_, Source
+
+_DEAD_LINK = re.compile(r"\[[^\]]*\]\([^)\s]+\)?")
+
+
+def refuse_bad_markdown(vocabulary: Vocabulary, source: Source) -> None:
+    """Stop over pictures, links that would be shown as text, and merge fields in addresses.
+
+    Raises:
+        IssueError: names each place.
+    """
+    issue = vocabulary.issue
+    problems = [
+        Problem(what, source.where(*path, item=_item(issue, path)), advice)
+        for path, text in markdown_fields(issue)
+        for what, advice in _faults(vocabulary, text)
+    ]
+    if problems:
+        raise IssueError(
+            "Some texts of the issue cannot be put into a mail.",
+            where=problems[0].where,
+            problems=problems,
+        )
+
+
+def markdown_fields(issue: Issue) -> Iterator[tuple[Path_, str]]:
+    """Every text of an issue that may hold Markdown, with its path."""
+    if issue.introduction:
+        yield ("introduction",), issue.introduction
+    for number, story in enumerate(issue.stories):
+        yield ("stories", number, "blurb"), story.blurb
+        if story.quote:
+            yield ("stories", number, "quote", "text"), story.quote.text
+        if story.background:
+            yield ("stories", number, "background", "text"), story.background.text
+
+
+def _faults(vocabulary: Vocabulary, text: str) -> Iterator[tuple[str, str]]:
+    tokens = vocabulary.parse(text)
+    for address in pictures_in(tokens):
+        yield (
+            f"The text would load the picture {address}.",
+            "Put the story's picture under “image”, with alt and credit.",
+        )
+    if any(TOKEN.search(address) for address in addresses_in(tokens)):
+        yield (
+            "A merge field stands in the address of a link.",
+            "Write the same address for all readers.",
+        )
+    for words in words_in(tokens):
+        if dead := _DEAD_LINK.search(words):
+            yield (
+                f"“{dead.group()}” leads nowhere.",
+                "Write the full address, starting with https://, http:// or mailto:.",
+            )
+
+
+def _item(issue: Issue, path: Path_) -> str | None:
+    if path[0] == "stories" and isinstance(path[1], int):
+        return f"story “{issue.stories[path[1]].headline}”"
+    return None

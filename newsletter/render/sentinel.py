@@ -1,0 +1,58 @@
+"""An open slot as a template sees it: it can be printed, and nothing else. No I/O.
+
+What a template would do with a reader's value (compare, shorten, put in
+capitals) it would do with the token instead, once, for all readers. So
+everything but printing fails, and says what to do instead.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from newsletter.render.slots import Context, SlotRegistry
+
+
+class SlotMisuse(Exception):
+    """A template did with a slot what cannot be done before the reader is known."""
+
+
+class Sentinel:
+    """What ``slot('name')`` gives a template."""
+
+    __slots__ = ("_context", "_fallback", "_field", "_registry")
+
+    def __init__(
+        self, registry: SlotRegistry, field: str, *, context: Context, fallback: str
+    ) -> None:
+        self._registry = registry
+        self._field = field
+        self._context: Context = context
+        self._fallback = fallback
+
+    def _token(self) -> str:
+        return self._registry.open(self._field, context=self._context, fallback=self._fallback)
+
+    def _misused(self, *_: object) -> NoReturn:
+        raise SlotMisuse(
+            f"The slot “{self._field}” can only be printed: its value is not known "
+            "before the mail goes to a reader."
+        )
+
+    # Whatever Jinja's filters, tests and operators may ask of a value.
+    __str__ = __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __call__ = _misused
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _misused
+    __add__ = __radd__ = __mul__ = __rmul__ = __mod__ = __rmod__ = _misused
+    __int__ = __float__ = __index__ = __format__ = __html__ = _misused
+    __hash__ = None  # type: ignore[assignment] # unhashable: no key of a dictionary either
+
+    def __getattr__(self, name: str) -> NoReturn:
+        self._misused()
+
+
+def printed(value: object) -> object:
+    """What a template's ``{{ … }}`` prints for a value: a slot's token, all else as it is."""
+    if not isinstance(value, Sentinel):
+        return value
+    from markupsafe import Markup
+
+    return Markup(value._token())  # noqa: S704, SLF001 - a token is letters and digits; this is its door

@@ -1,0 +1,178 @@
+"""Renders a theme's templates with Jinja2, sandboxed; mistakes in them become sentences. No I/O.
+
+Autoescape is on for MJML and off for text, undefined names are errors, and
+nothing random or mutable is within reach of a template.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import traceback
+from collections import OrderedDict
+from collections.abc import Mapping
+from types import CodeType
+
+from jinja2 import (
+    BaseLoader,
+    BytecodeCache,
+    Environment,
+    StrictUndefined,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    UndefinedError,
+)
+from jinja2 import (
+    TemplateError as JinjaError,
+)
+from jinja2.bccache import Bucket
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from newsletter.errors import TemplateError, Where
+from newsletter.render.context import Vocabulary
+from newsletter.render.sentinel import SlotMisuse, printed
+from newsletter.render.slots import Context
+from newsletter.theme import Theme
+
+MAIL = "mail.mjml.j2"
+TEXT = "mail.txt.j2"
+_GLOBALS_KEPT = ("range", "dict", "joiner", "cycler", "namespace")
+_MOST_COMPILED = 128
+
+
+class _CodeCache(BytecodeCache):
+    """Compiled templates by the digest of their source; holds nothing of an issue."""
+
+    def __init__(self) -> None:
+        self._codes: OrderedDict[tuple[str, str], CodeType] = OrderedDict()
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._codes[bucket.key, bucket.checksum] = bucket.code
+        while len(self._codes) > _MOST_COMPILED:
+            self._codes.popitem(last=False)
+
+
+_CACHES: Mapping[Context, _CodeCache] = {"html": _CodeCache(), "text": _CodeCache()}
+
+
+class _ThemeLoader(BaseLoader):
+    """Templates from a theme in memory, under the names of their files."""
+
+    def __init__(self, theme: Theme) -> None:
+        self._theme = theme
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, None]:
+        del environment
+        if template not in self._theme.files:
+            raise TemplateNotFound(template)
+        return self._theme.files[template], str(self._theme.folder / template), None
+
+
+def render_template(name: str, vocabulary: Vocabulary, *, context: Context) -> str:
+    """Render one template of the theme.
+
+    Args:
+        name: its path within the theme.
+        vocabulary: what it can use.
+        context: ``html`` for MJML, ``text`` for the text part.
+
+    Raises:
+        TemplateError: something in a template is wrong; names its file and line.
+    """
+    environment = _environment(vocabulary, context)
+    try:
+        return environment.get_template(name).render()
+    except TemplateError as error:
+        place = _place(error, vocabulary.theme)
+        raise TemplateError(
+            f"{error.what} It is used in {place}." if place.line else error.what,
+            where=error.where,
+            next=error.next,
+        ) from None
+    except TemplateSyntaxError as error:
+        file = error.filename or str(vocabulary.theme.folder / (error.name or name))
+        raise TemplateError(
+            f"The template cannot be read: {_sentence(error.message)}",
+            where=Where(file, error.lineno),
+            next=_syntax_hint(error.message or "", environment),
+        ) from None
+    except Exception as error:  # noqa: BLE001 - an expression of a theme may raise anything
+        where = _place(error, vocabulary.theme)
+        raise TemplateError(
+            *_explained(error), where=where, next=_hint(error, environment)
+        ) from None
+
+
+def _environment(vocabulary: Vocabulary, context: Context) -> Environment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=_ThemeLoader(vocabulary.theme),
+        autoescape=context == "html",
+        undefined=StrictUndefined,
+        finalize=printed,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        bytecode_cache=_CACHES[context],
+    )
+    kept = {name: environment.globals[name] for name in _GLOBALS_KEPT}
+    environment.globals = {**kept, **vocabulary.names(context)}
+    del environment.filters["random"]
+    environment.filters.update(vocabulary.filters(context))
+    return environment
+
+
+def _place(error: BaseException, theme: Theme) -> Where:
+    """The innermost line of a template on the way to an error."""
+    known = {str(theme.folder / name) for name in theme.files}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename in known:
+            return Where(frame.filename, frame.lineno)
+    return Where(theme.folder)
+
+
+def _explained(error: Exception) -> tuple[str]:
+    if isinstance(error, SlotMisuse):
+        return (str(error),)
+    if isinstance(error, TemplateNotFound):
+        return (f"The theme has no file “{error.name}”.",)
+    if isinstance(error, SecurityError):
+        return (f"The template does what templates may not: {_sentence(error.message)}",)
+    if isinstance(error, RecursionError):
+        return ("The template includes itself without end.",)
+    if isinstance(error, JinjaError):
+        return (f"The template uses what is not there: {_sentence(error.message)}",)
+    return (f"The template cannot be worked out: {_sentence(str(error))}",)
+
+
+def _sentence(message: str | None) -> str:
+    return (message or "it says no more").rstrip(".") + "."
+
+
+def _hint(error: Exception, environment: Environment) -> str:
+    if isinstance(error, SlotMisuse):
+        return "Print it by itself: {{ slot('name', fallback='friend') }}."
+    if isinstance(error, UndefinedError):
+        found = re.match(r"'(\w+)' is undefined", str(error.message))
+        return _did_you_mean(str(found[1]) if found else "", environment.globals)
+    if isinstance(error, TemplateNotFound):
+        return _did_you_mean(str(error.name), ())
+    return "docs/rendering.md lists what templates can use."
+
+
+def _syntax_hint(message: str, environment: Environment) -> str:
+    found = re.match(r"No (filter|test) named '(\w+)'", message)
+    if found:
+        return _did_you_mean(
+            found[2], environment.filters if found[1] == "filter" else environment.tests
+        )
+    return "Look at that line and the ones above it: a block may not be closed."
+
+
+def _did_you_mean(word: str, known: Mapping[str, object] | tuple[()]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    mean = f"Did you mean “{close[0]}”? " if close else ""
+    return f"{mean}docs/rendering.md lists what templates can use."
