@@ -225,13 +225,13 @@ class _Linter:
             )
 
     def _text(self, piece: Piece) -> Iterator[MjmlProblem]:
-        for found in re.finditer(r"[<\x00]", piece.text):
+        for found in re.finditer(r"[<\x00\ufffe\uffff]", piece.text):
             bare = found.group() == "<"
             yield self._problem(
                 piece.start + found.start(),
                 "A “<” stands alone, or its tag is not written to the end."
                 if bare
-                else "There is an invisible NUL character.",
+                else f"There is the invisible character U+{ord(found.group()):04X}.",
                 "Write &lt; for the character itself." if bare else "Delete it.",
                 piece.text[found.start() : found.start() + 30],
             )

@@ -21,7 +21,9 @@ Context = Literal["html", "url", "text", "header"]
 whole URL, the text part, or a header."""
 
 TOKEN = re.compile(r"Zq[0-9a-f]{8}x[0-9]{4}qZ")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# Controls, line breaks and the two characters that XML cannot hold.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
+_WEB_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 # The characters that lxml escapes in text and in attributes, which it always
 # puts in double quotes: so a value looks the same spliced in as rendered.
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
@@ -40,7 +42,8 @@ class Slot:
         """The text that replaces the token for one recipient.
 
         Control characters and line breaks never get through, so a value can
-        neither start a header nor a line of its own.
+        neither start a header nor a line of its own. Where a whole URL belongs,
+        a value that is none (``javascript:…``) gives the fallback instead.
 
         Raises:
             KeyError: ``values`` has no such field at all.
@@ -49,6 +52,7 @@ class Slot:
         if self.context == "html":
             return value.translate(_HTML)
         if self.context == "url":
+            value = value if _WEB_ADDRESS.match(value) else self.fallback
             return urllib.parse.quote(value, safe=":/?&=#%+@,;~!$'()*[]").translate(_HTML)
         return value
 
