@@ -120,6 +120,8 @@ class SlotRegistry:
 
     def as_fallbacks(self, text: str) -> str:
         """``text`` as a reader without values sees it, to measure it by."""
+        if self._nonce not in text:
+            return text
         fallbacks = {slot.token: slot.fallback for slot in self._slots.values()}
         fallbacks |= {token: fallback for token, (_, fallback) in self._drafts.items()}
         return TOKEN.sub(lambda found: fallbacks.get(found.group(), found.group()), text)
