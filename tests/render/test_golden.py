@@ -1,0 +1,21 @@
+import pytest
+from newsletter.model import Issue
+from newsletter.render.pipeline import compile_stages
+
+from tests.render.conftest import Golden
+from tests.render.samples import ARABIC, ISSUE, SETTINGS, SOURCE, THEME
+
+STAGES = {
+    "mjml": "mjml",
+    "raw_html": "raw.html",
+    "inlined_html": "inlined.html",
+    "html": "html",
+    "text": "txt",
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("issue", [ISSUE, ARABIC], ids=lambda issue: issue.language)
+def test_each_stage_makes_what_it_made(issue: Issue, stage: str, golden: Golden) -> None:
+    stages = compile_stages(issue, SOURCE, THEME, SETTINGS)
+    golden(f"{issue.language}.{STAGES[stage]}", getattr(stages, stage))
