@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
 
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.checks.page import addresses_in, anchors, canonical, words
 from newsletter.checks.specimen import Specimen
 from newsletter.model import Story
-
-if TYPE_CHECKING:
-    from markdown_it.token import Token
+from newsletter.render.markdown import parse
 
 Path = tuple[str | int, ...]
 
@@ -47,7 +44,7 @@ def _pieces(specimen: Specimen) -> Iterator[tuple[Path, str, str]]:
         for keys, name, text in _plain(story):
             yield ("stories", index, *keys), name, text
         for keys, name, markdown in _marked(story):
-            for piece in _runs(markdown):
+            for piece in _runs(markdown, specimen.issue.language):
                 yield ("stories", index, *keys), name, piece
 
 
@@ -77,31 +74,22 @@ def _marked(story: Story) -> Iterator[tuple[Path, str, str]]:
         yield ("quote", "text"), "quote", story.quote.text
 
 
-def _runs(markdown: str) -> Iterator[str]:
+def _runs(markdown: str, language: str) -> Iterator[str]:
     """The words of a Markdown text, apart where a link's address may stand in the text part."""
-    for inline in _inlines(markdown):
+    for block in parse(markdown, language=language):
         run = ""
-        for token in inline.children or ():
-            if token.type in {"text", "code_inline"}:
-                run += token.content
-            elif token.type in {"softbreak", "hardbreak"}:
-                run += " "
-            elif token.type in {"link_open", "link_close", "image"}:
+        for token in block.children or ():
+            if token.type in {"link_open", "link_close", "image"}:
                 yield from _worded(run)
                 run = ""
+            else:
+                run += token.content or " " * token.type.endswith("break")
         yield from _worded(run)
 
 
 def _worded(run: str) -> Iterator[str]:
     if words(run).strip():
         yield run
-
-
-def _inlines(markdown: str) -> Iterator[Token]:
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    return (token for token in parser.parse(markdown) if token.type == "inline")
 
 
 def _short(text: str) -> str:
@@ -154,7 +142,9 @@ def _links(specimen: Specimen) -> Iterator[tuple[Path, str]]:
     """Every address that the issue links, as often as it does."""
     issue = specimen.issue
     if issue.introduction:
-        yield from ((("introduction",), url) for url in _targets(issue.introduction))
+        yield from (
+            (("introduction",), url) for url in _targets(issue.introduction, issue.language)
+        )
     for index, story in enumerate(issue.stories):
         here: Path = ("stories", index)
         for number, link in enumerate(story.links):
@@ -164,13 +154,12 @@ def _links(specimen: Specimen) -> Iterator[tuple[Path, str]]:
         if story.background:
             yield (*here, "background", "url"), story.background.url
         for keys, _, markdown in _marked(story):
-            yield from (((*here, *keys), url) for url in _targets(markdown))
+            yield from (((*here, *keys), url) for url in _targets(markdown, issue.language))
     for number, post in enumerate(issue.posts):
         yield ("posts", number, "url"), post.url
 
 
-def _targets(markdown: str) -> Iterator[str]:
-    for inline in _inlines(markdown):
-        for token in inline.children or ():
-            if token.type == "link_open":
-                yield cast(str, token.attrs["href"])
+def _targets(markdown: str, language: str) -> Iterator[str]:
+    """Where a text links to, each address once, since the text part lists it once."""
+    tokens = (t for block in parse(markdown, language=language) for t in block.children or ())
+    yield from dict.fromkeys(str(t.attrs["href"]) for t in tokens if t.type == "link_open")

@@ -86,13 +86,13 @@ def subject_reply(specimen: Specimen) -> Iterator[Flaw]:
 )
 def preheader_missing(specimen: Specimen) -> Iterator[Flaw]:
     """No preheader, or one that the HTML does not carry."""
-    preheader = specimen.edition.preheader
-    if preheader.strip() and words(preheader) in words(specimen.page.text_content()):
+    preheader = _shown(specimen.edition.preheader)
+    if preheader and words(preheader) in words(_shown(" ".join(specimen.page.itertext()))):
         return
     yield _in_preheader(
         specimen,
-        Severity.ERROR if preheader.strip() else Severity.WARNING,
-        "The mail does not carry its preheader." if preheader.strip() else "There is no preheader.",
+        Severity.ERROR if preheader else Severity.WARNING,
+        "The mail does not carry its preheader." if preheader else "There is no preheader.",
         "Write under “preheader” one line that goes on from the subject; the theme must show "
         "it in <mj-preview>.",
     )

@@ -1,0 +1,67 @@
+"""Whom the preview shows the mail to: a few readers of the list, and the hard cases. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from newsletter.addresses import Address
+from newsletter.audience.model import Roster, Subscriber
+from newsletter.message.model import Recipient
+
+MOST_READERS = 12
+"""Readers of the list to choose from; a longer choice helps nobody."""
+_NOBODY = Address.parse("reader@example.org")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One choice: an id for the page, what the page calls it, and the recipient."""
+
+    id: str
+    label: str
+    recipient: Recipient
+
+
+def sample_readers(
+    roster: Roster | None, *, languages: Collection[str], default: str, fields: Collection[str]
+) -> tuple[Reader, ...]:
+    """The readers to choose from.
+
+    First readers of the list, of each language at first one; then the one
+    with the longest name, and one without any value. Addresses are masked.
+
+    Args:
+        roster: the list, None where there is none that can be used.
+        languages: of the editions there are.
+        default: the edition for readers whose language has none.
+        fields: further columns of the list that merge fields may use.
+    """
+
+    def recipient(subscriber: Subscriber) -> Recipient:
+        language = edition_for(subscriber.language, languages, default)
+        return Recipient(subscriber.address, subscriber.name, language, subscriber.fields)
+
+    readers = []
+    subscribers = roster.subscribers if roster else ()
+    for subscriber in _varied(subscribers):
+        label = f"{subscriber.name or 'No name'} · {subscriber.address.masked}"
+        readers.append(Reader(f"row-{subscriber.row}", label, recipient(subscriber)))
+    if subscribers:
+        longest = recipient(max(subscribers, key=lambda each: len(each.name)))
+        readers.append(Reader("longest", f"Longest name · {longest.name}", longest))
+    nothing = Recipient(_NOBODY, "", default, dict.fromkeys(fields, ""))
+    return (*readers, Reader("empty", "Empty name", nothing))
+
+
+def edition_for(wanted: str | None, languages: Collection[str], default: str) -> str:
+    """The language of the edition that a reader gets: their own, its base, or the default."""
+    base = (wanted or "").split("-", maxsplit=1)[0]
+    return next((name for name in (wanted, base) if name in languages and name), default)
+
+
+def _varied(subscribers: Sequence[Subscriber]) -> Sequence[Subscriber]:
+    """The first of each language, then the first of all, in the order of the list."""
+    first = {subscriber.language: subscriber for subscriber in reversed(subscribers)}
+    chosen = {s.row: s for s in (*first.values(), *subscribers[:MOST_READERS])}
+    return sorted(list(chosen.values())[:MOST_READERS], key=lambda subscriber: subscriber.row)
