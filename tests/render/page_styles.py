@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 
 import cssselect
-from lxml import html as lxml_html
+from lxml.html import HtmlElement
 
-Element = lxml_html.HtmlElement
-Styles = dict[Element, dict[str, str]]
+Styles = dict[HtmlElement, dict[str, str]]
 """Each element's own declarations."""
 
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
@@ -30,7 +29,7 @@ def declarations(block: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, value in pairs}
 
 
-def inline_styles(page: Element) -> Styles:
+def inline_styles(page: HtmlElement) -> Styles:
     return {
         element: declarations(element.get("style", ""))
         for element in page.iter()
@@ -38,7 +37,7 @@ def inline_styles(page: Element) -> Styles:
     }
 
 
-def with_sheet(page: Element, styles: Styles, css: str) -> Styles:
+def with_sheet(page: HtmlElement, styles: Styles, css: str) -> Styles:
     """``styles`` overruled by a style sheet whose rules are all !important."""
     ranked: list[tuple[tuple[int, int, int], int, str, dict[str, str]]] = []
     for order, (selector, declared) in enumerate(rules(css)):
@@ -53,14 +52,13 @@ def with_sheet(page: Element, styles: Styles, css: str) -> Styles:
     return laid_over
 
 
-def texts(page: Element, styles: Styles) -> Iterator[tuple[Element, str]]:
+def texts(page: HtmlElement, styles: Styles) -> Iterator[tuple[HtmlElement, str]]:
     """Each element that shows text of its own, or stands for a picture, with that text."""
     for element in page.find("body").iter():
         if not isinstance(element.tag, str) or element.tag in _SILENT:
             continue
-        if any(
-            styles[each].get("display") == "none" for each in (element, *element.iterancestors())
-        ):
+        around = (element, *element.iterancestors())
+        if any(styles[each].get("display") == "none" for each in around):
             continue
         own = (element.get("alt") or "") + (element.text or "")
         own += "".join(child.tail or "" for child in element)
@@ -68,7 +66,7 @@ def texts(page: Element, styles: Styles) -> Iterator[tuple[Element, str]]:
             yield element, own.strip()
 
 
-def inherited(element: Element, styles: Styles, *names: str) -> str:
+def inherited(element: HtmlElement, styles: Styles, *names: str) -> str:
     """The value that holds for an element: its own or the nearest ancestor's."""
     for each in (element, *element.iterancestors()):
         for name in names:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lxml import html as lxml_html
+from lxml.html import HtmlElement
 from newsletter.checks.finding import Severity
 from newsletter.checks.run import run_checks
 from newsletter.config import Organisation, load_settings
@@ -33,7 +35,6 @@ from newsletter.theme import load_theme
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.render.page_styles import (
-    Element,
     contrast,
     inherited,
     inline_styles,
@@ -58,8 +59,8 @@ FULL_STORY = Story(
     headline="A story with every part",
     section="first",
     kicker="Somewhere",
-    blurb="Plain, *stressed* and [linked](https://a.example/in-text).\n\n- one\n\n1. two\n\n# Below\n\n"
-    "> said by others\n\n| Place | Count |\n|---|---|\n| Here | 7 |",
+    blurb="Plain, *stressed* and [linked](https://a.example/in-text).\n\n"
+    "- one\n\n1. two\n\n# Below\n\n> said by others\n\n| Place | Count |\n|---|---|\n| Here | 7 |",
     highlight="3,064 times it was counted.",
     quote=Quote(text="We stay.\n\nWe work.", by="Somebody, defender"),
     image=Picture(file="tbilisi.jpg", alt="Drawing of a hill", credit="A Painter"),
@@ -119,7 +120,7 @@ def bound_html(edition: Edition) -> str:
     return bind(edition.html, {slot.token: slot for slot in edition.slots}, READER)
 
 
-def page_of(edition: Edition) -> Element:
+def page_of(edition: Edition) -> HtmlElement:
     return lxml_html.document_fromstring(bound_html(edition))
 
 
@@ -161,7 +162,7 @@ def test_there_is_one_h1_and_no_heading_skips_a_level() -> None:
         headings = page_of(edition).cssselect("h1,h2,h3,h4,h5,h6")
         levels = [int(heading.tag[1]) for heading in headings]
         assert [0] == [place for place, level in enumerate(levels) if level == 1]
-        assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+        assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def test_every_layout_table_is_hidden_from_screen_readers_and_every_data_table_is_not() -> None:
