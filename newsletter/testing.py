@@ -17,6 +17,7 @@ from email.utils import format_datetime
 
 from newsletter.addresses import Address
 from newsletter.errors import NewsletterError
+from newsletter.message.mime import stuffed
 from newsletter.message.model import Content, Message
 from newsletter.transports.protocol import Accepted, InDoubt, Journal, Outcome
 
@@ -87,6 +88,10 @@ class FakeMessage:
             *self.text.splitlines(),
         ]
         return "".join(f"{line}\r\n" for line in lines).encode()
+
+    def as_wire(self) -> list[bytes]:
+        """The letter dot-stuffed, in one piece."""
+        return [stuffed(self.as_bytes())]
 
     def as_content(self) -> Content:
         """The letter taken apart."""

@@ -296,7 +296,7 @@ class _Journal:
         """Nothing more comes: return to the queue what was never attempted."""
         left = tuple(self._left.values())
         if left:
-            self._writer.submit(lambda: self._run.return_unreported(left), keep=True)
+            self._writer.note(lambda: self._run.return_unreported(left))
 
     def attempt(self, messages: Sequence[Message]) -> Pending[bool]:
         """See :class:`newsletter.transports.protocol.Journal`."""
@@ -310,7 +310,7 @@ class _Journal:
     def refuse(self, claim: Claim, outcome: Outcome) -> None:
         """Note an outcome."""
         del self._left[claim.id]
-        self._writer.submit(lambda: self._run.note(claim, outcome), keep=True)
+        self._writer.note(lambda: self._run.note(claim, outcome))
         self._run.judge(outcome)
 
 

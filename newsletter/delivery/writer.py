@@ -23,11 +23,10 @@ Result = TypeVar("Result")
 class Pending(Generic[Result]):
     """A record under way and, once it is on disk, what came of it."""
 
-    __slots__ = ("_done", "_failure", "_result", "_work", "keep")
+    __slots__ = ("_done", "_failure", "_result", "_work")
 
-    def __init__(self, work: Callable[[], Result], *, keep: bool) -> None:
+    def __init__(self, work: Callable[[], Result]) -> None:
         self._work = work
-        self.keep = keep
         # A bare lock instead of an Event: a message needs one, and it is ten times cheaper.
         self._done = threading.Lock()
         self._done.acquire()
@@ -56,25 +55,42 @@ class Pending(Generic[Result]):
         return self._result  # type: ignore[return-value] # set by run() before finish(None)
 
 
+class _Note:
+    """A record that nobody waits for."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.run = work
+
+
+_Item = Pending[object] | _Note
+
+
 class Writer:
     """Runs work on the ledger, in order, many pieces to a transaction."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._queue: SimpleQueue[Pending[object] | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._failed: NewsletterError | None = None
-        self._lost: list[Pending[object]] = []
+        self._lost: list[_Note] = []
         self._thread = threading.Thread(target=self._loop, name="ledger", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[], Result], *, keep: bool = False) -> Pending[Result]:
+    def note(self, work: Callable[[], object]) -> None:
+        """Queue what nobody waits for and what stays true, such as an outcome.
+
+        If it cannot be written now, it is tried again at :meth:`close`.
+        """
+        self._queue.put(_Note(work))
+
+    def submit(self, work: Callable[[], Result]) -> Pending[Result]:
         """Queue ``work``; it runs on the writer's thread inside a transaction.
 
-        ``keep`` marks what stays true when it cannot be written now, such as
-        an outcome, and is tried again at :meth:`close`. A write-ahead is not:
-        whoever waited for it was told no.
+        Whoever waits for it is told when it fails, so it is not tried again.
         """
-        pending = Pending(work, keep=keep)
+        pending = Pending(work)
         self._queue.put(pending)  # type: ignore[arg-type] # Pending is invariant, the queue only runs it
         return pending
 
@@ -98,8 +114,8 @@ class Writer:
         if self._failed is None:
             return
         with self._ledger.transaction():
-            for pending in self._lost:
-                pending.run()
+            for note in self._lost:
+                note.run()
 
     def _loop(self) -> None:
         while True:
@@ -109,8 +125,8 @@ class Writer:
             if last:
                 return
 
-    def _next_batch(self) -> tuple[list[Pending[object]], bool]:
-        batch: list[Pending[object]] = []
+    def _next_batch(self) -> tuple[list[_Item], bool]:
+        batch: list[_Item] = []
         item = self._queue.get()
         while item is not None:
             batch.append(item)
@@ -120,13 +136,13 @@ class Writer:
                 return batch, False
         return batch, True
 
-    def _write(self, batch: list[Pending[object]]) -> None:
+    def _write(self, batch: list[_Item]) -> None:
         failure: NewsletterError | None = self._failed
         if failure is None:
             try:
                 with self._ledger.transaction():
-                    for pending in batch:
-                        pending.run()
+                    for item in batch:
+                        item.run()
             except LedgerRefused as error:
                 failure = self._failed = error
             except Exception as error:  # noqa: BLE001 - a silent thread would leave workers waiting for ever
@@ -135,6 +151,7 @@ class Writer:
                     next="Nothing was lost; please report this, then run “newsletter resume”.",
                 )
         if failure is not None:
-            self._lost.extend(pending for pending in batch if pending.keep)
-        for pending in batch:
-            pending.finish(failure)
+            self._lost.extend(item for item in batch if isinstance(item, _Note))
+        for item in batch:
+            if isinstance(item, Pending):
+                item.finish(failure)

@@ -12,7 +12,7 @@ from newsletter.addresses import Address
 from newsletter.config import Sender
 from newsletter.message.headers import field, mailbox, unstructured
 from newsletter.message.letterhead import Letterhead
-from newsletter.message.mime import alternative, boundary, join
+from newsletter.message.mime import alternative, boundary, fill, stuffed
 from newsletter.message.model import Content
 from newsletter.render.edition import Edition
 from newsletter.render.slots import bind
@@ -45,6 +45,9 @@ class Stationery:
             boundary=mark,
             place={slot.token: number for number, slot in enumerate(self.blanks)},
         )
+        self.wire = tuple(
+            piece if isinstance(piece, int) else stuffed(piece) for piece in self.body
+        )
 
     def fill_in(self, text: str, values: Mapping[str, str]) -> str:
         """One of the edition's texts with the values in its slots, the plain way."""
@@ -71,6 +74,14 @@ class Letter:
 
     def as_bytes(self) -> bytes:
         """The whole message in CRLF lines, not dot-stuffed."""
+        return b"".join([self._head(), *fill(self.stationery.body, self.encoded)])
+
+    def as_wire(self) -> list[bytes]:
+        """The same dot-stuffed, in pieces. No line of the head starts with a dot."""
+        values = [stuffed(value) for value in self.encoded]
+        return [self._head(), *fill(self.stationery.wire, values)]
+
+    def _head(self) -> bytes:
         head = (
             _date_field(self.date)
             + self.stationery.top
@@ -79,7 +90,7 @@ class Letter:
             + f"Message-ID: {self.message_id}\r\nList-Unsubscribe: {self._unsubscribe}\r\n"
             + self.stationery.bottom
         )
-        return join(head.encode(), self.stationery.body, self.encoded)
+        return head.encode()
 
     def as_content(self) -> Content:
         """The message taken apart; header values are unfolded and in ASCII."""

@@ -64,9 +64,15 @@ def encode(text: str) -> bytes:
     return encoded + b"=\r\n"
 
 
-def join(head: bytes, pieces: Pieces, values: Sequence[bytes]) -> bytes:
-    """Header fields and body with the values, as :func:`encode` wrote them, in their places."""
-    return b"".join([head, *[values[p] if isinstance(p, int) else p for p in pieces]])
+def fill(pieces: Pieces, values: Sequence[bytes]) -> list[bytes]:
+    """The body's pieces with the values, as :func:`encode` wrote them, in their places."""
+    return [values[piece] if isinstance(piece, int) else piece for piece in pieces]
+
+
+def stuffed(piece: bytes) -> bytes:
+    """``piece``, which starts at the start of a line, with its dots doubled (RFC 5321 4.5.2)."""
+    doubled = piece.replace(b"\r\n.", b"\r\n..") if b"\r\n." in piece else piece
+    return b"." + doubled if doubled.startswith(b".") else doubled
 
 
 def _part(subtype: str, boundary: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -45,8 +45,9 @@ class Content:
 class Message(Protocol):
     """One letter to one address: the envelope (RFC 5321) and the content (RFC 5322).
 
-    Two ways to the same letter: :meth:`as_bytes` for SMTP, :meth:`as_content`
-    for providers with an API of fields. Both are deterministic.
+    Ways to the same letter: :meth:`as_bytes` to look at or store it,
+    :meth:`as_wire` for SMTP, :meth:`as_content` for providers with an API of
+    fields. All are deterministic.
     """
 
     @property
@@ -67,6 +68,13 @@ class Message(Protocol):
 
     def as_bytes(self) -> bytes:
         """The whole message in CRLF lines, not dot-stuffed, without the final dot."""
+
+    def as_wire(self) -> Sequence[bytes]:
+        """The same as DATA carries it: dot-stuffed (RFC 5321 4.5.2), in pieces.
+
+        Pieces, since most of them are the same for all messages of an edition:
+        looking through or copying them for each would cost more than sending.
+        """
 
     def as_content(self) -> Content:
         """The message taken apart."""

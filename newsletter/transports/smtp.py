@@ -75,8 +75,8 @@ class _Letter:
 
     message: Message
     commands: tuple[bytes, bytes, bytes]
-    body: bytes
-    """Dot-stuffed (RFC 5321 4.5.2), ending with CRLF, without the final dot."""
+    body: Sequence[bytes]
+    """As :meth:`Message.as_wire` gives it, without the final dot."""
 
 
 class SmtpSession:
@@ -133,6 +133,8 @@ class SmtpSession:
             letter = announced or self._next_letter(connection, waiting, journal)
             if letter is None:
                 return
+            if announced is None:
+                connection.wait_at_most(self._settings.timeout_s)
             try:
                 refused = self._envelope(connection, letter, announced=announced is not None)
             except (OSError, ReplyError) as error:
@@ -225,8 +227,11 @@ class SmtpSession:
         """
         behind = b"".join(following.commands) if following else b""
         try:
+            # Stays for the envelope that went along: to set it back and forth
+            # would cost two system calls a message.
+            connection.wait_at_most(self._settings.final_timeout_s)
             connection.send(b".\r\n" + behind)
-            reply = connection.reply(timeout_s=self._settings.final_timeout_s)
+            reply = connection.reply()
         except (OSError, ReplyError) as error:
             return InDoubt(f"No answer to the end of the message. {error}"), False
         if reply.positive:
@@ -255,18 +260,18 @@ class SmtpSession:
 
 
 def _prepare(message: Message, connection: Connection) -> _Letter | Outcome:
-    body = message.as_bytes()
-    limit = connection.size_limit
-    if limit and len(body) > limit:
+    body = message.as_wire()
+    size, limit = sum(map(len, body)), connection.size_limit
+    if limit and size > limit:
         return Rejected(
-            f"The letter has {len(body)} octets; the relay takes at most {limit}.", Scope.CAMPAIGN
+            f"The letter has {size} octets; the relay takes at most {limit}.", Scope.CAMPAIGN
         )
-    parameters = f" SIZE={len(body)}" if connection.offers("size") else ""
+    parameters = f" SIZE={size}" if connection.offers("size") else ""
     if message.envelope_to.needs_smtputf8 or not message.envelope_from.isascii():
         if not connection.offers("smtputf8"):
             return Rejected("The relay takes no addresses with non-ASCII letters (SMTPUTF8).")
         parameters += " SMTPUTF8"
-    if not body.isascii():
+    if not all(map(bytes.isascii, body)):
         if not connection.offers("8bitmime"):
             return Rejected("The relay takes no 8-bit letters (8BITMIME).")
         parameters += " BODY=8BITMIME"
@@ -275,29 +280,22 @@ def _prepare(message: Message, connection: Connection) -> _Letter | Outcome:
         _command(f"RCPT TO:<{message.envelope_to}>"),
         b"DATA\r\n",
     )
-    return _Letter(message, commands, _stuffed(body))
+    return _Letter(message, commands, body)
 
 
 def _send_body(connection: Connection, letter: _Letter) -> str | None:
     """Send the body; why that failed, if it did."""
     try:
-        connection.send(letter.body)
+        connection.send(*letter.body)
     except OSError as error:
         return str(error)
     return None
 
 
 def _command(text: str) -> bytes:
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if not text.isprintable():
         raise ValueError("a control character in an SMTP command")
     return text.encode() + b"\r\n"
-
-
-def _stuffed(body: bytes) -> bytes:
-    stuffed = body.replace(b"\r\n.", b"\r\n..")
-    if stuffed.startswith(b"."):
-        stuffed = b"." + stuffed
-    return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"
 
 
 def _exchange(

@@ -16,6 +16,7 @@ from newsletter.config import Smtp
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.smtp_reply import Reply, ReplyError, read_reply
 
+_GOODBYE_S = 5
 _RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
 
 
@@ -52,6 +53,7 @@ class Connection:
             self.abort()
             raise
         self._sock = sock
+        self._patience_s = settings.timeout_s
         self._readable = select.poll()
         self._readable.register(sock, select.POLLIN)
         self._lines = self._smtp.file
@@ -132,28 +134,33 @@ class Connection:
         value = self._smtp.esmtp_features.get("size", "")
         return int(value) if value.isdigit() else 0
 
-    def send(self, data: bytes) -> None:
-        """Write ``data``.
+    def send(self, *pieces: bytes) -> None:
+        """Write ``pieces``, one after the other and without copying them.
 
         Raises:
             OSError: the connection broke, or took too long.
         """
-        self._sock.sendall(data)
+        if len(pieces) == 1 or isinstance(self._sock, ssl.SSLSocket):
+            self._sock.sendall(b"".join(pieces))
+            return
+        sent = self._sock.sendmsg(pieces)
+        if sent < sum(map(len, pieces)):
+            self._sock.sendall(memoryview(b"".join(pieces))[sent:])
 
-    def reply(self, *, timeout_s: float | None = None) -> Reply:
+    def wait_at_most(self, seconds: float) -> None:
+        """How long from now on a write or a reply may take."""
+        if seconds != self._patience_s:
+            self._patience_s = seconds
+            self._sock.settimeout(seconds)
+
+    def reply(self) -> Reply:
         """Read one reply.
 
         Raises:
             ReplyError: it broke, took too long, or is no SMTP reply.
         """
         try:
-            if timeout_s is None:
-                return read_reply(self._lines)
-            self._sock.settimeout(timeout_s)
-            try:
-                return read_reply(self._lines)
-            finally:
-                self._sock.settimeout(self._settings.timeout_s)
+            return read_reply(self._lines)
         except TimeoutError:
             raise ReplyError("No answer came in time.") from None
         except OSError as error:
@@ -176,7 +183,7 @@ class Connection:
     def quit(self) -> None:
         """Say goodbye. Never raises."""
         try:
-            self._sock.settimeout(5)
+            self.wait_at_most(_GOODBYE_S)
             self.send(b"QUIT\r\n")
             self.reply()
         except (OSError, ReplyError):

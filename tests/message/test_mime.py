@@ -3,7 +3,7 @@ import quopri
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from newsletter.message.mime import alternative, boundary, encode, join
+from newsletter.message.mime import alternative, boundary, encode, fill
 from newsletter.render.slots import TOKEN
 
 from tests.message.samples import token
@@ -56,7 +56,7 @@ def test_values_stand_in_their_places() -> None:
     place = {token(0): 1, token(1): 0}
     pieces = alternative(text=text, html=html, boundary="=_x", place=place)
     assert [1, 0, 1] == [piece for piece in pieces if isinstance(piece, int)]
-    whole = join(b"Head: 1\r\n", pieces, [encode("first"), encode("second")])
+    whole = b"Head: 1\r\n" + b"".join(fill(pieces, [encode("first"), encode("second")]))
     assert not TOKEN.search(whole.decode())
     assert b"Dear=20=\r\nsecond=\r\n!\r\n" in whole
     assert b"<b>=\r\nfirst=\r\n</b>=\r\nsecond=\r\n\r\n\r\n--=_x--\r\n" in whole

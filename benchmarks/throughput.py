@@ -1,0 +1,123 @@
+"""Messages a second with full safety, beside Postfix's smtp-source into the same sink.
+
+One run alternates the two, round by round, so that both meet the same machine.
+Ours is the whole road of a send from the frozen audience on: claim, compose,
+durable ``attempting``, body, dot, reply, durable outcome; the ledger is on disk
+with ``synchronous=FULL``. smtp-source (``-d``: keep connections) sends one
+prepared message of the same size again and again and records nothing: the
+limit of the sink and the machine.
+
+Run: ``python -m benchmarks.throughput [--messages 2000] [--rounds 5]``
+"""
+
+import argparse
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from newsletter.cli.wiring import Project as Wired
+from newsletter.cli.wiring import fingerprint
+from newsletter.delivery.dispatch import Limits, Run
+from newsletter.delivery.plan import make_plan
+from newsletter.delivery.states import State
+from tests.support.project import Project, smtp_delivery
+from tests.support.smtp_sink import Sink, smtp_sink
+from tests.support.tools import program
+
+CONNECTIONS = 10
+
+
+def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
+    """Seconds of the send, seconds of processor time in it, and octets a message."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project(
+            Path(folder) / "project",
+            delivery=smtp_delivery(sink.port, connections=CONNECTIONS, more="batch = 50")
+            + "messages_per_connection = 10000\n",
+            readers=messages,
+        )
+        project.use_march()
+        wired = Wired(project.folder)
+        editions = {name: one.edition for name, one in wired.compile("2017-03").items()}
+        letterhead = wired.letterhead()
+        plan = make_plan(
+            wired.roster(),
+            issue="2017-03",
+            languages=set(editions),
+            default_language="en",
+            tag=wired.keys.address_tag,
+            suppressed=frozenset(),
+            has_it=frozenset(),
+        )
+        ledger = wired.ledger(create=True)
+        campaign = ledger.campaigns.freeze(
+            plan,
+            editions=editions,
+            letterhead=letterhead,
+            fingerprint=fingerprint(editions, letterhead),
+            now=wired.clock.now(),
+        )
+        compose = wired.compose(editions, letterhead=letterhead, campaign=campaign.id)
+        size = len(compose(plan.recipients[0].recipient, date=wired.clock.now()).as_bytes())
+        run = Run(
+            ledger,
+            campaign,
+            compose=compose,
+            transport=wired.transport(),
+            limits=Limits(CONNECTIONS, batch=50, rate_per_second=0, retry_for_s=86400),
+            clock=wired.clock,
+            run_id="benchmark",
+            on_outcome=lambda _: None,
+        )
+        started, processor = time.perf_counter(), time.process_time()
+        run.execute()
+        seconds, spent = time.perf_counter() - started, time.process_time() - processor
+        tally = ledger.campaigns.tally(campaign)
+        ledger.close()
+        assert tally.complete
+        assert messages == tally[State.ACCEPTED]
+        return seconds, spent, size
+
+
+def smtp_source(sink: Sink, messages: int, size: int) -> float:
+    """Seconds that smtp-source needs for as many messages of the same size."""
+    command = [
+        program("smtp-source"), "-d", "-s", str(CONNECTIONS), "-m", str(messages),
+        "-l", str(size), f"127.0.0.1:{sink.port}",
+    ]  # fmt: skip
+    started = time.perf_counter()
+    subprocess.run(command, check=True, timeout=300)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Alternate the two and print medians and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--messages", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    messages = arguments.messages
+    mine, limit = [], []
+    with smtp_sink() as sink:
+        for number in range(1, arguments.rounds + 1):
+            seconds, spent, size = ours(sink, messages)
+            theirs = smtp_source(sink, messages, size)
+            mine.append(messages / seconds)
+            limit.append(messages / theirs)
+            print(
+                f"round {number}: newsletter {messages / seconds:,.0f}/s "
+                f"({spent / messages * 1000:.2f} ms of processor time a message), "
+                f"smtp-source {messages / theirs:,.0f}/s, {size:,} octets each"
+            )
+    ratio = statistics.median(mine) / statistics.median(limit)
+    print(
+        f"median of {arguments.rounds}: newsletter {statistics.median(mine):,.0f}/s, "
+        f"smtp-source {statistics.median(limit):,.0f}/s, ratio {ratio:.2f} "
+        f"({messages} messages, {CONNECTIONS} connections, every one recorded durably)"
+    )
+
+
+if __name__ == "__main__":
+    main()

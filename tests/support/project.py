@@ -1,0 +1,123 @@
+"""A newsletter project in a folder of its own, for tests that run the program."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.tools import ROOT
+
+SETTINGS = """
+language = "en"
+
+[list]
+id = "news.defenders.example"
+name = "Defenders' Newsletter"
+unsubscribe_url = "https://news.defenders.example/u/{token}"
+
+[sender]
+name = "Defenders' Newsletter"
+address = "newsletter@defenders.example"
+
+[organisation]
+name = "The defenders"
+postal_address = "1 Example Street, Brussels"
+
+[theme]
+images_url = "https://news.defenders.example/images/"
+
+[delivery]
+"""
+
+SHORT_ISSUE = """\
+title: April 2017
+date: 2017-04-28
+language: en
+subject: One story in April
+preheader: A short issue for trying the whole road from end to end
+greeting: "Dear {{ name | friend }},"
+stories:
+  - id: only
+    headline: The only story of the month
+    blurb: It is short, and that is all it has to be for the purpose at hand.
+    links:
+      - label: The story in full
+        url: https://defenders.example/only
+"""
+
+
+class Project:
+    """The folder, and the program run in it as a person would."""
+
+    def __init__(self, folder: Path, *, delivery: str = "", readers: int = 3) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "issues").mkdir()
+        (folder / "templates").symlink_to(ROOT / "templates")
+        self.settings(delivery)
+        self.issue(SHORT_ISSUE)
+        self.list_of(readers)
+
+    def settings(self, delivery: str) -> None:
+        (self.folder / "newsletter.toml").write_text(SETTINGS + delivery)
+
+    def issue(self, text: str, name: str = "2017-04") -> None:
+        (self.folder / "issues" / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    def use_march(self) -> None:
+        """Take over the 15-story issue with its pictures."""
+        shutil.copy(ROOT / "issues" / "2017-03.yaml", self.folder / "issues")
+        (self.folder / "issues" / "images").symlink_to(ROOT / "issues" / "images")
+
+    def list_of(self, readers: int) -> None:
+        rows = [f"reader{number}@readers.example,Reader {number},en" for number in range(readers)]
+        (self.folder / "subscribers.csv").write_text("\n".join(["email,name,language", *rows]))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "newsletter", *arguments]
+
+    def environment(self, **more: str) -> Mapping[str, str]:
+        return {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT), **more}
+
+    def run(
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; its output holds no traceback."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=env or self.environment(),
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr + done.stdout, done.stderr
+        return done
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a command and leave it running."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def smtp_delivery(port: int, *, connections: int = 4, more: str = "") -> str:
+    return f"""
+transport = "smtp"
+connections = {connections}
+{more}
+
+[smtp]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+"""

@@ -1,0 +1,96 @@
+"""Postfix's smtp-sink as the judge: a program we did not write counts who got what.
+
+It writes one file for each message whose final dot it answered, and removes
+the file of a message that broke off; the file's ``X-Rcpt-Args`` names the
+recipient.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.tools import program
+
+_STARTS_WITHIN_S = 10
+
+
+class Sink:
+    def __init__(self, port: int, folder: Path | None, process: subprocess.Popen[bytes]) -> None:
+        self.port = port
+        self.folder = folder
+        self.process = process
+
+    def copies(self) -> Counter[str]:
+        """How many complete messages each recipient got."""
+        assert self.folder is not None
+        return Counter(_recipient(path) for path in self.folder.iterdir())
+
+    def forget(self) -> None:
+        assert self.folder is not None
+        for path in self.folder.iterdir():
+            path.unlink()
+
+
+@contextlib.contextmanager
+def smtp_sink(folder: Path | None = None, *arguments: str) -> Iterator[Sink]:
+    """A sink on a free port; with ``folder`` it keeps every message there."""
+    command = [program("smtp-sink"), *arguments]
+    if os.getuid() == 0:
+        command += ["-u", "nobody"]  # it refuses to stay root
+    if folder is not None:
+        folder.mkdir(parents=True)
+        if os.getuid() == 0:
+            shutil.chown(folder, "nobody")
+            _let_through(folder)
+        command += ["-d", f"{folder}/%H%M%S."]
+    port = _free_port()
+    process = subprocess.Popen(
+        [*command, f"127.0.0.1:{port}", "1000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(port, process)
+        yield Sink(port, folder, process)
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+
+
+def _let_through(folder: Path) -> None:
+    """Let the user nobody reach a folder below pytest's private ones."""
+    for parent in folder.parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001 and parent.stat().st_uid == os.getuid():
+            parent.chmod(mode | 0o001)
+
+
+def _free_port() -> int:
+    # smtp-sink cannot take port 0 and tell what it got.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _STARTS_WITHIN_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "smtp-sink ended at once"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+    raise AssertionError("smtp-sink did not start")
+
+
+def _recipient(path: Path) -> str:
+    with path.open("rb") as file:
+        for line in file:
+            if line.startswith(b"X-Rcpt-Args:"):
+                return line.split(b"<", 1)[1].split(b">", 1)[0].decode()
+    raise AssertionError(f"{path.name} names no recipient")
