@@ -130,13 +130,11 @@ class Vocabulary:
     def _slot(self, field: str, fallback: str, context: Context) -> Sentinel:
         known = (*BUILT_IN_FIELDS, *self.settings.audience.fields)
         if field not in known:
-            raise SlotMisuse(
-                f"There is no field “{field}” of readers; there are {', '.join(known)}."
-            )
+            raise SlotMisuse(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
         return Sentinel(self.registry, field, context=context, fallback=fallback)
 
-    def _markdown(self, text: str) -> str:
-        rendered = markdown.to_html(self.parse(text))
+    def _markdown(self, text: str, heading: int = markdown.FIRST_HEADING) -> str:
+        rendered = markdown.to_html(self.parse(text), heading=heading)
         return Markup(self.registry.settle(rendered, context="html"))  # noqa: S704 - raw HTML was escaped by the parser
 
     def _md_text(self, text: str, width: int = WIDTH) -> str:

@@ -115,7 +115,7 @@ class _Linter:
             )
         if parent != "mj-attributes":
             self._seen.add(piece.name)
-        if not piece.self_closing and piece.name not in VOID:
+        if not piece.self_closing and piece.name.lower() not in VOID:
             self._stack.append(_Open(piece.name, piece))
 
     def _mjml_element(self, piece: Piece, parent: str | None) -> Iterator[MjmlProblem]:
@@ -246,11 +246,26 @@ class _Linter:
             )
 
     def _comment(self, piece: Piece) -> Iterator[MjmlProblem]:
-        conditional = piece.text.startswith(("<!--[if", "<!--<![endif]"))
-        if "--" in piece.text[4:-3] and not conditional:
-            yield self._problem(
-                piece.start, "A comment holds “--”.", "Write a single hyphen.", piece.text[:30]
-            )
+        what = advice = ""
+        if piece.text.startswith(("<!--[if", "<!--<![endif]")):
+            if not _is_balanced(piece.text[4:-3]):
+                what = "A comment for Outlook opens a tag that it does not close, or the reverse."
+                advice = "Let each such comment hold whole elements; MJML makes the tables."
+        elif "--" in piece.text[4:-3]:
+            what, advice = "A comment holds “--”.", "Write a single hyphen."
+        if what:
+            yield self._problem(piece.start, what, advice, piece.text[:30])
+
+
+def _is_balanced(markup: str) -> bool:
+    """Whether every tag in ``markup`` is closed in it; the engine reads Outlook's comments too."""
+    stack = []
+    for piece in pieces(markup):
+        if piece.kind == "open" and not piece.self_closing and piece.name not in VOID:
+            stack.append(piece.name)
+        elif piece.kind == "close" and (not stack or stack.pop() != piece.name):
+            return False
+    return not stack
 
 
 def _allowed(element: str) -> Iterable[str] | None:

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 from newsletter.render.plaintext import TextLayout, TextRenderer
 
 FIRST_HEADING = 4
-"""The highest heading of a text: the mail's title, sections and headlines stand above it."""
+"""The highest heading of a text by default: title, sections and headlines stand above it."""
 
 _QUOTES = {
     "de": "„“‚‘",
@@ -39,10 +39,16 @@ def parse(text: str, *, language: str) -> tuple[Token, ...]:
     return tuple(_parser(language.split("-", maxsplit=1)[0]).parse(text))
 
 
-def to_html(tokens: Sequence[Token]) -> str:
-    """Well-formed XHTML, without a trailing line break."""
+def to_html(tokens: Sequence[Token], *, heading: int = FIRST_HEADING) -> str:
+    """Well-formed XHTML, without a trailing line break.
+
+    Args:
+        tokens: what :func:`parse` made.
+        heading: the level of the text's highest heading, so that it stays
+            below the headline it stands under.
+    """
     parser = _parser("")
-    rendered: str = parser.renderer.render(tokens, parser.options, {})
+    rendered: str = parser.renderer.render(_shifted(tokens, heading), parser.options, {})
     return rendered.strip()
 
 
@@ -79,7 +85,6 @@ def _parser(base_language: str) -> MarkdownIt:
     if quotes:
         parser.enable("smartquotes")
     parser.validateLink = _is_allowed  # type: ignore[method-assign] # how the library is told
-    parser.core.ruler.push("headings", _shift_headings)
     parser.core.ruler.push("table_headers", _name_header_cells)
     return parser
 
@@ -89,13 +94,18 @@ def _is_allowed(url: str) -> bool:
     return url.lower().startswith(("https://", "http://", "mailto:"))
 
 
-def _shift_headings(state: StateCore) -> None:
-    headings = [token for token in state.tokens if token.type.startswith("heading_")]
-    if not headings:
-        return
-    shift = FIRST_HEADING - min(int(token.tag[1]) for token in headings)
-    for token in headings:
-        token.tag = f"h{min(6, int(token.tag[1]) + shift)}"
+def _shifted(tokens: Sequence[Token], first: int) -> list[Token]:
+    """``tokens`` with the highest heading at level ``first`` and the others below it."""
+    levels = [int(token.tag[1]) for token in tokens if token.type == "heading_open"]
+    if not levels:
+        return list(tokens)
+    shift = first - min(levels)
+    return [
+        token.copy(tag=f"h{min(6, int(token.tag[1]) + shift)}")
+        if token.type in ("heading_open", "heading_close")
+        else token
+        for token in tokens
+    ]
 
 
 def _name_header_cells(state: StateCore) -> None:

@@ -85,14 +85,17 @@ def _unsafe(stages: Stages, theme: Theme) -> Iterator[Problem]:
 def _unsafe_in(piece: Piece, slots: dict[str, Slot]) -> Iterator[tuple[str, str, str]]:
     if piece.kind in ("comment", "raw"):
         place = "a comment for Outlook" if piece.kind == "comment" else "a style sheet"
-        for token in TOKEN.findall(piece.text):
-            yield f"stands in {place}.", "Print it somewhere else.", slots[token].field
+        for slot in _slots_in(piece.text, slots):
+            yield f"stands in {place}.", "Print it somewhere else.", slot.field
     if piece.kind != "open" or not TOKEN.search(piece.rest):
         return
     for attribute in piece.attributes:
-        for token in TOKEN.findall(attribute.value or ""):
-            slot = slots[token]
+        for slot in _slots_in(attribute.value or "", slots):
             if attribute.name == "style":
                 yield "stands in a style attribute.", "Print it somewhere else.", slot.field
             elif attribute.name in _URL_ATTRIBUTES and slot.context != "url":
                 yield "stands in an address.", f"Write slot_url('{slot.field}').", slot.field
+
+
+def _slots_in(text: str, slots: dict[str, Slot]) -> list[Slot]:
+    return [slots[token] for token in TOKEN.findall(text) if token in slots]

@@ -100,7 +100,8 @@ def render_bound(
         filled,
         subject=bind(filled.subject, slots, values),
         preheader=bind(filled.preheader, slots, values),
-        mjml=bind(filled.mjml, slots, values),
+        # Prepared once before, so that values meet double quotes wherever they stand.
+        mjml=bind(prepare_mjml(filled.mjml), slots, values),
         text=bind(filled.text, slots, values),
     )
     stages = _convert(of_reader, Blame(issue, source, theme))

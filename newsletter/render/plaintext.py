@@ -16,6 +16,8 @@ from newsletter.render.wrap import WIDTH, Measure, display_width, wrap
 
 _CODE_INDENT = "    "
 _COLUMN_GAP = "  "
+_NARROWEST = 10
+"""Columns left to a text however deeply it is nested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class TextRenderer:
         return "\n".join(f"[{number}] {url}" for url, number in new)
 
     def _block(self, node: SyntaxTreeNode, width: int) -> str:
-        return self._blocks[node.type](node, max(width, 20))
+        return self._blocks[node.type](node, max(width, _NARROWEST))
 
     def _blocks_of(self, nodes: Iterable[SyntaxTreeNode], width: int, gap: str) -> str:
         return gap.join(self._block(node, width) for node in nodes)

@@ -18,9 +18,9 @@ _SPACES = re.compile(r"[ \t\r\n]*\n[ \t\r\n]*")
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _CSS_SPACE = re.compile(r"\s*\n\s*")
 _CSS_AROUND = re.compile(r"\s*([{};])\s*")
-_STYLE_SPACE = re.compile(r";\s+")
+_STYLE_SPACE = re.compile(r"; +")
 _IMG_WITHOUT_ALT = re.compile(r"""<img(?!(?:[^"'>]|"[^"]*")*?\salt[\s=>/])""")
-_QUOTED = re.compile(r"""(?P<style> style=)?(?:"[^"]*"|'(?P<single>[^']*)')""")
+_QUOTED = re.compile(r"""(?P<style> style=)?(?P<value>"[^"]*"|'[^']*')""")
 _VERTICAL_ALIGN = re.compile(r' vertical-align="[^"]*"')
 _PREHEADER = re.compile(r"(<div style=\"display:none;\s*font-size:1px;\s*color:)#fff(?:fff)?\b")
 _BLOCKS = frozenset(
@@ -141,19 +141,20 @@ def _finished(all_pieces: Iterator[Piece]) -> Iterator[str]:
             yield piece.text
 
 
-def _double_quoted(found: re.Match[str]) -> str:
-    if found["single"] is None:
-        return found.group()
-    style = found["style"] or ""
-    inner = found["single"].replace('"', "'" if style else "&quot;")
-    return f'{style}"{inner}"'
+def _requoted(found: re.Match[str]) -> str:
+    """One attribute's value in double quotes, and a style without spaces after its semicolons."""
+    style, value = found["style"] or "", found["value"]
+    inner = value[1:-1].replace("<", "&lt;").replace(">", "&gt;")
+    if value[0] == "'":
+        inner = inner.replace('"', "'" if style else "&quot;")
+    return f'{style}"{_STYLE_SPACE.sub(";", inner) if style else inner}"'
 
 
 def _mended_tag(tag: str) -> str:
-    # lxml takes single quotes for a value with double ones in it; a slot's value
-    # is escaped for double quotes and would end such an attribute.
-    tag = _QUOTED.sub(_double_quoted, tag) if "'" in tag else tag
-    tag = _STYLE_SPACE.sub(";", tag) if ' style="' in tag else tag
+    # lxml takes single quotes for a value with double ones in it, in which a
+    # slot's value would be loose, and leaves “<!-- … -->” in a value as it is.
+    if " style=" in tag or "'" in tag or "<" in tag[1:]:
+        tag = _QUOTED.sub(_requoted, tag)
     tag = _IMG_WITHOUT_ALT.sub('<img alt=""', tag)
     return _PREHEADER.sub(rf"\g<1>{PAGE_TEXT_COLOUR}", _VERTICAL_ALIGN.sub("", tag))
 

@@ -13,7 +13,11 @@ from newsletter.render.slots import Context, SlotRegistry
 
 
 class SlotMisuse(Exception):
-    """A template did with a slot what cannot be done before the reader is known."""
+    """A template did with a slot what cannot be done; ``advice`` is what to do instead."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(what)
+        self.advice = advice
 
 
 class Sentinel:
@@ -35,15 +39,18 @@ class Sentinel:
     def _misused(self, *_: object) -> NoReturn:
         raise SlotMisuse(
             f"The slot “{self._field}” can only be printed: its value is not known "
-            "before the mail goes to a reader."
+            "before the mail goes to a reader.",
+            f"Print it by itself: {{{{ slot('{self._field}') }}}}.",
         )
 
     # Whatever Jinja's filters, tests and operators may ask of a value.
-    __str__ = __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __call__ = _misused
+    __str__ = __repr__ = __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __call__ = (
+        _misused
+    )
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _misused
     __add__ = __radd__ = __mul__ = __rmul__ = __mod__ = __rmod__ = _misused
     __int__ = __float__ = __index__ = __format__ = __html__ = _misused
-    __hash__ = None  # type: ignore[assignment] # unhashable: no key of a dictionary either
+    __hash__ = _misused
 
     def __getattr__(self, name: str) -> NoReturn:
         self._misused()

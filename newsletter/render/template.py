@@ -27,11 +27,12 @@ from jinja2 import (
 )
 from jinja2.bccache import Bucket
 from jinja2.exceptions import SecurityError
+from jinja2.filters import do_default
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import TemplateError, Where
 from newsletter.render.context import Vocabulary
-from newsletter.render.sentinel import SlotMisuse, printed
+from newsletter.render.sentinel import Sentinel, SlotMisuse, printed
 from newsletter.render.slots import Context
 from newsletter.theme import Theme
 
@@ -121,8 +122,16 @@ def _environment(vocabulary: Vocabulary, context: Context) -> Environment:
     kept = {name: environment.globals[name] for name in _GLOBALS_KEPT}
     environment.globals = {**kept, **vocabulary.names(context)}
     del environment.filters["random"]
+    environment.filters["default"] = environment.filters["d"] = _default
     environment.filters.update(vocabulary.filters(context))
     return environment
+
+
+def _default(value: object, default_value: object = "", boolean: bool = False) -> object:
+    """Jinja's ``default``, which would pass a slot through without its default."""
+    if isinstance(value, Sentinel):
+        return bool(value)
+    return do_default(value, default_value, boolean)
 
 
 def _place(error: BaseException, theme: Theme) -> Where:
@@ -154,7 +163,7 @@ def _sentence(message: str | None) -> str:
 
 def _hint(error: Exception, environment: Environment) -> str:
     if isinstance(error, SlotMisuse):
-        return "Print it by itself: {{ slot('name', fallback='friend') }}."
+        return error.advice
     if isinstance(error, UndefinedError):
         found = re.match(r"'(\w+)' is undefined", str(error.message))
         return _did_you_mean(str(found[1]) if found else "", environment.globals)

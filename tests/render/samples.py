@@ -94,7 +94,7 @@ ISSUE = Issue(
     subject="News for {{ name | you }}",
     preheader="Two stories, {{ name | friend }}",
     greeting="Dear {{ name | friend }},",
-    introduction="This month *two* stories, {{ name | dear reader }}. \"Yes\".",
+    introduction='This month *two* stories, {{ name | dear reader }}. "Yes".',
     stories=STORIES,
 )
 
@@ -103,9 +103,13 @@ ARABIC = ISSUE.model_copy(
         "title": "آذار ٢٠١٧",
         "language": "ar",
         "greeting": "عزيزنا {{ name | القارئ }}،",
-        "introduction": "قصة واحدة في هذا الشهر. \"نعم\".",
+        "introduction": 'قصة واحدة في هذا الشهر. "نعم".',
         "stories": (
-            Story(id="one", headline="حكاية من تبليسي", blurb="نص قصير فيه [رابط](https://a.example/ar).\n\n- واحد\n- اثنان"),
+            Story(
+                id="one",
+                headline="حكاية من تبليسي",
+                blurb="نص قصير فيه [رابط](https://a.example/ar).\n\n- واحد\n- اثنان",
+            ),
         ),
     }
 )
