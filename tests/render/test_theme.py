@@ -26,9 +26,10 @@ from newsletter.model import (
     Section,
     Story,
 )
+from newsletter.render.context import Vocabulary
 from newsletter.render.edition import Edition
 from newsletter.render.pipeline import compile_edition
-from newsletter.render.slots import bind
+from newsletter.render.slots import SlotRegistry, bind
 from newsletter.render.wrap import display_width
 from newsletter.source import Source
 from newsletter.theme import load_theme
@@ -74,12 +75,6 @@ FULL_STORY = Story(
 )
 
 
-def _like_full(**changes: str | None) -> Story:
-    """The full story once more, without its Markdown heading, which fits below an h3 only."""
-    blurb = FULL_STORY.blurb.replace("# Below\n\n", "")
-    return FULL_STORY.model_copy(update={"blurb": blurb, **changes})
-
-
 def everything(language: str) -> Issue:
     """An issue that uses each part of the theme."""
     return Issue(
@@ -94,9 +89,11 @@ def everything(language: str) -> Issue:
         web_url="https://a.example/2020-01",
         sections=(Section(id="first", title="The first section"),),
         stories=(
-            _like_full(id="lead", headline="The lead"),
+            FULL_STORY.model_copy(update={"id": "lead", "headline": "The lead"}),
             FULL_STORY,
-            _like_full(id="loose", headline="A loose one", section=None),
+            FULL_STORY.model_copy(
+                update={"id": "loose", "headline": "A loose one", "section": None}
+            ),
             Story(
                 id="bare", headline="A bare one", section="first", blurb="Text.", highlight="So."
             ),
@@ -355,3 +352,20 @@ def test_buttons_and_links_that_stand_alone_can_be_hit_with_a_thumb(browser: Bro
     )
     page.close()
     assert 44 <= min(heights)
+
+
+# Its description
+
+
+def test_the_guide_names_every_value_and_filter_that_templates_can_use() -> None:
+    guide = (ROOT / "docs" / "theme.md").read_text(encoding="utf-8")
+    vocabulary = Vocabulary(everything("en"), THEME, SETTINGS, SlotRegistry("00000000"))
+    names = {*vocabulary.names("html"), *vocabulary.names("text")}
+    names |= {*vocabulary.filters("html"), *vocabulary.filters("text")}
+    assert set() == {name for name in names if not re.search(rf"`{name}\b", guide)}
+
+
+def test_the_guide_names_every_colour_of_the_theme() -> None:
+    guide = (ROOT / "docs" / "theme.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"#[0-9a-f]{6}\b", "\n".join(THEME.files.values())))
+    assert set() == used - set(re.findall(r"#[0-9a-f]{6}\b", guide))
