@@ -37,7 +37,26 @@ def preview(
 
     Example: newsletter preview 2017-03
     """
-    raise NotImplementedError(issue, port, open_browser)
+    import threading
+    import webbrowser
+
+    from newsletter.preview.build import Sources
+    from newsletter.preview.server import serve_preview
+
+    project = Project.here()
+    file = project.issue_file(project.issue_id(issue))
+
+    def ready(address: str) -> None:
+        say(f"The preview of {file} is at {address} on this machine only. Ctrl-C ends it.")
+        if open_browser:
+            webbrowser.open(address)
+
+    try:
+        serve_preview(
+            Sources(project.folder, file), on_ready=ready, stop=threading.Event(), port=port
+        )
+    except KeyboardInterrupt:
+        say("The preview ended.")
 
 
 def check(

@@ -104,7 +104,8 @@ def show_plan(plan: Plan, *, subject: str, way: str, folder: str) -> None:
 
 def show_tally(tally: Tally, *, title: str, excluded: Mapping[str, int]) -> None:
     """Print where everybody's mail is, and whether the numbers add up."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    out.print(f"[bold]{escape(title)}[/]")
+    table = Table(show_header=False, box=None, padding=(0, 2))
     table.add_column(justify="right")
     table.add_column()
     for state, (words, colour) in _STATES.items():
@@ -126,7 +127,8 @@ def show_tally(tally: Tally, *, title: str, excluded: Mapping[str, int]) -> None
 
 def show_held(held: Iterable[Held], *, title: str) -> None:
     """Print single people and what is known of their mail."""
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2))
+    out.print(f"[bold]{escape(title)}[/]")
+    table = Table(box=None, padding=(0, 2))
     for column in ("address", "since (UTC)", "attempts", "what is known"):
         table.add_column(column, overflow="fold")
     for row in held:
