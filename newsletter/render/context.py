@@ -1,20 +1,17 @@
 """What templates can use: values, functions and filters. No I/O.
 
-docs/rendering.md describes each of them for theme authors; a test holds the
-two lists together.
+docs/theme.md describes each of them for theme authors; a test holds the two
+lists together.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from jinja2 import pass_context
-from jinja2.runtime import Context as JinjaContext
-from markdown_it.token import Token
 from markupsafe import Markup
 
 from newsletter.config import Settings
@@ -92,7 +89,7 @@ class Vocabulary:
                 "width": self._width,
                 "underline": self._underline,
             }
-        return {name: _never_folded(function) for name, function in {**common, **own}.items()}
+        return {**common, **own}
 
     def merge(self, text: str, context: Context) -> str:
         """``text`` with its merge fields as tokens and, in HTML, all else escaped."""
@@ -111,7 +108,7 @@ class Vocabulary:
             for p in pieces
         )
 
-    def parse(self, text: str) -> Sequence[Token]:
+    def parse(self, text: str) -> markdown.Parsed:
         """The tokens of a Markdown text; parsed once for HTML and text."""
         if text not in self._parsed:
             drafted = "".join(
@@ -124,7 +121,7 @@ class Vocabulary:
         return self._parsed[text]
 
     @cached_property
-    def _parsed(self) -> dict[str, Sequence[Token]]:
+    def _parsed(self) -> dict[str, markdown.Parsed]:
         return {}
 
     def _slot(self, field: str, fallback: str, context: Context) -> Sentinel:
@@ -179,17 +176,3 @@ class Vocabulary:
 
 def _ascii_url(url: object) -> str:
     return ascii_url(str(url))
-
-
-def _never_folded(function: Filter) -> Filter:
-    """Keep Jinja from working a filter out once, when it compiles, for all issues.
-
-    Templates are compiled once and used for every language; a filter that
-    takes the context is left to run time.
-    """
-
-    @pass_context
-    def with_context(_: JinjaContext, *args: object, **kwargs: object) -> object:
-        return function(*args, **kwargs)
-
-    return with_context

@@ -8,7 +8,7 @@ well-formed XHTML, which MJML insists on; raw HTML is shown as text.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
@@ -34,12 +34,16 @@ _QUOTES = {
 """Opening and closing quotation marks, outer then inner. Languages not named keep theirs."""
 
 
-def parse(text: str, *, language: str) -> tuple[Token, ...]:
+Parsed = tuple[Token, ...]
+"""A text taken apart, from which HTML and plain text are made."""
+
+
+def parse(text: str, *, language: str) -> Parsed:
     """The tokens of a text, with the quotation marks of its language."""
     return tuple(_parser(language.split("-", maxsplit=1)[0]).parse(text))
 
 
-def to_html(tokens: Sequence[Token], *, heading: int = FIRST_HEADING) -> str:
+def to_html(tokens: Parsed, *, heading: int = FIRST_HEADING) -> str:
     """Well-formed XHTML, without a trailing line break.
 
     Args:
@@ -52,27 +56,27 @@ def to_html(tokens: Sequence[Token], *, heading: int = FIRST_HEADING) -> str:
     return rendered.strip()
 
 
-def to_text(tokens: Sequence[Token], layout: TextLayout) -> str:
+def to_text(tokens: Parsed, layout: TextLayout) -> str:
     """Plain text, without a trailing line break."""
     return TextRenderer(layout).render(tokens)
 
 
-def pictures_in(tokens: Sequence[Token]) -> tuple[str, ...]:
+def pictures_in(tokens: Parsed) -> tuple[str, ...]:
     """The addresses of pictures that a text would load."""
     return tuple(str(child.attrs["src"]) for child in _inline(tokens) if child.type == "image")
 
 
-def addresses_in(tokens: Sequence[Token]) -> tuple[str, ...]:
+def addresses_in(tokens: Parsed) -> tuple[str, ...]:
     """Where a text's links lead, in order."""
     return tuple(str(child.attrs["href"]) for child in _inline(tokens) if child.type == "link_open")
 
 
-def words_in(tokens: Sequence[Token]) -> tuple[str, ...]:
+def words_in(tokens: Parsed) -> tuple[str, ...]:
     """What a text says, one run of words after the other; code is left out."""
     return tuple(child.content for child in _inline(tokens) if child.type == "text")
 
 
-def _inline(tokens: Sequence[Token]) -> Iterator[Token]:
+def _inline(tokens: Parsed) -> Iterator[Token]:
     for token in tokens:
         yield from token.children or ()
 
@@ -94,7 +98,7 @@ def _is_allowed(url: str) -> bool:
     return url.lower().startswith(("https://", "http://", "mailto:"))
 
 
-def _shifted(tokens: Sequence[Token], first: int) -> list[Token]:
+def _shifted(tokens: Parsed, first: int) -> list[Token]:
     """``tokens`` with the highest heading at level ``first`` and the others below it."""
     levels = [int(token.tag[1]) for token in tokens if token.type == "heading_open"]
     if not levels:

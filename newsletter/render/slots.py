@@ -130,6 +130,8 @@ class SlotRegistry:
         """What is left of tokens in ``text`` that a filter or the like has broken."""
         tokens = {slot.token for slot in self._slots.values()}
         rest = TOKEN.sub(lambda found: " " if found.group() in tokens else found.group(), text)
+        if self._nonce not in rest.lower() and not TOKEN.search(rest):
+            return ()
         broken = rf"\w*{self._nonce}\w*|{TOKEN.pattern}"
         return tuple(dict.fromkeys(re.findall(broken, rest, re.IGNORECASE)))
 

@@ -21,6 +21,7 @@ from jinja2 import (
     TemplateNotFound,
     TemplateSyntaxError,
     UndefinedError,
+    pass_context,
 )
 from jinja2 import (
     TemplateError as JinjaError,
@@ -28,10 +29,11 @@ from jinja2 import (
 from jinja2.bccache import Bucket
 from jinja2.exceptions import SecurityError
 from jinja2.filters import do_default
+from jinja2.runtime import Context as JinjaContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import TemplateError, Where
-from newsletter.render.context import Vocabulary
+from newsletter.render.context import Filter, Vocabulary
 from newsletter.render.sentinel import Sentinel, SlotMisuse, printed
 from newsletter.render.slots import Context
 from newsletter.theme import Theme
@@ -123,8 +125,23 @@ def _environment(vocabulary: Vocabulary, context: Context) -> Environment:
     environment.globals = {**kept, **vocabulary.names(context)}
     del environment.filters["random"]
     environment.filters["default"] = environment.filters["d"] = _default
-    environment.filters.update(vocabulary.filters(context))
+    for name, function in vocabulary.filters(context).items():
+        environment.filters[name] = _never_folded(function)
     return environment
+
+
+def _never_folded(function: Filter) -> Filter:
+    """Keep Jinja from working a filter out once, when it compiles, for all issues.
+
+    Templates are compiled once and used for every language; a filter that
+    takes the context is left to run time.
+    """
+
+    @pass_context
+    def with_context(_: JinjaContext, *args: object, **kwargs: object) -> object:
+        return function(*args, **kwargs)
+
+    return with_context
 
 
 def _default(value: object, default_value: object = "", boolean: bool = False) -> object:
@@ -169,7 +186,7 @@ def _hint(error: Exception, environment: Environment) -> str:
         return _did_you_mean(str(found[1]) if found else "", environment.globals)
     if isinstance(error, TemplateNotFound):
         return _did_you_mean(str(error.name), ())
-    return "docs/rendering.md lists what templates can use."
+    return "docs/theme.md lists what templates can use."
 
 
 def _syntax_hint(message: str, environment: Environment) -> str:
@@ -184,4 +201,4 @@ def _syntax_hint(message: str, environment: Environment) -> str:
 def _did_you_mean(word: str, known: Mapping[str, object] | tuple[()]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
     mean = f"Did you mean “{close[0]}”? " if close else ""
-    return f"{mean}docs/rendering.md lists what templates can use."
+    return f"{mean}docs/theme.md lists what templates can use."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from newsletter.errors import TemplateError, Where
 from newsletter.theme import Theme
@@ -12,7 +11,7 @@ from newsletter.theme import Theme
 class Words:
     """Phrases by key; a missing one is an error that names the file and the key."""
 
-    def __init__(self, phrases: Mapping[str, str], file: Path) -> None:
+    def __init__(self, phrases: Mapping[str, str], file: str) -> None:
         self._phrases = phrases
         self._file = file
 
@@ -39,4 +38,4 @@ def words_of(theme: Theme, language: str) -> Words:
     """
     phrases = theme.words_for(language)
     name = next(name for name, known in theme.words.items() if known is phrases)
-    return Words(phrases, theme.folder / "words" / f"{name}.toml")
+    return Words(phrases, str(theme.folder / "words" / f"{name}.toml"))

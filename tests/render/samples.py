@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
+from lxml import html as lxml_html
 from newsletter.config import Settings
 from newsletter.model import Issue, Link, Picture, Quote, Story
 from newsletter.render.edition import Edition
@@ -135,3 +136,7 @@ def compiled(issue: Issue = ISSUE, *, theme: Theme = THEME) -> Edition:
 def with_blurb(blurb: str, *, language: str = "en") -> Issue:
     story = STORIES[1].model_copy(update={"blurb": blurb})
     return ISSUE.model_copy(update={"stories": (STORIES[0], story), "language": language})
+
+
+def page_of(html: str) -> lxml_html.HtmlElement:
+    return lxml_html.document_fromstring(html)

@@ -105,7 +105,10 @@ def test_a_mistake_in_the_head_is_named(head: str, sentence: str) -> None:
             "<mjml lang='en' dir='ltr'><mj-body>",
             ["<mjml> is never closed.", "<mj-body> is never closed."],
         ),
-        ("x<mjml lang='en' dir='ltr'><mj-body></mj-body></mjml>", ["Text cannot stand outside <mjml>."]),
+        (
+            "x<mjml lang='en' dir='ltr'><mj-body></mj-body></mjml>",
+            ["Text cannot stand outside <mjml>."],
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_at_the_root_is_named(source: str, sentences: list[str]) -> None:

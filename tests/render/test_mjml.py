@@ -3,13 +3,21 @@
 import re
 
 import pytest
-from lxml import html as lxml_html
 from newsletter.errors import TemplateError
 from newsletter.render.mjml import EngineError, prepare_mjml, to_html
 from newsletter.render.pipeline import compile_stages
 from newsletter.render.urls import ascii_url
 
-from tests.render.samples import ISSUE, SETTINGS, SOURCE, STORIES, THEME, compiled, theme_changed
+from tests.render.samples import (
+    ISSUE,
+    SETTINGS,
+    SOURCE,
+    STORIES,
+    THEME,
+    compiled,
+    page_of,
+    theme_changed,
+)
 
 AWKWARD = [
     "Bonjour\u00a0!",
@@ -46,7 +54,7 @@ def test_attribute_and_title_arrive_as_they_were_written(value: str) -> None:
         update={"image": image.model_copy(update={"alt": value, "credit": f"by {value}"})}
     )
     edition = compiled(ISSUE.model_copy(update={"stories": (story,), "title": value}))
-    page = lxml_html.document_fromstring(edition.html)
+    page = page_of(edition.html)
     (picture,) = page.iter("img")
     assert (value, f"by {value}") == (picture.get("alt"), picture.get("title"))
     assert value == page.findtext(".//title")
