@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.checks.specimen import Specimen
@@ -30,29 +30,35 @@ def _parts(specimen: Specimen) -> dict[str, str]:
     }
 
 
-def _flaw(specimen: Specimen, severity: Severity, found: str, part: str, mend: str) -> Flaw:
-    place = specimen.place_of(found)
-    return Flaw(
-        severity,
-        f"“{found}” stands in the {part}.",
-        mend,
-        place,
-    )
+def _found(pattern: re.Pattern[str], parts: Mapping[str, str]) -> dict[str, list[str]]:
+    """What the pattern finds, each once, with the names of the parts it stands in."""
+    found: dict[str, list[str]] = {}
+    for part, text in parts.items():
+        for each in dict.fromkeys(pattern.findall(text)):
+            found.setdefault(each, []).append(part)
+    return found
+
+
+def _flaw(
+    specimen: Specimen, severity: Severity, found: str, parts: Sequence[str], mend: str
+) -> Flaw:
+    where = " and the ".join(parts)
+    return Flaw(severity, f"“{found}” stands in the {where}.", mend, specimen.place_of(found))
 
 
 @check("placeholder-field", why="Readers would see the tool's inner language instead of a value.")
 def placeholder_field(specimen: Specimen) -> Iterator[Flaw]:
     """A field of this tool or of another one: {{ x }}, {% x %}, %%x%%, *|x|*, [[x]], ${x}."""
-    for part, text in {**_parts(specimen), "HTML": _attributes(specimen)}.items():
-        for found in dict.fromkeys(_FIELD.findall(text)):
-            yield _flaw(
-                specimen,
-                Severity.ERROR,
-                found,
-                part,
-                "Write a merge field that this newsletter knows, e.g. {{ name | friend }}, "
-                "where one is allowed, or plain words.",
-            )
+    parts = {**_parts(specimen), "HTML": _attributes(specimen)}
+    for found, names in _found(_FIELD, parts).items():
+        yield _flaw(
+            specimen,
+            Severity.ERROR,
+            found,
+            names,
+            "Write a merge field that this newsletter knows, e.g. {{ name | friend }}, "
+            "where one is allowed, or plain words.",
+        )
 
 
 def _attributes(specimen: Specimen) -> str:
@@ -65,10 +71,9 @@ def _attributes(specimen: Specimen) -> str:
 @check("placeholder-text", why="Filler text was put there to be replaced before anybody sees it.")
 def placeholder_text(specimen: Specimen) -> Iterator[Flaw]:
     """Lorem ipsum, FIXME, XXX, TBD or TODO."""
-    for part, text in _parts(specimen).items():
-        for severity, pattern in ((Severity.ERROR, _LOREM), (Severity.WARNING, _TODO)):
-            for found in dict.fromkeys(pattern.findall(text)):
-                yield _flaw(specimen, severity, found, part, "Write the text, or take it out.")
+    for severity, pattern in ((Severity.ERROR, _LOREM), (Severity.WARNING, _TODO)):
+        for found, names in _found(pattern, _parts(specimen)).items():
+            yield _flaw(specimen, severity, found, names, "Write the text, or take it out.")
 
 
 @check("value-missing", why="Such a word is what a program prints when it had nothing to say.")

@@ -153,9 +153,8 @@ class _Pages:
 
     async def asset(self, request: Request) -> Response:
         """One picture of the issue."""
-        root = self._images.resolve()
-        file = (root / request.path_params["name"]).resolve()
-        if not (file.is_relative_to(root) and file.suffix.lower() in _PICTURES and file.is_file()):
+        file = _picture(self._images, request.path_params["name"])
+        if file is None:
             return PlainTextResponse("There is no such picture.", 404, headers=_HEADERS)
         return FileResponse(
             file, headers={**_HEADERS, "Content-Security-Policy": "default-src 'none'"}
@@ -178,6 +177,17 @@ class _Pages:
                 quiet = 0
             quiet += 1
             await asyncio.sleep(POLL_S / 2)
+
+
+def _picture(folder: Path, name: str) -> Path | None:
+    """The file of a picture, if that is what it is and it truly lies in the folder."""
+    root = folder.resolve()
+    try:
+        file = (root / name).resolve()
+    except (ValueError, OSError):  # a NUL, a name too long, links in a circle
+        return None
+    inside = file.is_relative_to(root) and file.suffix.lower() in _PICTURES
+    return file if inside and file.is_file() else None
 
 
 def local(html: str, images_url: str) -> str:

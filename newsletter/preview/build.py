@@ -21,7 +21,7 @@ from newsletter.checks.finding import Finding
 from newsletter.checks.run import run_checks
 from newsletter.clock import Clock
 from newsletter.config import FILE_NAME, Settings, load_settings
-from newsletter.errors import InputError, RosterError
+from newsletter.errors import ConfigError, InputError, RosterError
 from newsletter.issues.loader import IMAGES_FOLDER, LoadedIssue, load_issue
 from newsletter.message.compose import Composer, Uncomposable
 from newsletter.message.keys import KeyRing
@@ -182,17 +182,19 @@ def _read_again(path: Path, state: FileState | None, fields: tuple[str, ...]) ->
     return read_roster(path, fields=fields)
 
 
-def watched(sources: Sources, settings: Settings | None) -> frozenset[FileState]:
+def watched(sources: Sources) -> frozenset[FileState]:
     """The state of every file that the preview is made from.
 
-    ``settings`` are those last read; before there are any, the theme and the
-    list are looked for at their usual places.
+    While the settings cannot be read, only they and the issue matter.
     """
-    theme = settings.theme.folder if settings else Path("templates")
-    roster = settings.audience.file if settings else Path("subscribers.csv")
-    files = [sources.settings, *sources.issues(), sources.folder / roster]
-    for folder in (sources.images, sources.folder / theme):
-        files += folder.rglob("*")
+    files = [sources.settings, *sources.issues(), *sources.images.rglob("*")]
+    try:
+        settings = load_settings(sources.settings)
+    except ConfigError:
+        settings = None
+    if settings is not None:
+        files += (sources.folder / settings.theme.folder).rglob("*")
+        files.append(sources.folder / settings.audience.file)
     return frozenset(state for file in files if (state := _state(file)))
 
 

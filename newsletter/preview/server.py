@@ -11,7 +11,7 @@ import uvicorn
 from newsletter.clock import Clock, SystemClock
 from newsletter.errors import InputError, Where
 from newsletter.preview.app import create_app
-from newsletter.preview.build import Preview, Sources, build_preview, watched
+from newsletter.preview.build import Sources, build_preview, watched
 from newsletter.preview.studio import Studio
 
 _HOSTS = {"127.0.0.1", "localhost"}
@@ -44,13 +44,9 @@ def serve_preview(
         InputError: the port is taken.
     """
     clock = clock or SystemClock()
-
-    def state(preview: Preview | None) -> object:
-        return watched(sources, preview.settings if preview else None)
-
     with _listen(port) as listening:
         port = listening.getsockname()[1]
-        studio = Studio(lambda: build_preview(sources, clock=clock), state)
+        studio = Studio(lambda: build_preview(sources, clock=clock), lambda: watched(sources))
         app = create_app(
             studio,
             images=sources.images,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from newsletter.checks.finding import Finding
 from newsletter.checks.run import as_data, count_by_severity
 from newsletter.checks.size import CLIP_KB, ERROR_KB, WARN_KB, size_kb
 from newsletter.errors import NewsletterError
@@ -57,8 +59,14 @@ def _issue(preview: Preview, reader_id: str) -> dict[str, Any]:
             "error": ERROR_KB,
         },
         "counts": {str(s): n for s, n in count_by_severity(findings).items()},
-        "findings": [{**as_data(finding), "place": str(finding.where)} for finding in findings],
+        "findings": [{**as_data(finding), "place": _place(finding)} for finding in findings],
     }
+
+
+def _place(finding: Finding) -> str:
+    """File and line; the story stands beside it already."""
+    where = finding.where
+    return str(replace(where, item=None if finding.story else where.item))
 
 
 def _error(error: NewsletterError) -> dict[str, Any]:

@@ -31,13 +31,11 @@ class Studio:
 
     Args:
         build: makes the preview from the files.
-        state: what the files are like, given the last good build; when it
-            differs from the last time, something changed.
+        state: what the files are like; when it differs from the last time,
+            something changed.
     """
 
-    def __init__(
-        self, build: Callable[[], Preview], state: Callable[[Preview | None], object]
-    ) -> None:
+    def __init__(self, build: Callable[[], Preview], state: Callable[[], object]) -> None:
         self._build = build
         self._state = state
         self._seen: object = None
@@ -46,7 +44,7 @@ class Studio:
 
     def refresh(self) -> bool:
         """Build again if a file changed; returns whether one did."""
-        state = self._state(self.shown.preview)
+        state = self._state()
         if self.shown.version and state == self._seen:
             return False
         # Noted before building: what changes meanwhile is seen the next time.

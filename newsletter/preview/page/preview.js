@@ -258,8 +258,9 @@ function finding(each) {
     element("p", "place", each.place),
   );
   if (each.story) {
-    const go = element("button", "go", "Show the story");
+    const go = element("button", "go", each.story);
     go.type = "button";
+    go.setAttribute("aria-label", "Show in the mail: " + each.story);
     go.addEventListener("click", () => goTo(each.story));
     item.append(go);
   }
