@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["open", "close", "comment", "declaration", "text", "raw"]
 """``raw`` is the content of a style sheet or script, in which ``<`` and ``>`` mean nothing."""
@@ -45,8 +44,7 @@ _ATTRIBUTE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One attribute: its name, its value as written or None, and where it starts in the text."""
 
     name: str
@@ -55,8 +53,7 @@ class Attribute:
     start: int
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A run of the text: a tag, a comment, or what stands between them."""
 
     kind: Kind

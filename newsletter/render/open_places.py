@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from newsletter.errors import Problem, TemplateError, Where
 from newsletter.render.markup import Piece, pieces
 from newsletter.render.slots import TOKEN, Slot, SlotRegistry
+from newsletter.render.stages import Stages
 from newsletter.render.template import MAIL, TEXT
 from newsletter.theme import Theme
-
-if TYPE_CHECKING:
-    from newsletter.render.stages import Stages
 
 UNSUBSCRIBE = "unsubscribe_url"
 _URL_ATTRIBUTES = frozenset({"href", "src", "action", "background"})

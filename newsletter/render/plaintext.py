@@ -93,7 +93,8 @@ class TextRenderer:
         # A tight item's paragraph is hidden and stands close to a list inside it.
         tight = all(child.hidden for child in item.children if child.type == "paragraph")
         body = self._blocks_of(item.children, width - len(mark), "\n" if tight else "\n\n")
-        return mark + _indent(body, " " * len(mark)).lstrip(" ") if body else mark.rstrip()
+        indent = " " * len(mark)
+        return mark + _indent(body, indent).removeprefix(indent) if body else mark.rstrip()
 
     def _quote(self, node: SyntaxTreeNode, width: int) -> str:
         body = self._blocks_of(node.children, width - 2, "\n\n")

@@ -63,7 +63,8 @@ def _faults(vocabulary: Vocabulary, text: str) -> Iterator[tuple[str, str]]:
         if dead := _DEAD_LINK.search(words):
             yield (
                 f"“{dead.group()}” leads nowhere.",
-                "Write the full address, starting with https://, http:// or mailto:.",
+                "Write the full address, starting with https://, http:// or mailto:. "
+                "If it is no link, put a space before the parenthesis.",
             )
 
 
