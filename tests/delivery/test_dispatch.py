@@ -283,7 +283,12 @@ def test_a_stop_finishes_what_is_attempted_and_returns_the_rest(
 
 def test_a_rate_is_kept_over_all_sessions(ledger: Ledger, freeze: Freeze, begin: Begin) -> None:
     campaign, clock, at = freeze(20), FrozenClock(NOW), []
-    transport = ScriptedTransport(lambda *_: at.append(clock.monotonic()) or Accepted("250 ok"))  # type: ignore[func-returns-value] # list.append in a lambda
+
+    def script(_message: Message, _attempt: int) -> Outcome:
+        at.append(clock.monotonic())
+        return Accepted("250 ok")
+
+    transport = ScriptedTransport(script)
     limits = Limits(connections=1, batch=50, rate_per_second=2, retry_for_s=86400)
     begin(campaign, transport, clock=clock, limits=limits).execute()
     assert {State.ACCEPTED: 20} == counts(ledger, campaign)
