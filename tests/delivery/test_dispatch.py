@@ -109,7 +109,7 @@ def by_number(answers: dict[int, Outcome]) -> Callable[[Message, int], Outcome]:
 
 def test_one_recipients_trouble_stays_theirs(ledger: Ledger, freeze: Freeze, begin: Begin) -> None:
     campaign = freeze(9)
-    answers = {1: Rejected("550 no"), 2: Deferred("450 later"), 3: InDoubt("cut")}
+    answers: dict[int, Outcome] = {1: Rejected("550 no"), 2: Deferred("450 later"), 3: InDoubt("cut")}
     begin(campaign, ScriptedTransport(by_number(answers))).execute()
     assert {
         State.ACCEPTED: 6,
@@ -266,7 +266,8 @@ def test_an_orphan_of_a_dead_run_is_in_doubt_and_not_mailed(
 def test_a_stop_finishes_what_is_attempted_and_returns_the_rest(
     ledger: Ledger, freeze: Freeze, begin: Begin
 ) -> None:
-    campaign, runs = freeze(50), []
+    campaign = freeze(50)
+    runs: list[Run] = []
 
     def script(_message: Message, _attempt: int) -> Outcome:
         runs[0].stop()
@@ -282,7 +283,8 @@ def test_a_stop_finishes_what_is_attempted_and_returns_the_rest(
 
 
 def test_a_rate_is_kept_over_all_sessions(ledger: Ledger, freeze: Freeze, begin: Begin) -> None:
-    campaign, clock, at = freeze(20), FrozenClock(NOW), []
+    campaign, clock = freeze(20), FrozenClock(NOW)
+    at: list[float] = []
 
     def script(_message: Message, _attempt: int) -> Outcome:
         at.append(clock.monotonic())
