@@ -41,6 +41,8 @@ _PAGE = Path(__file__).parent / "page"
 _PAGE_FILES = {"/": "index.html", "/preview.css": "preview.css", "/preview.js": "preview.js"}
 _PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif"}
 
+_PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
+
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -147,6 +149,7 @@ class _Pages:
         letter = await run_in_threadpool(preview.letter, request.query_params.get("reader", ""))
         images = "" if request.query_params.get("images") == "off" else "; img-src 'self' data:"
         page = local(letter.html, preview.settings.theme.images_url)
+        page = in_scheme(page, request.query_params.get("scheme", "light"))
         return HTMLResponse(
             page, headers={**_HEADERS, "Content-Security-Policy": _MAIL_POLICY + images}
         )
@@ -195,3 +198,14 @@ def local(html: str, images_url: str) -> str:
     address = re.escape(images_url.replace("&", "&amp;"))
     html = re.sub(rf'(\s(?:src|background)="){address}', r"\1/assets/", html)
     return re.sub(r"<head\b[^>]*>", r'\g<0><base target="_blank">', html, count=1)
+
+
+def in_scheme(html: str, scheme: str) -> str:
+    """The mail as a program that prefers ``light`` or ``dark`` shows it.
+
+    The conditions are decided here, since browsers differ in whether a frame
+    can have another preference than the page around it.
+    """
+    return _PREFERS.sub(
+        lambda found: "(min-width:0)" if found[1].lower() == scheme else "(max-width:0)", html
+    )

@@ -13,7 +13,7 @@ import pytest
 from newsletter.config import load_settings
 from newsletter.errors import InputError
 from newsletter.issues.loader import load_issue
-from newsletter.preview.app import local
+from newsletter.preview.app import in_scheme, local
 from newsletter.preview.build import Sources
 from newsletter.preview.server import serve_preview
 from newsletter.render.pipeline import compile_edition
@@ -29,7 +29,7 @@ def test_it_shows_the_edition_that_would_be_sent(served: Served) -> None:
     loaded = load_issue(served.sources.issue)
     theme = load_theme(served.sources.folder / settings.theme.folder)
     edition = compile_edition(loaded.issue, loaded.source, theme, settings)
-    pieces = TOKEN.split(local(edition.html, settings.theme.images_url))
+    pieces = TOKEN.split(in_scheme(local(edition.html, settings.theme.images_url), "light"))
     shown = served.ask("/mail?reader=row-2").text
     assert re.fullmatch("(?s:.{0,200}?)".join(map(re.escape, pieces)), shown)
     assert "Anna Lindqvist" in shown
@@ -207,6 +207,13 @@ def test_the_mail_can_neither_act_nor_load_from_elsewhere(served: Served) -> Non
 
 def test_pictures_off_means_that_the_browser_may_load_none(served: Served) -> None:
     assert "img-src" not in served.ask("/mail?images=off").headers["Content-Security-Policy"]
+
+
+def test_the_preferred_colours_are_decided_for_the_frame() -> None:
+    css = "@media screen and (prefers-color-scheme: dark){} @media (prefers-color-scheme:light){}"
+    dark = "@media screen and (min-width:0){} @media (max-width:0){}"
+    light = "@media screen and (max-width:0){} @media (min-width:0){}"
+    assert (dark, light) == (in_scheme(css, "dark"), in_scheme(css, "light"))
 
 
 def test_the_page_names_no_address_outside(served: Served) -> None:

@@ -164,7 +164,7 @@ function showHeaders(issue) {
 function showFrames() {
   by("desktop").hidden = ui.width === "phone";
   by("phone").hidden = ui.width === "desktop";
-  const query = new URLSearchParams({ reader: ui.reader, images: ui.images, v: state.version });
+  const query = new URLSearchParams({ reader: ui.reader, images: ui.images, scheme: ui.scheme, v: state.version });
   for (const frame of frames) {
     frame.style.colorScheme = ui.scheme;
     const address = "/mail?" + query;
