@@ -101,6 +101,7 @@ class Run:
         self._failure: NewsletterError | None = None
         self._failure_lock = threading.Lock()
         self._refusals = 0
+        self._started: dict[int, float] = {}
 
     def stop(self) -> None:
         """Ask the run to end: what is attempted is finished, nothing new is attempted."""
@@ -206,7 +207,13 @@ class Run:
     def note(self, claim: Claim, outcome: Outcome) -> bool:
         """Write an outcome down; on the writer's thread."""
         now = self._now()
-        record = partial(self._ledger.deliveries.record, claim, run=self._run_id, now=now)
+        record = partial(
+            self._ledger.deliveries.record,
+            claim,
+            run=self._run_id,
+            now=now,
+            started_at=self._started.pop(claim.id, None),
+        )
         match outcome:
             case Accepted():
                 return record(Step.ACCEPT, reply=outcome.reply, provider_id=outcome.provider_id)
@@ -263,7 +270,11 @@ class Run:
         """Make the durable record; on the writer's thread."""
         if self.stopping:
             return False
-        return self._ledger.deliveries.write_ahead(claims, run=self._run_id, now=self._now())
+        now = self._now()
+        if not self._ledger.deliveries.write_ahead(claims, run=self._run_id, now=now):
+            return False
+        self._started.update((claim.id, now) for claim in claims)
+        return True
 
     def _fail(self, error: NewsletterError) -> None:
         self._remember(error)

@@ -142,7 +142,9 @@ def test_the_attempts_of_a_delivery_are_kept_one_row_each(
         with ledger.transaction():
             (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=now)
             assert ledger.deliveries.write_ahead([claim], run=RUN, now=now)
-            ledger.deliveries.record(claim, step, run=RUN, reply=str(step), now=now + 1)
+            ledger.deliveries.record(
+                claim, step, run=RUN, reply=str(step), now=now + 1, started_at=now
+            )
     connection = sqlite3.connect(ledger_path)
     rows = connection.execute(
         "SELECT number, started_at, ended_at, outcome FROM attempt ORDER BY number"

@@ -63,7 +63,7 @@ _SUPPRESS = _step_sql(Step.SUPPRESS, "", f"id = ? AND {_LEFT}")
 _WRITE_AHEAD = _step_sql(
     Step.WRITE_AHEAD,
     ", attempts = ?, first_attempt_at = COALESCE(first_attempt_at, ?)",
-    "id = ? AND run = ?",
+    f"id = ? AND run = ? AND NOT {_LEFT}",
 )
 _RELEASE = _step_sql(Step.RELEASE, ", run = NULL", "id = ? AND run = ?")
 _OUTCOMES = {
@@ -81,11 +81,14 @@ _BY_HAND = {
     Step.ASSUME: _step_sql(Step.ASSUME, ", reply = ?", "id = ?"),
     Step.RESEND: _step_sql(Step.RESEND, ", reply = ?, next_attempt_at = 0", "id = ?"),
 }
-_BEGIN_ATTEMPT = "INSERT INTO attempt (delivery, number, run, started_at) VALUES (?, ?, ?, ?)"
-_END_ATTEMPT = (
+_ATTEMPT = (
     "INSERT INTO attempt (delivery, number, run, started_at, ended_at, outcome, reply)"
     " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery, number) DO UPDATE"
     " SET ended_at = excluded.ended_at, outcome = excluded.outcome, reply = excluded.reply"
+)
+_ORPHANED_ATTEMPTS = (
+    "INSERT OR IGNORE INTO attempt (delivery, number, run, started_at)"
+    " SELECT id, attempts, run, changed_at FROM delivery WHERE campaign = ? AND state = ?"
 )
 
 
@@ -116,21 +119,16 @@ class Deliveries:
         Returns:
             Whether all may go.
         """
-        suppressed = [claim for claim in claims if self._suppress(claim, now)]
-        if suppressed:
-            return False
         for done, claim in enumerate(claims):
             changed = self._database.execute(
                 _WRITE_AHEAD, (now, claim.number, now, claim.id, run)
             ).rowcount
             if changed != 1:
                 self._take_back(claims[:done], run, now)
+                for each in claims:
+                    self._database.execute(_SUPPRESS, (now, each.id))
                 return False
-            self._database.execute(_BEGIN_ATTEMPT, (claim.id, claim.number, run, now))
         return True
-
-    def _suppress(self, claim: Claim, now: float) -> bool:
-        return self._database.execute(_SUPPRESS, (now, claim.id)).rowcount == 1
 
     def _take_back(self, claims: Sequence[Claim], run: str, now: float) -> None:
         # Still inside the uncommitted transaction: for everybody else these
@@ -141,9 +139,6 @@ class Deliveries:
                 " WHERE id = ? AND run = ?",
                 (claim.number - 1, now, claim.id, run),
             )
-            self._database.execute(
-                "DELETE FROM attempt WHERE delivery = ? AND number = ?", (claim.id, claim.number)
-            )
 
     def record(
         self,
@@ -153,12 +148,15 @@ class Deliveries:
         run: str,
         reply: str,
         now: float,
+        started_at: float | None = None,
         provider_id: str | None = None,
         next_attempt_at: float = 0,
     ) -> bool:
         """Note an outcome: ``step`` is ACCEPT, REJECT, DEFER or DOUBT.
 
         A late acceptance upgrades a row that was put in doubt meanwhile.
+        ``started_at`` is the time of the write-ahead; None where it was refused
+        before that.
 
         Returns:
             Whether the row changed; False when this run had lost it.
@@ -172,8 +170,9 @@ class Deliveries:
                 _EVIDENCE, (now, reply, provider_id, claim.id)
             ).rowcount
         if changed:
+            started_at = now if started_at is None else started_at
             self._database.execute(
-                _END_ATTEMPT, (claim.id, claim.number, run, now, now, str(step), reply)
+                _ATTEMPT, (claim.id, claim.number, run, started_at, now, step, reply)
             )
         return bool(changed)
 
@@ -192,6 +191,7 @@ class Deliveries:
             How many are newly in doubt.
         """
         orphans = TRANSITIONS[Step.ORPHAN]
+        self._database.execute(_ORPHANED_ATTEMPTS, (campaign, State.ATTEMPTING))
         self._database.execute(
             "UPDATE delivery SET state = ?, run = NULL, changed_at = ?"
             " WHERE campaign = ? AND state = ?",
