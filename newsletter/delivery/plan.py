@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from newsletter.addresses import Address
+from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Roster
 from newsletter.message.model import Recipient
 
@@ -93,7 +94,7 @@ def make_plan(
             recipient = Recipient(
                 address=subscriber.address,
                 name=subscriber.name,
-                language=_edition_for(subscriber.language, languages, default_language),
+                language=edition_for(subscriber.language, languages, default_language),
                 fields=subscriber.fields,
             )
             recipients.append(Planned(recipient, address_tag))
@@ -103,10 +104,3 @@ def make_plan(
         recipients=tuple(recipients),
         excluded={reason: count for reason, count in excluded.items() if count},
     )
-
-
-def _edition_for(wanted: str | None, languages: Collection[str], default: str) -> str:
-    if wanted is None:
-        return default
-    base = wanted.split("-", 1)[0]
-    return next((name for name in (wanted, base) if name in languages), default)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from newsletter.addresses import Address
+from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Roster, Subscriber
 from newsletter.message.model import Recipient
 
@@ -52,12 +53,6 @@ def sample_readers(
         readers.append(Reader("longest", f"Longest name · {longest.name}", longest))
     nothing = Recipient(_NOBODY, "", default, dict.fromkeys(fields, ""))
     return (*readers, Reader("empty", "Empty name", nothing))
-
-
-def edition_for(wanted: str | None, languages: Collection[str], default: str) -> str:
-    """The language of the edition that a reader gets: their own, its base, or the default."""
-    base = (wanted or "").split("-", maxsplit=1)[0]
-    return next((name for name in (wanted, base) if name in languages and name), default)
 
 
 def _varied(subscribers: Sequence[Subscriber]) -> Sequence[Subscriber]:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from newsletter.addresses import Address
+from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Roster, Subscriber
-from newsletter.preview.readers import MOST_READERS, edition_for, sample_readers
+from newsletter.preview.readers import MOST_READERS, sample_readers
 
 
 def roster(*people: tuple[str, str | None]) -> Roster:
