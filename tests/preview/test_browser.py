@@ -191,6 +191,16 @@ def test_both_widths_follow_each_other_to_the_same_story(page: Page) -> None:
     expect(phone(page).get_by_role("heading", name=name)).to_be_in_viewport()
 
 
+def test_taking_the_pictures_away_keeps_the_story(page: Page) -> None:
+    name = "Veracruz, where the press lives in fear"
+    heading = desktop(page).get_by_role("heading", name=name)
+    heading.evaluate("heading => heading.scrollIntoView({ block: 'center' })")
+    expect(phone(page).get_by_role("heading", name=name)).to_be_in_viewport()
+    choose(page, "images", "off")
+    expect(page.locator("#frame-phone")).to_have_attribute("src", re.compile("images=off"))
+    expect(heading).to_be_in_viewport()
+
+
 def test_an_error_shows_a_bar_with_file_and_line_above_the_last_good_mail(
     page: Page, served: Served
 ) -> None:

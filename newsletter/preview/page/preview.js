@@ -169,7 +169,7 @@ function showFrames() {
     frame.style.colorScheme = ui.scheme;
     const address = "/mail?" + query;
     if (frame.getAttribute("src") === address) continue;
-    frame.dataset.top = String(frame.contentWindow?.scrollY || 0);
+    if (frame.contentDocument?.body) places.set(frame, placeOf(frame));
     frame.src = address;
   }
 }
@@ -179,10 +179,11 @@ function framed(frame) {
   if (!page?.body) return;
   // A scroll bar would take its width from the mail's, and a phone has none.
   page.documentElement.style.scrollbarWidth = "none";
-  frame.contentWindow.scrollTo(0, Number(frame.dataset.top || 0));
+  if (places.has(frame)) moveTo(frame, places.get(frame));
   page.addEventListener("scroll", () => followScroll(frame), { passive: true });
 }
 
+const places = new Map();
 let leader = null;
 let leaderEnds = 0;
 
@@ -193,13 +194,22 @@ function followScroll(frame) {
   leader = frame;
   leaderEnds = now + 150;
   const other = frames.find((each) => each !== frame);
-  const from = stops(frame), to = stops(other);
-  if (ui.width !== "both" || from.length !== to.length) return;
+  if (ui.width === "both" && other.contentDocument?.body) moveTo(other, placeOf(frame));
+}
+
+// A place is told by the heading above it and the part of the way to the next one, so that
+// it means the same at another width, without pictures, and after the story grew.
+function placeOf(frame) {
+  const from = stops(frame);
   const top = frame.contentWindow.scrollY;
-  let index = from.findLastIndex((stop) => stop <= top);
-  index = Math.min(Math.max(index, 0), from.length - 2);
-  const part = (top - from[index]) / Math.max(1, from[index + 1] - from[index]);
-  other.contentWindow.scrollTo(0, to[index] + part * (to[index + 1] - to[index]));
+  const index = Math.max(0, Math.min(from.findLastIndex((stop) => stop <= top), from.length - 2));
+  return { index, part: (top - from[index]) / Math.max(1, from[index + 1] - from[index]) };
+}
+
+function moveTo(frame, { index, part }) {
+  const to = stops(frame);
+  const at = Math.min(index, to.length - 2);
+  frame.contentWindow.scrollTo(0, to[at] + part * (to[at + 1] - to[at]));
 }
 
 function headings(frame) {
