@@ -16,6 +16,11 @@ _SCRIPTS = frozenset({"javascript", "vbscript", "data", "file", "blob"})
 _LOOKS_LIKE_HOST = re.compile(
     r"(?:https?://)?(?P<host>(?:[\w-]+\.)+[^\W\d_]{2,24})(?::\d+)?(?:[/?#]\S*)?\Z", re.IGNORECASE
 )
+_FILE_KINDS = frozenset(
+    {"csv", "doc", "docx", "epub", "html", "jpeg", "jpg", "js", "mp3", "mp4", "odt", "pdf"}
+    | {"php", "png", "ppt", "pptx", "rtf", "txt", "xls", "xlsx", "xml"}
+)
+"""What ends the name of a file, not of a site."""
 _GENERIC = frozenset(
     words(text)
     for text in (
@@ -123,8 +128,9 @@ def link_host(specimen: Specimen) -> Iterator[Flaw]:
         shown = _LOOKS_LIKE_HOST.match(anchor.text)
         if shown is None or _scheme(anchor.href) not in {"http", "https"}:
             continue
+        host = shown["host"].lower()
         target = urllib.parse.urlsplit(anchor.href).hostname or ""
-        if _related(shown["host"].lower(), target):
+        if host.rpartition(".")[2] in _FILE_KINDS or _related(host, target):
             continue
         yield _flaw(
             specimen,

@@ -251,6 +251,18 @@ def test_arabic_must_run_from_right_to_left(folder: Path) -> None:
     assert () == letter.seeded("html", 'dir="ltr"', 'dir="rtl"').findings(folder)
 
 
+def test_the_name_of_a_file_is_no_address_of_a_site(folder: Path) -> None:
+    letter = Letter().seeded("everywhere", "The programme as PDF", "programme.pdf")
+    assert () == letter.findings(folder)
+
+
+def test_bold_letters_inside_a_word_are_no_difference(folder: Path) -> None:
+    letter = Letter().seeded("everywhere", "Hamburg welcomed a writer", "**H**amburg met a writer")
+    letter = letter.seeded("html", "**H**amburg", "<strong>H</strong>amburg")
+    letter = letter.seeded("text", "**H**amburg", "*H*amburg")
+    assert () == letter.findings(folder)
+
+
 def test_chinese_text_may_be_wrapped_anywhere(folder: Path) -> None:
     letter = Letter().seeded("everywhere", "Hamburg welcomed a writer", "汉堡欢迎一位作家")
     wrapped = letter.seeded("text", "汉堡欢迎一位作家", "汉堡欢迎\n一位作家")
