@@ -39,6 +39,8 @@ from newsletter.transports.protocol import (
 
 _REFUSALS_IN_A_ROW = 20
 """So many refusals with no acceptance between them are the relay's word about us."""
+_LOOK_AGAIN_S = 0.2
+"""How long a stop may go unnoticed by a worker that waits for others."""
 
 
 class Composes(Protocol):
@@ -99,7 +101,11 @@ class Run:
         self._pace = Pace(limits.rate_per_second, clock)
         self._stopping = threading.Event()
         self._failure: NewsletterError | None = None
+        self._unreachable: TransportStopped | None = None
         self._failure_lock = threading.Lock()
+        self._turn = threading.Condition()
+        self._holders = 0
+        self._returns = 0
         self._refusals = 0
         self._started: dict[int, float] = {}
 
@@ -132,33 +138,37 @@ class Run:
         writer.close()
         if writer.failed is not None:
             raise writer.failed
-        if self._failure is not None and self._something_is_due():
+        self._give_up()
+        # That some connection was not to be had matters only if others left work undone.
+        if self._failure is None and self._ledger.campaigns.tally(self._campaign).open:
+            self._failure = self._unreachable
+        if self._failure is not None:
             raise self._failure
-
-    def _something_is_due(self) -> bool:
-        tally = self._ledger.campaigns.tally(self._campaign)
-        return tally.open > 0
 
     def _settle_leftovers(self) -> None:
         now = self._now()
         with self._ledger.transaction():
             self._ledger.deliveries.recover(self._campaign.id, now=now)
+            self._ledger.deliveries.suppress(self._campaign.id, now=now)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        with self._ledger.transaction():
             self._ledger.deliveries.expire(
-                self._campaign.id, older_than=now - self._limits.retry_for_s, now=now
+                self._campaign.id, retry_for_s=self._limits.retry_for_s, now=self._now()
             )
 
     def _work(self, writer: Writer) -> None:
-        session = self._transport.open()
         try:
-            while not self.stopping:
-                claims = self._claim(writer)
-                if not claims:
-                    return
-                self._hand_over(session, claims, writer)
+            session = self._transport.open()
+            try:
+                self._work_off(session, writer)
+            finally:
+                session.close()
         except TransportStopped as error:
             # This connection is not to be had; others may still do the work,
             # for example where the relay allows fewer of them.
-            self._remember(error)
+            self._unreachable = error
         except NewsletterError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a dead worker must stop the run and say so
@@ -169,30 +179,57 @@ class Run:
                     next="Nobody was lost; please report this, then run “newsletter resume”.",
                 )
             )
-        finally:
-            session.close()
+
+    def _work_off(self, session: Session, writer: Writer) -> None:
+        while not self.stopping:
+            returns = self._returns
+            claims = self._claim(writer)
+            if claims:
+                self._hand_over(session, claims, writer)
+            elif not self._returned_since(returns):
+                return
+
+    def _returned_since(self, returns: int) -> bool:
+        """Whether claims came back to the queue; waits while others hold some.
+
+        Else a worker whose connection is refused late would return its claims
+        to a queue that nobody works off any more.
+        """
+        with self._turn:
+            while self._holders and self._returns == returns and not self.stopping:
+                self._turn.wait(_LOOK_AGAIN_S)
+            return self._returns != returns
 
     def _claim(self, writer: Writer) -> list[Claim]:
         count = min(self._limits.batch, self._transport.batch_size)
         if self._pace.limited:
             # Leave is taken for whole batches, so at a low rate batches are small.
             count = max(1, min(count, int(self._limits.rate_per_second / self._limits.connections)))
-        claims = writer.submit(
-            lambda: self._ledger.deliveries.claim(
-                self._campaign.id, run=self._run_id, count=count, now=self._now()
-            )
-        ).wait()
-        self._pace.take(len(claims))
+        return writer.submit(lambda: self._take(count)).wait()
+
+    def _take(self, count: int) -> list[Claim]:
+        """Claim; on the writer's thread, so that whoever claims later sees who holds some."""
+        claims = self._ledger.deliveries.claim(
+            self._campaign.id, run=self._run_id, count=count, now=self._now()
+        )
+        if claims:
+            with self._turn:
+                self._holders += 1
         return claims
 
     def _hand_over(self, session: Session, claims: Sequence[Claim], writer: Writer) -> None:
         journal = _Journal(self, writer, claims)
         try:
-            messages = list(self._composed(claims, journal))
+            self._pace.take(len(claims))
+            messages = [] if self.stopping else list(self._composed(claims, journal))
             if messages:
                 session.deliver(messages, journal)
         finally:
-            journal.settle()
+            returned = journal.settle()
+            with self._turn:
+                self._holders -= 1
+                self._returns += returned
+                self._turn.notify_all()
 
     def _composed(self, claims: Iterable[Claim], journal: _Journal) -> Iterable[Message]:
         for claim in claims:
@@ -227,7 +264,7 @@ class Run:
             case _:
                 # The letter or the account was refused, not this person: they
                 # are due again as soon as somebody has mended it.
-                return record(Step.DEFER, reply=outcome.reply, next_attempt_at=now)
+                return record(Step.DEFER, reply=outcome.reply, next_attempt_at=now, theirs=False)
 
     def return_unreported(self, claims: Sequence[Claim]) -> None:
         """Settle what a transport took and said nothing of; on the writer's thread."""
@@ -253,7 +290,7 @@ class Run:
                     f"{_REFUSALS_IN_A_ROW} recipients in a row were refused, the last with: "
                     f"{_words(outcome)}",
                     next="The relay probably refuses us, not them. Ask who runs it, then run "
-                    "“newsletter resume”.",
+                    "“newsletter resume” for the others and “newsletter send” for those refused.",
                 )
             )
         self._on_outcome(outcome)
@@ -277,14 +314,11 @@ class Run:
         return True
 
     def _fail(self, error: NewsletterError) -> None:
-        self._remember(error)
-        self._stopping.set()
-
-    def _remember(self, error: NewsletterError) -> None:
         with self._failure_lock:
             # The ledger's trouble matters more: it is why the transport was stopped.
             if self._failure is None or isinstance(error, LedgerRefused):
                 self._failure = error
+        self._stopping.set()
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -303,11 +337,16 @@ class _Journal:
         """Remember whose message it is."""
         self._by_message[message.message_id] = claim
 
-    def settle(self) -> None:
-        """Nothing more comes: return to the queue what was never attempted."""
+    def settle(self) -> bool:
+        """Nothing more comes: return to the queue what was never attempted.
+
+        Returns:
+            Whether there was anything to return.
+        """
         left = tuple(self._left.values())
         if left:
             self._writer.note(lambda: self._run.return_unreported(left))
+        return bool(left)
 
     def attempt(self, messages: Sequence[Message]) -> Pending[bool]:
         """See :class:`newsletter.transports.protocol.Journal`."""

@@ -4,12 +4,20 @@ from pathlib import Path
 
 import pytest
 from newsletter.addresses import Address
+from newsletter.clock import Clock
+from newsletter.config import ListIdentity, Sender
+from newsletter.delivery.dispatch import Composes, Limits, Run
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.plan import Plan, Planned
+from newsletter.delivery.states import State
+from newsletter.message.compose import Composer
+from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
 from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot
+from newsletter.testing import FrozenClock
+from newsletter.transports.protocol import Outcome, Transport
 
 NOW = datetime(2017, 3, 31, 9, 0, tzinfo=UTC)
 T = NOW.timestamp()
@@ -63,3 +71,56 @@ def freeze(ledger: Ledger) -> Freeze:
         )
 
     return freeze_
+
+
+LIMITS = Limits(connections=3, batch=4, rate_per_second=0, retry_for_s=86400)
+
+
+@pytest.fixture(scope="session")
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Composes:
+    keys = KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "newsletter.key")
+    composer = Composer(
+        EDITION,
+        sender=Sender(name="News", address="news@news.example"),
+        list_identity=ListIdentity(
+            id="news.example", name="News", unsubscribe_url="https://news.example/u/{token}"
+        ),
+        archive_url=None,
+        campaign_id="2017-03.1",
+        keys=keys,
+    )
+    return composer.compose
+
+
+Begin = Callable[..., Run]
+
+
+@pytest.fixture
+def begin(ledger: Ledger, compose: Composes) -> Begin:
+    def begin_(
+        campaign: Campaign,
+        transport: Transport,
+        *,
+        clock: Clock | None = None,
+        limits: Limits = LIMITS,
+        compose_: Composes = compose,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
+    ) -> Run:
+        return Run(
+            ledger,
+            campaign,
+            compose=compose_,
+            transport=transport,
+            limits=limits,
+            clock=clock or FrozenClock(NOW),
+            run_id="run-1",
+            on_outcome=on_outcome,
+        )
+
+    return begin_
+
+
+def counts(ledger: Ledger, campaign: Campaign) -> dict[State, int]:
+    tally = ledger.campaigns.tally(campaign)
+    assert tally.adds_up
+    return dict(tally.counts)

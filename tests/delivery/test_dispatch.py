@@ -1,84 +1,31 @@
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from newsletter.audience.suppression import Reason, Suppression
-from newsletter.config import ListIdentity, Sender
 from newsletter.delivery.dispatch import Composes, Limits, Run
 from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.states import State
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
-from newsletter.message.compose import Composer, Uncomposable
-from newsletter.message.keys import KeyRing
+from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import (
     Accepted,
     Deferred,
     InDoubt,
+    Journal,
     Outcome,
     Rejected,
     Scope,
+    Session,
 )
 
-from tests.delivery.conftest import EDITION, NOW, Freeze
-
-LIMITS = Limits(connections=3, batch=4, rate_per_second=0, retry_for_s=86400)
-
-
-@pytest.fixture(scope="module")
-def compose(tmp_path_factory: pytest.TempPathFactory) -> Composes:
-    keys = KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "newsletter.key")
-    composer = Composer(
-        EDITION,
-        sender=Sender(name="News", address="news@news.example"),
-        list_identity=ListIdentity(
-            id="news.example", name="News", unsubscribe_url="https://news.example/u/{token}"
-        ),
-        archive_url=None,
-        campaign_id="2017-03.1",
-        keys=keys,
-    )
-    return composer.compose
-
-
-Begin = Callable[..., Run]
-
-
-@pytest.fixture
-def begin(ledger: Ledger, compose: Composes) -> Begin:
-    def begin_(
-        campaign: Campaign,
-        transport: ScriptedTransport,
-        *,
-        clock: FrozenClock | None = None,
-        limits: Limits = LIMITS,
-        compose_: Composes = compose,
-        on_outcome: Callable[[Outcome], None] = lambda _: None,
-    ) -> Run:
-        return Run(
-            ledger,
-            campaign,
-            compose=compose_,
-            transport=transport,
-            limits=limits,
-            clock=clock or FrozenClock(NOW),
-            run_id="run-1",
-            on_outcome=on_outcome,
-        )
-
-    return begin_
-
-
-def counts(ledger: Ledger, campaign: Campaign) -> dict[State, int]:
-    tally = ledger.campaigns.tally(campaign)
-    assert tally.adds_up
-    return dict(tally.counts)
+from tests.delivery.conftest import LIMITS, NOW, Begin, Freeze, counts
 
 
 def test_everybody_gets_one_copy_over_several_sessions(
@@ -109,7 +56,11 @@ def by_number(answers: dict[int, Outcome]) -> Callable[[Message, int], Outcome]:
 
 def test_one_recipients_trouble_stays_theirs(ledger: Ledger, freeze: Freeze, begin: Begin) -> None:
     campaign = freeze(9)
-    answers: dict[int, Outcome] = {1: Rejected("550 no"), 2: Deferred("450 later"), 3: InDoubt("cut")}
+    answers: dict[int, Outcome] = {
+        1: Rejected("550 no"),
+        2: Deferred("450 later"),
+        3: InDoubt("cut"),
+    }
     begin(campaign, ScriptedTransport(by_number(answers))).execute()
     assert {
         State.ACCEPTED: 6,
@@ -346,3 +297,160 @@ def test_the_tables_hold_no_secret_and_the_attempts_no_address(
     connection.close()
     assert 2 == len(rows)
     assert not [row for row in rows if "reader" in repr(row)]
+
+
+def test_who_left_since_the_freeze_is_not_even_named_to_the_relay(
+    ledger: Ledger, freeze: Freeze, begin: Begin, compose: Composes
+) -> None:
+    campaign, composed = freeze(3), []
+
+    def watched(recipient: Recipient, *, date: datetime) -> Message:
+        composed.append(str(recipient.address))
+        return compose(recipient, date=date)
+
+    ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "page", NOW))
+    begin(campaign, ScriptedTransport(), compose_=watched).execute()
+    assert {State.ACCEPTED: 2, State.SUPPRESSED: 1} == counts(ledger, campaign)
+    assert ["reader1@example.org", "reader3@example.org"] == sorted(composed)
+
+
+def test_whoever_resumes_late_tries_everybody_once_more_before_giving_up(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign, clock = freeze(1), FrozenClock(NOW)
+    transport = ScriptedTransport(
+        lambda _, attempt: Deferred("450 greylisted") if attempt == 1 else Accepted("250 ok")
+    )
+    begin(campaign, transport, clock=clock).execute()
+    clock.advance(3 * 86400)
+    begin(campaign, transport, clock=clock).execute()
+    assert {State.ACCEPTED: 1} == counts(ledger, campaign)
+
+
+@pytest.mark.parametrize("scope", [Scope.ACCOUNT, Scope.CAMPAIGN])
+def test_a_refusal_of_letter_or_account_uses_up_nobodys_time_for_retries(
+    ledger: Ledger, freeze: Freeze, begin: Begin, scope: Scope
+) -> None:
+    campaign, clock = freeze(1), FrozenClock(NOW)
+    answers: dict[int, Outcome] = {
+        1: Rejected("550 5.1.8 sender", scope),
+        2: Deferred("450 greylisted"),
+    }
+    transport = ScriptedTransport(lambda _, attempt: answers.get(attempt, Accepted("250 ok")))
+    with pytest.raises(TransportStopped):
+        begin(campaign, transport, clock=clock).execute()
+    clock.advance(3 * 86400)
+    begin(campaign, transport, clock=clock).execute()
+    assert {State.DEFERRED: 1} == counts(ledger, campaign)
+    clock.advance(3600)
+    begin(campaign, transport, clock=clock).execute()
+    assert {State.ACCEPTED: 1} == counts(ledger, campaign)
+
+
+class OneIsRefusedLate:
+    """One connection is refused only when all that others could claim is done."""
+
+    name, batch_size = "scripted", 100
+
+    def __init__(self, others: int) -> None:
+        self.inner = ScriptedTransport(self._count)
+        self._others = others
+        self._done = threading.Event()
+        self._first = threading.Lock()
+
+    def _count(self, _message: Message, _attempt: int) -> Outcome:
+        if sum(self.inner.copies.values()) + 1 == self._others:
+            self._done.set()
+        return Accepted("250 ok")
+
+    def open(self) -> Session:
+        if self._first.acquire(blocking=False):
+            return _RefusedLate(self._done)
+        return self.inner.open()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class _RefusedLate:
+    def __init__(self, done: threading.Event) -> None:
+        self._done = done
+
+    def deliver(self, _messages: Sequence[Message], _journal: Journal) -> None:
+        assert self._done.wait(10)
+        raise TransportStopped("421 too many connections")
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_a_connection_that_was_refused_late_gives_back_is_sent_by_the_others(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(LIMITS.batch * 3)
+    transport = OneIsRefusedLate(LIMITS.batch * 2)
+    begin(campaign, transport).execute()
+    assert {State.ACCEPTED: LIMITS.batch * 3} == counts(ledger, campaign)
+    assert {1} == set(transport.inner.copies.values())
+
+
+def test_a_fault_at_the_very_end_is_told_although_nobody_waits(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    def broken(_outcome: Outcome) -> None:
+        raise ZeroDivisionError
+
+    campaign = freeze(1)
+    with pytest.raises(TransportStopped, match="fault of this program"):
+        begin(campaign, ScriptedTransport(), on_outcome=broken).execute()
+    assert {State.ACCEPTED: 1} == counts(ledger, campaign)
+
+
+def test_a_transport_that_cannot_be_opened_stops_the_run_and_says_so(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    class Closed:
+        name, batch_size = "closed", 100
+
+        def open(self) -> Session:
+            raise RuntimeError("no more files can be opened")
+
+        def close(self) -> None:
+            pass
+
+    campaign = freeze(2)
+    with pytest.raises(TransportStopped, match="no more files"):
+        begin(campaign, Closed()).execute()
+    assert {State.PENDING: 2} == counts(ledger, campaign)
+
+
+def test_two_senders_at_once_although_the_lock_was_removed_mail_nobody_twice(
+    ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin, compose: Composes
+) -> None:
+    campaign, transport = freeze(60), ScriptedTransport()
+    other = Ledger(ledger_path, key_check="k")
+    second = Run(
+        other,
+        campaign,
+        compose=compose,
+        transport=transport,
+        limits=LIMITS,
+        clock=FrozenClock(NOW),
+        run_id="run-2",
+        on_outcome=lambda _: None,
+    )
+    started = threading.Event()
+
+    def both(_outcome: Outcome) -> None:
+        if not started.is_set():
+            started.set()
+            thread.start()
+
+    thread = threading.Thread(target=second.execute)
+    begin(campaign, transport, on_outcome=both).execute()
+    thread.join(30)
+    other.close()
+    assert {1} == set(transport.copies.values())
+    found = counts(ledger, campaign)
+    assert {State.ACCEPTED, State.IN_DOUBT} >= set(found)
+    assert found.get(State.IN_DOUBT, 0) <= LIMITS.connections

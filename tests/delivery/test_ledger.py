@@ -213,3 +213,71 @@ def test_a_damaged_ledger_is_named_as_such(ledger_path: Path) -> None:
     with pytest.raises(LedgerRefused, match="damaged"), damaged.transaction():
         damaged.deliveries.claim("2017-03.1", run=RUN, count=500, now=T)
     damaged.close()
+
+
+def test_who_was_resent_has_the_whole_time_for_retries_again(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign, later = freeze(1), T + 5 * 86400
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+        ledger.deliveries.record(claim, Step.DOUBT, run=RUN, reply="cut", now=T)
+    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=later)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=later)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=later)
+        ledger.deliveries.record(claim, Step.DEFER, run=RUN, reply="450 greylisted", now=later)
+        assert 0 == ledger.deliveries.expire(campaign.id, retry_for_s=86400, now=later + 600)
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=later + 600)
+    assert 3 == claim.number
+
+
+def test_whose_claim_is_returned_is_due_at_once_also_when_the_clock_is_set_back(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        for claim in ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T):
+            ledger.deliveries.record(
+                claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=T + 300
+            )
+        released, _orphan = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T + 300)
+        ledger.deliveries.release([released], run=RUN, now=T + 300)
+        ledger.deliveries.recover(campaign.id, now=T + 300)
+    assert {State.PENDING: 2} == ledger.campaigns.tally(campaign).counts
+    with ledger.transaction():
+        assert 2 == len(ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T - 3600))
+
+
+def test_a_write_ahead_that_is_taken_back_begins_no_time_for_retries(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
+    ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    with ledger.transaction():
+        assert not ledger.deliveries.write_ahead(claims, run=RUN, now=T)
+        ledger.deliveries.release(claims, run=RUN, now=T)
+        (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T + 60)
+    assert (1, None) == (again.number, again.first_attempt_at)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("550 \ud800 half a letter", "550 � half a letter"),
+        ("550 \x1b[2J\r\nnothing to see", "550 �[2J��nothing to see"),
+        ("550 " + "x" * 500_000, "550 " + "x" * 996),
+    ],
+)
+def test_what_the_other_side_says_is_kept_as_far_as_it_can_be_shown(
+    ledger: Ledger, freeze: Freeze, said: str, kept: str
+) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        assert ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply=said, now=T)
+    (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
+    assert kept == held.reply

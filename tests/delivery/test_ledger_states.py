@@ -47,7 +47,7 @@ ACTIONS: dict[Step, Callable[[Ledger, Campaign], object]] = {
     Step.DEFER: _record(Step.DEFER),
     Step.DOUBT: _record(Step.DOUBT),
     Step.ORPHAN: lambda ledger, c: ledger.deliveries.recover(c.id, now=T),
-    Step.EXPIRE: lambda ledger, c: ledger.deliveries.expire(c.id, older_than=T, now=T),
+    Step.EXPIRE: lambda ledger, c: ledger.deliveries.expire(c.id, retry_for_s=9, now=T),
     Step.EVIDENCE: _record(Step.ACCEPT),
     Step.ASSUME: lambda ledger, c: ledger.deliveries.decide(1, Step.ASSUME, note="n", now=T),
     Step.RESEND: lambda ledger, c: ledger.deliveries.decide(1, Step.RESEND, note="n", now=T),

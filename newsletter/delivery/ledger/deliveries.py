@@ -19,6 +19,9 @@ from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.states import TRANSITIONS, State, Step, sources
 from newsletter.message.model import Recipient
 
+_LONGEST_REPLY = 1000
+"""Characters of a reply that are kept; a relay may send half a megabyte of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -60,26 +63,33 @@ _CLAIM = _step_sql(Step.CLAIM, ", run = ?, dated_at = COALESCE(dated_at, ?)", f"
     " RETURNING id, address, name, language, fields, attempts, dated_at, first_attempt_at"
 )
 _SUPPRESS = _step_sql(Step.SUPPRESS, "", f"id = ? AND {_LEFT}")
+_SUPPRESS_ALL = _step_sql(Step.SUPPRESS, "", f"campaign = ? AND {_LEFT}")
 _WRITE_AHEAD = _step_sql(
     Step.WRITE_AHEAD,
     ", attempts = ?, first_attempt_at = COALESCE(first_attempt_at, ?)",
     f"id = ? AND run = ? AND NOT {_LEFT}",
 )
-_RELEASE = _step_sql(Step.RELEASE, ", run = NULL", "id = ? AND run = ?")
+# What was due stays due, also when the clock is set back meanwhile.
+_RELEASE = _step_sql(Step.RELEASE, ", run = NULL, next_attempt_at = 0", "id = ? AND run = ?")
 _OUTCOMES = {
     step: _step_sql(
         step,
         ", attempts = ?, reply = ?, provider_id = ?, next_attempt_at = ?,"
-        " first_attempt_at = COALESCE(first_attempt_at, ?), run = NULL",
+        " first_attempt_at = ?, run = NULL",
         "id = ? AND run = ?",
     )
     for step in (Step.ACCEPT, Step.REJECT, Step.DEFER, Step.DOUBT)
 }
 _EVIDENCE = _step_sql(Step.EVIDENCE, ", reply = ?, provider_id = ?", "id = ?")
-_EXPIRE = _step_sql(Step.EXPIRE, "", "campaign = ? AND first_attempt_at < ?")
+# changed_at is the last attempt. Not the time of the run: whoever resumes a day
+# late would give up readers who were tried only once.
+_EXPIRE = _step_sql(Step.EXPIRE, "", "campaign = ? AND changed_at - first_attempt_at >= ?")
 _BY_HAND = {
     Step.ASSUME: _step_sql(Step.ASSUME, ", reply = ?", "id = ?"),
-    Step.RESEND: _step_sql(Step.RESEND, ", reply = ?, next_attempt_at = 0", "id = ?"),
+    # The time for retries begins anew: it was over long ago, as a rule.
+    Step.RESEND: _step_sql(
+        Step.RESEND, ", reply = ?, next_attempt_at = 0, first_attempt_at = NULL", "id = ?"
+    ),
 }
 _ATTEMPT = (
     "INSERT INTO attempt (delivery, number, run, started_at, ended_at, outcome, reply)"
@@ -135,9 +145,9 @@ class Deliveries:
         # rows were never attempting, so this is no step of the state table.
         for claim in claims:
             self._database.execute(
-                "UPDATE delivery SET state = 'claimed', attempts = ?, changed_at = ?"
-                " WHERE id = ? AND run = ?",
-                (claim.number - 1, now, claim.id, run),
+                "UPDATE delivery SET state = 'claimed', attempts = ?, first_attempt_at = ?,"
+                " changed_at = ? WHERE id = ? AND run = ?",
+                (claim.number - 1, claim.first_attempt_at, now, claim.id, run),
             )
 
     def record(
@@ -151,26 +161,32 @@ class Deliveries:
         started_at: float | None = None,
         provider_id: str | None = None,
         next_attempt_at: float = 0,
+        theirs: bool = True,
     ) -> bool:
         """Note an outcome: ``step`` is ACCEPT, REJECT, DEFER or DOUBT.
 
         A late acceptance upgrades a row that was put in doubt meanwhile.
         ``started_at`` is the time of the write-ahead; None where it was refused
-        before that.
+        before that. Where the outcome is not ``theirs``, but the letter's or the
+        account's, their time for retries does not begin.
 
         Returns:
             Whether the row changed; False when this run had lost it.
         """
+        reply = _storable(reply)
+        started_at = now if started_at is None else started_at
+        began_at = claim.first_attempt_at
+        if began_at is None and theirs:
+            began_at = started_at
         changed = self._database.execute(
             _OUTCOMES[step],
-            (now, claim.number, reply, provider_id, next_attempt_at, now, claim.id, run),
+            (now, claim.number, reply, provider_id, next_attempt_at, began_at, claim.id, run),
         ).rowcount
         if changed == 0 and step is Step.ACCEPT:
             changed = self._database.execute(
                 _EVIDENCE, (now, reply, provider_id, claim.id)
             ).rowcount
         if changed:
-            started_at = now if started_at is None else started_at
             self._database.execute(
                 _ATTEMPT, (claim.id, claim.number, run, started_at, now, step, reply)
             )
@@ -193,7 +209,7 @@ class Deliveries:
         orphans = TRANSITIONS[Step.ORPHAN]
         self._database.execute(_ORPHANED_ATTEMPTS, (campaign, State.ATTEMPTING))
         self._database.execute(
-            "UPDATE delivery SET state = ?, run = NULL, changed_at = ?"
+            "UPDATE delivery SET state = ?, run = NULL, next_attempt_at = 0, changed_at = ?"
             " WHERE campaign = ? AND state = ?",
             (orphans[State.CLAIMED], now, campaign, State.CLAIMED),
         )
@@ -209,9 +225,17 @@ class Deliveries:
             ),
         ).rowcount
 
-    def expire(self, campaign: str, *, older_than: float, now: float) -> int:
-        """Give up those whose first attempt was before ``older_than``."""
-        return self._database.execute(_EXPIRE, (now, campaign, older_than)).rowcount
+    def suppress(self, campaign: str, *, now: float) -> int:
+        """Take those who left since the freeze out of the queue, before a run begins.
+
+        Each write-ahead asks again; but then the relay has heard of them, and
+        to withhold a letter costs the connection.
+        """
+        return self._database.execute(_SUPPRESS_ALL, (now, campaign)).rowcount
+
+    def expire(self, campaign: str, *, retry_for_s: float, now: float) -> int:
+        """Give up those who were still put off ``retry_for_s`` after their first attempt."""
+        return self._database.execute(_EXPIRE, (now, campaign, retry_for_s)).rowcount
 
     def decide(self, delivery: int, step: Step, *, note: str, now: float) -> bool:
         """A person settles a doubt: ASSUME it arrived, or RESEND it.
@@ -259,6 +283,18 @@ def _claim(row: tuple[Any, ...]) -> Claim:
         date=datetime.fromtimestamp(row[6], UTC),
         first_attempt_at=row[7],
     )
+
+
+def _storable(reply: str) -> str:
+    """The other side's words as far as they are worth keeping, without control characters.
+
+    Half a surrogate pair, which JSON can carry, would stop the ledger, and an
+    escape sequence would play with the terminal that shows it.
+    """
+    if len(reply) <= _LONGEST_REPLY and reply.isprintable():
+        return reply
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}"
+                   for char in reply[:_LONGEST_REPLY])  # fmt: skip
 
 
 def _held(row: tuple[Any, ...]) -> Held:
