@@ -31,11 +31,17 @@ def sender_lock(path: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise LedgerRefused(
                 "Another send is running here; two at once could mail people twice.",
                 where=Where(path),
                 next="Watch it with “newsletter status”, or stop it with Ctrl-C in its window.",
+            ) from None
+        except OSError as error:
+            raise LedgerRefused(
+                f"This disk cannot keep two sends apart: {error.strerror}.",
+                where=Where(path),
+                next="Keep the newsletter's folder on a disk of this machine, not on the network.",
             ) from None
         yield
     finally:

@@ -104,18 +104,20 @@ class Writer:
 
         After a failure the records that were lost with it are tried once more:
         a disk may have room again, and each that succeeds is one doubt less.
-
-        Raises:
-            LedgerRefused: something could not be written; the rows concerned
-                are in doubt at the next start, never attempted again.
+        The rows of the others are in doubt at the next start, never attempted
+        again; :attr:`failed` tells why.
         """
         self._queue.put(None)
         self._thread.join()
-        if self._failed is None:
-            return
-        with self._ledger.transaction():
-            for note in self._lost:
-                note.run()
+        for note in self._lost:
+            try:
+                # Each on its own: one that cannot be written must not take others along.
+                with self._ledger.transaction():
+                    note.run()
+            except LedgerRefused:
+                return
+            except Exception:  # noqa: BLE001, S112 - the fault that `failed` tells already
+                continue
 
     def _loop(self) -> None:
         while True:

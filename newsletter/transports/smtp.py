@@ -236,6 +236,9 @@ class SmtpSession:
             return InDoubt(f"No answer to the end of the message. {error}"), False
         if reply.positive:
             return Accepted(str(reply)), True
+        if reply.code < 400:
+            # Neither yes nor no: the two sides are no longer talking about the same thing.
+            return InDoubt(f"The answer to the end of the message was {reply}"), False
         return refusal(reply, of_letter=False), reply.code != 421
 
     def _lost(self, letter: _Letter, why: str, waiting: deque[Message], journal: Journal) -> None:

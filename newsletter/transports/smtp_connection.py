@@ -111,6 +111,13 @@ class Connection:
             return
         try:
             self._smtp.login(user, password)
+        except UnicodeError:
+            # Its text would show a letter of the password.
+            raise TransportStopped(
+                "User name and password must be ASCII; the login cannot carry other letters.",
+                where=self._place(),
+                next=f"Ask who runs the relay for another password. {_RESUME}",
+            ) from None
         except smtplib.SMTPAuthenticationError as error:
             wrong = error.smtp_code == 535
             raise TransportStopped(
