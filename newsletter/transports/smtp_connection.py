@@ -17,6 +17,8 @@ from newsletter.errors import TransportStopped, Where
 from newsletter.transports.smtp_reply import Reply, ReplyError, read_reply
 
 _GOODBYE_S = 5
+_MOST_PIECES = 1000
+"""The kernel takes 1,024 (IOV_MAX) in one call."""
 _RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
 
 
@@ -147,7 +149,7 @@ class Connection:
         Raises:
             OSError: the connection broke, or took too long.
         """
-        if len(pieces) == 1 or isinstance(self._sock, ssl.SSLSocket):
+        if not 1 < len(pieces) <= _MOST_PIECES or isinstance(self._sock, ssl.SSLSocket):
             self._sock.sendall(b"".join(pieces))
             return
         sent = self._sock.sendmsg(pieces)

@@ -150,7 +150,7 @@ def test_no_answer_to_the_dot_in_time_is_a_doubt(harness: SmtpHarness) -> None:
     assert isinstance(found[1], Accepted)
 
 
-@pytest.mark.parametrize("garbage", [b"hello", b"25", b"999 what", b"\xff\xfe"])
+@pytest.mark.parametrize("garbage", [b"hello", b"25", b"999 what", b"\xff\xfe", b"354 go on"])
 def test_garbage_after_the_dot_is_a_doubt(harness: SmtpHarness, garbage: bytes) -> None:
     found, _ = outcomes(harness, "dot", once(garbage))
     assert isinstance(found[0], InDoubt)
@@ -418,6 +418,29 @@ def test_a_wrong_password_is_named_and_not_shown(harness: SmtpHarness) -> None:
     assert stopped is not None
     assert "user name and password" in stopped.what
     assert "my-secret-guess" not in str(stopped)
+
+
+def test_a_password_that_no_login_carries_is_named_and_not_shown(harness: SmtpHarness) -> None:
+    harness.server.login = ("user", "right")
+    harness.password = "geheimnisvoll-ß"
+    _, stopped = deliver(harness, letters(ANNA))
+    assert stopped is not None
+    assert "ASCII" in stopped.what
+    assert not [part for part in ("geheim", "ß", "xdf", "position") if part in str(stopped)]
+
+
+def test_a_letter_in_more_pieces_than_one_write_takes_arrives_whole(harness: SmtpHarness) -> None:
+    class Pieces(FakeMessage):
+        def as_wire(self) -> list[bytes]:
+            whole = self.as_bytes()
+            return [whole[at : at + 1] for at in range(len(whole))]
+
+    message = Pieces(Address.parse(ANNA), "Good morning.\n" * 200)
+    journal, stopped = deliver(harness, [message])
+    assert stopped is None
+    assert isinstance(journal.outcome(message), Accepted)
+    (mail,) = harness.server.accepted
+    assert message.as_bytes() == mail.content
 
 
 def test_a_login_that_is_put_off_is_no_wrong_password(harness: SmtpHarness) -> None:
