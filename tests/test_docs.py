@@ -1,0 +1,337 @@
+"""The documentation is complete and true: it is held against the code, and its commands run."""
+
+import email
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import typing
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.core
+import typer.main
+from newsletter.cli.app import app
+from newsletter.config import PrivateKey, Secret, Settings
+from newsletter.delivery.states import TRANSITIONS, State, Step
+from newsletter.errors import ExitCode
+from newsletter.model import Link
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from tests.support.project import Project
+from tests.support.tools import ROOT
+from tests.test_architecture import ARROWS, BASE
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^ *```(?P<kind>\w*)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def sections(text: str) -> dict[str, str]:
+    """What stands below each heading, up to the next one."""
+    _, *parts = HEADING.split(FENCE.sub("", text))
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all table rows, without headers and rules."""
+    lines = text.splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for number, line in enumerate(lines)
+        if line.startswith("|")
+        and not re.match(r"\|[ |-]+$", line)
+        and not re.match(r"\|[ |-]+$", lines[number + 1] if number + 1 < len(lines) else "")
+    ]
+
+
+def blocks(text: str, kind: str, *, after: str = "") -> list[str]:
+    """The fenced blocks of a kind, or those with the comment ``<!-- after -->`` above them."""
+    mark = f"<!-- {after} -->\n"
+    return [
+        found["body"]
+        for found in FENCE.finditer(text)
+        if found["kind"] == kind and (not after or text[: found.start()].endswith(mark))
+    ]
+
+
+# Commands
+
+
+def leaves(
+    group: typer.core.TyperGroup, *above: str
+) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    for name, command in group.commands.items():
+        if isinstance(command, typer.core.TyperGroup):
+            yield from leaves(command, *above, name)
+        else:
+            assert isinstance(command, typer.core.TyperCommand)
+            yield " ".join((*above, name)), command
+
+
+def program() -> typer.core.TyperGroup:
+    command = typer.main.get_command(app)
+    assert isinstance(command, typer.core.TyperGroup)
+    return command
+
+
+COMMANDS = dict(leaves(program()))
+
+
+def heading_of(name: str) -> str:
+    words = ["newsletter", name]
+    for parameter in COMMANDS[name].params:
+        if parameter.param_type_name == "argument":
+            word = str(parameter.name).upper() + ("…" if parameter.nargs == -1 else "")
+            words.append(word if parameter.required else f"[{word}]")
+    return " ".join(words)
+
+
+def parse(line: str) -> None:
+    """Let the command line read ``line`` without running it.
+
+    Raises:
+        typer.BadParameter or its kind: there is no such command or option.
+    """
+    words = shlex.split(line, comments=True)[1:]
+    name = next((n for n in (" ".join(words[:2]), words[0]) if n in COMMANDS), None)
+    assert name, f"there is no command “{line}”"
+    COMMANDS[name].make_context(name, words[len(name.split()) :])
+
+
+def test_commands_md_has_a_section_for_every_command_and_no_other() -> None:
+    headings = [name for name in sections(page("docs/commands.md")) if name.startswith("newsl")]
+    assert sorted(map(heading_of, COMMANDS)) == sorted(headings)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_md_lists_exactly_the_options_of(name: str) -> None:
+    section = sections(page("docs/commands.md"))[heading_of(name)]
+    documented = {o for row in rows(section) for o in re.findall(r"`(-[-\w]+)`", row[0])}
+    options = [p for p in COMMANDS[name].params if p.param_type_name == "option"]
+    assert {word for p in options for word in (*p.opts, *p.secondary_opts)} == documented
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_and_commands_md_show_an_example_that_the_program_understands(name: str) -> None:
+    found = re.search(
+        rf"^Example: (newsletter {name}\b.*)$", COMMANDS[name].help or "", re.MULTILINE
+    )
+    assert found
+    parse(found[1])
+    examples = "\n".join(blocks(page("docs/commands.md"), "sh"))
+    assert re.search(rf"^newsletter {name}\b", examples, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_every_command_in_a_page_is_one_that_exists(path: Path) -> None:
+    for block in blocks(path.read_text(encoding="utf-8"), "sh"):
+        for line in block.splitlines():
+            if line.startswith("newsletter "):
+                parse(line)
+
+
+def test_every_exit_code_is_documented() -> None:
+    table = rows(sections(page("docs/commands.md"))["Exit codes"])
+    assert [int(code) for code in ExitCode] == [int(row[0]) for row in table]
+
+
+def test_help_is_there_at_once_and_loads_no_engine() -> None:
+    heavy = {
+        "aiosmtpd", "babel", "jinja2", "lxml", "mjml", "premailer", "requests", "starlette",
+    }  # fmt: skip
+    script = (
+        "import sys, time, newsletter.cli.app as cli; cli.app(['--help'], standalone_mode=False);"
+        f"print(time.process_time(), *sorted({heavy} & sys.modules.keys()))"
+    )
+    done = run([sys.executable, "-c", script])
+    seconds, *loaded = done.splitlines()[-1].split()
+    assert [] == loaded
+    assert float(seconds) < 1
+
+
+# Settings
+
+
+def inner_models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from inner_models(inner)
+
+
+def tables_of_settings() -> dict[str, type[BaseModel]]:
+    """Heading in settings.md → the model it describes."""
+    shared = {Secret: "Secrets", PrivateKey: "Private keys", Link: "Links"}
+    found: dict[str, type[BaseModel]] = {"At the top": Settings}
+    for name, field in Settings.model_fields.items():
+        for table in inner_models(field.annotation):
+            found[f"[{name}]"] = table
+            for inner in table.model_fields.values():
+                found |= {shared.get(m, m.__name__): m for m in inner_models(inner.annotation)}
+    return found
+
+
+def default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    if field.default is None:
+        return "none"
+    if isinstance(field.default, int | float):
+        return f"`{field.default:g}`"
+    return "`[]`" if field.default == [] else f'`"{field.default}"`'
+
+
+@pytest.mark.parametrize(("heading", "model"), tables_of_settings().items())
+def test_settings_md_has_every_key_with_its_default_and_limits(
+    heading: str, model: type[BaseModel]
+) -> None:
+    table = rows(sections(page("docs/settings.md"))[heading])
+    fields = {
+        name: field
+        for name, field in model.model_fields.items()
+        if model is not Settings or not list(inner_models(field.annotation))
+    }
+    assert [f"`{name}`" for name in fields] == [row[0] for row in table]
+    for (_, default, meaning, _), field in zip(table, fields.values(), strict=True):
+        assert default_of(field) == default
+        for limit in field.metadata:
+            number = getattr(limit, "le", None)
+            assert number is None or f"{number:g}" in meaning
+
+
+@pytest.mark.parametrize("name", ["README", "docs/settings", "docs/providers", "docs/subscribers"])
+def test_every_settings_example_is_accepted(name: str) -> None:
+    examples = [tomllib.loads(block) for block in blocks(page(f"{name}.md"), "toml")]
+    assert examples
+    for example in examples:
+        base: dict[str, Any] = tomllib.loads(page("newsletter.toml"))
+        Settings.model_validate({**base, **example})
+
+
+# Ledger, dependencies, architecture
+
+
+def test_ledger_md_has_every_state() -> None:
+    states = [row[0] for row in rows(sections(page("docs/ledger.md"))["States"])]
+    assert [f"`{state}`" for state in State] == states
+
+
+def test_ledger_md_has_every_step_with_where_from_and_where_to() -> None:
+    documented: dict[Step, dict[State, State]] = defaultdict(dict)
+    for step, origins, target, _ in rows(sections(page("docs/ledger.md"))["Steps"]):
+        for origin in origins.split(", "):
+            documented[Step(step)][State(origin.strip("`"))] = State(target.strip("`"))
+    assert documented == TRANSITIONS
+
+
+def test_every_dependency_has_its_line_and_its_reason() -> None:
+    project = tomllib.loads(page("pyproject.toml"))
+    extras = project["project"]["optional-dependencies"]
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["build-system"]["requires"],
+        *(requirement for extra in extras.values() for requirement in extra),
+    ]
+    names = {re.split(r"[<>=!~;\[ ]", requirement)[0] for requirement in wanted}
+    names |= json.loads(page("package.json"))["devDependencies"].keys()
+    table = rows(page("docs/decisions/0002-dependencies.md"))
+    assert sorted(names) == sorted(name.strip("`") for name, _ in table)
+    assert all(reason for _, reason in table)
+
+
+def test_architecture_md_has_every_room() -> None:
+    table = rows(sections(page("docs/architecture.md"))["Rooms and arrows"])
+    rooms = {room for row in table for room in re.findall(r"`(\w+)/?`", row[0])}
+    assert BASE | ARROWS.keys() | {"cli"} == rooms
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_every_module_that_a_page_names_exists(path: Path) -> None:
+    modules = [name_of(p) for folder in ("newsletter", "tests") for p in (ROOT / folder).rglob("*")]
+    for name in re.findall(r"`([\w/]+\.py)`", path.read_text(encoding="utf-8")):
+        if name != "whose.py":  # the reader's own
+            assert [m for m in modules if f"/{m}".endswith(f"/{name}")], name
+
+
+# Links
+
+
+def anchors(text: str) -> set[str]:
+    headings = HEADING.findall(FENCE.sub("", text))
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    prose = FENCE.sub("", path.read_text(encoding="utf-8"))
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", prose):
+        if not target.startswith(("https://", "mailto:")):
+            file = (path.parent / target) if target else path
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), anchor
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = re.findall(r"\]\(([^)]+)\)", page("docs/README.md"))
+    there = {name_of(path) for path in PAGES if path.is_relative_to(ROOT / "docs")}
+    assert there - {"docs/README.md"} == {f"docs/{target}" for target in index}
+
+
+# README's walk
+
+
+def run(command: list[str], *, cwd: Path = ROOT, **environment: str) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    given = {"PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **given},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_the_five_minutes_of_the_readme_run_and_show_what_it_says(tmp_path: Path) -> None:
+    script = "\n".join(blocks(page("README.md"), "sh", after="walk"))
+    # Typed as it stands, but nobody is here to say yes.
+    script = re.sub(r"(?m)^newsletter send (?!.*--dry-run).*$", r"\g<0> --yes", script)
+    output = run(["bash", "-euo", "pipefail", "-c", script], HOME=str(tmp_path))
+    shown = "".join(blocks(page("README.md"), "text", after="shown")).splitlines()
+    assert shown
+    assert [] == [line for line in shown if line not in output]
+    mails = list((tmp_path / "our-newsletter" / "outbox" / "new").iterdir())
+    readers = {email.message_from_bytes(mail.read_bytes())["To"] for mail in mails}
+    assert 13 + 1 == len(readers) == len(mails), "one mail a reader, and the proof"
+
+
+def test_the_script_in_unsubscribe_md_tells_whose_token_it_is(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    project.run("render", "2017-04", "--out", "build", "--to", "reader1@readers.example")
+    mail = (project.folder / "build" / "2017-04.en.eml").read_bytes()
+    token = email.message_from_bytes(mail)["List-Unsubscribe"].strip("<>").rpartition("/")[2]
+    (script,) = blocks(page("docs/unsubscribe.md"), "python", after="tokens")
+    told = run([sys.executable, "-c", script, token, "nonsense"], cwd=project.folder)
+    assert ["reader1@readers.example", "not a token of ours"] == told.splitlines()
