@@ -12,7 +12,6 @@ import asyncio
 import itertools
 import os
 import re
-import socket
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +47,9 @@ class MailboxTransport:
                 (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise TransportStopped(
-                f"The mailbox folder cannot be created: {error.strerror}.", where=Where(folder)
+                f"The mailbox folder cannot be created: {error.strerror}.",
+                where=Where(folder),
+                next="If a file is in its place, move it away; else mind the folder's permissions.",
             ) from None
         self._server = _Server(_Maildir(folder, clock))
         settings = Smtp(
@@ -103,30 +104,29 @@ class _Server:
     """aiosmtpd on a free port of the loopback interface, in a thread of its own."""
 
     def __init__(self, handler: _Maildir) -> None:
-        self._handler = handler
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="mailbox", daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
         from aiosmtpd.smtp import SMTP
 
         def conversation() -> SMTP:
             return SMTP(
-                self._handler,
+                handler,
                 hostname="mailbox.localhost",
                 ident="newsletter mailbox",
                 enable_SMTPUTF8=True,
                 loop=self._loop,
             )
 
-        server = self._loop.run_until_complete(
-            self._loop.create_server(conversation, sock=self._socket)
+        self._loop = asyncio.new_event_loop()
+        # Before the thread starts: a stop that came while it was being set up would kill it.
+        self._server = self._loop.run_until_complete(
+            self._loop.create_server(conversation, "127.0.0.1", 0)
         )
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, name="mailbox", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
         self._loop.run_forever()
-        server.close()
+        self._server.close()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0))
