@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
 from newsletter import __version__
-from newsletter.cli import audience, looking, project, sending
+from newsletter.cli import account, audience, keys, looking, project, proof, sending
 from newsletter.cli.output import say_error
-from newsletter.errors import ExitCode, NewsletterError
+from newsletter.errors import NewsletterError, Where
 
 app = typer.Typer(
     name="newsletter",
@@ -39,30 +41,39 @@ def _options(
     """Options of the program itself."""
 
 
-app.command()(project.init)
-app.command()(project.new)
-app.command()(looking.preview)
-app.command()(looking.check)
-app.command()(looking.render)
-app.command()(sending.test)
-app.command()(sending.send)
-app.command()(sending.status)
-app.command()(sending.resume)
-app.command()(sending.resolve)
-app.add_typer(audience.suppress, name="suppress")
-app.add_typer(audience.subscribers, name="subscribers")
+_WRITE, _SEND, _KEEP = "Write and look", "Send and account", "List and keys"
+for _panel, _commands in (
+    (_WRITE, (project.init, project.new, looking.preview, looking.check, looking.render)),
+    (_SEND, (proof.test, sending.send, account.status, sending.resume, account.resolve)),
+):
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+app.add_typer(audience.subscribers, name="subscribers", rich_help_panel=_KEEP)
+app.add_typer(audience.suppress, name="suppress", rich_help_panel=_KEEP)
+app.add_typer(keys.keys, name="keys", rich_help_panel=_KEEP)
 
 
 def main() -> None:
     """Run the program; errors become sentences, never tracebacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows no curly quotes shows question marks instead of failing.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except NewsletterError as error:
         say_error(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output, such as `head`, has had enough.
-        sys.stderr.close()
-        sys.exit(ExitCode.DONE)
+    except Exception as fault:  # noqa: BLE001 - the last resort: whoever sends newsletters reads no traceback
+        say_error(_fault(fault))
+        sys.exit(1)
+
+
+def _fault(fault: Exception) -> NewsletterError:
+    """What to say when the program itself is wrong: enough to report it."""
+    frame = traceback.extract_tb(fault.__traceback__)[-1]
+    return NewsletterError(
+        f"This is a fault of the program: {type(fault).__name__}: {fault}",
+        where=Where(frame.filename, frame.lineno),
+        next="Please report this. What was recorded stays recorded; “newsletter status” shows it.",
+    )

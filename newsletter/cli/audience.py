@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.audience.suppression import Reason, Suppression
-from newsletter.cli.output import people, say, say_problems
+from newsletter.cli.output import count, people, say, say_problems, show_counts
+from newsletter.cli.recipients import parse_addresses
 from newsletter.cli.wiring import Project
-from newsletter.errors import ExitCode, InputError, Problem
+from newsletter.errors import ExitCode
+
+_REASONS = {
+    Reason.UNSUBSCRIBED: "left the list",
+    Reason.COMPLAINED: "called it spam",
+    Reason.BOUNCED: "cannot be reached",
+    Reason.MANUAL: "taken off by hand",
+}
 
 suppress = typer.Typer(help="Who must not be mailed, and why.", no_args_is_help=True)
 subscribers = typer.Typer(help="The list of subscribers.", no_args_is_help=True)
@@ -18,33 +27,29 @@ subscribers = typer.Typer(help="The list of subscribers.", no_args_is_help=True)
 
 @suppress.command("add")
 def add(
-    addresses: Annotated[list[str], typer.Argument(help="Addresses never to be mailed again.")],
+    addresses: Annotated[
+        list[str],
+        typer.Argument(metavar="ADDRESS...", help="Addresses never to be mailed again."),
+    ],
     reason: Annotated[Reason, typer.Option(help="Why.")] = Reason.MANUAL,
 ) -> None:
     """Never mail these addresses again. It cannot be taken back; it holds during a send.
 
     Example: newsletter suppress add anna@example.org --reason unsubscribed
     """
-    from newsletter.addresses import Address, AddressError
-
     project = Project.here()
-    parsed, problems = [], []
-    for text in addresses:
-        try:
-            parsed.append(Address.parse(text))
-        except AddressError as error:
-            problems.append(Problem(f"“{text}” is no address. {error}"))
-    if problems:
-        raise InputError("Nobody was added.", problems=problems)
-    ledger = project.ledger(create=True)
-    new = sum(
-        ledger.suppressions.add(
-            Suppression(project.keys.address_tag(address), reason, "command", project.clock.now())
+    parsed = parse_addresses(addresses)
+    at = project.clock.now()
+    with closing(project.ledger(create=True)) as ledger:
+        new = sum(
+            ledger.suppressions.add(
+                Suppression(project.keys.address_tag(address), reason, "command", at)
+            )
+            for address in parsed
         )
-        for address in parsed
-    )
-    ledger.close()
-    say(f"{people(new)} added, {len(parsed) - new} already there. They get no more mail.")
+    already = len(parsed) - new
+    there = f", {people(already)} already there" if already else ""
+    say(f"{people(new)} added{there}. They get no more mail.")
 
 
 @suppress.command("list")
@@ -54,19 +59,21 @@ def list_() -> None:
     Example: newsletter suppress list
     """
     project = Project.here()
-    ledger = project.ledger(create=True)
-    counts = ledger.suppressions.counts()
-    ledger.close()
-    for reason, count in counts.items():
-        say(f"{reason}: {people(count)}")
+    counts = {}
+    if project.has_ledger:
+        with closing(project.ledger(create=False)) as ledger:
+            counts = ledger.suppressions.counts()
     if not counts:
-        say("Nobody.")
+        say("Nobody has left yet.")
+        return
+    show_counts([(number, _REASONS[Reason(reason)], "") for reason, number in counts.items()])
 
 
 @subscribers.command("check")
 def check(
     file: Annotated[
-        Path | None, typer.Argument(help="The list. Default: newsletter.toml's.")
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="The list. Default: newsletter.toml's."),
     ] = None,
 ) -> None:
     """Look the list over: every row that cannot be used, and why. Exit 2 if there are any.
@@ -74,7 +81,8 @@ def check(
     Example: newsletter subscribers check subscribers.csv
     """
     roster = Project.here().roster(file)
-    say(f"{roster.file}: {roster.rows:,} rows, {people(len(roster.subscribers))} to mail.")
+    mailable = people(len(roster.subscribers))
+    say(f"{roster.file}: {count(roster.rows, 'row')}, {mailable} to mail.")
     for title, problems in (
         ("Cannot be used; nobody is mailed for these:", roster.refused),
         ("Repeated; mailed once:", roster.repeated),

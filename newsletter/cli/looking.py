@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.output import out, say, show_findings
+from newsletter.cli.output import count, joined, say, show_findings
 from newsletter.cli.wiring import Compiled, Project
 from newsletter.errors import ExitCode, InputError, Where
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from newsletter.checks.finding import Finding
     from newsletter.message.model import Recipient
 
-IssueName = Annotated[str, typer.Argument(help="The issue: its id (2017-03) or its file.")]
+IssueName = Annotated[
+    str, typer.Argument(metavar="ISSUE", help="The issue: its id (2017-03) or its file.")
+]
 
 
 class Format(StrEnum):
@@ -28,7 +31,12 @@ class Format(StrEnum):
 
 def preview(
     issue: IssueName,
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, metavar="NUMBER", help="Port on this machine; 0 takes a free one."
+        ),
+    ] = 0,
     open_browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the browser.")
     ] = True,
@@ -61,7 +69,9 @@ def preview(
 
 def check(
     issue: IssueName,
-    format_: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
+    format_: Annotated[
+        Format, typer.Option("--format", help="For people or for programs.")
+    ] = Format.TEXT,
 ) -> None:
     """Check an issue: what is wrong, where, why it matters, how to mend it. Exit 3 on errors.
 
@@ -73,15 +83,20 @@ def check(
     project = Project.here()
     findings = all_findings(project, project.compile(issue))
     if format_ is Format.JSON:
-        out.print_json(to_json(findings))
+        typer.echo(to_json(findings))
     else:
         show_findings(findings)
-        counts = ", ".join(
-            f"{sum(f.severity is severity for f in findings)} {severity}s" for severity in Severity
-        )
-        say(f"{issue}: {counts}.")
+        say(f"{issue}: {_summed_up(findings)}.")
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise typer.Exit(ExitCode.CHECKS_FAILED)
+
+
+def _summed_up(findings: Sequence[Finding]) -> str:
+    from newsletter.checks.run import count_by_severity
+
+    counts = count_by_severity(findings)
+    parts = [count(number, severity) for severity, number in counts.items() if number]
+    return joined(parts) or "the checks found nothing to mend"
 
 
 def all_findings(project: Project, compiled: dict[str, Compiled]) -> list[Finding]:
@@ -99,54 +114,65 @@ def all_findings(project: Project, compiled: dict[str, Compiled]) -> list[Findin
 
 def render(
     issue: IssueName,
-    folder: Annotated[Path, typer.Option("--out", help="Folder for the files; made if missing.")],
+    folder: Annotated[
+        Path,
+        typer.Option("--out", metavar="FOLDER", help="Folder for the files; made if missing."),
+    ],
     to: Annotated[
-        str, typer.Option("--to", help="An address of the list. Default: its first row.")
+        str,
+        typer.Option(
+            "--to", metavar="ADDRESS", help="An address of the list. Default: its first row."
+        ),
     ] = "",
 ) -> None:
     """Write the exact html, txt and eml that one recipient would get.
 
     Example: newsletter render 2017-03 --out build/2017-03
     """
+    from newsletter.cli.recipients import compose_one
+
     project = Project.here()
     compiled = project.compile(issue)
-    recipient = _recipient(project, to, set(compiled))
+    recipient = _recipient(project, compiled, to)
     edition = compiled[recipient.language].edition
-    message = project.composer(
-        edition, letterhead=project.letterhead(), campaign="preview"
-    ).compose(recipient, date=project.clock.now())
+    composer = project.composer(edition, letterhead=project.letterhead(), campaign="preview")
+    message = compose_one(composer, recipient, date=project.clock.now())
     content = message.as_content()
     name = f"{edition.issue_id}.{edition.language}"
+    files = {"html": content.html.encode(), "txt": content.text.encode(), "eml": message.as_bytes()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.html").write_text(content.html, encoding="utf-8")
-        (folder / f"{name}.txt").write_text(content.text, encoding="utf-8")
-        (folder / f"{name}.eml").write_bytes(message.as_bytes())
+        for kind, data in files.items():
+            (folder / f"{name}.{kind}").write_bytes(data)
     except OSError as error:
         raise InputError(
-            f"The files cannot be written: {error.strerror}.", where=Where(folder)
+            f"The files cannot be written: {error.strerror}.",
+            where=Where(folder),
+            next="Name another folder with --out.",
         ) from None
-    say(f"{name}.html, .txt and .eml are in {folder}.")
+    say(f"{name}.html, .txt and .eml are in {folder}, as {recipient.address} would get them.")
 
 
-def _recipient(project: Project, address: str, languages: set[str]) -> Recipient:
-    from newsletter.delivery.plan import make_plan
+def _recipient(project: Project, compiled: dict[str, Compiled], address: str) -> Recipient:
+    """The first reader of the list, or the one with ``address``.
 
+    Raises:
+        InputError: they are not on the list.
+    """
+    from newsletter.audience.languages import edition_for
+    from newsletter.cli.recipients import as_recipient, parse_addresses
+
+    wanted = parse_addresses([address])[0].suppression_key if address else None
     roster = project.roster()
-    plan = make_plan(
-        roster,
-        issue="preview",
-        languages=languages,
-        default_language=project.settings.language,
-        tag=project.keys.address_tag,
-        suppressed=frozenset(),
-        has_it=frozenset(),
-    )
-    for planned in plan.recipients:
-        if address in {"", planned.recipient.address.key}:
-            return planned.recipient
+    default = project.default_language(compiled)
+    for subscriber in roster.subscribers:
+        if wanted in {None, subscriber.address.suppression_key}:
+            language = edition_for(subscriber.language, set(compiled), default)
+            return as_recipient(subscriber, language=language)
     raise InputError(
-        f"“{address}” is not on the list.",
+        f"“{address}” is not on the list." if address else "Nobody on the list can be mailed.",
         where=Where(roster.file),
-        next="Name an address that is, or leave --to out.",
+        next="Name an address that is, or leave --to out."
+        if address
+        else "“newsletter subscribers check” tells why.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from rich.progress import (
@@ -71,7 +71,7 @@ class Watch:
     def _bar(self) -> Iterator[tuple[Progress, int]]:
         with Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -85,11 +85,13 @@ class Watch:
     @contextmanager
     def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
         def first(number: int, _frame: FrameType | None) -> None:
-            signal.signal(number, signal.SIG_DFL)
-            err.print("Stopping: finishing what is on its way. Once more to end at once.")
             stop()
+            signal.signal(number, signal.SIG_DFL)
+            with suppress(OSError):  # the terminal may be gone
+                err.print("Stopping: finishing what is on its way. Once more to end at once.")
 
-        before = {number: signal.signal(number, first) for number in _SIGNALS}
+        heeded = [n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]  # nohup
+        before = {number: signal.signal(number, first) for number in heeded}
         try:
             yield
         finally:
@@ -97,4 +99,5 @@ class Watch:
                 signal.signal(number, handler)
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, the end of the machine, and a closed terminal."""

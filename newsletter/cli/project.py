@@ -8,13 +8,17 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.output import say
+from newsletter.cli.output import say, show_facts
 from newsletter.cli.wiring import Project
 from newsletter.clock import SystemClock
+from newsletter.config import FILE_NAME
+from newsletter.errors import InputError, Where
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Folder of the new project; made if missing.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of the new project; made if missing.")
+    ],
 ) -> None:
     """Start a newsletter project in a folder. Overwrites nothing.
 
@@ -22,39 +26,62 @@ def init(
     """
     from newsletter.issues.scaffold import init_project, scaffold_folder
 
+    if (folder / FILE_NAME).exists():
+        raise InputError(
+            "There is a newsletter project here already, so nothing was written.",
+            where=Where(folder / FILE_NAME),
+            next="“newsletter new ID” starts an issue in it; or choose another folder.",
+        )
     written = init_project(folder, scaffold=scaffold_folder())
-    say(f"The project is in {folder}: {len(written)} files.")
-    say("Next:")
-    say(f"  cd {folder}")
-    say("  newsletter preview first-issue     look at it while you write")
-    say("  newsletter send first-issue        into outbox/, to try the whole road")
+    issue = next(path.stem for path in written if path.suffix == ".yaml")
+    say(f"The project is in {folder}: {len(written)} files, with a first issue to write on.")
+    show_facts(
+        [
+            *([] if folder.resolve() == Path.cwd() else [(f"  cd {folder}", "go there")]),
+            (f"  newsletter preview {issue}", "look at it while you write"),
+            (f"  newsletter send {issue}", "try the whole road, into outbox/"),
+        ]
+    )
 
 
 def new(
-    issue: Annotated[str, typer.Argument(help="Id of the issue, e.g. 2017-04.")],
-    title: Annotated[str, typer.Option(help="Its title. Default: the id.")] = "",
+    issue: Annotated[str, typer.Argument(metavar="ID", help="Id of the issue, e.g. 2017-04.")],
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Its title. Default: the id.")] = "",
     day: Annotated[
         datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], help="Day of publication. Default: today."),
+        typer.Option(
+            "--date",
+            metavar="YYYY-MM-DD",
+            formats=["%Y-%m-%d"],
+            help="Day of publication. Default: today.",
+        ),
     ] = None,
-    language: Annotated[str, typer.Option(help="Its language. Default: newsletter.toml's.")] = "",
+    language: Annotated[
+        str, typer.Option(metavar="CODE", help="Its language, e.g. fr. Default: newsletter.toml's.")
+    ] = "",
 ) -> None:
     """Start an issue: a file with one story and a note on every key. Overwrites nothing.
 
     Example: newsletter new 2017-04 --title "April 2017" --date 2017-04-28
     """
+    from newsletter.issues.loader import issue_name
     from newsletter.issues.scaffold import new_issue
 
     project = Project.here()
     path = project.issues_folder / f"{issue}.yaml"
+    if path.parent != project.issues_folder:
+        raise InputError(
+            f"“{issue}” cannot be the id of an issue.",
+            next="Use lower-case letters, digits and hyphens, such as 2017-04.",
+        )
     new_issue(
         path,
         title=title or issue,
         date=day.date() if day else _today(),
-        language=language or project.settings.language,
+        language=language or issue_name(path)[1] or project.settings.language,
         web_url=None,
     )
-    say(f"{path} is there. Write, and watch with “newsletter preview {issue}”.")
+    say(f"{path} is there. Write, and watch with: newsletter preview {issue.split('.')[0]}")
 
 
 def _today() -> date:

@@ -66,12 +66,24 @@ class Project:
 
         return load_theme(self.folder / self.settings.theme.folder)
 
+    @property
+    def key_file(self) -> Path:
+        """What signs unsubscribe links."""
+        return self.folder / "newsletter.key"
+
     @cached_property
     def keys(self) -> KeyRing:
-        """The key file; created on first use."""
+        """The key file's content; the file is created on first use.
+
+        Raises:
+            ConfigError: it cannot be used, or is missing although there is a
+                ledger: under a new key nobody who left would be recognised.
+        """
         from newsletter.message.keys import KeyRing
 
-        return KeyRing.load_or_create(self.folder / "newsletter.key")
+        if self.has_ledger:
+            return KeyRing.load(self.key_file)
+        return KeyRing.load_or_create(self.key_file)
 
     @property
     def issues_folder(self) -> Path:
@@ -84,9 +96,24 @@ class Project:
         return self.folder / "newsletter.lock"
 
     @property
+    def ledger_file(self) -> Path:
+        """The ledger."""
+        return self.folder / "newsletter.db"
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether anything was ever written down here."""
+        return self.ledger_file.exists()
+
+    @property
     def outbox(self) -> Path:
-        """Where the mailbox transport files mail."""
+        """The Maildir of the mailbox transport."""
         return self.folder / "outbox"
+
+    @property
+    def mails(self) -> Path:
+        """Where its mails are."""
+        return self.outbox / "new"
 
     def issue_id(self, name: str) -> str:
         """``2017-03`` from what a person typed: the id, or a path to the file."""
@@ -108,6 +135,11 @@ class Project:
             compiled[edition.language] = Compiled(loaded, edition)
         return compiled
 
+    def default_language(self, compiled: dict[str, Compiled]) -> str:
+        """The edition for readers whose language has none."""
+        wanted = self.settings.language
+        return wanted if wanted in compiled else next(iter(compiled))
+
     def _issue_files(self, issue: str) -> list[Path]:
         first = self.issue_file(issue)
         return [first, *sorted(self.issues_folder.glob(f"{issue}.*.yaml"))]
@@ -119,7 +151,7 @@ class Project:
             InputError: there is none; names those there are.
         """
         path = self.issues_folder / f"{issue}.yaml"
-        if not path.is_file():
+        if path.parent != self.issues_folder or not path.is_file():
             there = sorted(p.stem for p in self.issues_folder.glob("*.yaml") if "." not in p.stem)
             raise InputError(
                 f"There is no issue “{issue}” here.",
@@ -145,11 +177,17 @@ class Project:
         """The ledger.
 
         Raises:
-            LedgerRefused: it is missing (without ``create``) or cannot be used.
+            InputError: there is none (without ``create``).
+            LedgerRefused: it cannot be used.
         """
         from newsletter.delivery.ledger import Ledger
 
-        return Ledger(self.folder / "newsletter.db", key_check=self.keys.pepper_id, create=create)
+        if not create and not self.has_ledger:
+            # Asked before the key: looking at a new project must not make one.
+            raise InputError(
+                "Nothing was sent from here yet.", next="“newsletter send ISSUE” sends an issue."
+            )
+        return Ledger(self.ledger_file, key_check=self.keys.pepper_id, create=create)
 
     def letterhead(self) -> str:
         """What besides the edition goes into every message, as canonical JSON."""

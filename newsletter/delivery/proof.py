@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 
 from newsletter.message.model import Message
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class ProofResult:
+    """What came of one proof; ``outcome`` is None where it was never handed over."""
+
+    address: str
+    outcome: Outcome | None
+
+    @property
+    def words(self) -> str:
+        """A sentence on what came back."""
+        match self.outcome:
+            case Accepted(reply=reply):
+                return f"accepted by the next hop ({reply})"
+            case InDoubt(reason=reason):
+                return f"nobody knows whether it was accepted: {reason}"
+            case None:
+                return "not handed over"
+            case refused:
+                return f"not accepted: {refused.reply}"
 
 
 class _Go:
@@ -26,35 +49,20 @@ class _Notes:
         self.outcomes[message.message_id] = outcome
 
 
-def send_proofs(transport: Transport, messages: Sequence[Message]) -> list[tuple[str, str]]:
+def send_proofs(transport: Transport, messages: Sequence[Message]) -> list[ProofResult]:
     """Hand ``messages`` over.
 
     Returns:
-        For each, the address and a sentence on what came back.
+        For each, what came back.
 
     Raises:
         TransportStopped: the server or account takes nothing.
     """
     notes = _Notes()
-    session = transport.open()
-    try:
+    with closing(transport.open()) as session:
         for start in range(0, len(messages), transport.batch_size):
             session.deliver(messages[start : start + transport.batch_size], notes)
-    finally:
-        session.close()
     return [
-        (str(message.envelope_to), _sentence(notes.outcomes.get(message.message_id)))
+        ProofResult(str(message.envelope_to), notes.outcomes.get(message.message_id))
         for message in messages
     ]
-
-
-def _sentence(outcome: Outcome | None) -> str:
-    match outcome:
-        case Accepted():
-            return f"accepted by the next hop ({outcome.reply})"
-        case InDoubt():
-            return f"nobody knows whether it was accepted: {outcome.reason}"
-        case None:
-            return "not handed over"
-        case _:
-            return f"not accepted: {outcome.reply}"

@@ -1,0 +1,145 @@
+"""The plan of a send: compile, check, and show who gets the issue, who does not, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.cli.looking import all_findings
+from newsletter.cli.output import (
+    count,
+    duration,
+    err,
+    joined,
+    people,
+    say,
+    show_facts,
+    show_findings,
+)
+from newsletter.cli.wiring import Compiled, Project
+from newsletter.delivery.plan import Exclusion, Plan, make_plan
+from newsletter.errors import ChecksFailed
+
+if TYPE_CHECKING:
+    from newsletter.audience.model import Roster
+    from newsletter.delivery.ledger import Ledger
+
+_EXCLUSIONS = {
+    Exclusion.REFUSED: ("row holds", "rows hold", "no usable address"),
+    Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that stands further up"),
+    Exclusion.SUPPRESSED: ("person", "people", "who left, complained or cannot be reached"),
+    Exclusion.HAS_IT: ("person", "people", "who have this issue already, or may have it"),
+    Exclusion.BEYOND_LIMIT: ("person", "people", "kept for a later send (--limit)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for on the command line of a send."""
+
+    limit: int | None = None
+    again: bool = False
+    subscribers: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An issue ready to be frozen."""
+
+    compiled: dict[str, Compiled]
+    plan: Plan
+
+
+def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) -> Prepared:
+    """Compile, check, plan and show. Changes nothing.
+
+    Args:
+        project: the project.
+        issue: id of the issue.
+        wish: what was asked for.
+        ledger: who left and who has the issue; None where nothing was ever sent.
+
+    Raises:
+        ChecksFailed: the checks found errors; they have been printed.
+        InputError: the issue, its theme or the list cannot be used.
+    """
+    compiled = project.compile(issue)
+    _refuse_on_errors(project, issue, compiled)
+    roster = project.roster(wish.subscribers)
+    has_it = ledger.campaigns.has_it(issue) if ledger and not wish.again else frozenset()
+    plan = make_plan(
+        roster,
+        issue=issue,
+        languages=set(compiled),
+        default_language=project.default_language(compiled),
+        # Without a ledger nobody has left, so no key is needed to recognise them.
+        tag=project.keys.address_tag if ledger else lambda _: b"",
+        suppressed=ledger.suppressions.tags() if ledger else frozenset(),
+        has_it=has_it,
+        limit=wish.limit,
+    )
+    _show(project, compiled, roster, plan)
+    return Prepared(compiled, plan)
+
+
+def excluded_words(reason: Exclusion, number: int) -> str:
+    """``2 rows repeat an address that stands further up``."""
+    one, several, words = _EXCLUSIONS[reason]
+    return f"{count(number, one, several)} {words}"
+
+
+def _refuse_on_errors(project: Project, issue: str, compiled: dict[str, Compiled]) -> None:
+    from newsletter.checks.finding import Severity
+
+    findings = all_findings(project, compiled)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        show_findings(errors, to=err)
+        raise ChecksFailed(
+            f"The checks found {count(len(errors), 'error')}, so nothing was sent.",
+            next=f"Mend what is listed above; “newsletter check {issue}” shows it again.",
+        )
+    if findings:
+        say(f"The checks found no error, and {count(len(findings), 'thing')} worth a look: "
+            f"newsletter check {issue}")  # fmt: skip
+
+
+def _show(project: Project, compiled: dict[str, Compiled], roster: Roster, plan: Plan) -> None:
+    issue = next(iter(compiled.values())).loaded.issue
+    sender = project.settings.sender
+    facts = [
+        ("Issue", f"{issue.title} ({plan.issue})"),
+        ("Subject", issue.subject),
+        ("From", f"{sender.name} <{sender.address}>"),
+        ("List", f"{roster.file}, {count(roster.rows, 'row')}"),
+        ("Will get it", f"{people(len(plan.recipients))}{_by_language(plan, compiled)}"),
+        *(("Will not", excluded_words(reason, n)) for reason, n in plan.excluded.items()),
+        ("Way", _way(project)),
+    ]
+    rate = project.settings.delivery.rate_per_second
+    if rate and plan.recipients:
+        takes = duration(len(plan.recipients) / rate)
+        facts.append(("Takes", f"{takes}, at no more than {rate:g} a second"))
+    show_facts(facts)
+
+
+def _by_language(plan: Plan, compiled: dict[str, Compiled]) -> str:
+    if len(compiled) == 1 or not plan.recipients:
+        return ""
+    from newsletter.render.languages import language_name
+
+    numbers = sorted(plan.languages.items(), key=lambda each: (-each[1], each[0]))
+    words = [f"{number:,} in {language_name(tag, 'en')}" for tag, number in numbers]
+    return f": {joined(words)}"
+
+
+def _way(project: Project) -> str:
+    settings = project.settings
+    match settings.delivery.transport:
+        case "mailbox":
+            return f"mailbox: each mail becomes a file in {project.mails}; none leaves this machine"
+        case "smtp" if settings.smtp:
+            return f"smtp: through {settings.smtp.host}, port {settings.smtp.port}"
+        case way:
+            return way

@@ -1,0 +1,68 @@
+"""``test``: the real mail to a few, marked as a proof, outside the ledger."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from newsletter.cli.looking import IssueName
+from newsletter.cli.output import say, tell
+from newsletter.cli.recipients import compose_one, parse_addresses, reader
+from newsletter.cli.wiring import Project
+from newsletter.errors import ExitCode
+
+if TYPE_CHECKING:
+    from newsletter.addresses import Address
+    from newsletter.message.model import Message
+
+
+def test(
+    issue: IssueName,
+    to: Annotated[
+        list[str],
+        typer.Option("--to", metavar="ADDRESS", help="Your address; may be given repeatedly."),
+    ],
+) -> None:
+    """Send a proof to yourself: the real mail, its subject marked [Proof]. No ledger involved.
+
+    Somebody who is on the list gets it with the values of their row. Every
+    language of the issue is sent.
+
+    Example: newsletter test 2017-03 --to me@example.org
+    """
+    from newsletter.delivery.proof import send_proofs
+    from newsletter.transports.protocol import Accepted
+
+    project = Project.here()
+    messages = _proofs(project, issue, parse_addresses(to))
+    with closing(project.transport()) as transport:
+        results = send_proofs(transport, messages)
+    for result in results:
+        tell(result.words, lead=f"{result.address}: ", lead_style="bold")
+    if project.settings.delivery.transport == "mailbox":
+        say(f"A file in {project.mails}; open it with a mail program.")
+    if not all(isinstance(result.outcome, Accepted) for result in results):
+        raise typer.Exit(ExitCode.TRANSPORT_STOPPED)
+
+
+def _proofs(project: Project, issue: str, addresses: Sequence[Address]) -> list[Message]:
+    compiled = project.compile(issue)
+    composers = {
+        language: project.composer(
+            replace(one.edition, subject=f"[Proof] {one.edition.subject}"),
+            letterhead=project.letterhead(),
+            campaign=f"proof-{secrets.token_hex(4)}",
+        )
+        for language, one in compiled.items()
+    }
+    now = project.clock.now()
+    return [
+        compose_one(composer, replace(reader(project, address), language=language), date=now)
+        for address in addresses
+        for language, composer in composers.items()
+    ]
