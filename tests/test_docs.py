@@ -18,10 +18,9 @@ import pytest
 import typer.core
 import typer.main
 from newsletter.cli.app import app
-from newsletter.config import PrivateKey, Secret, Settings
+from newsletter.config import Settings
 from newsletter.delivery.states import TRANSITIONS, State, Step
 from newsletter.errors import ExitCode
-from newsletter.model import Link
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -175,15 +174,19 @@ def inner_models(annotation: object) -> Iterator[type[BaseModel]]:
         yield from inner_models(inner)
 
 
+def plural(model: type[BaseModel]) -> str:
+    """``Private keys`` for PrivateKey: the heading of what several tables use."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__).capitalize() + "s"
+
+
 def tables_of_settings() -> dict[str, type[BaseModel]]:
     """Heading in settings.md → the model it describes."""
-    shared = {Secret: "Secrets", PrivateKey: "Private keys", Link: "Links"}
     found: dict[str, type[BaseModel]] = {"At the top": Settings}
     for name, field in Settings.model_fields.items():
         for table in inner_models(field.annotation):
             found[f"[{name}]"] = table
             for inner in table.model_fields.values():
-                found |= {shared.get(m, m.__name__): m for m in inner_models(inner.annotation)}
+                found |= {plural(model): model for model in inner_models(inner.annotation)}
     return found
 
 
