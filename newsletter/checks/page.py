@@ -76,6 +76,16 @@ def addresses_in(text: str) -> Iterator[str]:
         yield url
 
 
+def _ascii_host(parts: urllib.parse.SplitResult) -> str:
+    """Host and port with the host in A-labels (IDNA 2008, as rendering writes it)."""
+    import idna
+
+    if not parts.hostname:
+        return ""
+    host = idna.encode(parts.hostname, uts46=True).decode("ascii")
+    return f"{host}:{parts.port}" if parts.port else host
+
+
 def canonical(url: str) -> str:
     """One form for the spellings of an address that lead to the same place.
 
@@ -84,7 +94,7 @@ def canonical(url: str) -> str:
     """
     try:
         parts = urllib.parse.urlsplit(url)
-        host = parts.netloc.encode("idna").decode("ascii") if parts.netloc else ""
+        host = _ascii_host(parts)
     except ValueError:  # no host that a browser could look up; then spelling is all there is
         return url
     path = urllib.parse.unquote(parts.path) or ("/" if host else "")

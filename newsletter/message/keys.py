@@ -6,8 +6,8 @@
     [keys]                             # the last one signs, all of them verify
     1 = "64 hexadecimal digits"
 
-The pepper turns addresses into tags, so that the ledger and the list of who
-left name nobody; the keys sign (HMAC, RFC 2104). docs/keys.md says what loss
+The pepper turns addresses into tags, so that unsubscribe links and the list of
+who left name nobody; the keys sign (HMAC, RFC 2104). docs/keys.md says what loss
 and rotation mean. This is the only module that makes randomness.
 """
 
