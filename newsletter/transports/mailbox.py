@@ -9,9 +9,11 @@ Maildir (``tmp`` then ``new``, after fsync), as a mail server must.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import re
+import secrets
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,14 +92,33 @@ class _Maildir:
 
     def _file(self, content: bytes, recipient: str) -> None:
         stamp = self._clock.now().strftime("%Y%m%dT%H%M%S.%f")
-        name = f"{stamp}.{next(self._numbers)}.{_UNSAFE.sub('_', recipient)[:80]}.eml"
+        # As Maildir asks, a name that nobody else makes, whatever their clock says: a rename
+        # would replace the mail that has it.
+        unique = f"{stamp}.{next(self._numbers)}.{secrets.token_hex(4)}"
+        name = f"{unique}.{_UNSAFE.sub('_', recipient)[:80]}.eml"
         unfinished = self._folder / "tmp" / name
         handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(self._folder / "new" / name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.rename(self._folder / "new" / name)
+        except OSError:
+            # On a full disk, half a mail would take the room of others.
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise
+        _sync(self._folder / "new")
+
+
+def _sync(folder: Path) -> None:
+    """Write the names in ``folder`` through to the disk, as fsync of a file does not."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class _Server:
