@@ -125,24 +125,22 @@ class Project:
         Raises:
             IssueError, TemplateError: something in it is wrong.
         """
-        from newsletter.issues.loader import load_issue
+        from newsletter.issues.languages import load_languages
         from newsletter.render.pipeline import compile_edition
 
-        compiled: dict[str, Compiled] = {}
-        for path in self._issue_files(self.issue_id(name)):
-            loaded = load_issue(path, fields=self.settings.audience.fields)
-            edition = compile_edition(loaded.issue, loaded.source, self.theme, self.settings)
-            compiled[edition.language] = Compiled(loaded, edition)
-        return compiled
+        file = self.issue_file(self.issue_id(name))
+        loaded = load_languages(file, fields=self.settings.audience.fields)
+        return {
+            language: Compiled(
+                one, compile_edition(one.issue, one.source, self.theme, self.settings)
+            )
+            for language, one in loaded.items()
+        }
 
     def default_language(self, compiled: dict[str, Compiled]) -> str:
         """The edition for readers whose language has none."""
         wanted = self.settings.language
         return wanted if wanted in compiled else next(iter(compiled))
-
-    def _issue_files(self, issue: str) -> list[Path]:
-        first = self.issue_file(issue)
-        return [first, *sorted(self.issues_folder.glob(f"{issue}.*.yaml"))]
 
     def issue_file(self, issue: str) -> Path:
         """The file of an issue in its first language.

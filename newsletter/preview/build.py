@@ -22,7 +22,8 @@ from newsletter.checks.run import run_checks
 from newsletter.clock import Clock
 from newsletter.config import FILE_NAME, Settings, load_settings
 from newsletter.errors import ConfigError, InputError, RosterError
-from newsletter.issues.loader import IMAGES_FOLDER, LoadedIssue, load_issue
+from newsletter.issues.languages import issue_files, load_languages
+from newsletter.issues.loader import IMAGES_FOLDER, LoadedIssue
 from newsletter.message.compose import Composer, Uncomposable
 from newsletter.message.keys import KeyRing
 from newsletter.preview.readers import Reader, sample_readers
@@ -57,8 +58,7 @@ class Sources:
 
     def issues(self) -> tuple[Path, ...]:
         """The issue, then its translations: ``2017-03.yaml``, ``2017-03.fr.yaml``."""
-        found = self.issue.parent.glob(f"{self.issue.stem}.*{self.issue.suffix}")
-        return (self.issue, *sorted(found))
+        return issue_files(self.issue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +154,11 @@ def build_preview(sources: Sources, *, clock: Clock) -> Preview:
     """
     settings = load_settings(sources.settings)
     theme = load_theme(sources.folder / settings.theme.folder)
-    loaded, editions, findings = {}, {}, {}
-    for path in sources.issues():
-        one = load_issue(path, fields=settings.audience.fields)
-        edition = compile_edition(one.issue, one.source, theme, settings)
-        loaded[edition.language], editions[edition.language] = one, edition
-        findings[edition.language] = run_checks(one.issue, one.source, edition, settings)
+    loaded = load_languages(sources.issue, fields=settings.audience.fields)
+    editions, findings = {}, {}
+    for language, one in loaded.items():
+        editions[language] = compile_edition(one.issue, one.source, theme, settings)
+        findings[language] = run_checks(one.issue, one.source, editions[language], settings)
     roster, notice = _roster(sources.folder / settings.audience.file, settings)
     default = settings.language if settings.language in editions else next(iter(editions))
     readers = sample_readers(

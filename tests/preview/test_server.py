@@ -73,15 +73,15 @@ def test_an_unknown_reader_is_the_first_one(served: Served) -> None:
 
 def test_a_translation_is_shown_to_those_who_read_it(sources: Sources, served: Served) -> None:
     french = sources.issue.with_name("2017-03.fr.yaml")
-    text = sources.issue.read_text(encoding="utf-8").replace("language: en", "language: fr", 1)
+    text = french.read_text(encoding="utf-8")
     told = served.versions()
     before = next(told)
-    french.write_text(text.replace("title: March 2017", "title: Mars 2017"), encoding="utf-8")
+    french.write_text(text.replace("title: Mars 2017", "title: Printemps 2017"), encoding="utf-8")
     while next(told) == before:
         pass
     by_label = {each["label"]: each["id"] for each in served.state()["issue"]["readers"]}
     renee = next(number for label, number in by_label.items() if "Renée" in label)
-    assert "Mars 2017" == served.state(renee)["issue"]["title"]
+    assert "Printemps 2017" == served.state(renee)["issue"]["title"]
     assert "March 2017" == served.state("empty")["issue"]["title"]
 
 

@@ -1,0 +1,241 @@
+"""Whether a translation says all that its original says, story by story. No I/O.
+
+A reader of the French edition must miss nothing that the English one has: the
+same stories in the same order, each with the same parts, pictures and links.
+Only words differ, and the addresses of pages that an archive keeps in each
+language (``web_url`` and the page of a background).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from newsletter.errors import Problem, Where
+from newsletter.issues.hints import shorten
+from newsletter.issues.loader import LoadedIssue
+from newsletter.model import Issue, Part, Post, Section, Story
+from newsletter.source import Path_
+
+_ISSUE_PARTS = ("greeting", "introduction", "web_url")
+_ISSUE_PROSE = ("subject", "preheader", "introduction")
+_STORY_PARTS = ("section", "kicker", "highlight", "quote", "image", "background", "download")
+_STORY_PROSE = (
+    ("headline",),
+    ("blurb",),
+    ("highlight",),
+    ("quote", "text"),
+    ("image", "alt"),
+    ("background", "text"),
+)
+_STORY_SAME = (("section",), ("image", "file"))
+
+_TRANSLATE = "Translate it."
+_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s()<>]+")
+"""An address within Markdown, near enough to compare two texts."""
+_Targets = Iterator[tuple[Path_, str]]
+
+
+def translation_problems(original: LoadedIssue, translation: LoadedIssue) -> list[Problem]:
+    """What keeps ``translation`` from standing beside ``original``, in the order of the stories.
+
+    Each problem names the translation's file, line and story, and the place in
+    the original.
+    """
+    pair = _Pair(original, translation)
+    return [
+        *_heading_problems(pair),
+        *_group_problems(pair, "sections", "section"),
+        *_group_problems(pair, "stories", "story"),
+        *(problem for story in original.issue.stories for problem in _story_problems(pair, story)),
+        *_post_problems(pair),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """An issue and its translation, and where each says what."""
+
+    original: LoadedIssue
+    translation: LoadedIssue
+
+    @property
+    def issues(self) -> tuple[Issue, Issue]:
+        return self.original.issue, self.translation.issue
+
+    def problem(self, what: str, path: Path_, original: Path_ | None, advice: str) -> Problem:
+        """A problem at ``path`` of the translation that the original's place explains."""
+        if original is not None:
+            there = self.original.source.where(*original)
+            advice = f"{advice} The original is in {there.file}, line {there.line}."
+        return Problem(what, self.where(path), advice)
+
+    def where(self, path: Path_) -> Where:
+        item = None
+        match path:
+            case ("stories", int(index), *_):
+                item = f"story “{shorten(self.translation.issue.stories[index].headline)}”"
+        return self.translation.source.where(*path, item=item)
+
+
+def _heading_problems(pair: _Pair) -> Iterator[Problem]:
+    """Date, lead story, and the parts around the stories."""
+    original, translation = pair.issues
+    if translation.date != original.date:
+        yield pair.problem(
+            f"The translation's date is {translation.date}, the original's {original.date}.",
+            ("date",),
+            ("date",),
+            f"Write {original.date}.",
+        )
+    if translation.lead_story.id != original.lead_story.id:
+        yield pair.problem(
+            f"The translation leads with “{translation.lead_story.id}”, "
+            f"the original with “{original.lead_story.id}”.",
+            ("lead",),
+            ("lead",),
+            f"Write lead: {original.lead_story.id}",
+        )
+    for key in _ISSUE_PARTS:
+        yield from _one_sided(pair, original, translation, key, (), ())
+    for key in _ISSUE_PROSE:
+        said = getattr(translation, key)
+        if said is not None and said == getattr(original, key):
+            yield pair.problem(f"“{key}” is not translated.", (key,), (key,), _TRANSLATE)
+
+
+def _group_problems(pair: _Pair, group: str, noun: str) -> Iterator[Problem]:
+    """Sections or stories that one side lacks, or that stand in another order."""
+    theirs, ours = (_ids(getattr(issue, group)) for issue in pair.issues)
+    for name in theirs:
+        if name not in ours:
+            yield pair.problem(
+                f"The {noun} “{name}” is missing.",
+                (group,),
+                (group, theirs.index(name)),
+                "Translate it too.",
+            )
+    for index, name in enumerate(ours):
+        if name not in theirs:
+            yield pair.problem(
+                f"The original has no {noun} “{name}”.",
+                (group, index),
+                None,
+                f"Add it to {pair.original.source.file}, or delete it here.",
+            )
+    if sorted(theirs) == sorted(ours) and theirs != ours:
+        index = next(n for n, (one, other) in enumerate(zip(theirs, ours, strict=True))
+                     if one != other)  # fmt: skip
+        yield pair.problem(
+            f"Here stands the {noun} “{ours[index]}”, in the original “{theirs[index]}”.",
+            (group, index),
+            (group, index),
+            "Keep the order of the original.",
+        )
+
+
+def _ids(parts: Sequence[Section] | Sequence[Story]) -> list[str]:
+    return [part.id for part in parts]
+
+
+def _story_problems(pair: _Pair, story: Story) -> Iterator[Problem]:
+    original, translation = pair.issues
+    found = [n for n, each in enumerate(translation.stories) if each.id == story.id]
+    if not found:
+        return  # told as a missing story
+    here: Path_ = ("stories", found[0])
+    there: Path_ = ("stories", original.stories.index(story))
+    translated = translation.stories[found[0]]
+    for key in (*_STORY_PARTS, "source"):
+        yield from _one_sided(pair, story, translated, key, here, there)
+    for path in _STORY_SAME:
+        yield from _differing(pair, story, translated, path, here, there)
+    for path in _STORY_PROSE:
+        said = _at(translated, path)
+        if said is not None and said == _at(story, path):
+            what = f"“{path[-1]}” is not translated."
+            yield pair.problem(what, (*here, *path), (*there, *path), _TRANSLATE)
+    yield from _link_problems(pair, story, translated, here, there)
+
+
+def _one_sided(
+    pair: _Pair, original: Part, translation: Part, key: str, here: Path_, there: Path_
+) -> Iterator[Problem]:
+    """A part that only one of the two has."""
+    theirs, ours = getattr(original, key), getattr(translation, key)
+    if theirs is not None and ours is None:
+        yield pair.problem(f"“{key}” is missing.", here, (*there, key), "Translate it too.")
+    if theirs is None and ours is not None:
+        advice = "Add it there, or delete it here."
+        yield pair.problem(f"The original has no “{key}” here.", (*here, key), there, advice)
+
+
+def _differing(
+    pair: _Pair, original: Part, translation: Part, path: Path_, here: Path_, there: Path_
+) -> Iterator[Problem]:
+    """A value that both have and that must be the same."""
+    theirs, ours = _at(original, path), _at(translation, path)
+    if theirs is not None and ours is not None and theirs != ours:
+        what = f"“{path[-1]}” is {shorten(str(ours))}, in the original {shorten(str(theirs))}."
+        advice = "Keep what the original says."
+        yield pair.problem(what, (*here, *path), (*there, *path), advice)
+
+
+def _link_problems(
+    pair: _Pair, story: Story, translated: Story, here: Path_, there: Path_
+) -> Iterator[Problem]:
+    """Links and the download: as many, to the same places, in the same languages."""
+    theirs, ours = _targets(story), _targets(translated)
+    advice = "Keep each link with its address and its language."
+    for path, target in _surplus(theirs, ours):
+        what = f"The link to {target} is missing."
+        yield pair.problem(what, (*here, path[0]), (*there, *path), advice)
+    for path, target in _surplus(ours, theirs):
+        what = f"The original has no such link to {target}."
+        yield pair.problem(what, (*here, *path), there, advice)
+    yield from _differing(pair, story, translated, ("download", "url"), here, there)
+
+
+def _targets(story: Story) -> list[tuple[Path_, str]]:
+    """Where a story leads: the place of each link, its address and language."""
+    listed: list[tuple[Path_, str]] = [
+        (("links", n), f"{link.url} ({link.language})" if link.language else link.url)
+        for n, link in enumerate(story.links)
+    ]
+    return [*listed, *((("blurb",), found) for found in _ADDRESS.findall(story.blurb))]
+
+
+def _surplus(ones: list[tuple[Path_, str]], others: list[tuple[Path_, str]]) -> _Targets:
+    """Those of ``ones`` that ``others`` have less often."""
+    left = Counter(target for _, target in others)
+    for path, target in ones:
+        left[target] -= 1
+        if left[target] < 0:
+            yield path, target
+
+
+def _post_problems(pair: _Pair) -> Iterator[Problem]:
+    """The posts: the same ones, in the same order."""
+    theirs, ours = (_posted(issue.posts) for issue in pair.issues)
+    if theirs != ours:
+        yield pair.problem(
+            f"The translation has {len(ours)} posts, the original {len(theirs)}."
+            if len(theirs) != len(ours)
+            else "The posts are not those of the original.",
+            ("posts",),
+            ("posts",),
+            "Keep the address and the network of each, and the order.",
+        )
+
+
+def _posted(posts: Sequence[Post]) -> list[tuple[str, str]]:
+    return [(post.url, post.network) for post in posts]
+
+
+def _at(part: object, path: Path_) -> object:
+    """The value at a place of a story, None where a part on the way is missing."""
+    for key in path:
+        part = getattr(part, str(key), None)
+    return part
