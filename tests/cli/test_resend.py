@@ -1,0 +1,51 @@
+"""A send through an HTTP provider, from end to end."""
+
+from collections import Counter
+
+from tests.cli.support import stopped, went_well
+from tests.support.http_server import API_KEY, HttpServer, cut_after_taking, cut_before_taking
+from tests.support.project import Project
+
+
+def through(project: Project, server: HttpServer) -> None:
+    project.list_of(7)
+    project.settings(
+        f"""
+transport = "resend"
+connections = 2
+batch = 3
+
+[resend]
+api_key = {{ env = "NEWSLETTER_API_KEY" }}
+base_url = "{server.url}"
+"""
+    )
+
+
+def test_everyone_gets_it_once_and_a_key_that_is_refused_mails_nobody(project: Project) -> None:
+    everyone = Counter(f"reader{number}@readers.example" for number in range(7))
+    with HttpServer() as server:
+        through(project, server)
+        wrong = project.environment(NEWSLETTER_API_KEY="re_wrong_and_secret")
+        refused = project.run("send", "2017-04", "--yes", env=wrong)
+        stopped(refused, 4, "API key is invalid.", "newsletter resume")
+        assert "re_wrong_and_secret" not in refused.stdout + refused.stderr
+        assert "7 planned" in refused.stdout
+        assert not server.taken()
+
+        right = project.environment(NEWSLETTER_API_KEY=API_KEY)
+        done = project.run("resume", "2017-04", env=right)
+        went_well(done, "7 planned = 7 accepted", "Complete.")
+        assert API_KEY not in done.stdout
+        assert everyone == server.taken()
+
+
+def test_a_line_that_is_cut_mails_nobody_twice(project: Project) -> None:
+    everyone = Counter(f"reader{number}@readers.example" for number in range(7))
+    with HttpServer() as server:
+        through(project, server)
+        server.script.extend([cut_after_taking, cut_before_taking])
+        right = project.environment(NEWSLETTER_API_KEY=API_KEY)
+        done = project.run("send", "2017-04", "--yes", env=right)
+        went_well(done, "7 planned = 7 accepted", "Complete.")
+        assert everyone == server.taken()
