@@ -58,6 +58,26 @@ class Secret(_Table):
         return self
 
 
+class PrivateKey(_Table):
+    """Where a private key in PEM comes from; exactly one of the three."""
+
+    file: Path | None = Field(
+        default=None, description="A file that only its owner can read (mode 0600)."
+    )
+    env: str | None = Field(default=None, description="Name of an environment variable.")
+    command: list[str] | None = Field(
+        default=None, description="A program and its arguments that print the key."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> PrivateKey:
+        if [self.file, self.env, self.command].count(None) != 2:
+            raise ValueError(
+                'give one of file = "key.pem", env = "NAME" and command = ["program", "argument"]'
+            )
+        return self
+
+
 class Sender(_Table):
     """Who the mail is from."""
 
@@ -174,6 +194,49 @@ class Resend(_Table):
     timeout_s: float = Field(default=30, gt=0, le=600, description="For each answer, in seconds.")
 
 
+# Half of what a name in the DNS may have each, so that selector._domainkey.domain is one.
+DomainName = Annotated[str, Field(max_length=120, pattern=r"^([a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}$")]
+Selector = Annotated[str, Field(max_length=120, pattern=r"^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$")]
+
+
+class Dkim(_Table):
+    """DKIM signatures (RFC 6376), for transports that hand over whole messages."""
+
+    domain: DomainName = Field(description="The domain that signs, e.g. example.org (d=).")
+    selector: Selector = Field(description="Name of the RSA key in the domain's DNS (s=).")
+    private_key: PrivateKey = Field(description="Where the RSA key comes from; 2048 to 4096 bits.")
+    ed25519_selector: Selector | None = Field(
+        default=None, description="Name of an Ed25519 key (RFC 8463), for a second signature."
+    )
+    ed25519_private_key: PrivateKey | None = Field(
+        default=None, description="Where the Ed25519 key comes from."
+    )
+
+    @model_validator(mode="after")
+    def _second_key(self) -> Dkim:
+        if (self.ed25519_selector is None) != (self.ed25519_private_key is None):
+            raise ValueError("ed25519_selector and ed25519_private_key need each other")
+        if self.ed25519_selector == self.selector:
+            raise ValueError("ed25519_selector must differ from selector: one name, one key")
+        return self
+
+    def names(self) -> dict[str, str | None]:
+        """Who signs, without the keys: what must stay the same for a whole campaign."""
+        return {
+            "domain": self.domain,
+            "selector": self.selector,
+            "ed25519_selector": self.ed25519_selector,
+        }
+
+    def is_aligned_with(self, sender: str) -> bool:
+        """Whether the domain vouches for an address in From (RFC 9989, relaxed alignment).
+
+        It does if both are the same or one lies below the other.
+        """
+        signing, own = f".{self.domain}", f".{sender.rpartition('@')[2]}"
+        return signing.endswith(own) or own.endswith(signing)
+
+
 class Theme(_Table):
     """How the mail looks and where its pictures lie."""
 
@@ -195,12 +258,22 @@ class Settings(_Table):
     delivery: Delivery = Delivery()
     smtp: Smtp | None = None
     resend: Resend | None = None
+    dkim: Dkim | None = None
 
     @model_validator(mode="after")
     def _transport_has_settings(self) -> Settings:
         name = self.delivery.transport
         if name != "mailbox" and getattr(self, name) is None:
             raise ValueError(f'transport = "{name}" needs a table [{name}]')
+        return self
+
+    @model_validator(mode="after")
+    def _signed_by_the_sender(self) -> Settings:
+        if self.dkim is not None and not self.dkim.is_aligned_with(self.sender.address):
+            raise ValueError(
+                f'[dkim] domain = "{self.dkim.domain}" does not belong to the address of [sender], '
+                f"{self.sender.address}; a signature of another domain proves nothing of yours"
+            )
         return self
 
 

@@ -1,7 +1,8 @@
 """Credentials: a password or key from where newsletter.toml says it comes from.
 
 The only place that reads the environment, and the only one that runs a
-command for a secret. No message of this module shows the secret.
+command for a secret; reads files of private keys. No message of this module
+shows the secret.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from pathlib import Path
 
-from newsletter.config import Secret
-from newsletter.errors import ConfigError
+from newsletter.config import PrivateKey, Secret
+from newsletter.errors import ConfigError, Where
 
 _TIMEOUT_S = 30.0
 # A secret with a line break or the like fits no SMTP command or HTTP header;
@@ -30,13 +32,46 @@ def read_secret(secret: Secret, *, what: str) -> str:
         ConfigError: there is none, or it cannot be one.
     """
     if secret.env is not None:
-        return _from_environment(secret.env, what)
-    if not secret.command:
+        value = _from_environment(secret.env, what)
+        return _usable(value, what, f"Set {secret.env} to the {what} and nothing else.")
+    output = _from_command(secret.command or [], what)
+    return _usable(output.decode("utf-8", "surrogateescape"), what, _by_hand(what))
+
+
+def read_private_key(key: PrivateKey, *, folder: Path, what: str) -> bytes:
+    """Get a private key, many lines of PEM; what they hold is not looked at.
+
+    Args:
+        key: where it comes from.
+        folder: what the file's path is relative to.
+        what: what it is, as it stands in a sentence: “DKIM key”.
+
+    Raises:
+        ConfigError: it is not to be had, or others can read its file.
+    """
+    if key.file is not None:
+        return _from_file(folder / key.file, what)
+    if key.env is not None:
+        return os.fsencode(_from_environment(key.env, what))
+    return _from_command(key.command or [], what)
+
+
+def _from_file(path: Path, what: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read()
+    except OSError as error:
         raise ConfigError(
-            f"The command for the {what} is empty.",
-            next='Write it in newsletter.toml as command = ["program", "argument"].',
+            f"The file of the {what} cannot be opened: {error.strerror}.", where=Where(path)
+        ) from None
+    if mode & 0o077:
+        raise ConfigError(
+            f"The file of the {what} can be read by other users of this machine.",
+            where=Where(path),
+            next=f"Run: chmod 600 {path.name}",
         )
-    return _from_command(secret.command, what)
+    return content
 
 
 def _from_environment(name: str, what: str) -> str:
@@ -46,23 +81,27 @@ def _from_environment(name: str, what: str) -> str:
             f"The {what} is missing: the environment variable {name} is not set, or empty.",
             next=f"Set it before you start the program, for example: export {name}=…",
         )
-    return _usable(value, what, f"Set {name} to the {what} and nothing else.")
+    return value
 
 
-def _from_command(command: list[str], what: str) -> str:
+def _from_command(command: list[str], what: str) -> bytes:
+    if not command:
+        raise ConfigError(
+            f"The command for the {what} is empty.",
+            next='Write it in newsletter.toml as command = ["program", "argument"].',
+        )
     program = command[0]
-    by_hand = f"Run the command by hand; it must print the {what} and nothing else."
     try:
-        output = _run(command)
+        return _run(command)
     except subprocess.TimeoutExpired:
         raise ConfigError(
             f"The command {program} did not print the {what} within {_TIMEOUT_S:g} seconds.",
-            next=by_hand,
+            next=_by_hand(what),
         ) from None
     except subprocess.CalledProcessError as error:
         raise ConfigError(
             f"The command {program} for the {what} failed with exit status {error.returncode}.",
-            next=by_hand,
+            next=_by_hand(what),
         ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it holds a NUL character"
@@ -70,7 +109,10 @@ def _from_command(command: list[str], what: str) -> str:
             f"The command {program} for the {what} cannot be run: {reason}.",
             next="Mind the spelling of its path in newsletter.toml.",
         ) from None
-    return _usable(output.decode("utf-8", "surrogateescape"), what, by_hand)
+
+
+def _by_hand(what: str) -> str:
+    return f"Run the command by hand; it must print the {what} and nothing else."
 
 
 def _run(command: list[str]) -> bytes:

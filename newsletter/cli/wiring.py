@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.clock import SystemClock
-from newsletter.config import FILE_NAME, Settings, load_settings
-from newsletter.errors import InputError, Where
+from newsletter.config import FILE_NAME, PrivateKey, Settings, load_settings
+from newsletter.errors import ConfigError, InputError, Where
 
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
     from newsletter.issues.loader import LoadedIssue
     from newsletter.message.compose import Composer
+    from newsletter.message.dkim import Signer
     from newsletter.message.keys import KeyRing
     from newsletter.render.edition import Edition
     from newsletter.theme import Theme
@@ -190,15 +191,54 @@ class Project:
     def letterhead(self) -> str:
         """What besides the edition goes into every message, as canonical JSON."""
         settings = self.settings
-        return json.dumps(
-            {
-                "sender": settings.sender.model_dump(mode="json"),
-                "list": settings.list.model_dump(mode="json"),
-                "archive": settings.organisation.past_issues,
-            },
-            ensure_ascii=False,
-            sort_keys=True,
+        head = {
+            "sender": settings.sender.model_dump(mode="json"),
+            "list": settings.list.model_dump(mode="json"),
+            "archive": settings.organisation.past_issues,
+        }
+        if settings.dkim is not None:
+            head["dkim"] = settings.dkim.names()
+        return json.dumps(head, ensure_ascii=False, sort_keys=True)
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """What signs messages, if newsletter.toml says so.
+
+        Raises:
+            ConfigError: a key is not to be had or cannot be used.
+        """
+        if (dkim := self.settings.dkim) is None:
+            return None
+        # Imported late: it loads cryptography.
+        from newsletter.credentials import read_private_key
+        from newsletter.message.dkim import Signer
+
+        def key(source: PrivateKey) -> bytes:
+            return read_private_key(source, folder=self.folder, what="DKIM key")
+
+        second = None
+        if dkim.ed25519_selector and dkim.ed25519_private_key:
+            second = (dkim.ed25519_selector, key(dkim.ed25519_private_key))
+        return Signer(
+            dkim.domain, selector=dkim.selector, private_key=key(dkim.private_key), ed25519=second
         )
+
+    def _signer_as(self, frozen: object) -> Signer | None:
+        """The signer under the names that a letterhead holds; None if it holds none.
+
+        Raises:
+            ConfigError: the settings name others now.
+        """
+        if frozen is None:
+            return None
+        dkim = self.settings.dkim
+        if dkim is None or frozen != dkim.names():
+            raise ConfigError(
+                "This send began with DKIM signatures of another domain or selector.",
+                where=Where(self.folder / FILE_NAME, item="[dkim]"),
+                next="Put the table back as it was, with its keys, until this send is finished.",
+            )
+        return self.signer
 
     def composer(self, edition: Edition, *, letterhead: str, campaign: str) -> Composer:
         """What makes messages from ``edition`` under a frozen letterhead."""
@@ -213,6 +253,7 @@ class Project:
             archive_url=head["archive"],
             campaign_id=campaign,
             keys=self.keys,
+            signer=self._signer_as(head.get("dkim")),
         )
 
     def compose(self, editions: dict[str, Edition], *, letterhead: str, campaign: str) -> Composes:
@@ -234,6 +275,7 @@ class Project:
         from newsletter.credentials import read_secret
 
         settings = self.settings
+        _ = self.signer  # a key that is not to be had is told here, before anything is frozen
         if settings.delivery.transport == "smtp":
             from newsletter.transports.smtp import SmtpTransport
 

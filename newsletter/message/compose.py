@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from newsletter.config import ListIdentity, Sender
 from newsletter.errors import IssueError
@@ -24,6 +25,9 @@ from newsletter.message.model import Message, Recipient
 from newsletter.message.tokens import UnsubscribeToken, sign, unsubscribe_url
 from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot
+
+if TYPE_CHECKING:
+    from newsletter.message.dkim import Signer
 
 _CAMPAIGN = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _NAME = Slot(token="", field="name", context="header")
@@ -49,6 +53,7 @@ class Composer:
         archive_url: web address of past issues, for List-Archive.
         campaign_id: letters, digits, ``_``, ``-`` and single dots; part of Message-IDs.
         keys: sign the unsubscribe links.
+        signer: signs the messages themselves (DKIM), as far as they leave whole.
 
     Raises:
         ConfigError: a setting cannot stand in a header.
@@ -64,6 +69,7 @@ class Composer:
         archive_url: str | None,
         campaign_id: str,
         keys: KeyRing,
+        signer: Signer | None = None,
     ) -> None:
         if not _CAMPAIGN.fullmatch(campaign_id):
             raise ValueError(f"the campaign id {campaign_id!r} cannot stand in a Message-ID")
@@ -80,7 +86,7 @@ class Composer:
         self._letterhead = letterhead(
             sender=sender, list_identity=list_identity, archive_url=archive_url
         )
-        self._stationery = Stationery(edition, sender, self._letterhead)
+        self._stationery = Stationery(edition, sender, self._letterhead, signer)
 
     def compose(self, recipient: Recipient, *, date: datetime) -> Message:
         """The message for one recipient; ``date`` becomes its Date and must be aware.

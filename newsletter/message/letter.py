@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
 from newsletter.config import Sender
@@ -17,6 +18,9 @@ from newsletter.message.model import Content
 from newsletter.render.edition import Edition
 from newsletter.render.slots import bind
 
+if TYPE_CHECKING:
+    from newsletter.message.dkim import BodySigner, Signer
+
 
 class Stationery:
     """What all letters of one edition share, encoded once.
@@ -24,9 +28,12 @@ class Stationery:
     Attributes:
         blanks: the slots of the body; a letter brings them filled in and
             encoded, in this order.
+        signer: signs letters with this body, if they are signed.
     """
 
-    def __init__(self, edition: Edition, sender: Sender, letterhead: Letterhead) -> None:
+    def __init__(
+        self, edition: Edition, sender: Sender, letterhead: Letterhead, signer: Signer | None
+    ) -> None:
         mark = boundary(edition.fingerprint)
         self.blanks = tuple(slot for slot in edition.slots if slot.context != "header")
         self.edition = edition
@@ -48,6 +55,7 @@ class Stationery:
         self.wire = tuple(
             piece if isinstance(piece, int) else stuffed(piece) for piece in self.body
         )
+        self.signer: BodySigner | None = signer.for_body(self.body) if signer else None
 
     def fill_in(self, text: str, values: Mapping[str, str]) -> str:
         """One of the edition's texts with the values in its slots, the plain way."""
@@ -90,7 +98,10 @@ class Letter:
             + f"Message-ID: {self.message_id}\r\nList-Unsubscribe: {self._unsubscribe}\r\n"
             + self.stationery.bottom
         )
-        return head.encode()
+        signer = self.stationery.signer
+        if signer is None:
+            return head.encode()
+        return (signer.signatures(head, self.encoded, date=self.date) + head).encode()
 
     def as_content(self) -> Content:
         """The message taken apart; header values are unfolded and in ASCII."""

@@ -1,0 +1,347 @@
+"""Signed letters, judged by two verifiers that we did not write."""
+
+import hashlib
+import itertools
+import re
+import subprocess
+import sys
+import threading
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from newsletter.config import Smtp
+from newsletter.errors import ConfigError
+from newsletter.message.compose import Composer
+from newsletter.message.dkim import SEALED, Signer
+from newsletter.message.mime import stuffed
+from newsletter.message.model import Message, Recipient
+from newsletter.render.edition import Edition
+from newsletter.testing import RecordingJournal
+from newsletter.transports.smtp import SmtpTransport
+
+from tests.message.samples import (
+    ARCHIVE,
+    CAMPAIGN,
+    DATE,
+    EDITION,
+    KEYS,
+    LIST,
+    PLAIN_SUBJECT,
+    SENDER,
+    letter,
+    reader,
+)
+from tests.message.test_slow_road import readers
+from tests.support.dkim import (
+    DOMAIN,
+    SECOND,
+    SELECTOR,
+    ed25519_key,
+    mailauth,
+    passes_dkimpy,
+    pem,
+    results,
+    rsa_key,
+)
+from tests.support.smtp_server import SmtpServer
+
+NAMES = (
+    "",
+    "Anna Müller",
+    'Smith, "Jo" (Ms.)',
+    "back\\slash",
+    "👩\u200d👩\u200d👧\u200d👦 Family 🎉",
+    "ليلى بنت محمد",
+    "\u202eevil\u202c שלום",
+    "=?utf-8?q?not_encoded?=",
+    "=?utf-8?B?",
+    "two  spaces \t and a tab ",
+    "a:b;c=d<e>@f",
+    "word " * 60,
+    "x" * 300,
+    "Ж" * 200,
+)
+SUBJECTS = (
+    EDITION.subject,
+    "News: a, b; c = d",
+    "  spaces   within  ",
+    "Défenseurs 🕊 – مدافعون",
+    "=?utf-8?q?as_if?=",
+    "very long " * 40,
+)
+CITIES = ("", " ", "Tbilisi", "end in spaces   ", "\ttab\t", ".", "–" * 90, "= =3D =", "y" * 5000)
+
+
+def signer(*, second: bool = True) -> Signer:
+    return Signer(
+        DOMAIN,
+        selector=SELECTOR,
+        private_key=pem(rsa_key()),
+        ed25519=(SECOND, pem(ed25519_key())) if second else None,
+    )
+
+
+SIGNER, RSA_ALONE = signer(), signer(second=False)
+
+
+def composer(edition: Edition = EDITION, *, reply_to: str | None = SENDER.reply_to) -> Composer:
+    return Composer(
+        edition,
+        sender=SENDER.model_copy(update={"reply_to": reply_to}),
+        list_identity=LIST,
+        archive_url=ARCHIVE,
+        campaign_id=CAMPAIGN,
+        keys=KEYS,
+        signer=SIGNER,
+    )
+
+
+def signed(recipient: Recipient | None = None, edition: Edition = EDITION) -> Message:
+    return composer(edition).compose(recipient or reader(), date=DATE)
+
+
+def fields_of(mail: bytes) -> list[bytes]:
+    """The header fields, each with its folds."""
+    return re.split(rb"\r\n(?! )", mail.partition(b"\r\n\r\n")[0])
+
+
+def tags(signature: bytes) -> dict[str, str]:
+    text = "".join(signature.decode().partition(":")[2].split())
+    return dict(tag.split("=", 1) for tag in text.split(";"))
+
+
+def hostile() -> list[bytes]:
+    """200 letters in whose headers and values everything odd meets everything else."""
+    composers = [composer(replace(EDITION, subject=subject)) for subject in SUBJECTS]
+    letters = itertools.islice(
+        zip(itertools.cycle(composers), itertools.cycle(NAMES), itertools.cycle(CITIES)), 200
+    )
+    return [
+        sheet.compose(
+            reader(name, f"r{number}@reader.example.org", {"city": city}),
+            date=DATE + timedelta(seconds=number),
+        ).as_bytes()
+        for number, (sheet, name, city) in enumerate(letters)
+    ]
+
+
+def test_200_letters_with_hostile_headers_pass_both_verifiers() -> None:
+    mails = hostile()
+    assert 200 == len(set(mails))
+    assert [["pass", "pass"]] * 200 == results(mails)
+    assert [] == [mail for mail in mails if not passes_dkimpy(mail)]
+
+
+@given(readers)
+def test_any_reader_gets_a_letter_that_passes(recipient: Recipient) -> None:
+    assert passes_dkimpy(signed(recipient).as_bytes())
+
+
+LINES = st.lists(
+    st.text(" \t.=ab", max_size=9).map(lambda line: line.encode() + b"\r\n"), max_size=5
+).map(b"".join)
+
+
+@given(st.lists(LINES, min_size=3, max_size=3), st.lists(LINES, min_size=2, max_size=2))
+def test_the_prepared_hash_is_that_of_the_whole_body(
+    static: Sequence[bytes], values: Sequence[bytes]
+) -> None:
+    body = (b"\r\n" + static[0], 0, static[1], 1, 0, static[2] + b"--end--\r\n")
+    head = "From: a@defenders.example\r\n"
+    field = RSA_ALONE.for_body(body).signatures(head, values, date=DATE).encode()
+    whole = b"".join((static[0], values[0], static[1], values[1], values[0], static[2], b"--end--"))
+    policy = dkim.CanonicalizationPolicy.from_c_value(b"relaxed/relaxed")
+    expected = hashlib.sha256(policy.canonicalize_body(whole + b"\r\n")).digest()
+    assert expected == b64decode(tags(field)["bh"])
+
+
+def test_letters_say_what_rfc_6376_wants_of_them() -> None:
+    mail = signed().as_bytes()
+    first, second = fields_of(mail)[:2]
+    expected = {
+        "v": "1",
+        "a": "rsa-sha256",
+        "c": "relaxed/relaxed",
+        "d": DOMAIN,
+        "s": SELECTOR,
+        "t": str(int(DATE.timestamp())),
+    }
+    assert expected.items() <= tags(first).items()
+    assert {*expected, "h", "bh", "b"} == tags(first).keys()
+    assert {**expected, "a": "ed25519-sha256", "s": SECOND}.items() <= tags(second).items()
+    assert tags(first)["h"] == tags(second)["h"]
+    assert 2 == sum(field.lower().startswith(b"dkim-signature:") for field in fields_of(mail))
+
+
+def test_what_matters_is_signed_and_what_is_single_is_sealed() -> None:
+    mail = signed().as_bytes()
+    signature, *rest = fields_of(mail)
+    present = {field.partition(b":")[0].decode().lower() for field in rest}
+    named = Counter(tags(signature)["h"].split(":"))
+    assert {"list-unsubscribe", "list-unsubscribe-post"} < named.keys()
+    assert set(SEALED) == {name for name, times in named.items() if times == 2}
+    assert {"dkim-signature", "precedence", "content-language"} == present - named.keys()
+    for verdict in mailauth([mail])[0]:
+        assert named.keys() == set(verdict.fields.lower().replace(" ", "").split(":"))
+
+
+@pytest.mark.parametrize("edition", [EDITION, PLAIN_SUBJECT])
+def test_signing_leaves_the_letter_as_it_was_and_puts_the_signatures_first(
+    edition: Edition,
+) -> None:
+    plain, with_signature = letter(edition=edition), signed(edition=edition)
+    added = with_signature.as_bytes().removesuffix(plain.as_bytes())
+    assert len(added) + len(plain.as_bytes()) == len(with_signature.as_bytes())
+    assert 2 == len(re.findall(rb"(?m)^DKIM-Signature: ", added))
+    assert stuffed(with_signature.as_bytes()) == b"".join(with_signature.as_wire())
+    assert plain.as_content() == with_signature.as_content()
+
+
+def test_signatures_are_folded_within_78_characters() -> None:
+    for field in fields_of(signed().as_bytes())[:2]:
+        assert 78 >= max(map(len, field.split(b"\r\n")))
+
+
+def test_the_same_letter_gets_the_same_signature() -> None:
+    alone = [signed(reader(f"Reader {n}")).as_bytes() for n in range(20)]
+    together: list[list[bytes]] = []
+    compose = composer().compose
+
+    def work() -> None:
+        together.append([compose(reader(f"Reader {n}"), date=DATE).as_bytes() for n in range(20)])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert [alone] * 4 == together
+
+
+def test_a_letter_without_reply_to_cannot_be_given_one() -> None:
+    mail = composer(reply_to=None).compose(reader(), date=DATE).as_bytes()
+    forged = mail.replace(b"\r\nTo: ", b"\r\nReply-To: thief@example.com\r\nTo: ", 1)
+    assert [["pass", "pass"], ["fail", "fail"]] == results([mail, forged])
+    assert passes_dkimpy(mail)
+    assert not passes_dkimpy(forged)
+
+
+def test_a_changed_byte_in_a_signed_field_or_the_body_is_noticed() -> None:
+    mail = signed().as_bytes()
+    body = mail.index(b"\r\n\r\n") + 4
+    places = [at for at in range(body, len(mail), 29) if mail[at] not in b" \t\r\n"]
+    for name in (*SEALED, "mime-version", "content-type", "list-archive"):
+        found = re.search(rb"(?mi)^%s: (?:=\?utf-8\?.\?)?" % name.encode(), mail)
+        assert found
+        places.append(found.end())
+    forged = [
+        mail[:at] + (b"y" if mail[at] == ord("x") else b"x") + mail[at + 1 :] for at in places
+    ]
+    assert 60 < len(forged)
+    assert {"fail", "neutral"} >= {result for told in results(forged) for result in told}
+    assert [] == [mail for mail in forged if passes_dkimpy(mail)]
+
+
+@pytest.mark.parametrize("name", [name.title() for name in SEALED])
+def test_another_one_of_a_sealed_field_is_noticed_wherever_it_stands(name: str) -> None:
+    mail = signed().as_bytes()
+    extra = f"{name}: <https://evil.example/>\r\n".encode()
+    head, _, rest = mail.partition(b"\r\n\r\n")
+    forged = [extra + mail, head + b"\r\n" + extra + b"\r\n" + rest]
+    assert [["fail", "fail"]] * 2 == results(forged)
+    assert not any(map(passes_dkimpy, forged))
+
+
+def test_a_relay_that_refolds_and_trims_does_no_harm() -> None:
+    mail = signed().as_bytes()
+    head, _, body = mail.partition(b"\r\n\r\n")
+    unfolded = head.replace(b"\r\n ", b"\r\n\t  ").replace(b"Message-ID: ", b"Message-Id:\t")
+    relayed = b"Received: from a by b\r\n" + unfolded + b"\r\n\r\n" + body + b"\r\n\r\n"
+    assert [["pass", "pass"]] == results([relayed])
+    assert passes_dkimpy(relayed)
+
+
+def test_what_arrives_by_smtp_is_still_good() -> None:
+    people = [
+        reader(name, f"r{n}@reader.example.org", {"city": "."}) for n, name in enumerate(NAMES)
+    ]
+    people.append(reader("Zoë", "zoë@reader.example.org"))
+    with SmtpServer() as server:
+        settings = Smtp(host="127.0.0.1", port=server.port, security="none", timeout_s=5)
+        session = SmtpTransport(settings, password=None, client_name="news.example").open()
+        session.deliver([signed(person) for person in people], RecordingJournal())
+        session.close()
+    mails = [mail.content for mail in server.accepted]
+    assert any(b"\r\n." in mail for mail in mails)
+    assert [["pass", "pass"]] * len(people) == results(mails)
+    assert all(map(passes_dkimpy, mails))
+
+
+def test_without_a_second_key_there_is_one_signature() -> None:
+    written = RSA_ALONE.for_body((b"\r\nHello\r\n",)).signatures(
+        "From: a@defenders.example\r\n", (), date=DATE
+    )
+    mail = f"{written}From: a@defenders.example\r\n\r\nHello\r\n".encode()
+    assert [["pass"]] == results([mail])
+    assert passes_dkimpy(mail)
+
+
+def small_rsa() -> bytes:
+    return pem(rsa.generate_private_key(public_exponent=65537, key_size=1024))
+
+
+def locked() -> bytes:
+    secret = BestAvailableEncryption(b"secret")
+    return rsa_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret)
+
+
+@pytest.mark.parametrize(
+    ("private_key", "second", "why"),
+    [
+        (b"", None, "no private key in PEM"),
+        (b"-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", None, "in PEM"),
+        (small_rsa(), None, "has 1024 bits"),
+        (locked(), None, "has a passphrase"),
+        (pem(ed25519_key()), None, "no RSA key"),
+        (pem(ec.generate_private_key(ec.SECP256R1())), None, "no RSA key"),
+        (pem(rsa_key()), pem(rsa_key()), "no Ed25519 key"),
+    ],
+)
+def test_a_key_that_is_of_no_use_is_refused_and_not_shown(
+    private_key: bytes, second: bytes | None, why: str
+) -> None:
+    with pytest.raises(ConfigError, match=why) as refusal:
+        Signer(
+            DOMAIN,
+            selector=SELECTOR,
+            private_key=private_key,
+            ed25519=None if second is None else (SECOND, second),
+        )
+    assert refusal.value.__cause__ is None
+    assert "hunter2" not in str(refusal.value)
+    assert "docs/dkim.md" in refusal.value.next
+
+
+def test_who_does_not_sign_does_not_load_cryptography() -> None:
+    script = (
+        "import sys; from tests.message.samples import letter; letter().as_wire();"
+        "import newsletter.cli.wiring, newsletter.transports.smtp;"
+        "print([name for name in sys.modules if name.startswith('cryptography')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "[]" == done.stdout.strip()
