@@ -9,7 +9,7 @@ import pytest
 from newsletter.audience.suppression import Reason, Suppression
 from newsletter.delivery.dispatch import Composes, Limits, Run
 from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.states import State
+from newsletter.delivery.states import State, Step
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
@@ -120,12 +120,17 @@ def test_a_repeated_attempt_carries_the_same_bytes(freeze: Freeze, begin: Begin)
     assert first == second
 
 
+@pytest.mark.parametrize("kind", [Rejected, Deferred])
 @pytest.mark.parametrize("scope", [Scope.ACCOUNT, Scope.CAMPAIGN])
 def test_a_refused_letter_or_account_stops_the_run_and_blames_nobody(
-    ledger: Ledger, freeze: Freeze, begin: Begin, scope: Scope
+    ledger: Ledger,
+    freeze: Freeze,
+    begin: Begin,
+    scope: Scope,
+    kind: type[Rejected] | type[Deferred],
 ) -> None:
     campaign = freeze(40)
-    transport = ScriptedTransport(lambda *_: Rejected("550 5.1.8 sender", scope))
+    transport = ScriptedTransport(lambda *_: kind("550 5.1.8 sender", scope))
     with pytest.raises(TransportStopped, match=r"5\.1\.8"):
         begin(campaign, transport).execute()
     found = counts(ledger, campaign)
@@ -164,6 +169,18 @@ def test_twenty_refusals_in_a_row_are_the_relays_word_about_us(
         begin(campaign, transport).execute()
     assert counts(ledger, campaign)[State.REJECTED] < 20 + LIMITS.connections
     assert counts(ledger, campaign)[State.PENDING] > 30
+
+
+def test_one_acceptance_shows_that_refusals_are_about_their_recipients(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(40)
+    answers: dict[int, Outcome] = {number: Rejected("550 no") for number in range(1, 41)}
+    del answers[15]
+    del answers[30]
+    one_at_a_time = Limits(connections=1, batch=10, rate_per_second=0, retry_for_s=86400)
+    begin(campaign, ScriptedTransport(by_number(answers)), limits=one_at_a_time).execute()
+    assert {State.ACCEPTED: 2, State.REJECTED: 38} == counts(ledger, campaign)
 
 
 def test_who_leaves_during_the_send_is_not_mailed(
@@ -454,3 +471,40 @@ def test_two_senders_at_once_although_the_lock_was_removed_mail_nobody_twice(
     found = counts(ledger, campaign)
     assert {State.ACCEPTED, State.IN_DOUBT} >= set(found)
     assert found.get(State.IN_DOUBT, 0) <= LIMITS.connections
+
+
+def test_an_outcome_that_cannot_be_written_at_the_very_end_is_told(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    def script(_message: Message, _attempt: int) -> Outcome:
+        # The write-ahead is on disk; from here on the file takes nothing.
+        ledger._database.execute("PRAGMA query_only = ON")
+        runs[0].stop()
+        return Accepted("250 ok")
+
+    campaign, runs = freeze(1), list[Run]()
+    runs.append(begin(campaign, ScriptedTransport(script)))
+    with pytest.raises(LedgerRefused, match="read-only"):
+        runs[0].execute()
+    ledger._database.execute("PRAGMA query_only = OFF")
+    assert {State.ATTEMPTING: 1} == counts(ledger, campaign)
+    transport = ScriptedTransport()
+    begin(campaign, transport).execute()
+    assert {State.IN_DOUBT: 1} == counts(ledger, campaign)
+    assert Counter() == transport.copies
+
+
+def test_who_was_given_up_by_a_run_that_died_is_not_tried_again(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign, transport = freeze(1), ScriptedTransport()
+    for hours in (0, 25):
+        at = NOW.timestamp() + hours * 3600
+        with ledger.transaction():
+            (claim,) = ledger.deliveries.claim(campaign.id, run="dead", count=1, now=at)
+            ledger.deliveries.record(claim, Step.DEFER, run="dead", reply="450", now=at)
+    clock = FrozenClock(NOW)
+    clock.advance(26 * 3600)
+    begin(campaign, transport, clock=clock).execute()
+    assert {State.EXPIRED: 1} == counts(ledger, campaign)
+    assert Counter() == transport.copies

@@ -247,7 +247,46 @@ def test_whose_claim_is_returned_is_due_at_once_also_when_the_clock_is_set_back(
         ledger.deliveries.recover(campaign.id, now=T + 300)
     assert {State.PENDING: 2} == ledger.campaigns.tally(campaign).counts
     with ledger.transaction():
-        assert 2 == len(ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T - 3600))
+        one, two = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T - 3600)
+        assert ledger.deliveries.write_ahead([one, two], run=RUN, now=T - 3600)
+
+
+def test_who_was_resent_is_due_at_once_also_when_the_clock_is_set_back(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        ledger.deliveries.record(
+            claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=T + 300
+        )
+        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 300)
+        assert ledger.deliveries.write_ahead(claims, run=RUN, now=T + 300)
+        assert 1 == ledger.deliveries.recover(campaign.id, now=T + 300)
+    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T)
+    with ledger.transaction():
+        assert 1 == len(ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T))
+
+
+@pytest.mark.parametrize(
+    ("step", "has_it"),
+    [(Step.ACCEPT, True), (Step.DOUBT, True), (Step.DEFER, True), (Step.REJECT, False)],
+)
+def test_who_has_the_issue_or_may_have_it_or_will_get_it_is_in_no_later_plan(
+    ledger: Ledger, freeze: Freeze, step: Step, *, has_it: bool
+) -> None:
+    campaign = freeze(1)
+    assert {"reader1@example.org"} == ledger.campaigns.has_it("2017-03")
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+    assert {"reader1@example.org"} == ledger.campaigns.has_it("2017-03")
+    with ledger.transaction():
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+    assert {"reader1@example.org"} == ledger.campaigns.has_it("2017-03")
+    with ledger.transaction():
+        assert ledger.deliveries.record(claim, step, run=RUN, reply="said", now=T)
+    assert has_it == bool(ledger.campaigns.has_it("2017-03"))
+    assert frozenset() == ledger.campaigns.has_it("2017-04")
 
 
 def test_a_write_ahead_that_is_taken_back_begins_no_time_for_retries(

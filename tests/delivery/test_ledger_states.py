@@ -122,14 +122,26 @@ def test_an_orphan_that_was_attempting_never_goes_back_to_the_queue() -> None:
     assert TRANSITIONS[Step.ORPHAN][State.ATTEMPTING] == State.IN_DOUBT
 
 
+@pytest.mark.parametrize("step", [Step.ACCEPT, Step.REJECT, Step.DEFER, Step.DOUBT])
 def test_another_runs_outcome_changes_nothing(
-    ledger: Ledger, ledger_path: Path, freeze: Freeze
+    ledger: Ledger, ledger_path: Path, freeze: Freeze, step: Step
 ) -> None:
     campaign = freeze(1)
     put(ledger_path, State.ATTEMPTING)
     with ledger.transaction():
         changed = ledger.deliveries.record(
-            claim_of(campaign), Step.REJECT, run="somebody else", reply="", now=T
+            claim_of(campaign), step, run="somebody else", reply="", now=T
         )
     assert not changed
     assert state_in(ledger_path) == State.ATTEMPTING
+
+
+def test_another_runs_claim_is_neither_attempted_nor_returned(
+    ledger: Ledger, ledger_path: Path, freeze: Freeze
+) -> None:
+    claims = [claim_of(freeze(1))]
+    put(ledger_path, State.CLAIMED)
+    with ledger.transaction():
+        assert not ledger.deliveries.write_ahead(claims, run="somebody else", now=T)
+        ledger.deliveries.release(claims, run="somebody else", now=T)
+    assert state_in(ledger_path) == State.CLAIMED

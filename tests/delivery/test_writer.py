@@ -93,6 +93,13 @@ def test_whoever_waits_is_told_of_the_failure_of_another_in_the_same_transaction
     assert {State.CLAIMED: 1} == ledger.campaigns.tally(campaign).counts
 
 
+def test_records_of_one_transaction_keep_their_order(ledger: Ledger, writer: Writer) -> None:
+    done: list[int] = []
+    together(writer, *(lambda w, n=number: w.note(lambda: done.append(n)) for number in range(5)))
+    writer.close()
+    assert [0, 1, 2, 3, 4] == done
+
+
 def test_outcomes_are_on_disk_no_later_than_the_next_write_ahead(
     ledger: Ledger, writer: Writer, freeze: Freeze
 ) -> None:
