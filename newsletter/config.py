@@ -311,19 +311,18 @@ def load_settings(path: Path) -> Settings:
             problems=[
                 Problem(
                     _sentence(item["msg"], item["type"]),
-                    Where(
-                        item="["
-                        + ".".join(map(str, item["loc"][:-1]))
-                        + "] "
-                        + str(item["loc"][-1])
-                        if item["loc"]
-                        else None
-                    ),
+                    Where(item=_place(item["loc"])),
                 )
                 for item in error.errors()
             ],
             next="docs/settings.md lists every setting.",
         ) from None
+
+
+def _place(loc: tuple[int | str, ...]) -> str | None:
+    """``[smtp] port``; a setting above all tables stands alone."""
+    *tables, setting = map(str, loc or ("",))
+    return f"[{'.'.join(tables)}] {setting}" if tables else setting or None
 
 
 def _sentence(message: str, kind: str) -> str:
