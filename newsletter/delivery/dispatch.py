@@ -2,43 +2,31 @@
 
 Each worker thread owns one session: it claims a batch, lets the transport
 hand it over, and returns to the queue what was not attempted. All writing goes
-through one :class:`newsletter.delivery.writer.Writer`. What an outcome means
-for the run is decided here; transports only report.
+through one :class:`newsletter.delivery.writer.Writer`. Transports only report;
+what an outcome means is decided in :mod:`newsletter.delivery.verdict`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Protocol
 
 from newsletter.clock import Clock
+from newsletter.delivery.journal import BatchJournal, Book
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.deliveries import Claim
 from newsletter.delivery.pacing import Pace
-from newsletter.delivery.retry import next_attempt_at
-from newsletter.delivery.states import Step
-from newsletter.delivery.writer import Pending, Writer
+from newsletter.delivery.verdict import Watchdog
+from newsletter.delivery.writer import Writer
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
-from newsletter.transports.protocol import (
-    Accepted,
-    Deferred,
-    InDoubt,
-    Outcome,
-    Rejected,
-    Scope,
-    Session,
-    Transport,
-)
+from newsletter.transports.protocol import Outcome, Rejected, Session, Transport
 
-_REFUSALS_IN_A_ROW = 20
-"""So many refusals with no acceptance between them are the relay's word about us."""
 _LOOK_AGAIN_S = 0.2
 """How long a stop may go unnoticed by a worker that waits for others."""
 
@@ -96,18 +84,19 @@ class Run:
         self._transport = transport
         self._limits = limits
         self._clock = clock
-        self._run_id = run_id
         self._on_outcome = on_outcome
         self._pace = Pace(limits.rate_per_second, clock)
         self._stopping = threading.Event()
+        self._book = Book(
+            ledger, campaign.id, run_id=run_id, clock=clock, stopping=self._stopping.is_set
+        )
         self._failure: NewsletterError | None = None
         self._unreachable: TransportStopped | None = None
-        self._failure_lock = threading.Lock()
+        self._judging = threading.Lock()
+        self._watchdog = Watchdog()
         self._turn = threading.Condition()
         self._holders = 0
         self._returns = 0
-        self._refusals = 0
-        self._started: dict[int, float] = {}
 
     def stop(self) -> None:
         """Ask the run to end: what is attempted is finished, nothing new is attempted."""
@@ -209,18 +198,16 @@ class Run:
 
     def _take(self, count: int) -> list[Claim]:
         """Claim; on the writer's thread, so that whoever claims later sees who holds some."""
-        claims = self._ledger.deliveries.claim(
-            self._campaign.id, run=self._run_id, count=count, now=self._now()
-        )
+        claims = self._book.claim(count)
         if claims:
             with self._turn:
                 self._holders += 1
         return claims
 
     def _hand_over(self, session: Session, claims: Sequence[Claim], writer: Writer) -> None:
-        journal = _Journal(self, writer, claims)
+        journal = BatchJournal(self._book, writer, claims, on_outcome=self._judge)
         try:
-            self._pace.take(len(claims))
+            self._pace.take(len(claims), stopped=self._stopping.is_set)
             messages = [] if self.stopping else list(self._composed(claims, journal))
             if messages:
                 session.deliver(messages, journal)
@@ -231,90 +218,26 @@ class Run:
                 self._returns += returned
                 self._turn.notify_all()
 
-    def _composed(self, claims: Iterable[Claim], journal: _Journal) -> Iterable[Message]:
+    def _composed(self, claims: Sequence[Claim], journal: BatchJournal) -> Iterator[Message]:
         for claim in claims:
             try:
                 message = self._compose(claim.recipient, date=claim.date)
             except Uncomposable as error:
-                journal.refuse(claim, Rejected(str(error)))
+                journal.note(claim, Rejected(str(error)))
                 continue
             journal.expect(message, claim)
             yield message
 
-    def note(self, claim: Claim, outcome: Outcome) -> bool:
-        """Write an outcome down; on the writer's thread."""
-        now = self._now()
-        record = partial(
-            self._ledger.deliveries.record,
-            claim,
-            run=self._run_id,
-            now=now,
-            started_at=self._started.pop(claim.id, None),
-        )
-        match outcome:
-            case Accepted():
-                return record(Step.ACCEPT, reply=outcome.reply, provider_id=outcome.provider_id)
-            case InDoubt():
-                return record(Step.DOUBT, reply=outcome.reason)
-            case Rejected(scope=Scope.RECIPIENT):
-                return record(Step.REJECT, reply=outcome.reply)
-            case Deferred(scope=Scope.RECIPIENT):
-                at = next_attempt_at(now=now, attempt=claim.number, asked_s=outcome.retry_after_s)
-                return record(Step.DEFER, reply=outcome.reply, next_attempt_at=at)
-            case _:
-                # The letter or the account was refused, not this person: they
-                # are due again as soon as somebody has mended it.
-                return record(Step.DEFER, reply=outcome.reply, next_attempt_at=now, theirs=False)
-
-    def return_unreported(self, claims: Sequence[Claim]) -> None:
-        """Settle what a transport took and said nothing of; on the writer's thread."""
-        for claim in claims:
-            # Only a row that is attempting can be put in doubt, only one that
-            # is claimed released; each row takes the step that fits.
-            self.note(claim, InDoubt("The transport ended without an answer."))
-        self._ledger.deliveries.release(claims, run=self._run_id, now=self._now())
-
-    def judge(self, outcome: Outcome) -> None:
+    def _judge(self, outcome: Outcome) -> None:
         """Decide what an outcome means for the run; on the worker's thread."""
-        if isinstance(outcome, Rejected | Deferred) and outcome.scope is not Scope.RECIPIENT:
-            whom = "the letter or its sender" if outcome.scope is Scope.CAMPAIGN else "our mail"
-            self._fail(
-                TransportStopped(
-                    f"The other side does not take {whom}: {outcome.reply}",
-                    next="Mend what it names, then run “newsletter resume”.",
-                )
-            )
-        elif self._refused_in_a_row(outcome) >= _REFUSALS_IN_A_ROW:
-            self._fail(
-                TransportStopped(
-                    f"{_REFUSALS_IN_A_ROW} recipients in a row were refused, the last with: "
-                    f"{_words(outcome)}",
-                    next="The relay probably refuses us, not them. Ask who runs it, then run "
-                    "“newsletter resume” for the others and “newsletter send” for those refused.",
-                )
-            )
+        with self._judging:
+            stop = self._watchdog.look_at(outcome)
+        if stop is not None:
+            self._fail(stop)
         self._on_outcome(outcome)
 
-    def _refused_in_a_row(self, outcome: Outcome) -> int:
-        with self._failure_lock:
-            if isinstance(outcome, Rejected):
-                self._refusals += 1
-            elif isinstance(outcome, Accepted):
-                self._refusals = 0
-            return self._refusals
-
-    def write_ahead(self, claims: Sequence[Claim]) -> bool:
-        """Make the durable record; on the writer's thread."""
-        if self.stopping:
-            return False
-        now = self._now()
-        if not self._ledger.deliveries.write_ahead(claims, run=self._run_id, now=now):
-            return False
-        self._started.update((claim.id, now) for claim in claims)
-        return True
-
     def _fail(self, error: NewsletterError) -> None:
-        with self._failure_lock:
+        with self._judging:
             # The ledger's trouble matters more: it is why the transport was stopped.
             if self._failure is None or isinstance(error, LedgerRefused):
                 self._failure = error
@@ -322,50 +245,6 @@ class Run:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
-
-
-class _Journal:
-    """One worker's batch as the transport sees it."""
-
-    def __init__(self, run: Run, writer: Writer, claims: Sequence[Claim]) -> None:
-        self._run = run
-        self._writer = writer
-        self._left = {claim.id: claim for claim in claims}
-        self._by_message: dict[str, Claim] = {}
-
-    def expect(self, message: Message, claim: Claim) -> None:
-        """Remember whose message it is."""
-        self._by_message[message.message_id] = claim
-
-    def settle(self) -> bool:
-        """Nothing more comes: return to the queue what was never attempted.
-
-        Returns:
-            Whether there was anything to return.
-        """
-        left = tuple(self._left.values())
-        if left:
-            self._writer.note(lambda: self._run.return_unreported(left))
-        return bool(left)
-
-    def attempt(self, messages: Sequence[Message]) -> Pending[bool]:
-        """See :class:`newsletter.transports.protocol.Journal`."""
-        claims = [self._by_message[message.message_id] for message in messages]
-        return self._writer.submit(lambda: self._run.write_ahead(claims))
-
-    def record(self, message: Message, outcome: Outcome) -> None:
-        """See :class:`newsletter.transports.protocol.Journal`."""
-        self.refuse(self._by_message[message.message_id], outcome)
-
-    def refuse(self, claim: Claim, outcome: Outcome) -> None:
-        """Note an outcome."""
-        del self._left[claim.id]
-        self._writer.note(lambda: self._run.note(claim, outcome))
-        self._run.judge(outcome)
-
-
-def _words(outcome: Outcome) -> str:
-    return outcome.reason if isinstance(outcome, InDoubt) else outcome.reply
 
 
 def _join(worker: threading.Thread) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from newsletter.clock import Clock
+
+_STEP_S = 0.5
 
 
 class Pace:
@@ -26,8 +29,8 @@ class Pace:
         """Whether there is a limit at all."""
         return self._interval_s > 0
 
-    def take(self, messages: int) -> None:
-        """Wait until ``messages`` more may go.
+    def take(self, messages: int, *, stopped: Callable[[], bool]) -> None:
+        """Wait until ``messages`` more may go, or until ``stopped`` says so.
 
         Time not used is not saved up, so a pause is never followed by a burst.
         """
@@ -36,6 +39,6 @@ class Pace:
         with self._lock:
             start = max(self._next, self._clock.monotonic())
             self._next = start + messages * self._interval_s
-        wait_s = start - self._clock.monotonic()
-        if wait_s > 0:
-            self._clock.sleep(wait_s)
+        while (left_s := start - self._clock.monotonic()) > 0 and not stopped():
+            # In short steps: at a low rate a person would wait long for Ctrl-C.
+            self._clock.sleep(min(left_s, _STEP_S))

@@ -22,7 +22,7 @@ class ProofResult:
         """A sentence on what came back."""
         match self.outcome:
             case Accepted(reply=reply):
-                return f"accepted by the next hop ({reply})"
+                return f"accepted by the next mail server ({reply})"
             case InDoubt(reason=reason):
                 return f"nobody knows whether it was accepted: {reason}"
             case None:

@@ -46,12 +46,20 @@ def test_time_that_was_not_used_is_not_saved_up() -> None:
     pace = Pace(2, clock)
     clock.advance(3600)
     for _ in range(5):
-        pace.take(2)
-    assert [1.0, 1.0, 1.0, 1.0] == clock.slept
+        pace.take(2, stopped=lambda: False)
+    assert 4.0 == sum(clock.slept)
+
+
+def test_a_stop_is_noticed_while_waiting_for_leave() -> None:
+    clock = FrozenClock()
+    pace = Pace(0.01, clock)
+    pace.take(1, stopped=lambda: False)
+    pace.take(1, stopped=lambda: clock.monotonic() > 2)
+    assert sum(clock.slept) < 3
 
 
 def test_without_a_rate_nobody_waits() -> None:
     clock = FrozenClock()
     pace = Pace(0, clock)
-    pace.take(1000)
+    pace.take(1000, stopped=lambda: False)
     assert (False, []) == (pace.limited, clock.slept)

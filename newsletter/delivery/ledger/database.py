@@ -8,6 +8,7 @@ lock at BEGIN, never in the middle.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -123,16 +124,17 @@ class Database:
                 next="“newsletter send ISSUE” starts one.",
             )
         try:
-            if fresh:
-                # 0600 from the first moment: the file holds addresses.
-                os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-            self._connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=10
-            )
+            # Two that switch a new file to WAL at once get SQLITE_BUSY, without any wait.
+            with _one_at_a_time(path.parent):
+                if fresh:
+                    # 0600 from the first moment: the file holds addresses.
+                    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+                self._connection = sqlite3.connect(
+                    path, isolation_level=None, check_same_thread=False, timeout=10
+                )
+                self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise self._refusal(error) from None
-        with self.errors():
-            self._prepare()
 
     def _prepare(self) -> None:
         run = self._connection.execute
@@ -230,6 +232,16 @@ _ADVICE: dict[int | None, tuple[str, str]] = {
     sqlite3.SQLITE_NOTADB: ("This file is no ledger.",
                             "Move it away if it is not needed; see docs/ledger.md."),
 }  # fmt: skip
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _statements(script: str) -> Iterator[str]:

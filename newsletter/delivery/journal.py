@@ -1,0 +1,144 @@
+"""Between transport and ledger: what a run writes down, and when.
+
+:class:`Book` is the run's side of the ledger; its methods run on the writer's
+thread, inside a transaction. :class:`BatchJournal` is what a transport sees of
+it: one worker's batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from newsletter.clock import Clock
+from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger.deliveries import Claim
+from newsletter.delivery.verdict import verdict
+from newsletter.delivery.writer import Pending, Writer
+from newsletter.message.model import Message
+from newsletter.transports.protocol import InDoubt, Outcome
+
+
+class Book:
+    """What one run writes into the ledger.
+
+    Args:
+        ledger: open; the writer's thread alone uses it.
+        campaign: the campaign's id.
+        run_id: names this run's claims.
+        clock: tells the time.
+        stopping: asked before each write-ahead: nothing new begins then.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        campaign: str,
+        *,
+        run_id: str,
+        clock: Clock,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._deliveries = ledger.deliveries
+        self._campaign = campaign
+        self._run_id = run_id
+        self._clock = clock
+        self._stopping = stopping
+        self._started: dict[int, float] = {}
+
+    def claim(self, count: int) -> list[Claim]:
+        """Take up to ``count`` deliveries that are due."""
+        return self._deliveries.claim(
+            self._campaign, run=self._run_id, count=count, now=self._now()
+        )
+
+    def write_ahead(self, claims: Sequence[Claim]) -> bool:
+        """Make the durable record ``attempting``; whether the messages may go."""
+        if self._stopping():
+            return False
+        now = self._now()
+        if not self._deliveries.write_ahead(claims, run=self._run_id, now=now):
+            return False
+        self._started.update((claim.id, now) for claim in claims)
+        return True
+
+    def note(self, claim: Claim, outcome: Outcome) -> None:
+        """Write an outcome down."""
+        now = self._now()
+        found = verdict(outcome, attempt=claim.number, now=now)
+        self._deliveries.record(
+            claim,
+            found.step,
+            run=self._run_id,
+            reply=found.reply,
+            now=now,
+            started_at=self._started.pop(claim.id, None),
+            provider_id=found.provider_id,
+            next_attempt_at=found.next_attempt_at,
+            theirs=found.theirs,
+        )
+
+    def return_unreported(self, claims: Sequence[Claim]) -> None:
+        """Settle what a transport took and said nothing of."""
+        for claim in claims:
+            # Only a row that is attempting can be put in doubt, only one that
+            # is claimed released; each row takes the step that fits.
+            self.note(claim, InDoubt("The transport ended without an answer."))
+        self._deliveries.release(claims, run=self._run_id, now=self._now())
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+class BatchJournal:
+    """One worker's batch as the transport sees it.
+
+    Args:
+        book: where it is written.
+        writer: on whose thread.
+        claims: the batch.
+        on_outcome: called on the worker's thread with each outcome.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        writer: Writer,
+        claims: Sequence[Claim],
+        *,
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        self._book = book
+        self._writer = writer
+        self._left = {claim.id: claim for claim in claims}
+        self._by_message: dict[str, Claim] = {}
+        self._on_outcome = on_outcome
+
+    def expect(self, message: Message, claim: Claim) -> None:
+        """Remember whose message it is."""
+        self._by_message[message.message_id] = claim
+
+    def attempt(self, messages: Sequence[Message]) -> Pending[bool]:
+        """See :class:`newsletter.transports.protocol.Journal`."""
+        claims = [self._by_message[message.message_id] for message in messages]
+        return self._writer.submit(lambda: self._book.write_ahead(claims))
+
+    def record(self, message: Message, outcome: Outcome) -> None:
+        """See :class:`newsletter.transports.protocol.Journal`."""
+        self.note(self._by_message[message.message_id], outcome)
+
+    def note(self, claim: Claim, outcome: Outcome) -> None:
+        """Note an outcome, also of one for whom there was no message."""
+        del self._left[claim.id]
+        self._writer.note(lambda: self._book.note(claim, outcome))
+        self._on_outcome(outcome)
+
+    def settle(self) -> bool:
+        """Nothing more comes: return to the queue what was never attempted.
+
+        Returns:
+            Whether there was anything to return.
+        """
+        left = tuple(self._left.values())
+        if left:
+            self._writer.note(lambda: self._book.return_unreported(left))
+        return bool(left)
