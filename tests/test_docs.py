@@ -218,7 +218,9 @@ def test_settings_md_has_every_key_with_its_default_and_limits(
             assert number is None or f"{number:g}" in meaning
 
 
-@pytest.mark.parametrize("name", ["README", "docs/settings", "docs/providers", "docs/subscribers"])
+@pytest.mark.parametrize(
+    "name", ["README", "docs/dkim", "docs/settings", "docs/providers", "docs/subscribers"]
+)
 def test_every_settings_example_is_accepted(name: str) -> None:
     examples = [tomllib.loads(block) for block in blocks(page(f"{name}.md"), "toml")]
     assert examples

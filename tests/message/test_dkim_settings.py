@@ -1,6 +1,8 @@
 """[dkim] in newsletter.toml: what is refused, where keys come from, what is frozen and sent."""
 
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from newsletter.cli.wiring import fingerprint
 from newsletter.config import Dkim, PrivateKey, load_settings
 from newsletter.credentials import read_private_key
 from newsletter.errors import ConfigError
+from newsletter.message.dkim import Signer
 
 from tests.message.samples import DATE, EDITION, reader
 from tests.support.dkim import (
@@ -17,12 +20,14 @@ from tests.support.dkim import (
     SECOND,
     SELECTOR,
     ed25519_key,
+    mailauth,
     passes_dkimpy,
     pem,
     results,
     rsa_key,
 )
 from tests.support.project import Project
+from tests.support.tools import ROOT, program
 
 TABLE = f"""
 [dkim]
@@ -147,6 +152,40 @@ def test_a_domain_vouches_for_itself_and_what_is_above_or_below(
 ) -> None:
     dkim = Dkim(domain=domain, selector="s", private_key=PrivateKey(env="A"))
     assert aligned == dkim.is_aligned_with(sender)
+
+
+def test_keys_made_and_published_as_the_documentation_says_are_good(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "dkim.md").read_text(encoding="utf-8")
+    make, *publish = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    program("openssl")
+
+    def typed(block: str) -> str:
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block],
+            cwd=tmp_path,
+            check=True,
+            timeout=60,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ).stdout.strip()
+
+    typed(make)
+    first, second = map(typed, publish)
+    rsa, ed25519 = (
+        read_private_key(PrivateKey(file=Path(name)), folder=tmp_path, what="DKIM key")
+        for name in ("dkim.pem", "dkim-ed25519.pem")
+    )
+    signer = Signer(DOMAIN, selector="a", private_key=rsa, ed25519=("b", ed25519))
+    head = f"From: news@{DOMAIN}\r\n"
+    body = "\r\nHello\r\n"
+    signatures = signer.for_body((body.encode(),)).signatures(head, (), date=DATE)
+    published = {
+        f"a._domainkey.{DOMAIN}": f"v=DKIM1; k=rsa; p={first}",
+        f"b._domainkey.{DOMAIN}": f"v=DKIM1; k=ed25519; p={second}",
+    }
+    (told,) = mailauth([f"{signatures}{head}{body}".encode()], published=published)
+    assert ["pass", "pass"] == [verdict.result for verdict in told]
 
 
 def test_a_key_comes_from_a_file_the_environment_or_a_command(
