@@ -6,6 +6,7 @@ import pytest
 from newsletter.checks.finding import Severity
 from newsletter.checks.run import run_checks
 from newsletter.config import load_settings
+from newsletter.issues.languages import load_languages
 from newsletter.issues.loader import LoadedIssue, load_issue
 from newsletter.render.edition import Edition
 from newsletter.render.pipeline import compile_edition
@@ -29,6 +30,18 @@ def edition(march: LoadedIssue) -> Edition:
 def test_the_checks_find_no_error_in_it(march: LoadedIssue, edition: Edition) -> None:
     findings = run_checks(march.issue, march.source, edition, SETTINGS)
     assert [] == [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "es", "ar"])
+def test_each_language_is_faultless_and_small(language: str) -> None:
+    fields = SETTINGS.audience.fields
+    loaded = load_languages(ROOT / "issues" / "2017-03.yaml", fields=fields)[language]
+    theme = load_theme(ROOT / "templates")
+    edition = compile_edition(loaded.issue, loaded.source, theme, SETTINGS)
+    assert () == run_checks(loaded.issue, loaded.source, edition, SETTINGS)
+    assert len(edition.html.encode()) < 85_000
+    assert len(edition.subject) <= 50
+    assert 40 <= len(edition.preheader) <= 100
 
 
 @pytest.mark.parametrize("part", ["html", "text"])
