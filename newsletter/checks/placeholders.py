@@ -13,7 +13,11 @@ _FIELD = re.compile(
     r"\{\{.*?\}\}|\{%.*?%\}|%%\w[\w .:-]*%%|\*\|\w[\w .:|-]*\|\*|\[\[\w[\w .:-]*\]\]|\$\{\w+\}"
 )
 _LOREM = re.compile(r"\blorem ipsum\b", re.IGNORECASE)
-_TODO = re.compile(r"\b(?:FIXME|XXX+|TBD|TODO:|TODO\b(?=\s*(?:$|[.,;)\]])))")
+_TODO = re.compile(
+    r"\b(?:FIXME|XXX+|TBD|TODO:|TODO\b(?=\s*(?:$|[.,;)\]])))"
+    # How the starter issue asks for words.
+    r"|\bReplace this (?:line by|by|headline)\b"
+)
 _MISSING = re.compile(
     r"(?:^|[\s:(“\"])(None|nan|NaN|undefined|\[object Object\])(?=[\s,.!?;:)”\"]|$)"
 )
@@ -70,7 +74,7 @@ def _attributes(specimen: Specimen) -> str:
 
 @check("placeholder-text", why="Filler text was put there to be replaced before anybody sees it.")
 def placeholder_text(specimen: Specimen) -> Iterator[Flaw]:
-    """Lorem ipsum, FIXME, XXX, TBD or TODO."""
+    """Lorem ipsum, FIXME, XXX, TBD, TODO, or the starter issue's own words."""
     for severity, pattern in ((Severity.ERROR, _LOREM), (Severity.WARNING, _TODO)):
         for found, names in _found(pattern, _parts(specimen)).items():
             yield _flaw(specimen, severity, found, names, "Write the text, or take it out.")

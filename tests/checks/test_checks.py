@@ -74,6 +74,7 @@ SEEDED = [
     ("placeholder-field", E, "html", "mailto:hello@", "mailto:{{ who }}@", None),
     ("placeholder-text", E, "everywhere", "welcomed a writer", "welcomed lorem ipsum", 23),
     ("placeholder-text", W, "everywhere", "welcomed a writer", "welcomed TODO: who?", 23),
+    ("placeholder-text", W, "everywhere", "welcomed a writer", "Replace this by the story", 23),
     ("value-missing", E, "html", "<p>Reporters", "<p>Source: None</p><p>Reporters", None),
     ("value-missing", E, "text", "MARCH 2017", "Dear nan,", None),
     ("slot-unknown", E, "text", "MARCH 2017", "Zq0000abcdx0099qZ", None),
