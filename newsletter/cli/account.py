@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.tally import Tally
 
 _STATES = {
-    State.ACCEPTED: ("accepted by the next hop", "accepted", "green"),
+    State.ACCEPTED: ("accepted by the next mail server", "accepted", "green"),
     State.PENDING: ("not attempted yet", "not attempted", "yellow"),
     State.CLAIMED: ("taken up by a run", "taken up", "yellow"),
     State.ATTEMPTING: ("being handed over", "being handed over", "yellow"),

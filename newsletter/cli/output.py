@@ -31,11 +31,11 @@ def tell(
     """Print a paragraph behind ``lead``, which stands once and indents what follows."""
     head, words = Text(lead, style=lead_style), Text(text, style=style)
     if not to.is_terminal:
-        to.print(head + words, soft_wrap=True)
+        to.print(Text.assemble(head, words), soft_wrap=True)
         return
     width = max(_NARROWEST, to.width - head.cell_len)
     for line in words.wrap(to, width):
-        to.print(head + line, soft_wrap=True)
+        to.print(Text.assemble(head, line), soft_wrap=True)
         head = Text(" " * head.cell_len)
 
 

@@ -138,7 +138,7 @@ def _way(project: Project) -> str:
     settings = project.settings
     match settings.delivery.transport:
         case "mailbox":
-            return f"mailbox: each mail becomes a file in {project.mails}; none leaves this machine"
+            return f"mailbox: into files in {project.mails}; none leaves this machine"
         case "smtp" if settings.smtp:
             return f"smtp: through {settings.smtp.host}, port {settings.smtp.port}"
         case way:

@@ -112,6 +112,7 @@ def _ask(prepared: Prepared) -> None:
             "There is nobody here to say yes, so nothing was sent.",
             next="Look at the plan above; then run the command again with --yes.",
         )
+    say("")
     try:
         yes = typer.confirm(f"Send it to {people(len(prepared.plan.recipients))} now?")
     except typer.Abort:  # Ctrl-C or the end of input: no yes

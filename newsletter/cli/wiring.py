@@ -117,8 +117,12 @@ class Project:
         return self.outbox / "new"
 
     def issue_id(self, name: str) -> str:
-        """``2017-03`` from what a person typed: the id, or a path to the file."""
-        return Path(name).name.split(".", 1)[0] if name.endswith((".yaml", ".yml")) else name
+        """``2017-03`` from what a person typed: the id, a translation, or a path to a file.
+
+        A translation is never an issue of its own: people would get both.
+        """
+        file = Path(name).name if name.endswith((".yaml", ".yml")) else name
+        return file.partition(".")[0] or name
 
     def compile(self, name: str) -> dict[str, Compiled]:
         """The issue in all its languages, compiled; its first language first.

@@ -5,6 +5,7 @@ import email
 import email.policy
 import os
 import pty
+import select
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from tests.support.project import Project
 
-WITHIN_S = 30
+WITHIN_S = 60
 
 
 def stopped(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -113,13 +114,13 @@ def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
 
 def prepared(statement: str, command: Sequence[str]) -> list[str]:
     """``command``, its process made ready by a statement of Python."""
-    imports, become = (
-        "import fcntl, os, resource, sys, termios",
-        "os.execv(sys.argv[1], sys.argv[1:])",
-    )
+    imports = "import fcntl, os, resource, sys, termios"
+    become = "os.execv(sys.argv[1], sys.argv[1:])"
     return [sys.executable, "-c", f"{imports}; {statement}; {become}", *command]
 
 
+CTRL_C = b"\x03"
+_TYPED_AGAIN_AFTER_S = 2
 _OWN_TERMINAL = "os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
 """Else Ctrl-C typed there would not reach the program."""
 
@@ -138,13 +139,17 @@ def at_a_terminal(project: Project, *arguments: str, answer: bytes) -> tuple[int
     os.close(theirs)
     watchdog = threading.Timer(WITHIN_S, process.kill)
     watchdog.start()
-    seen, answered = b"", False
+    seen, typed = b"", False
     with contextlib.suppress(OSError):  # how Linux tells that the other side has ended
-        while chunk := os.read(ours, 4096):
-            seen += chunk
-            if not answered and b"[y/N]" in seen:
+        while True:
+            readable, _, _ = select.select([ours], [], [], _TYPED_AGAIN_AFTER_S)
+            if readable:
+                seen += os.read(ours, 4096)
+            # A Ctrl-C in the very moment before the program reads goes unheard.
+            unheard = typed and not readable and answer == CTRL_C
+            if b"[y/N]" in seen and (unheard or not typed):
                 os.write(ours, answer)
-                answered = True
+                typed = True
     os.close(ours)
     code = process.wait(timeout=WITHIN_S)
     watchdog.cancel()

@@ -111,7 +111,7 @@ def test_a_theme_with_a_mistake(
             SETTINGS.replace('"en"', "en"), ["newsletter.toml", "line 2"], id="malformed"
         ),
         pytest.param(
-            SETTINGS.replace("language", "langage"), ["langage", "is no setting"], id="unknown key"
+            SETTINGS.replace("language", "langage"), ["• langage: is no setting"], id="unknown key"
         ),
         pytest.param(
             SETTINGS + 'transport = "smtp"', ['transport = "smtp" needs a table [smtp]'],

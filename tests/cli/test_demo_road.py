@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cli.support import at_a_terminal, files, mails, outbox, part, stopped, went_well
+from tests.cli.support import CTRL_C, at_a_terminal, files, mails, outbox, part, stopped, went_well
 from tests.support.project import Project
 
 FRENCH_ISSUE = """\
@@ -80,8 +80,9 @@ def test_the_plan_tells_the_languages_and_how_long_it_takes_at_the_given_rate(
     project.issue(FRENCH_ISSUE, "2017-04.fr")
     rows = [f"r{n}@readers.example,,{'fr' if n < 100 else 'en'}" for n in range(130)]
     (project.folder / "subscribers.csv").write_text("\n".join(["email,name,language", *rows]))
-    done = project.run("send", "2017-04", "--dry-run")
-    went_well(done, "130 people: 100 in French and 30 in English",
+    # A translation names its issue: sent as one of its own, people would get both.
+    done = project.run("send", "2017-04.fr", "--dry-run")
+    went_well(done, "(2017-04)", "130 people: 100 in French and 30 in English",
               "about 4 minutes, at no more than 0.5 a second")  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def test_without_a_terminal_a_send_needs_yes(project: Project) -> None:
 
 
 def test_at_a_terminal_no_sends_nothing_and_yes_sends(project: Project) -> None:
-    for no in (b"n\n", b"\x03"):
+    for no in (b"n\n", CTRL_C):
         code, said = at_a_terminal(project, "send", "2017-04", answer=no)
         assert (0, True) == (code, "Nothing was sent." in said), said
     assert not outbox(project)
