@@ -1,6 +1,8 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from newsletter.delivery.states import State, Step
 from newsletter.errors import LedgerRefused
 
 from tests.delivery.conftest import EDITION, NOW, Freeze, T, plan_of
+from tests.support.tools import ROOT
 
 RUN = "run-1"
 
@@ -189,6 +192,40 @@ def test_a_ledger_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
     with pytest.raises(LedgerRefused, match="no ledger"):
         Ledger(tmp_path / "newsletter.db", key_check="k", create=False)
     assert [] == list(tmp_path.iterdir())
+
+
+OPENS_IT = """
+import sys
+from pathlib import Path
+from newsletter.delivery.ledger import Ledger
+print("ready", flush=True)
+sys.stdin.readline()
+Ledger(Path(sys.argv[1]), key_check="k").close()
+"""
+
+
+def test_several_programs_may_open_a_new_ledger_at_once(tmp_path: Path) -> None:
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENS_IT, str(tmp_path / "newsletter.db")],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for one in programs:
+        assert one.stdout is not None
+        assert "ready\n" == one.stdout.readline()
+    for one in programs:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    said = [one.communicate(timeout=30)[1] for one in programs]
+    assert [""] * 4 == said
+    Ledger(tmp_path / "newsletter.db", key_check="k", create=False).close()
 
 
 def test_a_folder_without_permission_is_explained(tmp_path: Path) -> None:

@@ -60,18 +60,18 @@ def smtp_sink(folder: Path | None = None, *arguments: str) -> Iterator[Sink]:
             shutil.chown(folder, "nobody")
             _let_through(folder)
         command += ["-d", f"{folder}/%H%M%S."]
-    port = _free_port()
-    process = subprocess.Popen(
-        [*command, f"127.0.0.1:{port}", "1000"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port, process)
-        yield Sink(port, folder, process)
-    finally:
-        process.kill()
-        process.wait(timeout=10)
+    with _reserved_port() as port:
+        process = subprocess.Popen(
+            [*command, f"127.0.0.1:{port}", "1000"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_for(port, process)
+            yield Sink(port, folder, process)
+        finally:
+            process.kill()
+            process.wait(timeout=10)
 
 
 def _let_through(folder: Path) -> None:
@@ -82,12 +82,17 @@ def _let_through(folder: Path) -> None:
             parent.chmod(mode | 0o001)
 
 
-def _free_port() -> int:
-    # smtp-sink cannot take port 0 and tell what it got.
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextlib.contextmanager
+def _reserved_port() -> Iterator[int]:
+    """A port for the sink alone: it cannot take port 0 and tell what it got.
+
+    The socket stays bound, so that no other test gets the port. It does not
+    listen and lets its address be used again, so that the sink may.
+    """
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        yield held.getsockname()[1]
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
