@@ -63,6 +63,7 @@ class Vocabulary:
             "w": self.words,
             "lang": self.issue.language,
             "dir": self.issue.direction,
+            "home_lang": self.settings.language,
             "start": "right" if rtl else "left",
             "end": "left" if rtl else "right",
             "image_url": self._image_url,
