@@ -62,6 +62,8 @@ class SmtpServer:
     seen: list[str] = field(default_factory=list)
     """Every command, in order."""
     body_read: threading.Event = field(default_factory=threading.Event)
+    idle: threading.Event = field(default_factory=threading.Event)
+    """Set when a connection has ended and none is left."""
     connections: int = 0
     port: int = 0
 
@@ -117,6 +119,8 @@ class SmtpServer:
         with self._lock:
             self._open.discard(connection)
         connection.close()
+        if not self._open:
+            self.idle.set()
 
     def misbehaviour(self, phase: str) -> bytes | None:
         with self._lock:

@@ -1,3 +1,4 @@
+import contextlib
 import ssl
 import threading
 from collections import Counter
@@ -17,7 +18,8 @@ from newsletter.transports.protocol import (
     Rejected,
     Scope,
 )
-from newsletter.transports.smtp import SmtpTransport
+from newsletter.transports.smtp import SmtpSession, SmtpTransport
+from newsletter.transports.smtp_connection import Connection
 
 from tests.support.smtp_server import (
     CUT,
@@ -323,6 +325,82 @@ def test_a_command_can_not_be_smuggled_into_an_address(harness: SmtpHarness) -> 
         session.deliver([message], RecordingJournal())
     session.close()
     assert not [line for line in harness.server.seen if "eve" in line]
+
+
+def test_after_a_letter_that_may_not_go_the_session_goes_on_over_another_connection(
+    harness: SmtpHarness,
+) -> None:
+    anna, bob = letters(ANNA, BOB)
+    journal = RecordingJournal(allow=lambda batch: anna not in batch)
+    session = harness.transport().open()
+    session.deliver([anna], journal)
+    session.deliver([bob], journal)
+    session.close()
+    judge(harness, [anna, bob], journal)
+    assert Counter([BOB]) == harness.taken()
+    assert 2 == harness.server.connections
+
+
+def test_a_relay_that_hung_up_before_the_dot_leaves_no_doubt(harness: SmtpHarness) -> None:
+    harness.server.behaviours["body"] = once(CUT)
+    journal, (message,) = RecordingJournal(held=True), letters(ANNA)
+    session = harness.transport().open()
+    worker = threading.Thread(target=session.deliver, args=([message], journal))
+    worker.start()
+    assert harness.server.body_read.wait(10)
+    assert harness.server.idle.wait(10)
+    journal.release()
+    worker.join(10)
+    session.close()
+    assert isinstance(journal.outcome(message), Deferred)
+    assert Counter() == harness.taken()
+
+
+def test_a_relay_that_offers_no_pipelining_gets_one_command_at_a_time(
+    harness: SmtpHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[bytes] = []
+    send = Connection.send
+
+    def watched(connection: Connection, *pieces: bytes) -> None:
+        writes.append(b"".join(pieces))
+        send(connection, *pieces)
+
+    monkeypatch.setattr(Connection, "send", watched)
+    harness.server.extensions = PLAIN
+    deliver(harness, letters(ANNA, BOB))
+    commands = [write for write in writes if b"Subject:" not in write]
+    assert [1] * (2 * 4 + 1) == [write.count(b"\r\n") for write in commands]
+
+
+def test_the_answer_to_the_dot_may_take_longer_than_others(harness: SmtpHarness) -> None:
+    def slowly(_earlier: int) -> None:
+        threading.Event().wait(0.5)
+
+    found, stopped = outcomes(harness, "dot", slowly, timeout_s=0.2)
+    assert stopped is None
+    assert all(isinstance(one, Accepted) for one in found)
+
+
+def test_after_a_message_others_answers_are_waited_for_no_longer_than_before(
+    harness: SmtpHarness,
+) -> None:
+    harness.server.behaviours["MAIL"] = after(1, SILENCE)
+    session = harness.transport(timeout_s=0.2, final_timeout_s=3600).open()
+    journal, (anna, bob) = RecordingJournal(), letters(ANNA, BOB)
+    session.deliver([anna], journal)
+    worker = threading.Thread(target=_until_stopped, args=(session, bob, journal), daemon=True)
+    worker.start()
+    worker.join(10)
+    assert not worker.is_alive()
+    session.close()
+    judge(harness, [anna, bob], journal)
+    assert Counter([ANNA]) == harness.taken()
+
+
+def _until_stopped(session: SmtpSession, message: FakeMessage, journal: RecordingJournal) -> None:
+    with contextlib.suppress(TransportStopped):
+        session.deliver([message], journal)
 
 
 def test_ehlo_tells_the_senders_domain_and_not_this_machines_name(harness: SmtpHarness) -> None:
