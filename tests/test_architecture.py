@@ -47,7 +47,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "time": {"clock.py"},
     "random": set(),
     "secrets": {"message/keys.py", "cli/proof.py", "cli/sending.py", "transports/mailbox.py"},
-    "fcntl": {"delivery/lock.py"},
+    "fcntl": {"delivery/lock.py", "delivery/ledger/database.py"},
     "subprocess": {"credentials.py"},
     "email_validator": {"addresses.py"},
 }  # fmt: skip
