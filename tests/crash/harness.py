@@ -13,9 +13,16 @@ against the ledger:
 Run it for as long as you like::
 
     python -m tests.crash.harness --kills 250 --seed 7
+    python -m tests.crash.harness --kills 60 --at-sync
+
+With ``--at-sync`` the kills are not at random: strace kills the sender as one
+of its threads enters its first, second, third … fsync of the ledger.
 """
 
 import argparse
+import contextlib
+import itertools
+import os
 import random
 import signal
 import sqlite3
@@ -23,11 +30,13 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_sink import Sink, smtp_sink
+from tests.support.tools import program
 
 CONNECTIONS = 5
 READERS = 1500
@@ -74,22 +83,63 @@ def states(project: Project) -> dict[str, str]:
         connection.close()
 
 
-def one_round(
-    project: Project, sink: Sink, score: Score, *, kills: int, chance: random.Random
-) -> None:
+Kill = Callable[[Project, tuple[str, ...]], subprocess.Popen[bytes]]
+"""Starts a command and ends it at some moment; returned when it has ended."""
+
+
+def at_random(chance: random.Random) -> Kill:
+    """Kill -9 at some moment of the first seconds."""
+
+    def start(project: Project, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        process = project.start(*command)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_START_UP_S + chance.uniform(0, 2.0))
+        process.kill()
+        process.wait(timeout=_LONGEST_S)
+        return process
+
+    return start
+
+
+def at_syncs(numbers: Sequence[int]) -> Kill:
+    """Kill -9 as a thread enters its fsync of that number; one number a command, in turn."""
+    turns = itertools.cycle(numbers)
+
+    def start(project: Project, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        syncs = "fsync,fdatasync"
+        process = subprocess.Popen(
+            [
+                *(program("strace"), "-f", "-qq", "-o", os.devnull, "-e", f"trace={syncs}"),
+                *("-e", f"inject={syncs}:signal=SIGKILL:when={next(turns)}"),
+                *project.command(*command),
+            ],
+            cwd=project.folder,
+            env=project.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        process.wait(timeout=_LONGEST_S)
+        return process
+
+    return start
+
+
+def left_alone(project: Project, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    process = project.start(*command)
+    process.wait(timeout=_LONGEST_S)
+    return process
+
+
+def one_round(project: Project, sink: Sink, score: Score, *, kills: int, kill: Kill) -> None:
     """One campaign, killed until ``kills`` are used up or it gets through."""
     for _ in range(_MOST_TRIES):
         before = states(project)
         command = ("resume", "2017-04") if before else ("send", "2017-04", "--yes")
-        process = project.start(*command)
-        if score.kills < kills:
-            killed = kill_within(process, _START_UP_S + chance.uniform(0, 2.0))
-        else:
-            process.wait(timeout=_LONGEST_S)
-            killed = False
+        process = (kill if score.kills < kills else left_alone)(project, command)
         after = states(project)
         judge(sink, after)
-        if killed:
+        if process.returncode == -signal.SIGKILL:
             score.kills += 1
             orphans = sum(state == "attempting" for state in after.values())
             score.most_doubts_by_one_kill = max(score.most_doubts_by_one_kill, orphans)
@@ -101,17 +151,6 @@ def one_round(
         assert not {"pending", "claimed", "attempting", "deferred"} & set(after.values())
         return
     raise AssertionError("the campaign never got through")
-
-
-def kill_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Kill -9 after ``seconds``; whether it was still running then."""
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=_LONGEST_S)
-        return True
-    return False
 
 
 def phase(found: dict[str, str]) -> str:
@@ -136,13 +175,13 @@ def judge(sink: Sink, found: dict[str, str]) -> None:
     assert set(copies) <= set(found)
 
 
-def play(*, kills: int, seed: int, readers: int = READERS) -> Score:
-    """Rounds until there were ``kills``.
+def play(*, kills: int, seed: int, readers: int = READERS, syncs: Sequence[int] = ()) -> Score:
+    """Rounds until there were ``kills``, at random or, with ``syncs``, at those.
 
     Raises:
         AssertionError: somebody was lost or doubled.
     """
-    chance = random.Random(seed)
+    kill = at_syncs(syncs) if syncs else at_random(random.Random(seed))
     score = Score(seed)
     while score.kills < kills:
         with tempfile.TemporaryDirectory() as folder, smtp_sink(Path(folder) / "sink") as sink:
@@ -151,7 +190,7 @@ def play(*, kills: int, seed: int, readers: int = READERS) -> Score:
                 delivery=smtp_delivery(sink.port, connections=CONNECTIONS, more="batch = 20"),
                 readers=readers,
             )
-            one_round(project, sink, score, kills=kills, chance=chance)
+            one_round(project, sink, score, kills=kills, kill=kill)
             tell_the_end(project, sink, score)
     return score
 
@@ -174,10 +213,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--kills", type=int, default=250)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--at-sync", action="store_true", help="kill at each fsync in turn")
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.randrange(1_000_000)
     started = time.monotonic()
-    score = play(kills=arguments.kills, seed=seed)
+    if arguments.at_sync:
+        score = play(
+            kills=arguments.kills, seed=seed, readers=300, syncs=range(1, arguments.kills + 1)
+        )
+    else:
+        score = play(kills=arguments.kills, seed=seed)
     print(f"{score}; {time.monotonic() - started:.0f} s")
 
 
