@@ -179,6 +179,8 @@ def test_a_421_after_the_dot_puts_off_and_reconnects(harness: SmtpHarness) -> No
         ("MAIL", b"530 5.7.0 log in", Rejected("530 5.7.0 log in", Scope.ACCOUNT)),
         ("MAIL", b"550 5.1.8 sender", Rejected("550 5.1.8 sender", Scope.CAMPAIGN)),
         ("dot", b"552 5.3.4 too big", Rejected("552 5.3.4 too big", Scope.CAMPAIGN)),
+        ("dot", b"552 too much", Rejected("552 too much", Scope.CAMPAIGN)),
+        ("dot", b"554 5.3.4 too big", Rejected("554 5.3.4 too big", Scope.CAMPAIGN)),
     ],
 )
 def test_a_refusal_has_its_scope_and_the_next_message_goes_on(
