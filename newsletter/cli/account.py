@@ -35,6 +35,7 @@ _STATES = {
 }
 """In the order they are shown: a line of its own, a term of the sum, a colour."""
 _MOST_REFUSED = 10
+_NOTHING_YET = "Nothing was sent from here yet. “newsletter send ISSUE” sends an issue."
 
 
 def status(
@@ -50,11 +51,15 @@ def status(
     """
     project = Project.here()
     if not issue and not project.has_ledger:
-        say("Nothing was sent from here yet. “newsletter send ISSUE” sends an issue.")
+        say(_NOTHING_YET)
         return
     with closing(project.ledger(create=False)) as ledger:
-        campaigns = sent(project, ledger, project.issue_id(issue)) if issue else None
-        code = account(ledger, campaigns or ledger.campaigns.all(), all_refused=True)
+        campaigns = (
+            sent(project, ledger, project.issue_id(issue)) if issue else ledger.campaigns.all()
+        )
+        if not campaigns:  # the ledger was begun by “newsletter suppress add”
+            say(_NOTHING_YET)
+        code = account(ledger, campaigns, all_refused=True)
     raise typer.Exit(code)
 
 
@@ -108,7 +113,7 @@ def _show(ledger: Ledger, campaign: Campaign, *, most: int | None) -> ExitCode:
     if campaign.excluded:
         reasons = [excluded_words(Exclusion(each), n) for each, n in campaign.excluded.items()]
         tell(f"{'; '.join(reasons)}.", lead="Not in the plan: ")
-    _show_people(ledger, campaign, issue=campaign.issue, most=most)
+    _show_people(ledger, campaign, most=most)
     if tally.complete:
         say("Complete.", style="bold green")
     elif tally[State.CLAIMED] or tally[State.ATTEMPTING]:
@@ -136,19 +141,19 @@ def _show_tally(tally: Tally) -> None:
         say("The numbers do not add up. Do not send; see docs/ledger.md.", style="bold red")
 
 
-def _show_people(ledger: Ledger, campaign: Campaign, *, issue: str, most: int | None) -> None:
+def _show_people(ledger: Ledger, campaign: Campaign, *, most: int | None) -> None:
     in_doubt = ledger.deliveries.held(campaign.id, State.IN_DOUBT)
     if in_doubt:
         say("In doubt, and not mailed again unless you say so:")
         _name(in_doubt)
-        say(f"They have it: newsletter resolve {issue} ADDRESS --accepted")
-        say(f"Mail them again: newsletter resolve {issue} ADDRESS --resend")
+        say(f"They have it: newsletter resolve {campaign.issue} ADDRESS --accepted")
+        say(f"Mail them again: newsletter resolve {campaign.issue} ADDRESS --resend")
     refused = ledger.deliveries.held(campaign.id, State.REJECTED, State.EXPIRED)
     if refused:
         say("Refused or given up:")
         _name(refused[:most])
     if most is not None and len(refused) > most:
-        say(f"  and {len(refused) - most:,} more; newsletter status {issue} names all")
+        say(f"  and {len(refused) - most:,} more; newsletter status {campaign.issue} names all")
 
 
 def _name(held: Sequence[Held]) -> None:

@@ -84,15 +84,19 @@ def _dry_run(project: Project, issue: str, wish: Wish) -> None:
 def _prepared(project: Project, issue: str, wish: Wish) -> Prepared:
     project.issue_file(issue)
     with closing(project.ledger(create=True)) as ledger:
-        unfinished = [one for one in ledger.campaigns.of_issue(issue) if _unfinished(ledger, one)]
-        for campaign in unfinished:
+        _refuse_unfinished(ledger, issue)
+        return prepare(project, issue, wish, ledger=ledger)
+
+
+def _refuse_unfinished(ledger: Ledger, issue: str) -> None:
+    for campaign in ledger.campaigns.of_issue(issue):
+        if _unfinished(ledger, campaign):
             waiting = people(ledger.campaigns.tally(campaign).open)
             raise LedgerRefused(
                 f"An earlier send of this issue is not finished: {waiting} waiting.",
                 where=Where(item=f"campaign {campaign.id}"),
                 next=f"Finish it first: newsletter resume {issue}",
             )
-        return prepare(project, issue, wish, ledger=ledger)
 
 
 def _unfinished(ledger: Ledger, campaign: Campaign) -> bool:
