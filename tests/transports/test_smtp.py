@@ -1,4 +1,5 @@
 import contextlib
+import io
 import ssl
 import threading
 from collections import Counter
@@ -20,6 +21,7 @@ from newsletter.transports.protocol import (
 )
 from newsletter.transports.smtp import SmtpSession, SmtpTransport
 from newsletter.transports.smtp_connection import Connection
+from newsletter.transports.smtp_reply import ReplyError, read_reply
 
 from tests.support.smtp_server import (
     CUT,
@@ -521,6 +523,30 @@ def test_a_letter_in_more_pieces_than_one_write_takes_arrives_whole(harness: Smt
     assert isinstance(journal.outcome(message), Accepted)
     (mail,) = harness.server.accepted
     assert message.as_bytes() == mail.content
+
+
+def test_pieces_larger_than_the_sockets_buffer_arrive_whole_and_in_order(
+    harness: SmtpHarness,
+) -> None:
+    class Pieces(FakeMessage):
+        def as_wire(self) -> list[bytes]:
+            whole = self.as_bytes()
+            return [whole[at : at + 50_000] for at in range(0, len(whole), 50_000)]
+
+    text = "".join(f"{number:0900}\n" for number in range(6_000))
+    message = Pieces(Address.parse(ANNA), text)
+    _, stopped = deliver(harness, [message])
+    assert stopped is None
+    (mail,) = harness.server.accepted
+    assert message.as_bytes() == mail.content
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"250 2.0.0 queu", b"250-2.0.0 one\r\n250", b"250 " + b"x" * 5000 + b"\r\n"]
+)
+def test_half_a_reply_is_none(line: bytes) -> None:
+    with pytest.raises(ReplyError):
+        read_reply(io.BytesIO(line))
 
 
 def test_a_login_that_is_put_off_is_no_wrong_password(harness: SmtpHarness) -> None:
