@@ -357,3 +357,14 @@ def test_what_the_other_side_says_is_kept_as_far_as_it_can_be_shown(
         assert ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply=said, now=T)
     (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
     assert kept == held.reply
+
+
+def test_a_provider_may_answer_with_any_id_at_all(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        assert ledger.deliveries.write_ahead(claims, run=RUN, now=T)
+        assert ledger.deliveries.record(
+            claims[0], Step.ACCEPT, run=RUN, reply="200", now=T, provider_id="re_\ud800"
+        )
+    assert {State.ACCEPTED: 1} == ledger.campaigns.tally(campaign).counts

@@ -174,6 +174,7 @@ class Deliveries:
             Whether the row changed; False when this run had lost it.
         """
         reply = _storable(reply)
+        provider_id = provider_id and _storable(provider_id)
         started_at = now if started_at is None else started_at
         began_at = claim.first_attempt_at
         if began_at is None and theirs:
