@@ -23,6 +23,10 @@ FLAGS = [
 ]
 
 
+# A saved file means four editions compiled anew; the default of 5 s is little on a busy machine.
+expect.set_options(timeout=20_000)
+
+
 @dataclass
 class Seen:
     """What the browser did besides showing the page."""
@@ -225,6 +229,9 @@ def test_a_finding_leads_to_its_story(page: Page, served: Served) -> None:
     expect(panel).to_contain_text("lorem ipsum")
     expect(panel).to_contain_text("Mend:")
     heading = re.compile("now behind lorem ipsum")
+    # Both frames must have loaded the new mail: a click before that would scroll the old one.
+    for frame in (desktop(page), phone(page)):
+        expect(frame.get_by_role("heading", name=heading)).to_be_attached()
     expect(desktop(page).get_by_role("heading", name=heading)).not_to_be_in_viewport()
     panel.get_by_role("button", name=re.compile("Show in the mail")).click()
     expect(desktop(page).get_by_role("heading", name=heading)).to_be_in_viewport()
