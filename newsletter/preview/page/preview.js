@@ -179,8 +179,14 @@ function framed(frame) {
   if (!page?.body) return;
   // A scroll bar would take its width from the mail's, and a phone has none.
   page.documentElement.style.scrollbarWidth = "none";
-  if (places.has(frame)) moveTo(frame, places.get(frame));
   page.addEventListener("scroll", () => followScroll(frame), { passive: true });
+  if (places.has(frame)) {
+    moveTo(frame, places.get(frame));
+    return;
+  }
+  // Somebody may have scrolled already, while the first pictures were on their way.
+  const leading = [frame, ...frames].find((each) => each.contentWindow?.scrollY > 0);
+  if (leading) followScroll(leading);
 }
 
 const places = new Map();
