@@ -6,18 +6,16 @@ message goes out when its write-ahead is on disk, and not otherwise.
 
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
-    MultipleResults,
     RuleBasedStateMachine,
-    consumes,
     initialize,
     invariant,
-    multiple,
+    precondition,
     rule,
 )
 from newsletter.audience.suppression import Reason, Suppression
@@ -31,30 +29,50 @@ from newsletter.errors import LedgerRefused
 from tests.delivery.conftest import EDITION, NOW, T, planned
 
 ISSUE = "2017-03"
-READERS = 6
+READERS = 8
 HOUR = 3600.0
 RETRY_FOR_S = 24 * HOUR
 
 people = st.integers(1, READERS)
-Attempt = tuple[str, Claim]
+Copy = tuple[str, int]
+"""A reader's copy in one round."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a run holds in its hands."""
+
+    run: str
+    round: int
+    claim: Claim
+
+    @property
+    def copy(self) -> Copy:
+        return self.claim.recipient.address.key, self.round
+
+
+def drawn(data: st.DataObject, attempts: list[Attempt]) -> Attempt:
+    """One of them, taken out."""
+    return attempts.pop(data.draw(st.integers(0, len(attempts) - 1)))
 
 
 class LedgerMachine(RuleBasedStateMachine):
     """One sender at a time, which may die; a person; and other programs beside it."""
-
-    claimed: Bundle[Attempt] = Bundle("claimed")
-    attempting: Bundle[Attempt] = Bundle("attempting")
 
     def __init__(self) -> None:
         super().__init__()
         self.now = T
         self.runs = 1
         self.left: set[str] = set()
-        self.taken: Counter[str] = Counter()
-        """Copies that went out and were not definitely refused: what a reader may have."""
-        self.allowed: Counter[str] = Counter()
-        """Copies that a person's word allows: one for each round, one for each resend."""
-        self.doubts: set[int] = set()
+        self.taken: Counter[Copy] = Counter()
+        """What went out and was not definitely refused: what a reader may have."""
+        self.allowed: Counter[Copy] = Counter()
+        """What a person's word allows: one a round, and one more for each resend."""
+        self.claimed: list[Attempt] = []
+        self.attempting: list[Attempt] = []
+        """Both also of runs that died: they may still act."""
+        self.open: set[int] = set()
+        """Deliveries that went out and of which nobody told the ledger what became of them."""
 
     @property
     def run(self) -> str:
@@ -72,7 +90,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger = Ledger(self.path, key_check="k")
         self.send(readers, again=False)
 
-    @rule(readers=st.sets(people, min_size=1), again=st.booleans())
+    @rule(readers=st.sets(people, min_size=1), again=st.sampled_from([False, False, True]))
     def send(self, readers: set[int], *, again: bool) -> None:
         """Plan as “send” does; --again is a person's word."""
         has_it = frozenset() if again else self.ledger.campaigns.has_it(ISSUE)
@@ -84,9 +102,15 @@ class LedgerMachine(RuleBasedStateMachine):
         if not recipients:
             return
         self.freeze(recipients, again=again)
+        round_ = max(campaign.round for campaign in self.campaigns())
         for one in recipients:
             key = one.recipient.address.key
-            self.allowed[key] = max(1, self.allowed[key] + again)
+            if not again:
+                assert self.total(self.taken, key) < max(1, self.total(self.allowed, key))
+            self.allowed[key, round_] = self.taken[key, round_] + 1
+
+    def total(self, copies: Counter[Copy], key: str) -> int:
+        return sum(count for (who, _), count in copies.items() if who == key)
 
     @rule(readers=st.sets(people, min_size=1))
     def send_by_an_outdated_plan(self, readers: set[int]) -> None:
@@ -117,17 +141,17 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), step=st.sampled_from([Step.ASSUME, Step.RESEND]))
     def decide(self, data: st.DataObject, step: Step) -> None:
         held = [
-            one
+            (campaign.round, one)
             for campaign in self.campaigns()
             for one in self.ledger.deliveries.held(campaign.id, State.IN_DOUBT)
         ]
         if not held:
             return
-        one = data.draw(st.sampled_from(held))
+        round_, one = data.draw(st.sampled_from(held))
         assert self.ledger.deliveries.decide(one.id, step, note="a person", now=self.now)
-        self.doubts.discard(one.id)
+        self.open.discard(one.id)
         if step is Step.RESEND:
-            self.allowed[one.address] += 1
+            self.allowed[one.address, round_] += 1
 
     # What other programs do.
 
@@ -146,59 +170,60 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # What the sender does.
 
-    @rule(target=claimed, data=st.data(), count=st.integers(1, 3))
-    def claim(self, data: st.DataObject, count: int) -> MultipleResults[Attempt]:
+    @rule(data=st.data(), count=st.integers(1, 3))
+    def claim(self, data: st.DataObject, count: int) -> None:
         campaign = data.draw(st.sampled_from(self.campaigns()))
         with self.ledger.transaction():
             claims = self.ledger.deliveries.claim(
                 campaign.id, run=self.run, count=count, now=self.now
             )
-        return multiple(*((self.run, claim) for claim in claims))
+        self.claimed += [Attempt(self.run, campaign.round, claim) for claim in claims]
 
-    @rule(target=attempting, attempts=st.lists(consumes(claimed), min_size=1, max_size=2))
-    def write_ahead(self, attempts: list[Attempt]) -> MultipleResults[Attempt]:
+    @precondition(lambda self: self.claimed)
+    @rule(data=st.data(), count=st.integers(1, 2))
+    def write_ahead(self, data: st.DataObject, count: int) -> None:
         """A refused claim stays claimed: it is released by a later recover."""
-        runs = {run for run, _ in attempts}
-        claims = [claim for _, claim in attempts]
+        attempts = [drawn(data, self.claimed) for _ in range(min(count, len(self.claimed)))]
+        runs = {attempt.run for attempt in attempts}
+        claims = [attempt.claim for attempt in attempts]
         before = {claim.recipient.address.key for claim in claims} & self.left
         with self.ledger.transaction():
             may_go = len(runs) == 1 and self.ledger.deliveries.write_ahead(
-                claims, run=attempts[0][0], now=self.now
+                claims, run=attempts[0].run, now=self.now
             )
         if not may_go:
-            return multiple()
+            return
         assert not before, f"{before} left, and would be mailed"
-        for claim in claims:
-            self.taken[claim.recipient.address.key] += 1
-        return multiple(*attempts)
+        self.taken.update(attempt.copy for attempt in attempts)
+        self.open.update(claim.id for claim in claims)
+        self.attempting += attempts
 
-    @rule(
-        attempt=consumes(attempting),
-        step=st.sampled_from([Step.ACCEPT, Step.REJECT, Step.DEFER, Step.DOUBT]),
-    )
-    def answer(self, attempt: Attempt, step: Step) -> None:
+    @precondition(lambda self: self.attempting)
+    @rule(data=st.data(), step=st.sampled_from([Step.ACCEPT, Step.REJECT, Step.DEFER, Step.DOUBT]))
+    def answer(self, data: st.DataObject, step: Step) -> None:
         """The other side answers, perhaps after the sender's successor took over."""
-        run, claim = attempt
+        attempt = drawn(data, self.attempting)
+        claim = attempt.claim
         if step in {Step.REJECT, Step.DEFER}:
-            self.taken[claim.recipient.address.key] -= 1
+            self.taken[attempt.copy] -= 1
         with self.ledger.transaction():
             changed = self.ledger.deliveries.record(
                 claim,
                 step,
-                run=run,
+                run=attempt.run,
                 reply=str(step),
                 now=self.now,
                 next_attempt_at=self.now + 300 if step is Step.DEFER else 0,
             )
-        if changed and step is Step.DOUBT:
-            self.doubts.add(claim.id)
-        if changed and step is Step.ACCEPT:
-            self.doubts.discard(claim.id)
+        if changed and step is not Step.DOUBT:
+            self.open.discard(claim.id)
 
-    @rule(attempt=consumes(claimed), step=st.sampled_from([Step.REJECT, Step.DEFER, None]))
-    def refuse_or_release(self, attempt: Attempt, step: Step | None) -> None:
+    @precondition(lambda self: self.claimed)
+    @rule(data=st.data(), step=st.sampled_from([Step.REJECT, Step.DEFER, None]))
+    def refuse_or_release(self, data: st.DataObject, step: Step | None) -> None:
         """Before the decisive byte."""
-        run, claim = attempt
+        attempt = drawn(data, self.claimed)
+        run, claim = attempt.run, attempt.claim
         with self.ledger.transaction():
             if step is None:
                 self.ledger.deliveries.release([claim], run=run, now=self.now)
@@ -218,7 +243,9 @@ class LedgerMachine(RuleBasedStateMachine):
         """Whatever transaction was open is gone; the successor recovers."""
         if torn:
             self.ledger._database.execute("BEGIN IMMEDIATE")
-            self.ledger._database.execute("UPDATE delivery SET state = 'pending', run = NULL")
+            self.ledger._database.execute(
+                "UPDATE delivery SET state = 'pending' WHERE state IN ('attempting', 'in_doubt')"
+            )
         self.ledger.close()
         self.ledger = Ledger(self.path, key_check="k")
         self.runs += 1
@@ -229,8 +256,6 @@ class LedgerMachine(RuleBasedStateMachine):
         for campaign in self.campaigns():
             tally = self.ledger.campaigns.tally(campaign)
             assert not tally[State.ATTEMPTING] + tally[State.CLAIMED]
-            held = self.ledger.deliveries.held(campaign.id, State.IN_DOUBT)
-            self.doubts.update(one.id for one in held)
 
     # What always holds.
 
@@ -247,13 +272,13 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not [who for who in self.taken if self.taken[who] > self.allowed[who]]
 
     @invariant()
-    def doubts_stay_until_a_proof_or_a_person_settles_them(self) -> None:
+    def what_went_out_is_held_until_an_answer_or_a_person_settles_it(self) -> None:
         held = {
             one.id
             for campaign in self.campaigns()
-            for one in self.ledger.deliveries.held(campaign.id, State.IN_DOUBT)
+            for one in self.ledger.deliveries.held(campaign.id, State.ATTEMPTING, State.IN_DOUBT)
         }
-        assert self.doubts <= held
+        assert self.open == held
 
     def teardown(self) -> None:
         if hasattr(self, "ledger"):
@@ -263,8 +288,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedgerMachine = LedgerMachine.TestCase
 TestLedgerMachine.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
+    max_examples=40,
+    stateful_step_count=50,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -115,6 +115,8 @@ class SmtpServer:
             try:
                 conversation.hold()
             finally:
+                # The file first: as long as it is open, so is the connection.
+                conversation.lines.close()
                 conversation.connection.close()
         with self._lock:
             self._open.discard(connection)

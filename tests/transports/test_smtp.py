@@ -336,7 +336,7 @@ def test_after_a_letter_that_may_not_go_the_session_goes_on_over_another_connect
 ) -> None:
     anna, bob = letters(ANNA, BOB)
     journal = RecordingJournal(allow=lambda batch: anna not in batch)
-    session = harness.transport().open()
+    session = harness.transport(timeout_s=60).open()
     session.deliver([anna], journal)
     session.deliver([bob], journal)
     session.close()
