@@ -60,6 +60,11 @@ def page(browser: Browser, served: Served, seen: Seen) -> Iterator[Page]:
     opened.goto(served.url)
     for mail in (desktop(opened), phone(opened)):
         expect(mail.locator("h1")).to_be_visible()
+    # While a mail is still arriving it is too short to be scrolled far.
+    opened.wait_for_function(
+        "() => [...document.querySelectorAll('iframe')]"
+        ".every(frame => frame.contentDocument.readyState === 'complete')"
+    )
     yield opened
     context.close()
 
