@@ -65,10 +65,15 @@ def read_reply(lines: Lines) -> Reply:
         if not found:
             raise ReplyError("What came is no SMTP reply.")
         code, separator, text = found.groups()
-        texts.append((text or b"").decode("utf-8", "replace"))
+        texts.append(_printable((text or b"").decode("utf-8", "replace")))
         if separator != b"-":
             return Reply(int(code), " ".join(filter(None, texts)))
     raise ReplyError("The reply has no end.")
+
+
+def _printable(text: str) -> str:
+    """Without what could steer a terminal: people read these words there."""
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
 def refusal(reply: Reply, *, of_letter: bool) -> Deferred | Rejected:

@@ -572,3 +572,8 @@ def test_after_so_many_failures_in_a_row_the_session_ends(harness: SmtpHarness) 
     assert isinstance(found[0], Accepted)
     assert all(isinstance(one, InDoubt) for one in found[1:5])
     assert [None] * 4 == found[5:]
+
+
+def test_a_reply_cannot_steer_the_terminal_it_is_read_on(harness: SmtpHarness) -> None:
+    found, _ = outcomes(harness, "RCPT", once(b"550 5.1.1 \x1b[2Jgone\x07"))
+    assert Rejected("550 5.1.1 [2Jgone") == found[0]
