@@ -38,7 +38,7 @@ def composer(folder: Path, signer: Signer | None) -> Composer:
         wired.compile("2017-03")["en"].edition,
         sender=settings.sender,
         list_identity=settings.list,
-        archive_url=settings.organisation.past_issues,
+        archive_url=settings.archive_url,
         campaign_id="2017-03.1",
         keys=wired.keys,
         signer=signer,

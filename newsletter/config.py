@@ -6,6 +6,7 @@ from: an environment variable or a command (see :mod:`newsletter.credentials`).
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -78,14 +79,37 @@ class PrivateKey(_Table):
         return self
 
 
+BOUNCE_TOKEN = "{token}"
+"""In an envelope sender: what differs from letter to letter."""
+_BOUNCE_TOKEN_LENGTH = 24
+_LONGEST_LOCAL_PART = 64
+"""Octets before the @ (RFC 5321 4.5.3.1.1)."""
+
+
+def _bounce_address(text: str) -> str:
+    local = text.rpartition("@")[0]
+    rest = local.replace(BOUNCE_TOKEN, "", 1)
+    if "{" in rest or "}" in rest:
+        raise ValueError("may hold {token} once, and no other braces")
+    length = len(rest.encode()) + (_BOUNCE_TOKEN_LENGTH if rest != local else 0)
+    if length > _LONGEST_LOCAL_PART:
+        raise ValueError(
+            f"has {length} octets before the @ when {{token}} is filled in, and mail servers "
+            f"take {_LONGEST_LOCAL_PART} (RFC 5321); shorten it"
+        )
+    return text
+
+
 class Sender(_Table):
     """Who the mail is from."""
 
     name: Line = Field(description="Display name in From.")
     address: Mailbox = Field(description="Address in From.")
     reply_to: Mailbox | None = Field(default=None, description="Where answers go.")
-    bounces: Mailbox | None = Field(
-        default=None, description="Envelope sender; where bounce reports go. Default: address."
+    bounces: Annotated[Mailbox, AfterValidator(_bounce_address)] | None = Field(
+        default=None,
+        description="Envelope sender; where bounce reports go. {token} in it becomes the "
+        "letter's own. Default: address.",
     )
 
 
@@ -98,6 +122,11 @@ class ListIdentity(_Table):
     name: Line = Field(description="Name of the newsletter.")
     unsubscribe_url: str = Field(
         description="Address of one-click unsubscribe; {token} stands for the reader's token."
+    )
+
+    feedback_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{5,15}$")] | None = Field(
+        default=None,
+        description="Your SenderId in Gmail's feedback loop; adds the header Feedback-ID.",
     )
 
     @model_validator(mode="after")
@@ -123,7 +152,6 @@ class Organisation(_Table):
     follow: list[Link] = Field(default=[], description="“Follow us”: social networks.")
     direct_access: list[Link] = Field(default=[], description="“Direct access”: useful pages.")
     news_feed: WebAddress | None = Field(default=None, description="The news feed.")
-    past_issues: WebAddress | None = Field(default=None, description="The archive.")
     subscribe: WebAddress | None = Field(default=None, description="The sign-up page.")
 
 
@@ -238,11 +266,38 @@ class Dkim(_Table):
 
 
 class Theme(_Table):
-    """How the mail looks and where its pictures lie."""
+    """How the mail looks."""
 
-    folder: Path = Field(default=Path("templates"), description="The theme's folder.")
-    images_url: WebAddress = Field(
-        description="Public address of issues/images/, ending with a slash."
+    folder: Path = Field(default=Path("templates/default"), description="The theme's folder.")
+
+
+class Mail(_Table):
+    """What travels inside the mail, and what it leads to."""
+
+    pictures: Literal["hosted", "inline"] = Field(
+        default="hosted",
+        description="hosted: loaded from the archive; inline: inside each mail (cid:).",
+    )
+    downloads: Literal["link", "attach"] = Field(
+        default="link",
+        description="link: documents lie in the archive; attach: they travel with each mail.",
+    )
+
+
+def _folder_address(url: str) -> str:
+    if not re.fullmatch(r"https?://[^?#]+/", url):
+        raise ValueError("must be an address with https:// in front and a slash at its end")
+    return url
+
+
+class Archive(_Table):
+    """The past issues on the web, as “newsletter archive build” writes them."""
+
+    url: Annotated[WebAddress, AfterValidator(_folder_address)] = Field(
+        description="Public address of the archive, ending with a slash."
+    )
+    folder: Path = Field(
+        default=Path("archive"), description="Where the archive is written, to be published."
     )
 
 
@@ -253,7 +308,9 @@ class Settings(_Table):
     list: ListIdentity
     sender: Sender
     organisation: Organisation
-    theme: Theme
+    theme: Theme = Theme()
+    mail: Mail = Mail()
+    archive: Archive | None = None
     audience: Audience = Audience()
     delivery: Delivery = Delivery()
     smtp: Smtp | None = None
@@ -266,6 +323,20 @@ class Settings(_Table):
         if name != "mailbox" and getattr(self, name) is None:
             raise ValueError(f'transport = "{name}" needs a table [{name}]')
         return self
+
+    @model_validator(mode="after")
+    def _pictures_have_a_place(self) -> Settings:
+        if self.mail.pictures == "hosted" and self.archive is None:
+            raise ValueError(
+                'pictures need a table [archive] with url = "https://…/", where they can be '
+                'loaded from, or [mail] pictures = "inline", which puts them into each mail'
+            )
+        return self
+
+    @property
+    def archive_url(self) -> str | None:
+        """Address of the past issues."""
+        return self.archive.url if self.archive else None
 
     @model_validator(mode="after")
     def _signed_by_the_sender(self) -> Settings:

@@ -128,6 +128,25 @@ class Link(Part):
     )
 
 
+class Download(Part):
+    """A document to download: a page on the web, or a file that goes with the issue."""
+
+    label: Line = Field(description="What the reader will find there, e.g. “Guide (PDF)”.")
+    url: WebAddress | None = Field(default=None, description="Where it is on the web.")
+    file: Line | None = Field(
+        default=None, description="File name below issues/files/, instead of url."
+    )
+    language: Language | None = Field(
+        default=None, description="Language of the document, when it differs from the issue's."
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Download:
+        if (self.url is None) == (self.file is None):
+            raise ValueError("a download has either “url” or “file”")
+        return self
+
+
 class Picture(Part):
     """A picture beside a story."""
 
@@ -148,7 +167,10 @@ class Background(Part):
 
     title: Line = Field(description="Label of the link, e.g. “Background information”.")
     text: Markdown = Field(description="The text itself.")
-    url: WebAddress = Field(description="The page that carries it.")
+    url: WebAddress | None = Field(
+        default=None,
+        description="The page that carries it. Default: the issue's page in the archive.",
+    )
 
 
 class Story(Part):
@@ -170,8 +192,11 @@ class Story(Part):
     links: tuple[Link, ...] = Field(
         default=(), description="“Read more”, reports, language versions."
     )
-    download: Link | None = Field(default=None, description="A document to download.")
+    download: Download | None = Field(default=None, description="A document to download.")
     source: Line | None = Field(default=None, description="Where the story comes from.")
+    language: Language | None = Field(
+        default=None, description="Language of the story, when it differs from the issue's."
+    )
 
 
 class Section(Part):
@@ -213,7 +238,9 @@ class Issue(Part):
         default=None, description="A few sentences from the editor. May hold merge fields."
     )
     web_url: WebAddress | None = Field(
-        default=None, description="The page of this issue on the web, for “view in browser”."
+        default=None,
+        description="The page of this issue on the web, for “view in browser”. "
+        "Default: its page in the archive.",
     )
     lead: Slug | None = Field(
         default=None, description="Id of the story shown first and largest; else the first."
@@ -221,6 +248,10 @@ class Issue(Part):
     sections: tuple[Section, ...] = Field(default=(), description="Sections, in order.")
     stories: tuple[Story, ...] = Field(min_length=1, description="The stories, in order.")
     posts: tuple[Post, ...] = Field(default=(), description="“Posted on …”.")
+    fallback: tuple[Slug, ...] = Field(
+        default=(),
+        description="In a translation: ids of stories that it shows in the original's language.",
+    )
 
     @model_validator(mode="after")
     def _names_fit(self) -> Issue:

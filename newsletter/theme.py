@@ -27,12 +27,21 @@ _REQUIRED = ("mail.mjml.j2", "mail.txt.j2", "css/inline.css", "css/head.css", "c
 
 
 @dataclass(frozen=True, slots=True)
+class ShownWidths:
+    """How wide the mail shows pictures, in CSS pixels."""
+
+    lead: int = 640
+    story: int = 560
+
+
+@dataclass(frozen=True, slots=True)
 class Theme:
     """A theme's files by their path within it (with ``/``), and words by language."""
 
     folder: Path
     files: Mapping[str, str]
     words: Mapping[str, Mapping[str, str]]
+    shown: ShownWidths = ShownWidths()
 
     def words_for(self, language: str) -> Mapping[str, str]:
         """The set phrases of ``language``: its own file, else its base language's.

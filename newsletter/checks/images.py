@@ -27,7 +27,7 @@ def alt_missing(specimen: Specimen) -> Iterator[Flaw]:
     for image in specimen.page.iter("img"):
         alt, address = image.get("alt"), image.get("src") or ""
         linked = any(parent.tag == "a" for parent in image.iterancestors())
-        content = address.startswith(specimen.settings.theme.images_url)
+        content = _story_of(specimen, address) is not None
         if alt is not None and (alt.strip() or not (linked or content)):
             continue
         place = _place_of_picture(specimen, address)
@@ -39,9 +39,18 @@ def alt_missing(specimen: Specimen) -> Iterator[Flaw]:
         )
 
 
+def _story_of(specimen: Specimen, address: str) -> int | None:
+    """The number of the story whose picture has the address."""
+    for number, story in enumerate(specimen.issue.stories):
+        picture = specimen.material.pictures.get(story.id)
+        if picture is not None and picture.name in address:
+            return number
+    return None
+
+
 def _place_of_picture(specimen: Specimen, address: str) -> Place:
-    name = address.removeprefix(specimen.settings.theme.images_url)
-    return specimen.place_of(name)
+    number = _story_of(specimen, address)
+    return specimen.theme if number is None else specimen.at("stories", number, "image")
 
 
 def _pictures(specimen: Specimen) -> Iterator[tuple[Picture, Place]]:
@@ -100,13 +109,13 @@ def image_address(specimen: Specimen) -> Iterator[Flaw]:
     """A picture at a local path, inside the mail (data:), or without encryption (http:)."""
     for image in specimen.page.iter("img"):
         address = image.get("src") or ""
-        if address.startswith("https://"):
+        if address.startswith(("https://", "cid:")):
             continue
         plain = address.startswith("http://")
         place = _place_of_picture(specimen, address)
         yield Flaw(
             Severity.WARNING if plain else Severity.ERROR,
             f"A picture is loaded from “{address[:80]}”, which is no https address.",
-            "Set images_url under [theme] in newsletter.toml to where the pictures are published.",
+            "Set url under [archive] in newsletter.toml to where the pictures are published.",
             place,
         )

@@ -160,10 +160,10 @@ def _links(specimen: Specimen) -> Iterator[tuple[Path, str]]:
         here: Path = ("stories", index)
         for number, link in enumerate(story.links):
             yield (*here, "links", number, "url"), link.url
-        if story.download:
-            yield (*here, "download", "url"), story.download.url
-        if story.background:
-            yield (*here, "background", "url"), story.background.url
+        if (document := specimen.places.download(story)) is not None:
+            yield (*here, "download"), document
+        if (page := specimen.places.background(story)) is not None:
+            yield (*here, "background"), page
         for keys, _, markdown in _marked(story):
             yield from (((*here, *keys), url) for url in _targets(markdown, issue.language))
     for number, post in enumerate(issue.posts):

@@ -23,6 +23,7 @@ from newsletter.checks import (
 from newsletter.checks.finding import Check, Finding, Severity
 from newsletter.checks.specimen import Specimen
 from newsletter.config import Settings
+from newsletter.material import Material
 from newsletter.model import Issue
 from newsletter.render.edition import Edition
 from newsletter.source import Source
@@ -74,14 +75,14 @@ _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 def run_checks(
-    issue: Issue, source: Source, edition: Edition, settings: Settings
+    issue: Issue, source: Source, edition: Edition, settings: Settings, material: Material
 ) -> tuple[Finding, ...]:
     """Look for every fault that can be seen without a network.
 
     Returns:
         What was found: errors first, then by place.
     """
-    specimen = Specimen(issue, source, edition, settings)
+    specimen = Specimen(issue, source, edition, settings, material)
     found = {finding: None for check in CHECKS for finding in check.findings(specimen)}
     return tuple(sorted(found, key=_order))
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from newsletter.checks.finding import Place
 from newsletter.config import FILE_NAME, Settings
 from newsletter.errors import Where
+from newsletter.material import Material
 from newsletter.model import Issue
 from newsletter.render.edition import Edition
+from newsletter.render.places import MailPlaces
 from newsletter.render.slots import TOKEN, Slot, bind
 from newsletter.source import Path_, Source
 
@@ -35,6 +37,12 @@ class Specimen:
     source: Source
     edition: Edition
     settings: Settings
+    material: Material
+
+    @cached_property
+    def places(self) -> MailPlaces:
+        """Where pictures, documents and pages are."""
+        return MailPlaces(self.issue, self.source, self.material, self.settings)
 
     @cached_property
     def page(self) -> HtmlElement:

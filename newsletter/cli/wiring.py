@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.dispatch import Composes
     from newsletter.delivery.ledger import Ledger
     from newsletter.issues.loader import LoadedIssue
+    from newsletter.material import Material
     from newsletter.message.compose import Composer
     from newsletter.message.dkim import Signer
     from newsletter.message.keys import KeyRing
@@ -31,6 +32,7 @@ class Compiled:
     """An issue in one language, as written and as it will be sent."""
 
     loaded: LoadedIssue
+    material: Material
     edition: Edition
 
 
@@ -131,16 +133,17 @@ class Project:
             IssueError, TemplateError: something in it is wrong.
         """
         from newsletter.issues.languages import load_languages
+        from newsletter.issues.material import load_material
         from newsletter.render.pipeline import compile_edition
 
         file = self.issue_file(self.issue_id(name))
         loaded = load_languages(file, fields=self.settings.audience.fields)
-        return {
-            language: Compiled(
-                one, compile_edition(one.issue, one.source, self.theme, self.settings)
-            )
-            for language, one in loaded.items()
-        }
+        compiled = {}
+        for language, one in loaded.items():
+            material = load_material(one, self.issues_folder, shown=self.theme.shown)
+            edition = compile_edition(one.issue, one.source, self.theme, self.settings, material)
+            compiled[language] = Compiled(one, material, edition)
+        return compiled
 
     def default_language(self, compiled: dict[str, Compiled]) -> str:
         """The edition for readers whose language has none."""
@@ -198,7 +201,7 @@ class Project:
         head = {
             "sender": settings.sender.model_dump(mode="json"),
             "list": settings.list.model_dump(mode="json"),
-            "archive": settings.organisation.past_issues,
+            "archive": settings.archive_url,
         }
         if settings.dkim is not None:
             head["dkim"] = settings.dkim.names()

@@ -1,6 +1,6 @@
 """The preview's web pages: the page itself, the mail in a frame, pictures and events.
 
-Answers requests; reads pictures and the page's own files. Everything is
+Answers requests; reads the page's own files. Everything is
 read-only: there is no route but GET. What the mail holds cannot act: its frame
 runs no scripts, and its Content-Security-Policy loads nothing from elsewhere.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -39,7 +39,6 @@ _BEAT = 75
 
 _PAGE = Path(__file__).parent / "page"
 _PAGE_FILES = {"/": "index.html", "/preview.css": "preview.css", "/preview.js": "preview.js"}
-_PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif"}
 
 _PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
 
@@ -77,18 +76,15 @@ class _OnlyHere:
         await self._app(scope, receive, send)
 
 
-def create_app(
-    studio: Studio, *, images: Path, hosts: frozenset[str], closing: Callable[[], bool]
-) -> Starlette:
+def create_app(studio: Studio, *, hosts: frozenset[str], closing: Callable[[], bool]) -> Starlette:
     """The application.
 
     Args:
         studio: what is shown.
-        images: the folder of the issue's pictures.
         hosts: ``name:port`` under which browsers may ask.
         closing: whether the server is about to stop, so that event streams end.
     """
-    pages = _Pages(studio, images, closing)
+    pages = _Pages(studio, closing)
     page_files = [Route(path, pages.page_file, methods=["GET"]) for path in _PAGE_FILES]
     return Starlette(
         routes=[
@@ -110,9 +106,8 @@ async def _no_letter(request: Request, error: Exception) -> Response:
 
 
 class _Pages:
-    def __init__(self, studio: Studio, images: Path, closing: Callable[[], bool]) -> None:
+    def __init__(self, studio: Studio, closing: Callable[[], bool]) -> None:
         self._studio = studio
-        self._images = images
         self._closing = closing
 
     @asynccontextmanager
@@ -148,19 +143,22 @@ class _Pages:
             return PlainTextResponse("There is no mail yet.", 404, headers=_HEADERS)
         letter = await run_in_threadpool(preview.letter, request.query_params.get("reader", ""))
         images = "" if request.query_params.get("images") == "off" else "; img-src 'self' data:"
-        page = local(letter.html, preview.settings.theme.images_url)
+        page = local(letter.html, preview.pictures)
         page = in_scheme(page, request.query_params.get("scheme", "light"))
         return HTMLResponse(
             page, headers={**_HEADERS, "Content-Security-Policy": _MAIL_POLICY + images}
         )
 
     async def asset(self, request: Request) -> Response:
-        """One picture of the issue."""
-        file = _picture(self._images, request.path_params["name"])
-        if file is None:
+        """One picture of the issue, as readers get it."""
+        preview = self._studio.shown.preview
+        picture = preview.pictures.get(request.path_params["name"]) if preview else None
+        if picture is None:
             return PlainTextResponse("There is no such picture.", 404, headers=_HEADERS)
-        return FileResponse(
-            file, headers={**_HEADERS, "Content-Security-Policy": "default-src 'none'"}
+        return Response(
+            picture.content,
+            media_type=picture.media_type,
+            headers={**_HEADERS, "Content-Security-Policy": "default-src 'none'"},
         )
 
     async def events(self, request: Request) -> Response:
@@ -182,21 +180,11 @@ class _Pages:
             await asyncio.sleep(POLL_S / 2)
 
 
-def _picture(folder: Path, name: str) -> Path | None:
-    """The file of a picture, if that is what it is and it truly lies in the folder."""
-    root = folder.resolve()
-    try:
-        file = (root / name).resolve()
-    except (ValueError, OSError):  # a NUL, a name too long, links in a circle
-        return None
-    inside = file.is_relative_to(root) and file.suffix.lower() in _PICTURES
-    return file if inside and file.is_file() else None
-
-
-def local(html: str, images_url: str) -> str:
+def local(html: str, pictures: Iterable[str]) -> str:
     """The mail as the preview's frame shows it: pictures from this machine, links in new tabs."""
-    address = re.escape(images_url.replace("&", "&amp;"))
-    html = re.sub(rf'(\s(?:src|background)="){address}', r"\1/assets/", html)
+    names = "|".join(map(re.escape, pictures))
+    if names:
+        html = re.sub(rf'(\ssrc=")[^"]*({names})[^"]*"', r'\1/assets/\2"', html)
     return re.sub(r"<head\b[^>]*>", r'\g<0><base target="_blank">', html, count=1)
 
 

@@ -24,6 +24,8 @@ from newsletter.config import FILE_NAME, Settings, load_settings
 from newsletter.errors import ConfigError, InputError, RosterError
 from newsletter.issues.languages import issue_files, load_languages
 from newsletter.issues.loader import IMAGES_FOLDER, LoadedIssue
+from newsletter.issues.material import load_material
+from newsletter.material import PreparedPicture
 from newsletter.message.compose import Composer, Uncomposable
 from newsletter.message.keys import KeyRing
 from newsletter.preview.readers import Reader, sample_readers
@@ -86,6 +88,7 @@ class Preview:
     settings: Settings
     loaded: Mapping[str, LoadedIssue]
     editions: Mapping[str, Edition]
+    pictures: Mapping[str, PreparedPicture]
     findings: Mapping[str, tuple[Finding, ...]]
     readers: tuple[Reader, ...]
     notice: str
@@ -99,7 +102,7 @@ class Preview:
                 edition,
                 sender=settings.sender,
                 list_identity=settings.list,
-                archive_url=settings.organisation.past_issues,
+                archive_url=settings.archive_url,
                 campaign_id="preview",
                 keys=_KEYS,
             )
@@ -156,15 +159,20 @@ def build_preview(sources: Sources, *, clock: Clock) -> Preview:
     theme = load_theme(sources.folder / settings.theme.folder)
     loaded = load_languages(sources.issue, fields=settings.audience.fields)
     editions, findings = {}, {}
+    pictures: dict[str, PreparedPicture] = {}
     for language, one in loaded.items():
-        editions[language] = compile_edition(one.issue, one.source, theme, settings)
-        findings[language] = run_checks(one.issue, one.source, editions[language], settings)
+        material = load_material(one, sources.issue.parent, shown=theme.shown)
+        pictures |= {picture.name: picture for picture in material.pictures.values()}
+        editions[language] = compile_edition(one.issue, one.source, theme, settings, material)
+        findings[language] = run_checks(
+            one.issue, one.source, editions[language], settings, material
+        )
     roster, notice = _roster(sources.folder / settings.audience.file, settings)
     default = settings.language if settings.language in editions else next(iter(editions))
     readers = sample_readers(
         roster, languages=editions.keys(), default=default, fields=settings.audience.fields
     )
-    return Preview(settings, loaded, editions, findings, readers, notice, clock)
+    return Preview(settings, loaded, editions, pictures, findings, readers, notice, clock)
 
 
 def _roster(path: Path, settings: Settings) -> tuple[Roster | None, str]:

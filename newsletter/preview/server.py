@@ -49,7 +49,6 @@ def serve_preview(
         studio = Studio(lambda: build_preview(sources, clock=clock), lambda: watched(sources))
         app = create_app(
             studio,
-            images=sources.images,
             hosts=frozenset(f"{name}:{port}" for name in _HOSTS),
             closing=stop.is_set,
         )

@@ -15,16 +15,19 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter.config import Settings
-from newsletter.model import Issue, MergeField, Picture, Story, split_merge_fields
+from newsletter.material import Material
+from newsletter.model import Issue, MergeField, Story, split_merge_fields
 from newsletter.render import markdown
 from newsletter.render.dates import long_date
 from newsletter.render.languages import language_name
+from newsletter.render.places import MailPlaces
 from newsletter.render.plaintext import TextLayout
 from newsletter.render.sentinel import Sentinel, SlotMisuse
 from newsletter.render.slots import Context, SlotRegistry
-from newsletter.render.urls import ascii_url, image_url
+from newsletter.render.urls import ascii_url
 from newsletter.render.words import Words, words_of
 from newsletter.render.wrap import WIDTH, display_width, wrap
+from newsletter.source import Source
 from newsletter.theme import Theme
 
 BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url")
@@ -42,14 +45,21 @@ class Vocabulary:
     """
 
     issue: Issue
+    source: Source
     theme: Theme
     settings: Settings
+    material: Material
     registry: SlotRegistry
 
     @cached_property
     def words(self) -> Words:
         """The phrases of the issue's language."""
         return words_of(self.theme, self.issue.language)
+
+    @cached_property
+    def places(self) -> MailPlaces:
+        """Where pictures, documents and pages are."""
+        return MailPlaces(self.issue, self.source, self.material, self.settings)
 
     def names(self, context: Context) -> dict[str, object]:
         """The values and functions of the MJML (``html``) or the ``text`` template."""
@@ -66,7 +76,11 @@ class Vocabulary:
             "home_lang": self.settings.language,
             "start": "right" if rtl else "left",
             "end": "left" if rtl else "right",
-            "image_url": self._image_url,
+            "archive_url": self.settings.archive_url,
+            "page_url": self.places.page,
+            "picture": self.places.picture,
+            "background_url": self.places.background,
+            "download_url": self.places.download,
             "story_index": self._story_index,
             "slot": lambda field, fallback="": self._slot(field, fallback, context),
             "slot_url": lambda field: self._slot(field, "", url_context),
@@ -163,9 +177,6 @@ class Vocabulary:
 
     def _language_name(self, tag: str) -> str:
         return language_name(tag, self.issue.language)
-
-    def _image_url(self, picture: Picture) -> str:
-        return image_url(self.settings.theme.images_url, picture.file)
 
     def _story_index(self, story: Story) -> int:
         return self.issue.stories.index(story)

@@ -6,11 +6,29 @@ message is composed from. Its fingerprint covers all of it.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 
 from newsletter.render.slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file that travels inside each mail: a picture shown in it, or an attached document.
+
+    Attributes:
+        name: its file name.
+        media_type: such as ``image/jpeg``.
+        content: the file itself.
+        content_id: what ``cid:`` names it by, without brackets; None if it is attached.
+    """
+
+    name: str
+    media_type: str
+    content: bytes
+    content_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +46,7 @@ class Edition:
     html: str
     text: str
     slots: tuple[Slot, ...]
+    enclosures: tuple[Enclosure, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -36,11 +55,18 @@ class Edition:
 
     def to_json(self) -> str:
         """The edition as canonical JSON: what the ledger keeps."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        data = asdict(self)
+        for enclosure in data["enclosures"]:
+            enclosure["content"] = base64.b64encode(enclosure["content"]).decode()
+        return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Edition:
         """Read back what :meth:`to_json` wrote."""
         data = json.loads(text)
         data["slots"] = tuple(Slot(**slot) for slot in data["slots"])
+        data["enclosures"] = tuple(
+            Enclosure(**{**each, "content": base64.b64decode(each["content"])})
+            for each in data.get("enclosures", ())
+        )
         return cls(**data)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from newsletter.config import Settings
 from newsletter.errors import TemplateError, Where
+from newsletter.material import Material
 from newsletter.model import Issue
 from newsletter.render.blame import Blame
 from newsletter.render.context import Vocabulary
@@ -20,6 +21,7 @@ from newsletter.render.inline import InlineError, inline_css
 from newsletter.render.lint import lint_mjml
 from newsletter.render.mjml import EngineError, prepare_mjml, to_html
 from newsletter.render.open_places import check_slots
+from newsletter.render.places import MailPlaces
 from newsletter.render.post import finish, losses
 from newsletter.render.refused import refuse_bad_markdown
 from newsletter.render.slots import SlotRegistry, bind, nonce_for
@@ -52,21 +54,24 @@ class _Filled:
     registry: SlotRegistry
 
 
-def compile_edition(issue: Issue, source: Source, theme: Theme, settings: Settings) -> Edition:
+def compile_edition(
+    issue: Issue, source: Source, theme: Theme, settings: Settings, material: Material
+) -> Edition:
     """Compile an issue in its language.
 
     Args:
         issue: what the editor wrote.
         source: where each value of it stands in its file.
         theme: templates, style sheets and words.
-        settings: of which rendering uses the list's name, the sender, the
-            organisation, the address of the pictures and the readers' fields.
+        settings: of which rendering uses the list, the sender, the organisation,
+            the archive, where pictures and downloads go, and the readers' fields.
+        material: the issue's pictures and documents.
 
     Raises:
         TemplateError: something in the theme is wrong; names its file and line.
         IssueError: the issue holds what a mail cannot.
     """
-    stages = compile_stages(issue, source, theme, settings)
+    stages = compile_stages(issue, source, theme, settings, material)
     return Edition(
         issue_id=issue.id,
         language=issue.language,
@@ -75,26 +80,34 @@ def compile_edition(issue: Issue, source: Source, theme: Theme, settings: Settin
         html=stages.html,
         text=stages.text,
         slots=stages.slots,
+        enclosures=MailPlaces(issue, source, material, settings).enclosures(),
     )
 
 
-def compile_stages(issue: Issue, source: Source, theme: Theme, settings: Settings) -> Stages:
+def compile_stages(
+    issue: Issue, source: Source, theme: Theme, settings: Settings, material: Material
+) -> Stages:
     """Like :func:`compile_edition`, with what each step made on the way."""
-    filled = _fill(issue, source, theme, settings)
+    filled = _fill(issue, source, theme, settings, material)
     stages = _convert(filled, Blame(issue, source, theme))
     check_slots(stages, filled.registry, theme)
     return stages
 
 
 def render_bound(
-    issue: Issue, source: Source, theme: Theme, settings: Settings, values: Mapping[str, str]
+    issue: Issue,
+    source: Source,
+    theme: Theme,
+    settings: Settings,
+    material: Material,
+    values: Mapping[str, str],
 ) -> Bound:
     """The slow road: a reader's values go in before MJML and premailer, not after.
 
     Binding the compiled edition gives the same bytes, thousands of times
     faster; this is what it is measured against.
     """
-    filled = _fill(issue, source, theme, settings)
+    filled = _fill(issue, source, theme, settings, material)
     slots = {slot.token: slot for slot in filled.registry.slots}
     of_reader = replace(
         filled,
@@ -108,9 +121,11 @@ def render_bound(
     return Bound(stages.subject, stages.preheader, stages.html, stages.text)
 
 
-def _fill(issue: Issue, source: Source, theme: Theme, settings: Settings) -> _Filled:
-    registry = SlotRegistry(nonce_for(_sources(issue, theme, settings)))
-    vocabulary = Vocabulary(issue, theme, settings, registry)
+def _fill(
+    issue: Issue, source: Source, theme: Theme, settings: Settings, material: Material
+) -> _Filled:
+    registry = SlotRegistry(nonce_for(_sources(issue, theme, settings, material)))
+    vocabulary = Vocabulary(issue, source, theme, settings, material, registry)
     refuse_bad_markdown(vocabulary, source)
     return _Filled(
         subject=vocabulary.merge(issue.subject, "header"),
@@ -121,10 +136,16 @@ def _fill(issue: Issue, source: Source, theme: Theme, settings: Settings) -> _Fi
     )
 
 
-def _sources(issue: Issue, theme: Theme, settings: Settings) -> list[str]:
+def _sources(issue: Issue, theme: Theme, settings: Settings, material: Material) -> list[str]:
     """All that rendering depends on, and so all that a token must not occur in."""
     used = settings.model_dump_json(
-        include={"list": {"name"}, "sender": True, "organisation": True, "theme": {"images_url"}}
+        include={
+            "list": {"name", "id"},
+            "sender": True,
+            "organisation": True,
+            "archive": {"url"},
+            "mail": True,
+        }
     )
     return [
         issue.id,
@@ -134,6 +155,8 @@ def _sources(issue: Issue, theme: Theme, settings: Settings) -> list[str]:
             {k: dict(v) for k, v in theme.words.items()}, ensure_ascii=False, sort_keys=True
         ),
         used,
+        *(f"{each.name} {each.width} {each.height}" for each in material.pictures.values()),
+        *(f"{each.digest} {each.name}" for each in material.documents.values()),
     ]
 
 

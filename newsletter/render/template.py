@@ -32,7 +32,7 @@ from jinja2.filters import do_default
 from jinja2.runtime import Context as JinjaContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from newsletter.errors import TemplateError, Where
+from newsletter.errors import IssueError, TemplateError, Where
 from newsletter.render.context import Filter, Vocabulary
 from newsletter.render.sentinel import Sentinel, SlotMisuse, printed
 from newsletter.render.slots import Context
@@ -86,10 +86,13 @@ def render_template(name: str, vocabulary: Vocabulary, *, context: Context) -> s
 
     Raises:
         TemplateError: something in a template is wrong; names its file and line.
+        IssueError: the issue leads to what is nowhere.
     """
     environment = _environment(vocabulary, context)
     try:
         return environment.get_template(name).render()
+    except IssueError:
+        raise
     except TemplateError as error:
         place = _place(error, vocabulary.theme)
         raise TemplateError(

@@ -35,7 +35,3 @@ def _ascii_host(host: str) -> str:
     except idna.IDNAError:
         return urllib.parse.quote(host, safe=_SAFE)
 
-
-def image_url(base: str, file: str) -> str:
-    """The public address of a picture below ``base``, which ends with a slash."""
-    return ascii_url(base) + urllib.parse.quote(file)

@@ -9,6 +9,7 @@ from newsletter.checks.finding import Finding
 from newsletter.checks.run import run_checks
 from newsletter.config import Settings
 from newsletter.issues.loader import parse_issue
+from newsletter.material import Material, PreparedPicture
 from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot
 
@@ -56,7 +57,7 @@ HTML = f"""<!DOCTYPE html><html lang="en" dir="ltr"><head><title>Defenders · Ma
 <style>.a{{color:red}}</style></head><body>
 <div style="display:none">Fear in Veracruz, a year of safety, and a guard at the door</div>
 <div role="article" lang="en" dir="ltr"><h1>March 2017</h1><p>Dear {NAME},</p>
-<a href="https://rsf.example/veracruz"><img src="https://pictures.example/veracruz.png"
+<a href="https://rsf.example/veracruz"><img src="https://pictures.example/images/veracruz-0123abcd.jpg"
 alt="A harbour at dusk"></a><p class="credit">Drawing by Ana López</p>
 <p>Mexico</p><h2>Fear in Veracruz</h2>
 <p>The report came out on Thursday, 30 March, and <a href="https://rsf.example/mx">RSF</a> asks.</p>
@@ -106,7 +107,15 @@ SETTINGS = Settings.model_validate(
         },
         "sender": {"name": "Defenders", "address": "news@defenders.example"},
         "organisation": {"name": "Defenders", "postal_address": "1 Example Street, Brussels"},
-        "theme": {"images_url": "https://pictures.example/"},
+        "archive": {"url": "https://pictures.example/"},
+    }
+)
+
+MATERIAL = Material(
+    {
+        "veracruz": PreparedPicture(
+            "veracruz-0123abcd.jpg", "image/jpeg", 1120, 560, shown=560, content=b"a harbour"
+        )
     }
 )
 
@@ -148,4 +157,4 @@ class Letter:
             text=self.text,
             slots=self.slots,
         )
-        return run_checks(loaded.issue, loaded.source, edition, self.settings)
+        return run_checks(loaded.issue, loaded.source, edition, self.settings, MATERIAL)

@@ -80,11 +80,11 @@ def test_rows_that_cannot_be_used_are_named_and_the_others_mailed(project: Proje
     [
         pytest.param(
             "partials/lead.mjml.j2", "", "{{ stroy.headline }}",
-            ["templates/partials/lead.mjml.j2:1", "stroy"], id="a name mistyped",
+            ["templates/default/partials/lead.mjml.j2:1", "stroy"], id="a name mistyped",
         ),
         pytest.param(
             "mail.mjml.j2", "<mj-body", "<mj-boddy",
-            ["templates/mail.mjml.j2:", "mj-boddy"], id="a tag mistyped",
+            ["templates/default/mail.mjml.j2:", "mj-boddy"], id="a tag mistyped",
         ),
         pytest.param(
             "partials/footer.mjml.j2", "slot_url('unsubscribe_url')", "'https://a.example/'",
@@ -95,7 +95,7 @@ def test_rows_that_cannot_be_used_are_named_and_the_others_mailed(project: Proje
 def test_a_theme_with_a_mistake(
     project: Project, file: str, old: str, new: str, said: list[str]
 ) -> None:
-    path = project.folder / "templates" / file
+    path = project.folder / "templates" / "default" / file
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1) if old else new + text)

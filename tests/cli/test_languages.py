@@ -71,7 +71,7 @@ def phrases(language: str) -> frozenset[str]:
 
 
 def words_file(language: str) -> Path:
-    return ROOT / "templates" / "words" / f"{language}.toml"
+    return ROOT / "templates" / "default" / "words" / f"{language}.toml"
 
 
 def flat(text: str) -> str:

@@ -138,14 +138,14 @@ def test_a_project_is_not_started_over_another(tmp_path: Path, scaffold: Path) -
     folder = tmp_path / "project"
     (folder / "templates").mkdir(parents=True)
     (folder / "newsletter.toml").write_text("mine")
-    (folder / "templates" / "mail.mjml.j2").write_text("mine")
+    (folder / "templates" / "default" / "mail.mjml.j2").write_text("mine")
 
     with pytest.raises(InputError) as caught:
         init_project(folder, scaffold=scaffold)
 
     assert [str(problem.where) for problem in caught.value.problems] == [
         str(folder / "newsletter.toml"),
-        str(folder / "templates" / "mail.mjml.j2"),
+        str(folder / "templates" / "default" / "mail.mjml.j2"),
     ]
     assert sorted(file.name for file in folder.rglob("*")) == [
         "mail.mjml.j2",

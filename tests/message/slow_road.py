@@ -15,7 +15,7 @@ from newsletter.message.model import Message, Recipient
 from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot, bind
 
-from tests.message.samples import ARCHIVE, DATE, LIST, SENDER, url_for
+from tests.message.samples import ARCHIVE, CAMPAIGN, DATE, KEYS, LIST, SENDER, url_for
 
 # The default of 78 would rewrite long List-Unsubscribe fields.
 POLICY = email.policy.SMTP.clone(max_line_length=998)
@@ -40,8 +40,11 @@ def slowly(edition: Edition, recipient: Recipient, message: Message) -> EmailMes
     slow["List-Unsubscribe"] = f"<{url_for(recipient)}>"
     slow["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     slow["List-ID"] = f"{LIST.name} <{LIST.id}>"
+    slow["List-Help"] = f"<mailto:{SENDER.reply_to}>"
     slow["List-Archive"] = f"<{ARCHIVE}>"
     slow["Precedence"] = "bulk"
+    slow["X-Campaign"] = CAMPAIGN
+    slow["X-Recipient"] = KEYS.message_tag(CAMPAIGN, recipient.address)
     slow.set_content(bind(edition.text, slots, values), cte="quoted-printable")
     slow.add_alternative(bind(edition.html, slots, values), subtype="html", cte="quoted-printable")
     slow["Content-Language"] = edition.language
@@ -52,6 +55,13 @@ def parsed(raw: bytes) -> EmailMessage:
     message = email.message_from_bytes(raw, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     return message
+
+
+def raw_header(message: Message, name: str) -> str:
+    """A header as it stands on the wire, unfolded."""
+    head = message.as_bytes().decode().partition("\r\n\r\n")[0].replace("\r\n ", " ")
+    (found,) = [line for line in head.split("\r\n") if line.startswith(f"{name}: ")]
+    return found.removeprefix(f"{name}: ")
 
 
 def headers(message: EmailMessage) -> dict[str, str]:

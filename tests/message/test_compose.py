@@ -7,7 +7,6 @@ from email.message import EmailMessage
 import pytest
 from newsletter.addresses import Address
 from newsletter.message.compose import Uncomposable
-from newsletter.message.model import Message
 from newsletter.message.tokens import verify
 from newsletter.render.slots import Slot
 
@@ -25,14 +24,7 @@ from tests.message.samples import (
     token,
     url_for,
 )
-from tests.message.slow_road import bodies, parsed
-
-
-def raw_header(message: Message, name: str) -> str:
-    """A header as it stands on the wire, unfolded."""
-    head = message.as_bytes().decode().partition("\r\n\r\n")[0].replace("\r\n ", " ")
-    (found,) = [line for line in head.split("\r\n") if line.startswith(f"{name}: ")]
-    return found.removeprefix(f"{name}: ")
+from tests.message.slow_road import bodies, parsed, raw_header
 
 
 def test_the_same_recipient_and_date_give_the_same_bytes() -> None:
@@ -71,13 +63,6 @@ def test_threads_share_a_composer() -> None:
     assert [alone] * 4 == together
 
 
-def test_one_click_unsubscribe_stands_on_one_line_byte_for_byte() -> None:
-    line = f"List-Unsubscribe: <{url_for(reader())}>".encode()
-    assert line in letter().as_bytes().split(b"\r\n")
-    assert 76 < len(line)
-    assert "List-Unsubscribe=One-Click" == raw_header(letter(), "List-Unsubscribe-Post")
-
-
 def test_the_default_policy_of_the_standard_library_would_break_it() -> None:
     naive = EmailMessage(policy=email.policy.SMTP)
     naive["List-Unsubscribe"] = f"<{url_for(reader())}>"
@@ -94,34 +79,6 @@ def test_the_link_in_header_html_and_text_is_the_readers_own() -> None:
     assert KEYS.campaign_tag(CAMPAIGN) == said.campaign_tag
     for _, content in bodies(parsed(message.as_bytes())):
         assert f"/u/{signed}" in content
-
-
-def test_headers_for_machines_parse_back_byte_for_byte() -> None:
-    message = letter()
-    mail = parsed(message.as_bytes())
-    assert message.message_id == str(mail["Message-ID"]) == raw_header(message, "Message-ID")
-    assert f"<{url_for(reader())}>" == str(mail["List-Unsubscribe"])
-    assert f"{LIST.name} <{LIST.id}>" == str(mail["List-ID"])
-    assert "<https://news.defenders.example/archive/>" == str(mail["List-Archive"])
-    assert "bulk" == str(mail["Precedence"])
-    assert "en" == str(mail["Content-Language"])
-    assert "1.0" == str(mail["MIME-Version"])
-
-
-def test_a_newsletter_written_by_people_is_no_automatic_answer() -> None:
-    mail = parsed(letter().as_bytes())
-    for name in ("Auto-Submitted", "Sender", "Return-Path", "Bcc", "Cc"):
-        assert mail[name] is None
-
-
-def test_the_message_id_tells_letters_apart_and_attempts_together() -> None:
-    later = composer().compose(reader(), date=DATE + timedelta(hours=1))
-    assert letter().message_id == later.message_id
-    upper = letter(reader(address="Anna@reader.example.org"))
-    other = composer(campaign_id="2017-03.2").compose(reader(), date=DATE)
-    assert 3 == len({letter().message_id, upper.message_id, other.message_id})
-    assert letter().message_id.endswith("@defenders.example>")
-    assert "anna" not in letter().message_id
 
 
 def test_bounces_go_where_the_settings_say() -> None:

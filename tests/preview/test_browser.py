@@ -244,7 +244,7 @@ def test_a_finding_leads_to_its_story(page: Page, served: Served) -> None:
 
 
 def test_what_the_mail_holds_runs_no_script(page: Page, served: Served, seen: Seen) -> None:
-    footer = served.sources.folder / "templates" / "partials" / "footer.mjml.j2"
+    footer = served.sources.folder / "templates" / "default" / "partials" / "footer.mjml.j2"
     script = "<mj-raw><div onclick=\"document.title='hacked'\">click</div></mj-raw>\n"
     text = footer.read_text(encoding="utf-8")
     footer.write_text(text.replace("</mj-column>", f"{script}</mj-column>", 1), encoding="utf-8")

@@ -13,12 +13,13 @@ import pytest
 from newsletter.config import load_settings
 from newsletter.errors import InputError
 from newsletter.issues.loader import load_issue
+from newsletter.issues.material import load_material
 from newsletter.preview.app import in_scheme, local
 from newsletter.preview.build import Sources
 from newsletter.preview.server import serve_preview
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import TOKEN
-from newsletter.theme import load_theme
+from newsletter.theme import ShownWidths, load_theme
 
 from tests.preview.served import Served
 from tests.support.tools import ROOT
@@ -28,8 +29,10 @@ def test_it_shows_the_edition_that_would_be_sent(served: Served) -> None:
     settings = load_settings(served.sources.settings)
     loaded = load_issue(served.sources.issue)
     theme = load_theme(served.sources.folder / settings.theme.folder)
-    edition = compile_edition(loaded.issue, loaded.source, theme, settings)
-    pieces = TOKEN.split(in_scheme(local(edition.html, settings.theme.images_url), "light"))
+    material = load_material(loaded, served.sources.issue.parent, shown=theme.shown)
+    edition = compile_edition(loaded.issue, loaded.source, theme, settings, material)
+    names = [picture.name for picture in material.pictures.values()]
+    pieces = TOKEN.split(in_scheme(local(edition.html, names), "light"))
     shown = served.ask("/mail?reader=row-2").text
     assert re.fullmatch("(?s:.{0,200}?)".join(map(re.escape, pieces)), shown)
     assert "Anna Lindqvist" in shown
@@ -95,7 +98,12 @@ def test_a_change_is_told_within_a_second_or_so(served: Served) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["newsletter.toml", "templates/css/head.css", "issues/images/x.png", "subscribers.example.csv"],
+    [
+        "newsletter.toml",
+        "templates/default/css/head.css",
+        "issues/images/x.png",
+        "subscribers.example.csv",
+    ],
 )
 def test_settings_theme_pictures_and_list_are_watched_too(served: Served, name: str) -> None:
     told = served.versions()
@@ -164,11 +172,14 @@ def test_it_listens_on_the_loopback_interface_only(served: Served) -> None:
 
 
 def test_pictures_come_from_the_issue(served: Served) -> None:
-    picture = next(iter(sorted(served.sources.images.glob("*.jpg"))))
-    answer = served.ask(f"/assets/{picture.name}")
-    assert (200, picture.read_bytes()) == (answer.status, answer.body)
-    assert "image/jpeg" == answer.headers["Content-Type"]
-    assert f'src="/assets/{picture.name}"' in served.ask("/mail").text
+    loaded = load_issue(served.sources.issue)
+    material = load_material(loaded, served.sources.issue.parent, shown=ShownWidths())
+    mail = served.ask("/mail").text
+    for picture in material.pictures.values():
+        answer = served.ask(f"/assets/{picture.name}")
+        assert (200, picture.content) == (answer.status, answer.body)
+        assert picture.media_type == answer.headers["Content-Type"]
+        assert f'src="/assets/{picture.name}"' in mail
 
 
 def test_no_other_file_can_be_had(served: Served) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lxml import html as lxml_html
 from newsletter.config import Settings
+from newsletter.material import Document, Material, PreparedPicture
 from newsletter.model import Issue, Link, Picture, Quote, Story
 from newsletter.render.edition import Edition
 from newsletter.render.pipeline import compile_edition
@@ -23,7 +24,7 @@ SETTINGS = Settings.model_validate(
         },
         "sender": {"name": "Defenders’ News", "address": "news@example.org"},
         "organisation": {"name": "Defenders", "postal_address": "1 Example Street, Brussels"},
-        "theme": {"images_url": "https://news.example.org/images/"},
+        "archive": {"url": "https://news.example.org/"},
         "audience": {"fields": ["city"]},
     }
 )
@@ -129,8 +130,31 @@ def theme_changed(old: str, new: str, *, file: str = "mail.mjml.j2") -> Theme:
     return theme_with(**{file: THEME.files[file].replace(old, new)})
 
 
+def material_of(issue: Issue) -> Material:
+    """Pictures and documents as the issue names them, with made-up contents."""
+    return Material(
+        {
+            story.id: PreparedPicture(
+                f"{Path(story.image.file).stem.replace(' ', '-')}-0123abcd.jpg",
+                "image/jpeg",
+                width=1120,
+                height=560,
+                shown=560,
+                content=b"a picture",
+            )
+            for story in issue.stories
+            if story.image is not None
+        },
+        {
+            story.id: Document(story.download.file, "0123abcd", "application/pdf", b"%PDF-1.7")
+            for story in issue.stories
+            if story.download is not None and story.download.file is not None
+        },
+    )
+
+
 def compiled(issue: Issue = ISSUE, *, theme: Theme = THEME) -> Edition:
-    return compile_edition(issue, SOURCE, theme, SETTINGS)
+    return compile_edition(issue, SOURCE, theme, SETTINGS, material_of(issue))
 
 
 def with_blurb(blurb: str, *, language: str = "en") -> Issue:

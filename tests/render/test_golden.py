@@ -3,7 +3,7 @@ from newsletter.model import Issue
 from newsletter.render.pipeline import compile_stages
 
 from tests.render.conftest import Golden
-from tests.render.samples import ARABIC, ISSUE, SETTINGS, SOURCE, THEME
+from tests.render.samples import ARABIC, ISSUE, SETTINGS, SOURCE, THEME, material_of
 
 STAGES = {
     "mjml": "mjml",
@@ -17,5 +17,5 @@ STAGES = {
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("issue", [ISSUE, ARABIC], ids=lambda issue: issue.language)
 def test_each_stage_makes_what_it_made(issue: Issue, stage: str, golden: Golden) -> None:
-    stages = compile_stages(issue, SOURCE, THEME, SETTINGS)
+    stages = compile_stages(issue, SOURCE, THEME, SETTINGS, material_of(issue))
     golden(f"{issue.language}.{STAGES[stage]}", getattr(stages, stage))

@@ -17,6 +17,7 @@ from tests.render.samples import (
     STORIES,
     THEME,
     compiled,
+    material_of,
     page_of,
     theme_changed,
     theme_with,
@@ -25,7 +26,7 @@ from tests.render.samples import (
 
 @pytest.fixture(scope="module")
 def stages() -> Stages:
-    return compile_stages(ISSUE, SOURCE, THEME, SETTINGS)
+    return compile_stages(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE))
 
 
 def page(body: str, head: str = "") -> str:

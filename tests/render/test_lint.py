@@ -3,7 +3,7 @@ from newsletter.render.lint import lint_mjml
 from newsletter.render.mjml import prepare_mjml, to_html
 from newsletter.render.pipeline import compile_stages
 
-from tests.render.samples import ARABIC, ISSUE, SETTINGS, SOURCE, THEME
+from tests.render.samples import ARABIC, ISSUE, SETTINGS, SOURCE, THEME, material_of
 from tests.render.test_mjml import mjml
 
 HEAD = "<mj-title>x</mj-title>"
@@ -146,7 +146,7 @@ def test_each_mistake_has_line_column_and_advice() -> None:
 
 def test_the_fixture_theme_has_no_mistake() -> None:
     for issue in (ISSUE, ARABIC):
-        assert [] == said(compile_stages(issue, SOURCE, THEME, SETTINGS).mjml)
+        assert [] == said(compile_stages(issue, SOURCE, THEME, SETTINGS, material_of(issue)).mjml)
 
 
 def test_lint_ends_soon_on_hostile_input() -> None:

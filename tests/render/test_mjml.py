@@ -15,6 +15,7 @@ from tests.render.samples import (
     STORIES,
     THEME,
     compiled,
+    material_of,
     page_of,
     theme_changed,
 )
@@ -112,7 +113,7 @@ def test_no_font_is_fetched_from_anywhere() -> None:
 
 
 def test_comments_of_authors_do_not_reach_readers_and_those_for_outlook_do() -> None:
-    stages = compile_stages(ISSUE, SOURCE, THEME, SETTINGS)
+    stages = compile_stages(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE))
     assert "whoever edits this theme" in stages.mjml
     assert "src:stories.1" in stages.mjml
     for html in (stages.raw_html, stages.html):
@@ -157,7 +158,7 @@ def test_an_interrupt_is_not_taken_for_a_breakdown(monkeypatch: pytest.MonkeyPat
 def test_what_only_the_engine_refuses_is_reported_with_the_story(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stages = compile_stages(ISSUE, SOURCE, THEME, SETTINGS)
+    stages = compile_stages(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE))
     prepared = prepare_mjml(stages.mjml)
     place = len(prepared[: prepared.index("Short.")].encode())
 

@@ -17,7 +17,17 @@ from newsletter.render.edition import Edition
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import TOKEN
 
-from tests.render.samples import ARABIC, ISSUE, SETTINGS, SOURCE, STORIES, THEME, compiled, page_of
+from tests.render.samples import (
+    ARABIC,
+    ISSUE,
+    SETTINGS,
+    SOURCE,
+    STORIES,
+    THEME,
+    compiled,
+    material_of,
+    page_of,
+)
 from tests.render.test_mjml import AWKWARD
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +89,7 @@ def test_settings_of_the_sending_do_not_change_the_edition() -> None:
         update={"delivery": SETTINGS.delivery.model_copy(update={"connections": 9})}
     )
     elsewhere = replace(THEME, folder=Path("elsewhere"))
-    assert compiled() == compile_edition(ISSUE, SOURCE, elsewhere, slower)
+    assert compiled() == compile_edition(ISSUE, SOURCE, elsewhere, slower, material_of(ISSUE))
 
 
 def test_every_other_source_changes_the_tokens() -> None:

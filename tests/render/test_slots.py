@@ -12,6 +12,7 @@ from tests.render.samples import (
     THEME,
     VALUES,
     compiled,
+    material_of,
     theme_changed,
     theme_with,
 )
@@ -27,7 +28,9 @@ EDITION = compiled(theme=THEME_WITH_SLOTS_EVERYWHERE)
 
 
 def agree_with_the_slow_road(values: dict[str, str]) -> None:
-    slow = render_bound(ISSUE, SOURCE, THEME_WITH_SLOTS_EVERYWHERE, SETTINGS, values)
+    slow = render_bound(
+        ISSUE, SOURCE, THEME_WITH_SLOTS_EVERYWHERE, SETTINGS, material_of(ISSUE), values
+    )
     slots = {slot.token: slot for slot in EDITION.slots}
     for part in ("subject", "preheader", "html", "text"):
         assert getattr(slow, part) == bind(getattr(EDITION, part), slots, values)

@@ -18,6 +18,7 @@ from newsletter.config import Organisation, load_settings
 from newsletter.issues.loader import load_issue
 from newsletter.model import (
     Background,
+    Download,
     Issue,
     Link,
     Picture,
@@ -43,10 +44,11 @@ from tests.render.page_styles import (
     texts,
     with_sheet,
 )
+from tests.render.samples import material_of
 from tests.support.tools import ROOT, program
 
 SETTINGS = load_settings(ROOT / "newsletter.toml")
-THEME = load_theme(ROOT / "templates")
+THEME = load_theme(ROOT / "templates" / "default")
 LANGUAGES = ("ar", "en", "es", "fr", "ru")
 DARK_SHEETS = ("css/dark.css", "css/outlook-dark.css")
 READER = {
@@ -70,7 +72,7 @@ FULL_STORY = Story(
         Link(label="Read more", url="https://a.example/more"),
         Link(label="Отчёт (RU)", url="https://a.example/ru", language="ru"),
     ),
-    download=Link(label="The paper (PDF)", url="https://a.example/paper.pdf", language="fr"),
+    download=Download(label="The paper (PDF)", url="https://a.example/paper.pdf", language="fr"),
     source="An agency",
 )
 
@@ -104,13 +106,19 @@ def everything(language: str) -> Issue:
 
 @functools.cache
 def edition_of(language: str) -> Edition:
-    return compile_edition(everything(language), Source(Path("x.yaml")), THEME, SETTINGS)
+    return compile_edition(
+        everything(language),
+        Source(Path("x.yaml")),
+        THEME,
+        SETTINGS,
+        material_of(everything(language)),
+    )
 
 
 @functools.cache
 def march() -> Edition:
     loaded = load_issue(ROOT / "issues" / "2017-03.yaml")
-    return compile_edition(loaded.issue, loaded.source, THEME, SETTINGS)
+    return compile_edition(loaded.issue, loaded.source, THEME, SETTINGS, material_of(loaded.issue))
 
 
 def bound_html(edition: Edition) -> str:
@@ -150,7 +158,13 @@ def test_a_phrase_has_the_same_places_to_fill_in_every_language(language: str) -
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_checks_find_no_error_in_any_language(language: str) -> None:
     source = Source(Path("x.yaml"))
-    found = run_checks(everything(language), source, edition_of(language), SETTINGS)
+    found = run_checks(
+        everything(language),
+        source,
+        edition_of(language),
+        SETTINGS,
+        material_of(everything(language)),
+    )
     assert [] == [finding for finding in found if finding.severity is Severity.ERROR]
 
 
@@ -171,7 +185,7 @@ def test_every_layout_table_is_hidden_from_screen_readers_and_every_data_table_i
 def test_nothing_is_loaded_but_the_pictures() -> None:
     page = page_of(edition_of("en"))
     loaded = {element.get("src") for element in page.iter() if element.get("src")}
-    assert {f"{SETTINGS.theme.images_url}tbilisi.jpg"} == loaded
+    assert {f"{SETTINGS.archive_url}images/tbilisi-0123abcd.jpg"} == loaded
     assert [] == page.cssselect("link, script, iframe, object, [background]")
     assert None is re.search(r"url\(|@import|@font-face", bound_html(edition_of("en")))
 
@@ -223,7 +237,7 @@ def test_an_issue_and_an_organisation_without_extras_leave_nothing_empty() -> No
     )  # fmt: skip
     bare = Organisation(name="Org", postal_address="1 Street")
     settings = SETTINGS.model_copy(update={"organisation": bare})
-    edition = compile_edition(issue, Source(Path("x.yaml")), THEME, settings)
+    edition = compile_edition(issue, Source(Path("x.yaml")), THEME, settings, material_of(issue))
     headings = [h.text_content() for h in page_of(edition).cssselect("h1,h2,h3")]
     assert ["Defenders' Newsletter T", "Only this"] == headings
     assert not re.search(r"None|\{|\}", edition.text)
@@ -359,7 +373,14 @@ def test_buttons_and_links_that_stand_alone_can_be_hit_with_a_thumb(browser: Bro
 
 def test_the_guide_names_every_value_and_filter_that_templates_can_use() -> None:
     guide = (ROOT / "docs" / "theme.md").read_text(encoding="utf-8")
-    vocabulary = Vocabulary(everything("en"), THEME, SETTINGS, SlotRegistry("00000000"))
+    vocabulary = Vocabulary(
+        everything("en"),
+        Source(Path("x.yaml")),
+        THEME,
+        SETTINGS,
+        material_of(everything("en")),
+        SlotRegistry("00000000"),
+    )
     names = {*vocabulary.names("html"), *vocabulary.names("text")}
     names |= {*vocabulary.filters("html"), *vocabulary.filters("text")}
     assert set() == {name for name in names if not re.search(rf"`{name}\b", guide)}

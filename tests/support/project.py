@@ -25,8 +25,8 @@ address = "newsletter@defenders.example"
 name = "The defenders"
 postal_address = "1 Example Street, Brussels"
 
-[theme]
-images_url = "https://news.defenders.example/images/"
+[archive]
+url = "https://news.defenders.example/"
 
 [delivery]
 """

@@ -1,0 +1,63 @@
+"""What goes with an issue besides words: its pictures and documents, as readers get them. No I/O.
+
+Names are public: they hold a digest of the file and of how it was prepared, so
+that a name never comes to mean another picture than the one that was approved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPicture:
+    """A picture, resized and free of what its camera wrote into it.
+
+    Attributes:
+        name: public file name, such as ``bangkok-3f9a01c7.jpg``; plain ASCII.
+        media_type: ``image/jpeg`` or ``image/png``.
+        width: of ``content``, in pixels.
+        height: likewise.
+        shown: the width at which the mail shows it, in CSS pixels.
+        content: the file itself.
+        credit: who made it, as the original file itself says, or None.
+    """
+
+    name: str
+    media_type: str
+    width: int
+    height: int
+    shown: int
+    content: bytes
+    credit: str | None = None
+
+    @property
+    def shown_height(self) -> int:
+        """The height at which the mail shows it, in CSS pixels."""
+        return max(1, round(self.height * self.shown / self.width))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that a story offers for download.
+
+    Attributes:
+        name: its file name, as readers see it.
+        digest: eight hex digits that stand for its content in its address.
+        media_type: such as ``application/pdf``.
+        content: the file itself.
+    """
+
+    name: str
+    digest: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The pictures and documents of an issue, each by the id of its story."""
+
+    pictures: Mapping[str, PreparedPicture] = field(default_factory=dict)
+    documents: Mapping[str, Document] = field(default_factory=dict)

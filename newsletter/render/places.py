@@ -1,0 +1,116 @@
+"""Where an issue's pictures, documents and pages are: what the templates link to. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from newsletter.archive_layout import background_anchor, document_path, page_path, picture_path
+from newsletter.config import Settings
+from newsletter.errors import IssueError
+from newsletter.material import Material, PreparedPicture
+from newsletter.model import Issue, Story
+from newsletter.render.edition import Enclosure
+from newsletter.render.urls import ascii_url
+from newsletter.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPicture:
+    """A picture as a template shows it; ``width`` and ``height`` in CSS pixels."""
+
+    src: str
+    alt: str
+    credit: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class MailPlaces:
+    """The places as a mail names them: whole addresses, or parts of the mail itself."""
+
+    issue: Issue
+    source: Source
+    material: Material
+    settings: Settings
+
+    @property
+    def page(self) -> str | None:
+        """The issue's page on the web."""
+        if self.issue.web_url is not None:
+            return self.issue.web_url
+        return self._in_archive(page_path(self.issue.id, self.issue.language))
+
+    def picture(self, story: Story) -> ShownPicture | None:
+        """The picture of a story."""
+        if story.image is None:
+            return None
+        prepared = self.material.pictures[story.id]
+        if self.settings.mail.pictures == "inline":
+            src = f"cid:{self._content_id(prepared)}"
+        else:
+            src = self._in_archive(picture_path(prepared)) or ""
+        return ShownPicture(
+            src, story.image.alt, story.image.credit, prepared.shown, prepared.shown_height
+        )
+
+    def background(self, story: Story) -> str | None:
+        """The page that carries a story's background.
+
+        Raises:
+            IssueError: there is none.
+        """
+        if story.background is None:
+            return None
+        if story.background.url is not None:
+            return story.background.url
+        if self.page is None:
+            raise self._nowhere(story, "background", "The background has no page on the web.")
+        return f"{self.page}#{background_anchor(story.id)}"
+
+    def download(self, story: Story) -> str | None:
+        """Where a story's document is; None where it is attached, or there is none.
+
+        Raises:
+            IssueError: it is nowhere.
+        """
+        if story.download is None or story.download.url is not None:
+            return story.download.url if story.download else None
+        if self.settings.mail.downloads == "attach":
+            return None
+        place = self._in_archive(document_path(self.material.documents[story.id]))
+        if place is None:
+            raise self._nowhere(story, "download", "The document has no place on the web.")
+        return place
+
+    def enclosures(self) -> tuple[Enclosure, ...]:
+        """What travels inside the mail, in reading order, each file once."""
+        found: dict[str, Enclosure] = {}
+        for story in self.issue.reading_order:
+            if story.image is not None and self.settings.mail.pictures == "inline":
+                picture = self.material.pictures[story.id]
+                found[picture.name] = Enclosure(
+                    picture.name, picture.media_type, picture.content, self._content_id(picture)
+                )
+        for story in self.issue.reading_order:
+            document = self.material.documents.get(story.id)
+            if document is not None and self.settings.mail.downloads == "attach":
+                found[f"{document.digest}/{document.name}"] = Enclosure(
+                    document.name, document.media_type, document.content, None
+                )
+        return tuple(found.values())
+
+    def _in_archive(self, path: str) -> str | None:
+        base = self.settings.archive_url
+        return None if base is None else ascii_url(base) + path
+
+    def _content_id(self, picture: PreparedPicture) -> str:
+        return f"{picture.name}@{self.settings.list.id}"
+
+    def _nowhere(self, story: Story, key: str, what: str) -> IssueError:
+        path = ("stories", self.issue.stories.index(story), key)
+        return IssueError(
+            what,
+            where=self.source.where(*path, item=f"story “{story.headline}”"),
+            next="Write its address as “url”, or set [archive] url in newsletter.toml.",
+        )

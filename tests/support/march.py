@@ -1,0 +1,53 @@
+"""The March 2017 newsletter of this repository, compiled as the program does it."""
+
+import functools
+from dataclasses import dataclass
+
+from newsletter.checks.finding import Finding
+from newsletter.checks.run import run_checks
+from newsletter.config import Settings, load_settings
+from newsletter.issues.languages import load_languages
+from newsletter.issues.loader import LoadedIssue
+from newsletter.issues.material import load_material
+from newsletter.material import Material
+from newsletter.render.edition import Edition
+from newsletter.render.pipeline import compile_edition
+from newsletter.theme import load_theme
+
+from tests.support.tools import ROOT
+
+LANGUAGES = ("en", "fr", "es", "ar")
+SETTINGS = load_settings(ROOT / "newsletter.toml")
+THEME = load_theme(ROOT / SETTINGS.theme.folder)
+
+
+@dataclass(frozen=True)
+class March:
+    """One language of it."""
+
+    loaded: LoadedIssue
+    material: Material
+    edition: Edition
+
+    def findings(
+        self, edition: Edition | None = None, *, settings: Settings = SETTINGS
+    ) -> tuple[Finding, ...]:
+        """What the checks find, in another edition of it if one is given."""
+        loaded = self.loaded
+        return run_checks(
+            loaded.issue, loaded.source, edition or self.edition, settings, self.material
+        )
+
+
+@functools.cache
+def _loaded() -> dict[str, LoadedIssue]:
+    return load_languages(ROOT / "issues" / "2017-03.yaml", fields=SETTINGS.audience.fields)
+
+
+@functools.cache
+def march(language: str = "en") -> March:
+    """The issue in one language."""
+    loaded = _loaded()[language]
+    material = load_material(loaded, ROOT / "issues", shown=THEME.shown)
+    edition = compile_edition(loaded.issue, loaded.source, THEME, SETTINGS, material)
+    return March(loaded, material, edition)
