@@ -50,7 +50,7 @@ def _story_of(specimen: Specimen, address: str) -> int | None:
 
 def _place_of_picture(specimen: Specimen, address: str) -> Place:
     number = _story_of(specimen, address)
-    return specimen.theme if number is None else specimen.at("stories", number, "image")
+    return specimen.theme if number is None else specimen.at("stories", number, "image", "file")
 
 
 def _pictures(specimen: Specimen) -> Iterator[tuple[Picture, Place]]:

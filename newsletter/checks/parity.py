@@ -161,9 +161,9 @@ def _links(specimen: Specimen) -> Iterator[tuple[Path, str]]:
         for number, link in enumerate(story.links):
             yield (*here, "links", number, "url"), link.url
         if (document := specimen.places.download(story)) is not None:
-            yield (*here, "download"), document
+            yield (*here, "download", "url"), document
         if (page := specimen.places.background(story)) is not None:
-            yield (*here, "background"), page
+            yield (*here, "background", "url"), page
         for keys, _, markdown in _marked(story):
             yield from (((*here, *keys), url) for url in _targets(markdown, issue.language))
     for number, post in enumerate(issue.posts):

@@ -12,7 +12,11 @@ from newsletter.issues.schema import FIRST_LINE
 from tests.support.tools import ROOT
 
 DATE = dt.date(2017, 4, 28)
-THEME = {"mail.mjml.j2": "<mjml>", "css/inline.css": "p {}", "words/en.toml": 'a = "b"'}
+THEME = {
+    "default/mail.mjml.j2": "<mjml>",
+    "default/css/inline.css": "p {}",
+    "default/words/en.toml": 'a = "b"',
+}
 
 
 class StillClock:
@@ -136,7 +140,7 @@ def test_readers_ledger_and_key_of_a_new_project_stay_out_of_git(
 
 def test_a_project_is_not_started_over_another(tmp_path: Path, scaffold: Path) -> None:
     folder = tmp_path / "project"
-    (folder / "templates").mkdir(parents=True)
+    (folder / "templates" / "default").mkdir(parents=True)
     (folder / "newsletter.toml").write_text("mine")
     (folder / "templates" / "default" / "mail.mjml.j2").write_text("mine")
 
@@ -148,6 +152,7 @@ def test_a_project_is_not_started_over_another(tmp_path: Path, scaffold: Path) -
         str(folder / "templates" / "default" / "mail.mjml.j2"),
     ]
     assert sorted(file.name for file in folder.rglob("*")) == [
+        "default",
         "mail.mjml.j2",
         "newsletter.toml",
         "templates",
