@@ -51,7 +51,8 @@ class Composer:
         sender: who it is from.
         list_identity: the list it goes to.
         archive_url: web address of past issues, for List-Archive.
-        campaign_id: letters, digits, ``_``, ``-`` and single dots; part of Message-IDs.
+        campaign_id: letters, digits, ``_``, ``-`` and single dots; part of Message-IDs and
+            X-Campaign.
         keys: sign the unsubscribe links.
         signer: signs the messages themselves (DKIM), as far as they leave whole.
 
@@ -73,9 +74,10 @@ class Composer:
     ) -> None:
         if not _CAMPAIGN.fullmatch(campaign_id):
             raise ValueError(f"the campaign id {campaign_id!r} cannot stand in a Message-ID")
-        if is_unfit(edition.subject) or is_unfit(edition.language):
+        if any(map(is_unfit, (edition.subject, edition.language, edition.issue_id))):
             raise IssueError(
-                "The subject or language holds a line break, control or damaged character.",
+                "The subject, language or name of the issue holds a line break, control or "
+                "damaged character.",
                 next="Delete it; a subject is one line.",
             )
         self._subject = edition.subject
@@ -86,7 +88,9 @@ class Composer:
         self._letterhead = letterhead(
             sender=sender, list_identity=list_identity, archive_url=archive_url
         )
-        self._stationery = Stationery(edition, sender, self._letterhead, signer)
+        self._stationery = Stationery(
+            edition, sender, self._letterhead, campaign_id=campaign_id, signer=signer
+        )
 
     def compose(self, recipient: Recipient, *, date: datetime) -> Message:
         """The message for one recipient; ``date`` becomes its Date and must be aware.
@@ -119,10 +123,11 @@ class Composer:
             raise Uncomposable("The reader's row holds a damaged character.") from None
         tag = self._keys.message_tag(self._campaign_id, recipient.address)
         return Letter(
-            envelope_from=self._letterhead.envelope_from,
+            envelope_from=self._letterhead.envelope_from(tag),
             envelope_to=recipient.address,
             message_id=f"<{self._campaign_id}.{tag}@{self._letterhead.domain}>",
             date=date,
+            tag=tag,
             name=name,
             subject=subject,
             values=values,

@@ -36,8 +36,8 @@ SEALED = (
 )  # fmt: skip
 """Named in ``h=`` once more than they occur: one more of them breaks the signature."""
 SIGNED = (
-    *SEALED, "mime-version", "content-type", "content-transfer-encoding", "list-archive",
-    "feedback-id",
+    *SEALED, "mime-version", "content-type", "content-transfer-encoding", "list-help",
+    "list-archive", "feedback-id",
 )  # fmt: skip
 """Signed where they occur."""
 

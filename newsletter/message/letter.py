@@ -32,17 +32,27 @@ class Stationery:
     """
 
     def __init__(
-        self, edition: Edition, sender: Sender, letterhead: Letterhead, signer: Signer | None
+        self,
+        edition: Edition,
+        sender: Sender,
+        letterhead: Letterhead,
+        *,
+        campaign_id: str,
+        signer: Signer | None,
     ) -> None:
         mark = boundary(edition.fingerprint)
         self.blanks = tuple(slot for slot in edition.slots if slot.context != "header")
         self.edition = edition
         self.sender = sender
         self._slots = {slot.token: slot for slot in edition.slots}
-        self.list_headers = {**letterhead.list_headers, "Content-Language": edition.language}
+        self.headers = dict(letterhead.list_headers)
+        if letterhead.stream is not None:
+            feedback = f"{edition.issue_id}:{edition.language}:{letterhead.stream}"
+            self.headers["Feedback-ID"] = feedback
+        self.headers |= {"X-Campaign": campaign_id, "Content-Language": edition.language}
         self.top = letterhead.top
         self.bottom = (
-            "".join(field(name, *value.split(" ")) for name, value in self.list_headers.items())
+            "".join(field(name, *value.split(" ")) for name, value in self.headers.items())
             + field("MIME-Version", "1.0")
             + field("Content-Type", "multipart/alternative;", f'boundary="{mark}"')
         )
@@ -66,14 +76,15 @@ class Stationery:
 class Letter:
     """A :class:`newsletter.message.model.Message` that holds its values, not yet its bytes.
 
-    ``values`` are those of the merge fields, ``encoded`` the stationery's
-    blanks filled in.
+    ``tag`` stands for campaign and reader, ``values`` are those of the merge
+    fields, ``encoded`` the stationery's blanks filled in.
     """
 
     envelope_from: str
     envelope_to: Address
     message_id: str
     date: datetime
+    tag: str
     name: str
     subject: str
     values: Mapping[str, str]
@@ -95,7 +106,7 @@ class Letter:
             + self.stationery.top
             + field("To", *mailbox(self.name, str(self.envelope_to)))
             + _subject_field(self.subject)
-            + f"Message-ID: {self.message_id}\r\nList-Unsubscribe: {self._unsubscribe}\r\n"
+            + "".join(f"{name}: {value}\r\n" for name, value in self._own_headers().items())
             + self.stationery.bottom
         )
         signer = self.stationery.signer
@@ -115,16 +126,16 @@ class Letter:
             subject=self.subject,
             html=stationery.fill_in(stationery.edition.html, self.values),
             text=stationery.fill_in(stationery.edition.text, self.values),
-            headers={
-                "Message-ID": self.message_id,
-                "List-Unsubscribe": self._unsubscribe,
-                **stationery.list_headers,
-            },
+            headers={**self._own_headers(), **stationery.headers},
         )
 
-    @property
-    def _unsubscribe(self) -> str:
-        return f"<{self.values['unsubscribe_url']}>"
+    def _own_headers(self) -> dict[str, str]:
+        """What no other letter has; none of it is ever folded."""
+        return {
+            "Message-ID": self.message_id,
+            "X-Recipient": self.tag,
+            "List-Unsubscribe": f"<{self.values['unsubscribe_url']}>",
+        }
 
 
 # Most letters of a batch share their date and subject, and both are slow to write.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from newsletter.config import FILE_NAME, ListIdentity, Sender
+from newsletter.config import BOUNCE_TOKEN, FILE_NAME, ListIdentity, Sender
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.message.headers import field, is_unfit, mailbox
 
@@ -26,16 +26,26 @@ class Letterhead:
     """What every message of a campaign says of its sender and list.
 
     Attributes:
-        envelope_from: where bounce reports go.
         domain: right-hand side of Message-IDs.
         top: the fields From and Reply-To.
         list_headers: name and value, unfolded, of the fields about the list.
+        stream: list and SenderId, the end of Feedback-ID; None without that field.
+        bounces: where bounce reports go, with ``{token}`` if each letter has its own place.
     """
 
-    envelope_from: str
     domain: str
     top: str
     list_headers: Mapping[str, str]
+    stream: str | None
+    bounces: str
+
+    def envelope_from(self, tag: str) -> str:
+        """Where the bounce reports of one letter go (VERP).
+
+        ``tag`` is the letter's :meth:`~newsletter.message.keys.KeyRing.message_tag`,
+        so that who holds the keys can tell from the address whose letter came back.
+        """
+        return self.bounces.replace(BOUNCE_TOKEN, tag)
 
 
 def letterhead(
@@ -62,14 +72,18 @@ def letterhead(
         top += field("Reply-To", sender.reply_to)
     list_headers = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     list_headers["List-ID"] = " ".join(mailbox(list_identity.name, list_identity.id))
+    if sender.reply_to is not None:
+        list_headers["List-Help"] = f"<mailto:{quote(sender.reply_to, safe='@')}>"
     if archive_url is not None:
         list_headers["List-Archive"] = f"<{quote(archive_url, safe=_URL_CHARACTERS)}>"
     list_headers["Precedence"] = "bulk"
+    sender_id = list_identity.feedback_id
     return Letterhead(
-        envelope_from=sender.bounces or sender.address,
         domain=sender.address.rpartition("@")[2],
         top=top,
         list_headers=list_headers,
+        stream=f"{list_identity.id}:{sender_id}" if sender_id else None,
+        bounces=sender.bounces or sender.address,
     )
 
 
@@ -93,6 +107,7 @@ def _line_problems(sender: Sender, list_identity: ListIdentity) -> list[Problem]
         "[sender] bounces": sender.bounces or "",
         "[list] id": list_identity.id,
         "[list] name": list_identity.name,
+        "[list] feedback_id": list_identity.feedback_id or "",
     }
     return [
         Problem("holds a line break, control or damaged character; delete it.", Where(item=item))
@@ -116,7 +131,7 @@ def _url_problems(list_identity: ListIdentity, archive_url: str | None) -> list[
         problems.append(
             Problem(
                 "has a domain with accents.",
-                Where(item="[organisation] past_issues"),
+                Where(item="[archive] url"),
                 "Write the domain in its xn-- form.",
             )
         )

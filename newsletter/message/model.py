@@ -27,8 +27,8 @@ class Recipient:
 class Content:
     """A message taken apart, for providers that build the MIME themselves.
 
-    ``headers`` are those the provider does not make: List-ID,
-    List-Unsubscribe and its Post, Message-ID.
+    ``headers`` are those the provider does not make: Message-ID, what is said
+    of the list and how to leave it, and by what a bounce is known.
     """
 
     from_name: str

@@ -58,6 +58,8 @@ class Edition:
         data = asdict(self)
         for enclosure in data["enclosures"]:
             enclosure["content"] = base64.b64encode(enclosure["content"]).decode()
+        if not self.enclosures:
+            del data["enclosures"]  # so that an edition without any keeps its fingerprint
         return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @classmethod

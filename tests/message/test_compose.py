@@ -97,11 +97,6 @@ def test_a_reader_without_a_name_is_addressed_by_the_fallback() -> None:
     assert "" == message.as_content().to_name
 
 
-def test_no_past_issues_no_list_archive() -> None:
-    message = composer(archive_url=None).compose(reader(), date=DATE)
-    assert parsed(message.as_bytes())["List-Archive"] is None
-
-
 def test_an_archive_path_with_accents_is_percent_encoded() -> None:
     archive = "https://news.defenders.example/numéros passés?q=<é>&p=%20"
     message = composer(archive_url=archive).compose(reader(), date=DATE)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from newsletter.config import Smtp
+from newsletter.config import ListIdentity, Smtp
 from newsletter.errors import ConfigError
 from newsletter.message.compose import Composer
 from newsletter.message.dkim import SEALED, Signer
@@ -97,11 +97,16 @@ def signer(*, second: bool = True) -> Signer:
 SIGNER, RSA_ALONE = signer(), signer(second=False)
 
 
-def composer(edition: Edition = EDITION, *, reply_to: str | None = SENDER.reply_to) -> Composer:
+def composer(
+    edition: Edition = EDITION,
+    *,
+    reply_to: str | None = SENDER.reply_to,
+    list_identity: ListIdentity = LIST,
+) -> Composer:
     return Composer(
         edition,
         sender=SENDER.model_copy(update={"reply_to": reply_to}),
-        list_identity=LIST,
+        list_identity=list_identity,
         archive_url=ARCHIVE,
         campaign_id=CAMPAIGN,
         keys=KEYS,
@@ -209,6 +214,15 @@ def test_signing_leaves_the_letter_as_it_was_and_puts_the_signatures_first(
     assert 2 == len(re.findall(rb"(?m)^DKIM-Signature: ", added))
     assert stuffed(with_signature.as_bytes()) == b"".join(with_signature.as_wire())
     assert plain.as_content() == with_signature.as_content()
+
+
+def test_feedback_id_is_signed_since_gmail_counts_no_other() -> None:
+    known = LIST.model_copy(update={"feedback_id": "defenders17"})
+    mail = composer(list_identity=known).compose(reader(), date=DATE).as_bytes()
+    forged = mail.replace(b":defenders17\r\n", b":someone-else\r\n")
+    assert "feedback-id" in tags(fields_of(mail)[0])["h"].split(":")
+    assert [["pass", "pass"], ["fail", "fail"]] == results([mail, forged])
+    assert (True, False) == (passes_dkimpy(mail), passes_dkimpy(forged))
 
 
 def test_signatures_are_folded_within_78_characters() -> None:

@@ -68,7 +68,7 @@ def test_several_wrong_settings_are_told_together() -> None:
 
 @pytest.mark.parametrize("url", ["https://défenseurs.example/", "https://défenseurs.example"])
 def test_an_archive_whose_domain_has_accents_is_refused_with_the_remedy(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"past_issues.*xn--"):
+    with pytest.raises(ConfigError, match=r"\[archive\] url.*xn--"):
         composer(archive_url=url)
 
 
