@@ -8,7 +8,6 @@ link, or words that somebody reads, it loads nothing.
 from __future__ import annotations
 
 import re
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,16 +24,16 @@ _WORDS = frozenset(
     | {"value"}
 )
 """Attributes whose value is shown or compared and never loaded."""
-_SEVERAL = frozenset({"archive", "attributionsrc", "imagesrcset", "ping", "srcset"})
+_SEVERAL = frozenset({"attributionsrc", "imagesrcset", "ping", "srcset"})
 """Attributes that take several addresses."""
+_PICTURES = frozenset({"image", "img", "v:background", "v:fill", "v:image", "v:imagedata"})
 _FOR_OUTLOOK = re.compile(r"\[if[^\]]*\]>(?P<html>.*)<!\[endif\]", re.DOTALL)
 # What a browser takes for an address of a host (WHATWG URL, 4.4): slashes may lean
 # either way or be missing after the scheme. “\\host” and “file:” open Windows shares.
 _ADDRESS = r"(?:(?:https?|ftp|wss?|file):[\\/]*|[\\/]{2,})(?P<rest>[^\s\\/<>\"']"
 _WHOLE = re.compile(_ADDRESS + r".*)", re.IGNORECASE | re.DOTALL)
 _IN_CSS = re.compile(r"(?<![\w-])" + _ADDRESS + r"[^\s<>\"'();,]*)", re.IGNORECASE)
-_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_CSS_ESCAPE = re.compile(r"\\(?:(?P<code>[0-9a-fA-F]{1,6})\s?|(?P<char>[^\n]))")
+_CSS_ESCAPE = re.compile(r"\\(?:(?P<code>[0-9a-fA-F]{1,6})\s?|\r?\n|(?P<char>.))")
 _STRIPPED = re.compile(r"[\t\n\r]")
 
 
@@ -109,16 +108,21 @@ def host_of(address: str) -> str:
     return authority.rpartition("@")[2].lower()
 
 
+def link_host(address: str) -> str:
+    """The site that a web link leads to; empty for other links."""
+    return host_of(address) if address.lower().startswith(("https:", "http:")) else ""
+
+
 def addresses_in_css(css: str) -> Iterator[str]:
-    """Every address of a host in a style, whatever names it: url(), @import, image-set() …"""
-    plain = _CSS_ESCAPE.sub(_unescaped, _CSS_COMMENT.sub("", css))
-    for found in _IN_CSS.finditer(plain):
+    """Every address of a host in a style, be it in url(), @import, image-set() or a string."""
+    # Comments stay: where they end depends on strings and url(), and none reaches the mail.
+    for found in _IN_CSS.finditer(_CSS_ESCAPE.sub(_unescaped, css)):
         yield found.group()
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    if found["char"]:
-        return found["char"]
+    if found["code"] is None:
+        return found["char"] or ""
     code = int(found["code"], 16)
     return chr(code) if 0 < code < 0x110000 else "\ufffd"
 
@@ -153,12 +157,7 @@ def _loads(element: HtmlElement) -> Iterator[Load]:
                 how = f"the style of <{element.tag}>"
                 yield Load(address, host_of(address), how, is_picture=False)
             continue
-        is_picture = (element.tag, name) == ("img", "src")
+        is_picture = element.tag in _PICTURES or name == "background"
         for address in re.split(r"[\s,]+", value) if name in _SEVERAL else [value]:
             if host := host_of(address):
                 yield Load(address.strip(), host, f"{name} of <{element.tag}>", is_picture)
-
-
-def link_host(address: str) -> str:
-    """The site that a web link leads to; empty for other links."""
-    return host_of(address) if urllib.parse.urlsplit(address).scheme in {"http", "https"} else ""

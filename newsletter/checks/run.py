@@ -16,11 +16,14 @@ from newsletter.checks import (
     links,
     parity,
     placeholders,
+    privacy,
     size,
     subject,
+    tracking,
     unsubscribe,
 )
 from newsletter.checks.finding import Check, Finding, Severity
+from newsletter.checks.privacy_report import PrivacyReport
 from newsletter.checks.specimen import Specimen
 from newsletter.config import Settings
 from newsletter.material import Material
@@ -57,6 +60,12 @@ CHECKS: tuple[Check, ...] = (
     links.link_host,
     links.link_text,
     links.link_words,
+    privacy.privacy_contact,
+    privacy.privacy_active,
+    privacy.privacy_pixel,
+    privacy.privacy_personal,
+    tracking.privacy_tracking,
+    tracking.privacy_detour,
     unsubscribe.unsubscribe_html,
     unsubscribe.unsubscribe_text,
     unsubscribe.postal_address,
@@ -117,11 +126,15 @@ def as_data(finding: Finding) -> dict[str, Any]:
     }
 
 
-def to_json(findings: Sequence[Finding]) -> str:
-    """All findings and their counts as JSON: the output of ``check --format json``.
+def to_json(findings: Sequence[Finding], privacy: Sequence[PrivacyReport]) -> str:
+    """All findings, their counts and what the mail tells whom: what ``--format json`` prints.
 
     The keys are a contract with scripts; docs/checks.md lists them.
     """
     counts = {severity.value: number for severity, number in count_by_severity(findings).items()}
-    data = {"counts": counts, "findings": [as_data(finding) for finding in findings]}
+    data = {
+        "counts": counts,
+        "findings": [as_data(finding) for finding in findings],
+        "privacy": [report.as_data() for report in privacy],
+    }
     return json.dumps(data, ensure_ascii=False, indent=2)

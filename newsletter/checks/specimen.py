@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from newsletter.checks.contacts import Contacts
 from newsletter.checks.finding import Place
 from newsletter.config import FILE_NAME, Settings
 from newsletter.errors import Where
@@ -58,6 +59,11 @@ class Specimen:
         from newsletter.checks.page import visible_text
 
         return visible_text(self.page)
+
+    @cached_property
+    def contacts(self) -> Contacts:
+        """The addresses of the HTML, by what a mail program does with them."""
+        return Contacts(self.page)
 
     @cached_property
     def largest_html(self) -> str:

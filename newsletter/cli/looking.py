@@ -15,6 +15,7 @@ from newsletter.errors import ExitCode, InputError, Where
 
 if TYPE_CHECKING:
     from newsletter.checks.finding import Finding
+    from newsletter.checks.privacy_report import PrivacyReport
     from newsletter.message.model import Recipient
 
 IssueName = Annotated[
@@ -78,14 +79,19 @@ def check(
     Example: newsletter check 2017-03
     """
     from newsletter.checks.finding import Severity
+    from newsletter.checks.privacy_report import in_words
     from newsletter.checks.run import to_json
 
     project = Project.here()
-    findings = all_findings(project, project.compile(issue))
+    compiled = project.compile(issue)
+    findings = all_findings(project, compiled)
+    privacy = _privacy(project, compiled)
     if format_ is Format.JSON:
-        typer.echo(to_json(findings))
+        typer.echo(to_json(findings, privacy))
     else:
         show_findings(findings)
+        for sentence in in_words(privacy):
+            say(sentence)
         say(f"{issue}: {_summed_up(findings)}.")
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise typer.Exit(ExitCode.CHECKS_FAILED)
@@ -99,6 +105,21 @@ def _summed_up(findings: Sequence[Finding]) -> str:
     return joined(parts) or "the checks found nothing to mend"
 
 
+def _privacy(project: Project, compiled: dict[str, Compiled]) -> list[PrivacyReport]:
+    """What the mail tells whom, in every language."""
+    from newsletter.checks.privacy_report import privacy_report
+    from newsletter.checks.specimen import Specimen
+
+    return [
+        privacy_report(
+            Specimen(
+                one.loaded.issue, one.loaded.source, one.edition, project.settings, one.material
+            )
+        )
+        for one in compiled.values()
+    ]
+
+
 def all_findings(project: Project, compiled: dict[str, Compiled]) -> list[Finding]:
     """What the checks find in every language."""
     from newsletter.checks.run import run_checks
@@ -107,7 +128,7 @@ def all_findings(project: Project, compiled: dict[str, Compiled]) -> list[Findin
         finding
         for one in compiled.values()
         for finding in run_checks(
-            one.loaded.issue, one.loaded.source, one.edition, project.settings
+            one.loaded.issue, one.loaded.source, one.edition, project.settings, one.material
         )
     ]
 

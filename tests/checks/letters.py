@@ -7,6 +7,7 @@ from pathlib import Path
 
 from newsletter.checks.finding import Finding
 from newsletter.checks.run import run_checks
+from newsletter.checks.specimen import Specimen
 from newsletter.config import Settings
 from newsletter.issues.loader import parse_issue
 from newsletter.material import Material, PreparedPicture
@@ -145,8 +146,8 @@ class Letter:
         assert any(old in value for value in changed.values()), f"nothing to seed: {old}"
         return replace(self, **{p: value.replace(old, new) for p, value in changed.items()})
 
-    def findings(self, folder: Path) -> tuple[Finding, ...]:
-        """What the checks find; ``folder`` holds ``images/veracruz.png``."""
+    def specimen(self, folder: Path) -> Specimen:
+        """What the checks look at; ``folder`` holds ``images/veracruz.png``."""
         loaded = parse_issue(self.issue, folder / "2017-03.yaml")
         edition = Edition(
             issue_id="2017-03",
@@ -157,4 +158,9 @@ class Letter:
             text=self.text,
             slots=self.slots,
         )
-        return run_checks(loaded.issue, loaded.source, edition, self.settings, MATERIAL)
+        return Specimen(loaded.issue, loaded.source, edition, self.settings, MATERIAL)
+
+    def findings(self, folder: Path) -> tuple[Finding, ...]:
+        """What the checks find."""
+        it = self.specimen(folder)
+        return run_checks(it.issue, it.source, it.edition, it.settings, it.material)

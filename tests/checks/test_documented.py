@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from newsletter.checks import images, size, subject
+from newsletter.checks.privacy_report import privacy_report
 from newsletter.checks.run import CHECKS, to_json
 
 from tests.checks.letters import Letter
@@ -36,13 +37,18 @@ def test_the_thresholds_in_the_page_are_those_of_the_checks() -> None:
 
 def test_the_example_has_the_keys_that_scripts_get(folder: Path) -> None:
     (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
-    findings = Letter().seeded("subject", "A mock", "Re: A mock").findings(folder)
-    printed = json.loads(to_json(findings))
-    assert json.loads(example).keys() == printed.keys()
-    assert json.loads(example)["findings"][0].keys() == printed["findings"][0].keys()
+    letter = Letter().seeded("subject", "A mock", "Re: A mock")
+    report = privacy_report(letter.specimen(folder))
+    printed = json.loads(to_json(letter.findings(folder), [report]))
+    documented = json.loads(example)
+    assert documented.keys() == printed.keys()
+    assert documented["findings"][0].keys() == printed["findings"][0].keys()
+    assert documented["privacy"][0].keys() == printed["privacy"][0].keys()
+    for key in ("opening", "links", "differs"):
+        assert documented["privacy"][0][key][0].keys() == printed["privacy"][0][key][0].keys()
     assert {"error": 0, "warning": 1, "note": 0} == printed["counts"]
 
 
 def test_json_keeps_letters_of_all_languages_as_they_are(folder: Path) -> None:
     findings = Letter().seeded("text", "Ana López", "").findings(folder)
-    assert "Ana López" in to_json(findings)
+    assert "Ana López" in to_json(findings, [])

@@ -1,0 +1,143 @@
+"""Nothing in the mail spies on its reader: what is loaded, hidden, personal or active. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.checks.page import canonical
+from newsletter.checks.specimen import UNSUBSCRIBE, Specimen
+from newsletter.render.slots import TOKEN
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+_PICTURE_NAME = re.compile(r"[A-Za-z0-9][\w.~-]*\.(?:gif|jpe?g|png|webp)", re.ASCII)
+_ACTIVE = frozenset(
+    {"applet", "base", "embed", "form", "frame", "iframe", "object", "portal", "script"}
+)
+_HIDDEN = re.compile(
+    r"(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|max-height:0[a-z%]*(?=;|!|$)"
+    r"|opacity:0?(?:\.0\d*)?(?=;|!|$))"
+)
+_TINY = re.compile(r"(?:^|;)(?:max-)?(?:width|height):(?:0[a-z%]*|0?\.\d+px|1(?:px|pt)?)(?=;|!|$)")
+_FAR_OFF = re.compile(r"(?:^|;)(?:left|right|top|bottom|margin-left|margin-top):-\d{3,}")
+_TINY_NUMBER = re.compile(r"\s*[01](?:\.\d+)?\s*(?:px)?\s*\Z", re.IGNORECASE)
+_IN_TEXT = re.compile(rf"\S*{TOKEN.pattern}\S*")
+_LOOKS_LIKE_ADDRESS = re.compile(r"://|^\W*(?:mailto:|www\.)", re.IGNORECASE)
+
+
+@check(
+    "privacy-contact",
+    why="Whoever runs that host learns when, from where and with which program each reader "
+    "opens the mail.",
+)
+def privacy_contact(specimen: Specimen) -> Iterator[Flaw]:
+    """Opening the mail loads nothing but pictures from where the issue's own are."""
+    place = _pictures_place(specimen)
+    ours = f"from {place}, where the issue's are" if place else "from inside the mail"
+    for load in specimen.contacts.loads:
+        if place and _is_picture_below(place, load.address):
+            continue
+        yield Flaw(
+            Severity.ERROR,
+            f"Opening the mail contacts {load.host}: “{_short(load.address)}” ({load.how}).",
+            f"Take it out of the theme; only pictures may be loaded, and only {ours}.",
+            specimen.place_of(load.address),
+        )
+
+
+def _pictures_place(specimen: Specimen) -> str:
+    """The folder of the newsletter's pictures on the web; empty if they travel inside the mail."""
+    settings = specimen.settings
+    hosted = settings.mail.pictures == "hosted" and settings.archive_url
+    return f"{settings.archive_url}images/" if hosted else ""
+
+
+def _is_picture_below(place: str, address: str) -> bool:
+    folder, address = canonical(place), canonical(address)
+    return address.startswith(folder) and bool(_PICTURE_NAME.fullmatch(address[len(folder) :]))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+@check(
+    "privacy-active",
+    why="It acts without a click; mail programs block it, and filters take the mail for an attack.",
+)
+def privacy_active(specimen: Specimen) -> Iterator[Flaw]:
+    """No script, frame, form or redirection."""
+    for element in specimen.contacts.elements:
+        refresh = (element.get("http-equiv") or "").strip().lower() == "refresh"
+        if element.tag in _ACTIVE or refresh:
+            name = "meta http-equiv=refresh" if refresh else element.tag
+            yield Flaw(
+                Severity.ERROR,
+                f"The mail holds <{name}>.",
+                "Take it out of the theme; put what needs it on a page on the web, and link that.",
+                specimen.theme,
+            )
+
+
+@check("privacy-pixel", why="A picture that nobody sees is there to tell who opened the mail.")
+def privacy_pixel(specimen: Specimen) -> Iterator[Flaw]:
+    """No picture of one pixel, and none that is hidden."""
+    for element in specimen.contacts.elements:
+        if element.tag != "img":
+            continue
+        unseen = _unseen(element)
+        if unseen:
+            address = element.get("src") or ""
+            yield Flaw(
+                Severity.ERROR,
+                f"The picture “{_short(address)}” is {unseen}.",
+                "Take it out of the theme, or show it.",
+                specimen.place_of(address),
+            )
+
+
+def _unseen(image: HtmlElement) -> str:
+    """Why nobody sees a picture; empty if they do."""
+    sizes = [image.get(name) or "" for name in ("width", "height")]
+    if _TINY.search(_style(image)) or any(map(_TINY_NUMBER.match, sizes)):
+        return "too small to be seen"
+    around = (image, *image.iterancestors())
+    if any("hidden" in each.attrib or _HIDDEN.search(_style(each)) for each in around):
+        return "hidden"
+    return "out of sight" if any(_FAR_OFF.search(_style(each)) for each in around) else ""
+
+
+def _style(element: HtmlElement) -> str:
+    return re.sub(r"\s", "", element.get("style") or "").lower()
+
+
+@check(
+    "privacy-personal",
+    why="An address of one's own tells who opens it, and some carry a name or address with them.",
+)
+def privacy_personal(specimen: Specimen) -> Iterator[Flaw]:
+    """No reader's field in an address, but for the unsubscribe link as a whole."""
+    fields = {slot.token: slot.field for slot in specimen.edition.slots}
+    leave = {token for token, field in fields.items() if field == UNSUBSCRIBE}
+    found = [
+        (where, token)
+        for where, value in specimen.contacts.addresses
+        if not (where == "href of <a>" and value.strip() in leave)
+        for token in TOKEN.findall(value)
+    ]
+    for run in _IN_TEXT.findall(specimen.edition.text):
+        if _LOOKS_LIKE_ADDRESS.search(run):
+            found += [("an address of the text part", token) for token in TOKEN.findall(run)]
+    for where, token in dict.fromkeys(found):
+        field = fields.get(token, token)
+        yield Flaw(
+            Severity.ERROR,
+            f"The reader's field “{field}” stands in {where}.",
+            "Take it out of the theme: the same address for all readers; only the "
+            "unsubscribe link is each reader's own.",
+            specimen.theme,
+        )
