@@ -260,7 +260,7 @@ class Issue(Part):
             if story.id in seen:
                 raise ValueError(f"two stories have the id “{story.id}”; give one another id")
             seen.add(story.id)
-        if self.lead is not None and self.lead not in seen:
+        if self.lead is not None and self.lead not in {*seen, *self.fallback}:
             raise ValueError(f"the lead story “{self.lead}” is none of the stories")
         sections = {section.id for section in self.sections}
         for story in self.stories:
@@ -275,6 +275,10 @@ class Issue(Part):
     def direction(self) -> Literal["ltr", "rtl"]:
         """Which way the issue's language runs."""
         return direction(self.language)
+
+    def language_of(self, story: Story) -> str:
+        """The language that one of the stories is written in."""
+        return story.language or self.language
 
     @property
     def lead_story(self) -> Story:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from newsletter.errors import IssueError, Problem, Where
+from newsletter.issues.fallback import with_fallback
 from newsletter.issues.loader import LoadedIssue, load_issue
 from newsletter.issues.translations import translation_problems
 
@@ -26,7 +27,7 @@ def load_languages(original: Path, *, fields: Sequence[str] = ()) -> dict[str, L
         fields: further columns of the list that merge fields may use.
 
     Returns:
-        The issue in each language, the original first.
+        The issue in each language, the original first, each with all stories.
 
     Raises:
         IssueError: a file is wrong, a translation lacks something that the
@@ -50,7 +51,7 @@ def load_languages(original: Path, *, fields: Sequence[str] = ()) -> dict[str, L
         problems = [found for each in translations for found in translation_problems(first, each)]
     if problems:
         raise _error(original, problems)
-    return loaded
+    return {language: with_fallback(first, one) for language, one in loaded.items()}
 
 
 def _taken(one: LoadedIssue, other: LoadedIssue) -> Problem:

@@ -136,6 +136,12 @@ def _heading_problems(document: Document, language: str | None) -> Iterator[Prob
             document.where_key(("id",)),
             "Delete this line.",
         )
+    if language is None and "fallback" in document.data:
+        yield Problem(
+            "Only a translation can fall back to its original.",
+            document.where_key(("fallback",)),
+            "Delete this line; it belongs into a file such as 2017-03.fr.yaml.",
+        )
     written = document.data.get("language")
     if language is not None and isinstance(written, str) and written != language:
         yield Problem(
@@ -153,10 +159,19 @@ def _validate(document: Document, issue_id: str, problems: list[Problem]) -> Iss
     if isinstance(written, str) and not _DATE.fullmatch(written):
         data["date"] = ""
     try:
-        return Issue.model_validate(data)
+        return _told_apart(Issue.model_validate(data))
     except ValidationError as error:
         problems += model_problems(error, document)
         return None
+
+
+def _told_apart(issue: Issue) -> Issue:
+    """The issue, with a language at those stories only whose language is another one."""
+    stories = tuple(
+        story.model_copy(update={"language": None}) if story.language == issue.language else story
+        for story in issue.stories
+    )
+    return issue.model_copy(update={"stories": stories})
 
 
 def _error(path: Path, problems: Sequence[Problem]) -> IssueError:

@@ -71,6 +71,8 @@ def model_problems(error: ValidationError, document: Document) -> list[Problem]:
     :mod:`newsletter.issues.references` tells with their line.
     """
     errors = error.errors()
+    # That every story falls back is told with its line, as a cross-reference.
+    absent = {"missing", "too_short"} if document.data.get("fallback") else set()
     misspelt = {_meant(each["loc"]) for each in errors if each["type"] == "extra_forbidden"}
     return [
         _problem(each, document)
@@ -78,6 +80,7 @@ def model_problems(error: ValidationError, document: Document) -> list[Problem]:
         if each["loc"]
         and not (each["type"] == "missing" and each["loc"] in misspelt)
         and not (each["type"] == "too_short" and document.data.get("stories"))
+        and not (each["loc"] == ("stories",) and each["type"] in absent)
     ]
 
 

@@ -28,13 +28,26 @@ def reference_problems(document: Document) -> Iterator[Problem]:
                 did_you_mean(name, (known for _, known in sections))
                 or "List it under sections:, with id: and title:.",
             )
-    lead = document.data.get("lead")
-    if isinstance(lead, str) and lead not in {known for _, known in stories}:
+    fallback = _fallback(document)
+    if fallback and not document.data.get("stories"):
+        yield Problem(
+            "Every story falls back, so nothing is translated.",
+            document.where_key(("fallback",)),
+            "Delete the file: without it, its readers get the original.",
+        )
+    lead, known_ids = document.data.get("lead"), [*(known for _, known in stories), *fallback]
+    if isinstance(lead, str) and lead not in known_ids:
         yield Problem(
             f"The lead story “{shorten(lead)}” is none of the stories.",
             document.where(("lead",)),
-            did_you_mean(lead, (known for _, known in stories)),
+            did_you_mean(lead, known_ids),
         )
+
+
+def _fallback(document: Document) -> list[str]:
+    """The ids of stories that a translation takes over from its original."""
+    ids = document.data.get("fallback")
+    return [each for each in ids if isinstance(each, str)] if isinstance(ids, list) else []
 
 
 def _named(document: Document, group: str, key: str) -> list[tuple[Path_, str]]:

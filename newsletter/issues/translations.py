@@ -3,7 +3,8 @@
 A reader of the French edition must miss nothing that the English one has: the
 same stories in the same order, each with the same parts, pictures and links.
 Only words differ, and the addresses of pages that an archive keeps in each
-language (``web_url`` and the page of a background).
+language (``web_url`` and the page of a background). Stories that the
+translation lists under ``fallback`` are left out of all this.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from newsletter.errors import Problem, Where
+from newsletter.issues.fallback import fallback_problems
 from newsletter.issues.hints import shorten
 from newsletter.issues.loader import LoadedIssue
-from newsletter.model import Issue, Part, Post, Section, Story
+from newsletter.model import MERGE_FIELD, Issue, Part, Post, Section, Story
 from newsletter.source import Path_
 
 _ISSUE_PARTS = ("greeting", "introduction", "web_url")
-_ISSUE_PROSE = ("subject", "preheader", "introduction")
+_ISSUE_PROSE = ("subject", "preheader", "greeting", "introduction")
 _STORY_PARTS = ("section", "kicker", "highlight", "quote", "image", "background", "download")
 _STORY_PROSE = (
     ("headline",),
@@ -47,6 +49,7 @@ def translation_problems(original: LoadedIssue, translation: LoadedIssue) -> lis
     pair = _Pair(original, translation)
     return [
         *_heading_problems(pair),
+        *fallback_problems(original, translation),
         *_group_problems(pair, "sections", "section"),
         *_group_problems(pair, "stories", "story"),
         *(problem for story in original.issue.stories for problem in _story_problems(pair, story)),
@@ -90,32 +93,39 @@ def _heading_problems(pair: _Pair) -> Iterator[Problem]:
             ("date",),
             f"Write {original.date}.",
         )
-    if translation.lead_story.id != original.lead_story.id:
+    # Without the key the first story leads, which is the original's first.
+    lead = translation.lead or original.stories[0].id
+    if lead != original.lead_story.id:
         yield pair.problem(
-            f"The translation leads with “{translation.lead_story.id}”, "
-            f"the original with “{original.lead_story.id}”.",
+            f"The translation leads with “{lead}”, the original with “{original.lead_story.id}”.",
             ("lead",),
             ("lead",),
             f"Write lead: {original.lead_story.id}",
         )
     for key in _ISSUE_PARTS:
         yield from _one_sided(pair, original, translation, key, (), ())
+    alike = _alike(original.language, translation.language)
     for key in _ISSUE_PROSE:
         said = getattr(translation, key)
-        if said is not None and said == getattr(original, key):
+        if said == getattr(original, key) and _has_words(said) and not alike:
             yield pair.problem(f"“{key}” is not translated.", (key,), (key,), _TRANSLATE)
 
 
 def _group_problems(pair: _Pair, group: str, noun: str) -> Iterator[Problem]:
     """Sections or stories that one side lacks, or that stand in another order."""
     theirs, ours = (_ids(getattr(issue, group)) for issue in pair.issues)
-    for name in theirs:
+    wanted = theirs
+    if group == "stories":
+        wanted = [name for name in theirs if name not in pair.translation.issue.fallback]
+    for name in wanted:
         if name not in ours:
             yield pair.problem(
                 f"The {noun} “{name}” is missing.",
                 (group,),
                 (group, theirs.index(name)),
-                "Translate it too.",
+                "Translate it too."
+                if group == "sections"
+                else "Translate it, or list it under “fallback” to show it as the original has it.",
             )
     for index, name in enumerate(ours):
         if name not in theirs:
@@ -125,13 +135,13 @@ def _group_problems(pair: _Pair, group: str, noun: str) -> Iterator[Problem]:
                 None,
                 f"Add it to {pair.original.source.file}, or delete it here.",
             )
-    if sorted(theirs) == sorted(ours) and theirs != ours:
-        index = next(n for n, (one, other) in enumerate(zip(theirs, ours, strict=True))
+    if sorted(wanted) == sorted(ours) and wanted != ours:
+        index = next(n for n, (one, other) in enumerate(zip(wanted, ours, strict=True))
                      if one != other)  # fmt: skip
         yield pair.problem(
-            f"Here stands the {noun} “{ours[index]}”, in the original “{theirs[index]}”.",
+            f"Here stands the {noun} “{ours[index]}”, in the original “{wanted[index]}”.",
             (group, index),
-            (group, index),
+            (group, theirs.index(wanted[index])),
             "Keep the order of the original.",
         )
 
@@ -152,12 +162,28 @@ def _story_problems(pair: _Pair, story: Story) -> Iterator[Problem]:
         yield from _one_sided(pair, story, translated, key, here, there)
     for path in _STORY_SAME:
         yield from _differing(pair, story, translated, path, here, there)
+    yield from _language_problems(pair, story, translated, here, there)
+    alike = _alike(original.language_of(story), translation.language_of(translated))
     for path in _STORY_PROSE:
         said = _at(translated, path)
-        if said is not None and said == _at(story, path):
+        if said is not None and said == _at(story, path) and not alike:
             what = f"“{path[-1]}” is not translated."
             yield pair.problem(what, (*here, *path), (*there, *path), _TRANSLATE)
     yield from _link_problems(pair, story, translated, here, there)
+
+
+def _language_problems(
+    pair: _Pair, story: Story, translated: Story, here: Path_, there: Path_
+) -> Iterator[Problem]:
+    """A story that is said to be in a language in which only a story that falls back may be."""
+    if translated.language not in {None, story.language}:
+        yield pair.problem(
+            f"The story is in “{translated.language}”, the file in "
+            f"“{pair.translation.issue.language}”.",
+            (*here, "language"),
+            there,
+            f"Translate it, or delete it here and list “{story.id}” under “fallback”.",
+        )
 
 
 def _one_sided(
@@ -232,6 +258,16 @@ def _post_problems(pair: _Pair) -> Iterator[Problem]:
 
 def _posted(posts: Sequence[Post]) -> list[tuple[str, str]]:
     return [(post.url, post.network) for post in posts]
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether texts in two languages may well be the same: in en and en-GB, in pt and pt-BR."""
+    return one.partition("-")[0] == other.partition("-")[0]
+
+
+def _has_words(text: str | None) -> bool:
+    """Whether there is something to translate besides what is known of the reader."""
+    return any(char.isalpha() for char in MERGE_FIELD.sub("", text or ""))
 
 
 def _at(part: object, path: Path_) -> object:

@@ -147,7 +147,8 @@ def test_a_missing_story_is_told_with_its_place_in_the_original(tmp_path: Path) 
     (problem,) = error.problems
     assert tmp_path / "2017-03.fr.yaml" == problem.where.file == error.where.file
     assert told(problem) == (
-        "14:3: The story “oaxaca” is missing. Translate it too. "
+        "14:3: The story “oaxaca” is missing. "
+        "Translate it, or list it under “fallback” to show it as the original has it. "
         f"The original is in {tmp_path / '2017-03.yaml'}, line 40."
     )
 
@@ -186,6 +187,7 @@ def test_whatever_a_translation_lacks_is_told(
         ("2017-03-31", "2017-04-01", "date is 2017-04-01, the original's 2017-03-31."),
         ("lead: hamburg", "lead: oaxaca", "leads with “oaxaca”, the original with “hamburg”."),
         ("Nouvelles de défenseurs", "News from defenders", "“subject” is not translated."),
+        ("Bonjour,", "Dear friend,", "“greeting” is not translated."),
         ("Un an à l’abri\n    section", "A year of safety\n    section", "“headline” is not"),
         ("Trois hommes devraient être libres.", "Three men should be free.", "“blurb” is not"),
         ("Un port", "A harbour", "“alt” is not translated."),
@@ -227,3 +229,137 @@ def test_two_files_in_one_language_are_refused(tmp_path: Path) -> None:
     with pytest.raises(IssueError) as caught:
         load_languages(original)
     assert f"{original} is in “en” already." in str(caught.value)
+
+
+OAXACA = """\
+  - id: oaxaca
+    headline: Dans les prisons
+    section: courts
+    blurb: Trois hommes devraient être libres.
+"""
+HAMBURG = FRENCH[FRENCH.index("  - id: hamburg") : FRENCH.index("  - id: oaxaca")]
+
+
+def falling_back(*ids: str, lead: str = "hamburg", instead_of: str = OAXACA) -> str:
+    """The French file with ids under ``fallback``, and without the stories that stood there."""
+    listed = f"lead: {lead}\nfallback: [{', '.join(ids)}]"
+    return FRENCH.replace("lead: hamburg", listed).replace(instead_of, "")
+
+
+def test_a_story_that_falls_back_stands_where_the_original_has_it_in_its_language(
+    tmp_path: Path,
+) -> None:
+    original = write(tmp_path, ENGLISH)
+    write(tmp_path, falling_back("hamburg", instead_of=HAMBURG), "2017-03.fr.yaml")
+    english, french = (one.issue for one in load_languages(original).values())
+    assert ["A year of safety", "Dans les prisons"] == [s.headline for s in french.stories]
+    assert ["en", None] == [story.language for story in french.stories]
+    assert french.stories[0] == english.stories[0].model_copy(update={"language": "en"})
+    assert "A year of safety" == french.lead_story.headline
+    assert ["À l’abri", "Tribunaux"] == [section.title for section in french.sections]
+    assert [None, None] == [story.language for story in english.stories]
+
+
+def test_what_is_found_in_a_story_that_falls_back_is_told_with_its_place_in_the_original(
+    tmp_path: Path,
+) -> None:
+    original = write(tmp_path, ENGLISH)
+    french = write(tmp_path, falling_back("hamburg", instead_of=HAMBURG), "2017-03.fr.yaml")
+    source = load_languages(original)["fr"].source
+    line = {text.strip(): n for n, text in enumerate(ENGLISH.splitlines(), start=1)}
+    there = source.where("stories", 0, "image", "alt")
+    assert (original, line["alt: A harbour"]) == (there.file, there.line)
+    own = {text.strip(): n for n, text in enumerate(french.read_text().splitlines(), start=1)}
+    here = source.where("stories", 1, "headline")
+    assert (french, own["headline: Dans les prisons"]) == (here.file, here.line)
+    assert (french, own["subject: Nouvelles de défenseurs"]) == (
+        source.where("subject").file,
+        source.where("subject").line,
+    )
+
+
+@pytest.mark.parametrize(
+    ("french", "what"),
+    [
+        (falling_back("oaxaco"), "8:12: The original has no story “oaxaco” to fall back to. Did "
+                                 "you mean “oaxaca”?"),
+        (falling_back("oaxaca", instead_of=""), "8:12: The story “oaxaca” falls back, and is "
+                                                "translated on line 41 as well. Delete one of"),
+        (falling_back("oaxaca", lead="oaxaca"), "The translation leads with “oaxaca”, the origi"),
+        (falling_back("oaxaca", lead="oaxaco"), "The lead story “oaxaco” is none of the stories."),
+        (falling_back("hamburg", "oaxaca", instead_of=FRENCH[FRENCH.index("stories:"):]),
+         "8:1: Every story falls back, so nothing is translated. Delete the file"),
+        (falling_back("Oaxaca!"), "“Oaxaca!” cannot be the value of “fallback”."),
+        (falling_back("oaxaca").replace("[oaxaca]", "oaxaca"), "“fallback” must be a list."),
+        (falling_back(), "The story “oaxaca” is missing."),
+    ],
+)  # fmt: skip
+def test_a_fallback_that_makes_no_sense_is_told(tmp_path: Path, french: str, what: str) -> None:
+    assert what in problems(tmp_path, french)[0]
+
+
+def test_an_original_has_nothing_to_fall_back_to(tmp_path: Path) -> None:
+    original = write(tmp_path, ENGLISH.replace("lead: ", "fallback: [oaxaca]\nlead: "))
+    with pytest.raises(IssueError) as caught:
+        load_languages(original)
+    (problem,) = caught.value.problems
+    assert told(problem).startswith("7:1: Only a translation can fall back to its original.")
+
+
+def test_the_other_stories_keep_their_order_around_one_that_falls_back(tmp_path: Path) -> None:
+    third = "  - id: third\n    headline: {}\n    blurb: {}\n"
+    english = ENGLISH.replace("posts:", third.format("The last", "It ends.") + "posts:")
+    french = falling_back("oaxaca").replace("posts:", third.format("La fin", "Fini.") + "posts:")
+    original = write(tmp_path, english)
+    write(tmp_path, french, "2017-03.fr.yaml")
+    stories = load_languages(original)["fr"].issue.stories
+    assert ["hamburg", "oaxaca", "third"] == [story.id for story in stories]
+
+    turned = french.replace(HAMBURG, "").replace("posts:", HAMBURG + "posts:")
+    write(tmp_path, turned, "2017-03.fr.yaml")
+    with pytest.raises(IssueError, match="Here stands the story “third”, in the original “hamb"):
+        load_languages(original)
+
+
+GUEST = "    headline: Inside the prisons\n"
+RUSSIAN = "    language: ru\n    headline: Внутри тюрем\n"
+
+
+def test_a_guest_story_may_stay_in_its_own_language_or_be_translated(tmp_path: Path) -> None:
+    original = write(tmp_path, ENGLISH.replace(GUEST, RUSSIAN))
+    spanish = FRENCH.replace("    headline: Dans les prisons\n", RUSSIAN)
+    write(tmp_path, FRENCH, "2017-03.fr.yaml")
+    write(tmp_path, spanish.replace("language: fr", "language: es"), "2017-03.es.yaml")
+    russian = falling_back("oaxaca").replace("language: fr", "language: ru")
+    write(tmp_path, russian, "2017-03.ru.yaml")
+    loaded = load_languages(original)
+    found = {language: one.issue.stories[1].language for language, one in loaded.items()}
+    assert {"en": "ru", "fr": None, "es": "ru", "ru": None} == found
+
+
+def test_a_translation_hides_no_untranslated_story_behind_a_language(tmp_path: Path) -> None:
+    english = "    language: en\n    headline: Inside the prisons\n"
+    french = FRENCH.replace("    headline: Dans les prisons\n", english)
+    (problem,) = problems(tmp_path, french)
+    assert (
+        "41:15, story “Inside the prisons”: The story is in “en”, the file in “fr”. "
+        "Translate it, or delete it here and list “oaxaca” under “fallback”."
+    ) in problem
+
+
+def test_texts_may_be_the_same_in_two_kinds_of_one_language(tmp_path: Path) -> None:
+    original = write(tmp_path, ENGLISH)
+    write(tmp_path, ENGLISH.replace("language: en", "language: en-GB"), "2017-03.en-GB.yaml")
+    assert ["en", "en-GB"] == list(load_languages(original))
+
+
+def test_a_greeting_that_is_only_a_name_needs_no_translation(tmp_path: Path) -> None:
+    greeting = '"{{ name | … }},"'
+    original = write(tmp_path, ENGLISH.replace("Dear friend,", greeting))
+    write(tmp_path, FRENCH.replace("Bonjour,", greeting), "2017-03.fr.yaml")
+    assert ["en", "fr"] == list(load_languages(original))
+
+
+def test_a_story_in_the_language_of_its_issue_needs_no_word_about_it(tmp_path: Path) -> None:
+    original = write(tmp_path, ENGLISH.replace(GUEST, "    language: en\n" + GUEST))
+    assert [None, None] == [s.language for s in load_languages(original)["en"].issue.stories]
