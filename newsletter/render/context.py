@@ -149,8 +149,9 @@ class Vocabulary:
         rendered = markdown.to_html(self.parse(text), heading=heading)
         return Markup(self.registry.settle(rendered, context="html"))  # noqa: S704 - raw HTML was escaped by the parser
 
-    def _md_text(self, text: str, width: int = WIDTH) -> str:
-        layout = TextLayout(width, self._width, rtl=self.issue.direction == "rtl")
+    def _md_text(self, text: str, width: int = WIDTH, opening: str = "", closing: str = "") -> str:
+        rtl = self.issue.direction == "rtl"
+        layout = TextLayout(width, self._width, rtl=rtl, opening=opening, closing=closing)
         return self.registry.settle(markdown.to_text(self.parse(text), layout), context="text")
 
     def _wrap(self, text: str, width: int = WIDTH, first: str = "", rest: str = "") -> str:

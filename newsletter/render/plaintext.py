@@ -22,11 +22,21 @@ _NARROWEST = 10
 
 @dataclass(frozen=True, slots=True)
 class TextLayout:
-    """How text is laid out: columns of a line, how to measure, which way it runs."""
+    """How text is laid out.
+
+    Attributes:
+        width: columns of a line.
+        measure: how many columns a text takes.
+        rtl: whether it runs from right to left.
+        opening: what stands right before its first word, such as a quotation mark.
+        closing: what stands right behind its last word.
+    """
 
     width: int = WIDTH
     measure: Measure = display_width
     rtl: bool = False
+    opening: str = ""
+    closing: str = ""
 
 
 class TextRenderer:
@@ -51,11 +61,21 @@ class TextRenderer:
     def render(self, tokens: Sequence[Token]) -> str:
         """The whole text, blocks parted by a blank line."""
         parts: list[str] = []
-        for node in SyntaxTreeNode(tokens).children:
-            parts.append(self._block(node, self._layout.width))
+        nodes = SyntaxTreeNode(tokens).children
+        for place, node in enumerate(nodes, 1):
+            before = self._layout.opening if place == 1 else ""
+            after = self._layout.closing if place == len(nodes) else ""
+            parts.append(self._enclosed(node, before, after))
             if new := self._new_references():
                 parts.append(new)
         return "\n\n".join(part for part in parts if part)
+
+    def _enclosed(self, node: SyntaxTreeNode, before: str, after: str) -> str:
+        """A block of the text itself, with what stands before and behind it."""
+        if node.type == "paragraph":
+            return self._wrap(before + self._inline(node) + after, self._layout.width)
+        room = self._layout.measure(before) + self._layout.measure(after)
+        return before + self._block(node, self._layout.width - room) + after
 
     def _new_references(self) -> str:
         new = list(self._numbers.items())[self._listed :]

@@ -153,6 +153,20 @@ def test_quotations_are_marked_on_each_line() -> None:
     assert "> a\n>\n> > b" == text_of("> a\n>\n> > b")
 
 
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("We stay.\n\nWe work.", "“We stay.\n\nWe work.”"),
+        ("> said before", "“> said before”"),
+        ("- one\n- two", "“- one\n- two”"),
+        ("Read [it][1].\n\n[1]: https://a.example/b", "“Read it [1].”\n\n[1] https://a.example/b"),
+    ],
+)
+def test_quotation_marks_enclose_the_words_and_nothing_else(text: str, quoted: str) -> None:
+    layout = TextLayout(opening="“", closing="”")
+    assert quoted == to_text(parse(text, language="en"), layout).replace("\u00a0", " ")
+
+
 def test_headings_are_underlined_to_their_width() -> None:
     assert "日本\n----" == text_of("# 日本")
 
