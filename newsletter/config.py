@@ -79,19 +79,19 @@ class PrivateKey(_Table):
         return self
 
 
-BOUNCE_TOKEN = "{token}"
+BOUNCE_SLOT = "{token}"
 """In an envelope sender: what differs from letter to letter."""
-_BOUNCE_TOKEN_LENGTH = 24
+_TAG_LENGTH = 24
 _LONGEST_LOCAL_PART = 64
 """Octets before the @ (RFC 5321 4.5.3.1.1)."""
 
 
 def _bounce_address(text: str) -> str:
     local = text.rpartition("@")[0]
-    rest = local.replace(BOUNCE_TOKEN, "", 1)
+    rest = local.replace(BOUNCE_SLOT, "", 1)
     if "{" in rest or "}" in rest:
         raise ValueError("may hold {token} once, and no other braces")
-    length = len(rest.encode()) + (_BOUNCE_TOKEN_LENGTH if rest != local else 0)
+    length = len(rest.encode()) + (_TAG_LENGTH if rest != local else 0)
     if length > _LONGEST_LOCAL_PART:
         raise ValueError(
             f"has {length} octets before the @ when {{token}} is filled in, and mail servers "
@@ -330,6 +330,17 @@ class Settings(_Table):
             raise ValueError(
                 'pictures need a table [archive] with url = "https://…/", where they can be '
                 'loaded from, or [mail] pictures = "inline", which puts them into each mail'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_lost_on_the_way(self) -> Settings:
+        inside = self.mail.pictures == "inline" or self.mail.downloads == "attach"
+        if inside and self.delivery.transport == "resend":
+            raise ValueError(
+                "Resend takes no files with a batch of mails and would leave them out; write "
+                'pictures = "hosted" and downloads = "link" under [mail], or send through a relay '
+                '(transport = "smtp")'
             )
         return self
 

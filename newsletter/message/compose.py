@@ -80,6 +80,12 @@ class Composer:
                 "damaged character.",
                 next="Delete it; a subject is one line.",
             )
+        if any(is_unfit(each.name) for each in edition.enclosures):
+            raise IssueError(
+                "The name of a picture or document holds a line break, control or damaged "
+                "character.",
+                next="Rename the file.",
+            )
         self._subject = edition.subject
         self._list = list_identity
         self._keys = keys

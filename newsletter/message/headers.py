@@ -1,15 +1,16 @@
 """Header fields: encoding, folding and the refusal of injection. No I/O.
 
-RFC 5322 (fields), RFC 2047 (encoded words). A field's body is a list of tokens
-that a fold may stand between. Written by hand since the standard library's
-policies rewrite a long List-Unsubscribe into encoded words, which no mail
-program understands there (RFC 8058 3.1).
+RFC 5322 (fields), RFC 2047 (encoded words), RFC 2231 (file names). A field's
+body is a list of tokens that a fold may stand between. Written by hand since
+the standard library's policies rewrite a long List-Unsubscribe into encoded
+words, which no mail program understands there (RFC 8058 3.1).
 """
 
 from __future__ import annotations
 
 import binascii
 import re
+from urllib.parse import quote
 
 _LINE = 76
 """Characters of a line where it can be folded (RFC 2047 section 2)."""
@@ -63,6 +64,26 @@ def unstructured(text: str) -> list[str]:
 def mailbox(name: str, address: str) -> list[str]:
     """A name and an address; the address alone where there is no name."""
     return [*phrase(name), f"<{address}>"] if name else [address]
+
+
+def parameter(name: str, value: str) -> list[str]:
+    """A field's last parameter, such as a file name (RFC 2231): quoted, or UTF-8 in octets.
+
+    A long value is cut into numbered pieces, none of which splits a character.
+    """
+    quoted = f'{name}="{value.translate(_QUOTED)}"'
+    if _is_plain(value) and len(quoted) <= _LONGEST:
+        return [quoted]
+    pieces = ["utf-8''"]
+    for character in value:
+        octets = quote(character, safe="")
+        if len(f"{name}*{len(pieces)}*={pieces[-1]}{octets};") > _LONGEST:
+            pieces.append("")
+        pieces[-1] += octets
+    if len(pieces) == 1:
+        return [f"{name}*={pieces[0]}"]
+    *others, last = [f"{name}*{number}*={piece}" for number, piece in enumerate(pieces)]
+    return [*(f"{piece};" for piece in others), last]
 
 
 def encoded_words(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from newsletter.addresses import Address
 from newsletter.config import Sender
 from newsletter.message.headers import field, mailbox, unstructured
 from newsletter.message.letterhead import Letterhead
-from newsletter.message.mime import alternative, boundary, fill, stuffed
+from newsletter.message.mime import content, fill, stuffed
 from newsletter.message.model import Content
 from newsletter.render.edition import Edition
 from newsletter.render.slots import bind
@@ -40,7 +40,6 @@ class Stationery:
         campaign_id: str,
         signer: Signer | None,
     ) -> None:
-        mark = boundary(edition.fingerprint)
         self.blanks = tuple(slot for slot in edition.slots if slot.context != "header")
         self.edition = edition
         self.sender = sender
@@ -51,17 +50,14 @@ class Stationery:
             self.headers["Feedback-ID"] = feedback
         self.headers |= {"X-Campaign": campaign_id, "Content-Language": edition.language}
         self.top = letterhead.top
+        place = {slot.token: number for number, slot in enumerate(self.blanks)}
+        whole = content(edition, place=place)
         self.bottom = (
             "".join(field(name, *value.split(" ")) for name, value in self.headers.items())
             + field("MIME-Version", "1.0")
-            + field("Content-Type", "multipart/alternative;", f'boundary="{mark}"')
+            + whole.fields
         )
-        self.body = alternative(
-            text=edition.text,
-            html=edition.html,
-            boundary=mark,
-            place={slot.token: number for number, slot in enumerate(self.blanks)},
-        )
+        self.body = whole.body
         self.wire = tuple(
             piece if isinstance(piece, int) else stuffed(piece) for piece in self.body
         )
@@ -127,6 +123,7 @@ class Letter:
             html=stationery.fill_in(stationery.edition.html, self.values),
             text=stationery.fill_in(stationery.edition.text, self.values),
             headers={**self._own_headers(), **stationery.headers},
+            enclosures=stationery.edition.enclosures,
         )
 
     def _own_headers(self) -> dict[str, str]:

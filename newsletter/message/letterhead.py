@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from newsletter.config import BOUNCE_TOKEN, FILE_NAME, ListIdentity, Sender
+from newsletter.config import BOUNCE_SLOT, FILE_NAME, ListIdentity, Sender
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.message.headers import field, is_unfit, mailbox
 
@@ -45,7 +45,7 @@ class Letterhead:
         ``tag`` is the letter's :meth:`~newsletter.message.keys.KeyRing.message_tag`,
         so that who holds the keys can tell from the address whose letter came back.
         """
-        return self.bounces.replace(BOUNCE_TOKEN, tag)
+        return self.bounces.replace(BOUNCE_SLOT, tag)
 
 
 def letterhead(

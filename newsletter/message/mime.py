@@ -1,47 +1,74 @@
-"""The body: multipart/alternative whose static parts are encoded once. No I/O.
+"""The content: parts whose static pieces are encoded once for all letters. No I/O.
 
-RFC 2045 (quoted-printable), RFC 2046 5.1.4 (text first, HTML last). The text
-between two slots is encoded when an edition is loaded, a recipient's values
-when their message is made. Soft line breaks join them, so that every line
-stays within 76 characters and decoding gives the plain text with its values.
+RFC 2045 (quoted-printable, base64), RFC 2046 5.1.4 (text first, HTML last),
+RFC 2387 (HTML with its pictures), RFC 2183 (attachments). The text between two
+slots is encoded when an edition is loaded, a recipient's values when their
+message is made. Soft line breaks join them, so that every line stays within 76
+characters and decoding gives the plain text with its values.
 """
 
 from __future__ import annotations
 
+import base64
 import binascii
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
+from newsletter.message.headers import field, parameter
+from newsletter.render.edition import Edition, Enclosure
 from newsletter.render.slots import TOKEN
 
 Pieces = tuple[bytes | int, ...]
 """A body to be joined: bytes as they stand, and numbers of values to put in between."""
 
 _LINE = 76
+_LONGEST_STEM = 40
+# RFC 2046 5.2.1 and 5.1 allow no base64 for the other two kinds.
+_MEDIA_TYPE = re.compile(r"(?!message/|multipart/)[a-z0-9+.-]+/[A-Za-z0-9+._-]+")
+# What stands in a URL as it is, so that cid: and Content-ID are alike (RFC 2392).
+_CONTENT_ID = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+", re.ASCII)
+_UNFIT_FOR_OLD_PROGRAMS = re.compile(r'[^ -~]|["*/:<>?\\|]')
 
 
-def boundary(fingerprint: str) -> str:
-    """The line that divides the parts of an edition's messages.
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A letter's content, or a part of it.
 
-    ``=_`` cannot occur in quoted-printable (RFC 2045 6.7), so no text holds it.
+    Attributes:
+        fields: the header fields that say what it is, each with its CRLF.
+        body: pieces of whole lines, from the empty line below the fields on.
     """
-    return f"=_{fingerprint[:32]}"
+
+    fields: str
+    body: Pieces
 
 
-def alternative(*, text: str, html: str, boundary: str, place: Mapping[str, int]) -> Pieces:
-    """Take the two parts apart at their slots and encode what lies between.
+def content(edition: Edition, *, place: Mapping[str, int]) -> Entity:
+    """What all letters of an edition hold, but for the values in it.
 
-    ``place`` gives the number of the value that replaces each token.
+    The same edition gives the same bytes. ``place`` gives the number of the
+    value that replaces each token.
 
     Raises:
-        KeyError: a part holds a token that is not in ``place``.
+        KeyError: the edition holds a token that is not in ``place``.
+        ValueError: a picture's content id cannot stand in a letter.
     """
-    return (
-        _part("plain", boundary),
-        *_pieces(text, place),
-        _part("html", boundary),
-        *_pieces(html, place),
-        f"\r\n--{boundary}--\r\n".encode(),
-    )
+    # “=_” cannot occur in quoted-printable (RFC 2045 6.7) nor in base64, so no part holds a
+    # boundary, and none is the start of another (RFC 2046 5.1.2).
+    mark = edition.fingerprint[:32]
+    pictures = [each for each in edition.enclosures if each.content_id is not None]
+    documents = [each for each in edition.enclosures if each.content_id is None]
+    html = _text("html", edition.html, place)
+    if pictures:
+        parts = [html, *map(_file, pictures)]
+        html = _multipart("related", f"=_related_{mark}", parts, 'type="text/html";')
+    whole = _multipart("alternative", f"=_{mark}", [_text("plain", edition.text, place), html])
+    if documents:
+        whole = _multipart("mixed", f"=_mixed_{mark}", [whole, *map(_file, documents)])
+    return Entity(whole.fields, _merged(whole.body))
 
 
 def encode(text: str) -> bytes:
@@ -75,12 +102,58 @@ def stuffed(piece: bytes) -> bytes:
     return b"." + doubled if doubled.startswith(b".") else doubled
 
 
-def _part(subtype: str, boundary: str) -> bytes:
-    return (
-        f"\r\n--{boundary}\r\n"
-        f"Content-Type: text/{subtype}; charset=utf-8\r\n"
-        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-    ).encode()
+def _multipart(subtype: str, boundary: str, parts: Sequence[Entity], *parameters: str) -> Entity:
+    body: list[bytes | int] = []
+    for part in parts:
+        body += [f"\r\n--{boundary}\r\n{part.fields}".encode(), *part.body]
+    body.append(f"\r\n--{boundary}--\r\n".encode())
+    kind = f"multipart/{subtype};"
+    return Entity(field("Content-Type", kind, *parameters, f'boundary="{boundary}"'), tuple(body))
+
+
+def _text(subtype: str, text: str, place: Mapping[str, int]) -> Entity:
+    fields = field("Content-Type", f"text/{subtype};", "charset=utf-8")
+    fields += field("Content-Transfer-Encoding", "quoted-printable")
+    return Entity(fields, (b"\r\n", *_pieces(text, place)))
+
+
+def _file(enclosure: Enclosure) -> Entity:
+    kind = enclosure.media_type
+    if not _MEDIA_TYPE.fullmatch(kind):
+        kind = "application/octet-stream"
+    fields = field("Content-Type", f"{kind};", f'name="{_plain_name(enclosure.name)}"')
+    fields += field("Content-Transfer-Encoding", "base64")
+    disposition = "attachment" if enclosure.content_id is None else "inline"
+    name = parameter("filename", enclosure.name)
+    fields += field("Content-Disposition", f"{disposition};", *name)
+    if enclosure.content_id is not None:
+        if not _CONTENT_ID.fullmatch(enclosure.content_id):
+            raise ValueError(f"{enclosure.content_id!r} is no content id")
+        fields += field("Content-ID", f"<{enclosure.content_id}>")
+    lines = base64.encodebytes(enclosure.content).replace(b"\n", b"\r\n")
+    return Entity(fields, (b"\r\n" + lines,))
+
+
+def _plain_name(name: str) -> str:
+    """A file name for programs that do not know RFC 2231: ASCII, short, its ending kept."""
+    letters = [
+        each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each)
+    ]
+    plain = PurePosixPath(_UNFIT_FOR_OLD_PROGRAMS.sub("_", "".join(letters)))
+    return f"{plain.stem[:_LONGEST_STEM]}{plain.suffix[:10]}"
+
+
+def _merged(body: Pieces) -> Pieces:
+    """The same, with what stands between two values in one piece: there is less to join."""
+    merged: list[bytes | int] = []
+    static = b""
+    for piece in body:
+        if isinstance(piece, int):
+            merged += [static, piece]
+            static = b""
+        else:
+            static += piece
+    return (*merged, static)
 
 
 def _pieces(text: str, place: Mapping[str, int]) -> Pieces:

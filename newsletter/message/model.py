@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from newsletter.addresses import Address
+from newsletter.render.edition import Enclosure
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Content:
 
     ``headers`` are those the provider does not make: Message-ID, what is said
     of the list and how to leave it, and by what a bounce is known.
+    ``enclosures`` are the pictures that ``html`` shows by ``cid:``, and attached documents.
     """
 
     from_name: str
@@ -40,6 +42,7 @@ class Content:
     html: str
     text: str
     headers: Mapping[str, str]
+    enclosures: Sequence[Enclosure] = ()
 
 
 class Message(Protocol):

@@ -153,6 +153,8 @@ class ResendSession:
         Raises:
             TransportStopped: Resend cannot be reached, does not answer, or takes
                 nothing more from this account.
+            ConfigError: the letters hold pictures or documents, which a batch
+                would lose (https://resend.com/docs/api-reference/emails/send-batch-emails).
         """
         takeable = []
         for message in messages:
@@ -314,6 +316,13 @@ def idempotency_key(messages: Sequence[Message]) -> str:
 
 def _payload(message: Message) -> dict[str, object]:
     content = message.as_content()
+    if content.enclosures:
+        raise ConfigError(
+            "Resend takes no files with a batch of mails, and these hold pictures or documents.",
+            where=Where("newsletter.toml", item="[delivery] transport"),
+            next="Send them by the way they were made for, such as a relay (smtp). For the next "
+            "issue write pictures = “hosted” and downloads = “link” under [mail].",
+        )
     payload: dict[str, object] = {
         "from": _mailbox(content.from_name, content.from_address),
         "to": [_mailbox(content.to_name, content.to_address)],

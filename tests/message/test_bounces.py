@@ -1,13 +1,10 @@
 """Envelope senders that tell readers apart (VERP): who gets which, and whose a bounce is."""
 
-import asyncio
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 from newsletter.addresses import Address
 from newsletter.config import Sender, Smtp
 from newsletter.message.model import Message
@@ -16,6 +13,7 @@ from newsletter.transports.protocol import Accepted
 from newsletter.transports.smtp import SmtpTransport
 from pydantic import ValidationError
 
+from tests.message.receiver import receiver
 from tests.message.samples import CAMPAIGN, DATE, KEYS, SENDER, composer, reader
 from tests.support.smtp_server import SmtpServer
 from tests.support.smtp_sink import smtp_sink
@@ -84,38 +82,11 @@ def test_each_reader_has_their_own_on_one_pipelined_connection() -> None:
     assert 1 == server.connections
 
 
-class _Keeper:
-    def __init__(self) -> None:
-        self.kept: list[tuple[str | None, str, bytes]] = []
-
-    async def handle_DATA(  # noqa: N802 - aiosmtpd looks for this name
-        self,
-        server: SMTP,
-        session: Session,
-        envelope: Envelope,
-    ) -> str:
-        assert isinstance(envelope.content, bytes)
-        self.kept.append((envelope.mail_from, envelope.rcpt_tos[0], envelope.content))
-        return "250 kept"
-
-
-class _OnAnyPort(Controller):
-    def _trigger_server(self) -> None:
-        assert isinstance(self.server, asyncio.Server)
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()  # type: ignore[no-untyped-call] # as aiosmtpd has it
-
-
 def test_aiosmtpd_reads_the_same_envelopes() -> None:
-    keeper = _Keeper()
-    controller = _OnAnyPort(keeper, hostname="127.0.0.1", port=0)
-    controller.start()
-    try:
-        messages = deliver(controller.port)
-    finally:
-        controller.stop()
+    with receiver() as (port, received):
+        messages = deliver(port)
     expected = [(m.envelope_from, str(m.envelope_to), m.as_bytes()) for m in messages]
-    assert expected == keeper.kept
+    assert expected == received
 
 
 @pytest.mark.needs_smtp_sink

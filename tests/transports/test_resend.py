@@ -6,14 +6,17 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import IO
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from newsletter.addresses import Address
-from newsletter.config import Resend, Secret
+from newsletter.config import Resend, Secret, load_settings
 from newsletter.errors import ConfigError, TransportStopped
+from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
 from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.protocol import (
@@ -27,8 +30,10 @@ from newsletter.transports.protocol import (
 from newsletter.transports.resend import ResendTransport, Turns, idempotency_key
 from newsletter.transports.resend_answer import Ambiguous, Taken, read_answer
 
+from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support import http_server as misbehaviours
 from tests.support.http_server import API_KEY, HttpServer, Misbehaviour
+from tests.support.project import SETTINGS
 from tests.support.smtp_server import refusing_port
 from tests.support.tools import npm_program, spec
 from tests.transports.contract import ANNA, BOB, CLAIRE, RemoteContract, judge
@@ -467,6 +472,34 @@ def test_a_message_that_cannot_be_written_down_harms_nobody(harness: ResendHarne
         through(harness, [*letters(ANNA), broken], journal)
     assert not journal.waiting.is_set()
     assert not harness.server.requests
+
+
+def test_letters_with_files_are_refused_before_anything_is_asked_for(
+    harness: ResendHarness,
+) -> None:
+    """A batch would lose them, and say nothing (github.com/resend/resend-node/issues/409)."""
+    picture = Enclosure("map.png", "image/png", b"png", "map.png@news.example")
+    letter = composer(replace(EDITION, enclosures=(picture,))).compose(reader(), date=DATE)
+    journal, session = RecordingJournal(), harness.transport().open()
+    with pytest.raises(ConfigError, match=r"\[delivery\] transport.*takes no files"):
+        session.deliver([letter], journal)
+    session.close()
+    assert not journal.waiting.is_set()
+    assert not journal.outcomes
+    assert not harness.server.requests
+
+
+@pytest.mark.parametrize("inside", ['pictures = "inline"', 'downloads = "attach"'])
+def test_settings_that_would_lose_files_are_refused_with_the_remedy(
+    tmp_path: Path, inside: str
+) -> None:
+    file = tmp_path / "newsletter.toml"
+    resend = 'transport = "resend"\n[resend]\napi_key = { env = "RESEND_API_KEY" }'
+    file.write_text(f"{SETTINGS}{resend}\n[mail]\n{inside}\n")
+    with pytest.raises(ConfigError, match='write pictures = "hosted" and downloads = "link"'):
+        load_settings(file)
+    file.write_text(f"{SETTINGS}[mail]\n{inside}\n")
+    assert "mailbox" == load_settings(file).delivery.transport
 
 
 @pytest.mark.parametrize("key", ["", "re_\nX-Evil: 1", "re_ 1", "ключ"])
