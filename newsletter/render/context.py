@@ -171,7 +171,7 @@ class Vocabulary:
 
     def _underline(self, text: str, character: str = "-") -> str:
         widest = max(self._width(line) for line in text.split("\n"))
-        return f"{text}\n{character * widest}"
+        return f"{text}\n{character * min(widest, WIDTH)}"
 
     def _date(self, date: dt.date, pattern: str = "long") -> str:
         return long_date(date, self.issue.language, pattern)

@@ -98,7 +98,8 @@ class TextRenderer:
 
     def _heading(self, node: SyntaxTreeNode, width: int) -> str:
         text = self._wrap(self._inline(node), width)
-        return f"{text}\n{'-' * max(self._layout.measure(line) for line in text.split(chr(10)))}"
+        widest = max(self._layout.measure(line) for line in text.split("\n"))
+        return f"{text}\n{'-' * min(widest, width)}"
 
     def _list(self, node: SyntaxTreeNode, width: int) -> str:
         start = node.attrs.get("start", 1)

@@ -171,6 +171,11 @@ def test_headings_are_underlined_to_their_width() -> None:
     assert "日本\n----" == text_of("# 日本")
 
 
+def test_the_line_below_a_heading_is_never_wider_than_a_line() -> None:
+    url = "https://a.example/" + "a" * 80
+    assert f"{url}\n{'-' * 72}" == text_of(f"# <{url}>")
+
+
 def test_emphasis_strikethrough_code_and_breaks_can_be_read() -> None:
     assert "a *b* ~c~ d_e\nf\n\n    g <h>\n\n* * *" == text_of(
         "*a* **b** ~~c~~ `d_e`  \nf\n\n    g <h>\n\n---"
