@@ -21,7 +21,10 @@ class PreparedPicture:
         height: likewise.
         shown: the width at which the mail shows it, in CSS pixels.
         content: the file itself.
-        credit: who made it, as the original file itself says, or None.
+        credit: what it says itself of who made it: names and rights that stand in
+            the issue's credit, too.
+        withheld: what the original says beyond that, which ``content`` leaves out.
+        moves: the original is an animation, of which this is the first picture.
     """
 
     name: str
@@ -30,7 +33,9 @@ class PreparedPicture:
     height: int
     shown: int
     content: bytes
-    credit: str | None = None
+    credit: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+    moves: bool = False
 
     @property
     def shown_height(self) -> int:
@@ -47,12 +52,14 @@ class Document:
         digest: eight hex digits that stand for its content in its address.
         media_type: such as ``application/pdf``.
         content: the file itself.
+        authors: whom it names as author or last editor, as far as that can be found.
     """
 
     name: str
     digest: str
     media_type: str
     content: bytes
+    authors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +68,11 @@ class Material:
 
     pictures: Mapping[str, PreparedPicture] = field(default_factory=dict)
     documents: Mapping[str, Document] = field(default_factory=dict)
+    logo: PreparedPicture | None = None
+    """The theme's picture in the head of the mail."""
+
+    @property
+    def shown(self) -> tuple[PreparedPicture, ...]:
+        """Every picture that the mail shows, each once."""
+        found = [self.logo] if self.logo else []
+        return tuple({each.name: each for each in (*found, *self.pictures.values())}.values())

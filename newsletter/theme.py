@@ -1,47 +1,87 @@
-"""A theme in memory: its templates, style sheets and words. Reads one folder.
+"""A theme in memory: its templates, style sheets, words and values. Reads folders of themes.
 
 A theme's folder holds::
 
+    theme.toml            colours, type, logo, widths of pictures; the theme it is based on
     mail.mjml.j2          the mail, MJML + Jinja2; partials/ its pieces
     mail.txt.j2           the text part, Jinja2
     css/inline.css        rules for what Markdown makes; inlined into elements
     css/head.css          media queries; stay in <head>
     css/dark.css          prefers-color-scheme: dark; a block of its own
-    css/outlook-dark.css  [data-ogsc] rules of Outlook.com; a block of its own
     words/en.toml         the set phrases of a language, one file each
 
-Rendering gets the whole theme as a value and touches no disk.
+What it does not hold comes from its base: file by file, phrase by phrase and
+value by value, so that a theme can be a theme.toml alone. Rendering gets the whole theme as a
+value and touches no disk.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from newsletter.errors import TemplateError, Where
+from newsletter.look import THEME_FILE, Look, Path_, read_look
 
 _KINDS = (".j2", ".css")
 _REQUIRED = ("mail.mjml.j2", "mail.txt.j2", "css/inline.css", "css/head.css", "css/dark.css")
+_TABLE_LINE = re.compile(r"\s*\[([\w.]+)\]")
+_KEY_LINE = re.compile(r"\s*([\w.]+)\s*=")
+
+
+@dataclass(frozen=True, slots=True)
+class LogoFile:
+    """The picture in the head of the mail: its file, and how wide it is shown."""
+
+    path: Path
+    width: int
 
 
 @dataclass(frozen=True, slots=True)
 class ShownWidths:
-    """How wide the mail shows pictures, in CSS pixels."""
+    """How wide the mail shows pictures, in CSS pixels; and the one that the theme brings."""
 
     lead: int = 640
     story: int = 560
+    logo: LogoFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """A theme's files by their path within it (with ``/``), and words by language."""
+    """A theme's files by their path within it (with ``/``), words by language, and values.
+
+    Attributes:
+        folder: the theme's own folder.
+        files: templates and style sheets.
+        words: the set phrases of each language.
+        look: the values of theme.toml.
+        lent: which of the files a base lends, the logo's among them, and where they are.
+        written: where each value of theme.toml stands, by its tables and key.
+    """
 
     folder: Path
     files: Mapping[str, str]
     words: Mapping[str, Mapping[str, str]]
-    shown: ShownWidths = ShownWidths()
+    look: Look
+    lent: Mapping[str, Path] = field(default_factory=dict)
+    written: Mapping[Path_, Where] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> ShownWidths:
+        """How wide the mail shows pictures, and the logo if there is one."""
+        widths, logo = self.look.pictures, self.look.logo
+        if logo is None:
+            return ShownWidths(widths.lead, widths.story)
+        file = self.path(logo.file)
+        return ShownWidths(widths.lead, widths.story, LogoFile(file, logo.width))
+
+    def path(self, name: str) -> Path:
+        """Where a file of the theme is: in its folder, or in that of a base that lends it."""
+        return self.lent.get(name, self.folder / name)
 
     def words_for(self, language: str) -> Mapping[str, str]:
         """The set phrases of ``language``: its own file, else its base language's.
@@ -55,34 +95,135 @@ class Theme:
         raise TemplateError(
             f"The theme has no words for the language “{language}”.",
             where=Where(self.folder / "words"),
-            next=f"Copy words/en.toml to words/{language}.toml and translate it.",
+            next=f"Translate words/en.toml and save it there as {language}.toml.",
         )
 
 
 def load_theme(folder: Path) -> Theme:
-    """Read a theme's folder.
+    """Read a theme's folder, and those of the themes it is based on.
 
     Raises:
-        TemplateError: the folder or one of its needed files is missing or unreadable.
+        TemplateError: a folder or a needed file is missing or unreadable, or a
+            value of theme.toml cannot be used.
     """
-    if not folder.is_dir():
-        raise TemplateError(
-            "There is no theme here.",
-            where=Where(folder),
-            next="Set folder under [theme] in newsletter.toml, or run “newsletter init”.",
-        )
-    files: dict[str, str] = {}
+    paths: dict[str, Path] = {}
+    places: dict[str, Path] = {}
     words: dict[str, Mapping[str, str]] = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.suffix in _KINDS:
-            files[name] = _read(path)
-        elif path.suffix == ".toml" and path.parent.name == "words":
-            words[path.stem] = _read_words(path)
+    data: dict[str, Any] = {}
+    written: dict[Path_, Where] = {}
+    for each in reversed(_folders(folder)):
+        paths |= _files(each)
+        for path in sorted((each / "words").glob("*.toml")):
+            words[path.stem] = {**words.get(path.stem, {}), **_read_words(path)}
+            places[f"words/{path.name}"] = path
+        own = _toml(each / THEME_FILE)
+        data = _laid_over(data, own)
+        written |= _lines(each / THEME_FILE)
+        if isinstance(logo := own.get("logo"), dict) and isinstance(file := logo.get("file"), str):
+            places[file] = each / file
+    data.pop("base", None)
     for name in _REQUIRED:
-        if name not in files:
+        if name not in paths:
             raise TemplateError("The theme lacks a file it needs.", where=Where(folder / name))
-    return Theme(folder, files, words)
+    return Theme(
+        folder,
+        files={name: _read(path) for name, path in paths.items()},
+        words=words,
+        look=read_look(data, written, Where(folder / THEME_FILE)),
+        lent={name: path for name, path in (paths | places).items() if path != folder / name},
+        written=written,
+    )
+
+
+def theme_folders(folder: Path) -> tuple[Path, ...]:
+    """A theme's folder and those it is based on, as far as they can be read."""
+    try:
+        return tuple(_folders(folder))
+    except TemplateError:
+        return (folder,)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The theme's folder, its base's, and so on."""
+    found: list[Path] = []
+    following: Path | None = folder
+    while following is not None:
+        here = following
+        if any(here.samefile(each) for each in found if here.is_dir()):
+            raise TemplateError(
+                "The theme is based on itself.",
+                where=_base_place(found[-1]),
+                next="Take “base” out of one of the themes, or name another.",
+            )
+        if not here.is_dir():
+            raise TemplateError(
+                "There is no theme here.",
+                where=Where(here),
+                next=f"It is the base in {_base_place(found[-1])}; name one that is there."
+                if found
+                else "Set folder under [theme] in newsletter.toml, or run “newsletter init”.",
+            )
+        found.append(here)
+        base = _toml(here / THEME_FILE).get("base")
+        if base is not None and not isinstance(base, str):
+            raise TemplateError(
+                "The base is no folder.",
+                where=_base_place(here),
+                next='Write: base = "../default".',
+            )
+        following = None if base is None else here / base
+    return found
+
+
+def _base_place(folder: Path) -> Where:
+    return _lines(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in _KINDS
+    }
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise TemplateError(
+            "The theme lacks a file it needs.",
+            where=Where(path),
+            next="docs/theme.md tells how to write it.",
+        )
+    try:
+        return tomllib.loads(_read(path))
+    except tomllib.TOMLDecodeError as error:
+        raise TemplateError(
+            f"The file cannot be read: {error}.",
+            where=Where(path),
+            next="Mend that line; texts and colours stand in double quotes.",
+        ) from None
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """``above``, and what only ``below`` says; table by table."""
+    laid = dict(below)
+    for key, value in above.items():
+        under = below.get(key)
+        both = isinstance(value, dict) and isinstance(under, dict)
+        laid[key] = _laid_over(under, value) if both else value  # type: ignore[arg-type]
+    return laid
+
+
+def _lines(path: Path) -> dict[Path_, Where]:
+    """The line of each value, as far as it stands on a line of its own."""
+    places: dict[Path_, Where] = {}
+    tables: Path_ = ()
+    for number, line in enumerate(_read(path).split("\n"), start=1):
+        if table := _TABLE_LINE.match(line):
+            tables = tuple(table[1].split("."))
+        elif key := _KEY_LINE.match(line):
+            places[(*tables, *key[1].split("."))] = Where(path, number)
+    return places
 
 
 def _read(path: Path) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import mimetypes
 from pathlib import Path
 
 from newsletter.errors import IssueError, Problem, Where
-from newsletter.issues.darkroom import Unusable, prepare
-from newsletter.issues.loader import IMAGES_FOLDER, LoadedIssue
+from newsletter.issues.darkroom import prepare
+from newsletter.issues.downloads import load_document
+from newsletter.issues.files import Unusable
+from newsletter.issues.loader import FILES_FOLDER, IMAGES_FOLDER, LoadedIssue
 from newsletter.material import Document, Material, PreparedPicture
 from newsletter.theme import ShownWidths
-
-FILES_FOLDER = "files"
 
 
 def load_material(loaded: LoadedIssue, issues: Path, *, shown: ShownWidths) -> Material:
@@ -31,18 +29,20 @@ def load_material(loaded: LoadedIssue, issues: Path, *, shown: ShownWidths) -> M
     documents: dict[str, Document] = {}
     lead = loaded.issue.lead_story
     for number, story in enumerate(loaded.issue.stories):
-        where = loaded.source.where("stories", number, item=f"story “{story.headline}”")
-        if story.image is not None:
-            width = shown.lead if story is lead else shown.story
+        if (image := story.image) is not None:
             try:
-                pictures[story.id] = prepare(issues / IMAGES_FOLDER / story.image.file, shown=width)
+                pictures[story.id] = prepare(
+                    issues / IMAGES_FOLDER / image.file,
+                    shown=shown.lead if story is lead else shown.story,
+                    caption=image.credit,
+                )
             except Unusable as error:
-                problems.append(Problem(error.what, where, error.advice))
+                problems.append(_problem(loaded, number, "image", error))
         if story.download is not None and story.download.file is not None:
             try:
-                documents[story.id] = _document(issues / FILES_FOLDER / story.download.file)
+                documents[story.id] = load_document(issues / FILES_FOLDER / story.download.file)
             except Unusable as error:
-                problems.append(Problem(error.what, where, error.advice))
+                problems.append(_problem(loaded, number, "download", error))
     if problems:
         raise IssueError(
             "Some pictures or documents cannot be used.",
@@ -52,14 +52,7 @@ def load_material(loaded: LoadedIssue, issues: Path, *, shown: ShownWidths) -> M
     return Material(pictures, documents)
 
 
-def _document(path: Path) -> Document:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Unusable(f"“{path.name}” cannot be read: {error.strerror}.", "Check it.") from None
-    return Document(
-        path.name,
-        hashlib.sha256(content).hexdigest()[:8],
-        mimetypes.guess_type(path.name)[0] or "application/octet-stream",
-        content,
-    )
+def _problem(loaded: LoadedIssue, number: int, key: str, error: Unusable) -> Problem:
+    item = f"story “{loaded.issue.stories[number].headline}”"
+    where = loaded.source.where("stories", number, key, "file", item=item)
+    return Problem(error.what, where, error.advice)

@@ -40,7 +40,7 @@ class Blame:
 
     def of_engine(self, error: EngineError, mjml: str) -> TemplateError:
         """The error for MJML that lint let pass and the engine refused."""
-        where = Where(self.theme.folder / MAIL)
+        where = Where(self.theme.path(MAIL))
         if error.offset is not None:
             where = self.where(
                 error.offset, mjml, snippet=mjml[error.offset :][:40].split("\n", maxsplit=1)[0]
@@ -62,14 +62,14 @@ class Blame:
             return self.source.where(*path, item=item)
         line, column = line_and_column(mjml, offset)
         return Where(
-            self.theme.folder / MAIL, item=f"line {line}, column {column} of the MJML it makes"
+            self.theme.path(MAIL), item=f"line {line}, column {column} of the MJML it makes"
         )
 
     def _in_theme(self, snippet: str) -> Where | None:
         for name, text in self.theme.files.items():
             if name.endswith(".mjml.j2") and snippet in text:
                 line, column = line_and_column(text, text.index(snippet))
-                return Where(self.theme.folder / name, line, column)
+                return Where(self.theme.path(name), line, column)
         return None
 
     def _item(self, path: Path_) -> str | None:

@@ -15,12 +15,13 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter.config import Settings
+from newsletter.look import Colours
 from newsletter.material import Material
 from newsletter.model import Issue, MergeField, Story, split_merge_fields
 from newsletter.render import markdown
 from newsletter.render.dates import long_date
 from newsletter.render.languages import language_name
-from newsletter.render.places import MailPlaces
+from newsletter.render.places import MailPlaces, ShownPicture
 from newsletter.render.plaintext import TextLayout
 from newsletter.render.sentinel import Sentinel, SlotMisuse
 from newsletter.render.slots import Context, SlotRegistry
@@ -34,6 +35,25 @@ BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url")
 """The reader's fields that every list has."""
 
 Filter = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fonts:
+    """What a theme sets words in; the stacks as they stand in CSS, quotes and all."""
+
+    body: Markup
+    display: Markup
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeValues:
+    """The values of theme.toml, as templates and style sheets see them."""
+
+    name: str
+    colours: Colours
+    type: Fonts
+    logo: ShownPicture | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +81,22 @@ class Vocabulary:
         """Where pictures, documents and pages are."""
         return MailPlaces(self.issue, self.source, self.material, self.settings)
 
+    @cached_property
+    def theme_values(self) -> ThemeValues:
+        """What theme.toml says."""
+        look = self.theme.look
+        return ThemeValues(
+            look.name,
+            look.colours,
+            Fonts(
+                # Letters, digits, commas, hyphens and single quotes: newsletter.look.FontStack.
+                Markup(look.type.body),  # noqa: S704
+                Markup(look.type.display),  # noqa: S704
+                look.type.size,
+            ),
+            self.places.logo(alt=look.logo.alt) if look.logo else None,
+        )
+
     def names(self, context: Context) -> dict[str, object]:
         """The values and functions of the MJML (``html``) or the ``text`` template."""
         rtl = self.issue.direction == "rtl"
@@ -70,6 +106,7 @@ class Vocabulary:
             "organisation": self.settings.organisation,
             "list_name": self.settings.list.name,
             "sender": self.settings.sender,
+            "theme": self.theme_values,
             "w": self.words,
             "lang": self.issue.language,
             "dir": self.issue.direction,

@@ -45,7 +45,7 @@ def _unsubscribe(stages: Stages, theme: Theme) -> Iterator[Problem]:
         if not any(token in part for token in tokens):
             yield Problem(
                 "Readers find no link to unsubscribe.",
-                Where(theme.folder / name),
+                Where(theme.path(name)),
                 f"Write {{{{ {call} }}}} in the footer.",
             )
 
@@ -57,7 +57,7 @@ def _lost(stages: Stages, theme: Theme) -> Iterator[Problem]:
             part = TEXT if slot.context == "text" else MAIL
             yield Problem(
                 f"The field “{slot.field}” is printed, but does not arrive in the mail.",
-                Where(theme.folder / part),
+                Where(theme.path(part)),
                 "Print it by itself, without filters, in text, in an attribute or as an address.",
             )
 
@@ -67,7 +67,7 @@ def _broken(stages: Stages, registry: SlotRegistry, theme: Theme) -> Iterator[Pr
         for rest in registry.faults(part):
             yield Problem(
                 f"“{rest}” is what is left of a reader's field that something changed.",
-                Where(theme.folder / name),
+                Where(theme.path(name)),
                 "Print fields by themselves, without filters.",
             )
 
@@ -76,7 +76,7 @@ def _unsafe(stages: Stages, theme: Theme) -> Iterator[Problem]:
     slots = {slot.token: slot for slot in stages.slots}
     for piece in pieces(stages.html):
         for what, advice, field in _unsafe_in(piece, slots):
-            yield Problem(f"The field “{field}” {what}", Where(theme.folder / MAIL), advice)
+            yield Problem(f"The field “{field}” {what}", Where(theme.path(MAIL)), advice)
 
 
 def _unsafe_in(piece: Piece, slots: dict[str, Slot]) -> Iterator[tuple[str, str, str]]:

@@ -50,6 +50,7 @@ class _Filled:
     subject: str
     preheader: str
     mjml: str
+    inline_css: str
     text: str
     registry: SlotRegistry
 
@@ -131,6 +132,7 @@ def _fill(
         subject=vocabulary.merge(issue.subject, "header"),
         preheader=vocabulary.merge(issue.preheader, "header"),
         mjml=render_template(MAIL, vocabulary, context="html"),
+        inline_css=render_template(INLINE_CSS, vocabulary, context="html"),
         text=_tidy(render_template(TEXT, vocabulary, context="text")),
         registry=registry,
     )
@@ -150,14 +152,20 @@ def _sources(issue: Issue, theme: Theme, settings: Settings, material: Material)
     return [
         issue.id,
         issue.model_dump_json(),
-        json.dumps(dict(theme.files), ensure_ascii=False, sort_keys=True),
+        json.dumps(_of_mail(theme), ensure_ascii=False, sort_keys=True),
+        theme.look.model_dump_json(),
         json.dumps(
             {k: dict(v) for k, v in theme.words.items()}, ensure_ascii=False, sort_keys=True
         ),
         used,
-        *(f"{each.name} {each.width} {each.height}" for each in material.pictures.values()),
+        *(f"{each.name} {each.width} {each.height}" for each in material.shown),
         *(f"{each.digest} {each.name}" for each in material.documents.values()),
     ]
+
+
+def _of_mail(theme: Theme) -> dict[str, str]:
+    """The files that a mail is made from; the web pages are none of its business."""
+    return {name: text for name, text in theme.files.items() if not name.startswith("web/")}
 
 
 def _convert(filled: _Filled, blame: Blame) -> Stages:
@@ -169,20 +177,19 @@ def _convert(filled: _Filled, blame: Blame) -> Stages:
         raw = to_html(prepared)
     except EngineError as error:
         raise blame.of_engine(error, prepared) from None
-    css = blame.theme.files[INLINE_CSS]
     try:
-        inlined = inline_css(raw, css)
+        inlined = inline_css(raw, filled.inline_css)
     except InlineError as error:
         raise TemplateError(
             f"The style sheet cannot be inlined: {error}.",
-            where=Where(blame.theme.folder / INLINE_CSS),
+            where=Where(blame.theme.path(INLINE_CSS)),
             next="Keep to simple rules for elements and classes there.",
         ) from None
     html = finish(inlined)
     for lost in losses(raw, html):
         raise TemplateError(
             f"Rendering damaged the mail: {lost}",
-            where=Where(blame.theme.folder / MAIL),
+            where=Where(blame.theme.path(MAIL)),
             next="Look for unusual CSS or comments in the theme.",
         )
     return Stages(

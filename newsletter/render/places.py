@@ -45,14 +45,22 @@ class MailPlaces:
         """The picture of a story."""
         if story.image is None:
             return None
-        prepared = self.material.pictures[story.id]
+        return self._shown(
+            self.material.pictures[story.id], alt=story.image.alt, credit=story.image.credit
+        )
+
+    def logo(self, *, alt: str) -> ShownPicture | None:
+        """The theme's picture in the head of the mail, described by ``alt``."""
+        if self.material.logo is None:
+            return None
+        return self._shown(self.material.logo, alt=alt, credit="")
+
+    def _shown(self, prepared: PreparedPicture, *, alt: str, credit: str) -> ShownPicture:
         if self.settings.mail.pictures == "inline":
             src = f"cid:{self._content_id(prepared)}"
         else:
             src = self._in_archive(picture_path(prepared)) or ""
-        return ShownPicture(
-            src, story.image.alt, story.image.credit, prepared.shown, prepared.shown_height
-        )
+        return ShownPicture(src, alt, credit, prepared.shown, prepared.shown_height)
 
     def background(self, story: Story) -> str | None:
         """The page that carries a story's background.
@@ -86,12 +94,14 @@ class MailPlaces:
     def enclosures(self) -> tuple[Enclosure, ...]:
         """What travels inside the mail, in reading order, each file once."""
         found: dict[str, Enclosure] = {}
-        for story in self.issue.reading_order:
-            if story.image is not None and self.settings.mail.pictures == "inline":
-                picture = self.material.pictures[story.id]
-                found[picture.name] = Enclosure(
-                    picture.name, picture.media_type, picture.content, self._content_id(picture)
-                )
+        shown = [self.material.logo] if self.material.logo else []
+        shown += [
+            self.material.pictures[story.id] for story in self.issue.reading_order if story.image
+        ]
+        for picture in shown if self.settings.mail.pictures == "inline" else ():
+            found[picture.name] = Enclosure(
+                picture.name, picture.media_type, picture.content, self._content_id(picture)
+            )
         for story in self.issue.reading_order:
             document = self.material.documents.get(story.id)
             if document is not None and self.settings.mail.downloads == "attach":

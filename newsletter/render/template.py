@@ -12,6 +12,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
 from types import CodeType
+from typing import Protocol
 
 from jinja2 import (
     BaseLoader,
@@ -33,7 +34,7 @@ from jinja2.runtime import Context as JinjaContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import IssueError, TemplateError, Where
-from newsletter.render.context import Filter, Vocabulary
+from newsletter.render.context import Filter
 from newsletter.render.sentinel import Sentinel, SlotMisuse, printed
 from newsletter.render.slots import Context
 from newsletter.theme import Theme
@@ -42,6 +43,20 @@ MAIL = "mail.mjml.j2"
 TEXT = "mail.txt.j2"
 _GLOBALS_KEPT = ("range", "dict", "joiner", "cycler", "namespace")
 _MOST_COMPILED = 128
+
+
+class Speaks(Protocol):
+    """What a template can use: that of a mail, of a web page, or of a style sheet."""
+
+    @property
+    def theme(self) -> Theme:
+        """The theme that holds the template."""
+
+    def names(self, context: Context) -> Mapping[str, object]:
+        """Values and functions."""
+
+    def filters(self, context: Context) -> Mapping[str, Filter]:
+        """Filters, besides Jinja's own."""
 
 
 class _CodeCache(BytecodeCache):
@@ -73,16 +88,16 @@ class _ThemeLoader(BaseLoader):
         del environment
         if template not in self._theme.files:
             raise TemplateNotFound(template)
-        return self._theme.files[template], str(self._theme.folder / template), None
+        return self._theme.files[template], str(self._theme.path(template)), None
 
 
-def render_template(name: str, vocabulary: Vocabulary, *, context: Context) -> str:
+def render_template(name: str, vocabulary: Speaks, *, context: Context) -> str:
     """Render one template of the theme.
 
     Args:
         name: its path within the theme.
         vocabulary: what it can use.
-        context: ``html`` for MJML, ``text`` for the text part.
+        context: ``html`` for MJML and web pages, ``text`` for the text part and style sheets.
 
     Raises:
         TemplateError: something in a template is wrong; names its file and line.
@@ -101,7 +116,7 @@ def render_template(name: str, vocabulary: Vocabulary, *, context: Context) -> s
             next=error.next,
         ) from None
     except TemplateSyntaxError as error:
-        file = error.filename or str(vocabulary.theme.folder / (error.name or name))
+        file = error.filename or str(vocabulary.theme.path(error.name or name))
         raise TemplateError(
             f"The template cannot be read: {_sentence(error.message)}",
             where=Where(file, error.lineno),
@@ -114,7 +129,7 @@ def render_template(name: str, vocabulary: Vocabulary, *, context: Context) -> s
         ) from None
 
 
-def _environment(vocabulary: Vocabulary, context: Context) -> Environment:
+def _environment(vocabulary: Speaks, context: Context) -> Environment:
     environment = ImmutableSandboxedEnvironment(
         loader=_ThemeLoader(vocabulary.theme),
         autoescape=context == "html",
@@ -156,7 +171,7 @@ def _default(value: object, default_value: object = "", boolean: bool = False) -
 
 def _place(error: BaseException, theme: Theme) -> Where:
     """The innermost line of a template on the way to an error."""
-    known = {str(theme.folder / name) for name in theme.files}
+    known = {str(theme.path(name)) for name in theme.files}
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename in known:
             return Where(frame.filename, frame.lineno)

@@ -38,4 +38,4 @@ def words_of(theme: Theme, language: str) -> Words:
     """
     phrases = theme.words_for(language)
     name = next(name for name, known in theme.words.items() if known is phrases)
-    return Words(phrases, str(theme.folder / "words" / f"{name}.toml"))
+    return Words(phrases, str(theme.path(f"words/{name}.toml")))
