@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from newsletter.checks.finding import Finding
 from newsletter.checks.run import run_checks
-from newsletter.config import Settings, load_settings
+from newsletter.checks.specimen import Specimen
+from newsletter.config import Mail, Settings, load_settings
 from newsletter.issues.languages import load_languages
 from newsletter.issues.loader import LoadedIssue
 from newsletter.issues.material import load_material
@@ -29,6 +30,11 @@ class March:
     material: Material
     edition: Edition
 
+    def specimen(self) -> Specimen:
+        """What the checks look at."""
+        loaded = self.loaded
+        return Specimen(loaded.issue, loaded.source, self.edition, SETTINGS, self.material)
+
     def findings(
         self, edition: Edition | None = None, *, settings: Settings = SETTINGS
     ) -> tuple[Finding, ...]:
@@ -50,4 +56,14 @@ def march(language: str = "en") -> March:
     loaded = _loaded()[language]
     material = load_material(loaded, ROOT / "issues", shown=THEME.shown)
     edition = compile_edition(loaded.issue, loaded.source, THEME, SETTINGS, material)
+    return March(loaded, material, edition)
+
+
+@functools.cache
+def with_pictures_inside(language: str) -> March:
+    """The issue as readers get it who contact nobody by opening it."""
+    inside = SETTINGS.model_copy(update={"mail": Mail(pictures="inline")})
+    honest = march(language)
+    loaded, material = honest.loaded, honest.material
+    edition = compile_edition(loaded.issue, loaded.source, THEME, inside, material)
     return March(loaded, material, edition)

@@ -1,0 +1,134 @@
+"""All readers get the same mail but for the declared slots: real letters, read by the stdlib."""
+
+import email
+import functools
+import re
+from email.message import Message as Mail
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from newsletter.addresses import Address
+from newsletter.message.compose import Composer
+from newsletter.message.model import Recipient
+from newsletter.render.edition import Edition
+
+from tests.message.samples import ARCHIVE, CAMPAIGN, DATE, EDITION, KEYS, LIST, SENDER
+from tests.support.march import march, with_pictures_inside
+
+MARKED = Recipient(
+    Address.parse("qq-address-qq@readers.example"), "QqNAMEqQ", "en", {"city": "QqCITYqQ"}
+)
+"""A reader whose values can be found again in the mail, wherever they stand."""
+OWN_HEADERS = {"To", "Subject", "Message-ID", "X-Recipient", "List-Unsubscribe"}
+RECEIPTS = {"disposition-notification-to", "return-receipt-to", "x-confirm-reading-to"}
+
+words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn", "Zl", "Zp"]), max_size=60).map(
+    str.strip
+)
+readers = st.builds(
+    lambda local, name, city: Recipient(
+        Address.parse(f"{local}@readers.example"), name, "en", {"city": city}
+    ),
+    st.from_regex(r"[a-z0-9]{1,12}(\.[a-z0-9]{1,12})?", fullmatch=True),
+    words | st.sampled_from(["<b>", "a & b", '"', "Zq3f9a01c7x0000qZ", "QqCITYqQ", "https://a.b/"]),
+    words,
+)
+
+
+def composer(edition: Edition) -> Composer:
+    return Composer(
+        edition,
+        sender=SENDER,
+        list_identity=LIST,
+        archive_url=ARCHIVE,
+        campaign_id=CAMPAIGN,
+        keys=KEYS,
+    )
+
+
+EDITIONS = {
+    "every kind of slot": EDITION,
+    "English": march("en").edition,
+    "Arabic": march("ar").edition,
+    "pictures inside": with_pictures_inside("en").edition,
+}
+FALLBACKS = {
+    (name, slot.field): slot.fallback
+    for name, edition in EDITIONS.items()
+    for slot in edition.slots
+}
+COMPOSERS = {name: composer(edition) for name, edition in EDITIONS.items()}
+
+
+def mail_to(reader: Recipient, edition: str) -> Mail:
+    return email.message_from_bytes(COMPOSERS[edition].compose(reader, date=DATE).as_bytes())
+
+
+def parts(mail: Mail) -> list[tuple[str, str]]:
+    """Type and content of each part; what is no text as it travels."""
+    return [
+        (each.get_content_type(), _content(each)) for each in mail.walk() if not each.is_multipart()
+    ]
+
+
+def _content(part: Mail) -> str:
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return content.decode() if part.get_content_maintype() == "text" else content.hex()
+
+
+@functools.cache
+def marked(edition: str) -> tuple[Mail, list[tuple[str, str]]]:
+    """The marked reader's mail and its parts, taken apart once."""
+    mail = mail_to(MARKED, edition)
+    return mail, parts(mail)
+
+
+def way_out(mail: Mail) -> str:
+    return str(mail["List-Unsubscribe"]).strip("<>")
+
+
+def readdressed(edition: str, to: Recipient, to_mail: Mail) -> list[tuple[str, str]]:
+    """The marked reader's parts with another reader's values in place of the marks."""
+    mail, content_of_parts = marked(edition)
+    values = {
+        MARKED.name: to.name or FALLBACKS.get((edition, "name"), ""),
+        MARKED.fields["city"]: to.fields["city"] or FALLBACKS.get((edition, "city"), ""),
+        str(MARKED.address): str(to.address),
+        way_out(mail): way_out(to_mail),
+    }
+    marks = re.compile("|".join(map(re.escape, values)))
+    escaped = {mark: _escaped(value) for mark, value in values.items()}
+
+    def written(kind: str, content: str) -> str:
+        fitting = escaped if kind == "text/html" else values
+        return marks.sub(lambda found: fitting[found.group()], content)
+
+    return [(kind, written(kind, content)) for kind, content in content_of_parts]
+
+
+def _escaped(value: str) -> str:
+    for char, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        value = value.replace(char, written)
+    return value
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+@settings(max_examples=200)
+@given(readers)
+def test_another_readers_values_in_place_of_ones_own_give_their_very_mail(
+    edition: str, reader: Recipient
+) -> None:
+    mail = mail_to(reader, edition)
+    assert readdressed(edition, reader, mail) == parts(mail)
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+@given(readers)
+def test_headers_differ_only_where_they_say_who_it_is_for(edition: str, reader: Recipient) -> None:
+    (one, _), other = marked(edition), mail_to(reader, edition).items()
+    assert [name for name, _ in one.items()] == [name for name, _ in other]
+    both = zip(one.items(), other, strict=True)
+    assert {name for (name, here), (_, there) in both if here != there} <= OWN_HEADERS
+    assert set() == RECEIPTS & {name.lower() for name, _ in other}
