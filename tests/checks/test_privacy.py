@@ -50,6 +50,7 @@ LOADS = [
     '<img src="https://editor@spy.example/logo.png" alt="">',
     f'<img src="https://spy.example/?of={PICTURES}veracruz-0123abcd.jpg" alt="">',
     f'<img src="{PICTURES}a.png" srcset="https://spy.example/2x.png 2x" alt="">',
+    f'<img src="{PICTURES}a.png" srcset="{PICTURES}a.png 1x, //spy.example/2x.png 2x" alt="">',
     f'<img src="{PICTURES}a.png" lowsrc="https://spy.example/a.png" alt="">',
     f'<img src="{PICTURES}a.png" attributionsrc="https://spy.example/" alt="">',
     '<image src="https://spy.example/a.png">',

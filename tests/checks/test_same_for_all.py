@@ -115,7 +115,7 @@ def _escaped(value: str) -> str:
 
 
 @pytest.mark.parametrize("edition", EDITIONS)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(readers)
 def test_another_readers_values_in_place_of_ones_own_give_their_very_mail(
     edition: str, reader: Recipient
@@ -125,6 +125,7 @@ def test_another_readers_values_in_place_of_ones_own_give_their_very_mail(
 
 
 @pytest.mark.parametrize("edition", EDITIONS)
+@settings(deadline=None)
 @given(readers)
 def test_headers_differ_only_where_they_say_who_it_is_for(edition: str, reader: Recipient) -> None:
     (one, _), other = marked(edition), mail_to(reader, edition).items()
