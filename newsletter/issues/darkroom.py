@@ -1,55 +1,265 @@
-"""Prepares pictures for mail: resizes them and takes out what cameras write in. Reads only."""
+"""Prepares pictures for mail: resizes them and takes out what cameras write in. Reads only.
+
+A picture is decoded to bare pixels and encoded anew, so nothing of the original
+file can remain but what is put back on purpose: the credit.
+"""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
+import re
+import struct
+import unicodedata
+import warnings
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from newsletter.issues.credit import Credit
+from newsletter.issues.credit_metadata import read_iim, read_xmp, with_credit
+from newsletter.issues.files import Unusable, content_of
+from newsletter.issues.pictures import check_kind
 from newsletter.material import PreparedPicture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 _RECIPE = "1"
 """Changes with what is done to a picture, so that its name does, too."""
+MOST_MEGAPIXELS = 64
+"""Largest picture that is unpacked: more than phones and cameras take, and 256 MB of memory."""
+_DENSITY = 2
+"""Pixels for each CSS pixel: what phones and good screens show."""
+_QUALITY = 75
+"""Of JPEG: at twice the pixels nobody sees it, and 80 would weigh a tenth more."""
+_MOST_PRINTS = 64
+"""Pictures kept for the next time: those of an issue, for its other languages and the preview."""
+
+_ORIENTATION, _ARTIST, _COPYRIGHT = 0x0112, 0x013B, 0x8298
+"""Tags of EXIF; the last two mean what IPTC's do (MWG Guidelines 2.0, 5.6 and 5.8)."""
+_IPTC_BLOCK = 0x0404
+_BROKEN = (
+    OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, OverflowError,
+    AttributeError, ZeroDivisionError, struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow raises over damaged files, depending on where the damage is."""
 
 
-class Unusable(ValueError):
-    """A file that cannot go out: what is wrong with it, and what to do."""
+@dataclass(frozen=True, slots=True)
+class _Print:
+    """A picture developed, without any metadata, and what its original says of its maker."""
 
-    def __init__(self, what: str, advice: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.advice = advice
+    content: bytes
+    media_type: str
+    width: int
+    height: int
+    moves: bool
+    credit: Credit
 
 
-def prepare(path: Path, *, shown: int) -> PreparedPicture:
-    """One picture, at twice the width at which it is shown.
+_prints: dict[tuple[bytes, int], _Print] = {}
+"""By digest of the original and width shown; the oldest goes first."""
+
+
+def prepare(path: Path, *, shown: int, caption: str) -> PreparedPicture:
+    """One picture, at twice the width at which it is shown, and never enlarged.
 
     Args:
-        path: the original.
+        path: the original, a PNG, JPEG or GIF.
         shown: width in the mail, in CSS pixels.
+        caption: the credit in the issue. Of what the original says of who made
+            it, that part is kept which names nobody else.
 
     Raises:
         Unusable: it is no picture that can be shown.
     """
-    try:
-        original = path.read_bytes()
-    except OSError as error:
-        raise Unusable(f"“{path.name}” cannot be read: {error.strerror}.", "Check it.") from None
-    return _developed(path.stem, original, shown)
-
-
-@functools.lru_cache(maxsize=128)
-def _developed(stem: str, original: bytes, shown: int) -> PreparedPicture:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(original)) as opened:
-        picture = opened.convert("RGB")
-    if picture.width > 2 * shown:
-        picture = picture.resize((2 * shown, round(picture.height * 2 * shown / picture.width)))
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=82, optimize=True, progressive=True)
-    digest = hashlib.sha256(f"{_RECIPE} {shown} ".encode() + original).hexdigest()[:8]
+    original = content_of(path)
+    key = (hashlib.sha256(original).digest(), shown)
+    if key not in _prints:
+        while len(_prints) >= _MOST_PRINTS:
+            del _prints[next(iter(_prints))]
+        _prints[key] = _develop(original, path.name, shown)
+    picture = _prints[key]
+    kept = picture.credit.told_by(caption)
+    recipe = f"{_RECIPE} {shown} {kept}".encode()
+    digest = hashlib.sha256(recipe + key[0]).hexdigest()[:8]
+    kind = "jpg" if picture.media_type == "image/jpeg" else "png"
     return PreparedPicture(
-        f"{stem}-{digest}.jpg", "image/jpeg", picture.width, picture.height, shown, out.getvalue()
+        f"{_slug(path.stem)}-{digest}.{kind}",
+        picture.media_type,
+        picture.width,
+        picture.height,
+        shown,
+        with_credit(picture.content, kept),
+        credit=kept.texts,
+        withheld=tuple(text for text in picture.credit.names if text not in kept.texts),
+        moves=picture.moves,
     )
+
+
+def _slug(stem: str) -> str:
+    """A public name: ASCII letters only, since phones write date and time in figures."""
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z]+", "-", plain).strip("-")[:40].rstrip("-") or "picture"
+
+
+def _develop(original: bytes, name: str, shown: int) -> _Print:
+    from PIL.Image import DecompressionBombError
+
+    # Pillow warns of oddities in metadata that is thrown away all the same.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            opened = _open(original, name)
+            _check_size(opened, name)
+            moves = bool(getattr(opened, "is_animated", False))
+            exif = _exif(opened)
+            credit = _credit(opened, exif)
+            picture = _pixels(opened, _DENSITY * shown, exif.get(_ORIENTATION, 1))
+        except Unusable:
+            raise
+        except DecompressionBombError:  # of a GIF's first frame, whatever its header says
+            raise _too_large(name, "over 100 megapixels") from None
+        except _BROKEN:
+            raise Unusable(
+                f"“{name}” is damaged: it cannot be read to its end.",
+                "Copy it again from where it came, or open it in a picture program and save "
+                "it anew.",
+            ) from None
+    content, media_type = _encode(picture, photograph=opened.format == "JPEG")
+    return _Print(content, media_type, picture.width, picture.height, moves, credit)
+
+
+def _open(original: bytes, name: str) -> ImageFile:
+    """The picture's header read, its pixels not yet."""
+    from PIL.GifImagePlugin import GifImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+
+    check_kind(name, original[:16])
+
+    # Not Image.open(): it raises before one could tell how large the picture is, and
+    # takes a telephone's JPEG with a second picture in it for a format of its own.
+    if original.startswith(b"\xff\xd8"):
+        return JpegImageFile(io.BytesIO(original))
+    if original.startswith(b"\x89PNG"):
+        return PngImageFile(io.BytesIO(original))
+    return GifImageFile(io.BytesIO(original))
+
+
+def _check_size(opened: ImageFile, name: str) -> None:
+    megapixels = opened.width * opened.height / 1_000_000
+    if megapixels > MOST_MEGAPIXELS:
+        size = f"{opened.width} × {opened.height}"
+        raise _too_large(name, f"{megapixels:,.0f} megapixels ({size})")
+
+
+def _too_large(name: str, found: str) -> Unusable:
+    return Unusable(
+        f"“{name}” has {found}; {MOST_MEGAPIXELS} are the most.",
+        "Save it smaller: 1600 pixels of width are plenty for a mail.",
+    )
+
+
+def _exif(opened: ImageFile) -> dict[int, Any]:
+    try:
+        return dict(opened.getexif())
+    except _BROKEN:
+        return {}
+
+
+def _credit(opened: ImageFile, exif: dict[int, Any]) -> Credit:
+    """Who made it: XMP before IPTC before EXIF and PNG's own texts."""
+    info = opened.info
+    found = read_xmp(xmp) if isinstance(xmp := info.get("xmp"), bytes) else Credit()
+    if isinstance(iim := info.get("photoshop", {}).get(_IPTC_BLOCK), bytes):
+        found = found.or_else(read_iim(iim))
+    found = found.or_else(_plain(exif.get(_ARTIST), exif.get(_COPYRIGHT)))
+    return found.or_else(_plain(info.get("Author"), info.get("Copyright")))
+
+
+def _plain(creators: object, rights: object) -> Credit:
+    names = creators.split(";") if isinstance(creators, str) else ()
+    return Credit.of(names, "", rights if isinstance(rights, str) else "")
+
+
+def _pixels(opened: ImageFile, width: int, orientation: object) -> Image:
+    """The first frame, upright and at most ``width`` wide, in mode L, RGB or RGBA as sRGB."""
+    from PIL.Image import Resampling, Transpose
+
+    turn = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(orientation if isinstance(orientation, int) else 1)
+    lies = turn in {
+        Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90
+    }  # fmt: skip
+    scale = min(1.0, width / (opened.height if lies else opened.width))
+    size = (max(1, round(opened.width * scale)), max(1, round(opened.height * scale)))
+    # A JPEG can be unpacked at a half, a quarter or an eighth, which saves most of the time.
+    opened.draft(None, (2 * size[0], 2 * size[1]))
+    picture = _in_eight_bits(opened)
+    if picture.size != size:
+        picture = picture.resize(size, Resampling.LANCZOS, reducing_gap=2.0)
+    picture = _in_srgb(picture, opened.info.get("icc_profile"))
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _in_eight_bits(opened: ImageFile) -> Image:
+    """The pixels in mode L, RGB, RGBA or CMYK."""
+    opened.load()
+    if opened.mode.startswith("I"):  # 16 bits of grey, which convert() would cut off
+        return opened.point(lambda value: value / 256).convert("L")
+    if opened.has_transparency_data:
+        return opened.convert("RGBA")
+    if opened.mode in {"L", "RGB", "CMYK"}:
+        return opened
+    return opened.convert("L" if opened.mode == "1" else "RGB")
+
+
+def _in_srgb(picture: Image, profile: bytes | None) -> Image:
+    """The picture in the colours that mail programs take for granted."""
+    from PIL import ImageCms
+
+    alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            space = source.profile.xcolor_space.strip()
+            mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[space]
+            if mode != "CMYK" and picture.mode != "CMYK":
+                picture = picture.convert(mode)
+            target = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
+            picture = converted or picture
+        except (ImageCms.PyCMSError, *_BROKEN):
+            pass  # a damaged profile, or one of another kind of picture: better none
+    if picture.mode not in {"L", "RGB"}:
+        picture = picture.convert("RGB")
+    if alpha is not None and alpha.getextrema() != (255, 255):
+        picture = picture.convert("RGB")
+        picture.putalpha(alpha)
+    return picture
+
+
+def _encode(picture: Image, *, photograph: bool) -> tuple[bytes, str]:
+    """PNG where something is transparent, else what is smaller of JPEG and PNG."""
+    picture.info = {}  # or Pillow would write some of it
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    if not photograph:
+        picture.save(png, "PNG", compress_level=9)
+    if picture.mode != "RGBA":
+        picture.save(
+            jpeg, "JPEG", quality=_QUALITY, subsampling="4:2:0", progressive=True, optimize=True
+        )
+    if photograph or 0 < len(jpeg.getvalue()) < len(png.getvalue()):
+        return jpeg.getvalue(), "image/jpeg"
+    return png.getvalue(), "image/png"

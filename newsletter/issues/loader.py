@@ -1,6 +1,6 @@
 """Loads an issue: YAML file in, checked :class:`~newsletter.model.Issue` out.
 
-Reads the issue file and the first bytes of its pictures; writes nothing.
+Reads the issue file and the first bytes of its pictures and documents; writes nothing.
 Whatever is wrong is reported at once, each problem with its line and column,
 its story and what to write instead.
 """
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from newsletter.errors import IssueError, Problem, Where
 from newsletter.issues.document import Document, Unreadable, position, read_document
+from newsletter.issues.downloads import download_problems
 from newsletter.issues.merge_fields import merge_field_problems
 from newsletter.issues.pictures import picture_problems
 from newsletter.issues.problems import model_problems
@@ -25,6 +26,7 @@ from newsletter.model import Issue
 from newsletter.source import Source
 
 IMAGES_FOLDER = "images"
+FILES_FOLDER = "files"
 _FILE_NAME = re.compile(
     r"(?P<id>[a-z0-9]+(?:-[a-z0-9]+)*)(?:\.(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*))?\.ya?ml"
 )
@@ -44,7 +46,8 @@ def load_issue(path: Path, *, fields: Sequence[str] = ()) -> LoadedIssue:
 
     Args:
         path: ``issues/2017-03.yaml``, or ``issues/2017-03.fr.yaml`` for the
-            French translation. Pictures are looked for in ``images/`` beside it.
+            French translation. Pictures are looked for in ``images/`` beside it,
+            documents in ``files/``.
         fields: further columns of the list that merge fields may use.
 
     Raises:
@@ -76,6 +79,7 @@ def parse_issue(text: str, path: Path, *, fields: Sequence[str] = ()) -> LoadedI
         *reference_problems(document),
         *merge_field_problems(document, fields),
         *picture_problems(document, path.parent / IMAGES_FOLDER),
+        *download_problems(document, path.parent / FILES_FOLDER),
     ]
     issue = _validate(document, issue_id, problems)
     if issue is None or problems:

@@ -14,12 +14,12 @@ from newsletter.theme import ShownWidths
 
 
 def load_material(loaded: LoadedIssue, issues: Path, *, shown: ShownWidths) -> Material:
-    """Read and prepare the pictures and documents of an issue.
+    """Read and prepare the pictures and documents of an issue, and the theme's logo.
 
     Args:
         loaded: the issue, whose pictures and documents exist.
         issues: the folder of the issues, with ``images/`` and ``files/`` in it.
-        shown: how wide the theme shows pictures.
+        shown: how wide the theme shows pictures, and its logo.
 
     Raises:
         IssueError: some of them cannot be used; names each with its place.
@@ -43,13 +43,19 @@ def load_material(loaded: LoadedIssue, issues: Path, *, shown: ShownWidths) -> M
                 documents[story.id] = load_document(issues / FILES_FOLDER / story.download.file)
             except Unusable as error:
                 problems.append(_problem(loaded, number, "download", error))
+    logo = None
+    if shown.logo is not None:
+        try:
+            logo = prepare(shown.logo.path, shown=shown.logo.width, caption="")
+        except Unusable as error:
+            problems.append(Problem(error.what, Where(shown.logo.path, item="logo"), error.advice))
     if problems:
         raise IssueError(
             "Some pictures or documents cannot be used.",
             where=Where(loaded.source.file),
             problems=problems,
         )
-    return Material(pictures, documents)
+    return Material(pictures, documents, logo)
 
 
 def _problem(loaded: LoadedIssue, number: int, key: str, error: Unusable) -> Problem:

@@ -13,6 +13,7 @@ from newsletter.issues.document import Document
 from newsletter.issues.hints import did_you_mean, nearest, shorten
 from newsletter.model import (
     Background,
+    Download,
     Issue,
     Link,
     Part,
@@ -32,7 +33,7 @@ PARTS: dict[str, tuple[type[Part], str]] = {
     "sections": (Section, "The section"),
     "posts": (Post, "The post"),
     "links": (Link, "The link"),
-    "download": (Link, "The download"),
+    "download": (Download, "The download"),
     "image": (Picture, "The picture"),
     "quote": (Quote, "The quote"),
     "background": (Background, "The background"),
@@ -162,9 +163,20 @@ def _sentence(error: ErrorDetails, path: Path_) -> tuple[str, str]:
             part, noun = part_at(path)
             needed = [name for name, field in part.model_fields.items() if field.is_required()]
             return f"{noun} must have keys of its own.", f"It needs {_join(needed)}."
+        case "value_error" if key == "download":
+            return _no_place(error["input"])
         case _:
             what, _, advice = error["msg"].removeprefix("Value error, ").partition("; ")
             return f"“{key}” {what}.", _capital(advice)
+
+
+def _no_place(download: object) -> tuple[str, str]:
+    if isinstance(download, dict) and "url" in download:
+        return "The download has both “url” and “file”.", "Keep one of them."
+    return (
+        "The download has no place.",
+        "Write file: and its name below issues/files/, or url: and its address.",
+    )
 
 
 def _no_id(key: str, written: object) -> tuple[str, str]:

@@ -14,13 +14,28 @@ def test_pictures_are_known_by_their_first_bytes(tmp_path: Path, start: bytes) -
     assert load_issue(path).issue.stories[0].image is not None
 
 
-@pytest.mark.parametrize("start", [b"", b"RIFF\0\0\0\0WEBP", b"<svg xmlns", b"%PDF-1.7"])
-def test_what_mail_programs_cannot_show_is_refused(tmp_path: Path, start: bytes) -> None:
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"", ""),
+        (b"just words", ""),
+        (b"RIFF\0\0\0\0WEBP", "a WebP picture, "),
+        (b"\0\0\0\x18ftypheic", "a HEIC picture, as iPhones take them, "),
+        (b"\0\0\0\x1cftypavif", "an AVIF picture, "),
+        (b"<svg xmlns", "an SVG drawing, "),
+        (b"%PDF-1.7", "a PDF, "),
+        (b"II*\0", "a TIFF or raw picture, "),
+        (b"<!DOCTYPE html>", "a web page, "),
+    ],
+)
+def test_what_mail_programs_cannot_show_is_refused_by_its_kind(
+    tmp_path: Path, start: bytes, kind: str
+) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "x.png").write_bytes(start)
 
     assert problems(tmp_path, GOOD.replace("port.png", "x.png")) == [
-        "12:13, story “A year of safety”: “x.png” is no PNG, JPEG or GIF. "
+        f"12:13, story “A year of safety”: “x.png” is {kind}no PNG, JPEG or GIF. "
         "Save it as one of these; mail programs show no other kind reliably."
     ]
 
@@ -63,6 +78,16 @@ def test_a_link_to_outside_the_folder_is_refused(tmp_path: Path) -> None:
     [problem] = problems(tmp_path, GOOD.replace("port.png", "link.png"))
 
     assert "The picture “link.png” is a link to outside" in problem
+
+
+def test_a_file_too_large_to_be_a_picture_is_refused_unread(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    with (tmp_path / "images" / "film.png").open("wb") as film:
+        film.truncate(312_000_000)
+
+    [problem] = problems(tmp_path, GOOD.replace("port.png", "film.png"))
+
+    assert "The picture “film.png” has 312 MB. Save it smaller; 50 MB is the most." in problem
 
 
 def test_links_in_a_circle_a_folder_and_a_long_name_are_told(tmp_path: Path) -> None:
