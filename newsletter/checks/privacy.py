@@ -14,7 +14,6 @@ from newsletter.render.slots import TOKEN
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_PICTURE_NAME = re.compile(r"[A-Za-z0-9][\w.~-]*\.(?:gif|jpe?g|png|webp)", re.ASCII)
 _ACTIVE = frozenset(
     {"applet", "base", "embed", "form", "frame", "iframe", "object", "portal", "script"}
 )
@@ -35,30 +34,24 @@ _LOOKS_LIKE_ADDRESS = re.compile(r"://|^\W*(?:mailto:|www\.)", re.IGNORECASE)
     "opens the mail.",
 )
 def privacy_contact(specimen: Specimen) -> Iterator[Flaw]:
-    """Opening the mail loads nothing but pictures from where the issue's own are."""
-    place = _pictures_place(specimen)
-    ours = f"from {place}, where the issue's are" if place else "from inside the mail"
+    """Opening the mail loads nothing but the pictures of the stories and the theme's logo."""
+    listed = {canonical(address) for address in _listed(specimen)}
     for load in specimen.contacts.loads:
-        if place and _is_picture_below(place, load.address):
-            continue
-        yield Flaw(
-            Severity.ERROR,
-            f"Opening the mail contacts {load.host}: “{_short(load.address)}” ({load.how}).",
-            f"Take it out of the theme; only pictures may be loaded, and only {ours}.",
-            specimen.place_of(load.address),
-        )
+        if canonical(load.address) not in listed:
+            yield Flaw(
+                Severity.ERROR,
+                f"Opening the mail contacts {load.host}: “{_short(load.address)}” ({load.how}) "
+                "is no picture of a story, and not the theme's logo.",
+                "Take it out of the theme. Pictures belong under “image” of a story, a logo "
+                "into theme.toml.",
+                specimen.place_of(load.address),
+            )
 
 
-def _pictures_place(specimen: Specimen) -> str:
-    """The folder of the newsletter's pictures on the web; empty if they travel inside the mail."""
-    settings = specimen.settings
-    hosted = settings.mail.pictures == "hosted" and settings.archive_url
-    return f"{settings.archive_url}images/" if hosted else ""
-
-
-def _is_picture_below(place: str, address: str) -> bool:
-    folder, address = canonical(place), canonical(address)
-    return address.startswith(folder) and bool(_PICTURE_NAME.fullmatch(address[len(folder) :]))
+def _listed(specimen: Specimen) -> Iterator[str]:
+    places = specimen.places
+    shown = [places.logo(alt=""), *(places.picture(story) for story in specimen.issue.stories)]
+    yield from (picture.src for picture in shown if picture is not None)
 
 
 def _short(text: str) -> str:
