@@ -1,0 +1,236 @@
+"""Reads the two parts of a mail, each by itself.
+
+It knows how the default theme sets a credit or a quote, as its readers do, and
+nothing of how the mail was made: it shares no code with the renderer or the
+checks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import zip_longest
+
+from lxml import html as lxml_html
+from lxml.html import HtmlElement
+
+from tests.render.reading import NUMBERED, Reading, Told, address, core, flat, told
+
+Phrases = Mapping[str, str]
+"""The theme's set phrases in the language of the mail."""
+
+_ADDRESS = re.compile(r"(?:https?://|mailto:)\S+")
+_BY = "    — "
+_HIGHLIGHT = "  | "
+
+
+# HTML
+
+_ALONE = 'a[style*="inline-block"]'
+"""Links that stand alone are blocks, to be hit with a thumb; those within a text are not."""
+
+
+def read_html(html: str, phrases: Phrases) -> Reading:
+    """Read the HTML part."""
+    (body,) = _all(lxml_html.document_fromstring(html), "body")
+    for hidden in _all(body, "[style*='display:none'], [aria-hidden='true']"):
+        hidden.drop_tree()
+    headlines = _all(body, "h2.lead, .head")
+    return Reading(
+        opening=told(" ".join(_words(each) for each in _all(body, ".intro > div > *"))),
+        contents=_texts(body, "p.item"),
+        sections=_texts(body, "td.section h2"),
+        titles=Counter(map(_title, headlines)),
+        blurbs=Counter(map(_below, headlines)),
+        highlights=_texts(body, "td.highlight"),
+        quotes=Counter(map(_said, _all(body, "blockquote.said"))),
+        pictures=Counter(
+            zip_longest(
+                (flat(each.get("alt", "")) for each in body.iter("img")),
+                (flat(_words(each)) for each in _all(body, "p.credit")),
+                fillvalue="",
+            )
+        ),
+        sources=Counter(
+            core(_without(_words(each), phrases["source"])) for each in _all(body, "p.source")
+        ),
+        links=Counter(
+            (core(_words(each).lstrip().removeprefix("↓")), address(each.get("href")))
+            for each in _all(body, _ALONE)
+            if NUMBERED.search(_words(each))
+        ),
+        addresses=Counter(address(each.get("href")) for each in _all(body, "a[href]")),
+        posts=Counter(
+            (
+                core(_without(_heading_of(each), phrases["posted_on"])),
+                core(_words(each)),
+                address(each.get("href")),
+            )
+            for each in _all(body, "a.post")
+        ),
+        whole=flat(" ".join((_words(body), *(each.get("alt", "") for each in body.iter("img"))))),
+    )
+
+
+def _all(element: HtmlElement, selector: str) -> list[HtmlElement]:
+    return list(element.cssselect(selector))
+
+
+def _words(element: HtmlElement) -> str:
+    return str(element.text_content())
+
+
+def _texts(body: HtmlElement, selector: str) -> Counter[str]:
+    return Counter(flat(_words(each)) for each in _all(body, selector))
+
+
+def _title(headline: HtmlElement) -> str:
+    before = headline.getprevious()
+    kicker = _words(before) if before is not None and before.get("class") == "over" else ""
+    return flat(kicker + _words(headline))
+
+
+def _below(headline: HtmlElement) -> Told:
+    """A story's text: what follows its headline up to a part with a form of its own."""
+    found = []
+    for each in headline.itersiblings():
+        # What Markdown makes has no class.
+        if each.get("class") or _all(each, "[class]") or _all(each, _ALONE):
+            break
+        found.append(_words(each))
+    return told(" ".join(found))
+
+
+def _said(quote: HtmlElement) -> tuple[Told, str]:
+    by = _all(quote, "p.by")
+    words = " ".join(_words(each) for each in quote if each not in by)
+    return told(words), "".join(flat(_words(each).removeprefix("—")) for each in by)
+
+
+def _heading_of(post: HtmlElement) -> str:
+    return str(post.xpath("preceding::h2[1]")[0].text_content())
+
+
+def _without(text: str, phrase: str) -> str:
+    """``text`` without what its phrase says before the place to fill in."""
+    return text.strip().removeprefix(phrase.partition("{")[0])
+
+
+# Text
+
+
+def read_text(text: str, phrases: Phrases) -> Reading:
+    """Read the text part."""
+    reading = Reading(
+        addresses=Counter(map(address, _ADDRESS.findall(text))),
+        # Words of scripts without spaces go on in the next line, behind its mark.
+        whole=flat(re.sub(r"^ *(?:[|>] )+", "", text, flags=re.MULTILINE)),
+    )
+    _, opening, *rest = _chunks(text)
+    chunks = (chunk for chunk in rest if NUMBERED.search("".join(chunk)))
+    _read_opening(opening, reading, phrases)
+    network = ""
+    for chunk in chunks:
+        first = chunk[0]
+        posted = phrases["posted_on"].partition("{")[0]
+        if _is_underlined(first):
+            _read_story(chunk, reading, phrases)
+        elif len(chunk) == 1 and flat(first).startswith(flat(posted)):
+            network = core(_without(" ".join(first.split("\n")), phrases["posted_on"]))
+        elif _is_link(first, ""):
+            for label, url in map(_link, chunk):
+                reading.posts[network, label, url] += 1
+        else:
+            reading.sections[flat("\n".join(chunk))] += 1
+    return reading
+
+
+def _chunks(text: str) -> list[list[str]]:
+    """The text's paragraphs, apart where a line runs across."""
+    lines = text.rstrip("\n").split("\n")
+    chunks: list[list[str]] = [[]]
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line == "=" * 72 or (line == "-" * 72 and not before):
+            chunks.append([])
+        else:
+            chunks[-1].append(line)
+    paragraphs = ("\n".join(chunk).strip("\n") for chunk in chunks)
+    return [each.split("\n\n") for each in paragraphs if each]
+
+
+def _is_underlined(paragraph: str) -> bool:
+    return re.search(r"[^\n]\n-+\Z", paragraph) is not None
+
+
+def _is_link(paragraph: str, after: str) -> bool:
+    """Whether a paragraph is a label, which ends in ``after``, above an address."""
+    *label, last = paragraph.split("\n")
+    return bool(label) and label[-1].endswith(after) and _ADDRESS.fullmatch(last) is not None
+
+
+def _link(paragraph: str) -> tuple[str, str]:
+    label, _, url = paragraph.rpartition("\n")
+    return core(label), address(url)
+
+
+def _read_opening(paragraphs: list[str], reading: Reading, phrases: Phrases) -> None:
+    """“View in browser”, greeting, introduction, then the list of contents."""
+    heading = flat(phrases["in_this_issue"])
+    place = next(i for i, each in enumerate(paragraphs) if flat(each).startswith(f"{heading}--"))
+    reading.opening = told("\n".join(paragraphs[:place]))
+    items = re.split(r"^  \* ", "\n".join(paragraphs[place + 1 :]), flags=re.MULTILINE)
+    # Below an item's last line the title of a section may stand, without indent.
+    reading.contents = Counter(flat(re.split(r"\n(?! )", item)[0]) for item in items[1:])
+
+
+def _read_story(paragraphs: list[str], reading: Reading, phrases: Phrases) -> None:
+    title, *rest = paragraphs
+    reading.titles[flat(title.rpartition("\n")[0])] += 1
+    tail = next((i for i, each in enumerate(rest) if _ends_text(each, phrases)), len(rest))
+    reading.blurbs[told("\n".join(rest[:tail]))] += 1
+    lines = "\n\n".join(rest[tail:]).split("\n")
+    while lines:
+        _read_item(lines, reading, phrases)
+
+
+def _ends_text(paragraph: str, phrases: Phrases) -> bool:
+    """Whether a paragraph is no longer the story's text but a part with a form of its own."""
+    parts = (_HIGHLIGHT, "    " + phrases["quote_open"], phrases["in_depth"] + "\n")
+    words = tuple(phrases[key].partition("{")[0] for key in ("picture", "source"))
+    return paragraph.startswith(parts + words) or _is_link(paragraph, ":")
+
+
+def _read_item(lines: list[str], reading: Reading, phrases: Phrases) -> None:
+    """Take the next item off the front of ``lines``."""
+    if not lines[0]:
+        lines.pop(0)
+    elif lines[0].startswith(_HIGHLIGHT):
+        marked = _taken(lines, lambda line: line.startswith(_HIGHLIGHT))
+        reading.highlights[flat("".join(line.removeprefix(_HIGHLIGHT) for line in marked))] += 1
+    elif lines[0].startswith("    " + phrases["quote_open"]):
+        words = _taken(lines, lambda line: not line.startswith(_BY))
+        by = lines.pop(0).removeprefix(_BY) if lines else ""
+        more = _taken(lines, lambda line: line.startswith("      "))
+        reading.quotes[told("\n".join(words)), flat("".join([by, *more]))] += 1
+    elif lines[0].startswith(start := phrases["picture"].partition("{")[0]):
+        credited = phrases["credit"].partition("{")[0]
+        shown = _taken(lines, lambda line: bool(line) and not line.startswith(credited))
+        credit_ = _taken(lines, bool)
+        reading.pictures[
+            flat("".join(shown).removeprefix(start)), flat("".join(credit_).removeprefix(credited))
+        ] += 1
+    else:
+        paragraph = "\n".join(_taken(lines, bool))
+        if _is_link(paragraph, ":"):
+            label = paragraph.removeprefix(phrases["in_depth"] + "\n")
+            reading.links[_link(_without(label, phrases["download"]))] += 1
+        else:
+            reading.sources[core(_without(paragraph, phrases["source"]))] += 1
+
+
+def _taken(lines: list[str], fits: Callable[[str], bool]) -> list[str]:
+    """The first of ``lines`` and those after it that fit, taken off."""
+    number = next((i for i, line in enumerate(lines) if i and not fits(line)), len(lines))
+    taken, lines[:] = lines[:number], lines[number:]
+    return taken
