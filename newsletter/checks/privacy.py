@@ -40,8 +40,8 @@ def privacy_contact(specimen: Specimen) -> Iterator[Flaw]:
         if canonical(load.address) not in listed:
             yield Flaw(
                 Severity.ERROR,
-                f"Opening the mail contacts {load.host}: “{_short(load.address)}” ({load.how}) "
-                "is no picture of a story, and not the theme's logo.",
+                f"Opening the mail contacts {load.host} for “{_short(load.address)}” "
+                f"({load.how}), which is no picture of a story and not the theme's logo.",
                 "Take it out of the theme. Pictures belong under “image” of a story, a logo "
                 "into theme.toml.",
                 specimen.place_of(load.address),

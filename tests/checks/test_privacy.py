@@ -102,7 +102,7 @@ def test_whatever_loads_from_elsewhere_is_found_with_its_host(folder: Path, mark
     letter = with_html(markup)
     assert ("privacy-contact", E) in found(letter, folder)
     (finding, *_) = (f for f in letter.findings(folder) if f.id == "privacy-contact")
-    assert "contacts spy.example: " in finding.what
+    assert "contacts spy.example for " in finding.what
 
 
 @pytest.mark.parametrize("css", STYLES)
@@ -110,7 +110,7 @@ def test_a_style_sheet_that_loads_anything_is_found(folder: Path, css: str) -> N
     letter = with_css(css)
     assert {("privacy-contact", E)} == found(letter, folder)
     (finding,) = (f for f in letter.findings(folder) if f.id == "privacy-contact")
-    assert "contacts spy.example: " in finding.what
+    assert "contacts spy.example for " in finding.what
     assert "(a style sheet)" in finding.what
 
 

@@ -121,7 +121,7 @@ def test_march_contacts_the_host_of_its_pictures_and_differs_in_name_and_way_out
 def test_a_theme_with_spies_is_caught_for_each_of_them(language: str) -> None:
     spying = spying_march(language)
     findings = spying.findings()
-    caught = {f.what.split(": ")[0] for f in findings if f.id == "privacy-contact"}
+    caught = {f.what.partition(" for ")[0] for f in findings if f.id == "privacy-contact"}
     spies = SEEN_BY_BROWSERS | SEEN_BY_OUTLOOK
     assert {f"Opening the mail contacts {host}" for host in spies} == caught
     assert "privacy-pixel" in {f.id for f in findings}
