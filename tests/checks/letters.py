@@ -11,7 +11,7 @@ from newsletter.checks.specimen import Specimen
 from newsletter.config import Settings
 from newsletter.issues.loader import parse_issue
 from newsletter.material import Material, PreparedPicture
-from newsletter.render.edition import Edition
+from newsletter.render.edition import Edition, Enclosure
 from newsletter.render.slots import Slot
 
 NAME = "Zq0000abcdx0001qZ"
@@ -138,6 +138,8 @@ class Letter:
     preheader: str = "Fear in Veracruz, a year of safety, and a guard at the door"
     slots: tuple[Slot, ...] = SLOTS
     settings: Settings = SETTINGS
+    material: Material = MATERIAL
+    enclosures: tuple[Enclosure, ...] = ()
 
     def seeded(self, part: str, old: str, new: str) -> Letter:
         """The letter with ``old`` replaced in one part, or ``everywhere``."""
@@ -157,8 +159,9 @@ class Letter:
             html=self.html,
             text=self.text,
             slots=self.slots,
+            enclosures=self.enclosures,
         )
-        return Specimen(loaded.issue, loaded.source, edition, self.settings, MATERIAL)
+        return Specimen(loaded.issue, loaded.source, edition, self.settings, self.material)
 
     def findings(self, folder: Path) -> tuple[Finding, ...]:
         """What the checks find."""

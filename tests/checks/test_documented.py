@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from newsletter.checks import images, size, subject
+from newsletter.checks import enclosures, images, pictures, size, subject
 from newsletter.checks.privacy_report import privacy_report
 from newsletter.checks.run import CHECKS, to_json
 
@@ -33,6 +33,12 @@ def test_the_thresholds_in_the_page_are_those_of_the_checks() -> None:
     assert f"{subject.PREHEADER_SHORT} or" in _row("preheader-length")
     assert f"{subject.PREHEADER_LONG} characters" in _row("preheader-length")
     assert f"{images.ALT_LONG} characters" in _row("alt-long")
+    assert f"{pictures.HEAVY_KB} KB" in _row("picture-heavy")
+    assert f"{pictures.TOO_HEAVY_KB} KB" in _row("picture-heavy")
+    assert f"{pictures.ALL_HEAVY_KB} KB" in _row("pictures-heavy")
+    assert f"{pictures.SHARP} pixels" in _row("picture-blurred")
+    assert f"{enclosures.MESSAGE_HEAVY_MB:g} MB" in _row("message-heavy")
+    assert f"{enclosures.MESSAGE_TOO_HEAVY_MB:g} MB" in _row("message-heavy")
 
 
 def test_the_example_has_the_keys_that_scripts_get(folder: Path) -> None:

@@ -1,0 +1,77 @@
+"""What travels inside the mail or is offered with it: its weight, and what documents tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.specimen import Specimen
+
+MB = 1024 * 1024
+MESSAGE_HEAVY_MB = 1.0
+MESSAGE_TOO_HEAVY_MB = 9.5
+"""Postfix takes 10,240,000 bytes (9.8 MB) unless told otherwise, and each relay adds lines."""
+_NAMED = 3
+
+
+@check(
+    "message-heavy",
+    why="Mail servers refuse large mails, and each reader pays for the whole of it.",
+)
+def message_heavy(specimen: Specimen) -> Iterator[Flaw]:
+    """A mail above 1 MB with what travels inside it; above 9.5 MB it is an error."""
+    enclosures = specimen.edition.enclosures
+    texts = len(specimen.edition.html.encode()) + len(specimen.edition.text.encode())
+    size = (texts + sum(_travelling(len(each.content)) for each in enclosures)) / MB
+    if enclosures and size > MESSAGE_HEAVY_MB:
+        heaviest = sorted(enclosures, key=lambda each: len(each.content), reverse=True)[:_NAMED]
+        named = ", ".join(f"“{each.name}” {len(each.content) / MB:.1f} MB" for each in heaviest)
+        yield Flaw(
+            Severity.ERROR if size > MESSAGE_TOO_HEAVY_MB else Severity.WARNING,
+            f"Each mail weighs about {size:.1f} MB: {named}, a third more as they travel.",
+            'Set downloads = "link" or pictures = "hosted" under [mail] in newsletter.toml, or '
+            "save what is heaviest smaller.",
+            _place(specimen, heaviest[0].name),
+        )
+
+
+def _travelling(size: int) -> int:
+    """Bytes that a file of ``size`` has in base64 with line ends (RFC 2045 6.8)."""
+    encoded = -(-size // 3) * 4
+    return encoded + -(-encoded // 76) * 2
+
+
+def _place(specimen: Specimen, name: str) -> Place:
+    """Where the issue names the file that readers know by this name."""
+    for index, story in enumerate(specimen.issue.stories):
+        picture = specimen.material.pictures.get(story.id)
+        document = specimen.material.documents.get(story.id)
+        if picture is not None and picture.name == name:
+            return specimen.at("stories", index, "image", "file")
+        if document is not None and document.name == name:
+            return specimen.at("stories", index, "download", "file")
+    return specimen.theme
+
+
+@check(
+    "document-author",
+    why="A document goes out as it is, with what office programs write into it.",
+)
+def document_author(specimen: Specimen) -> Iterator[Flaw]:
+    """A document that names its author or last editor, other than the organisation."""
+    organisation = specimen.settings.organisation.name.casefold()
+    for index, story in enumerate(specimen.issue.stories):
+        document = specimen.material.documents.get(story.id)
+        authors = [
+            f"“{name}”"
+            for name in (document.authors if document else ())
+            if name.casefold() != organisation
+        ]
+        if document is not None and authors:
+            yield Flaw(
+                Severity.NOTE,
+                f"“{document.name}” says that it was written by {' and '.join(authors)}.",
+                "If that should not be known, take the name out of the document's properties and "
+                "export it anew.",
+                specimen.at("stories", index, "download", "file"),
+            )

@@ -1,0 +1,113 @@
+"""Pictures as files: what they weigh, whether they are sharp, and whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.specimen import Specimen
+from newsletter.material import PreparedPicture
+
+KB = 1024
+HEAVY_KB = 200
+TOO_HEAVY_KB = 1024
+ALL_HEAVY_KB = 1024
+"""All pictures of a mail; none of these is a limit of mail, they are about slow lines."""
+SHARP = 1.5
+"""Fewest pixels for each CSS pixel of width before a telephone's screen shows it soft."""
+
+
+def _shown(specimen: Specimen, key: str = "file") -> Iterator[tuple[PreparedPicture, Place]]:
+    """Each picture of the mail and where it is named; the theme's logo last."""
+    for index, story in enumerate(specimen.issue.stories):
+        if (picture := specimen.material.pictures.get(story.id)) is not None:
+            yield picture, specimen.at("stories", index, "image", key)
+    if specimen.material.logo is not None:
+        yield specimen.material.logo, specimen.theme
+
+
+@check(
+    "picture-heavy",
+    why="Readers on a slow or costly line wait for it, or never see it.",
+)
+def picture_heavy(specimen: Specimen) -> Iterator[Flaw]:
+    """A picture above 200 KB as readers get it; above 1 MB it is an error."""
+    for picture, place in _shown(specimen):
+        size = len(picture.content) / KB
+        if size > HEAVY_KB:
+            yield Flaw(
+                Severity.ERROR if size > TOO_HEAVY_KB else Severity.WARNING,
+                f"The picture weighs {size:.0f} KB at {picture.width} × {picture.height} pixels; "
+                f"{HEAVY_KB} KB are enough.",
+                "Save it without transparency, so that it can become a JPEG."
+                if picture.media_type == "image/png"
+                else "Crop it, or take one with less fine detail, such as leaves or a crowd.",
+                place,
+            )
+
+
+@check(
+    "pictures-heavy",
+    why="On a telephone abroad, all of them together cost time and money.",
+)
+def pictures_heavy(specimen: Specimen) -> Iterator[Flaw]:
+    """Pictures of more than 1 MB together, where they are loaded from the web."""
+    size = sum(len(picture.content) for picture in specimen.material.shown) / KB
+    if size > ALL_HEAVY_KB and specimen.settings.mail.pictures == "hosted":
+        heaviest, place = max(_shown(specimen), key=lambda pair: len(pair[0].content))
+        yield Flaw(
+            Severity.WARNING,
+            f"The {len(specimen.material.shown)} pictures weigh {size / KB:.1f} MB together; this "
+            f"one is the heaviest, with {len(heaviest.content) / KB:.0f} KB.",
+            "Show fewer pictures, or simpler ones.",
+            place,
+        )
+
+
+@check("picture-blurred", why="Telephones and good screens show two pixels where one is asked for.")
+def picture_blurred(specimen: Specimen) -> Iterator[Flaw]:
+    """A picture with fewer than 1.5 pixels for each pixel of the width shown."""
+    for picture, place in _shown(specimen):
+        if picture.width < SHARP * picture.shown:
+            yield Flaw(
+                Severity.WARNING,
+                f"The picture is {picture.width} pixels wide and shown at {picture.shown}: it will "
+                "look soft.",
+                f"Take the original, at least {2 * picture.shown} pixels wide.",
+                place,
+            )
+
+
+@check(
+    "picture-moves", why="The tool sends the first picture of an animation, and it stands still."
+)
+def picture_moves(specimen: Specimen) -> Iterator[Flaw]:
+    """An animated GIF or PNG (WCAG 2.2, 2.2.2: what moves must be possible to stop)."""
+    for picture, place in _shown(specimen):
+        if picture.moves:
+            yield Flaw(
+                Severity.WARNING,
+                "The picture is an animation; readers get its first frame.",
+                "Choose a picture that says all it has to without moving, and link to the film.",
+                place,
+            )
+
+
+@check(
+    "credit-differs",
+    why="Who made the picture has a right to be named, or a reason not to be.",
+)
+def credit_differs(specimen: Specimen) -> Iterator[Flaw]:
+    """A picture whose file names somebody whom the credit does not name."""
+    for picture, place in _shown(specimen, "credit"):
+        if picture.withheld and place.story is not None and place.story.image is not None:
+            names = " and ".join(f"“{each}”" for each in picture.withheld)
+            also = "also " if picture.credit else ""
+            yield Flaw(
+                Severity.NOTE if picture.credit else Severity.WARNING,
+                f"The credit is “{place.story.image.credit}”, the file of the picture {also}says "
+                f"{names}.",
+                "If they should be named, add them to the credit. What the credit does not name "
+                "is left out of the picture that readers get.",
+                place,
+            )
