@@ -24,7 +24,7 @@ WITH_FIELD = SHORT_ISSUE.replace("friend }},", "friend }} in {{ city | your city
 def with_cities(project: Project) -> None:
     """A list with a column of its own, and an issue that uses it."""
     (project.folder / "newsletter.toml").write_text(
-        SETTINGS.replace("[theme]", '[audience]\nfields = ["city"]\n[theme]')
+        SETTINGS.replace("[archive]", '[audience]\nfields = ["city"]\n[archive]')
     )
     (project.folder / "subscribers.csv").write_text(
         "email,name,language,city\nanna@readers.example,Anna,en,Graz\n"
