@@ -6,6 +6,7 @@ both ask here.
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import quote
 
 from newsletter.material import Document, PreparedPicture
@@ -36,3 +37,17 @@ def document_path(document: Document) -> str:
 def feed_path(language: str) -> str:
     """The Atom feed of one language: ``feed.en.atom``."""
     return f"feed.{language}.atom"
+
+
+def pdf_path(issue_id: str, language: str) -> str:
+    """The page as a PDF: ``2017-03.en.pdf``."""
+    return f"{issue_id}.{language}.pdf"
+
+
+def asset_path(name: str, content: bytes) -> str:
+    """A style sheet or script: ``web-3f9a01c7.css``.
+
+    The digest lets pages made before a change keep what they were made with.
+    """
+    stem, _, kind = name.rpartition(".")
+    return f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}.{kind}"

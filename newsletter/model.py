@@ -260,6 +260,13 @@ class Issue(Part):
             if story.id in seen:
                 raise ValueError(f"two stories have the id “{story.id}”; give one another id")
             seen.add(story.id)
+        for story in self.stories:
+            # Both are anchors of the page on the web.
+            if story.background is not None and f"{story.id}-background" in seen:
+                raise ValueError(
+                    f"the id “{story.id}-background” stands for the background of the story "
+                    f"“{story.id}”; give the story that has it another id"
+                )
         if self.lead is not None and self.lead not in {*seen, *self.fallback}:
             raise ValueError(f"the lead story “{self.lead}” is none of the stories")
         sections = {section.id for section in self.sections}

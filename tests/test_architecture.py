@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "message": {"render.edition", "render.slots"},
     "transports": {"message.model"},
     "delivery": {"message", "audience", "transports.protocol", "render.edition"},
+    "archive": {"render"},
     "preview": {"render", "checks", "audience", "message", "issues"},
     "testing": {"message", "transports.protocol", "render.edition", "render.slots"},
 }
@@ -41,8 +42,8 @@ ONE_PLACE: dict[str, set[str]] = {
     "PIL": {"issues/darkroom.py"},
     "markdown_it": {"render/markdown.py", "render/plaintext.py"},
     "yaml": {"issues/document.py", "issues/hints.py"},
-    "typer": {"cli/app.py", "cli/account.py", "cli/audience.py", "cli/keys.py", "cli/looking.py",
-              "cli/project.py", "cli/proof.py", "cli/sending.py"},
+    "typer": {"cli/app.py", "cli/account.py", "cli/archive.py", "cli/audience.py", "cli/keys.py",
+              "cli/looking.py", "cli/project.py", "cli/proof.py", "cli/sending.py"},
     "rich": {"cli/output.py", "cli/progress.py"},
     "starlette": {"preview/app.py"},
     "uvicorn": {"preview/server.py"},
@@ -50,7 +51,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "random": set(),
     "secrets": {"message/keys.py", "cli/proof.py", "cli/sending.py", "transports/mailbox.py"},
     "fcntl": {"delivery/lock.py", "delivery/ledger/database.py"},
-    "subprocess": {"credentials.py"},
+    "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from newsletter import __version__
-from newsletter.cli import account, audience, keys, looking, project, proof, sending
+from newsletter.cli import account, archive, audience, keys, looking, project, proof, sending
 from newsletter.cli.output import say_error
 from newsletter.errors import NewsletterError, Where
 
@@ -48,6 +48,7 @@ for _panel, _commands in (
 ):
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(archive.archive, name="archive", rich_help_panel=_WRITE)
 app.add_typer(audience.subscribers, name="subscribers", rich_help_panel=_KEEP)
 app.add_typer(audience.suppress, name="suppress", rich_help_panel=_KEEP)
 app.add_typer(keys.keys, name="keys", rich_help_panel=_KEEP)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from newsletter.message.dkim import Signer
     from newsletter.message.keys import KeyRing
     from newsletter.render.edition import Edition
+    from newsletter.render.web_places import WebIssue
     from newsletter.theme import Theme
     from newsletter.transports.protocol import Transport
 
@@ -145,6 +146,23 @@ class Project:
             compiled[language] = Compiled(one, material, edition)
         return compiled
 
+    def issue_on_web(self, name: str) -> dict[str, WebIssue]:
+        """The issue in all its languages, as its pages show it; its first language first.
+
+        Raises:
+            IssueError, TemplateError: something in it is wrong, be it in its mail.
+        """
+        from newsletter.render.web_places import WebIssue
+
+        return {
+            language: WebIssue(one.loaded.issue, one.material)
+            for language, one in self.compile(name).items()
+        }
+
+    def issue_names(self) -> list[str]:
+        """The ids of all issues."""
+        return sorted(p.stem for p in self.issues_folder.glob("*.yaml") if "." not in p.stem)
+
     def default_language(self, compiled: dict[str, Compiled]) -> str:
         """The edition for readers whose language has none."""
         wanted = self.settings.language
@@ -158,7 +176,7 @@ class Project:
         """
         path = self.issues_folder / f"{issue}.yaml"
         if path.parent != self.issues_folder or not path.is_file():
-            there = sorted(p.stem for p in self.issues_folder.glob("*.yaml") if "." not in p.stem)
+            there = self.issue_names()
             raise InputError(
                 f"There is no issue “{issue}” here.",
                 where=Where(self.issues_folder),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
 
 from newsletter.render.plaintext import TextLayout, TextRenderer
 
@@ -53,6 +54,18 @@ def to_html(tokens: Parsed, *, heading: int = FIRST_HEADING) -> str:
     """
     parser = _parser("")
     rendered: str = parser.renderer.render(_shifted(tokens, heading), parser.options, {})
+    return rendered.strip()
+
+
+def to_page(tokens: Parsed, *, heading: int) -> str:
+    """HTML for a web page whose policy forbids inline styles; else as :func:`to_html`.
+
+    A column's alignment is a class: ``left``, ``center`` or ``right``.
+    """
+    parser = _parser("")
+    styled = [_with_class(token) for token in _shifted(tokens, heading)]
+    options = OptionsDict({**parser.options, "xhtmlOut": False})  # type: ignore[typeddict-item] # the same keys
+    rendered: str = parser.renderer.render(styled, options, {})
     return rendered.strip()
 
 
@@ -110,6 +123,15 @@ def _shifted(tokens: Parsed, first: int) -> list[Token]:
         else token
         for token in tokens
     ]
+
+
+def _with_class(token: Token) -> Token:
+    """A cell that says by a class how it is aligned, not by a style."""
+    if "style" not in token.attrs:
+        return token
+    alignment = str(token.attrs["style"]).removeprefix("text-align:")
+    rest = {name: value for name, value in token.attrs.items() if name != "style"}
+    return token.copy(attrs={**rest, "class": alignment})
 
 
 def _name_header_cells(state: StateCore) -> None:

@@ -1,0 +1,116 @@
+"""Atom feeds (RFC 4287): one a language, with every issue's stories in full. No I/O, no clock.
+
+Dates are those of the issues, so that the same issues give the same bytes, and
+a corrected typo does not make every reader's program show an issue anew.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import re
+from collections.abc import Iterator, Sequence
+from xml.etree import ElementTree as ET
+
+from newsletter.archive_layout import INDEX, feed_path, page_path
+from newsletter.model import Issue, Story, direction
+from newsletter.render import markdown
+from newsletter.render.urls import ascii_url
+from newsletter.render.web import Site
+from newsletter.render.web_vocabulary import with_fallbacks
+
+_ATOM = "http://www.w3.org/2005/Atom"
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML document may hold (XML 1.0, 2.2)."""
+MOST_ENTRIES = 20
+"""Older issues are in the index."""
+
+
+def render_feed(site: Site, issues: Sequence[Issue], *, language: str) -> bytes:
+    """The feed of one language.
+
+    Args:
+        site: what all of the archive shares.
+        issues: in that language, the newest first; at least one.
+        language: the feed's.
+    """
+    settings, base = site.settings, ascii_url(site.archive.url)
+    feed = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": language})
+    _add(feed, "id", base + feed_path(language))
+    _add(feed, "title", settings.list.name)
+    _add(feed, "updated", _moment(issues[0].date))
+    _link(feed, "self", base + feed_path(language), type="application/atom+xml")
+    _link(feed, "alternate", base + INDEX, type="text/html")
+    author = _add(feed, "author")
+    _add(author, "name", settings.organisation.name)
+    if settings.organisation.website:
+        _add(author, "uri", ascii_url(settings.organisation.website))
+    for issue in issues[:MOST_ENTRIES]:
+        _entry(feed, issue, base=base, authority=settings.list.id)
+    ET.indent(feed)
+    document: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _entry(feed: ET.Element, issue: Issue, *, base: str, authority: str) -> None:
+    page = base + page_path(issue.id, issue.language)
+    entry = _add(feed, "entry")
+    _add(entry, "id", tag_uri(issue, authority))
+    _add(entry, "title", issue.title)
+    _add(entry, "published", _moment(issue.date))
+    _add(entry, "updated", _moment(issue.date))
+    _link(entry, "alternate", page, type="text/html", hreflang=issue.language)
+    _add(entry, "summary", with_fallbacks(issue.preheader))
+    content = _add(entry, "content", "".join(_content(issue, page)))
+    content.set("type", "html")
+
+
+def tag_uri(issue: Issue, authority: str) -> str:
+    """An id that no move of the archive changes (RFC 4151).
+
+    Args:
+        issue: the issue; of its date only the year counts, since a day may be corrected.
+        authority: the List-ID, a domain name that is never changed.
+    """
+    return f"tag:{authority},{issue.date.year}:{issue.id}.{issue.language}"
+
+
+def _content(issue: Issue, page: str) -> Iterator[str]:
+    yield f'<div lang="{issue.language}" dir="{issue.direction}">'
+    if issue.introduction:
+        yield _text(with_fallbacks(issue.introduction, escaped=True), issue.language)
+    for story in issue.reading_order:
+        language = issue.language_of(story)
+        yield f'<div lang="{language}" dir="{direction(language)}">'
+        yield from _story(story, page, language)
+        yield "</div>"
+    yield "</div>"
+
+
+def _story(story: Story, page: str, language: str) -> Iterator[str]:
+    yield f'<h2><a href="{page}#{story.id}">{html.escape(story.headline)}</a></h2>'
+    yield _text(story.blurb, language)
+    if story.highlight:
+        yield f"<p><strong>{html.escape(story.highlight)}</strong></p>"
+    if story.quote:
+        yield f"<blockquote>{_text(story.quote.text, language)}</blockquote>"
+        yield f"<p>— {html.escape(story.quote.by)}</p>"
+
+
+def _text(text: str, language: str) -> str:
+    return markdown.to_page(markdown.parse(text, language=language), heading=3)
+
+
+def _moment(date: dt.date) -> str:
+    """A day as RFC 3339 has it: its first moment in UTC."""
+    return f"{date.isoformat()}T00:00:00Z"
+
+
+def _add(parent: ET.Element, name: str, text: str | None = None) -> ET.Element:
+    child = ET.SubElement(parent, name)
+    child.text = None if text is None else _NOT_XML.sub("", text)
+    return child
+
+
+def _link(parent: ET.Element, rel: str, href: str, **more: str) -> None:
+    _add(parent, "link").attrib.update({"rel": rel, "href": href, **more})

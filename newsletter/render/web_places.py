@@ -1,0 +1,76 @@
+"""Where things are in the archive, as its pages link to them: relative to one another. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from newsletter.archive_layout import document_path, pdf_path, picture_path
+from newsletter.config import Archive
+from newsletter.material import Material, PreparedPicture
+from newsletter.model import Issue, Story
+from newsletter.render.urls import ascii_url
+
+
+@dataclass(frozen=True, slots=True)
+class WebIssue:
+    """An issue in one language, with all that its page shows."""
+
+    issue: Issue
+    material: Material
+
+    @property
+    def pdf(self) -> str:
+        """Where the page's PDF is, if one was made."""
+        return pdf_path(self.issue.id, self.issue.language)
+
+
+@dataclass(frozen=True, slots=True)
+class WebPicture:
+    """A picture as a page shows it; ``width`` and ``height`` are those of the file, in pixels."""
+
+    src: str
+    alt: str
+    credit: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebPlaces:
+    """The places that a page links to."""
+
+    web: WebIssue
+    archive: Archive
+
+    def picture(self, story: Story) -> WebPicture | None:
+        """The picture of a story."""
+        if story.image is None:
+            return None
+        prepared = self.web.material.pictures[story.id]
+        return _shown(prepared, alt=story.image.alt, credit=story.image.credit)
+
+    def logo(self, *, alt: str) -> WebPicture | None:
+        """The theme's own picture."""
+        logo = self.web.material.logo
+        return None if logo is None else _shown(logo, alt=alt, credit="")
+
+    def download(self, story: Story) -> str | None:
+        """Where a story's document is, in the archive or elsewhere."""
+        if story.download is None:
+            return None
+        if story.download.url is not None:
+            return story.download.url
+        return document_path(self.web.material.documents[story.id])
+
+    def first_picture(self) -> WebPicture | None:
+        """The first picture that a reader meets: what stands for the issue elsewhere."""
+        pictures = (self.picture(story) for story in self.web.issue.reading_order)
+        return next((picture for picture in pictures if picture is not None), None)
+
+    def absolute(self, path: str) -> str:
+        """The whole address of a place in the archive."""
+        return ascii_url(self.archive.url) + path
+
+
+def _shown(prepared: PreparedPicture, *, alt: str, credit: str) -> WebPicture:
+    return WebPicture(picture_path(prepared), alt, credit, prepared.width, prepared.height)

@@ -1,0 +1,231 @@
+"""What the templates of web pages can use: values, functions and filters. No I/O.
+
+There are no slots here, so nothing that belongs to one reader can get onto a
+page: a merge field shows its fallback. docs/theme.md describes each name.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from markupsafe import Markup
+
+from newsletter.archive_layout import INDEX, background_anchor, feed_path, page_path
+from newsletter.config import Archive, Settings
+from newsletter.errors import TemplateError
+from newsletter.model import Issue, MergeField, Story, direction, split_merge_fields
+from newsletter.render import markdown
+from newsletter.render.context import Filter
+from newsletter.render.dates import long_date
+from newsletter.render.languages import language_name
+from newsletter.render.slots import Context
+from newsletter.render.urls import ascii_url
+from newsletter.render.web_places import WebIssue, WebPicture, WebPlaces
+from newsletter.render.words import Words, words_of
+from newsletter.theme import Theme
+
+_MARKDOWN_MARK = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a style sheet or script can use: the theme's values."""
+
+    theme: Theme
+
+    def names(self, context: Context) -> Mapping[str, object]:
+        """The values of theme.toml."""
+        del context
+        return {"theme": self.theme.look}
+
+    def filters(self, context: Context) -> Mapping[str, Filter]:
+        """None."""
+        del context
+        return {}
+
+
+@dataclass(frozen=True)
+class WebVocabulary:
+    """What every page can use.
+
+    Attributes:
+        language: the page's own.
+        assets: where the style sheet and the script are, by their names in the theme.
+        feeds: the languages that have a feed.
+    """
+
+    theme: Theme
+    settings: Settings
+    archive: Archive
+    language: str
+    assets: Mapping[str, str]
+    feeds: Sequence[str]
+
+    @cached_property
+    def words(self) -> Words:
+        """The phrases of the page's language."""
+        return words_of(self.theme, self.language)
+
+    def names(self, context: Context) -> Mapping[str, object]:
+        """Values and functions."""
+        del context
+        return {
+            "organisation": self.settings.organisation,
+            "list_name": self.settings.list.name,
+            "home_lang": self.settings.language,
+            "theme": self.theme.look,
+            "w": self.words,
+            "lang": self.language,
+            "dir": direction(self.language),
+            "assets": self.assets,
+            "index": INDEX,
+            "feeds": [(tag, feed_path(tag)) for tag in self.feeds],
+            "absolute": lambda path: ascii_url(self.archive.url) + path,
+            "page_of": lambda issue: page_path(issue.id, issue.language),
+            "with_fallbacks": with_fallbacks,
+            "locale": open_graph_locale,
+        }
+
+    def filters(self, context: Context) -> Mapping[str, Filter]:
+        """Filters, besides Jinja's own."""
+        del context
+        return {
+            "url": lambda address: ascii_url(str(address)),
+            "date": self._date,
+            "direction": direction,
+            "language_name": lambda tag, language="": language_name(tag, language or self.language),
+        }
+
+    def _date(self, date: dt.date, pattern: str = "long", language: str = "") -> str:
+        return long_date(date, language or self.language, pattern)
+
+
+@dataclass(frozen=True)
+class PageVocabulary(WebVocabulary):
+    """What the page of an issue can use, besides."""
+
+    web: WebIssue
+    languages: Sequence[str]
+    """All languages of the issue, this one among them."""
+    has_pdf: bool
+
+    def names(self, context: Context) -> Mapping[str, object]:
+        """Values and functions."""
+        issue, places = self.web.issue, WebPlaces(self.web, self.archive)
+        look = self.theme.look
+        return {
+            **super().names(context),
+            "issue": issue,
+            "languages": [(tag, page_path(issue.id, tag)) for tag in self.languages],
+            "canonical": issue.web_url or places.absolute(page_path(issue.id, issue.language)),
+            "pdf": self.web.pdf if self.has_pdf else None,
+            "logo": places.logo(alt=look.logo.alt) if look.logo else None,
+            "picture": places.picture,
+            "first_picture": places.first_picture(),
+            "download_url": places.download,
+            "background_anchor": lambda story: background_anchor(story.id),
+            "words_for": self._words_for,
+            "running_head": running_head(f"{self.settings.list.name} · {issue.title}"),
+        }
+
+    def filters(self, context: Context) -> Mapping[str, Filter]:
+        """Filters, besides Jinja's own."""
+        return {**super().filters(context), "markdown": self._markdown}
+
+    def _markdown(self, text: str, heading: int = 4, language: str = "") -> str:
+        """A text as HTML; ``language`` is its own, if it differs from the page's."""
+        tokens = markdown.parse(with_fallbacks(text, escaped=True),
+                                language=language or self.language)  # fmt: skip
+        return Markup(markdown.to_page(tokens, heading=heading))  # noqa: S704 - raw HTML was escaped by the parser
+
+    def _words_for(self, story: Story) -> Words:
+        """The phrases of a story's own language, where the theme speaks it."""
+        try:
+            return words_of(self.theme, self.web.issue.language_of(story))
+        except TemplateError:
+            return self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An issue as the index lists it.
+
+    Attributes:
+        issue: in the index's language, or in its own first one.
+        languages: all of its languages and their pages.
+        pdfs: those that have a PDF, and where.
+        picture: what stands for it.
+    """
+
+    issue: Issue
+    languages: Sequence[tuple[str, str]]
+    pdfs: Sequence[tuple[str, str]]
+    picture: WebPicture | None
+
+
+@dataclass(frozen=True)
+class IndexVocabulary(WebVocabulary):
+    """What the index can use, besides."""
+
+    entries: Sequence[Entry]
+
+    def names(self, context: Context) -> Mapping[str, object]:
+        """Values and functions."""
+        return {**super().names(context), "entries": self.entries}
+
+
+def with_fallbacks(text: str, *, escaped: bool = False) -> str:
+    """``text`` as somebody reads it of whom nothing is known.
+
+    Args:
+        text: what the editor wrote.
+        escaped: whether the text is Markdown, in which a fallback must mean nothing.
+    """
+    return "".join(
+        (_MARKDOWN_MARK.sub(r"\\\1", piece.fallback) if escaped else piece.fallback)
+        if isinstance(piece, MergeField)
+        else piece
+        for piece in split_merge_fields(text)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunningHead:
+    """The style that puts a line at the head of printed pages, and its hash for the policy."""
+
+    style: Markup
+    digest: str
+
+
+def running_head(line: str) -> RunningHead:
+    """A page's own style sheet of one rule, allowed by its hash (CSP 3, 8.3)."""
+    quoted = "".join(_css(char) for char in line)
+    style = f'@page{{@top-center{{content:"{quoted}"}}}}@page :first{{@top-center{{content:""}}}}'
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return RunningHead(Markup(style), f"sha256-{digest}")  # noqa: S704 - each odd character is a CSS escape
+
+
+def _css(char: str) -> str:
+    """A character within a CSS string, so that it ends neither the string nor the element."""
+    return f"\\{ord(char):x} " if char in '"\\<>&\n\r\f' or ord(char) < ord(" ") else char
+
+
+def open_graph_locale(tag: str) -> str:
+    """``fr_FR`` for ``fr``: Open Graph wants a country, so the likeliest is named (CLDR)."""
+    from babel import Locale, UnknownLocaleError
+    from babel.core import get_global
+
+    if tag == "en":
+        return "en_GB"
+    try:
+        likely = get_global("likely_subtags").get(tag.replace("-", "_"))
+        locale = Locale.parse(tag if likely is None else likely, sep="-" if likely is None else "_")
+    except (UnknownLocaleError, ValueError):
+        return tag.replace("-", "_")
+    return f"{locale.language}_{locale.territory}" if locale.territory else locale.language
