@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -140,6 +141,23 @@ class ListIdentity(_Table):
         return self
 
 
+class Translation(_Table):
+    """The organisation's words in another language."""
+
+    name: Line | None = Field(default=None, description="Its name, where it has another.")
+    about: str | None = Field(default=None, description="One sentence: who you are.")
+    postal_address: Line | None = Field(
+        default=None, description="Its postal address, where it is written otherwise."
+    )
+    website: WebAddress | None = Field(default=None, description="The home page in the language.")
+    follow: list[Link] = Field(default=[], description="“Follow us”, the same links in order.")
+    direct_access: list[Link] = Field(
+        default=[], description="“Direct access”, the same links in order."
+    )
+    news_feed: WebAddress | None = Field(default=None, description="The feed in the language.")
+    subscribe: WebAddress | None = Field(default=None, description="The sign-up page in it.")
+
+
 class Organisation(_Table):
     """The footer: the same in every issue."""
 
@@ -153,6 +171,37 @@ class Organisation(_Table):
     direct_access: list[Link] = Field(default=[], description="“Direct access”: useful pages.")
     news_feed: WebAddress | None = Field(default=None, description="The news feed.")
     subscribe: WebAddress | None = Field(default=None, description="The sign-up page.")
+    translations: dict[Language, Translation] = Field(
+        default={}, description="All of this in other languages, for issues that are in them."
+    )
+
+    @model_validator(mode="after")
+    def _translated_as_a_whole(self) -> Organisation:
+        lacking = [
+            f"[organisation.translations.{language}] lacks {', '.join(lacks)}"
+            for language, words in self.translations.items()
+            if (lacks := list(self._lacking(words)))
+        ]
+        if lacking:
+            raise ValueError(
+                f"{'; '.join(lacking)}; translate what [organisation] says, so that no mail is "
+                "in two languages"
+            )
+        return self
+
+    def _lacking(self, words: Translation) -> Iterator[str]:
+        if self.about and not words.about:
+            yield "about"
+        for key in ("follow", "direct_access"):
+            needed, there = len(getattr(self, key)), len(getattr(words, key))
+            if there != needed:
+                yield f"{key} ({there} of {needed} links)"
+
+    def translated(self, language: str) -> Organisation:
+        """The organisation in the words of one of its translations."""
+        words = self.translations[language]
+        own = {key: value for key in Translation.model_fields if (value := getattr(words, key))}
+        return self.model_copy(update={**own, "translations": {}})
 
 
 class Audience(_Table):
@@ -343,6 +392,27 @@ class Settings(_Table):
                 '(transport = "smtp")'
             )
         return self
+
+    @model_validator(mode="after")
+    def _said_once_a_language(self) -> Settings:
+        if self.language in self.organisation.translations:
+            raise ValueError(
+                f"[organisation] is in “{self.language}” as language at the top says; take "
+                f"[organisation.translations.{self.language}] out, or correct the language"
+            )
+        return self
+
+    def organisation_in(self, language: str) -> tuple[Organisation, str]:
+        """The organisation as an edition names it, and the language of its words.
+
+        These are those of the edition's language, pt for pt-BR; else its own.
+        """
+        for name in (language, language.partition("-")[0]):
+            if name == self.language:
+                break
+            if name in self.organisation.translations:
+                return self.organisation.translated(name), name
+        return self.organisation, self.language
 
     @property
     def archive_url(self) -> str | None:

@@ -197,7 +197,9 @@ def default_of(field: FieldInfo) -> str:
         return "none"
     if isinstance(field.default, int | float):
         return f"`{field.default:g}`"
-    return "`[]`" if field.default == [] else f'`"{field.default}"`'
+    if isinstance(field.default, list | dict):
+        return f"`{field.default}`"
+    return f'`"{field.default}"`'
 
 
 @pytest.mark.parametrize(("heading", "model"), tables_of_settings().items())

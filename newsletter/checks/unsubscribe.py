@@ -50,7 +50,8 @@ def unsubscribe_text(specimen: Specimen) -> Iterator[Flaw]:
 )
 def postal_address(specimen: Specimen) -> Iterator[Flaw]:
     """The organisation's postal address stands in the HTML and in the text part."""
-    address = words(specimen.settings.organisation.postal_address)
+    organisation, _ = specimen.settings.organisation_in(specimen.issue.language)
+    address = words(organisation.postal_address)
     parts = {"HTML": specimen.visible, "text part": specimen.edition.text}
     for part, text in parts.items():
         if address not in words(text):

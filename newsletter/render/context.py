@@ -15,9 +15,10 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter.config import Settings
+from newsletter.errors import TemplateError
 from newsletter.look import Colours
 from newsletter.material import Material
-from newsletter.model import Issue, MergeField, Story, split_merge_fields
+from newsletter.model import Issue, MergeField, Story, direction, split_merge_fields
 from newsletter.render import markdown
 from newsletter.render.dates import long_date
 from newsletter.render.languages import language_name
@@ -100,17 +101,19 @@ class Vocabulary:
     def names(self, context: Context) -> dict[str, object]:
         """The values and functions of the MJML (``html``) or the ``text`` template."""
         rtl = self.issue.direction == "rtl"
+        organisation, home_lang = self.settings.organisation_in(self.issue.language)
         url_context: Context = "url" if context == "html" else "text"
         return {
             "issue": self.issue,
-            "organisation": self.settings.organisation,
+            "organisation": organisation,
             "list_name": self.settings.list.name,
             "sender": self.settings.sender,
             "theme": self.theme_values,
             "w": self.words,
+            "words_for": self._words_for,
             "lang": self.issue.language,
             "dir": self.issue.direction,
-            "home_lang": self.settings.language,
+            "home_lang": home_lang,
             "start": "right" if rtl else "left",
             "end": "left" if rtl else "right",
             "archive_url": self.settings.archive_url,
@@ -160,21 +163,34 @@ class Vocabulary:
             for p in pieces
         )
 
-    def parse(self, text: str) -> markdown.Parsed:
-        """The tokens of a Markdown text; parsed once for HTML and text."""
-        if text not in self._parsed:
+    def parse(self, text: str, language: str | None = None) -> markdown.Parsed:
+        """The tokens of a Markdown text; parsed once for HTML and text.
+
+        Args:
+            text: what the editor wrote.
+            language: what it is in, if not in the issue's language.
+        """
+        language = language or self.issue.language
+        if (text, language) not in self._parsed:
             drafted = "".join(
                 self.registry.draft(p.field, fallback=p.fallback)
                 if isinstance(p, MergeField)
                 else p
                 for p in split_merge_fields(text)
             )
-            self._parsed[text] = markdown.parse(drafted, language=self.issue.language)
-        return self._parsed[text]
+            self._parsed[text, language] = markdown.parse(drafted, language=language)
+        return self._parsed[text, language]
 
     @cached_property
-    def _parsed(self) -> dict[str, markdown.Parsed]:
+    def _parsed(self) -> dict[tuple[str, str], markdown.Parsed]:
         return {}
+
+    def _words_for(self, story: Story) -> Words:
+        """The phrases of a story's own language, where the theme speaks it."""
+        try:
+            return words_of(self.theme, self.issue.language_of(story))
+        except TemplateError:
+            return self.words
 
     def _slot(self, field: str, fallback: str, context: Context) -> Sentinel:
         known = (*BUILT_IN_FIELDS, *self.settings.audience.fields)
@@ -182,14 +198,24 @@ class Vocabulary:
             raise SlotMisuse(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
         return Sentinel(self.registry, field, context=context, fallback=fallback)
 
-    def _markdown(self, text: str, heading: int = markdown.FIRST_HEADING) -> str:
-        rendered = markdown.to_html(self.parse(text), heading=heading)
+    def _markdown(
+        self, text: str, heading: int = markdown.FIRST_HEADING, language: str | None = None
+    ) -> str:
+        rendered = markdown.to_html(self.parse(text, language), heading=heading)
         return Markup(self.registry.settle(rendered, context="html"))  # noqa: S704 - raw HTML was escaped by the parser
 
-    def _md_text(self, text: str, width: int = WIDTH, opening: str = "", closing: str = "") -> str:
-        rtl = self.issue.direction == "rtl"
+    def _md_text(
+        self,
+        text: str,
+        width: int = WIDTH,
+        opening: str = "",
+        closing: str = "",
+        language: str | None = None,
+    ) -> str:
+        rtl = direction(language or self.issue.language) == "rtl"
         layout = TextLayout(width, self._width, rtl=rtl, opening=opening, closing=closing)
-        return self.registry.settle(markdown.to_text(self.parse(text), layout), context="text")
+        tokens = self.parse(text, language)
+        return self.registry.settle(markdown.to_text(tokens, layout), context="text")
 
     def _wrap(self, text: str, width: int = WIDTH, first: str = "", rest: str = "") -> str:
         return "\n".join(
@@ -210,11 +236,11 @@ class Vocabulary:
         widest = max(self._width(line) for line in text.split("\n"))
         return f"{text}\n{character * min(widest, WIDTH)}"
 
-    def _date(self, date: dt.date, pattern: str = "long") -> str:
-        return long_date(date, self.issue.language, pattern)
+    def _date(self, date: dt.date, pattern: str = "long", language: str | None = None) -> str:
+        return long_date(date, language or self.issue.language, pattern)
 
-    def _language_name(self, tag: str) -> str:
-        return language_name(tag, self.issue.language)
+    def _language_name(self, tag: str, language: str | None = None) -> str:
+        return language_name(tag, language or self.issue.language)
 
     def _story_index(self, story: Story) -> int:
         return self.issue.stories.index(story)

@@ -140,14 +140,16 @@ def _fill(
 
 def _sources(issue: Issue, theme: Theme, settings: Settings, material: Material) -> list[str]:
     """All that rendering depends on, and so all that a token must not occur in."""
-    used = settings.model_dump_json(
+    organisation, _ = settings.organisation_in(issue.language)
+    used = settings.model_copy(update={"organisation": organisation}).model_dump_json(
         include={
             "list": {"name", "id"},
             "sender": True,
             "organisation": True,
             "archive": {"url"},
             "mail": True,
-        }
+        },
+        exclude={"organisation": {"translations"}},
     )
     return [
         issue.id,

@@ -146,7 +146,7 @@ def template_sources() -> str:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_language_has_exactly_the_phrases_that_the_templates_use(language: str) -> None:
-    used = set(re.findall(r"\bw\.([a-z_]+)", template_sources()))
+    used = set(re.findall(r"\b(?:w|own|words_for\(story\))\.([a-z_]+)", template_sources()))
     assert used == set(THEME.words[language])
 
 
@@ -247,7 +247,7 @@ def test_an_issue_and_an_organisation_without_extras_leave_nothing_empty() -> No
     settings = SETTINGS.model_copy(update={"organisation": bare})
     edition = compile_edition(issue, Source(Path("x.yaml")), THEME, settings, material_of(issue))
     headings = [h.text_content() for h in page_of(edition).cssselect("h1,h2,h3")]
-    assert ["Defenders' Newsletter T", "Only this"] == headings
+    assert ["Defenders’ Newsletter T", "Only this"] == headings
     assert not re.search(r"None|\{|\}", edition.text)
     assert "Contact us" not in edition.text
 
