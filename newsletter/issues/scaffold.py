@@ -15,7 +15,7 @@ from string import Template
 from newsletter.clock import Clock, SystemClock
 from newsletter.config import FILE_NAME
 from newsletter.errors import InputError, Problem, Where
-from newsletter.issues.loader import IMAGES_FOLDER, issue_name, parse_issue
+from newsletter.issues.loader import FILES_FOLDER, IMAGES_FOLDER, issue_name, parse_issue
 from newsletter.issues.schema import SCHEMA_FILE, schema_text
 
 THEME_FOLDER = "templates"
@@ -70,6 +70,7 @@ def init_project(folder: Path, *, scaffold: Path, clock: Clock | None = None) ->
         ).encode(),
         issue.with_name(SCHEMA_FILE): schema_text().encode(),
         issue.parent / IMAGES_FOLDER / ".gitkeep": b"",
+        issue.parent / FILES_FOLDER / ".gitkeep": b"",
         folder / EXAMPLE_LIST: example,
         # An empty list to paste one's own readers into, with the columns named.
         folder / OWN_LIST: example.splitlines(keepends=True)[0],
