@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterator
 
 from newsletter.checks.finding import Flaw, Severity, check
-from newsletter.checks.page import words
 from newsletter.checks.specimen import Specimen
-from newsletter.model import Story
+from newsletter.checks.weight import CLIP_KB, KB, Gmail, cut_in_words, weigh
 
-KB = 1024
-CLIP_KB = 102
-"""Where Gmail cuts a mail off."""
 WARN_KB = 85
 ERROR_KB = 100
 STYLE_WARN_KB = 8
 STYLE_ERROR_KB = 16
-_HEADING = re.compile(r"<h[1-6]\b[^>]*>(.*?)</h[1-6]>", re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
 
 
 def size_kb(text: str) -> float:
@@ -37,30 +29,16 @@ def html_size(specimen: Specimen) -> Iterator[Flaw]:
     size = size_kb(specimen.largest_html)
     if size < WARN_KB:
         return
-    lost = stories_behind_the_cut(specimen)
-    cut = ""
-    if lost:
-        cut = f" Readers at Gmail would not see: {', '.join(f'“{s.headline}”' for s in lost)}."
-    at = (specimen.issue.stories.index(lost[0]),) if lost else ()
+    weight = weigh(specimen)
+    missed = next((each for each in weight.stories if each.gmail is not Gmail.SHOWN), None)
+    at = (specimen.issue.stories.index(missed.story),) if missed else ()
+    kept = f"The HTML is {size:.1f} KB of the {CLIP_KB} KB that Gmail shows."
     yield Flaw(
         Severity.ERROR if size >= ERROR_KB else Severity.WARNING,
-        f"The HTML is {size:.1f} KB of the {CLIP_KB} KB that Gmail shows.{cut}",
-        "Shorten stories, or move long text to a page on the web and link it as background.",
+        f"{kept} {cut_in_words(weight)}".rstrip(),
+        "Shorten stories, or move long text to a page on the web and link it as background. "
+        "“newsletter check ISSUE --sizes” shows what each story weighs.",
         specimen.at("stories", *at),
-    )
-
-
-def stories_behind_the_cut(specimen: Specimen) -> tuple[Story, ...]:
-    """The stories whose heading starts where Gmail no longer shows the mail."""
-    page = specimen.largest_html
-    starts: dict[str, int] = {}
-    for found in _HEADING.finditer(page):
-        text = words(html.unescape(_TAG.sub("", found[1])))
-        starts.setdefault(text, len(page[: found.start()].encode()))
-    return tuple(
-        story
-        for story in specimen.issue.reading_order
-        if starts.get(words(story.headline), 0) >= CLIP_KB * KB
     )
 
 

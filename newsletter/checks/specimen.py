@@ -68,11 +68,19 @@ class Specimen:
     @cached_property
     def largest_html(self) -> str:
         """The HTML with values in its slots as long as the longest readers' may be."""
+        return self._filled(self.edition.html)
+
+    @cached_property
+    def largest_text(self) -> str:
+        """The text part with such values."""
+        return self._filled(self.edition.text)
+
+    def _filled(self, part: str) -> str:
         link = self.settings.list.unsubscribe_url.replace("{token}", _LONG_TOKEN)
         values = {slot.field: _LONG_VALUE for slot in self.edition.slots} | {UNSUBSCRIBE: link}
         slots = {slot.token: slot for slot in self.edition.slots}
-        stray = {token: Slot(token, "", "text") for token in TOKEN.findall(self.edition.html)}
-        return bind(self.edition.html, stray | slots, values | {"": ""})
+        stray = {token: Slot(token, "", "text") for token in TOKEN.findall(part)}
+        return bind(part, stray | slots, values | {"": ""})
 
     @cached_property
     def _values(self) -> tuple[tuple[str, Path_], ...]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from newsletter.checks.finding import Finding
 from newsletter.checks.run import as_data, count_by_severity
-from newsletter.checks.size import CLIP_KB, ERROR_KB, WARN_KB, size_kb
+from newsletter.checks.size import ERROR_KB, WARN_KB, size_kb
+from newsletter.checks.weight import CLIP_KB
 from newsletter.errors import NewsletterError
 from newsletter.model import direction
 from newsletter.preview.build import Preview

@@ -96,8 +96,11 @@ def unlike(table: str, other: str) -> list[tuple[str, str, str]]:
 
 @pytest.mark.needs_chromium
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 375, 640])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [(width, scheme) for width in (320, 375, 640) for scheme in ("light", "dark")]
+    + [(640, "on paper")],
+)
 def test_the_mail_looks_the_same_pixel_by_pixel_and_computes_the_same_styles(
     browser: Browser, language: str, scheme: str, width: int
 ) -> None:
@@ -108,8 +111,9 @@ def test_the_mail_looks_the_same_pixel_by_pixel_and_computes_the_same_styles(
         picture = pictures[route.request.url.rpartition("/")[2]]
         route.fulfill(body=picture.content, content_type=picture.media_type)
 
-    page = browser.new_page(
-        viewport={"width": width, "height": 800},
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.emulate_media(
+        media="print" if scheme == "on paper" else "screen",
         color_scheme="dark" if scheme == "dark" else "light",
     )
     page.route("**/*", serve)

@@ -1,0 +1,193 @@
+"""What a mail weighs, story by story, and where Gmail cuts it off. No I/O."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from newsletter.checks.specimen import Specimen
+from newsletter.checks.story_parts import story_parts
+from newsletter.model import Story
+
+KB = 1024
+CLIP_KB = 102
+"""Where Gmail cuts a mail off."""
+_CLIP = CLIP_KB * KB
+_MOST_NAMED = 5
+
+
+class Gmail(StrEnum):
+    """What a reader at Gmail sees of a story without asking for the rest of the mail."""
+
+    SHOWN = "shown"
+    CUT = "cut"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class StoryWeight:
+    """One story's part of the HTML, from its own block to the next story's or section's.
+
+    Attributes:
+        number: its place in the order of reading, from 1.
+        story: which it is.
+        start: how many bytes of HTML stand before it.
+        size: its own bytes of HTML, in UTF-8.
+        encoded: its own bytes as they travel, in quoted-printable.
+    """
+
+    number: int
+    story: Story
+    start: int
+    size: int
+    encoded: int
+
+    @property
+    def end(self) -> int:
+        """How many bytes of HTML there are up to its end."""
+        return self.start + self.size
+
+    @property
+    def gmail(self) -> Gmail:
+        """What Gmail shows of it."""
+        if self.end <= _CLIP:
+            return Gmail.SHOWN
+        return Gmail.CUT if self.start < _CLIP else Gmail.HIDDEN
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What one edition weighs for the reader with the longest values, in bytes.
+
+    Attributes:
+        language: of the edition.
+        html: the HTML in UTF-8, which Gmail measures.
+        html_encoded: the HTML as it travels, in quoted-printable.
+        text: the text part in UTF-8.
+        text_encoded: the text part as it travels.
+        stories: in the order of reading; one without a heading of its own in the HTML is missing.
+    """
+
+    language: str
+    html: int
+    html_encoded: int
+    text: int
+    text_encoded: int
+    stories: tuple[StoryWeight, ...]
+
+    def as_data(self) -> dict[str, Any]:
+        """The weights as plain values, for JSON."""
+        return {
+            "language": self.language,
+            "html": self.html,
+            "html_encoded": self.html_encoded,
+            "text": self.text,
+            "text_encoded": self.text_encoded,
+            "gmail_limit": _CLIP,
+            "stories": [
+                {
+                    "number": each.number,
+                    "id": each.story.id,
+                    "headline": each.story.headline,
+                    "html": each.size,
+                    "html_encoded": each.encoded,
+                    "ends_at": each.end,
+                    "gmail": each.gmail.value,
+                }
+                for each in self.stories
+            ],
+        }
+
+
+def weigh(specimen: Specimen) -> Weight:
+    """What the edition weighs, and each story of it."""
+    html, text = specimen.largest_html, specimen.largest_text
+    return Weight(
+        language=specimen.edition.language,
+        html=len(html.encode()),
+        html_encoded=encoded_size(html),
+        text=len(text.encode()),
+        text_encoded=encoded_size(text),
+        stories=tuple(_stories(html, specimen)),
+    )
+
+
+def _stories(html: str, specimen: Specimen) -> Iterator[StoryWeight]:
+    for part in story_parts(html, specimen.issue.reading_order):
+        own = html[part.begin : part.end]
+        start = len(html[: part.begin].encode())
+        yield StoryWeight(part.number, part.story, start, len(own.encode()), encoded_size(own))
+
+
+def encoded_size(text: str) -> int:
+    """How many bytes ``text`` has in quoted-printable with CRLF (RFC 2045 6.7), as mail carries it.
+
+    Where a reader's value joins the text, a message has a soft line break
+    more, of three bytes.
+    """
+    encoded = b"\n".join([binascii.b2a_qp(line) for line in text.encode().split(b"\n")])
+    return len(encoded) + encoded.count(b"\n")
+
+
+def in_kb(size: int) -> str:
+    """``66.5 KB``, 1 KB being 1024 bytes."""
+    return f"{size / KB:.1f} KB"
+
+
+def in_words(weight: Weight) -> str:
+    """The weight in a sentence."""
+    return (
+        f"{weight.language}: HTML {in_kb(weight.html)} of {CLIP_KB} "
+        f"({in_kb(weight.html_encoded)} encoded), text {in_kb(weight.text)}."
+    )
+
+
+def cut_in_words(weight: Weight) -> str:
+    """After which story Gmail cuts the mail off, and what its readers miss; nothing if it fits."""
+    if weight.html <= _CLIP:
+        return ""
+    shown = [each for each in weight.stories if each.gmail is Gmail.SHOWN]
+    missed = [
+        f"{'the end of ' if each.gmail is Gmail.CUT else ''}“{each.story.headline}”"
+        for each in weight.stories
+        if each.gmail is not Gmail.SHOWN
+    ]
+    place = "before the end of the first story"
+    if shown:
+        place = f"after story {shown[-1].number}, “{shown[-1].story.headline}”"
+    if not missed:
+        return f"Gmail cuts the mail off {place}; readers there would not see what follows."
+    if len(missed) > _MOST_NAMED:
+        more = len(missed) - _MOST_NAMED + 1
+        missed[_MOST_NAMED - 1 :] = [f"{more} more"]
+    listed = " and ".join(part for part in (", ".join(missed[:-1]), missed[-1]) if part)
+    return f"Gmail cuts the mail off {place}; readers there would not see: {listed}."
+
+
+HEADS = ("", "size", "encoded", "ends at", "at Gmail", "story")
+"""What stands above :func:`rows`."""
+_SEEN = {Gmail.SHOWN: "shown", Gmail.CUT: "cut off", Gmail.HIDDEN: "hidden"}
+
+
+def rows(weight: Weight) -> Iterator[tuple[str, ...]]:
+    """The weights as rows of a table: number, size, encoded, end, what Gmail shows, headline.
+
+    After the stories come what stands around them and the sum.
+    """
+    for each in weight.stories:
+        yield (
+            str(each.number),
+            in_kb(each.size),
+            in_kb(each.encoded),
+            in_kb(each.end),
+            _SEEN[each.gmail],
+            each.story.headline,
+        )
+    rest = weight.html - sum(each.size for each in weight.stories)
+    rest_encoded = weight.html_encoded - sum(each.encoded for each in weight.stories)
+    yield "", in_kb(rest), in_kb(rest_encoded), "", "", "around the stories"
+    yield "", in_kb(weight.html), in_kb(weight.html_encoded), "", "", "the whole HTML"
+    yield "", in_kb(weight.text), in_kb(weight.text_encoded), "", "", "the text part"
