@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,11 +19,11 @@ _HALF_YEAR = dt.timedelta(days=183)
     why="Readers put the date in their diaries, and half of them will come on the wrong day.",
 )
 def weekday(specimen: Specimen) -> Iterator[Flaw]:
-    """A weekday that does not fit its date, in the issue's language."""
-    calendar = _Calendar.of(specimen.issue.language)
-    if calendar is None:
-        return
+    """A weekday that does not fit its date, in the story's language."""
     for index, story in enumerate(specimen.issue.stories):
+        calendar = _Calendar.of(specimen.issue.language_of(story))
+        if calendar is None:
+            continue
         for key, text in (("headline", story.headline), ("blurb", story.blurb)):
             for phrase, said, date in calendar.dates(text, near=specimen.issue.date):
                 if date.weekday() == said:
@@ -45,6 +46,7 @@ class _Calendar:
     pattern: re.Pattern[str]
 
     @classmethod
+    @functools.cache
     def of(cls, language: str) -> _Calendar | None:
         """The calendar of a language, None where nobody knows it."""
         from babel import Locale, UnknownLocaleError

@@ -1,11 +1,13 @@
-"""The language of the mail and the way it runs, as screen readers and browsers learn them."""
+"""The language of the mail: what screen readers and browsers are told, and what stays foreign."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.checks.finding import Flaw, Place, Severity, check
 from newsletter.checks.specimen import Specimen
+from newsletter.config import FILE_NAME
+from newsletter.errors import Where
 
 
 @check(
@@ -59,3 +61,37 @@ def language_in_body(specimen: Specimen) -> Iterator[Flaw]:
         f'Put lang="{issue.language}" dir="{issue.direction}" on the element around all stories.',
         specimen.theme,
     )
+
+
+@check(
+    "translation-fallback",
+    why="Readers who chose a language get this story in another one, and some cannot read it.",
+)
+def translation_fallback(specimen: Specimen) -> Iterator[Flaw]:
+    """A story that a translation shows in the original's language, as it says it does."""
+    issue = specimen.issue
+    for index, name in enumerate(issue.fallback):
+        story = next(story for story in issue.stories if story.id == name)
+        yield Flaw(
+            Severity.NOTE,
+            f"The edition in “{issue.language}” shows it in “{issue.language_of(story)}”.",
+            f"Translate it when you can, and take “{name}” out of “fallback”.",
+            Place(specimen.at("fallback", index).where, story),
+        )
+
+
+@check(
+    "organisation-language",
+    why="A mail that ends in another language looks careless, and not all readers understand it.",
+)
+def organisation_language(specimen: Specimen) -> Iterator[Flaw]:
+    """An edition in a language in which the organisation says nothing about itself."""
+    language = specimen.issue.language
+    _, spoken = specimen.settings.organisation_in(language)
+    if spoken.partition("-")[0] != language.partition("-")[0]:
+        yield Flaw(
+            Severity.WARNING,
+            f"The edition is in “{language}”, the organisation's words in it are in “{spoken}”.",
+            f"Add [organisation.translations.{language}] to newsletter.toml.",
+            Place(Where(FILE_NAME, item="[organisation]")),
+        )

@@ -55,7 +55,7 @@ def _pieces(specimen: Specimen) -> Iterator[tuple[Path, str, str]]:
         for keys, name, text in _plain(story):
             yield ("stories", index, *keys), name, text
         for keys, name, markdown in _marked(story):
-            for piece in _runs(markdown, specimen.issue.language):
+            for piece in _runs(markdown, specimen.issue.language_of(story)):
                 yield ("stories", index, *keys), name, piece
 
 
@@ -165,7 +165,8 @@ def _links(specimen: Specimen) -> Iterator[tuple[Path, str]]:
         if (page := specimen.places.background(story)) is not None:
             yield (*here, "background", "url"), page
         for keys, _, markdown in _marked(story):
-            yield from (((*here, *keys), url) for url in _targets(markdown, issue.language))
+            language = issue.language_of(story)
+            yield from (((*here, *keys), url) for url in _targets(markdown, language))
     for number, post in enumerate(issue.posts):
         yield ("posts", number, "url"), post.url
 

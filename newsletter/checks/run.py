@@ -47,6 +47,8 @@ CHECKS: tuple[Check, ...] = (
     language.language,
     language.direction,
     language.language_in_body,
+    language.translation_fallback,
+    language.organisation_language,
     headings.heading_one,
     headings.heading_order,
     headings.heading_empty,

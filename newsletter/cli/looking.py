@@ -121,16 +121,17 @@ def _privacy(project: Project, compiled: dict[str, Compiled]) -> list[PrivacyRep
 
 
 def all_findings(project: Project, compiled: dict[str, Compiled]) -> list[Finding]:
-    """What the checks find in every language."""
+    """What the checks find in every language; of a story that several show, once."""
     from newsletter.checks.run import run_checks
 
-    return [
+    found = (
         finding
         for one in compiled.values()
         for finding in run_checks(
             one.loaded.issue, one.loaded.source, one.edition, project.settings, one.material
         )
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
 def render(

@@ -1,0 +1,108 @@
+"""What the checks say of an edition that is not whole in its language."""
+
+from pathlib import Path
+
+import pytest
+from newsletter.checks.finding import Finding, Severity
+from newsletter.checks.run import run_checks
+from newsletter.config import Settings
+from newsletter.issues.languages import load_languages
+from newsletter.material import Material
+from newsletter.render.pipeline import compile_edition
+
+from tests.support.march import SETTINGS, THEME
+
+ENGLISH = """\
+title: March 2017
+date: 2017-03-31
+language: en
+subject: Two stories from March
+preheader: A verdict in Kampala, and a room in Hamburg that has a key
+stories:
+  - id: kampala
+    headline: A verdict in Kampala
+    blurb: 'The judge said "no" on Thursday, 30 March. [The file](https://courts.example/1).'
+  - id: hamburg
+    headline: A room with a key
+    blurb: She sleeps behind a door of her own.
+"""
+FRENCH = """\
+title: Mars 2017
+date: 2017-03-31
+language: fr
+subject: Deux récits de mars
+preheader: Un verdict à Kampala, et à Hambourg une chambre qui a une clé
+fallback: [kampala]
+stories:
+  - id: hamburg
+    headline: Une chambre à elle
+    blurb: Elle dort derrière une porte qui ferme.
+"""
+
+
+def findings(
+    folder: Path,
+    *,
+    settings: Settings = SETTINGS,
+    english: str = ENGLISH,
+    french: str = FRENCH,
+    language: str = "fr",
+) -> dict[str, list[Finding]]:
+    """What the checks find in each language; ``language`` is the translation's."""
+    (folder / "2017-03.yaml").write_text(english, encoding="utf-8")
+    french = french.replace("language: fr", f"language: {language}")
+    (folder / f"2017-03.{language}.yaml").write_text(french, encoding="utf-8")
+    found = {}
+    for tag, one in load_languages(folder / "2017-03.yaml").items():
+        edition = compile_edition(one.issue, one.source, THEME, settings, Material())
+        checked = run_checks(one.issue, one.source, edition, settings, Material())
+        found[tag] = [each for each in checked if not each.id.startswith("privacy-")]
+    return found
+
+
+def test_each_story_that_falls_back_is_noted_with_the_line_that_says_so(tmp_path: Path) -> None:
+    found = findings(tmp_path)
+    assert [] == found["en"]
+    (note,) = found["fr"]
+    assert ("translation-fallback", Severity.NOTE) == (note.id, note.severity)
+    where = note.where
+    assert (tmp_path / "2017-03.fr.yaml", 6, 12) == (where.file, where.line, where.column)
+    assert ("A verdict in Kampala", "kampala") == (note.story, note.story_id)
+    assert "The edition in “fr” shows it in “en”." == note.what
+
+
+def test_a_date_in_a_story_that_falls_back_is_read_in_the_storys_language(tmp_path: Path) -> None:
+    found = findings(tmp_path, english=ENGLISH.replace("Thursday", "Friday"))
+    places = {
+        language: [(f.where.file, f.where.line) for f in each if f.id == "weekday"]
+        for language, each in found.items()
+    }
+    assert {"en": [(tmp_path / "2017-03.yaml", 9)], "fr": [(tmp_path / "2017-03.yaml", 9)]} == (
+        places
+    )
+
+
+def settings_without(language: str) -> Settings:
+    organisation = SETTINGS.organisation
+    kept = {k: v for k, v in organisation.translations.items() if k != language}
+    without = organisation.model_copy(update={"translations": kept})
+    return SETTINGS.model_copy(update={"organisation": without})
+
+
+def test_an_edition_that_would_end_in_another_language_is_warned_of(tmp_path: Path) -> None:
+    french = FRENCH.replace("fallback: [kampala]\n", "").replace(
+        "stories:\n", "stories:\n  - id: kampala\n    headline: Un verdict\n"
+        "    blurb: 'Non, dit le juge. [Le dossier](https://courts.example/1).'\n"
+    )  # fmt: skip
+    found = findings(tmp_path, settings=settings_without("fr"), french=french)
+    assert [] == found["en"]
+    (warning,) = found["fr"]
+    assert ("organisation-language", Severity.WARNING) == (warning.id, warning.severity)
+    assert "newsletter.toml" == str(warning.where.file)
+    assert "[organisation.translations.fr]" in warning.mend
+
+
+@pytest.mark.parametrize("language", ["fr-CA", "en-GB"])
+def test_the_words_of_a_base_language_are_enough(tmp_path: Path, language: str) -> None:
+    found = findings(tmp_path, language=language)
+    assert {"translation-fallback"} == {each.id for each in found[language]}
