@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint crash bench clean
+.PHONY: help demo test lint crash bench screenshots clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +24,9 @@ crash: .venv/ready-dev ## Kill the sender 250 times at random moments and count 
 
 bench: .venv/ready-dev ## Measure beside smtp-source (needs Postfix's smtp-sink and smtp-source)
 	$(BIN)/python -m benchmarks.throughput
+
+screenshots: .venv/ready-dev ## Photograph the March 2017 mails into build/looks/ (needs Chromium)
+	$(BIN)/python -m tests.looks 2017-03
 
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -3,7 +3,6 @@
 import functools
 import json
 import re
-import shutil
 import tomllib
 from email.message import EmailMessage
 from pathlib import Path
@@ -14,7 +13,7 @@ from newsletter.issues.languages import load_languages
 from newsletter.model import Issue
 
 from tests.cli.support import mails, outbox, part, stopped
-from tests.support.project import Project
+from tests.support.project import newsletter_of_this_repository
 from tests.support.tools import ROOT
 
 READERS = {
@@ -33,21 +32,10 @@ READERS = {
 WORDS = ("en", "fr", "es", "ar", "ru")
 
 
-def march(folder: Path) -> Project:
-    """The project of this repository, in a folder of its own."""
-    project = Project(folder)
-    for name in ("newsletter.toml", "subscribers.example.csv"):
-        shutil.copy(ROOT / name, project.folder)
-    for file in (ROOT / "issues").glob("2017-03*.yaml"):
-        shutil.copy(file, project.folder / "issues")
-    (project.folder / "issues" / "images").symlink_to(ROOT / "issues" / "images")
-    return project
-
-
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EmailMessage]:
     """The mail that each address of the example list got."""
-    project = march(tmp_path_factory.mktemp("languages") / "project")
+    project = newsletter_of_this_repository(tmp_path_factory.mktemp("languages") / "project")
     done = project.run("send", "2017-03", "--yes")
     assert 0 == done.returncode, done.stdout + done.stderr
     found = mails(project)
@@ -151,7 +139,7 @@ def test_language_and_direction_are_named_on_the_page_and_inside_it(
 
 
 def test_a_finding_names_the_file_of_its_language(tmp_path: Path) -> None:
-    project = march(tmp_path / "project")
+    project = newsletter_of_this_repository(tmp_path / "project")
     file = project.folder / "issues" / "2017-03.fr.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("une porte gardée", "un lorem ipsum"), encoding="utf-8")
@@ -161,7 +149,7 @@ def test_a_finding_names_the_file_of_its_language(tmp_path: Path) -> None:
 
 
 def test_a_translation_that_lacks_a_story_is_not_sent(tmp_path: Path) -> None:
-    project = march(tmp_path / "project")
+    project = newsletter_of_this_repository(tmp_path / "project")
     file = project.folder / "issues" / "2017-03.ar.yaml"
     before, _, after = file.read_text(encoding="utf-8").partition("  - id: kampala\n")
     file.write_text(before + after[after.index("posts:") :], encoding="utf-8")

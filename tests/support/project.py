@@ -111,6 +111,19 @@ class Project:
         )
 
 
+def newsletter_of_this_repository(folder: Path) -> Project:
+    """The March 2017 issue in all its languages, with its settings and the example list."""
+    project = Project(folder)
+    for name in ("newsletter.toml", "subscribers.example.csv"):
+        shutil.copy(ROOT / name, project.folder)
+    for path in (ROOT / "issues").iterdir():
+        if path.is_dir():
+            (project.folder / "issues" / path.name).symlink_to(path)
+        elif path.name.startswith("2017-03."):
+            shutil.copy(path, project.folder / "issues")
+    return project
+
+
 def smtp_delivery(port: int, *, connections: int = 4, more: str = "") -> str:
     return f"""
 transport = "smtp"

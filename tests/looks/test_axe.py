@@ -1,0 +1,44 @@
+"""Who hears the mail, or sees little, gets all of it: by the rules of axe-core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.looks.axe import violations
+from tests.looks.browser import View, chromium, opened
+from tests.looks.mails import Mail, mail_of
+from tests.support.march import LANGUAGES, march
+
+pytestmark = pytest.mark.needs_chromium
+
+OF_A_WHOLE_PAGE = ("landmark-one-main", "region")
+"""A mail is shown within the landmarks of a mail program and needs none of its own."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def mail(language: str) -> Mail:
+    return mail_of(march(language).edition, march(language).material, name="Zoë")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_axe_finds_no_violation_in_a_mail(browser: Browser, language: str, dark: bool) -> None:
+    for width in (640, 375):
+        with opened(browser, mail(language), View(width, dark)) as page:
+            assert [] == violations(page, without=OF_A_WHOLE_PAGE)
+
+
+def test_axe_sees_what_is_wrong(browser: Browser) -> None:
+    good = mail("en")
+    spoilt = good.html.replace(" alt=", " data-alt=").replace("<h1 ", '<h1 style="color:#333" ')
+    with opened(browser, Mail("en", spoilt, good.pictures), View(640)) as page:
+        found = {told.partition(" ")[0] for told in violations(page, without=OF_A_WHOLE_PAGE)}
+    assert {"image-alt", "color-contrast"} <= found
