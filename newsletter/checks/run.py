@@ -27,6 +27,7 @@ from newsletter.checks import (
 from newsletter.checks.finding import Check, Finding, Severity
 from newsletter.checks.privacy_report import PrivacyReport
 from newsletter.checks.specimen import Specimen
+from newsletter.checks.weight import Weight
 from newsletter.config import Settings
 from newsletter.material import Material
 from newsletter.model import Issue
@@ -137,8 +138,10 @@ def as_data(finding: Finding) -> dict[str, Any]:
     }
 
 
-def to_json(findings: Sequence[Finding], privacy: Sequence[PrivacyReport]) -> str:
-    """All findings, their counts and what the mail tells whom: what ``--format json`` prints.
+def to_json(
+    findings: Sequence[Finding], privacy: Sequence[PrivacyReport], weights: Sequence[Weight]
+) -> str:
+    """All findings, their counts, what the mail tells whom and what it weighs, for scripts.
 
     The keys are a contract with scripts; docs/checks.md lists them.
     """
@@ -147,5 +150,6 @@ def to_json(findings: Sequence[Finding], privacy: Sequence[PrivacyReport]) -> st
         "counts": counts,
         "findings": [as_data(finding) for finding in findings],
         "privacy": [report.as_data() for report in privacy],
+        "sizes": [weight.as_data() for weight in weights],
     }
     return json.dumps(data, ensure_ascii=False, indent=2)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.output import count, joined, say, show_findings
+from newsletter.cli.output import count, joined, say, show_findings, show_table
 from newsletter.cli.wiring import Compiled, Project
 from newsletter.errors import ExitCode, InputError, Where
 
 if TYPE_CHECKING:
     from newsletter.checks.finding import Finding
-    from newsletter.checks.privacy_report import PrivacyReport
+    from newsletter.checks.specimen import Specimen
     from newsletter.message.model import Recipient
 
 IssueName = Annotated[
@@ -73,25 +73,33 @@ def check(
     format_: Annotated[
         Format, typer.Option("--format", help="For people or for programs.")
     ] = Format.TEXT,
+    sizes: Annotated[bool, typer.Option("--sizes", help="Show what each story weighs.")] = False,
 ) -> None:
     """Check an issue: what is wrong, where, why it matters, how to mend it. Exit 3 on errors.
 
     Example: newsletter check 2017-03
     """
+    from newsletter.checks import weight
     from newsletter.checks.finding import Severity
-    from newsletter.checks.privacy_report import in_words
+    from newsletter.checks.privacy_report import in_words, privacy_report
     from newsletter.checks.run import to_json
 
     project = Project.here()
     compiled = project.compile(issue)
     findings = all_findings(project, compiled)
-    privacy = _privacy(project, compiled)
+    specimens = _specimens(project, compiled)
+    privacy = [privacy_report(each) for each in specimens]
+    weights = [weight.weigh(each) for each in specimens]
     if format_ is Format.JSON:
-        typer.echo(to_json(findings, privacy))
+        typer.echo(to_json(findings, privacy, weights))
     else:
         show_findings(findings)
         for sentence in in_words(privacy):
             say(sentence)
+        for each in weights:
+            say(weight.in_words(each))
+            if sizes:
+                show_table(weight.HEADS, list(weight.rows(each)))
         say(f"{issue}: {_summed_up(findings)}.")
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise typer.Exit(ExitCode.CHECKS_FAILED)
@@ -105,17 +113,12 @@ def _summed_up(findings: Sequence[Finding]) -> str:
     return joined(parts) or "the checks found nothing to mend"
 
 
-def _privacy(project: Project, compiled: dict[str, Compiled]) -> list[PrivacyReport]:
-    """What the mail tells whom, in every language."""
-    from newsletter.checks.privacy_report import privacy_report
+def _specimens(project: Project, compiled: dict[str, Compiled]) -> list[Specimen]:
+    """What the checks look at, in every language."""
     from newsletter.checks.specimen import Specimen
 
     return [
-        privacy_report(
-            Specimen(
-                one.loaded.issue, one.loaded.source, one.edition, project.settings, one.material
-            )
-        )
+        Specimen(one.loaded.issue, one.loaded.source, one.edition, project.settings, one.material)
         for one in compiled.values()
     ]
 

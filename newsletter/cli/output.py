@@ -60,6 +60,14 @@ def show_counts(counts: Sequence[tuple[int, str, str]]) -> None:
         tell(words, lead=f"  {number:>{width},}  ", lead_style=style)
 
 
+def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows below their heads; columns are right-aligned but the last, which may be long."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)][:-1]
+    for row in (heads, *rows):
+        cells = zip(row[:-1], widths, strict=True)
+        tell(row[-1], lead="".join(f"{cell:>{width}}  " for cell, width in cells))
+
+
 def say_error(error: NewsletterError) -> None:
     """Print an error: what, where, what next."""
     tell(error.what, lead="Stopped: ", lead_style="bold red", to=err)

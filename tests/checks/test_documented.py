@@ -7,6 +7,7 @@ from pathlib import Path
 from newsletter.checks import enclosures, images, pictures, size, subject
 from newsletter.checks.privacy_report import privacy_report
 from newsletter.checks.run import CHECKS, to_json
+from newsletter.checks.weight import CLIP_KB, KB, weigh
 
 from tests.checks.letters import Letter
 from tests.support.tools import ROOT
@@ -26,7 +27,7 @@ def test_every_check_is_documented_and_nothing_else() -> None:
 def test_the_thresholds_in_the_page_are_those_of_the_checks() -> None:
     assert f"{size.WARN_KB} KB" in _row("html-size")
     assert f"{size.ERROR_KB} KB" in _row("html-size")
-    assert f"{size.CLIP_KB} KB" in _row("html-size")
+    assert f"{CLIP_KB} KB" in _row("html-size")
     assert f"{size.STYLE_WARN_KB} KB" in _row("style-size")
     assert f"{size.STYLE_ERROR_KB} KB" in _row("style-size")
     assert f"{subject.SUBJECT_LONG} characters" in _row("subject-long")
@@ -44,17 +45,22 @@ def test_the_thresholds_in_the_page_are_those_of_the_checks() -> None:
 def test_the_example_has_the_keys_that_scripts_get(folder: Path) -> None:
     (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     letter = Letter().seeded("subject", "A mock", "Re: A mock")
-    report = privacy_report(letter.specimen(folder))
-    printed = json.loads(to_json(letter.findings(folder), [report]))
+    specimen = letter.specimen(folder)
+    reports, weights = [privacy_report(specimen)], [weigh(specimen)]
+    printed = json.loads(to_json(letter.findings(folder), reports, weights))
     documented = json.loads(example)
     assert documented.keys() == printed.keys()
     assert documented["findings"][0].keys() == printed["findings"][0].keys()
     assert documented["privacy"][0].keys() == printed["privacy"][0].keys()
     for key in ("opening", "links", "differs"):
         assert documented["privacy"][0][key][0].keys() == printed["privacy"][0][key][0].keys()
+    size = documented["sizes"][0]
+    assert size.keys() == printed["sizes"][0].keys()
+    assert size["stories"][0].keys() == printed["sizes"][0]["stories"][0].keys()
+    assert CLIP_KB * KB == size["gmail_limit"]
     assert {"error": 0, "warning": 1, "note": 0} == printed["counts"]
 
 
 def test_json_keeps_letters_of_all_languages_as_they_are(folder: Path) -> None:
     findings = Letter().seeded("text", "Ana López", "").findings(folder)
-    assert "Ana López" in to_json(findings, [])
+    assert "Ana López" in to_json(findings, [], [])

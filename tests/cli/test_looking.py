@@ -1,6 +1,7 @@
 """Looking before sending: check, render, preview and proofs."""
 
 import json
+import re
 import signal
 import subprocess
 import urllib.request
@@ -87,6 +88,24 @@ def test_check_speaks_json_to_programs_and_nothing_else(project: Project) -> Non
     broken = project.run("check", "2017-04", "--format", "json")
     stopped(broken, 2)
     assert "" == broken.stdout
+
+
+def test_check_tells_what_the_mail_weighs_and_on_request_what_each_story_does(
+    project: Project,
+) -> None:
+    done = project.run("check", "2017-04")
+    assert re.search(
+        r"^en: HTML \d+\.\d KB of 102 \(\d+\.\d KB encoded\), text \d\.\d KB\.$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert "ends at" not in done.stdout
+    headline = "The only story of the month"
+    table = project.run("check", "2017-04", "--sizes").stdout
+    assert re.search(rf"^ *1( +\d+\.\d KB){{3}} +shown  {headline}$", table, re.MULTILINE)
+    printed = json.loads(project.run("check", "2017-04", "--format", "json").stdout)
+    assert ["en"] == [size["language"] for size in printed["sizes"]]
+    assert headline == printed["sizes"][0]["stories"][0]["headline"]
 
 
 def test_the_preview_serves_the_mail_until_ctrl_c(project: Project) -> None:
