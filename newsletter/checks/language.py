@@ -64,23 +64,6 @@ def language_in_body(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check(
-    "translation-fallback",
-    why="Readers who chose a language get this story in another one, and some cannot read it.",
-)
-def translation_fallback(specimen: Specimen) -> Iterator[Flaw]:
-    """A story that a translation shows in the original's language, as it says it does."""
-    issue = specimen.issue
-    for index, name in enumerate(issue.fallback):
-        story = next(story for story in issue.stories if story.id == name)
-        yield Flaw(
-            Severity.NOTE,
-            f"The edition in “{issue.language}” shows it in “{issue.language_of(story)}”.",
-            f"Translate it when you can, and take “{name}” out of “fallback”.",
-            Place(specimen.at("fallback", index).where, story),
-        )
-
-
-@check(
     "organisation-language",
     why="A mail that ends in another language looks careless, and not all readers understand it.",
 )

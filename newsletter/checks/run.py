@@ -22,6 +22,7 @@ from newsletter.checks import (
     size,
     subject,
     tracking,
+    translation,
     unsubscribe,
 )
 from newsletter.checks.finding import Check, Finding, Severity
@@ -48,7 +49,8 @@ CHECKS: tuple[Check, ...] = (
     language.language,
     language.direction,
     language.language_in_body,
-    language.translation_fallback,
+    translation.translation_fallback,
+    translation.translation_same,
     language.organisation_language,
     headings.heading_one,
     headings.heading_order,
@@ -96,14 +98,22 @@ _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 def run_checks(
-    issue: Issue, source: Source, edition: Edition, settings: Settings, material: Material
+    issue: Issue,
+    source: Source,
+    edition: Edition,
+    settings: Settings,
+    material: Material,
+    *,
+    original: Issue | None = None,
 ) -> tuple[Finding, ...]:
     """Look for every fault that can be seen without a network.
+
+    ``original`` is what the issue is a translation of, if it is one.
 
     Returns:
         What was found: errors first, then by place.
     """
-    specimen = Specimen(issue, source, edition, settings, material)
+    specimen = Specimen(issue, source, edition, settings, material, original)
     found = {finding: None for check in CHECKS for finding in check.findings(specimen)}
     return tuple(sorted(found, key=_order))
 

@@ -32,13 +32,14 @@ _LONG_TOKEN = "m" * 64
 
 @dataclass(frozen=True)
 class Specimen:
-    """All that a check may look at."""
+    """All that a check may look at; ``original`` is what the issue is a translation of."""
 
     issue: Issue
     source: Source
     edition: Edition
     settings: Settings
     material: Material
+    original: Issue | None = None
 
     @cached_property
     def places(self) -> MailPlaces:

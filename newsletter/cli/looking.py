@@ -131,7 +131,12 @@ def all_findings(project: Project, compiled: dict[str, Compiled]) -> list[Findin
         finding
         for one in compiled.values()
         for finding in run_checks(
-            one.loaded.issue, one.loaded.source, one.edition, project.settings, one.material
+            one.loaded.issue,
+            one.loaded.source,
+            one.edition,
+            project.settings,
+            one.material,
+            original=one.loaded.original,
         )
     )
     return list(dict.fromkeys(found))

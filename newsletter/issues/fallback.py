@@ -42,8 +42,6 @@ def with_fallback(original: LoadedIssue, translation: LoadedIssue) -> LoadedIssu
     They say which language they are in, and what is found in them is told with
     the place in the original's file.
     """
-    if not translation.issue.fallback:
-        return translation
     ours = {story.id: number for number, story in enumerate(translation.issue.stories)}
     stories: list[Story] = []
     taken: dict[Path_, tuple[Source, Path_]] = {}
@@ -65,4 +63,5 @@ def with_fallback(original: LoadedIssue, translation: LoadedIssue) -> LoadedIssu
     return LoadedIssue(
         translation.issue.model_copy(update={"stories": tuple(stories)}),
         Source(translation.source.file, positions, taken),
+        original.issue,
     )

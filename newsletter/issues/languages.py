@@ -46,12 +46,14 @@ def load_languages(original: Path, *, fields: Sequence[str] = ()) -> dict[str, L
         if taken is not one:
             problems.append(_taken(one, taken))
     # An original that cannot be read makes every translation look wrong.
-    if not problems:
-        first, *translations = loaded.values()
-        problems = [found for each in translations for found in translation_problems(first, each)]
     if problems:
         raise _error(original, problems)
-    return {language: with_fallback(first, one) for language, one in loaded.items()}
+    first, *translations = loaded.values()
+    problems = [found for each in translations for found in translation_problems(first, each)]
+    if problems:
+        raise _error(original, problems)
+    whole = {one.issue.language: with_fallback(first, one) for one in translations}
+    return {first.issue.language: first, **whole}
 
 
 def _taken(one: LoadedIssue, other: LoadedIssue) -> Problem:

@@ -35,10 +35,11 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 @dataclass(frozen=True, slots=True)
 class LoadedIssue:
-    """An issue, and where each of its values stands in its file."""
+    """An issue, where each of its values stands in its file, and what it is a translation of."""
 
     issue: Issue
     source: Source
+    original: Issue | None = None
 
 
 def load_issue(path: Path, *, fields: Sequence[str] = ()) -> LoadedIssue:

@@ -165,7 +165,7 @@ def build_preview(sources: Sources, *, clock: Clock) -> Preview:
         pictures |= {picture.name: picture for picture in material.pictures.values()}
         editions[language] = compile_edition(one.issue, one.source, theme, settings, material)
         findings[language] = run_checks(
-            one.issue, one.source, editions[language], settings, material
+            one.issue, one.source, editions[language], settings, material, original=one.original
         )
     roster, notice = _roster(sources.folder / settings.audience.file, settings)
     default = settings.language if settings.language in editions else next(iter(editions))

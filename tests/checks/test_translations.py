@@ -55,7 +55,9 @@ def findings(
     found = {}
     for tag, one in load_languages(folder / "2017-03.yaml").items():
         edition = compile_edition(one.issue, one.source, THEME, settings, Material())
-        checked = run_checks(one.issue, one.source, edition, settings, Material())
+        checked = run_checks(
+            one.issue, one.source, edition, settings, Material(), original=one.original
+        )
         found[tag] = [each for each in checked if not each.id.startswith("privacy-")]
     return found
 
@@ -106,3 +108,77 @@ def test_an_edition_that_would_end_in_another_language_is_warned_of(tmp_path: Pa
 def test_the_words_of_a_base_language_are_enough(tmp_path: Path, language: str) -> None:
     found = findings(tmp_path, language=language)
     assert {"translation-fallback"} == {each.id for each in found[language]}
+
+
+WORDED = """\
+sections:
+  - id: shelter
+    title: {shelter}
+stories:
+  - id: hamburg
+    headline: {headline}
+    section: shelter
+    kicker: {kicker}
+    blurb: {headline}.
+    quote:
+      text: {headline}!
+      by: {by}
+    background:
+      title: {background}
+      text: {headline} …
+    links:
+      - label: {label}
+        url: https://defenders.example/hamburg
+      - label: Отчёт
+        url: https://defenders.example/ru
+        language: ru
+    download:
+      label: {download}
+      url: https://defenders.example/paper.pdf
+    source: {source}
+posts:
+  - text: {post}
+    url: https://social.example/1
+    network: Mastodon
+"""
+TRANSLATED = {
+    "shelter": ("Shelter", "Un abri"),
+    "headline": ("A room", "Une chambre"),
+    "kicker": ("In the north", "Au nord"),
+    "by": ("Ana López, writer", "Ana López, autrice"),
+    "background": ("Background", "Pour comprendre"),
+    "label": ("Read more", "Lire la suite"),
+    "download": ("Paper (PDF)", "Étude (PDF)"),
+    "source": ("The editors", "La rédaction"),
+    "post": ("At risk?", "En danger ?"),
+}
+
+
+@pytest.mark.parametrize("left", ["", *(key for key in TRANSLATED if key != "headline")])
+def test_short_words_that_were_overlooked_are_noted(tmp_path: Path, left: str) -> None:
+    words = {key: pair[0] if key == left else pair[1] for key, pair in TRANSLATED.items()}
+    english = ENGLISH[: ENGLISH.index("stories:")] + WORDED.format(
+        **{key: pair[0] for key, pair in TRANSLATED.items()}
+    )
+    french = FRENCH[: FRENCH.index("fallback:")] + WORDED.format(**words)
+    found = findings(tmp_path, english=english, french=french)
+    assert [] == [each for each in found["en"] if each.id.startswith("translation")]
+    told = [each for each in found["fr"] if each.id.startswith("translation")]
+    assert [("translation-same", Severity.NOTE)] * bool(left) == [
+        (each.id, each.severity) for each in told
+    ]
+    for note in told:
+        line = next(n for n, text in enumerate(french.splitlines(), start=1) if words[left] in text)
+        assert (tmp_path / "2017-03.fr.yaml", line) == (note.where.file, note.where.line)
+
+
+def test_names_may_be_the_same_in_two_languages(tmp_path: Path) -> None:
+    names = {"kicker": "Sierra Leone", "by": "Nur Nobi Dulal", "source": "Amnesty International"}
+    english = ENGLISH[: ENGLISH.index("stories:")] + WORDED.format(
+        **{key: pair[0] for key, pair in TRANSLATED.items()} | names
+    )
+    french = FRENCH[: FRENCH.index("fallback:")] + WORDED.format(
+        **{key: pair[1] for key, pair in TRANSLATED.items()} | names
+    )
+    found = findings(tmp_path, english=english, french=french)
+    assert [] == [each for each in found["fr"] if each.id.startswith("translation")]
