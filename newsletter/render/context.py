@@ -21,7 +21,7 @@ from newsletter.material import Material
 from newsletter.model import Issue, MergeField, Story, direction, split_merge_fields
 from newsletter.render import markdown
 from newsletter.render.dates import long_date
-from newsletter.render.languages import language_name
+from newsletter.render.languages import language_name, script_of
 from newsletter.render.places import MailPlaces, ShownPicture
 from newsletter.render.plaintext import TextLayout
 from newsletter.render.sentinel import Sentinel, SlotMisuse
@@ -134,6 +134,8 @@ class Vocabulary:
             "url": _ascii_url,
             "date": self._date,
             "language_name": self._language_name,
+            "direction": direction,
+            "script": script_of,
         }
         if context == "html":
             own: dict[str, Filter] = {"markdown": self._markdown}

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
+
+
+def script_of(text: str) -> str:
+    """The script of most letters of a text, as Unicode names it: ``LATIN``, ``ARABIC``.
+
+    A text without letters has none, and gives ``""``.
+    """
+    names = (unicodedata.name(char, "") for char in text if char.isalpha())
+    counted = Counter(name.split(" ", maxsplit=1)[0] for name in names)
+    return counted.most_common(1)[0][0] if counted else ""
+
 
 def language_name(tag: str, language: str) -> str:
     """What ``language`` calls the language ``tag``: ``Russian``, ``russe``, ``русский``.

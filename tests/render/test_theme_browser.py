@@ -1,0 +1,162 @@
+"""What a browser shows of a mail made with each theme: on phones, without pictures, on paper."""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from tests.render.themes import THEMES, bound_html, edition_of, march_of
+from tests.support.tools import ROOT, program
+
+pytestmark = [pytest.mark.needs_chromium, pytest.mark.parametrize("theme", THEMES)]
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+LANDMARKS = {"region", "landmark-one-main"}
+DRAWING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="1120" height="560"><rect fill="teal" '
+    'width="1120" height="560"/></svg>'
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=program("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"],
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 375, "height": 800})
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("width", [320, 375, 640])
+def test_nothing_sticks_out_on_a_narrow_screen(
+    page: Page, theme: str, width: int, language: str
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.set_content(bound_html(edition_of(theme, language)))
+    assert width == page.evaluate("document.documentElement.scrollWidth")
+
+
+def test_buttons_and_links_that_stand_alone_can_be_hit_with_a_thumb(page: Page, theme: str) -> None:
+    page.set_content(bound_html(edition_of(theme, "en")))
+    heights = page.eval_on_selector_all(
+        ".button a, .link a, .card a, a.foot, a.leave, .post",
+        "links => links.map(link => [link.textContent, link.getBoundingClientRect().height])",
+    )
+    assert len(heights) > 20
+    assert [] == [each for each in heights if each[1] < 44]
+
+
+def test_nothing_jumps_when_pictures_arrive(page: Page, theme: str) -> None:
+    def serve(route: Route) -> None:
+        route.fulfill(body=DRAWING, content_type="image/svg+xml")
+
+    html = bound_html(edition_of(theme, "en"))
+    page.set_content(html)  # no picture can be loaded
+    height = "document.documentElement.scrollHeight"
+    without = page.evaluate(height)
+    page.route("**/images/**", serve)
+    page.set_content(html, wait_until="load")
+    widths = page.eval_on_selector_all("img", "all => all.map(each => each.naturalWidth)")
+    assert {1120} == set(widths)
+    assert without == page.evaluate(height)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_readers_out(
+    browser: Browser, theme: str, scheme: Any
+) -> None:
+    page = browser.new_page(viewport={"width": 640, "height": 800}, color_scheme=scheme)
+    page.set_content(bound_html(march_of(theme)[2]))
+    page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    page.close()
+    # A mail stands within the page of a mail program, whose landmarks are not its own.
+    found = {each["id"]: each["help"] for each in found["violations"]}
+    assert {} == {id_: said for id_, said in found.items() if id_ not in LANDMARKS}
+
+
+# On paper
+
+
+@pytest.fixture(scope="module")
+def printer(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Prints the March issue for somebody who reads in the dark."""
+
+    @functools.cache
+    def print_(theme: str) -> Path:
+        page = browser.new_page(color_scheme="dark")
+        page.set_content(bound_html(march_of(theme)[2]))
+        path = tmp_path_factory.mktemp("printed") / f"{theme}.pdf"
+        page.pdf(path=path, format="A4", print_background=True)
+        page.close()
+        return path
+
+    return print_
+
+
+@pytest.fixture
+def printed(printer: Callable[[str], Path], theme: str) -> Path:
+    """The March issue on paper, as PDF."""
+    return printer(theme)
+
+
+def test_paper_gets_black_words_without_grounds(page: Page, theme: str) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_content(bound_html(edition_of(theme, "en")))
+    found = page.eval_on_selector_all(
+        ".page, .page *",
+        "all => all.map(each => [getComputedStyle(each).color,"
+        " getComputedStyle(each).backgroundColor])",
+    )
+    assert len(found) > 200
+    assert {("rgb(0, 0, 0)", "rgba(0, 0, 0, 0)")} == {(colour, ground) for colour, ground in found}
+
+
+def test_paper_shows_where_links_lead_but_not_the_readers_own(printed: Path, theme: str) -> None:
+    said = subprocess.run(
+        [program("pdftotext"), "-raw", printed, "-"], check=True, capture_output=True, text=True
+    ).stdout
+    together = re.sub(r"\s", "", said)
+    assert "https://rsf.example/veracruz-en" in together
+    assert "https://defenders.example/stories/elena-pershakova" in together
+    assert "https://news.defenders.example/u/" not in together
+
+
+def test_paper_is_not_wasted(printed: Path, theme: str) -> None:
+    told = subprocess.run(
+        [program("pdfinfo"), printed], check=True, capture_output=True, text=True
+    ).stdout
+    (pages,) = re.findall(r"^Pages: +(\d+)$", told, re.MULTILINE)
+    assert int(pages) <= 12
+
+
+def test_no_headline_is_parted_from_its_story(printed: Path, theme: str) -> None:
+    said = subprocess.run(
+        [program("pdftotext"), "-raw", printed, "-"], check=True, capture_output=True, text=True
+    ).stdout
+    together = 0
+    for story in march_of(theme)[0].issue.stories:
+        headline = r"\s+".join(map(re.escape, story.headline.split()))
+        beginning = r"\s+".join(map(re.escape, story.blurb.split()[:3]))
+        # Between the two there may be the credit of a picture.
+        found = re.search(rf"{headline}\s+(?:[^.]{{0,60}}\s)??{beginning}", said)
+        assert found, story.headline
+        together += "\f" not in found.group()
+    assert 15 == together
