@@ -371,6 +371,7 @@ def _story(
         ),
         download=Download(label=make.line(), url=make.url()) if has(3) else None,
         source=make.line() if has() else None,
+        language=make.draw(st.sampled_from((None, None, None, None, *LANGUAGES, "ru", "de"))),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def differences(made: Made, html: str, text: str, *, around: Counter[str]) -> li
         text: the text part, likewise.
         around: addresses that each mail leads to besides, whatever the issue.
     """
-    phrases = _phrases(made.issue.language)
+    phrases = _phrases()
     wanted = {part: _expected(made, part, around) for part in ("HTML", "text")}
     return [
         *_compared("HTML", made, wanted["HTML"], read_html(html, phrases)),
@@ -29,9 +30,11 @@ def differences(made: Made, html: str, text: str, *, around: Counter[str]) -> li
     ]
 
 
-def _phrases(language: str) -> Phrases:
-    path = ROOT / "templates" / "default" / "words" / f"{language}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+@functools.cache
+def _phrases() -> Phrases:
+    folder = ROOT / "templates" / "default" / "words"
+    files = [tomllib.loads(path.read_text(encoding="utf-8")) for path in folder.iterdir()]
+    return {key: tuple(words[key] for words in files) for key in files[0]}
 
 
 def _compared(part: str, made: Made, wanted: Reading, found: Reading) -> Iterator[str]:

@@ -17,17 +17,19 @@ from lxml.html import HtmlElement
 
 from tests.render.reading import NUMBERED, Reading, Told, address, core, flat, told
 
-Phrases = Mapping[str, str]
-"""The theme's set phrases in the language of the mail."""
+Phrases = Mapping[str, tuple[str, ...]]
+"""The theme's set phrases, each in all languages: a story may be in another than its issue."""
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+")
+_UNDERLINED = re.compile(r"((?:[^\n]+\n)+?)-+(?:\n\([^\n]+\))?\Z")
+"""A title, the line below it, and maybe the language of the story."""
 _BY = "    — "
 _HIGHLIGHT = "  | "
 
 
 # HTML
 
-_ALONE = 'a[style*="inline-block"]'
+_ALONE = 'a[style*="inline-block"]:not(.post)'
 """Links that stand alone are blocks, to be hit with a thumb; those within a text are not."""
 
 
@@ -53,17 +55,18 @@ def read_html(html: str, phrases: Phrases) -> Reading:
             )
         ),
         sources=Counter(
-            core(_without(_words(each), phrases["source"])) for each in _all(body, "p.source")
+            core(_without(_words(each), _starts(phrases, "source")))
+            for each in _all(body, "p.source")
         ),
         links=Counter(
-            (core(_words(each).lstrip().removeprefix("↓")), address(each.get("href")))
+            (core(_words(each).lstrip("↓\u00a0 \n")), address(each.get("href")))
             for each in _all(body, _ALONE)
             if NUMBERED.search(_words(each))
         ),
         addresses=Counter(address(each.get("href")) for each in _all(body, "a[href]")),
         posts=Counter(
             (
-                core(_without(_heading_of(each), phrases["posted_on"])),
+                core(_without(_heading_of(each), _starts(phrases, "posted_on"))),
                 core(_words(each)),
                 address(each.get("href")),
             )
@@ -112,9 +115,16 @@ def _heading_of(post: HtmlElement) -> str:
     return str(post.xpath("preceding::h2[1]")[0].text_content())
 
 
-def _without(text: str, phrase: str) -> str:
-    """``text`` without what its phrase says before the place to fill in."""
-    return text.strip().removeprefix(phrase.partition("{")[0])
+def _starts(phrases: Phrases, *keys: str) -> tuple[str, ...]:
+    """What phrases say before the place to fill in."""
+    return tuple(phrase.partition("{")[0] for key in keys for phrase in phrases[key])
+
+
+def _without(text: str, starts: tuple[str, ...]) -> str:
+    """``text`` without the longest of ``starts`` that it begins with."""
+    text = text.strip()
+    fitting = [start for start in starts if text.startswith(start)]
+    return text.removeprefix(max(fitting, key=len, default=""))
 
 
 # Text
@@ -130,14 +140,14 @@ def read_text(text: str, phrases: Phrases) -> Reading:
     _, opening, *rest = _chunks(text)
     chunks = (chunk for chunk in rest if NUMBERED.search("".join(chunk)))
     _read_opening(opening, reading, phrases)
+    posted = _starts(phrases, "posted_on")
     network = ""
     for chunk in chunks:
         first = chunk[0]
-        posted = phrases["posted_on"].partition("{")[0]
-        if _is_underlined(first):
+        if _UNDERLINED.match(first):
             _read_story(chunk, reading, phrases)
-        elif len(chunk) == 1 and flat(first).startswith(flat(posted)):
-            network = core(_without(" ".join(first.split("\n")), phrases["posted_on"]))
+        elif len(chunk) == 1 and first.startswith(posted):
+            network = core(_without(first, posted))
         elif _is_link(first, ""):
             for label, url in map(_link, chunk):
                 reading.posts[network, label, url] += 1
@@ -159,10 +169,6 @@ def _chunks(text: str) -> list[list[str]]:
     return [each.split("\n\n") for each in paragraphs if each]
 
 
-def _is_underlined(paragraph: str) -> bool:
-    return re.search(r"[^\n]\n-+\Z", paragraph) is not None
-
-
 def _is_link(paragraph: str, after: str) -> bool:
     """Whether a paragraph is a label, which ends in ``after``, above an address."""
     *label, last = paragraph.split("\n")
@@ -176,8 +182,8 @@ def _link(paragraph: str) -> tuple[str, str]:
 
 def _read_opening(paragraphs: list[str], reading: Reading, phrases: Phrases) -> None:
     """“View in browser”, greeting, introduction, then the list of contents."""
-    heading = flat(phrases["in_this_issue"])
-    place = next(i for i, each in enumerate(paragraphs) if flat(each).startswith(f"{heading}--"))
+    headings = tuple(f"{phrase}\n--" for phrase in phrases["in_this_issue"])
+    place = next(i for i, each in enumerate(paragraphs) if each.startswith(headings))
     reading.opening = told("\n".join(paragraphs[:place]))
     items = re.split(r"^  \* ", "\n".join(paragraphs[place + 1 :]), flags=re.MULTILINE)
     # Below an item's last line the title of a section may stand, without indent.
@@ -186,7 +192,7 @@ def _read_opening(paragraphs: list[str], reading: Reading, phrases: Phrases) -> 
 
 def _read_story(paragraphs: list[str], reading: Reading, phrases: Phrases) -> None:
     title, *rest = paragraphs
-    reading.titles[flat(title.rpartition("\n")[0])] += 1
+    reading.titles[flat(_UNDERLINED.sub(r"\1", title))] += 1
     tail = next((i for i, each in enumerate(rest) if _ends_text(each, phrases)), len(rest))
     reading.blurbs[told("\n".join(rest[:tail]))] += 1
     lines = "\n\n".join(rest[tail:]).split("\n")
@@ -196,9 +202,13 @@ def _read_story(paragraphs: list[str], reading: Reading, phrases: Phrases) -> No
 
 def _ends_text(paragraph: str, phrases: Phrases) -> bool:
     """Whether a paragraph is no longer the story's text but a part with a form of its own."""
-    parts = (_HIGHLIGHT, "    " + phrases["quote_open"], phrases["in_depth"] + "\n")
-    words = tuple(phrases[key].partition("{")[0] for key in ("picture", "source"))
-    return paragraph.startswith(parts + words) or _is_link(paragraph, ":")
+    starts = (_HIGHLIGHT, *_quote_starts(phrases), *_starts(phrases, "in_depth"))
+    starts += _starts(phrases, "picture", "source")
+    return paragraph.startswith(starts) or _is_link(paragraph, ":")
+
+
+def _quote_starts(phrases: Phrases) -> tuple[str, ...]:
+    return tuple(f"    {mark}" for mark in phrases["quote_open"])
 
 
 def _read_item(lines: list[str], reading: Reading, phrases: Phrases) -> None:
@@ -208,25 +218,23 @@ def _read_item(lines: list[str], reading: Reading, phrases: Phrases) -> None:
     elif lines[0].startswith(_HIGHLIGHT):
         marked = _taken(lines, lambda line: line.startswith(_HIGHLIGHT))
         reading.highlights[flat("".join(line.removeprefix(_HIGHLIGHT) for line in marked))] += 1
-    elif lines[0].startswith("    " + phrases["quote_open"]):
+    elif lines[0].startswith(_quote_starts(phrases)):
         words = _taken(lines, lambda line: not line.startswith(_BY))
-        by = lines.pop(0).removeprefix(_BY) if lines else ""
-        more = _taken(lines, lambda line: line.startswith("      "))
-        reading.quotes[told("\n".join(words)), flat("".join([by, *more]))] += 1
-    elif lines[0].startswith(start := phrases["picture"].partition("{")[0]):
-        credited = phrases["credit"].partition("{")[0]
-        shown = _taken(lines, lambda line: bool(line) and not line.startswith(credited))
-        credit_ = _taken(lines, bool)
-        reading.pictures[
-            flat("".join(shown).removeprefix(start)), flat("".join(credit_).removeprefix(credited))
-        ] += 1
+        by = "".join(_taken(lines, lambda line: line.startswith("      ")))
+        reading.quotes[told("\n".join(words)), flat(by.removeprefix(_BY))] += 1
+    elif lines[0].startswith(shown := _starts(phrases, "picture")):
+        credited = _starts(phrases, "credit")
+        alt = _taken(lines, lambda line: bool(line) and not line.startswith(credited))
+        by = "\n".join(_taken(lines, bool))
+        picture = flat(_without("\n".join(alt), shown)), flat(_without(by, credited))
+        reading.pictures[picture] += 1
     else:
         paragraph = "\n".join(_taken(lines, bool))
         if _is_link(paragraph, ":"):
-            label = paragraph.removeprefix(phrases["in_depth"] + "\n")
-            reading.links[_link(_without(label, phrases["download"]))] += 1
+            label = _without(paragraph, _starts(phrases, "in_depth"))
+            reading.links[_link(_without(label, _starts(phrases, "download")))] += 1
         else:
-            reading.sources[core(_without(paragraph, phrases["source"]))] += 1
+            reading.sources[core(_without(paragraph, _starts(phrases, "source")))] += 1
 
 
 def _taken(lines: list[str], fits: Callable[[str], bool]) -> list[str]:
