@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.output import count, joined, say
-from newsletter.cli.wiring import Project
+from newsletter.cli.wiring import Compiled, Project
 from newsletter.config import FILE_NAME, Archive
 from newsletter.errors import ConfigError, InputError, Where
 
@@ -78,6 +79,28 @@ def build(
     if pdf and browser is None:
         say("No PDF was made, since neither Chromium nor Chrome is installed.", style="yellow")
     say(f"Next: copy the folder {folder} to {place.url}", style="bold")
+
+
+def publish_first(project: Project, compiled: Mapping[str, Compiled]) -> str:
+    """What the mails load from the archive or lead to in it, and how to publish it; else empty."""
+    from newsletter.archive_layout import page_path
+    from newsletter.render.urls import ascii_url
+
+    if (place := project.settings.archive) is None:
+        return ""
+    base, issue = ascii_url(place.url), next(iter(compiled.values())).loaded.issue.id
+    needed = [
+        words
+        for words, below in (
+            ("pictures", {"images/"}),
+            ("documents", {"files/"}),
+            ("the page in the browser", {page_path(issue, language) for language in compiled}),
+        )
+        if any(base + path in one.edition.html for one in compiled.values() for path in below)
+    ]
+    if not needed:
+        return ""
+    return f"{joined(needed)}, from {base}; publish first: newsletter archive build {issue}"
 
 
 def _archive(project: Project) -> Archive:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newsletter.cli.archive import publish_first
 from newsletter.cli.output import count, joined, say, show_findings, show_table
 from newsletter.cli.wiring import Compiled, Project
 from newsletter.errors import ExitCode, InputError, Where
@@ -101,6 +102,8 @@ def check(
             if sizes:
                 show_table(weight.HEADS, list(weight.rows(each)))
         say(f"{issue}: {_summed_up(findings)}.")
+        if on_the_web := publish_first(project, compiled):
+            say(f"On the web: {on_the_web}")
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise typer.Exit(ExitCode.CHECKS_FAILED)
 
@@ -118,7 +121,14 @@ def _specimens(project: Project, compiled: dict[str, Compiled]) -> list[Specimen
     from newsletter.checks.specimen import Specimen
 
     return [
-        Specimen(one.loaded.issue, one.loaded.source, one.edition, project.settings, one.material)
+        Specimen(
+            one.loaded.issue,
+            one.loaded.source,
+            one.edition,
+            project.settings,
+            one.material,
+            project.theme,
+        )
         for one in compiled.values()
     ]
 
@@ -136,6 +146,7 @@ def all_findings(project: Project, compiled: dict[str, Compiled]) -> list[Findin
             one.edition,
             project.settings,
             one.material,
+            project.theme,
             original=one.loaded.original,
         )
     )

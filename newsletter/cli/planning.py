@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from newsletter.cli.archive import publish_first
 from newsletter.cli.looking import all_findings
 from newsletter.cli.output import (
     count,
@@ -117,6 +118,8 @@ def _show(project: Project, compiled: dict[str, Compiled], roster: Roster, plan:
         *(("Will not", excluded_words(reason, n)) for reason, n in plan.excluded.items()),
         ("Way", _way(project)),
     ]
+    if on_the_web := publish_first(project, compiled):
+        facts.append(("On the web", on_the_web))
     rate = project.settings.delivery.rate_per_second
     if rate and plan.recipients:
         takes = duration(len(plan.recipients) / rate)

@@ -1,0 +1,172 @@
+"""The pages in a browser, opened from the disk: axe, widths, what they load, and printing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.archive.built import MARCH, Archive
+from tests.support.tools import ROOT, missing, program
+
+pytestmark = pytest.mark.needs_chromium
+
+PAGES = [*MARCH, "2016-12.fr.html", "index.html"]
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=program("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"],
+        )
+        yield opened
+        opened.close()
+
+
+def opened(browser: Browser, archive: Archive, name: str, **how: Any) -> Page:
+    page = browser.new_page(**how)
+    page.goto((archive.folder / name).as_uri())
+    return page
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_violation(
+    browser: Browser, archive: Archive, name: str, colours: str
+) -> None:
+    if not AXE.exists():
+        missing("axe-core (npm install)")
+    # Without the page's policy, which lets no foreign script in: not even axe.
+    page = opened(browser, archive, name, color_scheme=colours, bypass_csp=True)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    for width in (1280, 375):
+        page.set_viewport_size({"width": width, "height": 900})
+        found = page.evaluate(f"axe.run(document, {{ runOnly: {RULES} }})")
+        assert [] == [
+            (violation["id"], [node["html"] for node in violation["nodes"]])
+            for violation in found["violations"]
+        ]
+        assert "color-contrast" in {passed["id"] for passed in found["passes"]}
+    page.close()
+
+
+@pytest.mark.parametrize("width", [320, 375, 640, 1280])
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_sticks_out(browser: Browser, archive: Archive, name: str, width: int) -> None:
+    page = opened(browser, archive, name, viewport={"width": width, "height": 800})
+    assert width == page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+
+
+def test_lines_are_neither_too_long_nor_too_short_to_read(
+    browser: Browser, archive: Archive
+) -> None:
+    page = opened(browser, archive, "2017-03.en.html", viewport={"width": 1280, "height": 800})
+    characters = page.evaluate(
+        """() => {
+          const paragraph = document.querySelector(".text p");
+          const range = document.createRange();
+          range.selectNodeContents(paragraph);
+          const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
+          return paragraph.textContent.length / lines.size;
+        }"""
+    )
+    page.close()
+    assert 55 <= characters <= 75
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_loads_its_own_files_and_the_browser_complains_of_nothing(
+    browser: Browser, archive: Archive, name: str
+) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    complaints: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((archive.folder / name).as_uri())
+    page.evaluate("for (const picture of document.images) picture.loading = 'eager'")
+    page.wait_for_load_state("networkidle")
+    widths = page.evaluate("[...document.images].map((picture) => picture.naturalWidth)")
+    styled = page.evaluate("getComputedStyle(document.body).margin")
+    page.close()
+    assert [] == complaints
+    assert all(width > 0 for width in widths)
+    assert "0px" == styled
+    assert len(requests) >= 3
+    assert {archive.folder.as_uri()} == {
+        address[: len(archive.folder.as_uri())] for address in requests
+    }
+
+
+def test_the_policy_lets_nothing_in_from_elsewhere(browser: Browser, archive: Archive) -> None:
+    page = opened(browser, archive, "2017-03.en.html")
+    refused = page.evaluate(
+        """() => new Promise((done) => {
+          const found = new Set();
+          document.addEventListener("securitypolicyviolation", (event) => {
+            found.add(event.effectiveDirective);
+            if (found.size === 5) done([...found].sort());
+          });
+          const add = (tag, values) =>
+            document.body.append(Object.assign(document.createElement(tag), values));
+          add("img", { src: "https://elsewhere.example/pixel.gif" });
+          add("script", { src: "https://elsewhere.example/count.js" });
+          add("link", { rel: "stylesheet", href: "https://elsewhere.example/style.css" });
+          add("iframe", { src: "https://elsewhere.example/" });
+          fetch("https://elsewhere.example/").catch(() => {});
+        })"""
+    )
+    page.close()
+    assert ["connect-src", "frame-src", "img-src", "script-src-elem", "style-src-elem"] == refused
+
+
+# Print
+
+
+def test_the_button_prints_once_every_picture_is_loaded(browser: Browser, archive: Archive) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.add_init_script(
+        "window.print = () => { window.printed = [...document.images].map((p) => p.complete); }"
+    )
+    page.goto((archive.folder / "2017-03.en.html").as_uri())
+    page.get_by_role("button", name="Print newsletter").click()
+    page.wait_for_function("window.printed")
+    printed = page.evaluate("window.printed")
+    page.close()
+    assert [True] * 7 == printed
+
+
+def test_without_a_script_there_is_no_button_that_does_nothing(
+    browser: Browser, archive: Archive
+) -> None:
+    page = opened(browser, archive, "2017-03.en.html", java_script_enabled=False)
+    assert not page.locator("button").is_visible()
+    assert page.locator("h1").is_visible()
+    page.close()
+
+
+def test_print_leaves_out_what_paper_cannot_do_and_adds_addresses(
+    browser: Browser, archive: Archive
+) -> None:
+    page = opened(browser, archive, "2017-03.en.html", color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    for gone in (".skip", ".strip", ".tools", "footer .band"):
+        assert not page.locator(gone).first.is_visible(), gone
+    for there in ("h1", "#askarov-background", ".imprint", ".contents"):
+        assert page.locator(there).is_visible(), there
+    behind = page.evaluate(
+        "getComputedStyle(document.querySelector('.links a'), '::after').content"
+    )
+    grounds = page.evaluate(
+        "[getComputedStyle(document.body), getComputedStyle(document.querySelector('.band'))]"
+        ".map((style) => style.backgroundColor)"
+    )
+    page.close()
+    assert "https://defenders.example/stories/elena-pershakova" in behind
+    assert ["rgb(255, 255, 255)"] * 2 == grounds, "dark pages print on white, too"
