@@ -233,10 +233,6 @@ def _in_srgb(picture: Image, profile: bytes | None) -> Image:
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            space = source.profile.xcolor_space.strip()
-            mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[space]
-            if mode != "CMYK" and picture.mode != "CMYK":
-                picture = picture.convert(mode)
             target = ImageCms.createProfile("sRGB")
             converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
             picture = converted or picture

@@ -23,7 +23,7 @@ from newsletter.clock import Clock
 from newsletter.config import FILE_NAME, Settings, load_settings
 from newsletter.errors import ConfigError, InputError, RosterError
 from newsletter.issues.languages import issue_files, load_languages
-from newsletter.issues.loader import IMAGES_FOLDER, LoadedIssue
+from newsletter.issues.loader import FILES_FOLDER, IMAGES_FOLDER, LoadedIssue
 from newsletter.issues.material import load_material
 from newsletter.material import PreparedPicture
 from newsletter.message.compose import Composer, Uncomposable
@@ -32,7 +32,7 @@ from newsletter.preview.readers import Reader, sample_readers
 from newsletter.render.edition import Edition
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import bind
-from newsletter.theme import load_theme
+from newsletter.theme import load_theme, theme_folders
 
 FileState = tuple[str, int, int]
 """A file's name, its time of change in nanoseconds and its size in bytes."""
@@ -57,6 +57,11 @@ class Sources:
     def images(self) -> Path:
         """The folder of the issue's pictures."""
         return self.issue.parent / IMAGES_FOLDER
+
+    @property
+    def documents(self) -> Path:
+        """The folder of the documents that the issue offers."""
+        return self.issue.parent / FILES_FOLDER
 
     def issues(self) -> tuple[Path, ...]:
         """The issue, then its translations: ``2017-03.yaml``, ``2017-03.fr.yaml``."""
@@ -162,10 +167,16 @@ def build_preview(sources: Sources, *, clock: Clock) -> Preview:
     pictures: dict[str, PreparedPicture] = {}
     for language, one in loaded.items():
         material = load_material(one, sources.issue.parent, shown=theme.shown)
-        pictures |= {picture.name: picture for picture in material.pictures.values()}
+        pictures |= {picture.name: picture for picture in material.shown}
         editions[language] = compile_edition(one.issue, one.source, theme, settings, material)
         findings[language] = run_checks(
-            one.issue, one.source, editions[language], settings, material, original=one.original
+            one.issue,
+            one.source,
+            editions[language],
+            settings,
+            material,
+            theme,
+            original=one.original,
         )
     roster, notice = _roster(sources.folder / settings.audience.file, settings)
     default = settings.language if settings.language in editions else next(iter(editions))
@@ -194,13 +205,15 @@ def watched(sources: Sources) -> frozenset[FileState]:
 
     While the settings cannot be read, only they and the issue matter.
     """
-    files = [sources.settings, *sources.issues(), *sources.images.rglob("*")]
+    files = [sources.settings, *sources.issues()]
+    files += [*sources.images.rglob("*"), *sources.documents.rglob("*")]
     try:
         settings = load_settings(sources.settings)
     except ConfigError:
         settings = None
     if settings is not None:
-        files += (sources.folder / settings.theme.folder).rglob("*")
+        for folder in theme_folders(sources.folder / settings.theme.folder):
+            files += folder.rglob("*")
         files.append(sources.folder / settings.audience.file)
     return frozenset(state for file in files if (state := _state(file)))
 

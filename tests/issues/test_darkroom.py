@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from newsletter.issues import darkroom
 from newsletter.issues.darkroom import MOST_MEGAPIXELS, prepare
 from newsletter.issues.files import Unusable
 from newsletter.material import PreparedPicture
@@ -93,6 +94,17 @@ def test_small_print_stays_readable(tmp_path: Path) -> None:
 
     assert 1120 == len(row)
     assert all(min(row[at : at + 4]) < 40 and max(row[at : at + 4]) > 215 for at in range(1116))
+
+
+def test_what_is_too_fine_for_the_screen_becomes_an_even_tone(tmp_path: Path) -> None:
+    """Taking every second pixel would make this black or white."""
+    lines = Image.new("L", (2240, 300), 255)
+    for left in range(0, 2240, 2):
+        lines.paste(0, (left, 0, left + 1, 300))
+    found = seen(prepared(tmp_path, png(lines), name="x.png")).convert("L")
+    tones = found.crop((20, 20, 1100, 130)).tobytes()
+
+    assert 110 < min(tones) <= max(tones) < 145
 
 
 # Upright
@@ -281,6 +293,13 @@ def test_the_same_original_is_prepared_once(tmp_path: Path) -> None:
     assert first.content is again.content
 
 
+def test_an_issue_s_pictures_are_kept_and_no_archive_of_them(tmp_path: Path) -> None:
+    for number in range(80):
+        prepared(tmp_path, png(Image.new("RGB", (2, 2), (number, 0, 0))), name="x.png")
+
+    assert 64 == len(darkroom._prints)
+
+
 # What cannot be used
 
 
@@ -314,6 +333,15 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(
         f"{MOST_MEGAPIXELS} are the most." == caught.value.what
     )
     assert caught.value.advice.startswith("Save it smaller")
+
+
+def test_a_frame_larger_than_its_gif_says_is_refused(tmp_path: Path) -> None:
+    frame = b"," + struct.pack("<HHHH", 0, 0, 60_000, 60_000) + b"\0"
+    original = b"GIF89a" + struct.pack("<HH", 8, 8) + b"\0\0\0" + frame
+    with pytest.raises(Unusable) as caught:
+        prepared(tmp_path, original, name="bomb.gif")
+
+    assert "“bomb.gif” has over 100 megapixels; 64 are the most." == caught.value.what
 
 
 ORIGINALS = {

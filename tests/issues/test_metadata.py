@@ -25,6 +25,7 @@ from tests.issues.originals import (
     LINE,
     RIGHTS,
     SECRET,
+    XMP,
     chart,
     exif,
     full_gif,
@@ -324,6 +325,20 @@ def test_any_credit_comes_back_as_it_was(creators: list[str], line: str, rights:
     assert len(credit.creators) >= len(back.creators)
     for long, short in ((credit.line, back.line), (credit.rights, back.rights)):
         assert long.startswith(short)
+
+
+def test_iptc_is_cut_to_its_lengths_between_letters() -> None:
+    credit = Credit(("a" + "é" * 20,), "é" * 20, "é" * 100)
+
+    assert Credit(("a" + "é" * 15,), "é" * 16, "é" * 64) == read_iim(iim_block(credit))
+
+
+def test_an_extended_dataset_of_iptc_is_no_name() -> None:
+    assert Credit() == read_iim(b"\x1c\2\x50\x80\4\0\0\0\3Ana")
+
+
+def test_a_packet_that_breaks_off_still_tells_what_it_told_till_then() -> None:
+    assert (CREATOR,) == read_xmp(XMP[: XMP.index(b"<dc:rights>") + 5]).creators
 
 
 @given(st.binary(max_size=300))
