@@ -60,7 +60,10 @@ def new(
         str, typer.Option(metavar="CODE", help="Its language, e.g. fr. Default: newsletter.toml's.")
     ] = "",
 ) -> None:
-    """Start an issue: a file with one story and a note on every key. Overwrites nothing.
+    """Start an issue, or with 2017-04.fr the translation of one. Overwrites nothing.
+
+    An issue begins with one story and a note on every key; a translation as a
+    copy of its original, to be written over.
 
     Example: newsletter new 2017-04 --title "April 2017" --date 2017-04-28
     """
@@ -74,14 +77,37 @@ def new(
             f"“{issue}” cannot be the id of an issue.",
             next="Use lower-case letters, digits and hyphens, such as 2017-04.",
         )
+    if issue_name(path)[1] is not None:
+        if day or language:
+            raise InputError(
+                "A translation has the date of its original, and the language of its name.",
+                next="Leave --date and --language out.",
+            )
+        _translate(project, path, title)
+        return
     new_issue(
         path,
         title=title or issue,
         date=day.date() if day else _today(),
-        language=language or issue_name(path)[1] or project.settings.language,
+        language=language or project.settings.language,
         web_url=None,
     )
-    say(f"{path} is there. Write, and watch with: newsletter preview {issue.split('.')[0]}")
+    say(f"{path} is there. Write, and watch with: newsletter preview {issue}")
+
+
+def _translate(project: Project, path: Path, title: str) -> None:
+    """Start a translation, and say what to do next."""
+    from newsletter.issues.scaffold import new_translation
+
+    original = new_translation(path, title=title, fields=project.settings.audience.fields)
+    say(f"{path} is there, as a copy of {original}. Write over each text.")
+    show_facts(
+        [
+            (f"  newsletter check {original.stem}", "lists what is not translated yet"),
+            (f"  newsletter preview {original.stem}", "shows it once nothing is missing"),
+        ]
+    )
+    say(f"The issue waits for it. To send the issue without it, rename it to {path.name}.draft.")
 
 
 def _today() -> date:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
 from newsletter.clock import Clock, SystemClock
 from newsletter.config import FILE_NAME
 from newsletter.errors import InputError, Problem, Where
-from newsletter.issues.loader import FILES_FOLDER, IMAGES_FOLDER, issue_name, parse_issue
-from newsletter.issues.schema import SCHEMA_FILE, schema_text
+from newsletter.issues.document import read_document
+from newsletter.issues.loader import (
+    FILES_FOLDER,
+    IMAGES_FOLDER,
+    issue_name,
+    load_issue,
+    parse_issue,
+)
+from newsletter.issues.schema import FIRST_LINE, SCHEMA_FILE, schema_text
 
 THEME_FOLDER = "templates"
 EXAMPLE_LIST = "subscribers.example.csv"
@@ -24,6 +31,13 @@ OWN_LIST = "subscribers.csv"
 
 _PACKAGE = Path(__file__).parents[1]
 _STARTER = Path(__file__).parent / "starter"
+_TRANSLATION_NOTE = """\
+#
+# The translation of {original} into “{language}”, begun as a copy of it. Write over each
+# text; ids, files, addresses and the order stay. “newsletter check {id}” lists what is left.
+# A story that cannot be translated in time: delete it here and list its id above “stories:”,
+# as in fallback: [first-story]; readers then get it in the original's language.
+"""
 
 
 def new_issue(path: Path, *, title: str, date: dt.date, language: str, web_url: str | None) -> None:
@@ -42,6 +56,46 @@ def new_issue(path: Path, *, title: str, date: dt.date, language: str, web_url: 
     """
     text = _issue_text(path, title=title, date=date, language=language, web_url=web_url)
     _write({path: text.encode()})
+
+
+def new_translation(path: Path, *, title: str = "", fields: Sequence[str] = ()) -> Path:
+    """Write a copy of an issue, comments and all, for a translator to write over.
+
+    Args:
+        path: where, such as ``issues/2017-03.fr.yaml``; its name gives the language,
+            and the original, ``issues/2017-03.yaml``.
+        title: name of the issue in that language; else the original's, like all other texts.
+        fields: further columns of the list that merge fields may use.
+
+    Returns:
+        The original.
+
+    Raises:
+        InputError: there is no original, it is in that language already, or the
+            file exists or cannot be written.
+        IssueError: the original cannot be used, or the title.
+    """
+    issue_id, language = issue_name(path)
+    original = path.with_name(f"{issue_id}.yaml")
+    if not original.exists():
+        raise InputError(
+            f"There is no issue “{issue_id}” to translate.",
+            where=Where(original),
+            next=f"“newsletter new {issue_id}” starts it.",
+        )
+    loaded = load_issue(original, fields=fields)
+    if loaded.issue.language == language:
+        raise InputError(
+            f"The issue is in “{language}” already.",
+            where=loaded.source.where("language"),
+            next="Name the language that it is to be translated into.",
+        )
+    text = _copy(
+        original, {"language": str(language)} | ({"title": _quoted(title)} if title else {})
+    )
+    parse_issue(text, path, fields=fields)
+    _write({path: text.encode()})
+    return original
 
 
 def init_project(folder: Path, *, scaffold: Path, clock: Clock | None = None) -> list[Path]:
@@ -112,6 +166,24 @@ def _issue_text(
     # What was passed in is checked by the rules of every issue.
     parse_issue(text, path)
     return text
+
+
+def _copy(original: Path, changes: Mapping[str, str]) -> str:
+    """The text of an issue with some values changed, and a note to its translator."""
+    text = _read(original).decode("utf-8-sig")
+    spans = read_document(text, original).spans
+    for start, end, value in sorted(
+        ((*spans[key,], changes[key]) for key in changes), reverse=True
+    ):
+        kept = text[start:end].rstrip()
+        text = text[:start] + value + text[start + len(kept) :]
+    note = _TRANSLATION_NOTE.format(
+        original=original.name, id=original.stem, language=changes["language"]
+    )
+    line_break = "\r\n" if "\r\n" in text else "\n"
+    rest = text.removeprefix(FIRST_LINE).lstrip("\r\n")
+    gap = "" if rest.startswith("#") else "\n"
+    return f"{FIRST_LINE}\n{note}{gap}".replace("\n", line_break) + rest
 
 
 def _quoted(text: str) -> str:

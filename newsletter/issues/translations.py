@@ -22,7 +22,7 @@ from newsletter.model import MERGE_FIELD, Issue, Part, Post, Section, Story
 from newsletter.source import Path_
 
 _ISSUE_PARTS = ("greeting", "introduction", "web_url")
-_ISSUE_PROSE = ("subject", "preheader", "greeting", "introduction")
+_ISSUE_PROSE = (("subject",), ("preheader",), ("greeting",), ("introduction",))
 _STORY_PARTS = ("section", "kicker", "highlight", "quote", "image", "background", "download")
 _STORY_PROSE = (
     ("headline",),
@@ -34,7 +34,6 @@ _STORY_PROSE = (
 )
 _STORY_SAME = (("section",), ("image", "file"))
 
-_TRANSLATE = "Translate it."
 _ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s()<>]+")
 """An address within Markdown, near enough to compare two texts."""
 _Targets = Iterator[tuple[Path_, str]]
@@ -104,11 +103,8 @@ def _heading_problems(pair: _Pair) -> Iterator[Problem]:
         )
     for key in _ISSUE_PARTS:
         yield from _one_sided(pair, original, translation, key, (), ())
-    alike = _alike(original.language, translation.language)
-    for key in _ISSUE_PROSE:
-        said = getattr(translation, key)
-        if said == getattr(original, key) and _has_words(said) and not alike:
-            yield pair.problem(f"“{key}” is not translated.", (key,), (key,), _TRANSLATE)
+    if not _alike(original.language, translation.language):
+        yield from _untranslated(pair, original, translation, _ISSUE_PROSE, (), ())
 
 
 def _group_problems(pair: _Pair, group: str, noun: str) -> Iterator[Problem]:
@@ -163,12 +159,8 @@ def _story_problems(pair: _Pair, story: Story) -> Iterator[Problem]:
     for path in _STORY_SAME:
         yield from _differing(pair, story, translated, path, here, there)
     yield from _language_problems(pair, story, translated, here, there)
-    alike = _alike(original.language_of(story), translation.language_of(translated))
-    for path in _STORY_PROSE:
-        said = _at(translated, path)
-        if said is not None and said == _at(story, path) and not alike:
-            what = f"“{path[-1]}” is not translated."
-            yield pair.problem(what, (*here, *path), (*there, *path), _TRANSLATE)
+    if not _alike(original.language_of(story), translation.language_of(translated)):
+        yield from _untranslated(pair, story, translated, _STORY_PROSE, here, there)
     yield from _link_problems(pair, story, translated, here, there)
 
 
@@ -196,6 +188,28 @@ def _one_sided(
     if theirs is None and ours is not None:
         advice = "Add it there, or delete it here."
         yield pair.problem(f"The original has no “{key}” here.", (*here, key), there, advice)
+
+
+def _untranslated(
+    pair: _Pair,
+    original: Part,
+    translation: Part,
+    prose: Sequence[tuple[str, ...]],
+    here: Path_,
+    there: Path_,
+) -> Iterator[Problem]:
+    """Texts that still are the original's, as one problem at the first of them."""
+    same = [
+        path
+        for path in prose
+        if _has_words(said := _at(translation, path)) and said == _at(original, path)
+    ]
+    if not same:
+        return
+    *names, last = (f"“{'.'.join(path)}”" for path in same)
+    what = f"{', '.join(names)} and {last} are" if names else f"{last} is"
+    advice = "Translate them." if names else "Translate it."
+    yield pair.problem(f"{what} not translated.", (*here, *same[0]), (*there, *same[0]), advice)
 
 
 def _differing(
@@ -265,9 +279,9 @@ def _alike(one: str, other: str) -> bool:
     return one.partition("-")[0] == other.partition("-")[0]
 
 
-def _has_words(text: str | None) -> bool:
+def _has_words(text: object) -> bool:
     """Whether there is something to translate besides what is known of the reader."""
-    return any(char.isalpha() for char in MERGE_FIELD.sub("", text or ""))
+    return isinstance(text, str) and any(map(str.isalpha, MERGE_FIELD.sub("", text)))
 
 
 def _at(part: object, path: Path_) -> object:

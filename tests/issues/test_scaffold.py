@@ -6,9 +6,15 @@ import pytest
 from newsletter.config import load_settings
 from newsletter.errors import InputError, IssueError
 from newsletter.issues.loader import load_issue
-from newsletter.issues.scaffold import init_project, new_issue, scaffold_folder
+from newsletter.issues.scaffold import (
+    init_project,
+    new_issue,
+    new_translation,
+    scaffold_folder,
+)
 from newsletter.issues.schema import FIRST_LINE
 
+from tests.issues.support import GOOD, write
 from tests.support.tools import ROOT
 
 DATE = dt.date(2017, 4, 28)
@@ -98,6 +104,90 @@ def test_a_new_issue_never_replaces_one(tmp_path: Path) -> None:
         new_issue(path, title="April", date=DATE, language="en", web_url=None)
 
     assert path.read_text() == "mine"
+
+
+def original(folder: Path, content: str | bytes = GOOD) -> Path:
+    return write(folder, content, "2017-03.yaml")
+
+
+def test_a_new_translation_is_the_originals_text_in_another_language(tmp_path: Path) -> None:
+    english = original(tmp_path, GOOD.replace("stories:", "# The stories.\nstories:"))
+    french = tmp_path / "2017-03.fr.yaml"
+
+    assert english == new_translation(french)
+
+    before, after = (load_issue(path).issue for path in (english, french))
+    assert before.model_copy(update={"language": "fr"}) == after
+    lines = french.read_text(encoding="utf-8").splitlines()
+    assert FIRST_LINE == lines[0]
+    assert {"language: fr", "# The stories."} <= set(lines)
+    kept = set(english.read_text(encoding="utf-8").splitlines()) - {"language: en"}
+    assert [] == sorted(kept - set(lines))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD.replace("language: en", 'language: "en"'),
+        GOOD.replace("language: en", "language: >-\n  en"),
+        GOOD.replace("title: March 2017", "title: |-\n  March 2017\n"),
+        GOOD.replace("# yaml-language-server: $schema=issue.schema.json\n", ""),
+        GOOD.replace("\n", "\r\n"),
+        b"\xef\xbb\xbf" + GOOD.encode(),
+    ],
+    ids=["quoted", "folded", "literal", "no schema", "CRLF", "BOM"],
+)
+def test_a_translation_is_copied_however_the_original_is_written(
+    tmp_path: Path, content: str | bytes
+) -> None:
+    original(tmp_path, content)
+    path = tmp_path / "2017-03.pt-BR.yaml"
+
+    new_translation(path, title='Março: "2017"')
+
+    issue = load_issue(path).issue
+    assert ("pt-BR", 'Março: "2017"') == (issue.language, issue.title)
+    text = path.read_bytes().decode()
+    assert text.startswith(FIRST_LINE)
+    assert 1 == text.count("yaml-language-server")
+    assert text.count("\n") == text.count("\r\n") or "\r" not in text
+
+
+def test_a_translation_without_an_original_is_not_started(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no issue “2017-03” to translate") as caught:
+        new_translation(tmp_path / "2017-03.fr.yaml")
+    assert "“newsletter new 2017-03” starts it." == caught.value.next
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_an_issue_is_not_translated_into_its_own_language(tmp_path: Path) -> None:
+    original(tmp_path)
+    with pytest.raises(InputError, match="in “en” already"):
+        new_translation(tmp_path / "2017-03.en.yaml")
+
+
+def test_a_new_translation_never_replaces_one(tmp_path: Path) -> None:
+    original(tmp_path)
+    path = write(tmp_path, "mine", "2017-03.fr.yaml")
+    with pytest.raises(InputError, match=r"2017-03\.fr\.yaml: exists already"):
+        new_translation(path)
+    assert "mine" == path.read_text()
+
+
+def test_a_broken_original_is_told_before_it_is_copied(tmp_path: Path) -> None:
+    original(tmp_path, GOOD.replace("credit: The editors", "credit:"))
+    path = tmp_path / "2017-03.fr.yaml"
+    with pytest.raises(IssueError, match="The picture has no credit"):
+        new_translation(path)
+    assert not path.exists()
+
+
+def test_a_title_that_cannot_be_one_is_told(tmp_path: Path) -> None:
+    original(tmp_path)
+    path = tmp_path / "2017-03.fr.yaml"
+    with pytest.raises(IssueError, match="must stand on one line"):
+        new_translation(path, title="Mars\n2017")
+    assert not path.exists()
 
 
 def test_a_new_project_is_ready_to_use(tmp_path: Path, scaffold: Path) -> None:

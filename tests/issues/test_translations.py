@@ -190,8 +190,8 @@ def test_whatever_a_translation_lacks_is_told(
         ("Bonjour,", "Dear friend,", "“greeting” is not translated."),
         ("Un an à l’abri\n    section", "A year of safety\n    section", "“headline” is not"),
         ("Trois hommes devraient être libres.", "Three men should be free.", "“blurb” is not"),
-        ("Un port", "A harbour", "“alt” is not translated."),
-        ("Je peux dormir.", "I can sleep.", "“text” is not translated."),
+        ("Un port", "A harbour", "“image.alt” is not translated."),
+        ("Je peux dormir.", "I can sleep.", "“quote.text” is not translated."),
         ("section: courts", "section: shelter", "“section” is shelter, in the original courts."),
         ("example/before", "example/after", "The link to https://defenders.example/before is"),
         ("statement.pdf", "other.pdf", "“url” is https://defenders.example/other.pdf, in the"),
@@ -205,6 +205,17 @@ def test_whatever_differs_is_told(tmp_path: Path, french: str, english: str, wha
     changed = FRENCH.replace(french, english)
     assert changed != FRENCH
     assert any(what in each for each in problems(tmp_path, changed))
+
+
+def test_a_copy_is_told_story_by_story_until_it_is_translated(tmp_path: Path) -> None:
+    copy = ENGLISH.replace("language: en", "language: fr")
+    assert [
+        "4:10: “subject”, “preheader” and “greeting” are not translated. Translate them.",
+        "15:15, story “A year of safety”: “headline”, “blurb”, “highlight”, “quote.text”, "
+        "“image.alt” and “background.text” are not translated. Translate them.",
+        "41:15, story “Inside the prisons”: “headline” and “blurb” are not translated. "
+        "Translate them.",
+    ] == [each.partition(" The original")[0] for each in problems(tmp_path, copy)]
 
 
 def test_stories_in_another_order_are_told(tmp_path: Path) -> None:
