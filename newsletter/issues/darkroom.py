@@ -240,9 +240,21 @@ def _in_srgb(picture: Image, profile: bytes | None) -> Image:
             pass  # a damaged profile, or one of another kind of picture: better none
     if picture.mode not in {"L", "RGB"}:
         picture = picture.convert("RGB")
-    if alpha is not None and alpha.getextrema() != (255, 255):
-        picture = picture.convert("RGB")
-        picture.putalpha(alpha)
+    if alpha is None or alpha.getextrema() == (255, 255):
+        return picture
+    return _seen_through(picture.convert("RGB"), alpha)
+
+
+def _seen_through(picture: Image, alpha: Image) -> Image:
+    """The picture with its transparency, and black wherever nothing of it can be seen.
+
+    Who rubs a face out in a picture program leaves its colours there.
+    """
+    from PIL.Image import composite, new
+
+    visible = alpha.point(lambda value: 255 * (value > 0))
+    picture = composite(picture, new("RGB", picture.size), visible)
+    picture.putalpha(alpha)
     return picture
 
 

@@ -230,6 +230,22 @@ def test_what_is_transparent_stays_transparent(tmp_path: Path, original: bytes) 
     assert 0 == pixel[3]
 
 
+@pytest.mark.parametrize("size", [(300, 200), (3000, 2000)])
+def test_what_was_rubbed_out_cannot_be_brought_back(tmp_path: Path, size: tuple[int, int]) -> None:
+    """A face made transparent is still in the file, for whoever takes the transparency off."""
+    picture = photograph(*size).convert("RGBA")
+    alpha = Image.new("L", size, 255)
+    wide, high = size[0] // 4, size[1] // 4
+    alpha.paste(0, (wide, high, 3 * wide, 3 * high))
+    picture.putalpha(alpha)
+    found = seen(prepared(tmp_path, png(picture), name="x.png"))
+    wide, high = found.width // 4, found.height // 4
+    inside = found.crop((wide + 8, high + 8, 3 * wide - 8, 3 * high - 8))
+
+    assert "RGBA" == found.mode
+    assert {(0, 0, 0, 0)} == set(inside.get_flattened_data())
+
+
 def test_a_chart_stays_sharp_as_png_and_a_photograph_becomes_jpeg(tmp_path: Path) -> None:
     drawn = prepared(tmp_path, png(chart()), name="x.png")
     taken = prepared(tmp_path, png(photograph()), name="x.png")
