@@ -28,9 +28,12 @@ MAX_VALUES = 20_000
 
 _ABSENT = frozenset({"", "~", "null"})
 _PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
-# Control characters and halves of a surrogate pair: YAML's escapes can write
-# them, and no mail, page or database can carry them.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# Control characters, separators of lines, overrides of the reading order, halves
+# of a surrogate pair and what is no character: YAML's escapes can write them, and
+# some mail, page or database cannot carry them or shows something else.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
 _LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 
 

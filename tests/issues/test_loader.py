@@ -260,6 +260,21 @@ CHANGES = {
         'alt: "A \\0harbour"',
         f"13:12, {STORY}: This text holds the invisible control character U+0000. Delete it.",
     ),
+    "a separator of lines": (
+        "alt: A harbour",
+        'alt: "A \\u2028harbour"',
+        f"13:12, {STORY}: This text holds the invisible control character U+2028. Delete it.",
+    ),
+    "letters in reverse": (
+        "alt: A harbour",
+        'alt: "A \\u202eharbour"',
+        f"13:12, {STORY}: This text holds the invisible control character U+202E. Delete it.",
+    ),
+    "no character": (
+        "alt: A harbour",
+        'alt: "A \\ufffeharbour"',
+        f"13:12, {STORY}: This text holds the invisible control character U+FFFE. Delete it.",
+    ),
     "half a surrogate pair": (
         "alt: A harbour",
         'alt: "A \\ud800harbour"',

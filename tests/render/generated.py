@@ -48,11 +48,12 @@ _PLAIN = {
     "es": ("la", "libertad,", "defensoras"),
     "fr": ("la", "liberté,", "défenseurs"),
 }
-# Not Cc, Cs and Z: the model refuses the first two, a word has no space. Braces would make fields.
+# What the model refuses, spaces, and braces, which would make fields.
+_REFUSED = "\u202d\u202e\ufffe\uffff" + "".join(map(chr, range(0xFDD0, 0xFDF0)))
 _ANY = st.text(
     st.characters(
         exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp"),
-        exclude_characters=NUMBER + HEAD + END + "{}“«",
+        exclude_characters=NUMBER + HEAD + END + "{}“«" + _REFUSED,
     ),
     max_size=8,
 )
