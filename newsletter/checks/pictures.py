@@ -39,7 +39,7 @@ def picture_heavy(specimen: Specimen) -> Iterator[Flaw]:
                 Severity.ERROR if size > TOO_HEAVY_KB else Severity.WARNING,
                 f"The picture weighs {size:.0f} KB at {picture.width} × {picture.height} pixels; "
                 f"{HEAVY_KB} KB are enough.",
-                "Save it without transparency, so that it can become a JPEG."
+                "Save it without transparency, so that it can become a JPEG, or crop it."
                 if picture.media_type == "image/png"
                 else "Crop it, or take one with less fine detail, such as leaves or a crowd.",
                 place,
