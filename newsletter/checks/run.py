@@ -9,6 +9,7 @@ from typing import Any
 
 from newsletter.checks import (
     characters,
+    contrast,
     dates,
     enclosures,
     headings,
@@ -34,6 +35,7 @@ from newsletter.material import Material
 from newsletter.model import Issue
 from newsletter.render.edition import Edition
 from newsletter.source import Source
+from newsletter.theme import Theme
 
 CHECKS: tuple[Check, ...] = (
     size.html_size,
@@ -55,6 +57,7 @@ CHECKS: tuple[Check, ...] = (
     headings.heading_one,
     headings.heading_order,
     headings.heading_empty,
+    contrast.contrast_of_text,
     images.alt_missing,
     images.alt_file_name,
     images.alt_long,
@@ -103,6 +106,7 @@ def run_checks(
     edition: Edition,
     settings: Settings,
     material: Material,
+    theme: Theme,
     *,
     original: Issue | None = None,
 ) -> tuple[Finding, ...]:
@@ -113,7 +117,7 @@ def run_checks(
     Returns:
         What was found: errors first, then by place.
     """
-    specimen = Specimen(issue, source, edition, settings, material, original)
+    specimen = Specimen(issue, source, edition, settings, material, theme, original)
     found = {finding: None for check in CHECKS for finding in check.findings(specimen)}
     return tuple(sorted(found, key=_order))
 

@@ -18,6 +18,7 @@ from newsletter.render.edition import Edition
 from newsletter.render.places import MailPlaces
 from newsletter.render.slots import TOKEN, Slot, bind
 from newsletter.source import Path_, Source
+from newsletter.theme import Theme
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -32,13 +33,17 @@ _LONG_TOKEN = "m" * 64
 
 @dataclass(frozen=True)
 class Specimen:
-    """All that a check may look at; ``original`` is what the issue is a translation of."""
+    """All that a check may look at; ``original`` is what the issue is a translation of.
+
+    ``templates`` is the theme that the edition was made with.
+    """
 
     issue: Issue
     source: Source
     edition: Edition
     settings: Settings
     material: Material
+    templates: Theme
     original: Issue | None = None
 
     @cached_property

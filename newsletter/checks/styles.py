@@ -118,8 +118,15 @@ def _overruled(page: HtmlElement, over: Sequence[Rule]) -> dict[HtmlElement, dic
     found: dict[HtmlElement, dict[str, str]] = {}
     for _, _, rule in sorted(ranked, key=lambda each: each[:2]):
         for element in page.cssselect(rule.selector):
-            found.setdefault(element, {}).update(rule.declared)
+            known = found.setdefault(element, {})
+            for name, value in rule.declared.items():
+                if _weighs(value) or not _weighs(known.get(name, "")):
+                    known[name] = value
     return found
+
+
+def _weighs(value: str) -> bool:
+    return value.endswith("!important")
 
 
 def _texts(
@@ -133,7 +140,7 @@ def _texts(
     declared |= {
         name: value
         for name, value in over.get(element, {}).items()
-        if name not in declared or value.endswith("!important")
+        if name not in declared or _weighs(value)
     }
     manner = _manner(element, declared, around)
     own = (element.text or "") + "".join(child.tail or "" for child in element)

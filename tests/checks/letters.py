@@ -14,6 +14,8 @@ from newsletter.material import Material, PreparedPicture
 from newsletter.render.edition import Edition, Enclosure
 from newsletter.render.slots import Slot
 
+from tests.support.march import THEME
+
 NAME = "Zq0000abcdx0001qZ"
 LEAVE = "Zq0000abcdx0002qZ"
 LEAVE_TEXT = "Zq0000abcdx0003qZ"
@@ -161,9 +163,9 @@ class Letter:
             slots=self.slots,
             enclosures=self.enclosures,
         )
-        return Specimen(loaded.issue, loaded.source, edition, self.settings, self.material)
+        return Specimen(loaded.issue, loaded.source, edition, self.settings, self.material, THEME)
 
     def findings(self, folder: Path) -> tuple[Finding, ...]:
         """What the checks find."""
         it = self.specimen(folder)
-        return run_checks(it.issue, it.source, it.edition, it.settings, it.material)
+        return run_checks(it.issue, it.source, it.edition, it.settings, it.material, THEME)

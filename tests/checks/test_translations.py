@@ -56,7 +56,7 @@ def findings(
     for tag, one in load_languages(folder / "2017-03.yaml").items():
         edition = compile_edition(one.issue, one.source, THEME, settings, Material())
         checked = run_checks(
-            one.issue, one.source, edition, settings, Material(), original=one.original
+            one.issue, one.source, edition, settings, Material(), THEME, original=one.original
         )
         found[tag] = [each for each in checked if not each.id.startswith("privacy-")]
     return found

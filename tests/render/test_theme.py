@@ -79,7 +79,9 @@ def test_a_phrase_has_the_same_places_to_fill_in_every_language(theme: str, lang
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_checks_find_no_error_in_any_language(theme: str, language: str) -> None:
     issue = everything(language)
-    found = run_checks(issue, SOURCE, edition_of(theme, language), SETTINGS, material_of(issue))
+    found = run_checks(
+        issue, SOURCE, edition_of(theme, language), SETTINGS, material_of(issue), THEMES[theme]
+    )
     assert [] == [finding for finding in found if finding.severity is Severity.ERROR]
 
 
@@ -88,7 +90,7 @@ def test_the_march_issue_passes_all_checks_far_below_where_gmail_clips(
     theme: str, language: str
 ) -> None:
     loaded, material, edition = march_of(theme, language)
-    assert () == run_checks(loaded.issue, loaded.source, edition, SETTINGS, material)
+    assert () == run_checks(loaded.issue, loaded.source, edition, SETTINGS, material, THEMES[theme])
     assert len(bound_html(edition).encode()) < 80_000
 
 

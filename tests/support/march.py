@@ -33,7 +33,7 @@ class March:
     def specimen(self) -> Specimen:
         """What the checks look at."""
         loaded = self.loaded
-        return Specimen(loaded.issue, loaded.source, self.edition, SETTINGS, self.material)
+        return Specimen(loaded.issue, loaded.source, self.edition, SETTINGS, self.material, THEME)
 
     def findings(
         self, edition: Edition | None = None, *, settings: Settings = SETTINGS
@@ -41,7 +41,7 @@ class March:
         """What the checks find, in another edition of it if one is given."""
         loaded = self.loaded
         return run_checks(
-            loaded.issue, loaded.source, edition or self.edition, settings, self.material
+            loaded.issue, loaded.source, edition or self.edition, settings, self.material, THEME
         )
 
 
