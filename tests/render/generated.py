@@ -289,13 +289,13 @@ def _in_brackets(url: str) -> str:
 
 @st.composite
 def made_issues(draw: DrawFn, language: str, *, full: bool = False) -> Made:
-    """An issue of 1 to 25 stories; ``full`` makes it two stories with every part."""
+    """An issue of 1 to 25 stories; ``full`` makes it five stories with every part."""
     make = Maker(draw, language)
     sections = [Section(id=f"section-{number}", title=make.line()) for number in make.some(0, 3)]
     blurbs: dict[str, Prose] = {}
     quotes: dict[str, Prose] = {}
     stories = []
-    for place in range(2 if full else draw(_STORIES)):
+    for place in range(5 if full else draw(_STORIES)):
         story = f"story-{place}"
         blurbs[story] = make.prose()
         if full or make.chance():

@@ -66,13 +66,14 @@ def _expected(made: Made, part: str, around: Counter[str]) -> Reading:
         (core(post.network), core(post.text), address(post.url)) for post in issue.posts
     )
     others = [story for story in issue.stories if story is not issue.lead_story]
+    # The HTML has its list below the lead story, and only where there is much to list.
+    listed = others if len(issue.stories) > 4 else []
+    contents = listed if part == "HTML" else issue.stories
     told_sections = {story.section for story in others}
     proses = [made.introduction, *made.blurbs.values(), *made.quotes.values()]
     return Reading(
         opening=_opening(made),
-        contents=Counter(
-            flat(each.headline) for each in (others if part == "HTML" else issue.stories)
-        ),
+        contents=Counter(flat(each.headline) for each in contents),
         sections=Counter(flat(each.title) for each in issue.sections if each.id in told_sections),
         titles=Counter(flat((each.kicker or "") + each.headline) for each in issue.stories),
         blurbs=Counter(_told_by(made.blurbs[each.id]) for each in issue.stories),

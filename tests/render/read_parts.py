@@ -31,13 +31,15 @@ _HIGHLIGHT = "  | "
 
 _ALONE = 'a[style*="inline-block"]:not(.post)'
 """Links that stand alone are blocks, to be hit with a thumb; those within a text are not."""
+_IN_LANGUAGE = ".lead + p.credit, .head + p.credit"
+"""Below a headline stands in which language its story is."""
 
 
 def read_html(html: str, phrases: Phrases) -> Reading:
     """Read the HTML part."""
     (body,) = _all(lxml_html.document_fromstring(html), "body")
-    for hidden in _all(body, "[style*='display:none'], [aria-hidden='true']"):
-        hidden.drop_tree()
+    for aside in _all(body, f"[style*='display:none'], [aria-hidden='true'], {_IN_LANGUAGE}"):
+        aside.drop_tree()
     headlines = _all(body, "h2.lead, .head")
     return Reading(
         opening=told(" ".join(_words(each) for each in _all(body, ".intro > div > *"))),

@@ -125,10 +125,6 @@ def doubled(element: HtmlElement) -> None:
     element.addnext(lxml_html.fromstring(lxml_html.tostring(element, encoding="unicode")))
 
 
-def emptied(element: HtmlElement) -> None:
-    element.text = "— "
-
-
 def led_astray(element: HtmlElement) -> None:
     element.set("href", "https://elsewhere.example/")
 
@@ -137,14 +133,14 @@ def led_astray(element: HtmlElement) -> None:
     ("selector", "spoil", "told"),
     [
         (".head", dropped, "lacks of titles"),
-        (".head + p", dropped, "lacks of blurbs"),
-        (".head + p", doubled, "adds to blurbs"),
+        (".head ~ p:not([class])", dropped, "lacks of blurbs"),
+        (".head ~ p:not([class])", doubled, "adds to blurbs"),
         ("p.item", dropped, "lacks of contents"),
         (".intro p", dropped, "says another opening"),
         ("td.highlight", doubled, "adds to highlights"),
         ("blockquote.said", doubled, "adds to quotes"),
         ("blockquote.said", dropped, "lacks of quotes"),
-        ("p.by", emptied, "lacks of quotes"),
+        ("p.by *", dropped, "lacks of quotes"),
         ("p.credit", dropped, "lacks of pictures"),
         ("p.source", dropped, "lacks of sources"),
         ("p.source", doubled, "adds to sources"),
