@@ -1,20 +1,27 @@
 """The March 2017 issue in all its languages, sent: everyone gets theirs, and nothing of another."""
 
-import functools
 import json
-import re
-import tomllib
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 from lxml import html as lxml_html
-from newsletter.issues.languages import load_languages
-from newsletter.model import Issue
 
-from tests.cli.support import mails, outbox, part, stopped
-from tests.support.project import newsletter_of_this_repository
-from tests.support.tools import ROOT
+from tests.cli.support import mails, outbox, part, stopped, went_well
+from tests.support.march import LANGUAGES, SETTINGS, march
+from tests.support.project import Project, newsletter_of_this_repository
+from tests.support.tongues import (
+    WORDS,
+    flat,
+    leaks,
+    of_issue,
+    of_organisation,
+    of_story,
+    phrases,
+    read_html,
+    read_text,
+    stands,
+)
 
 READERS = {
     "anna.lindqvist@parliament.example": "en",
@@ -29,7 +36,6 @@ READERS = {
     "olga@memory.example": "en",
     "ivan.petrov@legal-aid.example": "en",
 }
-WORDS = ("en", "fr", "es", "ar", "ru")
 
 
 @pytest.fixture(scope="module")
@@ -44,45 +50,17 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EmailMessage]:
     return by_address
 
 
-@functools.cache
-def issues() -> dict[str, Issue]:
-    loaded = load_languages(ROOT / "issues" / "2017-03.yaml", fields=("organisation",))
-    return {language: one.issue for language, one in loaded.items()}
-
-
-@functools.cache
-def phrases(language: str) -> frozenset[str]:
-    """What the theme says in a language, cut where something is put in."""
-    words = tomllib.loads(words_file(language).read_text(encoding="utf-8"))
-    pieces = (piece for text in words.values() for piece in re.split(r"\{\w+\}", text))
-    return frozenset(flat(piece) for piece in pieces if len(re.findall(r"\w", piece)) > 1)
-
-
-def words_file(language: str) -> Path:
-    return ROOT / "templates" / "default" / "words" / f"{language}.toml"
-
-
-def flat(text: str) -> str:
-    # French no-break spaces are part of its phrases, line breaks of the text part are not.
-    return re.sub(r"[ \t\r\n]+", " ", text).strip()
-
-
 def shown(mail: EmailMessage, kind: str) -> str:
-    """What a reader of one part sees, on one line."""
-    content = part(mail, kind)
-    if kind == "plain":
-        return flat(content)
-    page = lxml_html.document_fromstring(content)
-    for element in page.iter("style", "script"):
-        element.text = ""
-    return flat(" ".join(map(str, page.itertext())))
+    """What a reader of one part sees, subject included."""
+    read = read_html if kind == "html" else read_text
+    return f"{mail['Subject']} {read(part(mail, kind))}"
 
 
 @pytest.mark.parametrize(("address", "language"), READERS.items())
 def test_a_reader_gets_the_edition_of_their_language(
     sent: dict[str, EmailMessage], address: str, language: str
 ) -> None:
-    mail, issue = sent[address], issues()[language]
+    mail, issue = sent[address], march(language).loaded.issue
     assert language == mail["Content-Language"]
     assert issue.subject == mail["Subject"]
     for kind in ("html", "plain"):
@@ -92,34 +70,104 @@ def test_a_reader_gets_the_edition_of_their_language(
         assert flat(issue.posts[0].text) in text
 
 
+PAIRS = [(language, other) for language in LANGUAGES for other in WORDS if other != language]
+
+
 @pytest.mark.parametrize("kind", ["html", "plain"])
-@pytest.mark.parametrize(("address", "language"), READERS.items())
-def test_nothing_of_another_language_stands_in_it(
-    sent: dict[str, EmailMessage], address: str, language: str, kind: str
+@pytest.mark.parametrize(("language", "other"), PAIRS)
+def test_no_phrase_of_one_language_leaks_into_another(
+    sent: dict[str, EmailMessage], language: str, other: str, kind: str
 ) -> None:
-    text = shown(sent[address], kind)
-    own = phrases(language) | said(language)
-    assert len([phrase for phrase in own if stands(phrase, text)]) > len(own) // 2
-    foreign = {p for other in WORDS if other != language for p in phrases(other) | said(other)}
-    assert [] == [phrase for phrase in sorted(foreign - own) if stands(phrase, text)]
+    for address in (address for address, spoken in READERS.items() if spoken == language):
+        assert [] == leaks(language, shown(sent[address], kind), [other])
 
 
-def said(language: str) -> frozenset[str]:
-    """What an issue says in one language and in no other."""
-    issue = issues().get(language)
-    if issue is None:
-        return frozenset()
-    parts = [issue.title, issue.subject, *(section.title for section in issue.sections)]
-    for story in issue.stories:
-        parts += [story.headline, story.highlight or "", *story.blurb.split("\n\n")]
-        parts += [story.image.alt, story.image.credit] if story.image else []
-        parts += [story.quote.text] if story.quote else []
-    return frozenset(flat(part) for part in parts if part)
+@pytest.mark.parametrize("kind", ["html", "plain"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_looked_for_in_other_editions_stands_in_its_own(
+    sent: dict[str, EmailMessage], language: str, kind: str
+) -> None:
+    address = next(address for address, spoken in READERS.items() if spoken == language)
+    mail, issue = sent[address], march(language).loaded.issue
+    organisation, _ = SETTINGS.organisation_in(language)
+    looked_for = {
+        flat(phrase) for phrase in (*of_issue(issue), *of_organisation(organisation))
+    } & phrases(language)
+    # Plain text has no line that inboxes show after the subject.
+    hidden = {issue.preheader} if kind == "plain" else set()
+    assert len(looked_for) > 150
+    assert hidden == {each for each in looked_for if not stands(each, shown(mail, kind))}
 
 
-def stands(phrase: str, text: str) -> bool:
-    """Whether a phrase stands there as whole words: no “Contact” in “Contacto”."""
-    return bool(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text))
+@pytest.mark.parametrize(("language", "other"), PAIRS)
+def test_each_phrase_that_leaks_is_found(language: str, other: str) -> None:
+    foreign = phrases(other) - phrases(language)
+    text = read_text(march(language).edition.text)
+    assert len(foreign) >= 50
+    assert sorted(foreign) == leaks(language, f"{text} {' | '.join(foreign)}", [other])
+
+
+def rendered(project: Project, language: str) -> dict[str, str]:
+    """Both parts that the first reader of a language would get."""
+    address = next(address for address, spoken in READERS.items() if spoken == language)
+    went_well(project.run("render", "2017-03", "--out", "build", "--to", address))
+    built = project.folder / "build" / f"2017-03.{language}"
+    return {kind: built.with_suffix(f".{language}.{kind}").read_text() for kind in ("html", "txt")}
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_leaks_through_the_issue_the_theme_and_the_settings_are_found(tmp_path: Path) -> None:
+    project = newsletter_of_this_repository(tmp_path / "project")
+    french = project.folder / "issues" / "2017-03.fr.yaml"
+    words = project.folder / "templates" / "default" / "words" / "fr.toml"
+    replace(french, "Lire le récit complet d’Elena", "Read Elena’s whole account")
+    replace(french, "Plaidoyer et rapports", "Advocacy and reports")
+    replace(words, "Nous suivre", "Follow us")
+    replace(project.folder / "newsletter.toml", "translations.fr]", "translations.de]")
+    overlooked = {"Read Elena’s whole account", "Advocacy and reports", "Follow us"}
+    wanted = sorted(overlooked | set(of_organisation(SETTINGS.organisation)) - phrases("fr"))
+    parts = rendered(project, "fr")
+    assert wanted == leaks("fr", read_html(parts["html"]))
+    assert wanted == leaks("fr", read_text(parts["txt"]))
+
+
+@pytest.mark.parametrize(("language", "told"), [("fr", "En anglais"), ("ar", "باللغة الإنجليزية")])
+def test_a_story_that_falls_back_is_the_only_foreign_one_and_says_so(
+    tmp_path: Path, language: str, told: str
+) -> None:
+    project = newsletter_of_this_repository(tmp_path / "project")
+    file = project.folder / "issues" / f"2017-03.{language}.yaml"
+    before, _, after = file.read_text(encoding="utf-8").partition("  - id: kampala\n")
+    fallback = before.replace("\nlead:", "\nfallback: [kampala]\nlead:")
+    file.write_text(fallback + after[after.index("posts:") :], encoding="utf-8")
+    checked = project.run("check", "2017-03")
+    assert (0, 1) == (checked.returncode, checked.stdout.count("translation-fallback"))
+    story = march("en").loaded.issue.stories[-1]
+    own = flat(" | ".join(of_story(story)))
+
+    parts = rendered(project, language)
+    page = lxml_html.document_fromstring(parts["html"])
+    (foreign,) = page.cssselect('div[lang="en"][dir="ltr"]')
+    assert told in [flat(str(each)) for each in foreign.itertext()]
+    found = leaks(language, read_html(parts["html"]))
+    assert story.headline in found
+    assert [] == [phrase for phrase in found if not stands(phrase, own)]
+    for element in page.cssselect('[lang="en"]'):
+        element.text = ""
+        element[:] = []
+    assert [] == leaks(language, read_html(lxml_html.tostring(page, encoding="unicode")))
+
+    before, headline, after = parts["txt"].rpartition(f"{story.kicker}\n{story.headline}\n-")
+    block, line, rest = after.partition("=" * 72)
+    assert f"({told})" in block
+    assert story.headline in leaks(language, read_text(headline + block))
+    others = before.replace(f"  * {story.headline}\n", "") + line + rest
+    assert [] == leaks(language, read_text(others))
 
 
 @pytest.mark.parametrize(("address", "language"), READERS.items())
@@ -132,7 +180,10 @@ def test_language_and_direction_are_named_on_the_page_and_inside_it(
     body = page.find("body")
     assert body is not None
     named = {(e.get("lang"), e.get("dir")) for e in body.iter("*") if e.get("lang")}
-    assert {(language, direction)} == named
+    # A label in the script of the page that it leads to is spoken in that page's language.
+    labels = {each for each in named if each[1] == "auto"}
+    assert {(language, direction)} == named - labels
+    assert {tag for tag, _ in labels} <= {"en", "es", "fr", "ru"} - {language}
     wrong = "ltr" if direction == "rtl" else "rtl"
     assert [] == [e for e in body.iter("table", "td", "div")
                   if f"direction:{wrong}" in (e.get("style") or "")]  # fmt: skip
