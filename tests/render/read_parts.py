@@ -1,6 +1,6 @@
 """Reads the two parts of a mail, each by itself.
 
-It knows how the default theme sets a credit or a quote, as its readers do, and
+It knows how the two themes set a credit or a quote, as readers do, and
 nothing of how the mail was made: it shares no code with the renderer or the
 checks.
 """
@@ -31,6 +31,7 @@ _HIGHLIGHT = "  | "
 
 _ALONE = 'a[style*="inline-block"]:not(.post)'
 """Links that stand alone are blocks, to be hit with a thumb; those within a text are not."""
+_OPENING = ".intro > div > *, h1 ~ *"
 _IN_LANGUAGE = ".lead + p.credit, .head + p.credit"
 """Below a headline stands in which language its story is."""
 
@@ -42,12 +43,12 @@ def read_html(html: str, phrases: Phrases) -> Reading:
         aside.drop_tree()
     headlines = _all(body, "h2.lead, .head")
     return Reading(
-        opening=told(" ".join(_words(each) for each in _all(body, ".intro > div > *"))),
+        opening=told(" ".join(_words(each) for each in _all(body, _OPENING))),
         contents=_texts(body, "p.item"),
         sections=_texts(body, "td.section h2"),
         titles=Counter(map(_title, headlines)),
         blurbs=Counter(map(_below, headlines)),
-        highlights=_texts(body, "td.highlight"),
+        highlights=_texts(body, ".highlight"),
         quotes=Counter(map(_said, _all(body, "blockquote.said"))),
         pictures=Counter(
             zip_longest(
@@ -100,6 +101,8 @@ def _below(headline: HtmlElement) -> Told:
     """A story's text: what follows its headline up to a part with a form of its own."""
     found = []
     for each in headline.itersiblings():
+        if _all(each, "img"):
+            continue  # a small picture that the text runs round
         # What Markdown makes has no class.
         if each.get("class") or _all(each, "[class]") or _all(each, _ALONE):
             break

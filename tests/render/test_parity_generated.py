@@ -19,14 +19,15 @@ from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import bind
 from newsletter.render.wrap import display_width
 from newsletter.source import Source
-from newsletter.theme import load_theme
+from newsletter.theme import Theme, load_theme
 
 from tests.render.generated import LANGUAGES, NUMBER, Made, made_issues
 from tests.render.parity_judge import differences
 from tests.render.reading import address
 from tests.support.tools import ROOT
 
-THEME = load_theme(ROOT / "templates" / "default")
+EXAMPLES = {"default": 100, "letter": 25}
+"""Issues made up for each theme in each language: 500."""
 SETTINGS = Settings.model_validate(
     {
         "list": {
@@ -43,7 +44,6 @@ PICTURE = PreparedPicture("p-01234567.jpg", "image/jpeg", 1280, 800, 640, b"")
 ADDRESS_ALONE = re.compile(r"\W*([0-9]+\W+)?(https?://|mailto:)\S+(\s?\W)?")
 """An address and the marks around it: a number, a quotation mark."""
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-EXAMPLES_A_LANGUAGE = 125
 
 
 def made_up(examples: int) -> settings:
@@ -58,10 +58,15 @@ def made_up(examples: int) -> settings:
     )
 
 
-def compiled(made: Made) -> Edition:
+@functools.cache
+def theme(name: str) -> Theme:
+    return load_theme(ROOT / "templates" / name)
+
+
+def compiled(made: Made, look: str = "default") -> Edition:
     stories = made.issue.stories
     material = Material(pictures={story.id: PICTURE for story in stories if story.image})
-    return compile_edition(made.issue, Source(Path("x.yaml")), THEME, SETTINGS, material)
+    return compile_edition(made.issue, Source(Path("x.yaml")), theme(look), SETTINGS, material)
 
 
 def parts(edition: Edition, reader: dict[str, str]) -> tuple[str, str]:
@@ -76,13 +81,14 @@ def around(made: Made) -> Counter[str]:
     return Counter(map(address, (made.reader["unsubscribe_url"], page, "https://archive.example/")))
 
 
+@pytest.mark.parametrize("look", EXAMPLES)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_both_parts_say_all_that_an_issue_says_and_nothing_twice(language: str) -> None:
-    @seed(LANGUAGES.index(language))
-    @made_up(EXAMPLES_A_LANGUAGE)
+def test_both_parts_say_all_that_an_issue_says_and_nothing_twice(language: str, look: str) -> None:
+    @seed(LANGUAGES.index(language) + EXAMPLES[look])
+    @made_up(EXAMPLES[look])
     @given(made_issues(language))
     def holds(made: Made) -> None:
-        edition = compiled(made)
+        edition = compiled(made, look)
         html, text = parts(edition, made.reader)
         assert [] == differences(made, html, text, around=around(made))
         assert None is CONTROL.search(html + text)
