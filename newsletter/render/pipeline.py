@@ -24,7 +24,7 @@ from newsletter.render.open_places import check_slots
 from newsletter.render.places import MailPlaces
 from newsletter.render.post import finish, losses
 from newsletter.render.refused import refuse_bad_markdown
-from newsletter.render.slots import SlotRegistry, bind, nonce_for
+from newsletter.render.slots import TOKEN, SlotRegistry, bind, nonce_for
 from newsletter.render.stages import Stages
 from newsletter.render.template import MAIL, TEXT, render_template
 from newsletter.source import Source
@@ -128,11 +128,18 @@ def _fill(
     registry = SlotRegistry(nonce_for(_sources(issue, theme, settings, material)))
     vocabulary = Vocabulary(issue, source, theme, settings, material, registry)
     refuse_bad_markdown(vocabulary, source)
+    css = render_template(INLINE_CSS, vocabulary, context="html")
+    if TOKEN.search(css):
+        raise TemplateError(
+            "A reader's field stands in a style sheet, which is the same for all.",
+            where=Where(theme.path(INLINE_CSS)),
+            next="Print it in a template.",
+        )
     return _Filled(
         subject=vocabulary.merge(issue.subject, "header"),
         preheader=vocabulary.merge(issue.preheader, "header"),
         mjml=render_template(MAIL, vocabulary, context="html"),
-        inline_css=render_template(INLINE_CSS, vocabulary, context="html"),
+        inline_css=css,
         text=_tidy(render_template(TEXT, vocabulary, context="text")),
         registry=registry,
     )
