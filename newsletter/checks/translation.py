@@ -23,7 +23,8 @@ def translation_fallback(specimen: Specimen) -> Iterator[Flaw]:
         story = next(story for story in issue.stories if story.id == name)
         yield Flaw(
             Severity.NOTE,
-            f"The edition in “{issue.language}” shows it in “{issue.language_of(story)}”.",
+            f"The edition in “{issue.language}” shows “{story.headline}” in "
+            f"“{issue.language_of(story)}”.",
             f"Translate it when you can, and take “{name}” out of “fallback”.",
             Place(specimen.at("fallback", index).where, story),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -182,7 +183,7 @@ def _copy(original: Path, changes: Mapping[str, str]) -> str:
     )
     line_break = "\r\n" if "\r\n" in text else "\n"
     rest = text.removeprefix(FIRST_LINE).lstrip("\r\n")
-    gap = "" if rest.startswith("#") else "\n"
+    gap = "#\n" if re.match("# *[^# \r\n]", rest) else "" if rest.startswith("#") else "\n"
     return f"{FIRST_LINE}\n{note}{gap}".replace("\n", line_break) + rest
 
 

@@ -42,9 +42,10 @@ def render_feed(site: Site, issues: Sequence[Issue], *, language: str) -> bytes:
     _link(feed, "self", base + feed_path(language), type="application/atom+xml")
     _link(feed, "alternate", base + INDEX, type="text/html")
     author = _add(feed, "author")
-    _add(author, "name", settings.organisation.name)
-    if settings.organisation.website:
-        _add(author, "uri", ascii_url(settings.organisation.website))
+    organisation, _ = settings.organisation_in(language)
+    _add(author, "name", organisation.name)
+    if organisation.website:
+        _add(author, "uri", ascii_url(organisation.website))
     for issue in issues[:MOST_ENTRIES]:
         _entry(feed, issue, base=base, authority=settings.list.id)
     ET.indent(feed)

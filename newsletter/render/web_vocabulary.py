@@ -75,10 +75,11 @@ class WebVocabulary:
     def names(self, context: Context) -> Mapping[str, object]:
         """Values and functions."""
         del context
+        organisation, home_lang = self.settings.organisation_in(self.language)
         return {
-            "organisation": self.settings.organisation,
+            "organisation": organisation,
             "list_name": self.settings.list.name,
-            "home_lang": self.settings.language,
+            "home_lang": home_lang,
             "theme": self.theme.look,
             "w": self.words,
             "lang": self.language,

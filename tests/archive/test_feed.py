@@ -46,7 +46,8 @@ def test_a_feed_has_what_the_rfc_demands(archive: Archive, name: str) -> None:
     # 4.1.1: exactly one id, title and updated; an author, since entries have none.
     for needed in ("id", "title", "updated", "author"):
         assert 1 == len(root.findall(ATOM + needed)), needed
-    assert [SETTINGS.organisation.name] == texts(root.find(f"{ATOM}author"), "name")
+    organisation, _ = SETTINGS.organisation_in(language)
+    assert [organisation.name] == texts(root.find(f"{ATOM}author"), "name")
     (own,) = links(root, "self")
     assert (URL + name, "application/atom+xml") == (own["href"], own["type"])
     (index,) = links(root, "alternate")

@@ -70,7 +70,7 @@ def test_each_story_that_falls_back_is_noted_with_the_line_that_says_so(tmp_path
     where = note.where
     assert (tmp_path / "2017-03.fr.yaml", 6, 12) == (where.file, where.line, where.column)
     assert ("A verdict in Kampala", "kampala") == (note.story, note.story_id)
-    assert "The edition in “fr” shows it in “en”." == note.what
+    assert "The edition in “fr” shows “A verdict in Kampala” in “en”." == note.what
 
 
 def test_a_date_in_a_story_that_falls_back_is_read_in_the_storys_language(tmp_path: Path) -> None:
