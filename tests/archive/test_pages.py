@@ -1,5 +1,7 @@
 """The pages: what is on them, that strangers find no fault in them, and that they know nobody."""
 
+import base64
+import hashlib
 import itertools
 import json
 import subprocess
@@ -248,6 +250,25 @@ def test_the_index_lists_every_issue_the_newest_first_each_in_its_language(
 
 
 # Nobody
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_policy_of_a_page_allows_its_own_files_and_nothing_else(
+    archive: Archive, name: str
+) -> None:
+    page = archive.page(name)
+    (policy,) = page.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+    rules = dict(rule.split(" ", maxsplit=1) for rule in policy.split("; "))
+    for style in page.xpath("//style/text()"):
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        rules["style-src"] = rules["style-src"].removesuffix(f" 'sha256-{digest}'")
+    own = dict.fromkeys(("img-src", "style-src", "script-src"), "'self'")
+    none = dict.fromkeys(("default-src", "base-uri", "form-action"), "'none'")
+    assert {**own, **none} == rules
+    assert "no-referrer" == described(page)["referrer"]
+    # What stands before the policy is not bound by it.
+    assert policy == page.xpath("//head/meta[not(@charset)]")[0].get("content")
+    assert not page.xpath("//head/meta[@http-equiv]/preceding-sibling::*[not(@charset)]")
 
 
 def test_nothing_in_the_archive_belongs_to_one_reader(archive: Archive) -> None:

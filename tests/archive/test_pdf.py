@@ -101,13 +101,17 @@ def test_sheets_have_the_issues_name_at_the_head_and_a_number_at_the_foot(
 
 
 @pytest.mark.needs_chromium
-def test_no_headline_stands_at_the_foot_of_a_sheet_and_all_pictures_are_there(
-    printed: Archive,
+@pytest.mark.parametrize("language", ["en", "es", "fr"])
+def test_no_headline_or_picture_stands_alone_at_the_foot_of_a_sheet(
+    printed: Archive, language: str
 ) -> None:
-    pdf = printed.folder / "2017-03.en.pdf"
-    issue = yaml.safe_load((ROOT / "issues" / "2017-03.yaml").read_text(encoding="utf-8"))
+    pdf = printed.folder / f"2017-03.{language}.pdf"
+    name = "2017-03.yaml" if language == "en" else f"2017-03.{language}.yaml"
+    issue = yaml.safe_load((ROOT / "issues" / name).read_text(encoding="utf-8"))
     ends = ["".join(story["headline"].split()[-2:]) for story in issue["stories"]]
     ends += ["".join(section["title"].split()[-2:]) for section in issue["sections"]]
+    made_by = [story["image"]["credit"] for story in issue["stories"] if "image" in story]
+    ends += ["".join(credit.split()[-2:]) for credit in made_by]
     for sheet in told("pdftotext", "-layout", str(pdf), "-").rstrip("\f").split("\f"):
         last = "".join(sheet.strip().splitlines()[:-1][-1].split())
         assert not [end for end in ends if last.endswith(end)]
