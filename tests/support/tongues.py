@@ -49,13 +49,8 @@ def leaks(language: str, text: str, among: Iterable[str] = WORDS) -> list[str]:
     for label in _labels_of_elsewhere(march(language).loaded.issue):
         rest = rest.replace(label, " ")
     own = phrases(language)
-    return sorted(
-        phrase
-        for other in among
-        if other != language
-        for phrase in phrases(other) - own
-        if stands(phrase, rest)
-    )
+    foreign = {phrase for other in among if other != language for phrase in phrases(other)}
+    return sorted(phrase for phrase in foreign - own if stands(phrase, rest))
 
 
 def stands(phrase: str, text: str) -> bool:
