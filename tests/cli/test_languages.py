@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lxml import html as lxml_html
 
-from tests.cli.support import mails, outbox, part, stopped, went_well
+from tests.cli.support import files, mails, outbox, part, stopped, went_well
 from tests.support.march import LANGUAGES, SETTINGS, march
 from tests.support.project import Project, newsletter_of_this_repository
 from tests.support.tongues import (
@@ -206,3 +206,41 @@ def test_a_translation_that_lacks_a_story_is_not_sent(tmp_path: Path) -> None:
     file.write_text(before + after[after.index("posts:") :], encoding="utf-8")
     stopped(project.run("send", "2017-03", "--yes"), 2, "issues/2017-03.ar.yaml:", "“kampala”")
     assert [] == outbox(project)
+
+
+def test_a_translation_begins_as_a_copy_that_check_goes_through(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    went_well(
+        project.run("new", "2017-04.fr", "--title", "Avril 2017"),
+        "issues/2017-04.fr.yaml is there, as a copy of issues/2017-04.yaml.",
+        "newsletter check 2017-04",
+        "2017-04.fr.yaml.draft",
+    )
+    stopped(
+        project.run("check", "2017-04"),
+        2,
+        "“subject”, “preheader” and “greeting” are not translated. Translate them.",
+        "story “The only story of the month”: “headline” and “blurb” are not translated.",
+    )
+    french = project.folder / "issues" / "2017-04.fr.yaml"
+    assert 'title: "Avril 2017"' in french.read_text(encoding="utf-8")
+    french.rename(french.with_name("2017-04.fr.yaml.draft"))
+    went_well(project.run("check", "2017-04"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("2017-04.en",), "The issue is in “en” already."),
+        (("2017-05.fr",), "There is no issue “2017-05” to translate."),
+        (("2017-04.fr", "--date", "2017-04-28"), "Leave --date and --language out."),
+        (("2017-04.fr", "--language", "es"), "Leave --date and --language out."),
+    ],
+)
+def test_a_translation_that_makes_no_sense_is_not_begun(
+    tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    project = Project(tmp_path / "project")
+    before = files(project)
+    stopped(project.run("new", *arguments), 2, told)
+    assert before == files(project)
