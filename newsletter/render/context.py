@@ -7,6 +7,7 @@ lists together.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ from newsletter.render.languages import language_name, script_of
 from newsletter.render.places import MailPlaces, ShownPicture
 from newsletter.render.plaintext import TextLayout
 from newsletter.render.sentinel import Sentinel, SlotMisuse
-from newsletter.render.slots import Context, SlotRegistry
+from newsletter.render.slots import TOKEN, Context, SlotRegistry
 from newsletter.render.urls import ascii_url
 from newsletter.render.words import Words, words_of
 from newsletter.render.wrap import WIDTH, display_width, wrap
@@ -36,6 +37,10 @@ BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url")
 """The reader's fields that every list has."""
 
 Filter = Callable[..., Any]
+
+_BARE, _ISOLATED = Markup("{}"), Markup('<span dir="auto">{}</span>')
+"""Text in the direction that its first letter has, without effect on what stands around it."""
+_TAG_OR_TOKEN = re.compile(rf"<[^>]*>|{TOKEN.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ class Vocabulary:
             "story_index": self._story_index,
             "slot": lambda field, fallback="": self._slot(field, fallback, context),
             "slot_url": lambda field: self._slot(field, "", url_context),
-            "merge": lambda text: self.merge(text, context),
+            "merge": lambda text, isolate=False: self.merge(text, context, isolate=isolate),
             "src": self._src,
         }
 
@@ -148,8 +153,15 @@ class Vocabulary:
             }
         return {**common, **own}
 
-    def merge(self, text: str, context: Context) -> str:
-        """``text`` with its merge fields as tokens and, in HTML, all else escaped."""
+    def merge(self, text: str, context: Context, *, isolate: bool = False) -> str:
+        """``text`` with its merge fields as tokens and, in HTML, all else escaped.
+
+        Args:
+            text: what the editor wrote.
+            context: where it stands.
+            isolate: whether a value keeps its own direction within HTML. Without it a name
+                from right to left would draw a number behind it to its left.
+        """
         pieces = split_merge_fields(text)
         if context != "html":
             return "".join(
@@ -158,8 +170,9 @@ class Vocabulary:
                 else p
                 for p in pieces
             )
+        frame = _ISOLATED if isolate else _BARE
         return Markup("").join(
-            Markup(self.registry.open(p.field, context=context, fallback=p.fallback))  # noqa: S704 - a token is letters and digits
+            frame.format(self.registry.open(p.field, context=context, fallback=p.fallback))
             if isinstance(p, MergeField)
             else p
             for p in pieces
@@ -204,6 +217,7 @@ class Vocabulary:
         self, text: str, heading: int = markdown.FIRST_HEADING, language: str | None = None
     ) -> str:
         rendered = markdown.to_html(self.parse(text, language), heading=heading)
+        rendered = _TAG_OR_TOKEN.sub(_isolated, rendered)
         return Markup(self.registry.settle(rendered, context="html"))  # noqa: S704 - raw HTML was escaped by the parser
 
     def _md_text(
@@ -250,6 +264,11 @@ class Vocabulary:
     def _src(self, *path: str | int) -> str:
         """A comment that tells errors which part of the issue made what follows."""
         return Markup("<!-- src:{} -->").format(".".join(map(str, path)))
+
+
+def _isolated(found: re.Match[str]) -> str:
+    """A tag as it is, a token of a slot in an element of its own."""
+    return found.group() if found.group()[0] == "<" else _ISOLATED.format(found.group())
 
 
 def _ascii_url(url: object) -> str:

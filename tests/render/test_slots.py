@@ -222,6 +222,6 @@ def test_merge_fields_open_slots_in_every_part_and_all_else_is_escaped() -> None
     assert "<a & b>" == bind(edition.subject, slots, nobody)
     html = bind(edition.html, slots, nobody)
     assert "&lt;b&gt; &amp; a &amp; b" in html
-    assert "<strong>a &amp; b</strong> &lt;i&gt;" in html
+    assert '<strong><span dir="auto">a &amp; b</span></strong> &lt;i&gt;' in html
     text = bind(edition.text, slots, nobody)
     assert "<b> & a & b\n\n*a & b* <i>" in text
