@@ -10,7 +10,9 @@ import pytest
 from newsletter.errors import TemplateError
 from newsletter.issues.loader import load_issue
 from newsletter.issues.material import load_material
+from newsletter.issues.scaffold import init_project
 from newsletter.look import Palette
+from newsletter.preview.build import Sources, watched
 from newsletter.render.pipeline import compile_edition
 from newsletter.theme import load_theme, theme_folders
 from PIL import Image
@@ -260,6 +262,38 @@ def test_colours_stand_in_theme_toml_alone() -> None:
                 continue
             found = set(re.findall(r"#[0-9a-fA-F]{6}\b", text))
             assert set() == found, name
+
+
+def test_the_guide_gives_each_value_of_the_default_theme() -> None:
+    guide = (ROOT / "docs" / "theme.md").read_text(encoding="utf-8")
+    look = THEMES["default"].look
+    for part in Palette.model_fields:
+        light, dark = getattr(look.colours, part), getattr(look.colours.dark, part)
+        assert f"| `{part}` | `{light}` | `{dark}` |" in guide
+    assert f'`"{look.type.body}"`' in guide
+    assert f'`"{look.type.display}"`' in guide
+    for number in (look.type.size, look.pictures.lead, look.pictures.story):
+        assert f"| `{number}` |" in guide
+
+
+def test_a_new_project_has_both_themes_and_can_base_its_own_on_them(tmp_path: Path) -> None:
+    init_project(tmp_path, scaffold=ROOT)
+    for name, theme in THEMES.items():
+        copied = load_theme(tmp_path / "templates" / name)
+        assert (theme.files, theme.words, theme.look) == (copied.files, copied.words, copied.look)
+    ours = load_theme(own_theme(tmp_path / "templates" / "ours", 'base = "../letter"'))
+    assert THEMES["letter"].look == ours.look
+
+
+def test_the_preview_follows_changes_of_the_base(tmp_path: Path) -> None:
+    init_project(tmp_path, scaffold=ROOT)
+    (issue,) = (tmp_path / "issues").glob("*.yaml")
+    settings = tmp_path / "newsletter.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("templates/default", "templates/letter", 1), encoding="utf-8")
+    files = {file for file, _, _ in watched(Sources(tmp_path, issue))}
+    for name in ("templates/letter/theme.toml", "templates/default/words/en.toml"):
+        assert any(Path(file).resolve() == (tmp_path / name).resolve() for file in files)
 
 
 def test_what_a_theme_says_is_part_of_what_a_token_depends_on() -> None:
