@@ -1,0 +1,186 @@
+"""Settings: newsletter.toml as typed values. Reads that one file and nothing else.
+
+No secret stands in the file. A password or key is named by where it comes
+from: an environment variable or a command (see :mod:`newsletter.credentials`).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from newsletter.config.content import Archive, Audience, Mail, Theme
+from newsletter.config.identity import (
+    BOUNCE_SLOT,
+    ListIdentity,
+    Mailbox,
+    Organisation,
+    Sender,
+    Translation,
+)
+from newsletter.config.table import Table
+from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Resend, Secret, Smtp
+from newsletter.errors import ConfigError, Problem, Where
+from newsletter.model import Language
+
+__all__ = [
+    "BOUNCE_SLOT",
+    "FILE_NAME",
+    "Archive",
+    "Audience",
+    "Delivery",
+    "Dkim",
+    "ListIdentity",
+    "Mail",
+    "Mailbox",
+    "Organisation",
+    "PrivateKey",
+    "Resend",
+    "Secret",
+    "Sender",
+    "Settings",
+    "Smtp",
+    "Theme",
+    "Translation",
+    "load_settings",
+]
+
+FILE_NAME = "newsletter.toml"
+
+
+class Settings(Table):
+    """All of newsletter.toml."""
+
+    language: Language = Field(default="en", description="Language of readers who named none.")
+    list: ListIdentity
+    sender: Sender
+    organisation: Organisation
+    theme: Theme = Theme()
+    mail: Mail = Mail()
+    archive: Archive | None = None
+    audience: Audience = Audience()
+    delivery: Delivery = Delivery()
+    smtp: Smtp | None = None
+    resend: Resend | None = None
+    dkim: Dkim | None = None
+
+    @model_validator(mode="after")
+    def _transport_has_settings(self) -> Settings:
+        name = self.delivery.transport
+        if name != "mailbox" and getattr(self, name) is None:
+            raise ValueError(f'transport = "{name}" needs a table [{name}]')
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_have_a_place(self) -> Settings:
+        if self.mail.pictures == "hosted" and self.archive is None:
+            raise ValueError(
+                'pictures need a table [archive] with url = "https://…/", where they can be '
+                'loaded from, or [mail] pictures = "inline", which puts them into each mail'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_lost_on_the_way(self) -> Settings:
+        inside = self.mail.pictures == "inline" or self.mail.downloads == "attach"
+        if inside and self.delivery.transport == "resend":
+            raise ValueError(
+                "Resend takes no files with a batch of mails and would leave them out; write "
+                'pictures = "hosted" and downloads = "link" under [mail], or send through a relay '
+                '(transport = "smtp")'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _said_once_a_language(self) -> Settings:
+        if self.language in self.organisation.translations:
+            raise ValueError(
+                f"[organisation] is in “{self.language}” as language at the top says; take "
+                f"[organisation.translations.{self.language}] out, or correct the language"
+            )
+        return self
+
+    def organisation_in(self, language: str) -> tuple[Organisation, str]:
+        """The organisation as an edition names it, and the language of its words.
+
+        These are those of the edition's language, pt for pt-BR; else its own.
+        """
+        for name in (language, language.partition("-")[0]):
+            if name == self.language:
+                break
+            if name in self.organisation.translations:
+                return self.organisation.translated(name), name
+        return self.organisation, self.language
+
+    @property
+    def archive_url(self) -> str | None:
+        """Address of the past issues."""
+        return self.archive.url if self.archive else None
+
+    @model_validator(mode="after")
+    def _signed_by_the_sender(self) -> Settings:
+        if self.dkim is not None and not self.dkim.is_aligned_with(self.sender.address):
+            raise ValueError(
+                f'[dkim] domain = "{self.dkim.domain}" does not belong to the address of [sender], '
+                f"{self.sender.address}; a signature of another domain proves nothing of yours"
+            )
+        return self
+
+
+def load_settings(path: Path) -> Settings:
+    """Read newsletter.toml.
+
+    Raises:
+        ConfigError: the file is missing, is no TOML, or a setting is wrong;
+            it names each setting and what to write.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            "There is no newsletter.toml here.",
+            where=Where(path.parent),
+            next="Run “newsletter init .” to start a project, or change to its folder.",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The settings cannot be read: {error}.",
+            where=Where(path),
+            next="Mend that line; strings stand in double quotes.",
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"The settings cannot be opened: {error.strerror}.", where=Where(path)
+        ) from None
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(
+            "Some settings cannot be used.",
+            where=Where(path),
+            problems=[
+                Problem(
+                    _sentence(item["msg"], item["type"]),
+                    Where(item=_place(item["loc"])),
+                )
+                for item in error.errors()
+            ],
+            next="docs/settings.md lists every setting.",
+        ) from None
+
+
+def _place(loc: tuple[int | str, ...]) -> str | None:
+    """``[smtp] port``; a setting above all tables stands alone."""
+    *tables, setting = map(str, loc or ("",))
+    return f"[{'.'.join(tables)}] {setting}" if tables else setting or None
+
+
+def _sentence(message: str, kind: str) -> str:
+    if kind == "missing":
+        return "is missing."
+    if kind == "extra_forbidden":
+        return "is no setting; mind the spelling."
+    return message.removeprefix("Value error, ").rstrip(".") + "."

@@ -1,0 +1,146 @@
+"""Who sends: [sender], [list] and [organisation]. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from newsletter.addresses import Address, AddressError
+from newsletter.config.table import Table
+from newsletter.model import Language, Line, Link, WebAddress
+
+
+def _mailbox(text: str) -> str:
+    try:
+        return str(Address.parse(text))
+    except AddressError as error:
+        raise ValueError(str(error)) from None
+
+
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+"""An email address, checked and with an ASCII domain."""
+
+BOUNCE_SLOT = "{token}"
+"""In an envelope sender: what differs from letter to letter."""
+_TAG_LENGTH = 24
+_LONGEST_LOCAL_PART = 64
+"""Octets before the @ (RFC 5321 4.5.3.1.1)."""
+
+
+def _bounce_address(text: str) -> str:
+    local = text.rpartition("@")[0]
+    rest = local.replace(BOUNCE_SLOT, "", 1)
+    if "{" in rest or "}" in rest:
+        raise ValueError("may hold {token} once, and no other braces")
+    length = len(rest.encode()) + (_TAG_LENGTH if rest != local else 0)
+    if length > _LONGEST_LOCAL_PART:
+        raise ValueError(
+            f"has {length} octets before the @ when {{token}} is filled in, and mail servers "
+            f"take {_LONGEST_LOCAL_PART} (RFC 5321); shorten it"
+        )
+    return text
+
+
+class Sender(Table):
+    """Who the mail is from."""
+
+    name: Line = Field(description="Display name in From.")
+    address: Mailbox = Field(description="Address in From.")
+    reply_to: Mailbox | None = Field(default=None, description="Where answers go.")
+    bounces: Annotated[Mailbox, AfterValidator(_bounce_address)] | None = Field(
+        default=None,
+        description="Envelope sender; where bounce reports go. {token} in it becomes the "
+        "letter's own. Default: address.",
+    )
+
+
+class ListIdentity(Table):
+    """The list, as mail programs know it."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")] = Field(
+        description="List-ID (RFC 2919), e.g. news.example.org. Never change it."
+    )
+    name: Line = Field(description="Name of the newsletter.")
+    unsubscribe_url: str = Field(
+        description="Address of one-click unsubscribe; {token} stands for the reader's token."
+    )
+
+    feedback_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{5,15}$")] | None = Field(
+        default=None,
+        description="Your SenderId in Gmail's feedback loop; adds the header Feedback-ID.",
+    )
+
+    @model_validator(mode="after")
+    def _https(self) -> ListIdentity:
+        if not self.unsubscribe_url.startswith("https://") or (
+            self.unsubscribe_url.count("{token}") != 1
+        ):
+            raise ValueError(
+                "unsubscribe_url must start with https:// and hold {token} once (RFC 8058 3.1)"
+            )
+        return self
+
+
+class Translation(Table):
+    """The organisation's words in another language."""
+
+    name: Line | None = Field(default=None, description="Its name, where it has another.")
+    about: str | None = Field(default=None, description="One sentence: who you are.")
+    postal_address: Line | None = Field(
+        default=None, description="Its postal address, where it is written otherwise."
+    )
+    website: WebAddress | None = Field(default=None, description="The home page in the language.")
+    follow: list[Link] = Field(default=[], description="“Follow us”, the same links in order.")
+    direct_access: list[Link] = Field(
+        default=[], description="“Direct access”, the same links in order."
+    )
+    news_feed: WebAddress | None = Field(default=None, description="The feed in the language.")
+    subscribe: WebAddress | None = Field(default=None, description="The sign-up page in it.")
+
+
+class Organisation(Table):
+    """The footer: the same in every issue."""
+
+    name: Line = Field(description="Name of the organisation.")
+    about: str | None = Field(default=None, description="One sentence: who you are.")
+    postal_address: Line = Field(description="Postal address; the law of many countries asks it.")
+    phone: Line | None = Field(default=None, description="Phone number.")
+    contact: Mailbox | None = Field(default=None, description="Address for questions.")
+    website: WebAddress | None = Field(default=None, description="Home page.")
+    follow: list[Link] = Field(default=[], description="“Follow us”: social networks.")
+    direct_access: list[Link] = Field(default=[], description="“Direct access”: useful pages.")
+    news_feed: WebAddress | None = Field(default=None, description="The news feed.")
+    subscribe: WebAddress | None = Field(default=None, description="The sign-up page.")
+    translations: dict[Language, Translation] = Field(
+        default={}, description="All of this in other languages, for issues that are in them."
+    )
+
+    @model_validator(mode="after")
+    def _translated_as_a_whole(self) -> Organisation:
+        lacking = [
+            f"[organisation.translations.{language}] lacks {', '.join(lacks)}"
+            for language, words in self.translations.items()
+            if (lacks := list(self._lacking(words)))
+        ]
+        if lacking:
+            raise ValueError(
+                f"{'; '.join(lacking)}; translate what [organisation] says, so that no mail is "
+                "in two languages"
+            )
+        return self
+
+    def _lacking(self, words: Translation) -> Iterator[str]:
+        if self.about and not words.about:
+            yield "about"
+        for key in ("follow", "direct_access"):
+            needed, there = len(getattr(self, key)), len(getattr(words, key))
+            if there != needed:
+                yield f"{key} ({there} of {needed} links)"
+
+    def translated(self, language: str) -> Organisation:
+        """The organisation in the words of one of its translations."""
+        words = self.translations[language]
+        own = {key: value for key in Translation.model_fields if (value := getattr(words, key))}
+        return self.model_copy(update={**own, "translations": {}})

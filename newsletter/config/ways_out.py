@@ -1,0 +1,146 @@
+"""How mail leaves: [delivery], [smtp], [resend], [dkim], and where secrets come from. No I/O."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from newsletter.config.table import Table
+
+
+class Secret(Table):
+    """Where a password or key comes from; exactly one of the two."""
+
+    env: str | None = Field(default=None, description="Name of an environment variable.")
+    command: list[str] | None = Field(
+        default=None, description="A program and its arguments that print the secret."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Secret:
+        if (self.env is None) == (self.command is None):
+            raise ValueError('give either env = "NAME" or command = ["program", "argument"]')
+        return self
+
+
+class PrivateKey(Table):
+    """Where a private key in PEM comes from; exactly one of the three."""
+
+    file: Path | None = Field(
+        default=None, description="A file that only its owner can read (mode 0600)."
+    )
+    env: str | None = Field(default=None, description="Name of an environment variable.")
+    command: list[str] | None = Field(
+        default=None, description="A program and its arguments that print the key."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> PrivateKey:
+        if [self.file, self.env, self.command].count(None) != 2:
+            raise ValueError(
+                'give one of file = "key.pem", env = "NAME" and command = ["program", "argument"]'
+            )
+        return self
+
+
+class Delivery(Table):
+    """How mail leaves, and how fast."""
+
+    transport: Literal["mailbox", "smtp", "resend"] = Field(
+        default="mailbox", description="mailbox files mail in outbox/ and sends nothing."
+    )
+    connections: int = Field(default=4, ge=1, le=50, description="Connections at the same time.")
+    batch: int = Field(
+        default=50, ge=1, le=100, description="Recipients that one connection takes at a time."
+    )
+    rate_per_second: float = Field(
+        default=0, ge=0, description="Most messages a second; 0 is as fast as it goes."
+    )
+    retry_for_hours: float = Field(
+        default=24, gt=0, le=120, description="How long to retry who says “later”."
+    )
+
+
+class Smtp(Table):
+    """A mail relay."""
+
+    host: str = Field(description="Name of the relay.")
+    port: int = Field(default=587, ge=1, le=65535, description="587 STARTTLS, 465 TLS, 25 relay.")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="starttls and tls verify the certificate; none only for a relay on this host.",
+    )
+    username: str | None = Field(default=None, description="User name, if the relay asks for one.")
+    password: Secret | None = Field(default=None, description="Where the password comes from.")
+    ca_file: Path | None = Field(default=None, description="Own certificate authority, PEM.")
+    messages_per_connection: int = Field(
+        default=100, ge=1, le=10000, description="Then a connection is renewed."
+    )
+    timeout_s: float = Field(default=60, gt=0, le=600, description="For each answer, in seconds.")
+    final_timeout_s: float = Field(
+        default=600,
+        gt=0,
+        le=3600,
+        description="For the answer to the final dot, in seconds (RFC 5321 4.5.3.2.6: 10 min).",
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> Smtp:
+        if self.username is not None and self.password is None:
+            raise ValueError('username needs password = { env = "NAME" } beside it')
+        if self.security == "none" and self.host not in {"localhost", "127.0.0.1", "::1"}:
+            raise ValueError('security = "none" is only for a relay on this machine')
+        return self
+
+
+class Resend(Table):
+    """The HTTP provider Resend."""
+
+    api_key: Secret = Field(description="Where the API key comes from.")
+    base_url: str = Field(default="https://api.resend.com", description="The API's address.")
+    timeout_s: float = Field(default=30, gt=0, le=600, description="For each answer, in seconds.")
+
+
+# Half of what a name in the DNS may have each, so that selector._domainkey.domain is one.
+DomainName = Annotated[str, Field(max_length=120, pattern=r"^([a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}$")]
+Selector = Annotated[str, Field(max_length=120, pattern=r"^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$")]
+
+
+class Dkim(Table):
+    """DKIM signatures (RFC 6376), for transports that hand over whole messages."""
+
+    domain: DomainName = Field(description="The domain that signs, e.g. example.org (d=).")
+    selector: Selector = Field(description="Name of the RSA key in the domain's DNS (s=).")
+    private_key: PrivateKey = Field(description="Where the RSA key comes from; 2048 to 4096 bits.")
+    ed25519_selector: Selector | None = Field(
+        default=None, description="Name of an Ed25519 key (RFC 8463), for a second signature."
+    )
+    ed25519_private_key: PrivateKey | None = Field(
+        default=None, description="Where the Ed25519 key comes from."
+    )
+
+    @model_validator(mode="after")
+    def _second_key(self) -> Dkim:
+        if (self.ed25519_selector is None) != (self.ed25519_private_key is None):
+            raise ValueError("ed25519_selector and ed25519_private_key need each other")
+        if self.ed25519_selector == self.selector:
+            raise ValueError("ed25519_selector must differ from selector: one name, one key")
+        return self
+
+    def names(self) -> dict[str, str | None]:
+        """Who signs, without the keys: what must stay the same for a whole campaign."""
+        return {
+            "domain": self.domain,
+            "selector": self.selector,
+            "ed25519_selector": self.ed25519_selector,
+        }
+
+    def is_aligned_with(self, sender: str) -> bool:
+        """Whether the domain vouches for an address in From (RFC 9989, relaxed alignment).
+
+        It does if both are the same or one lies below the other.
+        """
+        signing, own = f".{self.domain}", f".{sender.rpartition('@')[2]}"
+        return signing.endswith(own) or own.endswith(signing)
