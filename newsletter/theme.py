@@ -208,9 +208,10 @@ def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """``above``, and what only ``below`` says; table by table."""
     laid = dict(below)
     for key, value in above.items():
-        under = below.get(key)
-        both = isinstance(value, dict) and isinstance(under, dict)
-        laid[key] = _laid_over(under, value) if both else value  # type: ignore[arg-type]
+        if isinstance(value, dict) and isinstance(under := below.get(key), dict):
+            laid[key] = _laid_over(under, value)
+        else:
+            laid[key] = value
     return laid
 
 

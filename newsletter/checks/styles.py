@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -152,22 +152,21 @@ def _texts(
 
 
 def _manner(element: HtmlElement, declared: Declared, around: Manner) -> Manner:
-    changed: dict[str, object] = {}
-    if "color" in declared:
-        changed["colour"] = _colour(declared["color"], around.colour)
     ground = declared.get("background") or element.get("bgcolor")
-    if ground:
-        changed["ground"] = _colour(ground, around.ground)
-    if "font-size" in declared:
-        changed["size"] = _size(declared["font-size"], around.size)
-    weight = declared.get("font-weight", "").removesuffix("!important").strip()
-    if weight:
-        changed["bold"] = weight.startswith("bold") or (weight.isdigit() and int(weight) >= 700)
-    elif element.tag in _BOLD:
-        changed["bold"] = True
-    if element.get("aria-hidden") == "true":
-        changed["decoration"] = True
-    return replace(around, **changed) if changed else around  # type: ignore[arg-type]
+    return Manner(
+        colour=_colour(declared["color"], around.colour) if "color" in declared else around.colour,
+        ground=_colour(ground, around.ground) if ground else around.ground,
+        size=_size(declared.get("font-size", ""), around.size),
+        bold=_bold(declared.get("font-weight", ""), around.bold or element.tag in _BOLD),
+        decoration=around.decoration or element.get("aria-hidden") == "true",
+    )
+
+
+def _bold(value: str, inherited: bool) -> bool:
+    weight = value.removesuffix("!important").strip()
+    if weight.isdigit():
+        return int(weight) >= 700
+    return weight.startswith("bold") if weight else inherited
 
 
 def _colour(value: str, inherited: str | None) -> str | None:
