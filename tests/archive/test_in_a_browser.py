@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.archive.built import MARCH, Archive
-from tests.support.tools import ROOT, missing, program
+from tests.support.browser import chromium
+from tests.support.tools import ROOT, missing
 
 pytestmark = pytest.mark.needs_chromium
 
@@ -18,13 +19,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=program("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"],
-        )
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 def opened(browser: Browser, archive: Archive, name: str, **how: Any) -> Page:

@@ -8,11 +8,11 @@ import pytest
 from newsletter.checks.privacy_report import privacy_report
 from newsletter.render.edition import Edition
 from newsletter.render.slots import bind
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Browser, Route
 
+from tests.support.browser import chromium
 from tests.support.march import LANGUAGES, march, with_pictures_inside
 from tests.support.spying import SEEN_BY_BROWSERS, SEEN_BY_OUTLOOK, spying_march
-from tests.support.tools import program
 
 pytestmark = pytest.mark.needs_chromium
 
@@ -31,13 +31,8 @@ VALUES = {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=program("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"],
-        )
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 def requested(browser: Browser, edition: Edition) -> set[str]:

@@ -15,10 +15,11 @@ from pathlib import Path
 from newsletter.cli.wiring import Project
 from PIL import Image
 
-from tests.looks.browser import View, chromium, opened
+from tests.looks.browser import View, opened
 from tests.looks.contact_sheet import Photograph, contact_sheet
 from tests.looks.mails import Mail, mails
 from tests.looks.photograph import photograph
+from tests.support.browser import chromium
 
 VIEWS = tuple(
     View(width, dark, pictures)

@@ -6,12 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from tests.looks.mails import Mail
-from tests.support.tools import program
 
-_FLAGS = ("--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND")
 _HEIGHT = 900
 
 
@@ -28,15 +26,6 @@ class View:
         """Such as ``dark-375-no-pictures``."""
         scheme = "dark" if self.dark else "light"
         return f"{scheme}-{self.width}{'' if self.pictures else '-no-pictures'}"
-
-
-@contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser without network."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program("chromium"), args=_FLAGS)
-        yield browser
-        browser.close()
 
 
 @contextlib.contextmanager

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.looks.axe import violations
-from tests.looks.browser import View, chromium, opened
+from tests.looks.browser import View, opened
 from tests.looks.mails import Mail, mail_of
+from tests.support.browser import chromium
 from tests.support.march import LANGUAGES, march
 
 pytestmark = pytest.mark.needs_chromium

@@ -13,8 +13,9 @@ from newsletter.render.pipeline import compile_edition
 from newsletter.source import Source
 from playwright.sync_api import Browser, Page
 
-from tests.looks.browser import View, chromium, opened
+from tests.looks.browser import View, opened
 from tests.looks.mails import mail_of
+from tests.support.browser import chromium
 from tests.support.march import SETTINGS, THEME
 
 pytestmark = pytest.mark.needs_chromium

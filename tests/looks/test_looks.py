@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from tests.looks.__main__ import photographs
-from tests.looks.browser import View, chromium, opened
+from tests.looks.browser import View, opened
 from tests.looks.contact_sheet import contact_sheet
 from tests.looks.mails import Mail
 from tests.looks.photograph import photograph
+from tests.support.browser import chromium
 
 pytestmark = pytest.mark.needs_chromium
 

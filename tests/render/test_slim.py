@@ -19,10 +19,11 @@ from newsletter.render.slots import TOKEN, bind
 from newsletter.render.stages import Stages
 from newsletter.theme import load_theme
 from PIL import Image, ImageChops
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Browser, Route
 
 from tests.render.samples import page_of
-from tests.support.tools import ROOT, program
+from tests.support.browser import chromium
+from tests.support.tools import ROOT
 
 SETTINGS = load_settings(ROOT / "newsletter.toml")
 LANGUAGES = ("en", "fr", "es", "ar")
@@ -64,13 +65,8 @@ def before_and_after(language: str) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=program("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"],
-        )
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 def where_pixels_differ(one: bytes, other: bytes) -> tuple[int, ...] | None:

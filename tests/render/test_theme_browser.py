@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from tests.render.themes import THEMES, bound_html, edition_of, march_of
+from tests.support.browser import chromium
 from tests.support.tools import ROOT, program
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.parametrize("theme", THEMES)]
@@ -27,13 +28,8 @@ DRAWING = (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=program("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"],
-        )
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
