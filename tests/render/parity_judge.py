@@ -7,7 +7,8 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.render.generated import END, Made, Prose
+from tests.render.generated import Made
+from tests.render.generated_texts import END, Prose
 from tests.render.read_parts import Phrases, read_html, read_text
 from tests.render.reading import NUMBERED, Reading, Told, address, core, flat, told
 from tests.support.tools import ROOT

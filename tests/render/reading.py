@@ -12,7 +12,7 @@ import urllib.parse
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.render.generated import END, HEAD, NUMBER
+from tests.render.generated_texts import END, HEAD, NUMBER
 
 NUMBERED = re.compile(rf"([{NUMBER}{HEAD}])([0-9]+){END}")
 

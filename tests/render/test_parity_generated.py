@@ -21,7 +21,8 @@ from newsletter.render.wrap import display_width
 from newsletter.source import Source
 from newsletter.theme import Theme, load_theme
 
-from tests.render.generated import LANGUAGES, NUMBER, Made, made_issues
+from tests.render.generated import Made, made_issues
+from tests.render.generated_texts import LANGUAGES, NUMBER
 from tests.render.parity_judge import differences
 from tests.render.reading import address
 from tests.support.tools import ROOT
