@@ -30,12 +30,6 @@ from newsletter.checks.finding import Check, Finding, Severity
 from newsletter.checks.privacy_report import PrivacyReport
 from newsletter.checks.specimen import Specimen
 from newsletter.checks.weight import Weight
-from newsletter.config import Settings
-from newsletter.material import Material
-from newsletter.model import Issue
-from newsletter.render.edition import Edition
-from newsletter.source import Source
-from newsletter.theme import Theme
 
 CHECKS: tuple[Check, ...] = (
     size.html_size,
@@ -100,24 +94,12 @@ CHECKS: tuple[Check, ...] = (
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-def run_checks(
-    issue: Issue,
-    source: Source,
-    edition: Edition,
-    settings: Settings,
-    material: Material,
-    theme: Theme,
-    *,
-    original: Issue | None = None,
-) -> tuple[Finding, ...]:
+def run_checks(specimen: Specimen) -> tuple[Finding, ...]:
     """Look for every fault that can be seen without a network.
-
-    ``original`` is what the issue is a translation of, if it is one.
 
     Returns:
         What was found: errors first, then by place.
     """
-    specimen = Specimen(issue, source, edition, settings, material, theme, original)
     found = {finding: None for check in CHECKS for finding in check.findings(specimen)}
     return tuple(sorted(found, key=_order))
 

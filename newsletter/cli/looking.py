@@ -87,8 +87,8 @@ def check(
 
     project = Project.here()
     compiled = project.compile(issue)
-    findings = all_findings(project, compiled)
-    specimens = _specimens(project, compiled)
+    specimens = specimens_of(project, compiled)
+    findings = all_findings(specimens)
     privacy = [privacy_report(each) for each in specimens]
     weights = [weight.weigh(each) for each in specimens]
     if format_ is Format.JSON:
@@ -116,7 +116,7 @@ def _summed_up(findings: Sequence[Finding]) -> str:
     return joined(parts) or "the checks found nothing to mend"
 
 
-def _specimens(project: Project, compiled: dict[str, Compiled]) -> list[Specimen]:
+def specimens_of(project: Project, compiled: dict[str, Compiled]) -> list[Specimen]:
     """What the checks look at, in every language."""
     from newsletter.checks.specimen import Specimen
 
@@ -128,29 +128,17 @@ def _specimens(project: Project, compiled: dict[str, Compiled]) -> list[Specimen
             project.settings,
             one.material,
             project.theme,
+            one.loaded.original,
         )
         for one in compiled.values()
     ]
 
 
-def all_findings(project: Project, compiled: dict[str, Compiled]) -> list[Finding]:
+def all_findings(specimens: Sequence[Specimen]) -> list[Finding]:
     """What the checks find in every language; of a story that several show, once."""
     from newsletter.checks.run import run_checks
 
-    found = (
-        finding
-        for one in compiled.values()
-        for finding in run_checks(
-            one.loaded.issue,
-            one.loaded.source,
-            one.edition,
-            project.settings,
-            one.material,
-            project.theme,
-            original=one.loaded.original,
-        )
-    )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found for each in specimens for found in run_checks(each)))
 
 
 def render(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.cli.archive import publish_first
-from newsletter.cli.looking import all_findings
+from newsletter.cli.looking import all_findings, specimens_of
 from newsletter.cli.output import (
     count,
     duration,
@@ -93,7 +93,7 @@ def excluded_words(reason: Exclusion, number: int) -> str:
 def _refuse_on_errors(project: Project, issue: str, compiled: dict[str, Compiled]) -> None:
     from newsletter.checks.finding import Severity
 
-    findings = all_findings(project, compiled)
+    findings = all_findings(specimens_of(project, compiled))
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:
         show_findings(errors, to=err)

@@ -19,6 +19,7 @@ from newsletter.audience.model import Roster
 from newsletter.audience.reader import read_roster
 from newsletter.checks.finding import Finding
 from newsletter.checks.run import run_checks
+from newsletter.checks.specimen import Specimen
 from newsletter.clock import Clock
 from newsletter.config import FILE_NAME, Settings, load_settings
 from newsletter.errors import ConfigError, InputError, RosterError
@@ -169,15 +170,10 @@ def build_preview(sources: Sources, *, clock: Clock) -> Preview:
         material = load_material(one, sources.issue.parent, shown=theme.shown)
         pictures |= {picture.name: picture for picture in material.shown}
         editions[language] = compile_edition(one.issue, one.source, theme, settings, material)
-        findings[language] = run_checks(
-            one.issue,
-            one.source,
-            editions[language],
-            settings,
-            material,
-            theme,
-            original=one.original,
+        specimen = Specimen(
+            one.issue, one.source, editions[language], settings, material, theme, one.original
         )
+        findings[language] = run_checks(specimen)
     roster, notice = _roster(sources.folder / settings.audience.file, settings)
     default = settings.language if settings.language in editions else next(iter(editions))
     readers = sample_readers(

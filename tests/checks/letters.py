@@ -167,5 +167,4 @@ class Letter:
 
     def findings(self, folder: Path) -> tuple[Finding, ...]:
         """What the checks find."""
-        it = self.specimen(folder)
-        return run_checks(it.issue, it.source, it.edition, it.settings, it.material, THEME)
+        return run_checks(self.specimen(folder))

@@ -10,6 +10,7 @@ import pytest
 from newsletter.checks.contrast import contrast_of_text
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.run import run_checks
+from newsletter.checks.specimen import Specimen
 from newsletter.checks.styles import contrast
 from newsletter.theme import Theme, load_theme
 
@@ -29,9 +30,8 @@ def theme_with(folder: Path, values: str) -> Theme:
 
 def findings(theme: Theme) -> list[Finding]:
     issue = everything("en")
-    found = run_checks(
-        issue, SOURCE, compiled_with(theme, issue), SETTINGS, material_of(issue), theme
-    )
+    edition = compiled_with(theme, issue)
+    found = run_checks(Specimen(issue, SOURCE, edition, SETTINGS, material_of(issue), theme))
     return [each for each in found if each.id == "contrast"]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.run import run_checks
+from newsletter.checks.specimen import Specimen
 from newsletter.config import Settings
 from newsletter.issues.languages import load_languages
 from newsletter.material import Material
@@ -55,9 +56,10 @@ def findings(
     found = {}
     for tag, one in load_languages(folder / "2017-03.yaml").items():
         edition = compile_edition(one.issue, one.source, THEME, settings, Material())
-        checked = run_checks(
-            one.issue, one.source, edition, settings, Material(), THEME, original=one.original
+        specimen = Specimen(
+            one.issue, one.source, edition, settings, Material(), THEME, one.original
         )
+        checked = run_checks(specimen)
         found[tag] = [each for each in checked if not each.id.startswith("privacy-")]
     return found
 

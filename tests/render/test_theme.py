@@ -10,6 +10,7 @@ import pytest
 from lxml import html as lxml_html
 from newsletter.checks.finding import Severity
 from newsletter.checks.run import run_checks
+from newsletter.checks.specimen import Specimen
 from newsletter.checks.styles import declarations, rules, shown_texts
 from newsletter.config import Organisation
 from newsletter.model import Issue, Story
@@ -53,9 +54,8 @@ def vocabulary_of(theme: str, language: str) -> Vocabulary:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_checks_find_no_error_in_any_language(theme: str, language: str) -> None:
     issue = everything(language)
-    found = run_checks(
-        issue, SOURCE, edition_of(theme, language), SETTINGS, material_of(issue), THEMES[theme]
-    )
+    edition, material = edition_of(theme, language), material_of(issue)
+    found = run_checks(Specimen(issue, SOURCE, edition, SETTINGS, material, THEMES[theme]))
     assert [] == [finding for finding in found if finding.severity is Severity.ERROR]
 
 
@@ -64,7 +64,8 @@ def test_the_march_issue_passes_all_checks_far_below_where_gmail_clips(
     theme: str, language: str
 ) -> None:
     loaded, material, edition = march_of(theme, language)
-    assert () == run_checks(loaded.issue, loaded.source, edition, SETTINGS, material, THEMES[theme])
+    issue, source = loaded.issue, loaded.source
+    assert () == run_checks(Specimen(issue, source, edition, SETTINGS, material, THEMES[theme]))
     assert len(bound_html(edition).encode()) < 80_000
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from newsletter.checks.finding import Finding
 from newsletter.checks.run import run_checks
 from newsletter.checks.specimen import Specimen
-from newsletter.config import Mail, Settings, load_settings
+from newsletter.config import Mail, load_settings
 from newsletter.issues.languages import load_languages
 from newsletter.issues.loader import LoadedIssue
 from newsletter.issues.material import load_material
@@ -30,19 +30,14 @@ class March:
     material: Material
     edition: Edition
 
-    def specimen(self) -> Specimen:
-        """What the checks look at."""
-        loaded = self.loaded
-        return Specimen(loaded.issue, loaded.source, self.edition, SETTINGS, self.material, THEME)
+    def specimen(self, edition: Edition | None = None) -> Specimen:
+        """What the checks look at: this edition, or another one of it."""
+        issue, source = self.loaded.issue, self.loaded.source
+        return Specimen(issue, source, edition or self.edition, SETTINGS, self.material, THEME)
 
-    def findings(
-        self, edition: Edition | None = None, *, settings: Settings = SETTINGS
-    ) -> tuple[Finding, ...]:
+    def findings(self, edition: Edition | None = None) -> tuple[Finding, ...]:
         """What the checks find, in another edition of it if one is given."""
-        loaded = self.loaded
-        return run_checks(
-            loaded.issue, loaded.source, edition or self.edition, settings, self.material, THEME
-        )
+        return run_checks(self.specimen(edition))
 
 
 @functools.cache
