@@ -66,7 +66,7 @@ def test_readers_are_shown_by_name_and_masked_address(served: Served) -> None:
 
 
 def test_a_reader_without_a_name_gets_the_fallback(served: Served) -> None:
-    assert "Dear friend" in served.ask("/mail?reader=empty").text
+    assert 'Dear <span dir="auto">friend</span>,' in served.ask("/mail?reader=empty").text
     assert "Dear friend" in served.state("empty")["issue"]["text"]
 
 
