@@ -34,4 +34,3 @@ def _ascii_host(host: str) -> str:
         return idna.encode(name, uts46=True).decode() + colon + port
     except idna.IDNAError:
         return urllib.parse.quote(host, safe=_SAFE)
-
