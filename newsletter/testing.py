@@ -19,7 +19,7 @@ from newsletter.addresses import Address
 from newsletter.errors import NewsletterError
 from newsletter.message.mime import stuffed
 from newsletter.message.model import Content, Message
-from newsletter.transports.protocol import Accepted, InDoubt, Journal, Outcome
+from newsletter.transports.protocol import Accepted, Allowance, Call, InDoubt, Journal, Outcome
 
 _START = datetime(2017, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -66,6 +66,7 @@ class FakeMessage:
     to_name: str = ""
     envelope_from: str = "bounces@news.example"
     date: datetime = _START
+    resends: int = 0
 
     @property
     def message_id(self) -> str:
@@ -110,6 +111,7 @@ class FakeMessage:
                 "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
                 "Message-ID": self.message_id,
             },
+            reference=self.message_id[1:].partition("@")[0],
         )
 
 
@@ -129,6 +131,8 @@ class RecordingJournal:
         waiting: set once a transport waits for a ticket.
         outcomes: what was recorded, by address.
         breaches: what the transport did against the protocol, as sentences.
+        calls: how often leave was asked for one.
+        calls_recorded: those that were attempted under a key, in order.
     """
 
     def __init__(
@@ -142,6 +146,8 @@ class RecordingJournal:
         self._durable: set[str] = set()
         self._denied: set[str] = set()
         self.waiting = threading.Event()
+        self.calls = 0
+        self.calls_recorded: list[Call] = []
         self.outcomes: dict[str, list[Outcome]] = defaultdict(list)
         self.breaches: list[str] = []
 
@@ -149,8 +155,16 @@ class RecordingJournal:
         """Let held attempts become durable."""
         self._released.set()
 
-    def attempt(self, messages: Sequence[Message]) -> _Ticket:
+    def leave(self) -> bool:
+        """Count the call."""
+        with self._lock:
+            self.calls += 1
+        return True
+
+    def attempt(self, messages: Sequence[Message], *, call: Call | None = None) -> _Ticket:
         """A ticket for all ``messages`` together."""
+        if call is not None:
+            self.calls_recorded.append(call)
         return _Ticket(self, tuple(messages))
 
     def record(self, message: Message, outcome: Outcome) -> None:
@@ -210,6 +224,8 @@ class ScriptedTransport:
     """
 
     name = "scripted"
+    place = "scripted"
+    allowance = Allowance()
 
     def __init__(self, script: Script = accept_all, *, batch_size: int = 100) -> None:
         self._script = script
@@ -222,6 +238,9 @@ class ScriptedTransport:
     def open(self) -> _ScriptedSession:
         """Start a session."""
         return _ScriptedSession(self)
+
+    def inquire(self) -> None:
+        """Nobody can be asked."""
 
     def close(self) -> None:
         """Count the call."""

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.clock import SystemClock
-from newsletter.config import FILE_NAME, PrivateKey, Settings, load_settings
+from newsletter.config import (
+    FILE_NAME,
+    PrivateKey,
+    Provider,
+    Secret,
+    Settings,
+    load_settings,
+)
 from newsletter.errors import ConfigError, InputError, Where
 
 if TYPE_CHECKING:
@@ -281,21 +288,27 @@ class Project:
             signer=self._signer_as(head.get("dkim")),
         )
 
-    def compose(self, editions: dict[str, Edition], *, letterhead: str, campaign: str) -> Composes:
-        """What makes the message for a recipient in their language."""
+    def compose(
+        self, editions: dict[int, dict[str, Edition]], *, letterhead: str, campaign: str
+    ) -> Composes:
+        """What makes the message for a recipient, from the version of the edition they get."""
         composers = {
-            language: self.composer(edition, letterhead=letterhead, campaign=campaign)
-            for language, edition in editions.items()
+            (version, language): self.composer(edition, letterhead=letterhead, campaign=campaign)
+            for version, languages in editions.items()
+            for language, edition in languages.items()
         }
-        return lambda recipient, *, date: composers[recipient.language].compose(
+        return lambda recipient, *, date, version: composers[version, recipient.language].compose(
             recipient, date=date
         )
 
-    def transport(self) -> Transport:
+    def transport(self, *, sandbox: bool = False) -> Transport:
         """The way out that newsletter.toml names.
 
+        Args:
+            sandbox: a provider is to check the letters and deliver none.
+
         Raises:
-            ConfigError: a password or key is not to be had.
+            ConfigError: a password or key is not to be had, or there is no sandbox.
         """
         from newsletter.credentials import read_secret
 
@@ -315,16 +328,27 @@ class Project:
                 ),
                 client_name=settings.sender.address.rpartition("@")[2],
             )
-        if settings.delivery.transport == "resend":
-            from newsletter.transports.resend import ResendTransport
-
-            resend = settings.resend
-            assert resend is not None  # Settings checks it
-            key = read_secret(resend.api_key, what="Resend's API key")
-            return ResendTransport(resend, api_key=key, clock=self.clock)
+        if (provider := settings.provider) is not None:
+            return self._account(settings.delivery.transport, provider, sandbox=sandbox)
         from newsletter.transports.mailbox import MailboxTransport
 
         return MailboxTransport(self.outbox, clock=self.clock)
+
+    def _account(self, name: str, provider: Provider, *, sandbox: bool) -> Transport:
+        from newsletter.credentials import read_secret
+        from newsletter.transports.api import ApiTransport
+        from newsletter.transports.catalogue import vendor
+
+        secrets = {
+            key: read_secret(value, what=f"{provider.title}'s {key.replace('_', ' ')}")
+            for key, value in provider
+            if isinstance(value, Secret)
+        }
+        return ApiTransport(
+            vendor(name, provider, secrets, clock=self.clock, sandbox=sandbox),
+            timeout_s=provider.timeout_s,
+            clock=self.clock,
+        )
 
 
 def fingerprint(editions: dict[str, Edition], letterhead: str) -> str:

@@ -21,26 +21,54 @@ from newsletter.config.identity import (
     Sender,
     Translation,
 )
+from newsletter.config.providers import (
+    PROVIDERS,
+    Brevo,
+    Lettermint,
+    MailerSend,
+    Mailgun,
+    Mailjet,
+    Mailtrap,
+    Postmark,
+    Provider,
+    Resend,
+    Scaleway,
+    SendGrid,
+    Ses,
+)
+from newsletter.config.secret import Secret
 from newsletter.config.table import Table
-from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Resend, Secret, Smtp
+from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Smtp
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.model import Language
 
 __all__ = [
     "BOUNCE_SLOT",
     "FILE_NAME",
+    "PROVIDERS",
     "Archive",
     "Audience",
+    "Brevo",
     "Delivery",
     "Dkim",
+    "Lettermint",
     "ListIdentity",
     "Mail",
     "Mailbox",
+    "MailerSend",
+    "Mailgun",
+    "Mailjet",
+    "Mailtrap",
     "Organisation",
+    "Postmark",
     "PrivateKey",
+    "Provider",
     "Resend",
+    "Scaleway",
     "Secret",
+    "SendGrid",
     "Sender",
+    "Ses",
     "Settings",
     "Smtp",
     "Theme",
@@ -64,7 +92,17 @@ class Settings(Table):
     audience: Audience = Audience()
     delivery: Delivery = Delivery()
     smtp: Smtp | None = None
+    ses: Ses | None = None
+    postmark: Postmark | None = None
+    mailgun: Mailgun | None = None
     resend: Resend | None = None
+    brevo: Brevo | None = None
+    mailjet: Mailjet | None = None
+    lettermint: Lettermint | None = None
+    sendgrid: SendGrid | None = None
+    mailersend: MailerSend | None = None
+    scaleway: Scaleway | None = None
+    mailtrap: Mailtrap | None = None
     dkim: Dkim | None = None
 
     @model_validator(mode="after")
@@ -85,12 +123,18 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _nothing_is_lost_on_the_way(self) -> Settings:
-        inside = self.mail.pictures == "inline" or self.mail.downloads == "attach"
-        if inside and self.delivery.transport == "resend":
+        provider = self.provider
+        if provider is None:
+            return self
+        if self.mail.pictures == "inline" and not provider.takes_pictures:
             raise ValueError(
-                "Resend takes no files with a batch of mails and would leave them out; write "
-                'pictures = "hosted" and downloads = "link" under [mail], or send through a relay '
-                '(transport = "smtp")'
+                f"{provider.title} takes no pictures inside a mail and would leave them out; write "
+                'pictures = "hosted" under [mail], or send through a relay (transport = "smtp")'
+            )
+        if self.mail.downloads == "attach" and not provider.takes_documents:
+            raise ValueError(
+                f"{provider.title} takes no documents with a mail and would leave them out; write "
+                'downloads = "link" under [mail], or send through a relay (transport = "smtp")'
             )
         return self
 
@@ -102,6 +146,14 @@ class Settings(Table):
                 f"[organisation.translations.{self.language}] out, or correct the language"
             )
         return self
+
+    @property
+    def provider(self) -> Provider | None:
+        """The table of the HTTP provider that mail leaves through; None for a relay or mailbox."""
+        if self.delivery.transport not in PROVIDERS:
+            return None
+        provider: Provider | None = getattr(self, self.delivery.transport)
+        return provider
 
     def organisation_in(self, language: str) -> tuple[Organisation, str]:
         """The organisation as an edition names it, and the language of its words.

@@ -1,4 +1,4 @@
-"""How mail leaves: [delivery], [smtp], [resend], [dkim], and where secrets come from. No I/O."""
+"""How mail leaves: [delivery], [smtp] and [dkim]; providers have a file of their own. No I/O."""
 
 from __future__ import annotations
 
@@ -7,22 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from newsletter.config.secret import Secret
 from newsletter.config.table import Table
-
-
-class Secret(Table):
-    """Where a password or key comes from; exactly one of the two."""
-
-    env: str | None = Field(default=None, description="Name of an environment variable.")
-    command: list[str] | None = Field(
-        default=None, description="A program and its arguments that print the secret."
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Secret:
-        if (self.env is None) == (self.command is None):
-            raise ValueError('give either env = "NAME" or command = ["program", "argument"]')
-        return self
 
 
 class PrivateKey(Table):
@@ -48,9 +34,21 @@ class PrivateKey(Table):
 class Delivery(Table):
     """How mail leaves, and how fast."""
 
-    transport: Literal["mailbox", "smtp", "resend"] = Field(
-        default="mailbox", description="mailbox files mail in outbox/ and sends nothing."
-    )
+    transport: Literal[
+        "mailbox",
+        "smtp",
+        "ses",
+        "postmark",
+        "mailgun",
+        "resend",
+        "brevo",
+        "mailjet",
+        "lettermint",
+        "sendgrid",
+        "mailersend",
+        "scaleway",
+        "mailtrap",
+    ] = Field(default="mailbox", description="mailbox files mail in outbox/ and sends nothing.")
     connections: int = Field(default=4, ge=1, le=50, description="Connections at the same time.")
     batch: int = Field(
         default=50, ge=1, le=100, description="Recipients that one connection takes at a time."
@@ -60,6 +58,30 @@ class Delivery(Table):
     )
     retry_for_hours: float = Field(
         default=24, gt=0, le=120, description="How long to retry who says “later”."
+    )
+    wait_minutes: float = Field(
+        default=30,
+        ge=0,
+        le=1440,
+        description="How long a run stays when all who are left are to be tried later.",
+    )
+    late_after_hours: float = Field(
+        default=72, gt=0, description="So long after its beginning a send may go on unasked."
+    )
+    seeds: tuple[str, ...] = Field(
+        default=(), description="Addresses on the list that get it first, to look at it."
+    )
+    canary_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=0.5,
+        description="Share of a large list that is mailed before the rest; 0 turns it off.",
+    )
+    stop_above: float = Field(
+        default=0.05, gt=0, le=1, description="Share of refusals above which a send stops."
+    )
+    domain_per_minute: dict[str, float] = Field(
+        default={}, description="Most messages a minute to a domain, by its name."
     )
 
 
@@ -93,14 +115,6 @@ class Smtp(Table):
         if self.security == "none" and self.host not in {"localhost", "127.0.0.1", "::1"}:
             raise ValueError('security = "none" is only for a relay on this machine')
         return self
-
-
-class Resend(Table):
-    """The HTTP provider Resend."""
-
-    api_key: Secret = Field(description="Where the API key comes from.")
-    base_url: str = Field(default="https://api.resend.com", description="The API's address.")
-    timeout_s: float = Field(default=30, gt=0, le=600, description="For each answer, in seconds.")
 
 
 # Half of what a name in the DNS may have each, so that selector._domainkey.domain is one.

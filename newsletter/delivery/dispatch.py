@@ -34,7 +34,7 @@ _LOOK_AGAIN_S = 0.2
 class Composes(Protocol):
     """Makes the message for one recipient from the edition of their language."""
 
-    def __call__(self, recipient: Recipient, *, date: datetime) -> Message:
+    def __call__(self, recipient: Recipient, *, date: datetime, version: int) -> Message:
         """Compose.
 
         Raises:
@@ -221,7 +221,7 @@ class Run:
     def _composed(self, claims: Sequence[Claim], journal: BatchJournal) -> Iterator[Message]:
         for claim in claims:
             try:
-                message = self._compose(claim.recipient, date=claim.date)
+                message = self._compose(claim.recipient, date=claim.date, version=claim.version)
             except Uncomposable as error:
                 journal.note(claim, Rejected(str(error)))
                 continue

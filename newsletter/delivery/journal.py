@@ -15,7 +15,7 @@ from newsletter.delivery.ledger.deliveries import Claim
 from newsletter.delivery.verdict import verdict
 from newsletter.delivery.writer import Pending, Writer
 from newsletter.message.model import Message
-from newsletter.transports.protocol import InDoubt, Outcome
+from newsletter.transports.protocol import Call, InDoubt, Outcome
 
 
 class Book:
@@ -42,7 +42,7 @@ class Book:
         self._campaign = campaign
         self._run_id = run_id
         self._clock = clock
-        self._stopping = stopping
+        self.stopping = stopping
         self._started: dict[int, float] = {}
 
     def claim(self, count: int) -> list[Claim]:
@@ -51,9 +51,10 @@ class Book:
             self._campaign, run=self._run_id, count=count, now=self._now()
         )
 
-    def write_ahead(self, claims: Sequence[Claim]) -> bool:
+    def write_ahead(self, claims: Sequence[Claim], call: Call | None = None) -> bool:
         """Make the durable record ``attempting``; whether the messages may go."""
-        if self._stopping():
+        del call  # TODO
+        if self.stopping():
             return False
         now = self._now()
         if not self._deliveries.write_ahead(claims, run=self._run_id, now=now):
@@ -117,10 +118,14 @@ class BatchJournal:
         """Remember whose message it is."""
         self._by_message[message.message_id] = claim
 
-    def attempt(self, messages: Sequence[Message]) -> Pending[bool]:
+    def leave(self) -> bool:
+        """See :class:`newsletter.transports.protocol.Journal`."""
+        return not self._book.stopping()
+
+    def attempt(self, messages: Sequence[Message], *, call: Call | None = None) -> Pending[bool]:
         """See :class:`newsletter.transports.protocol.Journal`."""
         claims = [self._by_message[message.message_id] for message in messages]
-        return self._writer.submit(lambda: self._book.write_ahead(claims))
+        return self._writer.submit(lambda: self._book.write_ahead(claims, call))
 
     def record(self, message: Message, outcome: Outcome) -> None:
         """See :class:`newsletter.transports.protocol.Journal`."""

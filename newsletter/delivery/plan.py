@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from newsletter.addresses import Address
 from newsletter.audience.languages import edition_for
@@ -32,12 +32,24 @@ class Exclusion(StrEnum):
     """Left for a later send by --limit."""
 
 
+class Wave(IntEnum):
+    """In which order the audience is attempted; the ledger keeps the numbers."""
+
+    SEEDS = 0
+    """Those named in newsletter.toml, who look whether it arrives well."""
+    CANARY = 1
+    """A small sample of the rest."""
+    REST = 2
+    """Everybody else, once the sample was not refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One recipient with the tag by which suppressions know them."""
 
     recipient: Recipient
     tag: bytes
+    wave: Wave = Wave.REST
 
 
 @dataclass(frozen=True, slots=True)

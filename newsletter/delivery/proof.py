@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from newsletter.message.model import Message
-from newsletter.transports.protocol import Accepted, InDoubt, Outcome, Transport
+from newsletter.transports.protocol import Accepted, Call, InDoubt, Outcome, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,15 @@ class _Notes:
     def __init__(self) -> None:
         self.outcomes: dict[str, Outcome] = {}
 
-    def attempt(self, messages: Sequence[Message]) -> _Go:  # noqa: ARG002 - the protocol's
+    def leave(self) -> bool:
+        return True
+
+    def attempt(
+        self,
+        messages: Sequence[Message],  # noqa: ARG002 - the protocol's
+        *,
+        call: Call | None = None,  # noqa: ARG002 - the protocol's
+    ) -> _Go:
         return _Go()
 
     def record(self, message: Message, outcome: Outcome) -> None:

@@ -48,6 +48,7 @@ class Step(StrEnum):
     EVIDENCE = "evidence"
     ASSUME = "assume"
     RESEND = "resend"
+    ADOPT = "adopt"
 
 
 TRANSITIONS: dict[Step, dict[State, State]] = {
@@ -78,6 +79,13 @@ TRANSITIONS: dict[Step, dict[State, State]] = {
     # A person decides: it arrived, or send it again.
     Step.ASSUME: {State.IN_DOUBT: State.ACCEPTED},
     Step.RESEND: {State.IN_DOUBT: State.PENDING},
+    # A restored backup or a copy is taken on: who waits here may have been mailed from elsewhere.
+    Step.ADOPT: {
+        State.PENDING: State.IN_DOUBT,
+        State.CLAIMED: State.IN_DOUBT,
+        State.ATTEMPTING: State.IN_DOUBT,
+        State.DEFERRED: State.IN_DOUBT,
+    },
 }
 
 TERMINAL = frozenset({State.ACCEPTED, State.REJECTED, State.SUPPRESSED, State.EXPIRED})

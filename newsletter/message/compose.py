@@ -139,6 +139,7 @@ class Composer:
             values=values,
             encoded=encoded,
             stationery=self._stationery,
+            resends=recipient.resends,
         )
 
     def _unsubscribe_url(self, recipient: Recipient) -> str:

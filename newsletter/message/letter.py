@@ -86,6 +86,7 @@ class Letter:
     values: Mapping[str, str]
     encoded: Sequence[bytes]
     stationery: Stationery
+    resends: int
 
     def as_bytes(self) -> bytes:
         """The whole message in CRLF lines, not dot-stuffed."""
@@ -123,6 +124,7 @@ class Letter:
             html=stationery.fill_in(stationery.edition.html, self.values),
             text=stationery.fill_in(stationery.edition.text, self.values),
             headers={**self._own_headers(), **stationery.headers},
+            reference=self.message_id[1:].partition("@")[0],
             enclosures=stationery.edition.enclosures,
         )
 

@@ -16,12 +16,14 @@ class Recipient:
     """One member of a frozen audience.
 
     ``fields`` are further columns of the list that merge fields may use.
+    ``resends`` is how often a person has had the letter mailed to them again.
     """
 
     address: Address
     name: str
     language: str
     fields: Mapping[str, str] = field(default_factory=dict)
+    resends: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Content:
     ``headers`` are those the provider does not make: Message-ID, what is said
     of the list and how to leave it, and by what a bounce is known.
     ``enclosures`` are the pictures that ``html`` shows by ``cid:``, and attached documents.
+    ``reference`` is our opaque name for campaign and reader, the left half of the Message-ID:
+    what a provider is given to keep with the mail, and is asked for later.
     """
 
     from_name: str
@@ -42,6 +46,7 @@ class Content:
     html: str
     text: str
     headers: Mapping[str, str]
+    reference: str
     enclosures: Sequence[Enclosure] = ()
 
 
@@ -68,6 +73,10 @@ class Message(Protocol):
     @property
     def date(self) -> datetime:
         """The Date header; the same on every attempt."""
+
+    @property
+    def resends(self) -> int:
+        """How often a person has had it mailed again; part of every idempotency key."""
 
     def as_bytes(self) -> bytes:
         """The whole message in CRLF lines, not dot-stuffed, without the final dot."""

@@ -11,10 +11,10 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -35,6 +35,16 @@ class NeverLeft(Exception):
 
 class NoAnswer(Exception):
     """The request, or part of it, left, and no answer came: nobody knows what became of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; ``path`` is put behind the provider's base address and may hold a query."""
+
+    path: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: Literal["GET", "POST"] = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +76,11 @@ class HttpClient:
 
     Args:
         base_url: what every path is put behind.
-        headers: sent with every request, credentials among them.
         timeout_s: how long to wait for each piece of an answer, in seconds.
         clock: tells how long the connection was idle.
     """
 
-    def __init__(
-        self, base_url: str, *, headers: Mapping[str, str], timeout_s: float, clock: Clock
-    ) -> None:
+    def __init__(self, base_url: str, *, timeout_s: float, clock: Clock) -> None:
         self._base_url = base_url.rstrip("/")
         self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
         self._timeout_s = timeout_s
@@ -85,10 +92,12 @@ class HttpClient:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         self._session.headers.clear()
-        self._session.headers.update({"Accept-Encoding": "identity", **headers})
+        self._session.headers.update(
+            {"Accept-Encoding": "identity", "User-Agent": "newsletter/0.1"}
+        )
 
-    def post(self, path: str, body: bytes, *, headers: Mapping[str, str]) -> Answer:
-        """Send ``body``, which is JSON, once.
+    def send(self, request: Request) -> Answer:
+        """Make a request, once.
 
         Raises:
             NeverLeft: the other side did not get it.
@@ -96,12 +105,13 @@ class HttpClient:
         """
         if self._clock.monotonic() - self._used_at > _IDLE_S:
             self._session.close()
-        watched = _Body(body)
+        watched = _Body(request.body)
         try:
-            with self._session.post(
-                self._base_url + path,
-                data=watched,
-                headers={"Content-Type": "application/json", **headers},
+            with self._session.request(
+                request.method,
+                self._base_url + request.path,
+                data=watched if request.method == "POST" else None,
+                headers=dict(request.headers),
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,

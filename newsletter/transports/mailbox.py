@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from newsletter.clock import Clock
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped, Where
+from newsletter.transports.protocol import Allowance
 from newsletter.transports.smtp import SmtpSession, SmtpTransport
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class MailboxTransport:
 
     name = "mailbox"
     batch_size = SmtpTransport.batch_size
+    allowance = Allowance()
+    place = "mailbox"
 
     def __init__(self, folder: Path, *, clock: Clock) -> None:
         try:
@@ -58,6 +61,9 @@ class MailboxTransport:
             host="127.0.0.1", port=self._server.port, security="none", final_timeout_s=60
         )
         self._smtp = SmtpTransport(settings, password=None, client_name="localhost")
+
+    def inquire(self) -> None:
+        """Nobody can be asked; the folder can be looked at."""
 
     def open(self) -> SmtpSession:
         """Start a session over real SMTP."""

@@ -20,7 +20,7 @@ Rejected. Everything else is InDoubt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -52,7 +52,8 @@ class Deferred:
     """Definitely not taken, for now.
 
     ``retry_after_s`` is what the other side asked for, in seconds. With
-    ``scope`` ACCOUNT the run stops; with RECIPIENT only this one waits.
+    ``scope`` ACCOUNT the other side wants us slower or later, whoever it is
+    about: the whole transport waits. With RECIPIENT only this one waits.
     """
 
     reply: str
@@ -79,6 +80,28 @@ Outcome = Accepted | Deferred | Rejected | InDoubt
 """What one attempt told us."""
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a provider that takes several messages, as it must be known to repeat it.
+
+    ``key`` is its idempotency key, unique; ``digest`` the SHA-256 of its body in hex.
+    """
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the other side lets us do, as far as its documentation tells; None: not told.
+
+    A learned pace goes below and above it; it is where to begin.
+    """
+
+    calls_per_second: float | None = None
+    messages_per_second: float | None = None
+
+
 class Ticket(Protocol):
     """A durable record under way."""
 
@@ -93,10 +116,21 @@ class Ticket(Protocol):
 
 
 class Journal(Protocol):
-    """The transport's only view of the ledger."""
+    """The transport's only view of the ledger, and of how fast it may go."""
 
-    def attempt(self, messages: Sequence[Message]) -> Ticket:
-        """Ask for the durable record ``attempting`` for all ``messages`` together."""
+    def leave(self) -> bool:
+        """Wait until one more request may be made; asked before each call of an HTTP provider.
+
+        Returns:
+            False: the run ends; make none, and report nothing more.
+        """
+
+    def attempt(self, messages: Sequence[Message], *, call: Call | None = None) -> Ticket:
+        """Ask for the durable record ``attempting`` for all ``messages`` together.
+
+        ``call`` is the request that carries them, where one carries several or
+        can be repeated; it is recorded with its members in their order.
+        """
 
     def record(self, message: Message, outcome: Outcome) -> None:
         """Note what an attempt told. Returns at once; durable soon after."""
@@ -110,7 +144,9 @@ class Session(Protocol):
 
         A message that is not reported when this returns was definitely not
         handed over and never reached step 2, or its ticket said no; the
-        caller returns it to the queue.
+        caller returns it to the queue. A session returns early, after it has
+        recorded it, once an outcome's scope is not RECIPIENT: the same would
+        befall the rest, and whether to wait or to stop is not its decision.
 
         Raises:
             TransportStopped: the server or account will take nothing more.
@@ -119,6 +155,46 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Say goodbye. Never raises."""
+
+
+class Inquiry(Protocol):
+    """Asks a provider what became of messages that are in doubt; used by one thread.
+
+    Only an acceptance is ever learned. That a provider does not know a message
+    proves nothing: its records lag behind (delivery.md 1.14).
+    """
+
+    @property
+    def replay_for_s(self) -> float:
+        """How long after its first attempt the same call may be repeated safely; 0: never."""
+
+    def replay(self, messages: Sequence[Message], call: Call) -> Mapping[str, Accepted]:
+        """Repeat a call byte for byte, under its key.
+
+        Returns:
+            By Message-ID, who was accepted, then or now. Nothing where the
+            bytes are not those of ``call`` any more, or no acceptance came.
+
+        Raises:
+            TransportStopped: the provider cannot be reached or refuses the account.
+        """
+
+    @property
+    def can_search(self) -> bool:
+        """Whether the provider can be asked for a single message."""
+
+    def search(self, messages: Sequence[Message]) -> Mapping[str, Accepted]:
+        """Ask for ``messages`` by our reference, one after the other.
+
+        Returns:
+            By Message-ID, those that the provider says it took.
+
+        Raises:
+            TransportStopped: as :meth:`replay`.
+        """
+
+    def close(self) -> None:
+        """End the connection. Never raises."""
 
 
 class Transport(Protocol):
@@ -131,6 +207,17 @@ class Transport(Protocol):
     @property
     def batch_size(self) -> int:
         """How many messages one call of ``deliver`` takes at the most."""
+
+    @property
+    def allowance(self) -> Allowance:
+        """How fast it may go, as far as is known before the first message."""
+
+    @property
+    def place(self) -> str:
+        """What a pace is learned for: relay and port, or provider and account's region."""
+
+    def inquire(self) -> Inquiry | None:
+        """Start an inquiry; None where nobody can be asked."""
 
     def open(self) -> Session:
         """Start a session. Connects at the first ``deliver``, not here."""

@@ -23,6 +23,7 @@ from newsletter.errors import TransportStopped, Where
 from newsletter.message.model import Message
 from newsletter.transports.protocol import (
     Accepted,
+    Allowance,
     Deferred,
     InDoubt,
     Journal,
@@ -48,11 +49,20 @@ class SmtpTransport:
 
     name = "smtp"
     batch_size = 100
+    allowance = Allowance()
 
     def __init__(self, settings: Smtp, *, password: str | None, client_name: str) -> None:
         self._settings = settings
         self._password = password
         self._client_name = client_name
+
+    @property
+    def place(self) -> str:
+        """The relay."""
+        return f"smtp {self._settings.host}:{self._settings.port}"
+
+    def inquire(self) -> None:
+        """A relay cannot be asked; its log can."""
 
     def open(self) -> SmtpSession:
         """Start a session; it connects at its first message."""

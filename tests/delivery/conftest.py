@@ -89,7 +89,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Composes:
         campaign_id="2017-03.1",
         keys=keys,
     )
-    return composer.compose
+    return lambda recipient, *, date, version: composer.compose(recipient, date=date)
 
 
 Begin = Callable[..., Run]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from newsletter.delivery.ledger.database import Database
-from newsletter.delivery.plan import Plan
+from newsletter.delivery.plan import Plan, Wave
 from newsletter.delivery.states import HAS_OR_MAY_HAVE, State
 from newsletter.delivery.tally import Tally
 from newsletter.errors import LedgerRefused, Where
@@ -48,6 +48,8 @@ class Campaigns:
         fingerprint: str,
         now: datetime,
         again: bool = False,
+        not_before: datetime | None = None,
+        late_after_s: float = 72 * 3600.0,
     ) -> Campaign:
         """Write campaign, editions and audience, all or nothing.
 
@@ -58,6 +60,8 @@ class Campaigns:
             fingerprint: of editions and letterhead.
             now: the time, for the record.
             again: a person asked that those who have the issue get it once more.
+            not_before: when sending begins; now if left out.
+            late_after_s: so long after that it is too late to send, in seconds.
 
         Raises:
             LedgerRefused: somebody in the plan was put into another campaign of
@@ -79,6 +83,13 @@ class Campaigns:
                 excluded={str(reason): count for reason, count in plan.excluded.items()},
             )
             self._insert(campaign, plan, editions)
+            begins_at = (not_before or now).timestamp()
+            first_wave = min((planned.wave for planned in plan.recipients), default=Wave.REST)
+            # Written last: it seals the audience.
+            self._database.execute(
+                "INSERT INTO control VALUES (?, ?, ?, ?, 1, NULL)",
+                (campaign.id, begins_at, begins_at + late_after_s, first_wave),
+            )
             (frozen,) = self._database.execute(
                 "SELECT COUNT(*) FROM delivery WHERE campaign = ?", (campaign.id,)
             ).fetchone()
@@ -104,25 +115,25 @@ class Campaigns:
                 json.dumps(dict(campaign.excluded), sort_keys=True),
             ),
         )
-        for language, edition in editions.items():
-            self._database.execute(
-                "INSERT INTO edition VALUES (?, ?, ?)", (campaign.id, language, edition.to_json())
-            )
+        self._insert_version(campaign.id, 1, editions, campaign.fingerprint, now)
         try:
             self._database.executemany(
-                "INSERT INTO delivery (campaign, issue, round, address, tag, name, language,"
-                " fields, state, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO delivery (campaign, issue, round, address, domain, tag, name,"
+                " language, fields, state, wave, changed_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         campaign.id,
                         campaign.issue,
                         campaign.round,
                         planned.recipient.address.key,
+                        planned.recipient.address.domain,
                         planned.tag,
                         planned.recipient.name,
                         planned.recipient.language,
                         json.dumps(dict(planned.recipient.fields), ensure_ascii=False),
                         State.PENDING,
+                        planned.wave,
                         now,
                     )
                     for planned in plan.recipients
@@ -134,6 +145,23 @@ class Campaigns:
                 where=Where(item=f"issue {plan.issue}"),
                 next="Nothing was frozen or sent; run the command again for a new plan.",
             ) from None
+
+    def _insert_version(
+        self,
+        campaign: str,
+        number: int,
+        editions: Mapping[str, Edition],
+        fingerprint: str,
+        now: float,
+    ) -> None:
+        self._database.execute(
+            "INSERT INTO version VALUES (?, ?, ?, ?)", (campaign, number, now, fingerprint)
+        )
+        for language, edition in editions.items():
+            self._database.execute(
+                "INSERT INTO edition VALUES (?, ?, ?, ?)",
+                (campaign, number, language, edition.to_json()),
+            )
 
     def _round(self, issue: str) -> int:
         (highest,) = self._database.execute(
@@ -158,13 +186,18 @@ class Campaigns:
             ).fetchall()
         return tuple(_campaign(row) for row in rows)
 
-    def editions(self, campaign: Campaign) -> dict[str, Edition]:
-        """The frozen editions by language."""
+    def editions(self, campaign: Campaign) -> dict[int, dict[str, Edition]]:
+        """The frozen editions, by version (from 1; a correction adds one) and language."""
         with self._database.errors():
             rows = self._database.execute(
-                "SELECT language, content FROM edition WHERE campaign = ?", (campaign.id,)
+                "SELECT version, language, content FROM edition WHERE campaign = ?"
+                " ORDER BY version",
+                (campaign.id,),
             ).fetchall()
-        return {language: Edition.from_json(content) for language, content in rows}
+        found: dict[int, dict[str, Edition]] = {}
+        for version, language, content in rows:
+            found.setdefault(version, {})[language] = Edition.from_json(content)
+        return found
 
     def tally(self, campaign: Campaign) -> Tally:
         """How many are in which state, counted now."""

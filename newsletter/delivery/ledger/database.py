@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from newsletter.delivery.ledger.upgrade import statements, upgrade
 from newsletter.delivery.states import HAS_OR_MAY_HAVE, State
 from newsletter.errors import LedgerRefused, Where
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def _words(states: frozenset[State]) -> str:
@@ -42,11 +43,32 @@ CREATE TABLE campaign (
     excluded TEXT NOT NULL         -- JSON: who of the list was left out, counts by reason
 ) WITHOUT ROWID;
 
+-- What people and runs decide about a campaign while it goes on. Its row is
+-- written last in the freeze: from then on the audience is sealed.
+CREATE TABLE control (
+    campaign TEXT PRIMARY KEY REFERENCES campaign (id),
+    not_before REAL NOT NULL,      -- send --at; else the freeze
+    not_after REAL NOT NULL,       -- too late from then on, unless a person says otherwise
+    wave INTEGER NOT NULL,         -- deliveries of later waves wait for the canary
+    version INTEGER NOT NULL,      -- of the editions that a first attempt gets; from 1
+    held TEXT                      -- why nothing new is attempted, in words; NULL: go on
+) WITHOUT ROWID;
+
+-- What was approved: version 1 with the freeze, one more with each correction.
+CREATE TABLE version (
+    campaign TEXT NOT NULL REFERENCES campaign (id),
+    number INTEGER NOT NULL,
+    made_at REAL NOT NULL,
+    fingerprint TEXT NOT NULL,     -- of its editions and the campaign's letterhead
+    PRIMARY KEY (campaign, number)
+) WITHOUT ROWID;
+
 CREATE TABLE edition (
     campaign TEXT NOT NULL REFERENCES campaign (id),
+    version INTEGER NOT NULL,
     language TEXT NOT NULL,
     content TEXT NOT NULL,         -- JSON, see render/edition.py
-    PRIMARY KEY (campaign, language)
+    PRIMARY KEY (campaign, version, language)
 ) WITHOUT ROWID;
 
 CREATE TABLE delivery (
@@ -55,11 +77,15 @@ CREATE TABLE delivery (
     issue TEXT NOT NULL,
     round INTEGER NOT NULL,
     address TEXT NOT NULL,         -- Address.key
+    domain TEXT NOT NULL,          -- of the address: pauses and limits are by domain
     tag BLOB NOT NULL,             -- keyed hash of the address, see message/keys.py
     name TEXT NOT NULL,
     language TEXT NOT NULL,        -- of the edition this person gets
     fields TEXT NOT NULL,          -- JSON: further columns of the list
     state TEXT NOT NULL CHECK (state IN ({_words(frozenset(State))})),
+    wave INTEGER NOT NULL,         -- 0 seeds, 1 canary, 2 the rest
+    version INTEGER,               -- of the edition they were first attempted with, for good
+    resends INTEGER NOT NULL DEFAULT 0, -- how often a person had it mailed again
     attempts INTEGER NOT NULL DEFAULT 0,
     dated_at REAL,                 -- the Date header: first claim, kept on every attempt
     first_attempt_at REAL,         -- when retrying began
@@ -73,7 +99,13 @@ CREATE TABLE delivery (
 -- An issue reaches an address once: a second copy cannot even be written down.
 CREATE UNIQUE INDEX once ON delivery (issue, round, address)
     WHERE state IN ({_words(HAS_OR_MAY_HAVE)});
-CREATE INDEX queue ON delivery (campaign, state, next_attempt_at);
+CREATE INDEX queue ON delivery (campaign, state, wave, next_attempt_at);
+-- Planned = the sum of the states: nobody can be taken out or slipped in later.
+CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery
+    BEGIN SELECT RAISE(ABORT, 'deliveries are never deleted'); END;
+CREATE TRIGGER audience_is_sealed BEFORE INSERT ON delivery
+    WHEN EXISTS (SELECT 1 FROM control WHERE campaign = NEW.campaign)
+    BEGIN SELECT RAISE(ABORT, 'the audience is sealed'); END;
 
 CREATE TABLE attempt (
     delivery INTEGER NOT NULL REFERENCES delivery (id),
@@ -85,6 +117,49 @@ CREATE TABLE attempt (
     reply TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (delivery, number)
 ) WITHOUT ROWID;
+
+-- One request to a provider that took several messages, as needed to repeat it.
+CREATE TABLE call (
+    key TEXT PRIMARY KEY,          -- its idempotency key
+    campaign TEXT NOT NULL REFERENCES campaign (id),
+    transport TEXT NOT NULL,
+    place TEXT NOT NULL,           -- Transport.place: the account's endpoint
+    members TEXT NOT NULL,         -- JSON: ids of deliveries, in the request's order
+    digest TEXT NOT NULL,          -- SHA-256 of its body, hex
+    first_at REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE run (
+    id TEXT PRIMARY KEY,
+    campaign TEXT NOT NULL REFERENCES campaign (id),
+    transport TEXT NOT NULL,
+    place TEXT NOT NULL,
+    started_at REAL NOT NULL,
+    seen_at REAL NOT NULL,         -- it was alive
+    ended_at REAL,
+    ending TEXT NOT NULL DEFAULT ''  -- why it ended, in words
+) WITHOUT ROWID;
+
+-- How fast mail may go; outlives the run that learned it.
+CREATE TABLE bucket (
+    name TEXT PRIMARY KEY,         -- a Transport.place, or “domain example.org”
+    tokens REAL NOT NULL,
+    filled_at REAL NOT NULL,
+    per_second REAL,               -- NULL: no limit known
+    blocked_until REAL NOT NULL DEFAULT 0,
+    learned TEXT NOT NULL DEFAULT ''  -- JSON: what else pacing keeps in mind
+) WITHOUT ROWID;
+
+-- What was learned after the attempt: a provider's word, a bounce, a complaint.
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY,
+    delivery INTEGER NOT NULL REFERENCES delivery (id),
+    kind TEXT NOT NULL,
+    source TEXT NOT NULL,
+    at REAL NOT NULL,
+    detail TEXT NOT NULL DEFAULT '',
+    mark TEXT NOT NULL UNIQUE      -- the same news twice is one event
+);
 
 CREATE TABLE suppression (
     id INTEGER PRIMARY KEY,
@@ -153,14 +228,24 @@ class Database:
             )
         if version == 0:
             self._create()
+        elif version < SCHEMA_VERSION:
+            self._upgrade()
 
     def _create(self) -> None:
         with self.transaction():
             # Another process may have created it while this one waited for the lock.
             if self._connection.execute("PRAGMA user_version").fetchone() == (0,):
-                for statement in _statements(_SCHEMA):
+                for statement in statements(_SCHEMA):
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _upgrade(self) -> None:
+        """Bring a ledger of version 1 to this one, all or nothing."""
+        with self.transaction():
+            if self._connection.execute("PRAGMA user_version").fetchone() != (1,):
+                return  # another process has done it while this one waited for the lock
+            upgrade(self._connection, _SCHEMA)
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def execute(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
         """Run one statement."""
@@ -242,13 +327,3 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Single statements; executescript() would commit the open transaction."""
-    pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""

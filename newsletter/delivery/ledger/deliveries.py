@@ -25,13 +25,18 @@ _LONGEST_REPLY = 1000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery that a run holds. ``number`` is that of its next attempt."""
+    """A delivery that a run holds.
+
+    ``number`` is that of its next attempt, ``version`` that of the edition it is
+    attempted with: always that of its first attempt, whatever was corrected since.
+    """
 
     id: int
     recipient: Recipient
     number: int
     date: datetime
     first_attempt_at: float | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +63,33 @@ def _step_sql(step: Step, assignments: str, condition: str) -> str:
 
 
 _LEFT = "EXISTS (SELECT 1 FROM suppression WHERE suppression.tag = delivery.tag)"
-_DUE = "SELECT id FROM delivery WHERE campaign = ? AND state = ? AND next_attempt_at <= ? LIMIT ?"
+_DUE = (
+    "SELECT delivery.id FROM delivery JOIN control ON control.campaign = delivery.campaign"
+    " WHERE delivery.campaign = ? AND state = ? AND delivery.wave <= control.wave"
+    " AND next_attempt_at <= ? AND control.held IS NULL LIMIT ?"
+)
 _CLAIM = _step_sql(Step.CLAIM, ", run = ?, dated_at = COALESCE(dated_at, ?)", f"id IN ({_DUE})") + (
-    " RETURNING id, address, name, language, fields, attempts, dated_at, first_attempt_at"
+    " RETURNING id, address, name, language, fields, attempts, dated_at, first_attempt_at,"
+    " COALESCE(version, (SELECT version FROM control WHERE control.campaign = delivery.campaign)),"
+    " resends"
 )
 _SUPPRESS = _step_sql(Step.SUPPRESS, "", f"id = ? AND {_LEFT}")
 _SUPPRESS_ALL = _step_sql(Step.SUPPRESS, "", f"campaign = ? AND {_LEFT}")
+_HELD = (
+    "EXISTS (SELECT 1 FROM control WHERE control.campaign = delivery.campaign"
+    " AND control.held IS NOT NULL)"
+)
 _WRITE_AHEAD = _step_sql(
     Step.WRITE_AHEAD,
-    ", attempts = ?, first_attempt_at = COALESCE(first_attempt_at, ?)",
-    f"id = ? AND run = ? AND NOT {_LEFT}",
+    ", attempts = ?, version = ?, first_attempt_at = COALESCE(first_attempt_at, ?)",
+    f"id = ? AND run = ? AND NOT {_LEFT} AND NOT {_HELD}",
 )
 # What was due stays due, also when the clock is set back meanwhile.
 _RELEASE = _step_sql(Step.RELEASE, ", run = NULL, next_attempt_at = 0", "id = ? AND run = ?")
 _OUTCOMES = {
     step: _step_sql(
         step,
-        ", attempts = ?, reply = ?, provider_id = ?, next_attempt_at = ?,"
+        ", attempts = ?, version = ?, reply = ?, provider_id = ?, next_attempt_at = ?,"
         " first_attempt_at = ?, run = NULL",
         "id = ? AND run = ?",
     )
@@ -88,7 +103,9 @@ _BY_HAND = {
     Step.ASSUME: _step_sql(Step.ASSUME, ", reply = ?", "id = ?"),
     # The time for retries begins anew: it was over long ago, as a rule.
     Step.RESEND: _step_sql(
-        Step.RESEND, ", reply = ?, next_attempt_at = 0, first_attempt_at = NULL", "id = ?"
+        Step.RESEND,
+        ", reply = ?, next_attempt_at = 0, first_attempt_at = NULL, resends = resends + 1",
+        "id = ?",
     ),
 }
 _ATTEMPT = (
@@ -131,7 +148,7 @@ class Deliveries:
         """
         for done, claim in enumerate(claims):
             changed = self._database.execute(
-                _WRITE_AHEAD, (now, claim.number, now, claim.id, run)
+                _WRITE_AHEAD, (now, claim.number, claim.version, now, claim.id, run)
             ).rowcount
             if changed != 1:
                 self._take_back(claims[:done], run, now)
@@ -146,8 +163,9 @@ class Deliveries:
         for claim in claims:
             self._database.execute(
                 "UPDATE delivery SET state = 'claimed', attempts = ?, first_attempt_at = ?,"
-                " changed_at = ? WHERE id = ? AND run = ?",
-                (claim.number - 1, claim.first_attempt_at, now, claim.id, run),
+                " version = CASE WHEN ? > 0 THEN version END, changed_at = ?"
+                " WHERE id = ? AND run = ?",
+                (claim.number - 1, claim.first_attempt_at, claim.number - 1, now, claim.id, run),
             )
 
     def record(
@@ -181,7 +199,10 @@ class Deliveries:
             began_at = started_at
         changed = self._database.execute(
             _OUTCOMES[step],
-            (now, claim.number, reply, provider_id, next_attempt_at, began_at, claim.id, run),
+            (
+                *(now, claim.number, claim.version, reply, provider_id, next_attempt_at, began_at),
+                *(claim.id, run),
+            ),
         ).rowcount
         if changed == 0 and step is Step.ACCEPT:
             changed = self._database.execute(
@@ -279,10 +300,12 @@ def _claim(row: tuple[Any, ...]) -> Claim:
             name=row[2],
             language=row[3],
             fields=json.loads(row[4]),
+            resends=row[9],
         ),
         number=row[5] + 1,
         date=datetime.fromtimestamp(row[6], UTC),
         first_attempt_at=row[7],
+        version=row[8],
     )
 
 
