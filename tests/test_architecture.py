@@ -49,7 +49,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "uvicorn": {"preview/server.py"},
     "time": {"clock.py"},
     "random": set(),
-    "secrets": {"message/keys.py", "cli/proof.py", "cli/sending.py", "transports/mailbox.py"},
+    "secrets": {"message/keys.py", "cli/proof.py", "cli/running.py", "transports/mailbox.py"},
     "fcntl": {"delivery/lock.py", "delivery/ledger/database.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Iterable
 from contextlib import closing
@@ -15,15 +14,14 @@ from newsletter.cli.account import account, sent, worst
 from newsletter.cli.looking import IssueName
 from newsletter.cli.output import people, say
 from newsletter.cli.planning import Prepared, Wish, prepare
-from newsletter.cli.progress import Watch
+from newsletter.cli.running import run_campaign
 from newsletter.cli.wiring import Project, fingerprint
 from newsletter.delivery.states import State
-from newsletter.errors import ExitCode, InputError, LedgerRefused, NewsletterError, Where
+from newsletter.errors import ExitCode, InputError, LedgerRefused, Where
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.transports.protocol import Transport
 
 
 def send(
@@ -56,7 +54,7 @@ def send(
     issue = project.issue_id(issue)
     wish = Wish(limit=limit, again=again, subscribers=subscribers)
     if dry_run:
-        _dry_run(project, issue, wish)
+        _dryrun_campaign(project, issue, wish)
         return
     with sender_lock(project.lock_file):
         prepared = _prepared(project, issue, wish)
@@ -67,7 +65,7 @@ def send(
             if not yes:
                 _ask(prepared)
             campaign = _freeze(project, prepared, again=again)
-            code = _run(project, campaign, transport)
+            code = run_campaign(project, campaign, transport)
     _tell_where(project)
     raise typer.Exit(code)
 
@@ -170,7 +168,7 @@ def resume(
         if not as_frozen:
             _refuse_changed(project, issue, waiting)
         with closing(project.transport()) as transport:
-            codes = {_run(project, campaign, transport) for campaign in waiting}
+            codes = {run_campaign(project, campaign, transport) for campaign in waiting}
     _tell_where(project)
     raise typer.Exit(worst(codes))
 
@@ -188,54 +186,6 @@ def _refuse_changed(project: Project, issue: str, campaigns: Iterable[Campaign])
                 next="Undo the change, or go on with the version that was frozen: "
                 f"newsletter resume {issue} --as-frozen",
             )
-
-
-def _run(project: Project, campaign: Campaign, transport: Transport) -> ExitCode:
-    """Work the campaign off and account for it.
-
-    Raises:
-        NewsletterError: why the run stopped; the account has been printed before.
-    """
-    failure: NewsletterError | None = None
-    try:
-        _execute(project, campaign, transport)
-    except NewsletterError as error:
-        failure = error
-    with closing(project.ledger(create=False)) as ledger:
-        code = account(ledger, [campaign])
-    if failure is not None:
-        raise failure
-    return code
-
-
-def _execute(project: Project, campaign: Campaign, transport: Transport) -> None:
-    from newsletter.delivery.dispatch import Limits, Run
-
-    delivery = project.settings.delivery
-    with closing(project.ledger(create=False)) as ledger:
-        tally = ledger.campaigns.tally(campaign)
-        watch = Watch(total=tally.planned, done=tally.settled + tally[State.IN_DOUBT])
-        run = Run(
-            ledger,
-            campaign,
-            compose=project.compose(
-                ledger.campaigns.editions(campaign),
-                letterhead=campaign.letterhead,
-                campaign=campaign.id,
-            ),
-            transport=transport,
-            limits=Limits(
-                connections=delivery.connections,
-                batch=delivery.batch,
-                rate_per_second=delivery.rate_per_second,
-                retry_for_s=delivery.retry_for_hours * 3600,
-            ),
-            clock=project.clock,
-            run_id=secrets.token_hex(8),
-            on_outcome=watch.on_outcome,
-        )
-        with watch.showing(stop=run.stop):
-            run.execute()
 
 
 def _tell_where(project: Project) -> None:
