@@ -54,7 +54,7 @@ def send(
     issue = project.issue_id(issue)
     wish = Wish(limit=limit, again=again, subscribers=subscribers)
     if dry_run:
-        _dryrun_campaign(project, issue, wish)
+        _dry_run(project, issue, wish)
         return
     with sender_lock(project.lock_file):
         prepared = _prepared(project, issue, wish)
