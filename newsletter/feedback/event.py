@@ -1,0 +1,56 @@
+"""DeliveryEvent: what was learned of one letter after it was handed over. No I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+TAG = re.compile(r"(?<![0-9a-f])[0-9a-f]{24}(?![0-9a-f])")
+"""What a letter is known by: 24 hexadecimal digits in Message-ID, X-Recipient and bounce address.
+
+A keyed hash of campaign and address (message/keys.py): nobody hits one of ours by chance.
+"""
+
+
+class Kind(StrEnum):
+    """What happened to the letter."""
+
+    TAKEN = "taken"
+    """The other side says that it took it, passed it on or put it into the mailbox."""
+    DELAYED = "delayed"
+    """It is still being tried."""
+    RETURNED = "returned"
+    """It came back for a reason that may pass: a full mailbox, a policy, an unknown code."""
+    BOUNCED = "bounced"
+    """It came back since there is no such mailbox."""
+    COMPLAINED = "complained"
+    """The reader called it spam."""
+    UNSUBSCRIBED = "unsubscribed"
+    """The reader left by the provider's own link."""
+    DROPPED = "dropped"
+    """The provider took the request and then did not mail it."""
+
+
+PROVES_ACCEPTANCE = frozenset(Kind) - {Kind.DROPPED}
+"""Nobody can return, delay or complain about what they never had."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryEvent:
+    """One piece of news about one letter.
+
+    Attributes:
+        tags: what may be the letter's tag, as found in the news.
+        kind: what happened.
+        at: when, aware.
+        source: where the news comes from: ``bounce report``, ``provider's event``.
+        detail: the other side's words, for a person to read.
+    """
+
+    tags: frozenset[str]
+    kind: Kind
+    at: datetime
+    source: str
+    detail: str

@@ -1,0 +1,133 @@
+"""Providers' events as they come by webhook or export: JSON, read for what all have in common.
+
+Each provider names its fields otherwise, but each event holds one word for what
+happened, and somewhere our reference, given along with the mail. The word is
+looked up; the reference is recognised wherever it stands, since nobody hits one
+of ours by chance. So an event is believed for what it says of our letter, and
+can at the most settle a doubt or stop further mail. No I/O.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from newsletter.feedback.event import TAG, DeliveryEvent, Kind
+
+_SOURCE = "provider's event"
+_WORD_FIELDS = ("event", "RecordType", "eventType", "notificationType", "type", "Type")
+_TIME_FIELDS = (
+    *("timestamp", "ts_epoch", "ts_event", "time", "created_at", "occurred_at", "date"),
+    *("BouncedAt", "DeliveredAt", "ReceivedAt", "ChangedAt"),
+)
+_WORDS = {
+    Kind.TAKEN: "accepted processed sent send request requests delivered delivery open opened "
+    "click clicked unique_opened proxy_open loaded_by_proxy queued scheduled",
+    Kind.DELAYED: "deferred delayed delivery_delayed deliverydelay greylisted temporary",
+    Kind.RETURNED: "soft_bounce softbounce soft_bounced transient blocked mailbox_full "
+    "invalid_email undetermined bounce bounced failed permanent",
+    Kind.BOUNCED: "hard_bounce hardbounce hard_bounced mailbox_not_found bademailaddress",
+    Kind.COMPLAINED: "complained complaint spam spamcomplaint spam_complaint spamreport",
+    Kind.UNSUBSCRIBED: "unsubscribed unsubscribe unsub group_unsubscribe subscriptionchange",
+    Kind.DROPPED: "dropped drop reject rejected renderingfailure rendering_failure error "
+    "suppressed blocklisted send_before_expiration",
+}
+_KIND_OF = {word: kind for kind, words in _WORDS.items() for word in words.split()}
+_HARD = frozenset({"hardbounce", "bademailaddress", "permanent", "hard", "5.1.1", "5.1.10"})
+_POLICY = re.compile(r"\b5\.7\.[0-9]")
+"""A policy's code says nothing of the mailbox, whatever the provider calls the bounce."""
+_MOST_DEPTH = 12
+
+
+def read_events(data: bytes, *, now: datetime) -> tuple[DeliveryEvent, ...]:
+    """The events in a file: one JSON value, or one on each line.
+
+    Args:
+        data: the file.
+        now: the time of those that tell none.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    return tuple(
+        event for value in _values(data) for each in _events(value) if (event := _read(each, now))
+    )
+
+
+def _values(data: bytes) -> Iterator[Any]:
+    text = data.decode("utf-8")
+    try:
+        yield json.loads(text)
+    except ValueError:
+        for line in filter(str.strip, text.splitlines()):
+            yield json.loads(line)
+
+
+def _events(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+    """Single events, out of lists and of the envelopes that some providers put around them."""
+    if depth > _MOST_DEPTH:
+        return
+    if isinstance(value, list):
+        for each in value:
+            yield from _events(each, depth + 1)
+    elif isinstance(value, dict):
+        inner = [value[name] for name in ("event-data", "events", "items") if name in value]
+        if isinstance(value.get("Message"), str) and value.get("Type") == "Notification":
+            inner.append(_parsed(value["Message"]))  # Amazon SNS: the event is a string inside
+        if inner:
+            for each in inner:
+                yield from _events(each, depth + 1)
+        else:
+            yield value
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _read(event: dict[str, Any], now: datetime) -> DeliveryEvent | None:
+    strings = list(_strings(event))
+    tags = frozenset(tag for text in strings for tag in TAG.findall(text))
+    word = next((str(event[name]) for name in _WORD_FIELDS if isinstance(event.get(name), str)), "")
+    kind = _KIND_OF.get(word.rpartition(".")[2].lower().replace(" ", "").replace("-", "_"))
+    if kind is None or not tags:
+        return None
+    hard = _HARD & {text.lower() for text in strings}
+    if kind is Kind.RETURNED and hard and not any(map(_POLICY.search, strings)):
+        kind = Kind.BOUNCED
+    return DeliveryEvent(tags, kind, _time(event, now), _SOURCE, word)
+
+
+def _strings(value: Any, depth: int = 0) -> Iterator[str]:
+    if depth > _MOST_DEPTH:
+        return
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _strings(each, depth + 1)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each, depth + 1)
+
+
+def _time(event: dict[str, Any], now: datetime) -> datetime:
+    for name in _TIME_FIELDS:
+        value = event.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            seconds = value / 1000 if value > 1e11 else value  # some tell milliseconds
+            if 0 < seconds < 1e11:
+                return datetime.fromtimestamp(seconds, UTC)
+        if isinstance(value, str):
+            try:
+                found = datetime.fromisoformat(value)
+            except ValueError:
+                continue
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return now
