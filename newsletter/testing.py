@@ -191,7 +191,11 @@ class RecordingJournal:
             raise TimeoutError("the held journal was never released")
         may_go = self._allow(messages)
         with self._lock:
-            (self._durable if may_go else self._denied).update(each.message_id for each in messages)
+            named = {each.message_id for each in messages}
+            if may_go:
+                self._durable |= named
+            else:  # what was attempted before, as a part of more, is still to be recorded
+                self._denied |= named - self._durable
         return may_go
 
 

@@ -38,6 +38,9 @@ _ALIKE = 3
 """So many refusals and nothing accepted: it is the letter, not its readers."""
 _SINGLES_AT_A_TIME = 20
 """How many messages are claimed together where each is a call of its own."""
+_LONGEST_S = 60.0
+"""A longer pause asked for, before the same bytes may go again, is not waited for."""
+_NOT_AGAIN = Deferred("It was refused with others and not tried on its own.", retry_after_s=0)
 _NAMESPACE = uuid.UUID("9d0cfb3e-5f0c-5a55-9f0e-6f6b1c7c2f11")
 
 
@@ -169,9 +172,10 @@ class ApiSession:
                         return verdict
                 case _ if missed is None:
                     return verdict
-            if wait_s is None:
+            pause_s = _pause_s(verdict, wait_s)
+            if pause_s is None:
                 break
-            self._clock.sleep(wait_s)
+            self._clock.sleep(pause_s)
             if not journal.leave():
                 break
         assert missed is not None  # else the loop has returned
@@ -201,10 +205,13 @@ class _Batch:
         """
         self._waiting.append(letters)
         try:
-            while self._waiting and self._go_on:
+            while self._waiting:
                 group = self._waiting.popleft()
-                if self._may_go(group):
-                    self._settle(group, self._call(group))
+                if not self._go_on:
+                    self._leave_out(group)
+                elif (request := self._may_go(group)) is not None:
+                    verdict = self._session.exchange(request, group, self._journal)
+                    self._settle(group, verdict)
         finally:
             of_letter = self._is_the_letter()
             for message, reply, _ in self._refused:
@@ -212,22 +219,29 @@ class _Batch:
                 self._journal.record(message, Rejected(reply, scope))
         return self._go_on and not of_letter
 
-    def _may_go(self, group: Sequence[Letter]) -> bool:
-        """Leave to call, and the record on disk; else the session ends."""
-        self._request, call = self._session.prepare(group)
+    def _may_go(self, group: Sequence[Letter]) -> Request | None:
+        """The request, once there is leave to make it and the record is on disk.
+
+        Made after leave came, which may take long: a signature holds for minutes.
+        """
         if self._journal.leave():
+            request, call = self._session.prepare(group)
             messages = [letter.message for letter in group]
             if self._journal.attempt(messages, call=call).wait():
                 self._begun = True
-                return True
-        if self._begun:
-            # A part of what was refused whole: attempted before, and definitely not taken.
-            self._end(group, Deferred("It was not tried a second time.", retry_after_s=0))
+                return request
         self._go_on = False
-        return False
+        self._leave_out(group)
+        return None
 
-    def _call(self, group: Sequence[Letter]) -> Verdict:
-        return self._session.exchange(self._request, group, self._journal)
+    def _leave_out(self, group: Sequence[Letter]) -> None:
+        """What was attempted as a part of what was refused whole is definitely not taken.
+
+        What was never attempted goes back to the queue on its own.
+        """
+        if self._begun:
+            for letter in group:
+                self._journal.record(letter.message, _NOT_AGAIN)
 
     def _settle(self, group: Sequence[Letter], verdict: Verdict) -> None:
         title = self._session.title
@@ -398,6 +412,13 @@ def _unreachable(title: str, error: Exception) -> TransportStopped:
 def _raise_stop(verdict: Verdict, title: str) -> None:
     if isinstance(verdict, Stop):
         raise TransportStopped(verdict.reply, where=Where(item=title), next=verdict.next)
+
+
+def _pause_s(verdict: Verdict, wait_s: float | None) -> float | None:
+    """How long to wait before the same bytes go again; None: not at all."""
+    if wait_s is None or not isinstance(verdict, Later) or verdict.retry_after_s is None:
+        return wait_s
+    return verdict.retry_after_s if verdict.retry_after_s <= _LONGEST_S else None
 
 
 def _if_accepted(outcome: Outcome, missed: str) -> Outcome:

@@ -10,7 +10,17 @@ from newsletter.config import Provider
 from newsletter.transports.vendor import Vendor
 
 _VENDORS = {
+    "ses": "SesVendor",
+    "postmark": "PostmarkVendor",
+    "mailgun": "MailgunVendor",
     "resend": "ResendVendor",
+    "brevo": "BrevoVendor",
+    "mailjet": "MailjetVendor",
+    "lettermint": "LettermintVendor",
+    "sendgrid": "SendGridVendor",
+    "mailersend": "MailerSendVendor",
+    "scaleway": "ScalewayVendor",
+    "mailtrap": "MailtrapVendor",
 }
 
 

@@ -1,7 +1,9 @@
-"""A real HTTP server on a free port that takes batches of mail, with misbehaviours by name.
+"""A real HTTP server on a free port that stands in for a provider, with misbehaviours by name.
 
-It keeps keys and answers as Resend does, and counts the mails it took, so it
-is the judge of who got what. What it does is a script: one misbehaviour a
+It counts the mails it took and keeps idempotency keys where its provider
+does, so it is the judge of who got what. What is a provider's own (how a
+request says whom it is for, how answers are worded) comes from a
+:class:`Provider`. What the server does is a script: one misbehaviour a
 request, from the front; when the script is empty it behaves.
 """
 
@@ -13,7 +15,7 @@ import socket
 import ssl
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.parser import Parser
@@ -21,36 +23,127 @@ from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-API_KEY = "re_test_0123456789"
-
 
 class Cut(Exception):
     """The server hangs up."""
 
 
+@dataclass(frozen=True)
+class Reply:
+    """An answer; ``value`` is sent as JSON, or as it is where it is bytes."""
+
+    status: int
+    value: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One mail of a request; ``key`` is its own idempotency key, if it has one."""
+
+    address: str
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one mail; ``id`` is None where its address is refused.
+
+    ``known`` says that it was taken before, under the same key of its own.
+    """
+
+    address: str
+    id: str | None
+    known: bool = False
+
+
+class Provider:
+    """How one provider reads requests and words its answers; subclass it.
+
+    ``whole`` says whether it takes a request whole or not at all; else it
+    answers for each mail on its own.
+    """
+
+    whole = True
+    accepted_status = 200
+
+    def knows(self, request: "Request") -> bool:
+        """Whether the request carries the right secret."""
+        raise NotImplementedError
+
+    def items(self, request: "Request") -> Sequence[Item]:
+        """Whom the request is for, in its order."""
+        raise NotImplementedError
+
+    def key(self, request: "Request") -> str:
+        """The request's idempotency key; empty where the provider knows none."""
+        return ""
+
+    def answer(self, rows: Sequence[Row]) -> Reply:
+        """The answer to a request; if ``whole`` and an id is None, nothing was taken."""
+        raise NotImplementedError
+
+    def other_body(self) -> Reply:
+        """The answer to a key that came with another body before."""
+        raise NotImplementedError
+
+    def locked_out(self) -> Reply:
+        """The answer to a wrong secret."""
+        raise NotImplementedError
+
+    def too_fast(self, headers: Mapping[str, str]) -> Reply:
+        """The answer to one request too many: 429 in the provider's own shape."""
+        raise NotImplementedError
+
+    def broken(self, status: int) -> Reply:
+        """A failure of the provider itself, in its own shape."""
+        raise NotImplementedError
+
+    def search(self, request: "Request", mails: Sequence["Mail"]) -> Reply:
+        """The answer to a GET: what the provider tells of mails it took."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail that was taken."""
+
+    address: str
+    id: str
+    request: "Request"
+
+
 @dataclass
 class Request:
-    """One POST, and what a misbehaviour may do with it."""
+    """One request, and what a misbehaviour may do with it."""
 
     server: "HttpServer"
     handler: BaseHTTPRequestHandler
     path: str
     headers: Mapping[str, str]
+    method: str
     body: bytes = b""
 
+    def json(self) -> Any:
+        return json.loads(self.body)
+
     def read(self) -> None:
-        self.body = self.handler.rfile.read(int(self.headers["content-length"]))
+        self.body = self.handler.rfile.read(int(self.headers.get("content-length", "0")))
 
-    def behave(self) -> tuple[int, Any]:
-        """What Resend would do: status and value."""
-        if self.headers.get("authorization") != f"Bearer {self.server.api_key}":
-            return error(403, "invalid_api_key", "API key is invalid.")
-        return self.server.take(self.headers.get("idempotency-key", ""), self.body)
+    def behave(self, spoil: Callable[[list[Row]], list[Row]] = lambda rows: rows) -> Reply:
+        """Do what the provider would; ``spoil`` changes what it tells of it."""
+        provider = self.server.provider
+        if self.server.locked or not provider.knows(self):
+            return provider.locked_out()
+        if self.method == "GET":
+            return provider.search(self, self.server.mails)
+        return self.server.take(self, spoil)
 
-    def say(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
-        body = json.dumps(value).encode()
-        given = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
-        self.raw(head(status, {**given, "Content-Length": str(len(body))}) + body)
+    def say(self, reply: Reply) -> None:
+        given: dict[str, str] = {"Content-Type": "application/json; charset=utf-8"}
+        body = reply.value if isinstance(reply.value, bytes) else json.dumps(reply.value).encode()
+        given |= {**reply.headers, "Content-Length": str(len(body))}
+        self.raw(head(reply.status, given) + body)
 
     def raw(self, data: bytes) -> None:
         self.handler.wfile.write(data)
@@ -65,16 +158,12 @@ def head(status: int, headers: Mapping[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def error(status: int, name: str, message: str) -> tuple[int, Any]:
-    return status, {"statusCode": status, "name": name, "message": message}
-
-
 # Misbehaviours. Those that take the mail say so in their names.
 
 
 def well(request: Request) -> None:
     request.read()
-    request.say(*request.behave())
+    request.say(request.behave())
 
 
 def cut_before_reading(_request: Request) -> None:
@@ -117,42 +206,34 @@ def silence_after_taking(request: Request) -> None:
 
 def truncated_after_taking(request: Request) -> None:
     request.read()
-    status, _ = request.behave()
-    request.raw(
-        head(status, {"Content-Type": "application/json", "Content-Length": "500"}) + b'{"data":['
-    )
+    reply = request.behave()
+    kind = {"Content-Type": "application/json", "Content-Length": "500"}
+    request.raw(head(reply.status, kind) + b'{"data":[')
     raise Cut
 
 
 def broken_chunks_after_taking(request: Request) -> None:
     request.read()
-    status, _ = request.behave()
+    reply = request.behave()
     kind = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
-    request.raw(head(status, kind) + b'5\r\n{"dat')
+    request.raw(head(reply.status, kind) + b'5\r\n{"dat')
     raise Cut
 
 
 def no_json_after_taking(request: Request) -> None:
     request.read()
-    request.behave()
-    request.raw(head(200, {"Content-Type": "application/json", "Content-Length": "4"}) + b"okay")
+    reply = request.behave()
+    request.say(Reply(reply.status, b"okay"))
 
 
-def one_id_short_after_taking(request: Request) -> None:
+def one_result_short_after_taking(request: Request) -> None:
     request.read()
-    status, value = request.behave()
-    request.say(status, {"data": value["data"][:-1]})
+    request.say(request.behave(lambda rows: rows[:-1]))
 
 
-def one_id_more_after_taking(request: Request) -> None:
+def one_result_more_after_taking(request: Request) -> None:
     request.read()
-    status, value = request.behave()
-    request.say(status, {"data": [{"id": "stray"}, *value["data"]]})
-
-
-def success_without_ids(request: Request) -> None:
-    request.read()
-    request.say(200, {"error": "something"})
+    request.say(request.behave(lambda rows: [Row("stray@s.example", "stray"), *rows]))
 
 
 def gateway_page(status: int) -> Misbehaviour:
@@ -161,55 +242,58 @@ def gateway_page(status: int) -> Misbehaviour:
     def answer(request: Request) -> None:
         request.read()
         page = b"<html><h1>Something happened</h1></html>"
-        headers = {"Content-Type": "text/html", "Content-Length": str(len(page))}
-        request.raw(head(status, headers) + page)
+        request.say(Reply(status, page, {"Content-Type": "text/html"}))
 
     return answer
 
 
 def redirect(request: Request) -> None:
     request.read()
-    headers = {"Location": f"http://127.0.0.1:{request.server.port}/elsewhere"}
-    request.raw(head(307, {**headers, "Content-Length": "0"}))
+    elsewhere = f"http://127.0.0.1:{request.server.port}/elsewhere"
+    request.say(Reply(307, b"", {"Location": elsewhere}))
 
 
-def refuses(status: int, name: str, headers: Mapping[str, str] | None = None) -> Misbehaviour:
-    """An error in Resend's own shape; nothing is taken."""
+def says(reply: Reply) -> Misbehaviour:
+    """An answer word for word; nothing is taken."""
 
     def answer(request: Request) -> None:
         request.read()
-        request.say(*error(status, name, f"This is {name}."), headers)
+        request.say(reply)
 
     return answer
 
 
-def error_after_taking(status: int) -> Misbehaviour:
+def says_after_taking(reply: Reply) -> Misbehaviour:
+    """An answer word for word, whatever was taken."""
+
     def answer(request: Request) -> None:
         request.read()
         request.behave()
-        request.say(*error(status, "application_error", "Something went wrong."))
+        request.say(reply)
 
     return answer
 
 
 @dataclass
 class HttpServer:
-    """Takes batches at every path; use it as a context manager."""
+    """Takes mail at every path; use it as a context manager."""
 
+    provider: Provider
     script: deque[Misbehaviour] = field(default_factory=deque)
     always: Misbehaviour = well
     refused: set[str] = field(default_factory=set)
-    """Addresses for which a batch is refused."""
-    refusal: str = "Invalid `to` field."
-    api_key: str = API_KEY
+    """Addresses that are refused."""
+    locked: bool = False
+    """The account is refused."""
     tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
 
     def __post_init__(self) -> None:
-        self.mails: list[dict[str, Any]] = []
+        self.mails: list[Mail] = []
         self.stopping = threading.Event()
-        self._keys: dict[str, tuple[str, Any]] = {}
+        self._keys: dict[str, tuple[str, list[Row]]] = {}
+        self._known: dict[str, str] = {}
         self._lock = threading.Lock()
         self._server = _Listener(self)
         self._thread = threading.Thread(
@@ -228,28 +312,47 @@ class HttpServer:
     def taken(self) -> Counter[str]:
         """How many mails each recipient got."""
         with self._lock:
-            return Counter(_address(mail["to"][0]) for mail in self.mails)
+            return Counter(mail.address for mail in self.mails)
 
-    def take(self, key: str, body: bytes) -> tuple[int, Any]:
-        """Take a batch once a key, as Resend does; None of it, if it refuses any of it."""
-        digest = hashlib.sha256(body).hexdigest()
-        batch = json.loads(body)
+    def take(self, request: Request, spoil: Callable[[list[Row]], list[Row]]) -> Reply:
+        """Take a request once a key; none of it, if its provider takes it whole or not at all."""
+        key, digest = self.provider.key(request), hashlib.sha256(request.body).hexdigest()
         with self._lock:
-            if key in self._keys:
-                seen, answer = self._keys[key]
-                if seen != digest:
-                    return error(409, "invalid_idempotent_request", "The payload differs.")
-                return 200, answer
-            if len(batch) > 100:
-                return error(422, "validation_error", "Too many.")
-            if any(_address(mail["to"][0]) in self.refused for mail in batch):
-                return error(422, "validation_error", self.refusal)
-            first = len(self.mails)
-            self.mails += batch
-            answer = {"data": [{"id": f"id-{first + index}"} for index in range(len(batch))]}
+            if key and key in self._keys:
+                seen, rows = self._keys[key]
+                return self.provider.answer(spoil(rows)) if seen == digest else self._other()
+            rows = self._rows(self.provider.items(request))
+            if self.provider.whole and any(row.id is None for row in rows):
+                return self.provider.answer(rows)
+            self.mails += [
+                Mail(row.address, row.id, request) for row in rows if row.id and not row.known
+            ]
             if key:
-                self._keys[key] = (digest, answer)
-            return 200, answer
+                self._keys[key] = (digest, rows)
+        return self.provider.answer(spoil(rows))
+
+    def _other(self) -> Reply:
+        return self.provider.other_body()
+
+    def _rows(self, items: Sequence[Item]) -> list[Row]:
+        if self.provider.whole and any(item.address in self.refused for item in items):
+            return [
+                Row(item.address, None if item.address in self.refused else "untaken")
+                for item in items
+            ]
+        rows = []
+        taken = len(self.mails)
+        for item in items:
+            if item.address in self.refused:
+                rows.append(Row(item.address, None))
+            elif item.key and item.key in self._known:
+                rows.append(Row(item.address, self._known[item.key], known=True))
+            else:
+                rows.append(Row(item.address, f"id-{taken}"))
+                taken += 1
+                if item.key:
+                    self._known[item.key] = f"id-{taken - 1}"
+        return rows
 
     def note(self, request: Request) -> Misbehaviour:
         """Remember a request; what to do with it."""
@@ -299,21 +402,20 @@ class _Handler(BaseHTTPRequestHandler):
     server_side: HttpServer
 
     def do_POST(self) -> None:
-        request = Request(self.server_side, self, self.path, dict(_lower(self.headers.items())))
+        lowered = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.server_side, self, self.path, lowered, self.command)
         try:
             self.server_side.note(request)(request)
         except Cut:
             self.close_connection = True
 
+    do_GET = do_POST  # noqa: N815 - the base class's name
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Say nothing."""
 
 
-def _lower(items: Any) -> list[tuple[str, str]]:
-    return [(name.lower(), value) for name, value in items]
-
-
-def _address(mailbox: str) -> str:
+def address_in(mailbox: str) -> str:
     """The address in ``Name <address>``, read by the standard library's parser."""
     header = Parser(policy=default).parsestr(f"To: {mailbox}\n\n")["To"]
     found: Address = header.addresses[0]
