@@ -31,7 +31,8 @@ ARROWS: dict[str, set[str]] = {
 
 # What acts on the world → the only places that may touch it.
 ONE_PLACE: dict[str, set[str]] = {
-    "sqlite3": {"delivery/ledger/database.py", "delivery/ledger/campaigns.py"},
+    "sqlite3": {"delivery/ledger/database.py", "delivery/ledger/campaigns.py",
+                "delivery/ledger/upgrade.py"},
     "requests": {"transports/http.py"},
     "smtplib": {"transports/smtp_connection.py"},
     "aiosmtpd": {"transports/mailbox.py"},
@@ -49,7 +50,8 @@ ONE_PLACE: dict[str, set[str]] = {
     "uvicorn": {"preview/server.py"},
     "time": {"clock.py"},
     "random": set(),
-    "secrets": {"message/keys.py", "cli/proof.py", "cli/running.py", "transports/mailbox.py"},
+    "secrets": {"delivery/ledger/ledger.py", "message/keys.py", "cli/proof.py", "cli/running.py",
+                "transports/mailbox.py"},
     "fcntl": {"delivery/lock.py", "delivery/ledger/database.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},

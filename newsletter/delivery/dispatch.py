@@ -88,7 +88,13 @@ class Run:
         self._pace = Pace(limits.rate_per_second, clock)
         self._stopping = threading.Event()
         self._book = Book(
-            ledger, campaign.id, run_id=run_id, clock=clock, stopping=self._stopping.is_set
+            ledger,
+            campaign.id,
+            run_id=run_id,
+            transport=transport.name,
+            place=transport.place,
+            clock=clock,
+            stopping=self._stopping.is_set,
         )
         self._failure: NewsletterError | None = None
         self._unreachable: TransportStopped | None = None

@@ -25,6 +25,8 @@ class Book:
         ledger: open; the writer's thread alone uses it.
         campaign: the campaign's id.
         run_id: names this run's claims.
+        transport: the name of what it goes out through.
+        place: where that leads, as the transport says.
         clock: tells the time.
         stopping: asked before each write-ahead: nothing new begins then.
     """
@@ -35,12 +37,17 @@ class Book:
         campaign: str,
         *,
         run_id: str,
+        transport: str,
+        place: str,
         clock: Clock,
         stopping: Callable[[], bool],
     ) -> None:
         self._deliveries = ledger.deliveries
+        self._calls = ledger.calls
         self._campaign = campaign
         self._run_id = run_id
+        self._transport = transport
+        self._place = place
         self._clock = clock
         self.stopping = stopping
         self._started: dict[int, float] = {}
@@ -53,13 +60,28 @@ class Book:
 
     def write_ahead(self, claims: Sequence[Claim], call: Call | None = None) -> bool:
         """Make the durable record ``attempting``; whether the messages may go."""
-        del call  # TODO
         if self.stopping():
             return False
         now = self._now()
-        if not self._deliveries.write_ahead(claims, run=self._run_id, now=now):
+        # Parts of a request that was refused as a whole were attempted before.
+        fresh = [claim for claim in claims if claim.id not in self._started]
+        if len(fresh) < len(claims) and not self._deliveries.may_go_again(
+            [claim for claim in claims if claim.id in self._started], run=self._run_id
+        ):
             return False
-        self._started.update((claim.id, now) for claim in claims)
+        if not self._deliveries.write_ahead(fresh, run=self._run_id, now=now):
+            return False
+        if call is not None:
+            self._calls.note(
+                call.key,
+                self._campaign,
+                transport=self._transport,
+                place=self._place,
+                members=[claim.id for claim in claims],
+                digest=call.digest,
+                now=now,
+            )
+        self._started.update((claim.id, now) for claim in fresh)
         return True
 
     def note(self, claim: Claim, outcome: Outcome) -> None:

@@ -37,8 +37,8 @@ def test_freezing_writes_audience_and_editions_and_the_numbers_add_up(
     campaign = freeze(12)
     tally = ledger.campaigns.tally(campaign)
     assert (12, {State.PENDING: 12}, True) == (tally.planned, tally.counts, tally.adds_up)
-    assert {"en": EDITION} == ledger.campaigns.editions(campaign)
-    assert EDITION.fingerprint == ledger.campaigns.editions(campaign)["en"].fingerprint
+    assert {1: {"en": EDITION}} == ledger.campaigns.editions(campaign)
+    assert EDITION.fingerprint == ledger.campaigns.editions(campaign)[1]["en"].fingerprint
 
 
 def test_a_second_campaign_with_somebody_of_the_first_is_refused_and_leaves_nothing(

@@ -24,6 +24,7 @@ def claim_of(campaign: Campaign) -> Claim:
         number=1,
         date=datetime.fromtimestamp(T, UTC),
         first_attempt_at=None,
+        version=1,
     )
 
 
@@ -48,11 +49,12 @@ ACTIONS: dict[Step, Callable[[Ledger, Campaign], object]] = {
     Step.DOUBT: _record(Step.DOUBT),
     Step.ORPHAN: lambda ledger, c: ledger.deliveries.recover(c.id, now=T),
     Step.EXPIRE: lambda ledger, c: ledger.deliveries.expire(c.id, retry_for_s=9, now=T),
-    Step.EVIDENCE: _record(Step.ACCEPT),
+    Step.EVIDENCE: lambda ledger, _: ledger.deliveries.evidence(1, "250", "id-1", T),
     Step.ASSUME: lambda ledger, c: ledger.deliveries.decide(1, Step.ASSUME, note="n", now=T),
     Step.RESEND: lambda ledger, c: ledger.deliveries.decide(1, Step.RESEND, note="n", now=T),
+    Step.ADOPT: lambda ledger, c: ledger.deliveries.adopt(c.id, T, "restored"),
 }
-OPENS_ITS_OWN_TRANSACTION = {Step.ASSUME, Step.RESEND}
+OPENS_ITS_OWN_TRANSACTION = {Step.ASSUME, Step.RESEND, Step.EVIDENCE}
 
 
 def put(path: Path, state: State) -> None:
@@ -71,11 +73,9 @@ def state_in(path: Path) -> State:
 
 
 def expected(step: Step, state: State) -> State:
-    # An acceptance and the evidence for one are the same call: the row's state
-    # tells them apart.
     tables = [TRANSITIONS[step]]
-    if step in {Step.ACCEPT, Step.EVIDENCE}:
-        tables = [TRANSITIONS[Step.ACCEPT], TRANSITIONS[Step.EVIDENCE]]
+    if step is Step.ACCEPT:  # the run's own late answer is evidence, too
+        tables.append(TRANSITIONS[Step.EVIDENCE])
     return next((table[state] for table in tables if state in table), state)
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from newsletter.delivery.ledger.database import Database
+from newsletter.delivery.ledger.versions import write_version
 from newsletter.delivery.plan import Plan, Wave
 from newsletter.delivery.states import HAS_OR_MAY_HAVE, State
 from newsletter.delivery.tally import Tally
@@ -115,7 +116,14 @@ class Campaigns:
                 json.dumps(dict(campaign.excluded), sort_keys=True),
             ),
         )
-        self._insert_version(campaign.id, 1, editions, campaign.fingerprint, now)
+        write_version(
+            self._database,
+            campaign.id,
+            1,
+            editions=editions,
+            fingerprint=campaign.fingerprint,
+            now=now,
+        )
         try:
             self._database.executemany(
                 "INSERT INTO delivery (campaign, issue, round, address, domain, tag, name,"
@@ -145,23 +153,6 @@ class Campaigns:
                 where=Where(item=f"issue {plan.issue}"),
                 next="Nothing was frozen or sent; run the command again for a new plan.",
             ) from None
-
-    def _insert_version(
-        self,
-        campaign: str,
-        number: int,
-        editions: Mapping[str, Edition],
-        fingerprint: str,
-        now: float,
-    ) -> None:
-        self._database.execute(
-            "INSERT INTO version VALUES (?, ?, ?, ?)", (campaign, number, now, fingerprint)
-        )
-        for language, edition in editions.items():
-            self._database.execute(
-                "INSERT INTO edition VALUES (?, ?, ?, ?)",
-                (campaign, number, language, edition.to_json()),
-            )
 
     def _round(self, issue: str) -> int:
         (highest,) = self._database.execute(

@@ -1,14 +1,19 @@
-"""The ledger as a whole: one file, three tables' worth of rooms."""
+"""The ledger as a whole: one file, and a room for each kind of thing it keeps."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from newsletter.delivery.ledger.calls import Calls
 from newsletter.delivery.ledger.campaigns import Campaigns
+from newsletter.delivery.ledger.controls import Controls
 from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.ledger.deliveries import Deliveries
+from newsletter.delivery.ledger.events import Events
+from newsletter.delivery.ledger.runs import Runs
 from newsletter.delivery.ledger.suppressions import Suppressions
 from newsletter.errors import LedgerRefused, Where
 
@@ -31,28 +36,81 @@ class Ledger:
         self._database = Database(path, create=create)
         self.path = path
         self.campaigns = Campaigns(self._database)
+        self.controls = Controls(self._database)
         self.deliveries = Deliveries(self._database)
+        self.calls = Calls(self._database)
+        self.runs = Runs(self._database)
+        self.events = Events(self._database)
         self.suppressions = Suppressions(self._database)
-        self._check_key(key_check)
-
-    def _check_key(self, key_check: str) -> None:
-        with self._database.errors():
-            row = self._database.execute(
-                "SELECT value FROM meta WHERE key = 'key_check'"
-            ).fetchone()
-        if row is None:
-            with self._database.transaction():
-                self._database.execute(
-                    "INSERT OR IGNORE INTO meta VALUES ('key_check', ?)", (key_check,)
-                )
-        elif row != (key_check,):
+        try:
+            self._begin(key_check)
+        except LedgerRefused:
             self.close()
+            raise
+
+    @property
+    def identity(self) -> str:
+        """A random name, given when the ledger was made; a copy of the file has the same."""
+        return self._meta("identity") or ""
+
+    @property
+    def epoch(self) -> int:
+        """How often the ledger was adopted: 0 at first, one more with each time.
+
+        The larger of two copies' epochs belongs to the one that is in use.
+        """
+        return int(self._meta("epoch") or "0")
+
+    def advance_epoch(self) -> int:
+        """Begin a new epoch.
+
+        Returns:
+            Its number.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self._database.transaction():
+            epoch = self.epoch + 1
+            self._put_meta("epoch", str(epoch))
+        return epoch
+
+    @property
+    def machine(self) -> str | None:
+        """Which machine sends from this ledger; None: none has yet."""
+        return self._meta("machine")
+
+    @machine.setter
+    def machine(self, machine: str) -> None:
+        with self._database.transaction():
+            self._put_meta("machine", machine)
+
+    def _begin(self, key_check: str) -> None:
+        """Give a new ledger, or one of an older version, what names it; check whose it is."""
+        known = self._meta("key_check")
+        if known is None or self._meta("identity") is None:
+            with self._database.transaction():
+                for key, value in (
+                    ("key_check", key_check),
+                    ("identity", secrets.token_hex(16)),
+                ):
+                    self._database.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+            known = self._meta("key_check")
+        if known != key_check:
             raise LedgerRefused(
                 "The key file is not the one this ledger was written with, so those who "
                 "unsubscribed would not be recognised.",
                 where=Where(self.path),
                 next="Restore newsletter.key from your backup; docs/keys.md tells more.",
             )
+
+    def _meta(self, key: str) -> str | None:
+        with self._database.errors():
+            row = self._database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _put_meta(self, key: str, value: str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

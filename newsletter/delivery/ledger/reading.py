@@ -1,0 +1,180 @@
+"""What the ledger tells of deliveries; nothing here changes one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from newsletter.addresses import Address
+from newsletter.delivery.ledger.database import Database
+from newsletter.delivery.plan import Wave
+from newsletter.delivery.states import State
+from newsletter.message.model import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delivery as a person sees it."""
+
+    id: int
+    address: str
+    state: State
+    attempts: int
+    reply: str
+    changed_at: datetime
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A delivery in doubt, with what is needed to compose the very same message again.
+
+    ``date`` and ``version`` are those of its attempts. Where this ledger knows
+    of none (a restored backup was adopted), they are the time of the adoption
+    and the version in force: good enough to ask by reference, and a repeated
+    call would not have the same bytes.
+    """
+
+    id: int
+    recipient: Recipient
+    date: datetime
+    version: int
+    attempts: int
+    first_attempt_at: datetime | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt. Without ``outcome`` the answer was never written down."""
+
+    number: int
+    run: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    reply: str
+
+
+class Reading:
+    """Questions to the table of deliveries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def held(self, campaign: str, *states: State) -> tuple[Held, ...]:
+        """The deliveries in ``states``, for a person to read."""
+        marks = ", ".join("?" for _ in states)
+        rows = self._rows(
+            "SELECT id, address, state, attempts, reply, changed_at, next_attempt_at"
+            f" FROM delivery WHERE campaign = ? AND state IN ({marks}) ORDER BY id",
+            (campaign, *states),
+        )
+        return tuple(_held(row) for row in rows)
+
+    def next_due(self, campaign: str) -> datetime | None:
+        """When the next one of the queue may be claimed, in the past if now; None: nobody waits.
+
+        Who belongs to a wave that is not open does not count: no time opens it.
+        """
+        times: list[float] = []
+        for state in (State.PENDING, State.DEFERRED):
+            for wave in Wave:
+                # One look into the index each, however long the queue is.
+                ((at,),) = self._rows(
+                    "SELECT MIN(next_attempt_at) FROM delivery WHERE campaign = ? AND state = ?"
+                    " AND wave = ? AND wave <= (SELECT wave FROM control WHERE campaign = ?)",
+                    (campaign, state, wave, campaign),
+                )
+                times += [] if at is None else [at]
+        return datetime.fromtimestamp(min(times), UTC) if times else None
+
+    def wave_tally(self, campaign: str, wave: Wave) -> Mapping[State, int]:
+        """How many of one wave are in which state."""
+        counts: dict[State, int] = {}
+        for state in State:
+            ((count,),) = self._rows(
+                "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND state = ? AND wave = ?",
+                (campaign, state, wave),
+            )
+            if count:
+                counts[state] = count
+        return counts
+
+    def in_doubt_claims(self, campaign: str) -> list[Doubt]:
+        """Who is in doubt, as a provider can be asked about them."""
+        rows = self._rows(
+            "SELECT id, address, name, language, fields, resends, COALESCE(dated_at, changed_at),"
+            " COALESCE(version, (SELECT version FROM control"
+            " WHERE control.campaign = delivery.campaign)), attempts, first_attempt_at, changed_at"
+            " FROM delivery WHERE campaign = ? AND state = ? ORDER BY id",
+            (campaign, State.IN_DOUBT),
+        )
+        return [
+            Doubt(
+                id=row[0],
+                recipient=recipient(*row[1:6]),
+                date=datetime.fromtimestamp(row[6], UTC),
+                version=row[7],
+                attempts=row[8],
+                first_attempt_at=_time(row[9]),
+                changed_at=datetime.fromtimestamp(row[10], UTC),
+            )
+            for row in rows
+        ]
+
+    def history(self, delivery: int) -> tuple[AttemptRecord, ...]:
+        """The attempts of a delivery, first to last."""
+        rows = self._rows(
+            "SELECT number, run, started_at, ended_at, outcome, reply FROM attempt"
+            " WHERE delivery = ? ORDER BY number",
+            (delivery,),
+        )
+        return tuple(
+            AttemptRecord(
+                number=number,
+                run=run,
+                started_at=datetime.fromtimestamp(started_at, UTC),
+                ended_at=_time(ended_at),
+                outcome=outcome,
+                reply=reply,
+            )
+            for number, run, started_at, ended_at, outcome, reply in rows
+        )
+
+    def _rows(self, sql: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with self._database.errors():
+            return self._database.execute(sql, parameters).fetchall()
+
+
+def recipient(address: str, name: str, language: str, fields: str, resends: int) -> Recipient:
+    """A recipient from their row."""
+    local, _, domain = address.rpartition("@")
+    return Recipient(
+        # Parsed when it was frozen; parsing again would cost a hundred times more.
+        address=Address(local, domain),
+        name=name,
+        language=language,
+        fields=json.loads(fields),
+        resends=resends,
+    )
+
+
+def _held(row: tuple[Any, ...]) -> Held:
+    state = State(row[2])
+    return Held(
+        id=row[0],
+        address=row[1],
+        state=state,
+        attempts=row[3],
+        reply=row[4],
+        changed_at=datetime.fromtimestamp(row[5], UTC),
+        next_attempt_at=(datetime.fromtimestamp(row[6], UTC) if state is State.DEFERRED else None),
+    )
+
+
+def _time(at: float | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)
