@@ -90,6 +90,11 @@ def named(name: str, address: str) -> str:
     return str(Named(display_name=name, username=local, domain=domain))
 
 
+def person(name: str, address: str) -> dict[str, str]:
+    """An address as most providers write it in JSON; the name only where there is one."""
+    return {"email": address, "name": name} if name else {"email": address}
+
+
 def check_secret(secret: str, *, what: str, vendor: Vendor) -> str:
     """The secret, if it can stand in a header.
 
