@@ -22,6 +22,7 @@ from newsletter.errors import ConfigError, InputError, Where
 
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
+    from newsletter.delivery.custody import Custody
     from newsletter.delivery.dispatch import Composes
     from newsletter.delivery.ledger import Ledger
     from newsletter.issues.loader import LoadedIssue
@@ -219,6 +220,14 @@ class Project:
                 "Nothing was sent from here yet.", next="“newsletter send ISSUE” sends an issue."
             )
         return Ledger(self.ledger_file, key_check=self.keys.pepper_id, create=create)
+
+    def custody(self, ledger: Ledger) -> Custody:
+        """What tells whether ``ledger`` is the one that may send here."""
+        from newsletter.delivery.custody import Custody
+        from newsletter.delivery.witness import Witness, home_folder, machine_name
+
+        witness = Witness(self.folder, identity=ledger.identity, home=home_folder())
+        return Custody(ledger, witness, machine=machine_name())
 
     def letterhead(self) -> str:
         """What besides the edition goes into every message, as canonical JSON."""

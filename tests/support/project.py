@@ -80,7 +80,9 @@ class Project:
         return [sys.executable, "-m", "newsletter", *arguments]
 
     def environment(self, **more: str) -> Mapping[str, str]:
-        return {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT), **more}
+        # A home of its own: the witness of each test's ledger must not stay in the real one.
+        own = {"COLUMNS": "200", "PYTHONPATH": str(ROOT), "HOME": str(self.folder / "home")}
+        return {**os.environ, **own, **more}
 
     def run(
         self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None

@@ -55,24 +55,20 @@ class Ledger:
 
     @property
     def epoch(self) -> int:
-        """How often the ledger was adopted: 0 at first, one more with each time.
+        """How far the ledger was used: 0 at first, more with each run and its every beat.
 
         The larger of two copies' epochs belongs to the one that is in use.
         """
         return int(self._meta("epoch") or "0")
 
-    def advance_epoch(self) -> int:
-        """Begin a new epoch.
+    def advance_epoch(self, *, beyond: int = 0) -> int:
+        """Begin a new epoch, later than ``beyond``; inside the caller's transaction.
 
         Returns:
             Its number.
-
-        Raises:
-            LedgerRefused: it cannot be written.
         """
-        with self._database.transaction():
-            epoch = self.epoch + 1
-            self._put_meta("epoch", str(epoch))
+        epoch = max(self.epoch, beyond) + 1
+        self._put_meta("epoch", str(epoch))
         return epoch
 
     @property
