@@ -14,6 +14,7 @@ from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.ledger.deliveries import Deliveries
 from newsletter.delivery.ledger.events import Events
 from newsletter.delivery.ledger.runs import Runs
+from newsletter.delivery.ledger.statement import Statement
 from newsletter.delivery.ledger.suppressions import Suppressions
 from newsletter.errors import LedgerRefused, Where
 
@@ -41,6 +42,7 @@ class Ledger:
         self.calls = Calls(self._database)
         self.runs = Runs(self._database)
         self.events = Events(self._database)
+        self.statement = Statement(self._database)
         self.suppressions = Suppressions(self._database)
         try:
             self._begin(key_check)

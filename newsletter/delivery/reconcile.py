@@ -1,0 +1,152 @@
+"""Doubts brought to the provider: repeated calls where that is safe, and questions.
+
+Only acceptances are ever learned here; whoever the provider says nothing of
+stays in doubt.
+
+A call is repeated only if the provider knows it by its key, if at most half of
+the key's life has passed, and if all it carried are still in doubt and wanted:
+a member whom a person has settled, who has left, or whom a later call carried
+might get a second letter, or one too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from newsletter.clock import Clock
+from newsletter.delivery.dispatch import Composes
+from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger.calls import CallRecord
+from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.ledger.reading import Doubt
+from newsletter.message.compose import Uncomposable
+from newsletter.message.model import Message, Recipient
+from newsletter.transports.protocol import Accepted, Call, Inquiry
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """How many were in doubt, how many of them the provider says it took, and how many are left."""
+
+    in_doubt: int
+    by_repeating: int
+    by_asking: int
+
+    @property
+    def left(self) -> int:
+        """How many still are in doubt."""
+        return self.in_doubt - self.by_repeating - self.by_asking
+
+
+class Reconciler:
+    """Settles the doubts of one campaign.
+
+    Args:
+        ledger: open; no run may be at work on the campaign.
+        campaign: whose doubts.
+        compose: makes the very same messages again.
+        inquiry: asks the provider.
+        transport: its name, as calls were recorded under it.
+        place: its endpoint, likewise.
+        has_left: whether a recipient must not be mailed any more.
+        clock: tells how old a call is.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        campaign: Campaign,
+        *,
+        compose: Composes,
+        inquiry: Inquiry,
+        transport: str,
+        place: str,
+        has_left: Callable[[Recipient], bool],
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._campaign = campaign
+        self._compose = compose
+        self._inquiry = inquiry
+        self._way = (transport, place)
+        self._has_left = has_left
+        self._clock = clock
+        self._doubts: dict[int, Doubt] = {}
+
+    def settle(self) -> Reconciled:
+        """Ask about everybody who is in doubt.
+
+        Raises:
+            TransportStopped: the provider cannot be reached or refuses the account.
+            LedgerRefused: it cannot be written. What was settled stays.
+        """
+        doubts = self._ledger.deliveries.in_doubt_claims(self._campaign.id)
+        self._doubts = {doubt.id: doubt for doubt in doubts}
+        by_repeating = sum(map(self._repeat, self._repeatable()))
+        by_asking = self._ask() if self._inquiry.can_search else 0
+        return Reconciled(len(doubts), by_repeating, by_asking)
+
+    def _repeatable(self) -> list[CallRecord]:
+        """The calls that may be made again."""
+        if not self._inquiry.replay_for_s:
+            return []
+        oldest = self._now() - self._inquiry.replay_for_s
+        calls = self._ledger.calls.of(self._campaign.id)
+        return [
+            call
+            for call in calls
+            if (call.transport, call.place) == self._way
+            and oldest < call.first_at.timestamp() <= self._now()
+            and all(self._is_wanted(member) for member in call.members)
+            and not any(_follows(other, call) for other in calls)
+        ]
+
+    def _is_wanted(self, member: int) -> bool:
+        doubt = self._doubts.get(member)
+        return doubt is not None and not self._has_left(doubt.recipient)
+
+    def _repeat(self, call: CallRecord) -> int:
+        members = [self._doubts[member] for member in call.members]
+        messages = self._composed(members)
+        if len(messages) != len(members):
+            return 0
+        return self._record(self._inquiry.replay(list(messages), Call(call.key, call.digest)),
+                            messages)  # fmt: skip
+
+    def _ask(self) -> int:
+        messages = self._composed(list(self._doubts.values()))
+        return self._record(self._inquiry.search(list(messages)), messages)
+
+    def _composed(self, doubts: Sequence[Doubt]) -> dict[Message, Doubt]:
+        messages = {}
+        for doubt in doubts:
+            try:
+                message = self._compose(doubt.recipient, date=doubt.date, version=doubt.version)
+            except Uncomposable:
+                continue
+            messages[message] = doubt
+        return messages
+
+    def _record(self, known: Mapping[str, Accepted], messages: Mapping[Message, Doubt]) -> int:
+        settled = 0
+        for message, doubt in messages.items():
+            accepted = known.get(message.message_id)
+            if accepted is not None and self._ledger.deliveries.evidence(
+                doubt.id, accepted.reply, accepted.provider_id, self._now()
+            ):
+                self._doubts.pop(doubt.id)
+                settled += 1
+        return settled
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+def _follows(other: CallRecord, call: CallRecord) -> bool:
+    """Whether ``other`` carried some of the same people, and not before ``call``."""
+    return (
+        other.key != call.key
+        and other.first_at >= call.first_at
+        and not set(other.members).isdisjoint(call.members)
+    )

@@ -1,0 +1,105 @@
+"""Events brought to the ledger: doubts settled, who must not be mailed suppressed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from newsletter.audience.suppression import Reason, Suppression
+from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.ledger.statement import Member
+from newsletter.feedback.event import PROVES_ACCEPTANCE, DeliveryEvent, Kind
+
+_REASONS = {
+    Kind.BOUNCED: Reason.BOUNCED,
+    Kind.COMPLAINED: Reason.COMPLAINED,
+    Kind.UNSUBSCRIBED: Reason.UNSUBSCRIBED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of events: ``settled`` doubts, ``suppressed`` people, news and old news."""
+
+    settled: int
+    suppressed: int
+    new: int
+    known: int
+    strangers: int
+    """Events about letters of no campaign looked at."""
+
+
+def apply_events(
+    events: Iterable[DeliveryEvent],
+    ledger: Ledger,
+    campaigns: Iterable[Campaign],
+    *,
+    tag_of: Callable[[str, Member], str],
+    now: float,
+) -> Applied:
+    """Write down what ``events`` tell of the letters of ``campaigns``.
+
+    The same event twice is one. Whoever an event proves to have been accepted
+    is no longer in doubt; nothing else changes the state of a delivery.
+
+    Args:
+        events: the news.
+        ledger: open.
+        campaigns: whose letters are looked for.
+        tag_of: the tag of a member's letter in the campaign of that id.
+        now: seconds since the epoch.
+
+    Raises:
+        LedgerRefused: it cannot be written. What was applied stays.
+    """
+    known = {
+        tag_of(campaign.id, member): member
+        for campaign in campaigns
+        for member in ledger.statement.members(campaign.id)
+    }
+    counts = dict.fromkeys(("settled", "suppressed", "new", "known", "strangers"), 0)
+    for event in events:
+        member = _member(event, known)
+        if member is None:
+            counts["strangers"] += 1
+        elif not ledger.events.add(
+            member.id,
+            kind=event.kind,
+            source=event.source,
+            at=event.at,
+            detail=event.detail,
+            mark=_mark(event, member),
+        ):
+            counts["known"] += 1
+        else:
+            counts["new"] += 1
+            counts["settled"] += _settle(event, member, ledger, now)
+            counts["suppressed"] += _suppress(event, member, ledger)
+    return Applied(**counts)
+
+
+def _member(event: DeliveryEvent, known: Mapping[str, Member]) -> Member | None:
+    found = [known[tag] for tag in event.tags if tag in known]
+    return found[0] if len(found) == 1 else None
+
+
+def _settle(event: DeliveryEvent, member: Member, ledger: Ledger, now: float) -> bool:
+    if event.kind not in PROVES_ACCEPTANCE:
+        return False
+    reply = f"Proved by a {event.source}: {event.kind}. {event.detail}".strip()
+    return ledger.deliveries.evidence(member.id, reply, None, now)
+
+
+def _suppress(event: DeliveryEvent, member: Member, ledger: Ledger) -> bool:
+    reason = _REASONS.get(event.kind)
+    if reason is None:
+        return False
+    return ledger.suppressions.add(Suppression(member.tag, reason, event.source, event.at))
+
+
+def _mark(event: DeliveryEvent, member: Member) -> str:
+    """The same for the same news, however often it comes."""
+    told = f"{member.id}\n{event.kind}\n{event.at.isoformat()}\n{event.source}\n{event.detail}"
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What became of a send: figures, plots drawn for people, and exports."""

@@ -1,0 +1,140 @@
+"""The figures of one campaign, ready to be shown. No I/O.
+
+No figure is about fewer people than could hide in it: a domain with few
+readers is counted among “other domains”, since at a small organisation a
+domain is as good as a name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.ledger.runs import RunRecord
+from newsletter.delivery.ledger.statement import Moment, Told
+from newsletter.delivery.states import State, Step
+from newsletter.delivery.tally import Tally
+from newsletter.report.reasons import reason_of
+
+FEWEST_AT_A_DOMAIN = 5
+OTHER_DOMAINS = "other domains"
+_MOST_BARS = 10
+_SPANS_S = (1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 24 * 3600)
+_MOST_SPANS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many of so many, for one reason or at one domain."""
+
+    label: str
+    count: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """How many were accepted and refused for good up to ``at``, and accepted in the span before."""
+
+    at: datetime
+    accepted: int
+    refused: int
+    in_span: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All of a report on one campaign.
+
+    ``reasons`` and ``domains`` are of those refused or given up, ``waiting`` of those put off.
+    """
+
+    campaign: Campaign
+    tally: Tally
+    runs: Sequence[RunRecord]
+    points: Sequence[Point]
+    span_s: float
+    reasons: Sequence[Share]
+    domains: Sequence[Share]
+    waiting: Sequence[Share]
+    doubts: Sequence[Share]
+    settled_doubts: int
+    attempts: Mapping[int, int]
+    versions: Mapping[int, int]
+    events: Mapping[str, int]
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When the first attempt ended."""
+        return self.points[0].at if self.points else None
+
+    @property
+    def took(self) -> timedelta:
+        """From the first attempt to the last."""
+        if not self.points:
+            return timedelta()
+        return self.points[-1].at - self.points[0].at
+
+
+def span_for(began: datetime, ended: datetime) -> float:
+    """The span in seconds that cuts the time into no more pieces than a plot can show."""
+    seconds = (ended - began).total_seconds()
+    return next((span for span in _SPANS_S if seconds / span <= _MOST_SPANS), _SPANS_S[-1])
+
+
+def points_of(moments: Iterable[Moment], span_s: float) -> list[Point]:
+    """The course of a send; each point stands at the end of its span."""
+    accepted = refused = 0
+    by_time: dict[datetime, Counter[Step | None]] = {}
+    for moment in moments:
+        by_time.setdefault(moment.at, Counter())[moment.outcome] += moment.count
+    points = []
+    for at in sorted(by_time):
+        in_span = by_time[at][Step.ACCEPT]
+        accepted += in_span
+        refused += by_time[at][Step.REJECT]
+        points.append(Point(at + timedelta(seconds=span_s), accepted, refused, in_span))
+    if points:
+        first = points[0].at - timedelta(seconds=span_s)
+        points.insert(0, Point(first, 0, 0, 0))
+    return points
+
+
+def by_reason(told: Iterable[Told]) -> list[Share]:
+    """Counts by reason, the commonest first."""
+    counts: Counter[str] = Counter()
+    for each in told:
+        counts[reason_of(each.reply)] += each.count
+    return _shares(counts, dict.fromkeys(counts, counts.total()))
+
+
+def by_domain(told: Iterable[Told], planned: Mapping[str, int]) -> list[Share]:
+    """Counts by domain beside how many were planned there; small domains are one."""
+    counts: Counter[str] = Counter()
+    for each in told:
+        counts[_domain(each.domain, planned)] += each.count
+    of: Counter[str] = Counter()
+    for domain, number in planned.items():
+        of[_domain(domain, planned)] += number
+    return _shares(counts, of)
+
+
+def _domain(domain: str, planned: Mapping[str, int]) -> str:
+    return domain if planned[domain] >= FEWEST_AT_A_DOMAIN else OTHER_DOMAINS
+
+
+def _shares(counts: Counter[str], of: Mapping[str, int]) -> list[Share]:
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    shares = [Share(label, count, of[label]) for label, count in ordered[:_MOST_BARS]]
+    rest = ordered[_MOST_BARS:]
+    if rest:
+        label = f"{len(rest)} others"
+        shares.append(Share(label, sum(n for _, n in rest), sum(of[name] for name, _ in rest)))
+    return shares
+
+
+REFUSED = (State.REJECTED, State.EXPIRED)
+"""The states whose replies tell why somebody will not get it."""

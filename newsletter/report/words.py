@@ -1,0 +1,55 @@
+"""The report's words for states and events. No I/O."""
+
+from __future__ import annotations
+
+from newsletter.delivery.states import State
+from newsletter.delivery.tally import Tally
+
+STATES = {
+    State.ACCEPTED: "accepted by the next mail server",
+    State.PENDING: "not attempted yet",
+    State.CLAIMED: "taken up by a run",
+    State.ATTEMPTING: "being handed over",
+    State.DEFERRED: "put off by the other side, to be tried again",
+    State.REJECTED: "refused for good",
+    State.IN_DOUBT: "in doubt: they may have it",
+    State.SUPPRESSED: "left before their turn; not mailed",
+    State.EXPIRED: "given up after too many delays",
+}
+"""In the order they are shown."""
+
+EVENTS = {
+    "taken": "the other side took it or put it into the mailbox",
+    "delayed": "delayed",
+    "returned": "came back for a reason that may pass",
+    "bounced": "came back: there is no such mailbox",
+    "complained": "called spam by the reader",
+    "unsubscribed": "left by the provider's own link",
+    "dropped": "taken and then not mailed by the provider",
+}
+
+
+def counted(number: int, one: str, several: str) -> str:
+    """``1 person``, ``1,450 people``."""
+    return f"{number:,} {one if number == 1 else several}"
+
+
+def ended(tally: Tally) -> str:
+    """How it stands, in a sentence."""
+    if not tally.adds_up:
+        return "The numbers do not add up. Do not send; see docs/ledger.md."
+    if tally.complete:
+        return "Complete: everybody has a definite end."
+    if tally.open or tally[State.ATTEMPTING]:
+        waiting = tally.open + tally[State.ATTEMPTING]
+        return f"Not finished: {counted(waiting, 'person waits', 'people wait')}."
+    in_doubt = counted(tally[State.IN_DOUBT], "person is", "people are")
+    return f"Finished, but {in_doubt} in doubt."
+
+
+def identity(tally: Tally) -> str:
+    """The accounting identity: planned is the sum of the states."""
+    terms = " + ".join(f"{tally[state]:,} {state.replace('_', ' ')}"
+                       for state in STATES if tally[state])  # fmt: skip
+    sign = "=" if tally.adds_up else "≠"
+    return f"{tally.planned:,} planned {sign} {terms or 0}"
