@@ -40,7 +40,8 @@ def _execute(project: Project, campaign: Campaign, transport: Transport) -> None
 
     delivery = project.settings.delivery
     with closing(project.ledger(create=False)) as ledger:
-        tally = ledger.campaigns.tally(campaign)
+        ledger.check()
+        tally = ledger.campaigns.verify(campaign)
         watch = Watch(total=tally.planned, done=tally.settled + tally[State.IN_DOUBT])
         run = Run(
             ledger,

@@ -156,10 +156,11 @@ class Controls:
         """What the editions were, oldest first, and how many were attempted with each."""
         with self._database.errors():
             rows = self._database.execute(
-                "SELECT number, made_at, fingerprint, (SELECT COUNT(*) FROM delivery"
-                " WHERE delivery.campaign = version.campaign AND delivery.version = number)"
-                " FROM version WHERE campaign = ? ORDER BY number",
-                (campaign,),
+                "SELECT number, made_at, fingerprint, COALESCE(attempted, 0) FROM version"
+                " LEFT JOIN (SELECT version, COUNT(*) AS attempted FROM delivery"
+                " WHERE campaign = ? GROUP BY version) AS counts ON counts.version = number"
+                " WHERE campaign = ? ORDER BY number",
+                (campaign, campaign),
             ).fetchall()
         return tuple(
             Version(number, datetime.fromtimestamp(made_at, UTC), fingerprint, attempted)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 from newsletter.delivery.ledger import steps
@@ -44,13 +45,22 @@ class Deliveries(Reading):
     """The rows of one ledger, to read and to move."""
 
     def claim(self, campaign: str, *, run: str, count: int, now: float) -> list[Claim]:
-        """Take up to ``count`` deliveries that are due, first attempts before retries."""
+        """Take up to ``count`` deliveries that are due, first attempts before retries.
+
+        Earlier waves come first; none is taken while the campaign is held.
+        """
+        control = self._database.execute(
+            "SELECT wave, version, held FROM control WHERE campaign = ?", (campaign,)
+        ).fetchone()
+        if control is None or control[2] is not None:
+            return []
+        open_wave, version, _ = control
         claims: list[Claim] = []
-        for state in (State.PENDING, State.DEFERRED):
+        for state, wave in product((State.PENDING, State.DEFERRED), range(open_wave + 1)):
             wanted = count - len(claims)
             if wanted > 0:
                 rows = self._database.execute(
-                    steps.CLAIM, (now, run, now, campaign, state, now, wanted)
+                    steps.CLAIM, (now, run, now, campaign, state, wave, now, wanted, version)
                 ).fetchall()
                 claims.extend(_claim(row) for row in rows)
         return claims

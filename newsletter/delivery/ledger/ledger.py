@@ -116,6 +116,14 @@ class Ledger:
         with self._database.transaction():
             yield
 
+    def check(self) -> None:
+        """Read the whole file before a run trusts it; takes seconds where it is large.
+
+        Raises:
+            LedgerRefused: the file is damaged.
+        """
+        self._database.check()
+
     def close(self) -> None:
         """Close the file. Never raises."""
         self._database.close()

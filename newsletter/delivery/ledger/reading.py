@@ -80,17 +80,19 @@ class Reading:
 
         Who belongs to a wave that is not open does not count: no time opens it.
         """
-        times: list[float] = []
-        for state in (State.PENDING, State.DEFERRED):
-            for wave in Wave:
-                # One look into the index each, however long the queue is.
-                ((at,),) = self._rows(
-                    "SELECT MIN(next_attempt_at) FROM delivery WHERE campaign = ? AND state = ?"
-                    " AND wave = ? AND wave <= (SELECT wave FROM control WHERE campaign = ?)",
-                    (campaign, state, wave, campaign),
-                )
-                times += [] if at is None else [at]
-        return datetime.fromtimestamp(min(times), UTC) if times else None
+        due = [
+            at
+            for state in (State.PENDING, State.DEFERRED)
+            for wave in Wave
+            # One look into the index each, however long the queue is.
+            for (at,) in self._rows(
+                "SELECT next_attempt_at FROM delivery JOIN control USING (campaign)"
+                " WHERE campaign = ? AND state = ? AND delivery.wave = ? AND control.wave >= ?"
+                " ORDER BY next_attempt_at LIMIT 1",
+                (campaign, state, wave, wave),
+            )
+        ]
+        return datetime.fromtimestamp(min(due), UTC) if due else None
 
     def wave_tally(self, campaign: str, wave: Wave) -> Mapping[State, int]:
         """How many of one wave are in which state."""
