@@ -9,7 +9,6 @@ a provider's own (request, answers, limits) comes from its
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -30,7 +29,7 @@ from newsletter.transports.protocol import (
     Rejected,
     Scope,
 )
-from newsletter.transports.vendor import Letter, Vendor
+from newsletter.transports.vendor import Letter, Vendor, call_key
 
 _WAITS_S = (1.0, 3.0, 9.0, 27.0)
 """Before each time that the same bytes are sent again, under a key."""
@@ -41,7 +40,6 @@ _SINGLES_AT_A_TIME = 20
 _LONGEST_S = 60.0
 """A longer pause asked for, before the same bytes may go again, is not waited for."""
 _NOT_AGAIN = Deferred("It was refused with others and not tried on its own.", retry_after_s=0)
-_NAMESPACE = uuid.UUID("9d0cfb3e-5f0c-5a55-9f0e-6f6b1c7c2f11")
 
 
 class ApiTransport:
@@ -129,7 +127,7 @@ class ApiSession:
                     Rejected(f"{self._vendor.title} takes no addresses with non-ASCII letters."),
                 )
             else:
-                letters.append(Letter(message))
+                letters.append(Letter(message, self._vendor.name))
         for group in _chunks(letters, self._vendor.batch_size):
             if not _Batch(self, journal).hand_over(group):
                 return
@@ -145,7 +143,7 @@ class ApiSession:
 
     def prepare(self, letters: Sequence[Letter]) -> tuple[Request, Call]:
         """The request for a group, and how it is known."""
-        key = idempotency_key([letter.message for letter in letters])
+        key = call_key([letter.message for letter in letters])
         request = self._vendor.request(letters, key)
         return request, Call(key, digest(request))
 
@@ -328,7 +326,7 @@ class ApiInquiry:
 
     def replay(self, messages: Sequence[Message], call: Call) -> Mapping[str, Accepted]:
         """See :class:`newsletter.transports.protocol.Inquiry`."""
-        letters = [Letter(message) for message in messages]
+        letters = [Letter(message, self._vendor.name) for message in messages]
         request = self._vendor.request(letters, call.key)
         if digest(request) != call.digest:
             return {}
@@ -354,7 +352,7 @@ class ApiInquiry:
         """See :class:`newsletter.transports.protocol.Inquiry`."""
         known: dict[str, Accepted] = {}
         for message in messages:
-            letter = Letter(message)
+            letter = Letter(message, self._vendor.name)
             try:
                 answer = self._client.send(self._vendor.search(letter))
             except (NeverLeft, NoAnswer) as error:
@@ -384,16 +382,6 @@ def ask(client: HttpClient, vendor: Vendor, request: Request, letters: Sequence[
         return Stop(stopped.what, stopped.next)
     except NoAnswer as error:
         return Ambiguous(f"No answer came: {error}.")
-
-
-def idempotency_key(messages: Sequence[Message]) -> str:
-    """The key of a call: the same messages in the same order, the same key.
-
-    It changes when a person has one of them mailed again: else the provider
-    would answer what it answered before, and mail nobody.
-    """
-    names = "\n".join(f"{message.message_id} {message.resends}" for message in messages)
-    return str(uuid.uuid5(_NAMESPACE, names))
 
 
 def digest(request: Request) -> str:

@@ -1,21 +1,82 @@
-"""Keeps a provider from reading an author's text as its own template language. No I/O.
+"""Keeps a provider from reading a letter's words as its own template language. No I/O.
 
 Many providers look for their words in each mail, asked or not: “{{name}}” in an
-article about templates would reach its readers as a gap. A word is broken up so
-that a reader sees what the author wrote.
+article about templates would reach its readers as a gap, and a reader called so
+would get another's data. So the first character of each such word is written in
+another way that means the same: in HTML as a character reference, in a link of a
+plain text as a percent-encoded octet, elsewhere with an invisible character
+behind it. Readers see, and links lead to, what was approved.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from types import MappingProxyType
+
+from newsletter.message.model import Content
 
 _JOINER = "\N{WORD JOINER}"
 _STYLES = re.compile(r"(<style\b.*?</style\s*>)", re.IGNORECASE | re.DOTALL)
+_LINKS = re.compile(r"((?:https?://|mailto:)\S+)", re.IGNORECASE)
+_BRACES = r"\{(?=[{%#$])"
+
+_WORDS = MappingProxyType(
+    {
+        vendor: re.compile(words)
+        for vendor, words in {
+            # %recipient.name%, %unsubscribe_url%: https://documentation.mailgun.com
+            "mailgun": r"%(?=(?:recipient|(?:mailing_list_|tag_)?unsubscribe)[^%\n]*%)"
+            rf"|{_BRACES}",
+            # {{{ pm:unsubscribe }}}: https://postmarkapp.com/support/article/1299
+            "postmark": r"\{(?=\{)",
+            # {{ params.x }}: https://developers.brevo.com/docs/send-a-transactional-email
+            "brevo": _BRACES,
+            # {{var:x}}, [[UNSUB_LINK_EN]]: https://dev.mailjet.com/email/template-language
+            "mailjet": rf"{_BRACES}|\[(?=\[)",
+            # {{ x }}, {$x}: https://developers.mailersend.com/api/v1/email.html
+            "mailersend": _BRACES,
+            # <% %>, [unsubscribe]: https://www.twilio.com/docs/sendgrid
+            "sendgrid": r"\{(?=\{)|<(?=%)|\[(?=(?i:unsubscribe|subscribe|weblink)\])",
+            "lettermint": _BRACES,
+            "resend": r"\{(?=\{)",
+            # __unsubscribe_url__, __tracking_opt_out_url__: https://docs.mailtrap.io
+            "mailtrap": r"\{(?=\{)|_(?=_[a-z_]+_url__)",
+        }.items()
+    }
+)
+"""By the word in newsletter.toml; who takes whole messages or has no such language is left out."""
+
+
+def literal(content: Content, vendor: str) -> Content:
+    """``content`` with nothing in it that the provider called ``vendor`` would interpret.
+
+    Headers are left as they are: what stands in them is ours.
+    """
+    words = _WORDS.get(vendor)
+    if words is None:
+        return content
+    return replace(
+        content,
+        from_name=in_text(content.from_name, words),
+        to_name=in_text(content.to_name, words),
+        subject=in_text(content.subject, words),
+        html=in_html(content.html, words),
+        text=in_text(content.text, words),
+    )
 
 
 def in_text(text: str, words: re.Pattern[str]) -> str:
-    """``text`` with an invisible character behind the first character of each word."""
-    return words.sub(lambda word: f"{word[0][0]}{_JOINER}{word[0][1:]}", text)
+    """``text`` with an invisible character behind the first character of each word.
+
+    Within a link, where it would lead elsewhere, the first character is percent-encoded.
+    """
+    if words.search(text) is None:
+        return text
+    prose_and_links = _LINKS.split(text)
+    prose_and_links[::2] = [words.sub(_joined, each) for each in prose_and_links[::2]]
+    prose_and_links[1::2] = [words.sub(_encoded, each) for each in prose_and_links[1::2]]
+    return "".join(prose_and_links)
 
 
 def in_html(html: str, words: re.Pattern[str]) -> str:
@@ -29,6 +90,14 @@ def in_html(html: str, words: re.Pattern[str]) -> str:
     outside_and_styles[::2] = [words.sub(_referred, each) for each in outside_and_styles[::2]]
     outside_and_styles[1::2] = [words.sub(_set_apart, each) for each in outside_and_styles[1::2]]
     return "".join(outside_and_styles)
+
+
+def _joined(word: re.Match[str]) -> str:
+    return f"{word[0][0]}{_JOINER}{word[0][1:]}"
+
+
+def _encoded(word: re.Match[str]) -> str:
+    return f"%{ord(word[0][0]):02X}{word[0][1:]}"
 
 
 def _referred(word: re.Match[str]) -> str:

@@ -5,9 +5,12 @@ No I/O: a vendor turns letters into a request and an answer into a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.headerregistry import Address as Named
+from functools import lru_cache
 from typing import Protocol
 
 from newsletter.errors import ConfigError, Where
@@ -15,17 +18,30 @@ from newsletter.message.model import Content, Message
 from newsletter.transports.answers import Ambiguous, Verdict
 from newsletter.transports.http import Answer, Request
 from newsletter.transports.protocol import Accepted, Allowance
+from newsletter.transports.template_words import literal
+
+_NAMESPACE = uuid.UUID("9d0cfb3e-5f0c-5a55-9f0e-6f6b1c7c2f11")
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message and, taken apart once, what is sent of it."""
+    """A message and, taken apart once, what is sent of it.
+
+    ``vendor`` names the provider it goes to: no word of that provider's template
+    language is left in ``content``.
+    """
 
     message: Message
+    vendor: str = ""
     content: Content = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "content", self.message.as_content())
+        object.__setattr__(self, "content", literal(self.message.as_content(), self.vendor))
+
+    @property
+    def key(self) -> str:
+        """An idempotency key of its own, for providers that know one for each mail."""
+        return call_key([self.message])
 
 
 class Vendor(Protocol):
@@ -82,6 +98,35 @@ class Vendor(Protocol):
 
     def found(self, answer: Answer, letter: Letter) -> Accepted | None:
         """What an answer to :meth:`search` proves: an acceptance, or nothing."""
+
+
+def call_key(messages: Sequence[Message]) -> str:
+    """The key of a call, a UUID: the same messages in the same order, the same key.
+
+    It changes when a person has one of them mailed again: else the provider
+    would answer what it answered before, and mail nobody.
+    """
+    names = "\n".join(f"{message.message_id} {message.resends}" for message in messages)
+    return str(uuid.uuid5(_NAMESPACE, names))
+
+
+@lru_cache(maxsize=64)
+def base64_of(file: bytes) -> str:
+    """A picture or document as JSON carries it; encoded once for all letters that hold it."""
+    return base64.b64encode(file).decode()
+
+
+def pairs(
+    headers: Mapping[str, str], *, name: str = "name", value: str = "value"
+) -> list[dict[str, str]]:
+    """Headers as a list, for providers that want no mapping."""
+    return [{name: key, value: text} for key, text in headers.items()]
+
+
+def without(headers: Mapping[str, str], *names: str) -> dict[str, str]:
+    """Headers but for those that a provider sets itself or refuses."""
+    left_out = {name.lower() for name in names}
+    return {name: text for name, text in headers.items() if name.lower() not in left_out}
 
 
 def named(name: str, address: str) -> str:

@@ -3,8 +3,9 @@
 from collections import Counter
 
 from tests.cli.support import stopped, went_well
-from tests.support.http_server import API_KEY, HttpServer, cut_after_taking, cut_before_taking
+from tests.support.http_server import HttpServer, cut_after_taking, cut_before_taking
 from tests.support.project import Project
+from tests.support.resend_side import API_KEY, ResendSide
 
 
 def through(project: Project, server: HttpServer) -> None:
@@ -24,7 +25,7 @@ base_url = "{server.url}"
 
 def test_everyone_gets_it_once_and_a_key_that_is_refused_mails_nobody(project: Project) -> None:
     everyone = Counter(f"reader{number}@readers.example" for number in range(7))
-    with HttpServer() as server:
+    with HttpServer(ResendSide()) as server:
         through(project, server)
         wrong = project.environment(NEWSLETTER_API_KEY="re_wrong_and_secret")
         refused = project.run("send", "2017-04", "--yes", env=wrong)
@@ -42,7 +43,7 @@ def test_everyone_gets_it_once_and_a_key_that_is_refused_mails_nobody(project: P
 
 def test_a_line_that_is_cut_mails_nobody_twice(project: Project) -> None:
     everyone = Counter(f"reader{number}@readers.example" for number in range(7))
-    with HttpServer() as server:
+    with HttpServer(ResendSide()) as server:
         through(project, server)
         server.script.extend([cut_after_taking, cut_before_taking])
         right = project.environment(NEWSLETTER_API_KEY=API_KEY)

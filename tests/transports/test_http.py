@@ -14,6 +14,7 @@ from newsletter.transports.http import (
     HttpClient,
     NeverLeft,
     NoAnswer,
+    Request,
     canonical_json,
     retry_after_s,
 )
@@ -28,11 +29,12 @@ from tests.support.http_server import (
     garbage_after_taking,
     gateway_page,
     redirect,
-    refuses,
+    says,
     silence_after_taking,
     spoilt_tls_after_taking,
     truncated_after_taking,
 )
+from tests.support.resend_side import API_KEY, ResendSide, error
 from tests.support.smtp_server import refusing_port
 
 BATCH = canonical_json([{"to": ["anna@a.example"]}])
@@ -41,34 +43,39 @@ NOW = datetime(2017, 3, 1, 9, 0, tzinfo=UTC)
 
 @pytest.fixture
 def server() -> Iterator[HttpServer]:
-    with HttpServer() as running:
+    with HttpServer(ResendSide()) as running:
         yield running
 
 
 def client(url: str, clock: FrozenClock | None = None) -> HttpClient:
-    headers = {"Authorization": "Bearer re_test_0123456789", "User-Agent": "newsletter/test"}
-    return HttpClient(url, headers=headers, timeout_s=0.5, clock=clock or FrozenClock())
+    return HttpClient(url, timeout_s=0.5, clock=clock or FrozenClock())
 
 
-def post(url: str, body: bytes = BATCH) -> Answer:
+LETTER = Request(
+    "/emails/batch",
+    BATCH,
+    {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"},
+)
+
+
+def send(url: str, request: Request = LETTER) -> Answer:
     http = client(url)
     try:
-        return http.post("/emails/batch", body, headers={"Idempotency-Key": "k"})
+        return http.send(request)
     finally:
         http.close()
 
 
 def test_the_other_side_gets_the_very_bytes_and_the_headers(server: HttpServer) -> None:
-    assert 200 == post(server.url).status
+    assert 200 == send(server.url).status
     (request,) = server.requests
     assert BATCH == request.body
     assert "/emails/batch" == request.path
     assert {
-        "authorization": "Bearer re_test_0123456789",
-        "user-agent": "newsletter/test",
+        "authorization": f"Bearer {API_KEY}",
+        "user-agent": "newsletter/0.1",
         "content-type": "application/json",
         "content-length": str(len(BATCH)),
-        "idempotency-key": "k",
         "accept-encoding": "identity",
         "host": f"127.0.0.1:{server.port}",
     } == request.headers
@@ -76,7 +83,7 @@ def test_the_other_side_gets_the_very_bytes_and_the_headers(server: HttpServer) 
 
 def test_when_nobody_listens_nothing_left() -> None:
     with refusing_port() as port, pytest.raises(NeverLeft, match="refused"):
-        post(f"http://127.0.0.1:{port}")
+        send(f"http://127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +91,7 @@ def test_when_nobody_listens_nothing_left() -> None:
 )
 def test_an_address_that_leads_nowhere_is_never_left(url: str) -> None:
     with pytest.raises(NeverLeft):
-        post(url)
+        send(url)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_whoever_hangs_up_or_talks_rubbish_leaves_us_in_doubt(
 ) -> None:
     server.always = misbehaviour
     with pytest.raises(NoAnswer) as caught:
-        post(server.url)
+        send(server.url)
     assert "0x" not in str(caught.value)
     assert "re_test" not in str(caught.value)
     assert 1 == len(server.requests)
@@ -113,13 +120,13 @@ def test_an_answer_that_breaks_off_keeps_its_status(
     server: HttpServer, misbehaviour: Misbehaviour
 ) -> None:
     server.always = misbehaviour
-    answer = post(server.url)
+    answer = send(server.url)
     assert (200, None, None) == (answer.status, answer.body, answer.json())
 
 
 def test_a_redirect_is_not_followed(server: HttpServer) -> None:
     server.always = redirect
-    assert 307 == post(server.url).status
+    assert 307 == send(server.url).status
     assert 1 == len(server.requests)
 
 
@@ -131,12 +138,12 @@ def test_no_proxy_is_taken_from_the_environment(
             monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        assert 200 == post(server.url).status
+        assert 200 == send(server.url).status
 
 
 def test_a_page_of_a_gateway_is_no_json(server: HttpServer) -> None:
     server.always = gateway_page(404)
-    answer = post(server.url)
+    answer = send(server.url)
     assert (False, None) == (answer.is_json, answer.json())
 
 
@@ -152,17 +159,17 @@ def test_a_busy_connection_is_kept_and_an_idle_one_is_not(server: HttpServer) ->
     http = client(server.url, clock)
     for pause_s, connections in [(0.0, 1), (4.9, 1), (5.1, 2), (1.0, 2)]:
         clock.advance(pause_s)
-        http.post("/", BATCH, headers={})
+        http.send(LETTER)
         assert connections == server.connections
     http.close()
 
 
 def test_after_a_failure_the_next_request_opens_a_new_connection(server: HttpServer) -> None:
-    server.script.extend([cut_after_taking, refuses(422, "validation_error")])
+    server.script.extend([cut_after_taking, says(error(422, "validation_error"))])
     http = client(server.url)
     with pytest.raises(NoAnswer):
-        http.post("/", BATCH, headers={})
-    assert 422 == http.post("/", BATCH, headers={}).status
+        http.send(LETTER)
+    assert 422 == http.send(LETTER).status
     assert 2 == server.connections
     http.close()
 
@@ -170,9 +177,9 @@ def test_after_a_failure_the_next_request_opens_a_new_connection(server: HttpSer
 def test_a_certificate_nobody_vouches_for_is_refused_before_anything_leaves() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    with HttpServer(tls=context) as server:
+    with HttpServer(ResendSide(), tls=context) as server:
         with pytest.raises(NeverLeft, match="certificate"):
-            post(server.url)
+            send(server.url)
         assert [] == server.requests
 
 
@@ -184,18 +191,18 @@ def test_tls_that_fails_after_the_request_is_in_doubt_and_no_failed_handshake(
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    with HttpServer(tls=context, always=misbehaviour) as server:
+    with HttpServer(ResendSide(), tls=context, always=misbehaviour) as server:
         http = client(server.url)
         http._session.verify = str(tmp_path / "ca.pem")
         with pytest.raises(NoAnswer):
-            http.post("/", BATCH, headers={})
+            http.send(LETTER)
         http.close()
         assert Counter(["anna@a.example"]) == server.taken()
 
 
 def test_a_server_that_speaks_no_tls_gets_nothing(server: HttpServer) -> None:
     with pytest.raises(NeverLeft):
-        post(server.url.replace("http:", "https:"))
+        send(server.url.replace("http:", "https:"))
     assert [] == server.requests
 
 

@@ -163,7 +163,10 @@ class ProviderContract(RemoteContract):
     def test_the_same_letters_make_the_same_body(self, harness: ProviderHarness) -> None:
         vendor = harness.vendor()
         group = letters(ANNA, BOB, CLAIRE)[: vendor.batch_size]
-        bodies = {vendor.request([Letter(each) for each in group], "k").body for _ in range(2)}
+        bodies = {
+            vendor.request([Letter(each, harness.name) for each in group], "k").body
+            for _ in range(2)
+        }
         assert 1 == len(bodies)
 
     def test_secrets_stand_in_no_log_and_no_error(
@@ -210,7 +213,7 @@ class ProviderContract(RemoteContract):
         vendor = vendor_of(
             harness.name, secrets=harness.secrets, clock=FrozenClock(), **harness.settings
         )
-        group = [Letter(each) for each in letters(ANNA, BOB, CLAIRE)[:count]]
+        group = [Letter(each, harness.name) for each in letters(ANNA, BOB, CLAIRE)[:count]]
         verdict = vendor.read(answer, group[: vendor.batch_size])
         if not 400 <= answer.status < 500 or answer.json() is None:
             assert isinstance(verdict, Taken | Ambiguous | Each | Refused)

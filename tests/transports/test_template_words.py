@@ -1,0 +1,85 @@
+import re
+from dataclasses import replace
+from html import unescape
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from newsletter.addresses import Address
+from newsletter.config import PROVIDERS
+from newsletter.testing import FakeMessage, letters
+from newsletter.transports.template_words import _WORDS, literal
+from newsletter.transports.vendor import Letter
+
+WORDS = {
+    "mailgun": ["%recipient.name%", "%unsubscribe_url%", "%recipient_fname%"],
+    "postmark": ["{{{ pm:unsubscribe }}}", "{{name}}"],
+    "brevo": ["{{ params.name }}", "{% if x %}", "{{{x}}}"],
+    "mailjet": ["{{var:name}}", "[[data:name]]", "[[UNSUB_LINK_EN]]", "{% set x %}"],
+    "mailersend": ["{{ name }}", "{$name}", "{% if x %}"],
+    "sendgrid": ["{{name}}", "<%unsubscribe%>", "[Unsubscribe]", "[weblink]"],
+    "lettermint": ["{{name}}"],
+    "resend": ["{{{RESEND_UNSUBSCRIBE_URL}}}"],
+    "mailtrap": ["{{name}}", "__unsubscribe_url__", "__tracking_opt_out_url__"],
+}
+CASES = [(vendor, word) for vendor, words in WORDS.items() for word in words]
+
+
+def content_with(text: str, **more: str) -> Any:
+    return replace(letters("anna@a.example", text=text)[0].as_content(), **more)
+
+
+@pytest.mark.parametrize(("vendor", "word"), CASES)
+def test_a_providers_word_is_read_by_readers_and_not_by_the_provider(
+    vendor: str, word: str
+) -> None:
+    escaped = word.replace("<", "&lt;").replace(">", "&gt;")
+    content = content_with(
+        f"Write {word} there.",
+        html=f'<p title="{escaped}">Write {escaped}</p>',
+        subject=f"On {word}",
+        to_name=word,
+    )
+    found = literal(content, vendor)
+    for text in (found.html, found.text, found.subject, found.to_name):
+        assert not _WORDS[vendor].search(text)
+    assert unescape(content.html) == unescape(found.html)
+    assert content.text == found.text.replace("\u2060", "")
+    assert f"On {word}" == found.subject.replace("\u2060", "")
+
+
+@pytest.mark.parametrize(("vendor", "word"), CASES)
+def test_a_link_that_holds_one_leads_where_it_led(vendor: str, word: str) -> None:
+    link = "https://a.example/" + word.replace(" ", "")
+    content = content_with(f"See {link} now", html=f'<a href="{link}">here</a>')
+    found = literal(content, vendor)
+    assert "\u2060" not in found.text
+    assert unquote(f"See {link} now") == unquote(found.text)
+    assert content.html == unescape(found.html)
+    assert not _WORDS[vendor].search(found.text + found.html)
+
+
+@pytest.mark.parametrize("vendor", PROVIDERS)
+def test_what_holds_no_such_word_is_left_as_it_is(vendor: str) -> None:
+    content = content_with(
+        "100 % of {1}, [2] and 50%! https://el.example/%CE%B1%CE%B2?a=%recip",
+        html="<style>@media screen{a{b:c}}#x{y:z}</style><p>{1} [2] 50%</p>",
+    )
+    assert content == literal(content, vendor)
+
+
+def test_style_sheets_mean_the_same() -> None:
+    styles = "<style>@media screen{#x{width:100%}}</style>"
+    found = literal(content_with("", html=f"{styles}<p>{{{{x}}}}</p>"), "brevo")
+    assert "<style>@media screen{ #x{width:100%}}</style><p>&#123;{x}}</p>" == found.html
+
+
+def test_a_letter_has_none_of_its_providers_words() -> None:
+    message = FakeMessage(Address.parse("eve@e.example"), to_name="{{{ pm:unsubscribe }}}")
+    assert "{{" not in Letter(message, "postmark").content.to_name
+    assert "{{{ pm:unsubscribe }}}" == Letter(message).content.to_name
+
+
+def test_every_provider_that_fills_in_templates_has_its_words() -> None:
+    assert PROVIDERS.keys() - {"ses", "scaleway"} == _WORDS.keys() == WORDS.keys()
+    assert all(isinstance(each, re.Pattern) for each in _WORDS.values())
