@@ -130,6 +130,13 @@ class Journal(Protocol):
 
         ``call`` is the request that carries them, where one carries several or
         can be repeated; it is recorded with its members in their order.
+
+        It may be asked again within one ``deliver``, for messages of an earlier
+        attempt that was definitely refused as a whole and of which no outcome
+        was recorded: the parts of a batch, each under a call of its own. They
+        stay ``attempting``; what is asked then is whether they may still go.
+        Where they may not, they were attempted all the same, so the transport
+        records that they were definitely not taken.
         """
 
     def record(self, message: Message, outcome: Outcome) -> None:
