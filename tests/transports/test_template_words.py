@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import pytest
 from newsletter.addresses import Address
 from newsletter.config import PROVIDERS
+from newsletter.message.model import Content
 from newsletter.testing import FakeMessage, letters
 from newsletter.transports.template_words import _WORDS, literal
 from newsletter.transports.vendor import Letter
@@ -25,7 +26,7 @@ WORDS = {
 CASES = [(vendor, word) for vendor, words in WORDS.items() for word in words]
 
 
-def content_with(text: str, **more: str) -> Any:
+def content_with(text: str, **more: Any) -> Content:
     return replace(letters("anna@a.example", text=text)[0].as_content(), **more)
 
 

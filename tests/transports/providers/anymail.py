@@ -1,0 +1,172 @@
+"""What django-anymail would send: a second opinion on our payloads, written by others.
+
+It builds the same letter with anymail's backend for a vendor, without network,
+and brings both payloads into a form that can be compared: addresses taken
+apart, header names in small letters, attachments decoded, what is empty left
+out. It knows all of our vendors but Lettermint; SES takes whole messages, and
+is held against Amazon's own model instead.
+
+::
+
+    theirs = anymail_payload("postmark", message, server_token="t", metadata={"a": "b"})
+    ours = normalised(json.loads(vendor.request([Letter(message)], KEY).body)[0])
+    assert theirs | {"TrackOpens": False, "TrackLinks": "None"} == ours
+"""
+
+import base64
+import functools
+import importlib
+import json
+import warnings
+from collections.abc import Mapping
+from email.mime.base import MIMEBase
+from email.utils import getaddresses
+from typing import Any
+
+import requests
+from newsletter.message.model import Content, Message
+from newsletter.transports.vendor import named
+
+_MODULES = {
+    "postmark": "postmark",
+    "mailgun": "mailgun",
+    "resend": "resend",
+    "brevo": "brevo",
+    "mailjet": "mailjet",
+    "sendgrid": "sendgrid",
+    "mailersend": "mailersend",
+    "scaleway": "scaleway",
+    "mailtrap": "mailtrap",
+}
+_ADDRESSES = {"from", "to", "reply_to", "replyto", "sender", "reply_to_list"}
+_HEADERS = {"headers", "additional_headers"}
+_FILES = {"content", "base64content", "contentbytes"}
+
+
+@functools.cache
+def _configure() -> None:
+    from django.conf import settings
+
+    settings.configure(ANYMAIL={}, USE_TZ=True, EMAIL_USE_LOCALTIME=False)
+
+
+def anymail_payload(
+    vendor: str, message: Message, *, metadata: Mapping[str, str] | None = None, **settings: Any
+) -> Any:
+    """The payload that anymail's backend makes of ``message``, normalised.
+
+    Args:
+        vendor: the word in newsletter.toml.
+        message: is taken apart, and put together again for Django.
+        metadata: what the provider is to keep with the mail, in anymail's words.
+        settings: what the backend's constructor takes, such as ``api_key``.
+
+    Returns:
+        JSON as values; of a form, its fields by name, each with its values, and under
+        ``files`` what was enclosed.
+    """
+    parameters = _parameters(vendor, message.as_content(), metadata or {}, settings)
+    if parameters["files"] or not isinstance(parameters["data"], str | bytes):
+        return _form(parameters)
+    return normalised(json.loads(parameters["data"]))
+
+
+def anymail_request(vendor: str, message: Message, **settings: Any) -> requests.PreparedRequest:
+    """The whole request as it would leave: address, headers and body."""
+    parameters = _parameters(vendor, message.as_content(), {}, settings)
+    return requests.Request(
+        parameters["method"],
+        parameters["url"],
+        params=parameters["params"],
+        data=parameters["data"],
+        headers=parameters["headers"],
+        files=parameters["files"],
+        auth=parameters["auth"],
+    ).prepare()
+
+
+def _parameters(
+    vendor: str, content: Content, metadata: Mapping[str, str], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    _configure()
+    module = importlib.import_module(f"anymail.backends.{_MODULES[vendor]}")
+    with warnings.catch_warnings():
+        # SendGrid's backend says that nobody there tries it with an account any more.
+        warnings.simplefilter("ignore")
+        backend = module.EmailBackend(**settings)
+    payload = backend.build_message_payload(_django(content, metadata), {})
+    parameters: dict[str, Any] = payload.get_request_params(backend.api_url)
+    return parameters
+
+
+def _django(content: Content, metadata: Mapping[str, str]) -> Any:
+    from django.core.mail import EmailMultiAlternatives
+
+    message = EmailMultiAlternatives(
+        subject=content.subject,
+        body=content.text,
+        from_email=named(content.from_name, content.from_address),
+        to=[named(content.to_name, content.to_address)],
+        reply_to=[content.reply_to] if content.reply_to else None,
+        headers=dict(content.headers),
+    )
+    message.attach_alternative(content.html, "text/html")
+    for enclosure in content.enclosures:
+        part = MIMEBase(*enclosure.media_type.split("/"))
+        part.set_payload(base64.b64encode(enclosure.content).decode())
+        part["Content-Transfer-Encoding"] = "base64"
+        kind = "inline" if enclosure.content_id else "attachment"
+        part.add_header("Content-Disposition", kind, filename=enclosure.name)
+        if enclosure.content_id:
+            part["Content-ID"] = f"<{enclosure.content_id}>"
+        message.attach(part)
+    if metadata:
+        message.metadata = dict(metadata)  # anymail's own addition
+    return message
+
+
+def _form(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    data = parameters["data"]
+    for name, value in data.items() if isinstance(data, Mapping) else data:
+        key = name.lower() if name.startswith("h:") else name
+        fields.setdefault(key, []).extend(value if isinstance(value, list) else [value])
+    if parameters["files"]:
+        fields["files"] = [(name, *file) for name, file in parameters["files"]]
+    return fields
+
+
+def normalised(value: Any, name: str = "") -> Any:
+    """A payload without the differences that mean nothing."""
+    kind = name.lower()
+    if kind in _HEADERS:
+        return _headers(value)
+    if kind in _ADDRESSES and isinstance(value, str):
+        return getaddresses([value])
+    if kind in _FILES and isinstance(value, str) and _is_base64(value):
+        return base64.b64decode(value)
+    if isinstance(value, dict):
+        inner = {key: normalised(each, key) for key, each in value.items()}
+        return {key: each for key, each in inner.items() if each not in ({}, [], None, "")}
+    if isinstance(value, list):
+        items = [normalised(each, name) for each in value]
+        if kind in _ADDRESSES and items and all(isinstance(each, list) for each in items):
+            return [address for each in items for address in each]
+        return items
+    return value
+
+
+def _headers(value: Any) -> dict[str, str]:
+    """Headers by their names in small letters, from a mapping or from a list of pairs."""
+    if isinstance(value, list):
+        pairs = [{key.lower(): each for key, each in pair.items()} for pair in value]
+        value = {pair.get("name", pair.get("key")): pair["value"] for pair in pairs}
+    return {name.lower(): text for name, text in value.items()}
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
