@@ -47,6 +47,9 @@ svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 .grid { stroke: var(--rule); } .line { fill: none; stroke: var(--good); stroke-width: 2; }
 .area { fill: var(--goodsoft); } .column { fill: var(--good); }
 .goal { stroke: var(--ink); stroke-dasharray: 4 4; }
+@media (max-width: 40rem) { .share { display: none; } svg text { font-size: 21px; }
+  .runs tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--rule); }
+  .runs th, .runs td { display: block; border: 0; padding: 0; } .runs thead { display: none; } }
 @media print { body { max-width: none; padding: 0; } section { break-inside: avoid; } }
 """
 _COLOURS = {
@@ -122,9 +125,9 @@ def _course(figures: Figures) -> str:
     return (
         f"<section><h2>Progress</h2><p>From {_moment(began)} on; the last answer came "
         f"{escape(words_for(figures.took.total_seconds()))} later.</p>"
-        f"{progress(figures.points, figures.tally.planned)}</section>"
+        f"{progress(figures.points, figures.tally.planned, name=figures.campaign.id)}</section>"
         f"<section><h2>Accepted within {escape(words_for(figures.span_s))}</h2>"
-        f"{tempo(figures.points, figures.span_s)}</section>"
+        f"{tempo(figures.points, figures.span_s, name=figures.campaign.id)}</section>"
     )
 
 
@@ -142,7 +145,8 @@ def _bars(
     )
     return (
         f"<section><h2>{escape(title)}</h2><table><thead><tr><th>{escape(label)}</th>"
-        f'<th class="n">People</th><th class="n">{escape(of)}</th><th aria-hidden="true"></th>'
+        f'<th class="n">People</th><th class="n">{escape(of)}</th>'
+        '<td class="share" aria-hidden="true"></td>'
         f"</tr></thead><tbody>{rows}</tbody></table></section>"
     )
 
@@ -153,9 +157,12 @@ def _doubt(figures: Figures) -> str:
         return ""
     words = (
         f"{counted(in_doubt, 'person is', 'people are')} in doubt: nobody knows whether the next "
-        f"server took the letter, and nobody is mailed again unless somebody says so. "
-        f"{counted(figures.settled_doubts, 'doubt was', 'doubts were')} settled."
+        "server took the letter, and nobody is mailed again unless somebody says so."
+        if in_doubt
+        else "Nobody is in doubt any more."
     )
+    if figures.settled_doubts:
+        words += f" {counted(figures.settled_doubts, 'doubt was', 'doubts were')} settled."
     return f"<section><h2>Doubt</h2><p>{escape(words)}</p></section>" + _bars(
         "Why it is not known", "What happened", figures.doubts, "doubt"
     )
@@ -193,8 +200,8 @@ def _runs(figures: Figures) -> str:
         for run in figures.runs
     )
     return (
-        "<section><h2>Runs</h2><table><thead><tr><th>Began</th><th>Ended</th><th>Through</th>"
-        f"<th>How it ended</th></tr></thead><tbody>{rows}</tbody></table></section>"
+        '<section><h2>Runs</h2><table class="runs"><thead><tr><th>Began</th><th>Ended</th>'
+        f"<th>Through</th><th>How it ended</th></tr></thead><tbody>{rows}</tbody></table></section>"
     )
 
 

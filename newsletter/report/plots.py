@@ -21,14 +21,18 @@ _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 
 _MOST_TIMES = 6
 
 
-def progress(points: Sequence[Point], planned: int) -> str:
-    """How many were accepted, over time, below the line of all who were planned."""
+def progress(points: Sequence[Point], planned: int, *, name: str) -> str:
+    """How many were accepted, over time, below the line of all who were planned.
+
+    ``name`` tells it from other plots on the page.
+    """
     axes = _Axes(points[0].at, points[-1].at, planned)
     steps = [f"H{axes.x(point.at):.1f}V{axes.y(point.accepted):.1f}" for point in points]
     line = f"M{axes.x(points[0].at):.1f},{axes.y(0):.1f}{''.join(steps)}"
     area = f"{line}V{axes.y(0):.1f}H{axes.x(points[0].at):.1f}Z"
     last = points[-1]
     return _svg(
+        f"progress-{name}",
         "Accepted over time",
         f"{last.accepted:,} of {planned:,} accepted between {_clock(points[0].at, 0)} and "
         f"{_clock(last.at, 0)}.",
@@ -42,8 +46,8 @@ def progress(points: Sequence[Point], planned: int) -> str:
     )
 
 
-def tempo(points: Sequence[Point], span_s: float) -> str:
-    """How many were accepted in each span."""
+def tempo(points: Sequence[Point], span_s: float, *, name: str) -> str:
+    """How many were accepted in each span; ``name`` as above."""
     most = max((point.in_span for point in points), default=0)
     axes = _Axes(points[0].at, points[-1].at, max(most, 1))
     width = max(axes.x(points[0].at + timedelta(seconds=span_s)) - axes.x(points[0].at) - 1, 1)
@@ -55,6 +59,7 @@ def tempo(points: Sequence[Point], span_s: float) -> str:
         if point.in_span
     ]
     return _svg(
+        f"tempo-{name}",
         "Tempo",
         f"At the most {most:,} were accepted within {words_for(span_s)}.",
         [*axes.drawn(), *columns],
@@ -138,8 +143,8 @@ def _text(x: float, y: float, words: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def _svg(title: str, description: str, parts: Sequence[str]) -> str:
-    name = title.lower().replace(" ", "-")
+def _svg(name: str, title: str, description: str, parts: Sequence[str]) -> str:
+    name = escape(name)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-labelledby="{name}-t {name}-d">'
         f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(description)}'

@@ -38,6 +38,8 @@ _SUBJECTS = {
     "6": "Something is wrong with the letter",
     "7": "A policy of the other side",
 }
+_LATER = {("4", "7", "0"), ("4", "7", "1"), ("4", "3", "0"), ("4", "3", "2")}
+"""Greylisting and throttling: as temporary refusals these are no policy against anybody."""
 _LONGEST = 90
 
 
@@ -46,6 +48,8 @@ def reason_of(reply: str) -> str:
     enhanced = _ENHANCED.search(reply)
     if enhanced:
         kind, subject, detail = enhanced.groups()
+        if (kind, subject, detail) in _LATER:
+            return f"The other side asks us to come later ({kind}.{subject}.{detail})"
         words = _WORDS.get(f"{subject}.{detail}") or _SUBJECTS.get(subject)
         if words:
             return f"{words} ({kind}.{subject}.{detail})"

@@ -1,0 +1,358 @@
+"""``resolve`` and ``reconcile``: doubts settled by a person's word, or by somebody who knows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from newsletter.cli.account import sent
+from newsletter.cli.looking import IssueName
+from newsletter.cli.output import count, joined, moment, people, say, show_facts, tell
+from newsletter.cli.wiring import Project
+from newsletter.delivery.states import State, Step
+from newsletter.errors import ExitCode, InputError, TransportStopped, Where
+
+if TYPE_CHECKING:
+    from newsletter.delivery.ledger import Ledger
+    from newsletter.delivery.ledger.campaigns import Campaign
+    from newsletter.delivery.ledger.reading import Held
+    from newsletter.delivery.reconcile import Reconciled
+    from newsletter.feedback.event import DeliveryEvent
+    from newsletter.message.model import Recipient
+    from newsletter.transports.protocol import Transport
+
+_WORDS = {
+    Step.ASSUME: "Taken as accepted by a person's word.",
+    Step.RESEND: "To be mailed again by a person's word.",
+}
+_Doubtful = tuple["Campaign", "Held"]
+
+
+def resolve(
+    issue: IssueName,
+    addresses: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="Who is in doubt.")
+    ] = None,
+    accepted: Annotated[
+        bool, typer.Option("--accepted", help="They have it, or you do not want to risk a second.")
+    ] = False,
+    resend: Annotated[
+        bool, typer.Option("--resend", help="Mail them again at the next resume.")
+    ] = False,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Everybody who is in doubt, instead of addresses.")
+    ] = False,
+) -> None:
+    """Settle doubts by your own word: they have it, or they get it again.
+
+    Without --accepted and --resend it shows what is known of each person and asks.
+
+    Example: newsletter resolve 2017-03 anna@example.org --accepted
+    """
+    if accepted and resend:
+        raise InputError(
+            "Say either --accepted or --resend.",
+            next="--accepted: they have it. --resend: they get it again, perhaps a second time.",
+        )
+    if addresses and everybody:
+        raise InputError("Name people or say --all, not both.", next="Leave one of them out.")
+    project = Project.here()
+    issue = project.issue_id(issue)
+    with closing(project.ledger(create=False)) as ledger:
+        doubtful = _in_doubt(project, ledger, issue, addresses or ())
+        if not doubtful:
+            say("Nobody is in doubt.")
+            return
+        if not accepted and not resend:
+            _ask_about(project, ledger, issue, doubtful)
+            return
+        if not addresses and not everybody:
+            raise InputError(
+                f"{people(len(doubtful))} in doubt; say whom you mean.",
+                next="Name their addresses, or say --all. Nobody was settled.",
+            )
+        step = Step.ASSUME if accepted else Step.RESEND
+        _tell_settled(issue, step, _settle(project, ledger, doubtful, step))
+
+
+def _settle(
+    project: Project, ledger: Ledger, doubtful: Sequence[_Doubtful], step: Step
+) -> list[str]:
+    """Settle each; who is to be mailed again gets one letter, not one a campaign."""
+    now = project.clock.now().timestamp()
+    names = []
+    again: set[str] = set()
+    for _, held in reversed(doubtful):  # the newest campaign first
+        if step is Step.RESEND and held.address in again:
+            continue
+        if ledger.deliveries.decide(held.id, step, note=_WORDS[step], now=now):
+            again.add(held.address)
+            names.append(held.address)
+    return sorted(set(names))
+
+
+def _tell_settled(issue: str, step: Step, names: Sequence[str]) -> None:
+    if step is Step.RESEND:
+        say(f"To be mailed again: {joined(names)}. Now: newsletter resume {issue}")
+    else:
+        say(f"Taken as accepted: {joined(names)}.")
+
+
+def _ask_about(project: Project, ledger: Ledger, issue: str, doubtful: Sequence[_Doubtful]) -> None:
+    """Show what is known of each and, if somebody is there, ask."""
+    there = sys.stdin.isatty()
+    for campaign, held in doubtful:
+        _show(project, ledger, campaign, held)
+        if there:
+            answer = _answer()
+            if answer == "q":
+                break
+            step = {"a": Step.ASSUME, "m": Step.RESEND}.get(answer)
+            if step is not None:
+                _tell_settled(issue, step, _settle(project, ledger, [(campaign, held)], step))
+        say("")
+    if not there:
+        say(f"They have it: newsletter resolve {issue} ADDRESS --accepted")
+        say(f"Mail them again: newsletter resolve {issue} ADDRESS --resend")
+        raise typer.Exit(ExitCode.IN_DOUBT)
+
+
+def _answer() -> str:
+    try:
+        answer: str = typer.prompt(
+            "They have it (a), mail them again (m), leave it open (l), quit (q)",
+            default="l",
+            show_default=False,
+        )
+    except typer.Abort:  # Ctrl-C or the end of input: nothing more is settled
+        say("")
+        return "q"
+    return answer.strip().lower()[:1]
+
+
+def _show(project: Project, ledger: Ledger, campaign: Campaign, held: Held) -> None:
+    """What is known: the attempts, the way they went, and by what the relay's log knows it."""
+    from newsletter.addresses import Address
+
+    runs = {run.id: run for run in ledger.runs.of(campaign.id)}
+    local, _, domain = held.address.rpartition("@")
+    tag = project.keys.message_tag(campaign.id, Address(local, domain))
+    facts = [("Person", held.address), ("Message-ID", f"begins with {campaign.id}.{tag}")]
+    for attempt in ledger.deliveries.history(held.id):
+        run = runs.get(attempt.run)
+        through = f", through {run.place}" if run else ""
+        words = attempt.reply or "the program ended before the answer was recorded"
+        facts.append(("Attempts", f"{moment(attempt.started_at)}{through}: {words}"))
+    facts.extend(
+        ("Learned later", f"{event.kind} ({event.source}), {moment(event.at)}: {event.detail}")
+        for event in ledger.events.of(campaign.id)
+        if event.delivery == held.id
+    )
+    show_facts(facts)
+
+
+def _in_doubt(
+    project: Project, ledger: Ledger, issue: str, addresses: Sequence[str]
+) -> list[_Doubtful]:
+    """Who is in doubt in which campaign, oldest first; all, or those named.
+
+    Raises:
+        InputError: one of those named is not in doubt; nobody is settled then.
+    """
+    doubtful = [
+        (campaign, held)
+        for campaign in sent(project, ledger, issue)
+        for held in ledger.deliveries.held(campaign.id, State.IN_DOUBT)
+    ]
+    if not addresses:
+        return doubtful
+    wanted = {_key(address) for address in addresses}
+    strangers = sorted(wanted - {held.address for _, held in doubtful})
+    if strangers:
+        raise InputError(
+            f"{people(len(strangers))} named here {'is' if len(strangers) == 1 else 'are'} not "
+            f"in doubt: {joined(strangers)}.",
+            next=f"“newsletter status {issue}” lists who is. Nobody was settled.",
+        )
+    return [(campaign, held) for campaign, held in doubtful if held.address in wanted]
+
+
+def _key(text: str) -> str:
+    from newsletter.addresses import Address, AddressError
+
+    try:
+        return Address.parse(text).key
+    except AddressError:
+        return text
+
+
+def reconcile(
+    issue: IssueName,
+    bounces: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Bounce reports: a mail, or a folder of mails."),
+    ] = None,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A provider's events, as JSON or one on each line."),
+    ] = None,
+) -> None:
+    """Settle doubts by asking who knows: the provider, bounce reports, a provider's events.
+
+    What proves that somebody was accepted settles the doubt; silence proves
+    nothing. Calls are repeated only where the provider cannot mail anybody twice.
+
+    Example: newsletter reconcile 2017-03 --bounces bounces/
+    """
+    from newsletter.delivery.lock import sender_lock
+
+    project = Project.here()
+    issue = project.issue_id(issue)
+    with (
+        sender_lock(project.lock_file),
+        closing(project.ledger(create=False)) as ledger,
+    ):
+        campaigns = sent(project, ledger, issue)
+        news = list(_news(project, bounces or (), events or ()))
+        if bounces or events:
+            _apply(project, ledger, campaigns, news)
+        failure = _ask_provider(project, ledger, campaigns)
+        left = sum(ledger.campaigns.tally(campaign)[State.IN_DOUBT] for campaign in campaigns)
+    if left:
+        say(f"Still in doubt: {people(left)}. To decide yourself: newsletter resolve {issue}",
+            style="bold")  # fmt: skip
+    else:
+        say("Nobody is in doubt.", style="bold green")
+    if failure is not None:
+        raise failure
+    raise typer.Exit(ExitCode.IN_DOUBT if left else ExitCode.DONE)
+
+
+def _ask_provider(
+    project: Project, ledger: Ledger, campaigns: Sequence[Campaign]
+) -> TransportStopped | None:
+    """Ask about every campaign with doubts; why that was not possible, if it was not."""
+    doubtful = [each for each in campaigns if ledger.campaigns.tally(each)[State.IN_DOUBT]]
+    if not doubtful:
+        return None
+    with closing(project.transport()) as transport:
+        for campaign in doubtful:
+            try:
+                found = _reconciled(project, ledger, campaign, transport)
+            except TransportStopped as stopped:
+                return stopped
+            if found is None:
+                say(
+                    f"Nobody can be asked: {transport.place} keeps no record that it shows. Its "
+                    "operator's log knows our Message-IDs; “newsletter resolve” shows them."
+                )
+                return None
+            say(f"{campaign.id}: {people(found.in_doubt)} in doubt; {found.by_repeating:,} settled "
+                f"by repeating a call under its key, {found.by_asking:,} by asking.")  # fmt: skip
+    return None
+
+
+def _reconciled(
+    project: Project, ledger: Ledger, campaign: Campaign, transport: Transport
+) -> Reconciled | None:
+    from newsletter.delivery.reconcile import Reconciler
+
+    inquiry = transport.inquire()
+    if inquiry is None:
+        return None
+    gone = ledger.suppressions.tags()
+
+    def has_left(recipient: Recipient) -> bool:
+        return project.keys.address_tag(recipient.address) in gone
+
+    with closing(inquiry):
+        return Reconciler(
+            ledger,
+            campaign,
+            compose=project.compose(
+                ledger.campaigns.editions(campaign),
+                letterhead=campaign.letterhead,
+                campaign=campaign.id,
+            ),
+            inquiry=inquiry,
+            transport=transport.name,
+            place=transport.place,
+            has_left=has_left,
+            clock=project.clock,
+        ).settle()
+
+
+def _apply(
+    project: Project,
+    ledger: Ledger,
+    campaigns: Sequence[Campaign],
+    news: Iterable[DeliveryEvent],
+) -> None:
+    from newsletter.feedback.apply import apply_events
+
+    applied = apply_events(
+        news,
+        ledger,
+        campaigns,
+        tag_of=lambda campaign, member: project.keys.message_tag(campaign, member.address),
+        now=project.clock.now().timestamp(),
+    )
+    tell(
+        f"{count(applied.new, 'piece')} of news, {applied.known:,} known already, "
+        f"{applied.strangers:,} about other mail. {count(applied.settled, 'doubt')} settled; "
+        f"{people(applied.suppressed)} will not be mailed any more."
+    )
+
+
+def _news(
+    project: Project, bounces: Sequence[Path], events: Sequence[Path]
+) -> Iterator[DeliveryEvent]:
+    """What the files tell.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    from newsletter.feedback.bounces import read_bounce
+    from newsletter.feedback.provider_events import read_events
+
+    for path in bounces:
+        for mail in _mails(path):
+            yield from read_bounce(_read(mail))
+    now = project.clock.now()
+    for path in events:
+        yield from _parsed(path, lambda data: read_events(data, now=now))
+
+
+def _mails(path: Path) -> Iterator[Path]:
+    """A mail, or the mails in a folder and, if it is a Maildir, in its new and cur."""
+    if not path.is_dir():
+        yield path
+        return
+    for folder in (path, path / "new", path / "cur"):
+        if folder.is_dir():
+            yield from sorted(each for each in folder.iterdir() if each.is_file())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"It cannot be read: {error.strerror}.", where=Where(path)) from None
+
+
+def _parsed(
+    path: Path, read: Callable[[bytes], Sequence[DeliveryEvent]]
+) -> Sequence[DeliveryEvent]:
+    try:
+        return read(_read(path))
+    except ValueError as error:
+        raise InputError(
+            f"These are no events: {error}.",
+            where=Where(path),
+            next="Give the JSON that the provider sends or exports, as it came.",
+        ) from None

@@ -1,0 +1,75 @@
+"""A campaign with everything a report can tell of, lived through in a real ledger."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from newsletter.addresses import Address
+from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.plan import Plan, Planned
+from newsletter.delivery.states import Step
+from newsletter.message.keys import KeyRing
+from newsletter.message.model import Recipient
+
+from tests.delivery.conftest import EDITION, NOW
+
+REFUSED = "550 5.1.1 <{address}>: no such user, says postmaster@europa.example"
+LAST_WORDS = {
+    0: (Step.REJECT, REFUSED),
+    1: (Step.REJECT, "550 5.7.1 refused by policy"),
+    2: (Step.REJECT, '=HYPERLINK("https://evil.example","552 full")'),
+    3: (Step.DEFER, "451 4.7.1 greylisted"),
+    4: (Step.DOUBT, "No answer to the end of the message. It broke for anna@europa.example."),
+}
+"""What becomes of every twentieth reader; the others are accepted."""
+
+
+def address(number: int) -> str:
+    """Most are at one large domain, and each thirtieth at one of their own."""
+    domain = f"tiny{number}.example" if number % 30 == 0 else "europa.example"
+    return f"reader{number}@{domain}"
+
+
+@contextmanager
+def lived(folder: Path, readers: int = 200) -> Iterator[tuple[Ledger, Campaign, KeyRing]]:
+    keys = KeyRing.load_or_create(folder / "newsletter.key")
+    people = tuple(
+        Planned(Recipient(parsed, f"Reader {n}", "en"), keys.address_tag(parsed))
+        for n in range(readers)
+        for parsed in [Address.parse(address(n))]
+    )
+    with closing(Ledger(folder / "newsletter.db", key_check=keys.pepper_id)) as ledger:
+        campaign = ledger.campaigns.freeze(
+            Plan("2017-03", readers, people, {}),
+            editions={"en": EDITION},
+            letterhead="{}",
+            fingerprint="f",
+            now=NOW,
+        )
+        _send(ledger, campaign)
+        yield ledger, campaign, keys
+
+
+def _send(ledger: Ledger, campaign: Campaign) -> None:
+    now = NOW.timestamp()
+    ledger.runs.begin("r", campaign.id, transport="smtp", place="smtp relay.example:587", now=now)
+    with ledger.transaction():
+        for claim in ledger.deliveries.claim(campaign.id, run="r", count=1000, now=now):
+            now += 1.5
+            ledger.deliveries.write_ahead([claim], run="r", now=now)
+            step, reply = LAST_WORDS.get(claim.id % 20, (Step.ACCEPT, "250 2.0.0 ok"))
+            ledger.deliveries.record(
+                claim,
+                step,
+                run="r",
+                reply=reply.format(address=claim.recipient.address),
+                now=now + 0.5,
+                started_at=now,
+                next_attempt_at=now + 300,
+            )
+    ledger.runs.end("r", now, "Paused by a person.")
+
+
+ENDED = datetime.fromtimestamp(NOW.timestamp() + 200 * 1.5 + 0.5, UTC)
