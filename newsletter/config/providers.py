@@ -35,12 +35,12 @@ class Ses(Provider):
     takes_documents: ClassVar[bool] = True
 
     region: str = Field(
-        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="Such as eu-central-1 (Frankfurt)."
+        pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$", description="Such as eu-central-1 (Frankfurt)."
     )
     access_key_id: Secret = Field(description="Where the access key's id comes from.")
     secret_access_key: Secret = Field(description="Where the access key's secret comes from.")
     configuration_set: str | None = Field(
-        default=None, description="For bounce events; it must not track opens or clicks."
+        default=None, description="Name of a configuration set, for bounce events."
     )
     base_url: str | None = Field(default=None, description="The API's address; the region's.")
 
@@ -138,6 +138,9 @@ class MailerSend(Provider):
     takes_documents: ClassVar[bool] = True
 
     api_token: Secret = Field(description="Where the API token comes from.")
+    own_headers: bool = Field(
+        default=False, description="Whether the plan takes headers of one's own (Enterprise)."
+    )
     base_url: str = Field(default="https://api.mailersend.com", description="The API's address.")
 
 
