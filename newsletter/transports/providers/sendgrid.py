@@ -6,8 +6,6 @@ https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-ap
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -18,13 +16,10 @@ from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken, Verdict
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance
-from newsletter.transports.template_words import in_html, in_text
-from newsletter.transports.vendor import Letter, check_secret, of_the_way, person
+from newsletter.transports.providers.references import reference
+from newsletter.transports.vendor import Letter, base64_of, check_secret, of_the_way, person
 
 _BASE_URLS = {"eu": "https://api.eu.sendgrid.com", "global": "https://api.sendgrid.com"}
-_WORDS = re.compile(r"<%|%>|\[(?:un)?subscribe|\[weblink\]", re.IGNORECASE)
-"""Its tags for ways to leave and to see a mail on the web. ``-tag-`` and ``{{ }}`` are
-words only where a request declares substitutions or names a template; ours never do."""
 _NOTHING_ADDED = {
     "click_tracking": {"enable": False, "enable_text": False},
     "open_tracking": {"enable": False},
@@ -80,15 +75,15 @@ class SendGridVendor:
             "personalizations": [
                 {
                     "to": [person(content.to_name, content.to_address)],
-                    "custom_args": {"reference": content.reference},
+                    "custom_args": {"reference": reference(letter)},
                 }
             ],
             "from": person(content.from_name, content.from_address),
-            "subject": in_text(content.subject, _WORDS),
+            "subject": content.subject,
             # In this order: SendGrid refuses any other.
             "content": [
-                {"type": "text/plain", "value": in_text(content.text, _WORDS)},
-                {"type": "text/html", "value": in_html(content.html, _WORDS)},
+                {"type": "text/plain", "value": content.text},
+                {"type": "text/html", "value": content.html},
             ],
             "headers": dict(content.headers),
             "mail_settings": {
@@ -139,7 +134,7 @@ class SendGridVendor:
 
         https://www.twilio.com/docs/sendgrid/for-developers/sending-email/getting-started-email-activity-api
         """
-        query = f"unique_args['reference']=\"{letter.content.reference}\""
+        query = f"unique_args['reference']=\"{reference(letter)}\""
         path = "/v3/messages?" + urlencode({"limit": 10, "query": query})
         return Request(path, headers=self._headers(), method="GET")
 
@@ -158,7 +153,7 @@ class SendGridVendor:
 
 def _attached(enclosure: Enclosure) -> dict[str, str]:
     attached = {
-        "content": base64.b64encode(enclosure.content).decode(),
+        "content": base64_of(enclosure.content),
         "filename": enclosure.name,
         "type": enclosure.media_type,
         "disposition": "attachment",
