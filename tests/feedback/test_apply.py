@@ -1,0 +1,120 @@
+"""News brought to a real ledger: what it settles, whom it suppresses, and what it leaves."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.states import State
+from newsletter.feedback.apply import Applied, apply_events
+from newsletter.feedback.event import DeliveryEvent, Kind
+from newsletter.message.keys import KeyRing
+
+from tests.report.course import lived
+
+AT = datetime(2017, 4, 1, 9, 0, tzinfo=UTC)
+
+
+class Course:
+    def __init__(self, ledger: Ledger, campaign: Campaign, keys: KeyRing) -> None:
+        self.ledger = ledger
+        self.campaign = campaign
+        self.keys = keys
+        self.members = {m.id: m for m in ledger.statement.members(campaign.id)}
+
+    def one(self, state: State) -> int:
+        """The id of somebody in ``state``."""
+        return self.ledger.deliveries.held(self.campaign.id, state)[0].id
+
+    def news(self, delivery: int, kind: Kind) -> DeliveryEvent:
+        tag = self.keys.message_tag(self.campaign.id, self.members[delivery].address)
+        return DeliveryEvent(frozenset({tag, "0" * 24}), kind, AT, "bounce report", "words")
+
+    def apply(self, *events: DeliveryEvent) -> Applied:
+        return apply_events(
+            events,
+            self.ledger,
+            [self.campaign],
+            tag_of=lambda campaign, member: self.keys.message_tag(campaign, member.address),
+            now=AT.timestamp(),
+        )
+
+    def state(self, delivery: int) -> State:
+        return next(
+            held.state
+            for held in self.ledger.deliveries.held(self.campaign.id, *State)
+            if held.id == delivery
+        )
+
+    def is_suppressed(self, delivery: int) -> bool:
+        return self.members[delivery].tag in self.ledger.suppressions.tags()
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Iterator[Course]:
+    with lived(tmp_path, 60) as (ledger, campaign, keys):
+        yield Course(ledger, campaign, keys)
+
+
+@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.DROPPED}))
+def test_whatever_only_the_other_side_can_know_settles_a_doubt(course: Course, kind: Kind) -> None:
+    doubt = course.one(State.IN_DOUBT)
+    assert 1 == course.apply(course.news(doubt, kind)).settled
+    assert State.ACCEPTED is course.state(doubt)
+
+
+def test_a_mail_that_the_provider_dropped_leaves_the_doubt(course: Course) -> None:
+    doubt = course.one(State.IN_DOUBT)
+    applied = course.apply(course.news(doubt, Kind.DROPPED))
+    assert (0, 1) == (applied.settled, applied.new)
+    assert State.IN_DOUBT is course.state(doubt)
+
+
+@pytest.mark.parametrize(
+    ("kind", "leaves"),
+    [
+        (Kind.BOUNCED, True),
+        (Kind.COMPLAINED, True),
+        (Kind.UNSUBSCRIBED, True),
+        (Kind.RETURNED, False),
+        (Kind.DELAYED, False),
+        (Kind.TAKEN, False),
+    ],
+)
+def test_who_must_not_be_mailed_again_is_suppressed(
+    course: Course, kind: Kind, leaves: bool
+) -> None:
+    reader = course.one(State.ACCEPTED)
+    assert int(leaves) == course.apply(course.news(reader, kind)).suppressed
+    assert leaves is course.is_suppressed(reader)
+
+
+def test_nothing_downgrades_an_acceptance_or_mends_a_refusal(course: Course) -> None:
+    accepted, rejected = course.one(State.ACCEPTED), course.one(State.REJECTED)
+    course.apply(course.news(accepted, Kind.BOUNCED), course.news(rejected, Kind.TAKEN))
+    assert State.ACCEPTED is course.state(accepted)
+    assert State.REJECTED is course.state(rejected)
+
+
+def test_the_same_news_twice_is_one(course: Course) -> None:
+    event = course.news(course.one(State.ACCEPTED), Kind.COMPLAINED)
+    first, second = course.apply(event), course.apply(event)
+    assert (1, 0) == (first.new, first.known)
+    assert (0, 1) == (second.new, second.known)
+    assert 1 == len(course.ledger.events.of(course.campaign.id))
+
+
+def test_news_of_other_mail_changes_nothing(course: Course) -> None:
+    event = replace(course.news(course.one(State.ACCEPTED), Kind.COMPLAINED),
+                    tags=frozenset({"f" * 24}))  # fmt: skip
+    assert Applied(0, 0, 0, 0, strangers=1) == course.apply(event)
+
+
+def test_news_that_fits_two_letters_is_about_neither(course: Course) -> None:
+    one, another = course.one(State.ACCEPTED), course.one(State.REJECTED)
+    both = course.news(one, Kind.COMPLAINED).tags | course.news(another, Kind.COMPLAINED).tags
+    event = replace(course.news(one, Kind.COMPLAINED), tags=both)
+    assert Applied(0, 0, 0, 0, strangers=1) == course.apply(event)
