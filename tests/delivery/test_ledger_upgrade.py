@@ -1,0 +1,194 @@
+"""A ledger of version 1 is brought up to date whole, or left as it is."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from newsletter.delivery.ledger import Ledger, upgrade
+from newsletter.delivery.plan import Wave
+from newsletter.delivery.states import State
+from newsletter.errors import LedgerRefused
+
+from tests.delivery.conftest import EDITION, NOW, T
+from tests.support.tools import ROOT
+
+SCHEMA_1 = Path(__file__).with_name("schema_1.sql").read_text(encoding="utf-8")
+NEVER_ATTEMPTED = {State.PENDING, State.CLAIMED, State.SUPPRESSED}
+KEPT = (
+    "id, campaign, issue, round, address, tag, name, language, fields, state, attempts, dated_at,"
+    " first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at"
+)
+
+
+def old_rows() -> list[tuple[object, ...]]:
+    """Two deliveries in each state, with something in each column."""
+    rows: list[tuple[object, ...]] = []
+    for number, state in enumerate([*State, *State], start=1):
+        fresh = state in NEVER_ATTEMPTED
+        rows.append(
+            (
+                *(number, "2017-03.1", "2017-03", 1),
+                *(f"reader{number}@Host{number}.example".lower(), f"tag{number}".encode()),
+                *(f"Lëserin {number}", "en", json.dumps({"city": f"Göteborg {number}"})),
+                *(state, 0 if fresh else number, None if fresh else T + number),
+                None if fresh else T + 2 * number,
+                T + 300 if state is State.DEFERRED else 0.0,
+                "run-1" if state in {State.CLAIMED, State.ATTEMPTING} else None,
+                *(f"250 said {number}", f"id-{number}" if number % 2 else None, T + 3 * number),
+            )
+        )
+    return rows
+
+
+@pytest.fixture
+def old(ledger_path: Path) -> Path:
+    with closing(sqlite3.connect(ledger_path)) as connection:
+        connection.executescript(SCHEMA_1)
+        connection.execute("INSERT INTO meta VALUES ('key_check', 'k')")
+        connection.execute(
+            "INSERT INTO campaign VALUES ('2017-03.1', '2017-03', 1, ?, 18, 'f', '{}', '{}')", (T,)
+        )
+        connection.execute(
+            "INSERT INTO edition VALUES ('2017-03.1', 'en', ?)", (EDITION.to_json(),)
+        )
+        marks = ", ".join("?" * 18)
+        connection.executemany(f"INSERT INTO delivery ({KEPT}) VALUES ({marks})", old_rows())
+        connection.executemany(
+            "INSERT INTO attempt VALUES (?, ?, 'run-1', ?, ?, 'defer', '450 later')",
+            [(row[0], number, T, T + 1) for row in old_rows() for number in (1, 2)],
+        )
+        connection.execute("INSERT INTO suppression VALUES (1, x'74', 'unsubscribed', 'page', 9)")
+        connection.commit()
+    return ledger_path
+
+
+def contents(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        (number,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(number)
+
+
+def query(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_each_row_keeps_all_that_it_held(old: Path) -> None:
+    before = {table: query(old, f"SELECT * FROM {table}") for table in ("attempt", "suppression")}
+    Ledger(old, key_check="k").close()
+    assert old_rows() == query(old, f"SELECT {KEPT} FROM delivery ORDER BY id")
+    assert before == {table: query(old, f"SELECT * FROM {table}") for table in before}
+    assert 2 == version(old)
+    assert [] == query(old, "SELECT name FROM sqlite_master WHERE name LIKE 'old%'")
+    assert [] == query(old, "PRAGMA foreign_key_check")
+
+
+def test_an_upgraded_ledger_has_the_same_shape_as_a_new_one(old: Path, tmp_path: Path) -> None:
+    Ledger(old, key_check="k").close()
+    Ledger(tmp_path / "new.db", key_check="k").close()
+    shape = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+    assert query(tmp_path / "new.db", shape) == query(old, shape)
+
+
+def test_who_was_attempted_had_the_only_edition_and_the_others_get_what_is_in_force(
+    old: Path,
+) -> None:
+    Ledger(old, key_check="k").close()
+    rows = query(old, "SELECT state, domain, id, version, wave, resends FROM delivery")
+    for state, domain, number, version_, wave, resends in rows:
+        assert f"host{number}.example" == domain
+        assert (None if state in NEVER_ATTEMPTED else 1) == version_
+        assert (Wave.REST, 0) == (wave, resends)
+
+
+def test_an_upgraded_campaign_goes_on(old: Path) -> None:
+    with closing(Ledger(old, key_check="k")) as ledger:
+        (campaign,) = ledger.campaigns.all()
+        assert dict.fromkeys(State, 2) == ledger.campaigns.verify(campaign).counts
+        assert {1: {"en": EDITION}} == ledger.campaigns.editions(campaign)
+        ((number, made_at, fingerprint, attempted),) = (
+            (one.number, one.made_at, one.fingerprint, one.attempted)
+            for one in ledger.controls.versions(campaign.id)
+        )
+        assert (1, NOW, "f", 12) == (number, made_at, fingerprint, attempted)
+        control = ledger.controls.of(campaign.id)
+        assert (NOW, Wave.REST, 1, None) == (
+            control.not_before,
+            control.wave,
+            control.version,
+            control.held,
+        )
+        with ledger.transaction():
+            claims = ledger.deliveries.claim(campaign.id, run="run-2", count=9, now=T + 300)
+            assert 4 == len(claims)
+            assert ledger.deliveries.write_ahead(claims, run="run-2", now=T + 300)
+        deferred = next(claim for claim in claims if claim.number > 1)
+        assert datetime.fromtimestamp(T + deferred.id, UTC) == deferred.date
+
+
+def test_an_upgraded_ledger_has_a_name_for_good_and_a_sealed_audience(old: Path) -> None:
+    with closing(Ledger(old, key_check="k")) as ledger:
+        name = ledger.identity
+    assert 32 == len(name)
+    with closing(Ledger(old, key_check="k")) as ledger:
+        assert name == ledger.identity
+    with (
+        closing(sqlite3.connect(old)) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="sealed"),
+    ):
+        connection.execute(
+            "INSERT INTO delivery SELECT 99, campaign, issue, round, 'new@example.org', domain,"
+            " tag, name, language, fields, state, wave, version, resends, attempts, dated_at,"
+            " first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at"
+            " FROM delivery LIMIT 1"
+        )
+
+
+def test_an_upgrade_that_fails_leaves_version_1_as_it_was(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(old)
+    with monkeypatch.context() as patched:
+        patched.setattr(upgrade, "_FILL", (*upgrade._FILL, "INSERT INTO nowhere VALUES (1)"))
+        with pytest.raises(LedgerRefused, match="nowhere"):
+            Ledger(old, key_check="k")
+    assert (before, 1) == (contents(old), version(old))
+    Ledger(old, key_check="k").close()
+    assert 2 == version(old)
+
+
+DIES_IN_THE_MIDDLE = """
+import os, signal, sys
+from pathlib import Path
+from newsletter.delivery.ledger import Ledger, upgrade
+
+def dies(address):
+    if address.startswith("reader9@"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "example.org"
+
+upgrade._domain_of = dies
+Ledger(Path(sys.argv[1]), key_check="k")
+"""
+
+
+def test_an_upgrade_that_is_killed_leaves_version_1_as_it_was(old: Path) -> None:
+    before = contents(old)
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES_IN_THE_MIDDLE, str(old)], cwd=ROOT, check=False
+    )
+    assert -signal.SIGKILL == killed.returncode
+    assert (before, 1) == (contents(old), version(old))
+    Ledger(old, key_check="k").close()
+    assert old_rows() == query(old, f"SELECT {KEPT} FROM delivery ORDER BY id")
