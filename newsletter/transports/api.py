@@ -128,9 +128,13 @@ class ApiSession:
                 )
             else:
                 letters.append(Letter(message, self._vendor.name))
-        for group in _chunks(letters, self._vendor.batch_size):
-            if not _Batch(self, journal).hand_over(group):
-                return
+        refusals = _Refusals(journal)
+        try:
+            for group in _chunks(letters, self._vendor.batch_size):
+                if not _Batch(self, journal, refusals).hand_over(group):
+                    return
+        finally:
+            refusals.close()
 
     def close(self) -> None:
         """End the connection. Never raises."""
@@ -180,15 +184,50 @@ class ApiSession:
         return missed
 
 
+class _Refusals:
+    """Who was refused in one delivery, kept until it is plain whom that is to be blamed on.
+
+    Over all calls of a delivery: where each carries one letter, a letter that
+    is refused for all would else be blamed on each reader in turn.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._kept: list[tuple[Message, str]] = []
+        self._of_readers = False
+
+    def add(self, message: Message, reply: str, *, of_reader: bool) -> None:
+        """One was refused; ``of_reader`` says that it is the address, not the letter."""
+        self._kept.append((message, reply))
+        if of_reader:
+            self.blame_readers()
+
+    def blame_readers(self) -> None:
+        """Somebody was accepted, or refused for the address: it is not the letter."""
+        self._of_readers = True
+        self.close()
+
+    @property
+    def of_the_letter(self) -> bool:
+        """Whether all would be refused alike, for what they have in common."""
+        return not self._of_readers and len(self._kept) >= _ALIKE
+
+    def close(self) -> None:
+        """Record all that are kept."""
+        scope = Scope.CAMPAIGN if self.of_the_letter else Scope.RECIPIENT
+        for message, reply in self._kept:
+            self._journal.record(message, Rejected(reply, scope))
+        self._kept.clear()
+
+
 class _Batch:
     """Brings one group to an end, in parts where the provider refuses it whole."""
 
-    def __init__(self, session: ApiSession, journal: Journal) -> None:
+    def __init__(self, session: ApiSession, journal: Journal, refusals: _Refusals) -> None:
         self._session = session
         self._journal = journal
+        self._refusals = refusals
         self._waiting: deque[Sequence[Letter]] = deque()
-        self._refused: list[tuple[Message, str, bool]] = []
-        self._accepted = False
         self._begun = False
         self._go_on = True
 
@@ -202,20 +241,14 @@ class _Batch:
             TransportStopped: as the session's ``deliver``.
         """
         self._waiting.append(letters)
-        try:
-            while self._waiting:
-                group = self._waiting.popleft()
-                if not self._go_on:
-                    self._leave_out(group)
-                elif (request := self._may_go(group)) is not None:
-                    verdict = self._session.exchange(request, group, self._journal)
-                    self._settle(group, verdict)
-        finally:
-            of_letter = self._is_the_letter()
-            for message, reply, _ in self._refused:
-                scope = Scope.CAMPAIGN if of_letter else Scope.RECIPIENT
-                self._journal.record(message, Rejected(reply, scope))
-        return self._go_on and not of_letter
+        while self._waiting:
+            group = self._waiting.popleft()
+            if not self._go_on:
+                self._leave_out(group)
+            elif (request := self._may_go(group)) is not None:
+                verdict = self._session.exchange(request, group, self._journal)
+                self._settle(group, verdict)
+        return self._go_on and not self._refusals.of_the_letter
 
     def _may_go(self, group: Sequence[Letter]) -> Request | None:
         """The request, once there is leave to make it and the record is on disk.
@@ -245,7 +278,6 @@ class _Batch:
         title = self._session.title
         match verdict:
             case Taken():
-                self._accepted = True
                 self._record_each(group, _spread(verdict, len(group)))
             case Each():
                 self._record_each(group, verdict.results)
@@ -270,9 +302,10 @@ class _Batch:
     def _refuse(self, group: Sequence[Letter], verdict: Refused) -> None:
         """Nothing of it was accepted, so its parts may go on their own."""
         blamed = [letter for n, letter in enumerate(group) if n in verdict.to_blame]
-        if len(group) == 1 or self._is_the_letter():
+        if len(group) == 1 or self._refusals.of_the_letter:
             blamed = list(group)
-        self._refused += [(each.message, verdict.reply, verdict.of_reader) for each in blamed]
+        for each in blamed:
+            self._refusals.add(each.message, verdict.reply, of_reader=verdict.of_reader)
         rest = [letter for letter in group if letter not in blamed]
         if blamed:
             if rest:
@@ -289,7 +322,8 @@ class _Batch:
         )
         for number, letter in enumerate(group):
             outcome = results[number] if number < len(results) else missing
-            self._accepted = self._accepted or isinstance(outcome, Accepted)
+            if isinstance(outcome, Accepted):
+                self._refusals.blame_readers()
             if isinstance(outcome, Deferred | Rejected) and outcome.scope is not Scope.RECIPIENT:
                 self._go_on = False
             self._journal.record(letter.message, outcome)
@@ -302,14 +336,6 @@ class _Batch:
             for letter in each:
                 self._journal.record(letter.message, outcome)
         self._waiting.clear()
-
-    def _is_the_letter(self) -> bool:
-        """Whether all would be refused alike, for what they have in common."""
-        return (
-            not self._accepted
-            and len(self._refused) >= _ALIKE
-            and not any(of_reader for _, _, of_reader in self._refused)
-        )
 
 
 class ApiInquiry:
