@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.looking import IssueName
-from newsletter.cli.output import count, joined, moment, people, say, show_counts, tell
+from newsletter.cli.output import count, moment, say, show_counts, tell
 from newsletter.cli.planning import excluded_words
+from newsletter.cli.standing import show_standing, what_next
 from newsletter.cli.wiring import Project
 from newsletter.delivery.plan import Exclusion
-from newsletter.delivery.states import State, Step
+from newsletter.delivery.states import State
 from newsletter.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -42,10 +43,14 @@ def status(
     issue: Annotated[
         str, typer.Argument(metavar="[ISSUE]", help="The issue; all of them if left out.")
     ] = "",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow a send that goes on, until its run is over.")
+    ] = False,
 ) -> None:
     """Show where everybody's mail is, and whether the numbers add up. Changes nothing.
 
-    The exit code is that of the send: 4 if some still wait, 6 if some are in doubt.
+    The exit code is that of the send: 4 if some still wait, 6 if some are in
+    doubt. Ctrl-C ends the watching, never the send.
 
     Example: newsletter status 2017-03
     """
@@ -59,7 +64,11 @@ def status(
         )
         if not campaigns:  # the ledger was begun by “newsletter suppress add”
             say(_NOTHING_YET)
-        code = account(ledger, campaigns, all_refused=True)
+        if watch:
+            from newsletter.cli.watching import follow
+
+            follow(ledger, campaigns, clock=project.clock)
+        code = account(ledger, campaigns, now=project.clock.now())
     raise typer.Exit(code)
 
 
@@ -80,14 +89,15 @@ def sent(project: Project, ledger: Ledger, issue: str) -> tuple[Campaign, ...]:
 
 
 def account(
-    ledger: Ledger, campaigns: Sequence[Campaign], *, all_refused: bool = False
+    ledger: Ledger, campaigns: Sequence[Campaign], *, now: datetime | None = None
 ) -> ExitCode:
     """Show where everybody is.
 
     Args:
         ledger: open.
         campaigns: which to show.
-        all_refused: name everybody who was refused, not only the first few.
+        now: the time, to show all there is to tell: how each campaign stands,
+            and everybody who was refused. Without it only the first few of them.
 
     Returns:
         The gravest of the campaigns' exit codes.
@@ -96,8 +106,14 @@ def account(
     for number, campaign in enumerate(campaigns):
         if number:
             say("")
-        codes.add(_show(ledger, campaign, most=None if all_refused else _MOST_REFUSED))
+        codes.add(_show(ledger, campaign, now=now))
     return worst(codes)
+
+
+def unfinished(ledger: Ledger, campaign: Campaign) -> bool:
+    """Whether a run has something left to do, be it to settle what a dead one left."""
+    tally = ledger.campaigns.tally(campaign)
+    return bool(tally.open or tally[State.ATTEMPTING])
 
 
 def worst(codes: set[ExitCode]) -> ExitCode:
@@ -106,23 +122,20 @@ def worst(codes: set[ExitCode]) -> ExitCode:
     return next((code for code in gravest if code in codes), ExitCode.DONE)
 
 
-def _show(ledger: Ledger, campaign: Campaign, *, most: int | None) -> ExitCode:
+def _show(ledger: Ledger, campaign: Campaign, *, now: datetime | None) -> ExitCode:
     tally = ledger.campaigns.tally(campaign)
     say(f"Campaign {campaign.id}, begun {moment(campaign.frozen_at)}", style="bold")
     _show_tally(tally)
     if campaign.excluded:
         reasons = [excluded_words(Exclusion(each), n) for each, n in campaign.excluded.items()]
         tell(f"{'; '.join(reasons)}.", lead="Not in the plan: ")
-    _show_people(ledger, campaign, most=most)
+    if now is not None:
+        show_standing(ledger, campaign, tally, now=now)
+    _show_people(ledger, campaign, most=_MOST_REFUSED if now is None else None)
     if tally.complete:
         say("Complete.", style="bold green")
-    elif tally[State.CLAIMED] or tally[State.ATTEMPTING]:
-        say(f"A run is at work on it now, or was killed. If none is: newsletter resume "
-            f"{campaign.issue}", style="bold")  # fmt: skip
-    elif tally.open:
-        due = None if tally[State.PENDING] else ledger.deliveries.next_due(campaign.id)
-        time = f", from {moment(due)} on" if due else ""
-        say(f"To go on{time}: newsletter resume {campaign.issue}", style="bold")
+    elif following := what_next(ledger, campaign, tally, now=now):
+        say(following, style="bold")
     return tally.exit_code
 
 
@@ -160,72 +173,3 @@ def _name(held: Sequence[Held]) -> None:
     for row in held:
         tries = count(row.attempts, "attempt")
         tell(f"{row.address}: {row.reply} ({tries}, {moment(row.changed_at)})", lead="  • ")
-
-
-def resolve(
-    issue: IssueName,
-    addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="Who is in doubt.")],
-    accepted: Annotated[
-        bool, typer.Option("--accepted", help="They have it, or you do not want to risk a second.")
-    ] = False,
-    resend: Annotated[
-        bool, typer.Option("--resend", help="Mail them again at the next resume.")
-    ] = False,
-) -> None:
-    """Settle a doubt by your own word: they have it, or they get it again.
-
-    Example: newsletter resolve 2017-03 anna@example.org --accepted
-    """
-    if accepted == resend:
-        raise InputError(
-            "Say either --accepted or --resend.",
-            next="--accepted: they have it. --resend: they get it again, perhaps a second time.",
-        )
-    project = Project.here()
-    issue = project.issue_id(issue)
-    step, words = (
-        (Step.ASSUME, "Taken as accepted by a person's word.")
-        if accepted
-        else (Step.RESEND, "To be mailed again by a person's word.")
-    )
-    with closing(project.ledger(create=False)) as ledger:
-        held = _in_doubt(project, ledger, issue, addresses)
-        for row in held:
-            ledger.deliveries.decide(row.id, step, note=words, now=project.clock.now().timestamp())
-    names = joined(sorted({row.address for row in held}))
-    if resend:
-        say(f"To be mailed again: {names}. Now: newsletter resume {issue}")
-    else:
-        say(f"Taken as accepted: {names}.")
-
-
-def _in_doubt(project: Project, ledger: Ledger, issue: str, addresses: Sequence[str]) -> list[Held]:
-    """The rows in doubt of all ``addresses``.
-
-    Raises:
-        InputError: one of them is not in doubt; nobody is settled then.
-    """
-    wanted = {_key(address) for address in addresses}
-    held = [
-        row
-        for campaign in sent(project, ledger, issue)
-        for row in ledger.deliveries.held(campaign.id, State.IN_DOUBT)
-        if row.address in wanted
-    ]
-    strangers = sorted(wanted - {row.address for row in held})
-    if strangers:
-        raise InputError(
-            f"{people(len(strangers))} named here {'is' if len(strangers) == 1 else 'are'} not "
-            f"in doubt: {joined(strangers)}.",
-            next=f"“newsletter status {issue}” lists who is. Nobody was settled.",
-        )
-    return held
-
-
-def _key(text: str) -> str:
-    from newsletter.addresses import Address, AddressError
-
-    try:
-        return Address.parse(text).key
-    except AddressError:
-        return text

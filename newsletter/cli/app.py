@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from newsletter import __version__
-from newsletter.cli import account, archive, audience, keys, looking, project, proof, sending
+from newsletter.cli import (
+    account,
+    archive,
+    audience,
+    control,
+    correcting,
+    keys,
+    looking,
+    project,
+    proof,
+    report,
+    resolving,
+    resuming,
+    sending,
+)
 from newsletter.cli.output import say_error
 from newsletter.errors import NewsletterError, Where
 
@@ -44,7 +58,21 @@ def _options(
 _WRITE, _SEND, _KEEP = "Write and look", "Send and account", "List and keys"
 for _panel, _commands in (
     (_WRITE, (project.init, project.new, looking.preview, looking.check, looking.render)),
-    (_SEND, (proof.test, sending.send, account.status, sending.resume, account.resolve)),
+    (
+        _SEND,
+        (
+            proof.test,
+            sending.send,
+            account.status,
+            control.pause,
+            correcting.correct,
+            resuming.resume,
+            control.adopt,
+            resolving.resolve,
+            resolving.reconcile,
+            report.report,
+        ),
+    ),
 ):
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)

@@ -44,6 +44,11 @@ def say(text: str, *, style: str = "") -> None:
     tell(text, style=style)
 
 
+def show_line(text: str) -> None:
+    """Print a line as it is, however long, so that it can be copied and run."""
+    out.print(Text(text), soft_wrap=True)
+
+
 def show_facts(facts: Sequence[tuple[str, str]]) -> None:
     """Print labelled facts, one below the other; a label that repeats is left out."""
     width = max(len(label) for label, _ in facts) + 2

@@ -25,6 +25,7 @@ from newsletter.errors import ChecksFailed
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
     from newsletter.delivery.ledger import Ledger
+    from newsletter.delivery.schedule import Appointment
 
 _EXCLUSIONS = {
     Exclusion.REFUSED: ("row holds", "rows hold", "no usable address"),
@@ -42,6 +43,7 @@ class Wish:
     limit: int | None = None
     again: bool = False
     subscribers: Path | None = None
+    appointment: Appointment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
         InputError: the issue, its theme or the list cannot be used.
     """
     compiled = project.compile(issue)
-    _refuse_on_errors(project, issue, compiled)
+    refuse_on_errors(project, issue, compiled)
     roster = project.roster(wish.subscribers)
     has_it = ledger.campaigns.has_it(issue) if ledger and not wish.again else frozenset()
     plan = make_plan(
@@ -80,7 +82,7 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
         has_it=has_it,
         limit=wish.limit,
     )
-    _show(project, compiled, roster, plan)
+    _show(project, compiled, roster, plan, wish)
     return Prepared(compiled, plan)
 
 
@@ -90,7 +92,12 @@ def excluded_words(reason: Exclusion, number: int) -> str:
     return f"{count(number, one, several)} {words}"
 
 
-def _refuse_on_errors(project: Project, issue: str, compiled: dict[str, Compiled]) -> None:
+def refuse_on_errors(project: Project, issue: str, compiled: dict[str, Compiled]) -> None:
+    """Check what was compiled.
+
+    Raises:
+        ChecksFailed: there are errors; they have been printed.
+    """
     from newsletter.checks.finding import Severity
 
     findings = all_findings(specimens_of(project, compiled))
@@ -106,7 +113,9 @@ def _refuse_on_errors(project: Project, issue: str, compiled: dict[str, Compiled
             f"newsletter check {issue}")  # fmt: skip
 
 
-def _show(project: Project, compiled: dict[str, Compiled], roster: Roster, plan: Plan) -> None:
+def _show(
+    project: Project, compiled: dict[str, Compiled], roster: Roster, plan: Plan, wish: Wish
+) -> None:
     issue = next(iter(compiled.values())).loaded.issue
     sender = project.settings.sender
     facts = [
@@ -124,6 +133,8 @@ def _show(project: Project, compiled: dict[str, Compiled], roster: Roster, plan:
     if rate and plan.recipients:
         takes = duration(len(plan.recipients) / rate)
         facts.append(("Takes", f"{takes}, at no more than {rate:g} a second"))
+    if wish.appointment:
+        facts.append(("Begins", f"{wish.appointment}; what goes out then is what you approve now"))
     show_facts(facts)
 
 

@@ -42,6 +42,8 @@ def _execute(project: Project, campaign: Campaign, transport: Transport) -> None
     with closing(project.ledger(create=False)) as ledger:
         ledger.check()
         tally = ledger.campaigns.verify(campaign)
+        custody = project.custody(ledger)
+        custody.begin(campaign)
         watch = Watch(total=tally.planned, done=tally.settled + tally[State.IN_DOUBT])
         run = Run(
             ledger,
@@ -62,5 +64,8 @@ def _execute(project: Project, campaign: Campaign, transport: Transport) -> None
             run_id=secrets.token_hex(8),
             on_outcome=watch.on_outcome,
         )
-        with watch.showing(stop=run.stop):
-            run.execute()
+        try:
+            with watch.showing(stop=run.stop):
+                run.execute()
+        finally:
+            custody.end()

@@ -1,27 +1,27 @@
-"""``send`` and ``resume``: freeze, send, and account for everyone."""
+"""``send``: plan, ask, freeze, and send or wait for the time."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.account import account, sent, worst
+from newsletter.cli.account import account, unfinished
+from newsletter.cli.asking import confirmed
 from newsletter.cli.looking import IssueName
-from newsletter.cli.output import people, say
+from newsletter.cli.output import people, say, show_line, tell
 from newsletter.cli.planning import Prepared, Wish, prepare
-from newsletter.cli.running import run_campaign
+from newsletter.cli.resuming import Terms, WaitMinutes, go_on, work_off
 from newsletter.cli.wiring import Project, fingerprint
-from newsletter.delivery.states import State
 from newsletter.errors import ExitCode, InputError, LedgerRefused, Where
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.ledger.campaigns import Campaign
+    from newsletter.delivery.schedule import Appointment
 
 
 def send(
@@ -40,6 +40,17 @@ def send(
     subscribers: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The list. Default: newsletter.toml's.")
     ] = None,
+    at: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="Freeze now, begin then, e.g. “2026-11-27 09:00 Europe/Brussels”."
+        ),
+    ] = "",
+    scheduler: Annotated[
+        bool,
+        typer.Option("--scheduler", help="With --at: do not wait; print lines for a scheduler."),
+    ] = False,
+    wait: WaitMinutes = None,
 ) -> None:
     """Send an issue: checks it, shows the plan, asks, sends, and accounts for everyone.
 
@@ -48,47 +59,92 @@ def send(
 
     Example: newsletter send 2017-03 --dry-run
     """
-    from newsletter.delivery.lock import sender_lock
-
     project = Project.here()
     issue = project.issue_id(issue)
-    wish = Wish(limit=limit, again=again, subscribers=subscribers)
+    wish = Wish(
+        limit=limit,
+        again=again,
+        subscribers=subscribers,
+        appointment=_appointment(project, at, scheduler=scheduler, dry_run=dry_run),
+    )
     if dry_run:
         _dry_run(project, issue, wish)
-        return
-    with sender_lock(project.lock_file):
-        prepared = _prepared(project, issue, wish)
-        if not prepared.plan.recipients:
-            raise typer.Exit(_nobody_left(project, issue))
-        # Made before the question, so that a missing password is told before the yes.
-        with closing(project.transport()) as transport:
-            if not yes:
-                _ask(prepared)
-            campaign = _freeze(project, prepared, again=again)
-            code = run_campaign(project, campaign, transport)
-    _tell_where(project)
-    raise typer.Exit(code)
+    else:
+        terms = Terms(wait_minutes=wait)
+        raise typer.Exit(_send(project, issue, wish, terms, ask=not yes, scheduler=scheduler))
+
+
+def _appointment(
+    project: Project, at: str, *, scheduler: bool, dry_run: bool
+) -> Appointment | None:
+    """The time that was asked for, if there is one.
+
+    Raises:
+        InputError: it is none, or the options contradict each other.
+    """
+    if scheduler and not at:
+        raise InputError(
+            "--scheduler prints what starts a send at a time, but there is no time.",
+            next="Add one: --at “2026-11-27 09:00”.",
+        )
+    if scheduler and dry_run:
+        raise InputError(
+            "--dry-run freezes nothing, so there would be nothing for a scheduler to start.",
+            next="Leave --dry-run or --scheduler out.",
+        )
+    if not at:
+        return None
+    from newsletter.delivery.schedule import read_time
+
+    return read_time(at, now=project.clock.now())
 
 
 def _dry_run(project: Project, issue: str, wish: Wish) -> None:
     if project.has_ledger:
         with closing(project.ledger(create=False)) as ledger:
+            project.custody(ledger).check()
             prepared = prepare(project, issue, wish, ledger=ledger)
     else:
         prepared = prepare(project, issue, wish, ledger=None)
     say(f"A dry run: {people(len(prepared.plan.recipients))} would get it; nothing was sent.")
 
 
+def _send(
+    project: Project, issue: str, wish: Wish, terms: Terms, *, ask: bool, scheduler: bool
+) -> ExitCode:
+    from newsletter.delivery.lock import sender_lock
+
+    with sender_lock(project.lock_file):
+        prepared = _prepared(project, issue, wish)
+        if not prepared.plan.recipients:
+            return _nobody_left(project, issue)
+        # Made before the question, so that a missing password is told before the yes.
+        with closing(project.transport()) as transport:
+            if ask and not confirmed(_question(prepared, wish)):
+                say("Nothing was sent.")
+                return ExitCode.DONE
+            campaign = _freeze(project, prepared, wish)
+            if wish.appointment is None:
+                return work_off(project, [campaign], transport, terms)
+    if scheduler:
+        return _hand_to_scheduler(project, issue, wish.appointment)
+    return go_on(project, issue, terms.unattended)
+
+
 def _prepared(project: Project, issue: str, wish: Wish) -> Prepared:
     project.issue_file(issue)
     with closing(project.ledger(create=True)) as ledger:
+        custody = project.custody(ledger)
+        custody.check()
+        if not wish.again:
+            custody.refuse_lost(issue)
         _refuse_unfinished(ledger, issue)
         return prepare(project, issue, wish, ledger=ledger)
 
 
 def _refuse_unfinished(ledger: Ledger, issue: str) -> None:
     for campaign in ledger.campaigns.of_issue(issue):
-        if _unfinished(ledger, campaign):
+        if unfinished(ledger, campaign):
             waiting = people(ledger.campaigns.tally(campaign).open)
             raise LedgerRefused(
                 f"An earlier send of this issue is not finished: {waiting} waiting.",
@@ -97,35 +153,20 @@ def _refuse_unfinished(ledger: Ledger, issue: str) -> None:
             )
 
 
-def _unfinished(ledger: Ledger, campaign: Campaign) -> bool:
-    tally = ledger.campaigns.tally(campaign)
-    return bool(tally.open or tally[State.ATTEMPTING])
-
-
 def _nobody_left(project: Project, issue: str) -> ExitCode:
     say("Nobody is left to mail, so nothing was sent.", style="bold")
     with closing(project.ledger(create=False)) as ledger:
         return account(ledger, ledger.campaigns.of_issue(issue))
 
 
-def _ask(prepared: Prepared) -> None:
-    if not sys.stdin.isatty():
-        raise InputError(
-            "There is nobody here to say yes, so nothing was sent.",
-            next="Look at the plan above; then run the command again with --yes.",
-        )
-    say("")
-    try:
-        yes = typer.confirm(f"Send it to {people(len(prepared.plan.recipients))} now?")
-    except typer.Abort:  # Ctrl-C or the end of input: no yes
-        yes = False
-        say("")
-    if not yes:
-        say("Nothing was sent.")
-        raise typer.Exit(ExitCode.DONE)
+def _question(prepared: Prepared, wish: Wish) -> str:
+    who = people(len(prepared.plan.recipients))
+    if wish.appointment is None:
+        return f"Send it to {who} now?"
+    return f"Freeze it now, and send it to {who} on {wish.appointment}?"
 
 
-def _freeze(project: Project, prepared: Prepared, *, again: bool) -> Campaign:
+def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
     editions = {language: one.edition for language, one in prepared.compiled.items()}
     letterhead = project.letterhead()
     with closing(project.ledger(create=True)) as ledger:
@@ -135,59 +176,29 @@ def _freeze(project: Project, prepared: Prepared, *, again: bool) -> Campaign:
             letterhead=letterhead,
             fingerprint=fingerprint(editions, letterhead),
             now=project.clock.now(),
-            again=again,
+            again=wish.again,
+            not_before=wish.appointment.at if wish.appointment else None,
+            late_after_s=project.settings.delivery.late_after_hours * 3600,
         )
 
 
-def resume(
-    issue: IssueName,
-    as_frozen: Annotated[
-        bool,
-        typer.Option(
-            "--as-frozen", help="The issue was changed meanwhile: go on with what was frozen."
-        ),
-    ] = False,
-) -> None:
-    """Go on with a send that was stopped: those not attempted, and those put off till later.
+def _hand_to_scheduler(project: Project, issue: str, appointment: Appointment) -> ExitCode:
+    """Print what lets a scheduler begin the send in time. Starts nothing itself."""
+    from newsletter.delivery.schedule import scheduler_lines
 
-    Who is in doubt is not mailed; “newsletter resolve” settles them.
-
-    Example: newsletter resume 2017-03
-    """
-    from newsletter.delivery.lock import sender_lock
-
-    project = Project.here()
-    issue = project.issue_id(issue)
-    with sender_lock(project.lock_file):
-        with closing(project.ledger(create=False)) as ledger:
-            campaigns = sent(project, ledger, issue)
-            waiting = [campaign for campaign in campaigns if _unfinished(ledger, campaign)]
-            if not waiting:
-                say("Nobody is waiting, so nothing was sent.", style="bold")
-                raise typer.Exit(account(ledger, campaigns))
-        if not as_frozen:
-            _refuse_changed(project, issue, waiting)
-        with closing(project.transport()) as transport:
-            codes = {run_campaign(project, campaign, transport) for campaign in waiting}
-    _tell_where(project)
-    raise typer.Exit(worst(codes))
+    say(f"Frozen, and nothing was sent. It begins on {appointment} if one of these lines is "
+        "run now; each starts it at that time.", style="bold")  # fmt: skip
+    command = (*_program(), "resume", issue, "--scheduled")
+    for each in scheduler_lines(command, folder=project.folder.absolute(), at=appointment.at):
+        say("")
+        tell(each.note, lead=f"{each.scheduler}: ")
+        show_line(each.line)
+    return ExitCode.TRANSPORT_STOPPED
 
 
-def _refuse_changed(project: Project, issue: str, campaigns: Iterable[Campaign]) -> None:
-    """What was frozen is what goes out; say so when the files tell something else."""
-    editions = {name: one.edition for name, one in project.compile(issue).items()}
-    now = fingerprint(editions, project.letterhead())
-    for campaign in campaigns:
-        if campaign.fingerprint != now:
-            raise LedgerRefused(
-                "The issue, its theme or the sender's settings changed since this send began; "
-                "people would get different mails.",
-                where=Where(item=f"campaign {campaign.id}"),
-                next="Undo the change, or go on with the version that was frozen: "
-                f"newsletter resume {issue} --as-frozen",
-            )
-
-
-def _tell_where(project: Project) -> None:
-    if project.settings.delivery.transport == "mailbox":
-        say(f"Each mail is a file in {project.mails}; open one with a mail program.")
+def _program() -> tuple[str, ...]:
+    """How this program is started, wherever it is started from."""
+    started_as = Path(sys.argv[0]).absolute()
+    if started_as.name == "newsletter" and started_as.is_file():
+        return (str(started_as),)
+    return (sys.executable, "-m", "newsletter")

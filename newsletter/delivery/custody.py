@@ -9,6 +9,7 @@ a later epoch than the ledger proves that the ledger is an older copy.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -102,6 +103,14 @@ class Custody:
         self._campaigns = {**self._told(), **self._held(), campaign.id: campaign.issue}
         if self._ledger.machine != self._machine:
             self._ledger.machine = self._machine
+        self._renew()
+
+    def end(self) -> None:
+        """Write down how far a run came. Never raises: the next beginning does it again."""
+        with suppress(LedgerRefused):
+            self._renew()
+
+    def _renew(self) -> None:
         with self._ledger.transaction():
             epoch = self._ledger.advance_epoch()
         self.testify(epoch)

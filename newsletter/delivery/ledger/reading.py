@@ -106,6 +106,15 @@ class Reading:
                 counts[state] = count
         return counts
 
+    def untried(self, campaign: str) -> int:
+        """How many wait for their first attempt: those whom a correction reaches."""
+        ((count,),) = self._rows(
+            "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND version IS NULL"
+            f" AND state IN ('{State.PENDING}', '{State.CLAIMED}', '{State.DEFERRED}')",
+            (campaign,),
+        )
+        return int(count)
+
     def in_doubt_claims(self, campaign: str) -> list[Doubt]:
         """Who is in doubt, as a provider can be asked about them."""
         rows = self._rows(

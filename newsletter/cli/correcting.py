@@ -1,0 +1,121 @@
+"""``correct``: a changed issue for all who were not attempted yet, after a look at the change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from newsletter.cli.account import account, sent, unfinished
+from newsletter.cli.asking import confirmed
+from newsletter.cli.looking import IssueName
+from newsletter.cli.output import count, people, say, tell
+from newsletter.cli.planning import refuse_on_errors
+from newsletter.cli.wiring import Project, fingerprint
+from newsletter.delivery.difference import Change, differing, word_changes
+from newsletter.errors import ExitCode, LedgerRefused, Where
+
+if TYPE_CHECKING:
+    from newsletter.delivery.ledger import Ledger
+    from newsletter.delivery.ledger.campaigns import Campaign
+    from newsletter.render.edition import Edition
+
+_MOST_CHANGES = 12
+
+
+def correct(
+    issue: IssueName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")] = False,
+) -> None:
+    """Give a changed issue to all who were not attempted yet. Mails nobody again.
+
+    Checks the issue, shows what differs from what was frozen, tells who gets
+    which, and asks. Then “newsletter resume” goes on with the new version.
+    Pause a run that is at work first.
+
+    Example: newsletter correct 2017-03
+    """
+    from newsletter.delivery.lock import sender_lock
+
+    project = Project.here()
+    issue = project.issue_id(issue)
+    with sender_lock(project.lock_file), closing(project.ledger(create=False)) as ledger:
+        project.custody(ledger).check()
+        campaign = _campaign(project, ledger, issue)
+        editions = _compiled(project, campaign)
+        now_prints = fingerprint(dict(editions), campaign.letterhead)
+        if now_prints == ledger.controls.versions(campaign.id)[-1].fingerprint:
+            say("Nothing differs from what was frozen, so there is nothing to correct.")
+            raise typer.Exit(ExitCode.DONE)
+        _show_difference(ledger, campaign, editions)
+        _tell_who(ledger, campaign)
+        if not yes and not confirmed("Make it the version that they get?"):
+            say("Nothing was changed.")
+            raise typer.Exit(ExitCode.DONE)
+        version = ledger.controls.correct(campaign, editions, now_prints, project.clock.now())
+    say(f"It is version {version} now. To go on: newsletter resume {issue}", style="bold")
+
+
+def _campaign(project: Project, ledger: Ledger, issue: str) -> Campaign:
+    """The campaign that can still be corrected: the latest with somebody not attempted."""
+    campaigns = sent(project, ledger, issue)
+    for campaign in reversed(campaigns):
+        if unfinished(ledger, campaign) and ledger.deliveries.untried(campaign.id):
+            return campaign
+    say("Everybody was attempted already, so a correction would reach nobody. Who has the mail "
+        "is never mailed again for it.", style="bold")  # fmt: skip
+    raise typer.Exit(account(ledger, campaigns))
+
+
+def _compiled(project: Project, campaign: Campaign) -> Mapping[str, Edition]:
+    if project.letterhead() != campaign.letterhead:
+        raise LedgerRefused(
+            "The sender's settings changed since this send began; a correction changes what "
+            "the issue says, not who sends it.",
+            where=Where(item=f"campaign {campaign.id}"),
+            next="Put [sender], [list], [archive] and [dkim] in newsletter.toml back as they were.",
+        )
+    compiled = project.compile(campaign.issue)
+    refuse_on_errors(project, campaign.issue, compiled)
+    return {language: one.edition for language, one in compiled.items()}
+
+
+def _show_difference(ledger: Ledger, campaign: Campaign, editions: Mapping[str, Edition]) -> None:
+    frozen = ledger.campaigns.editions(campaign)
+    before = frozen[max(frozen)]
+    differ = {
+        language: parts
+        for language in sorted(before.keys() & editions.keys())
+        if (parts := differing(before[language], editions[language]))
+    }
+    if not differ:
+        say("Nothing differs that a reader would see.")
+    for language, parts in differ.items():
+        old, new = before[language], editions[language]
+        say(f"In the edition in “{language}” this differs: {', '.join(parts)}.", style="bold")
+        if old.subject != new.subject:
+            _show(word_changes(old, new, part="subject"), lead="Subject: ")
+        if old.text != new.text:
+            _show(word_changes(old, new, part="text"), lead="Text: ")
+        elif old.html != new.html:
+            say("The words of the text part are the same; the HTML part looks or links otherwise. "
+                f"To see it: newsletter preview {campaign.issue}")  # fmt: skip
+
+
+def _show(changes: Iterator[Change], *, lead: str) -> None:
+    shown = list(changes)
+    for change in shown[:_MOST_CHANGES]:
+        tell(str(change), lead=lead)
+    if left_out := len(shown[_MOST_CHANGES:]):
+        say(f"and {count(left_out, 'more place')}")
+
+
+def _tell_who(ledger: Ledger, campaign: Campaign) -> None:
+    new = ledger.deliveries.untried(campaign.id)
+    old = sum(version.attempted for version in ledger.controls.versions(campaign.id))
+    say(f"The new version goes to {people(new)} not attempted yet. {people(old).capitalize()} "
+        "with an attempt behind them have, may have or will get the one they were attempted with."
+        if old else f"The new version goes to {people(new)}; nobody was attempted with the old "
+        "one.")  # fmt: skip

@@ -1,0 +1,76 @@
+"""What differs between two editions, for a person who decides on a correction. Pure.
+
+Editions hold open slots instead of readers' data, so nobody's appears here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from newsletter.render.edition import Edition
+
+_WORDS_AROUND = 4
+_MOST_WORDS = 30
+"""Of one change; whoever wants more looks at the preview."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Words that became others, with the words around them."""
+
+    before: str
+    old: str
+    new: str
+    after: str
+
+    def __str__(self) -> str:
+        """``… the only [-story-] [+report+] of the month …``."""
+        words = (self.before, self.old and f"[-{self.old}-]", self.new and f"[+{self.new}+]",
+                 self.after)  # fmt: skip
+        return f"… {' '.join(word for word in words if word)} …"
+
+
+def differing(old: Edition, new: Edition) -> list[str]:
+    """The parts that differ, by their names for a reader: ``subject``, ``text``, ``HTML``."""
+    parts = {
+        "subject": _plain(old, old.subject) != _plain(new, new.subject),
+        "preheader": _plain(old, old.preheader) != _plain(new, new.preheader),
+        "text": _plain(old, old.text) != _plain(new, new.text),
+        "HTML": _plain(old, old.html) != _plain(new, new.html),
+        "pictures and documents": old.enclosures != new.enclosures,
+    }
+    return [name for name, differs in parts.items() if differs]
+
+
+def word_changes(
+    old: Edition, new: Edition, *, part: Literal["subject", "text"]
+) -> Iterator[Change]:
+    """Where the words of a part differ, in their order."""
+    before = _plain(old, getattr(old, part)).split()
+    after = _plain(new, getattr(new, part)).split()
+    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
+    for kind, i, j, k, m in matcher.get_opcodes():
+        if kind != "equal":
+            yield Change(
+                before=" ".join(before[max(0, i - _WORDS_AROUND) : i]),
+                old=_short(before[i:j]),
+                new=_short(after[k:m]),
+                after=" ".join(before[j : j + _WORDS_AROUND]),
+            )
+
+
+def _plain(edition: Edition, text: str) -> str:
+    """``text`` with the names of its slots: their tokens change with every other word."""
+    names = {slot.token: f"‹{slot.field}›" for slot in edition.slots}
+    if not names:
+        return text
+    return re.sub("|".join(map(re.escape, names)), lambda found: names[found.group()], text)
+
+
+def _short(words: list[str]) -> str:
+    shown = " ".join(words[:_MOST_WORDS])
+    return f"{shown} …" if len(words) > _MOST_WORDS else shown
