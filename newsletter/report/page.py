@@ -71,14 +71,15 @@ def page(figures: Sequence[Figures], *, title: str, made_at: datetime) -> str:
     """
     body = "".join(part for each in figures for part in _campaign(each))
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="robots" content="noindex">\n'
-        f"<title>Report: {escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>Report: {escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        "<body>\n<main>\n"
         f'<h1>{escape(title)}</h1>\n<p class="soft">What became of the send. Made '
         f"{_moment(made_at)}. “Accepted” means that the next mail server took the letter over; "
         "it does not mean that it was delivered or read, and nothing in it could tell.</p>\n"
-        f"<main>\n{body}</main>\n</body>\n</html>\n"
+        f"{body}</main>\n</body>\n</html>\n"
     )
 
 
@@ -112,8 +113,8 @@ def _states(figures: Figures) -> str:
         for state in there
     )
     return (
-        f'<div class="bar" aria-hidden="true">{pieces}</div><table><thead><tr><th>State</th>'
-        f'<th class="n">People</th><th class="n">Share</th></tr></thead><tbody>{rows}'
+        f'<div class="bar" aria-hidden="true">{pieces}</div><table>'
+        f"{_heads('State', numbers=('People', 'Share'))}<tbody>{rows}"
         f'<tr><th scope="row"><strong>planned</strong></th><td class="n"><strong>'
         f"{tally.planned:,}</strong></td><td></td></tr></tbody></table>"
     )
@@ -144,10 +145,8 @@ def _bars(
         for share in shares
     )
     return (
-        f"<section><h2>{escape(title)}</h2><table><thead><tr><th>{escape(label)}</th>"
-        f'<th class="n">People</th><th class="n">{escape(of)}</th>'
-        '<td class="share" aria-hidden="true"></td>'
-        f"</tr></thead><tbody>{rows}</tbody></table></section>"
+        f"<section><h2>{escape(title)}</h2><table>{_heads(label, numbers=('People', of))}"
+        f"<tbody>{rows}</tbody></table></section>"
     )
 
 
@@ -200,9 +199,16 @@ def _runs(figures: Figures) -> str:
         for run in figures.runs
     )
     return (
-        '<section><h2>Runs</h2><table class="runs"><thead><tr><th>Began</th><th>Ended</th>'
-        f"<th>Through</th><th>How it ended</th></tr></thead><tbody>{rows}</tbody></table></section>"
+        '<section><h2>Runs</h2><table class="runs">'
+        f"{_heads('Began', 'Ended', 'Through', 'How it ended')}<tbody>{rows}</tbody></table>"
+        "</section>"
     )
+
+
+def _heads(*words: str, numbers: Sequence[str] = ()) -> str:
+    cells = [f'<th scope="col">{escape(word)}</th>' for word in words]
+    cells += [f'<th class="n" scope="col">{escape(word)}</th>' for word in numbers]
+    return f"<thead><tr>{''.join(cells)}</tr></thead>"
 
 
 def _moment(at: datetime) -> str:
