@@ -330,12 +330,14 @@ class Project:
             assert smtp is not None  # Settings checks it
             return SmtpTransport(
                 smtp,
-                password=(
-                    read_secret(smtp.password, what="the relay's password")
-                    if smtp.password
+                passwords=[
+                    read_secret(relay.password, what=f"password of the relay {relay.name}")
+                    if relay.password
                     else None
-                ),
+                    for relay in smtp.relays
+                ],
                 client_name=settings.sender.address.rpartition("@")[2],
+                clock=self.clock,
             )
         if (provider := settings.provider) is not None:
             return self._account(settings.delivery.transport, provider, sandbox=sandbox)
@@ -351,7 +353,8 @@ class Project:
         secrets = {
             key: read_secret(value, what=f"{provider.title}'s {key.replace('_', ' ')}")
             for key, value in provider
-            if isinstance(value, Secret)
+            # What is for trying alone need not be there when it is for earnest.
+            if isinstance(value, Secret) and (sandbox or not key.startswith("sandbox_"))
         }
         return ApiTransport(
             vendor(name, provider, secrets, clock=self.clock, sandbox=sandbox),

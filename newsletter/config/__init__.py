@@ -38,7 +38,7 @@ from newsletter.config.providers import (
 )
 from newsletter.config.secret import Secret
 from newsletter.config.table import Table
-from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Smtp
+from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, Smtp
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.model import Language
 
@@ -63,6 +63,7 @@ __all__ = [
     "Postmark",
     "PrivateKey",
     "Provider",
+    "Relay",
     "Resend",
     "Scaleway",
     "Secret",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -85,8 +85,8 @@ class Delivery(Table):
     )
 
 
-class Smtp(Table):
-    """A mail relay."""
+class Relay(Table):
+    """A mail relay: where it is, and how to get in."""
 
     host: str = Field(description="Name of the relay.")
     port: int = Field(default=587, ge=1, le=65535, description="587 STARTTLS, 465 TLS, 25 relay.")
@@ -97,8 +97,32 @@ class Smtp(Table):
     username: str | None = Field(default=None, description="User name, if the relay asks for one.")
     password: Secret | None = Field(default=None, description="Where the password comes from.")
     ca_file: Path | None = Field(default=None, description="Own certificate authority, PEM.")
+    weight: int = Field(
+        default=1, ge=0, le=100, description="Its share of connections; 0 stands by."
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.username is not None and self.password is None:
+            raise ValueError('username needs password = { env = "NAME" } beside it')
+        if self.security == "none" and self.host not in {"localhost", "127.0.0.1", "::1"}:
+            raise ValueError('security = "none" is only for a relay on this machine')
+        return self
+
+    @property
+    def name(self) -> str:
+        """``smtp.example.org:587``."""
+        return f"{self.host}:{self.port}"
+
+
+class Smtp(Relay):
+    """A mail relay, others beside it, and how long a connection to one of them is used."""
+
     messages_per_connection: int = Field(
         default=100, ge=1, le=10000, description="Then a connection is renewed."
+    )
+    connection_s: float = Field(
+        default=300, gt=0, le=3600, description="Greatest age of a connection, in seconds."
     )
     timeout_s: float = Field(default=60, gt=0, le=600, description="For each answer, in seconds.")
     final_timeout_s: float = Field(
@@ -107,13 +131,19 @@ class Smtp(Table):
         le=3600,
         description="For the answer to the final dot, in seconds (RFC 5321 4.5.3.2.6: 10 min).",
     )
+    more: list[Relay] = Field(default=[], description="Other relays: [[smtp.more]].")
+
+    @property
+    def relays(self) -> tuple[Relay, ...]:
+        """All relays, the first one first."""
+        return (self, *self.more)
 
     @model_validator(mode="after")
-    def _safe(self) -> Smtp:
-        if self.username is not None and self.password is None:
-            raise ValueError('username needs password = { env = "NAME" } beside it')
-        if self.security == "none" and self.host not in {"localhost", "127.0.0.1", "::1"}:
-            raise ValueError('security = "none" is only for a relay on this machine')
+    def _several(self) -> Self:
+        if not any(relay.weight for relay in self.relays):
+            raise ValueError("a relay with a weight above 0 is needed; 0 stands by for others")
+        if len({relay.name for relay in self.relays}) <= len(self.more):
+            raise ValueError("each relay under [[smtp.more]] needs a host or port of its own")
         return self
 
 

@@ -60,7 +60,7 @@ class MailboxTransport:
         settings = Smtp(
             host="127.0.0.1", port=self._server.port, security="none", final_timeout_s=60
         )
-        self._smtp = SmtpTransport(settings, password=None, client_name="localhost")
+        self._smtp = SmtpTransport(settings, passwords=[None], client_name="localhost", clock=clock)
 
     def inquire(self) -> None:
         """Nobody can be asked; the folder can be looked at."""

@@ -10,14 +10,18 @@ For each message (docs/ledger.md, DESIGN section 6):
    (RFC 5321 4.2.5). Not on disk: the connection is dropped, and a message
    without its dot was never sent (RFC 5321 4.1.1.4);
 4. the reply. None: in doubt, since the relay may have it (RFC 1047).
+
+Where there are several relays, a message moves to another one only before its
+dot; docs/smtp.md tells all this for those who run relays.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from newsletter.clock import Clock
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped, Where
 from newsletter.message.model import Message
@@ -27,76 +31,107 @@ from newsletter.transports.protocol import (
     Deferred,
     InDoubt,
     Journal,
-    Outcome,
     Rejected,
     Scope,
 )
+from newsletter.transports.relays import Relays, Trouble, Way
 from newsletter.transports.smtp_connection import Connection
-from newsletter.transports.smtp_reply import Reply, ReplyError, refusal
+from newsletter.transports.smtp_link import Link, Links
+from newsletter.transports.smtp_reply import CLOSES, ReplyError, refusal, rule_for
+from newsletter.transports.smtp_transaction import (
+    Answer,
+    Closing,
+    Letter,
+    envelope,
+    finish,
+    prepare,
+    put_off,
+    send_body,
+)
 
 _FAILURES_IN_A_ROW = 4
-"""Lost connections and refused senders, with nothing accepted between, that end a session."""
+"""Lost connections, with nothing accepted between, that end a session."""
 
 
 class SmtpTransport:
-    """A relay.
+    """A relay, or several.
 
     Args:
-        settings: where it is, how it is secured, how long to wait.
-        password: for AUTH, if ``settings`` name a user.
+        settings: where they are, how they are secured, how long to wait.
+        passwords: for AUTH; one for each of ``settings.relays``, in their order.
         client_name: what EHLO says.
+        clock: tells how old a connection is and how long a relay rests.
     """
 
     name = "smtp"
     batch_size = 100
     allowance = Allowance()
 
-    def __init__(self, settings: Smtp, *, password: str | None, client_name: str) -> None:
+    def __init__(
+        self, settings: Smtp, *, passwords: Sequence[str | None], client_name: str, clock: Clock
+    ) -> None:
         self._settings = settings
-        self._password = password
         self._client_name = client_name
+        self._clock = clock
+        self._relays = Relays(
+            list(zip(settings.relays, passwords, strict=True)),
+            clock=clock,
+            patience_s=settings.timeout_s,
+        )
 
     @property
     def place(self) -> str:
-        """The relay."""
-        return f"smtp {self._settings.host}:{self._settings.port}"
+        """The relays, in an order that does not depend on that of the settings."""
+        return f"smtp {' '.join(sorted(relay.name for relay in self._settings.relays))}"
+
+    @property
+    def notices(self) -> list[str]:
+        """What a person should know of relays that the run went on without."""
+        return [
+            f"{trouble.stopped.where} was left out: {trouble.stopped.what} {trouble.stopped.next}"
+            for trouble in self._relays.left_out()
+        ]
 
     def inquire(self) -> None:
         """A relay cannot be asked; its log can."""
 
     def open(self) -> SmtpSession:
         """Start a session; it connects at its first message."""
-        return SmtpSession(self._settings, self._connect)
+        links = Links(self._settings, self._relays, connect=self._connect, clock=self._clock)
+        return SmtpSession(self._settings, links)
 
     def close(self) -> None:
-        """Sessions share nothing, so there is nothing to release."""
+        """Connections belong to sessions, so there is nothing to release."""
 
-    def _connect(self) -> Connection:
-        return Connection(self._settings, password=self._password, client_name=self._client_name)
+    def _connect(self, way: Way) -> Connection:
+        return Connection(
+            way.relay,
+            password=way.password,
+            client_name=self._client_name,
+            timeout_s=self._settings.timeout_s,
+        )
 
 
 class _Withheld(Exception):
     """The ledger said no after DATA; only dropping the connection voids the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """A message made ready for one connection."""
+@dataclass(slots=True)
+class _Work:
+    """One call of ``deliver``."""
 
-    message: Message
-    commands: tuple[bytes, bytes, bytes]
-    body: Sequence[bytes]
-    """As :meth:`Message.as_wire` gives it, without the final dot."""
+    waiting: deque[Message]
+    journal: Journal
+    ended: bool = False
+    """What was recorded would befall the rest as well."""
 
 
 class SmtpSession:
-    """One connection at a time, renewed when it is worn out or lost."""
+    """Hands over messages, one after the other, over one connection at a time."""
 
-    def __init__(self, settings: Smtp, connect: Callable[[], Connection]) -> None:
+    def __init__(self, settings: Smtp, links: Links) -> None:
         self._settings = settings
-        self._connect = connect
-        self._connection: Connection | None = None
-        self._messages_on_connection = 0
+        self._links = links
         self._failures = 0
         self._retried: Message | None = None
 
@@ -104,239 +139,164 @@ class SmtpSession:
         """Hand over ``messages`` in order.
 
         Raises:
-            TransportStopped: the relay cannot be reached or will not have us.
+            TransportStopped: no relay can be reached or will have us.
         """
-        waiting = deque(messages)
+        work = _Work(deque(messages), journal)
         try:
-            while waiting:
-                self._stretch(self._ready(), waiting, journal)
+            self._links.begin()
+            while work.waiting and not work.ended:
+                link = self._links.ready()
+                if link is None:
+                    journal.record(work.waiting[0], self._links.patience())
+                    return
+                self._stretch(link, work)
         except _Withheld:
-            self._drop()
+            self._links.drop()
         except BaseException:
             # Whatever happened, a body under way must never get its dot.
-            self._drop()
+            self._links.drop()
             raise
+        finally:
+            self._links.rest()
 
     def close(self) -> None:
         """Say goodbye. Never raises."""
-        if self._connection is not None:
-            self._connection.quit()
-            self._connection = None
+        self._links.close()
 
-    def _ready(self) -> Connection:
-        if self._messages_on_connection >= self._settings.messages_per_connection:
-            self.close()
-        if self._connection is None:
-            self._connection = self._connect()
-            self._messages_on_connection = 0
-        return self._connection
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.abort()
-            self._connection = None
-
-    def _stretch(self, connection: Connection, waiting: deque[Message], journal: Journal) -> None:
+    def _stretch(self, link: Link, work: _Work) -> None:
         """Work on one connection until it ends or nothing waits."""
-        announced: _Letter | None = None
-        while self._connection is connection:
-            letter = announced or self._next_letter(connection, waiting, journal)
+        announced: Letter | None = None
+        while self._links.current is link and not work.ended:
+            letter = announced or self._next_letter(link, work)
             if letter is None:
                 return
             if announced is None:
-                connection.wait_at_most(self._settings.timeout_s)
+                link.connection.wait_at_most(self._settings.timeout_s)
             try:
-                refused = self._envelope(connection, letter, announced=announced is not None)
+                refused = envelope(link.connection, letter, announced=announced is not None)
+            except Closing as error:
+                self._closing(link, letter, error, work)
+                return
             except (OSError, ReplyError) as error:
-                self._lost(letter, str(error), waiting, journal)
+                self._lost(link, letter, str(error), work)
                 return
             announced = None
             if refused is None:
-                announced = self._content(connection, letter, waiting, journal)
+                announced = self._content(link, letter, work)
             else:
-                journal.record(letter.message, refused)
+                self._refused(link, letter, refused, work, attempted=False)
 
-    def _next_letter(
-        self, connection: Connection, waiting: deque[Message], journal: Journal
-    ) -> _Letter | None:
-        if self._messages_on_connection >= self._settings.messages_per_connection:
-            return None
-        while waiting:
-            message = waiting.popleft()
-            letter = _prepare(message, connection)
-            if isinstance(letter, _Letter):
-                self._messages_on_connection += 1
+    def _next_letter(self, link: Link, work: _Work) -> Letter | None:
+        while work.waiting and not work.ended and not self._links.worn_out(link):
+            message = work.waiting.popleft()
+            letter = prepare(message, link.connection)
+            if isinstance(letter, Letter):
+                link.messages += 1
                 return letter
-            journal.record(message, letter)
+            work.journal.record(message, letter)
+            work.ended = letter.scope is not Scope.RECIPIENT
         return None
 
-    def _envelope(
-        self, connection: Connection, letter: _Letter, *, announced: bool
-    ) -> Outcome | None:
-        """Steps up to 354; the outcome where there is no way further.
-
-        Raises:
-            OSError, ReplyError: the connection is lost; nothing was handed over.
-        """
-        mail, rcpt, data = _exchange(connection, letter, announced=announced)
-        if data is not None and data.code == 354:
-            if rcpt is not None and rcpt.positive:
-                return None
-            # RFC 2920 3.1: nobody was accepted, yet the body is asked for.
-            connection.send(b".\r\n")
-            connection.reply()
-        outcome = _why_not(mail, rcpt, data)
-        if not mail.positive:
-            self._count_failure(str(mail))
-        connection.send(b"RSET\r\n")
-        connection.reply()
-        return outcome
-
-    def _content(
-        self,
-        connection: Connection,
-        letter: _Letter,
-        waiting: deque[Message],
-        journal: Journal,
-    ) -> _Letter | None:
+    def _content(self, link: Link, letter: Letter, work: _Work) -> Letter | None:
         """Steps 2 to 4; returns the letter whose envelope went out behind the dot."""
-        ticket = journal.attempt([letter.message])
-        broken = _send_body(connection, letter)
+        connection = link.connection
+        ticket = work.journal.attempt([letter.message])
+        broken = send_body(connection, letter)
         following = None
         if broken is None and connection.offers("pipelining"):
-            following = self._next_letter(connection, waiting, journal)
+            following = self._next_letter(link, work)
         if not ticket.wait():
             raise _Withheld
         if broken is None and connection.ended():
             broken = "the relay hung up"
         if broken is not None:
             # Without its dot the relay must not deliver it (RFC 5321 4.1.1.4).
-            journal.record(letter.message, Deferred(f"The connection broke in the body: {broken}"))
-            self._abandon(following, waiting, broken)
+            work.journal.record(letter.message, put_off(broken))
+            self._abandon(link, following, broken, work)
             return None
-        outcome, usable = self._finish(connection, following)
-        journal.record(letter.message, outcome)
-        if isinstance(outcome, Accepted):
+        # Stays for the envelope that went along: to set it back and forth
+        # would cost two system calls a message.
+        connection.wait_at_most(self._settings.final_timeout_s)
+        answer = finish(connection, following)
+        if isinstance(answer.outcome, Accepted):
             self._failures = 0
-        if usable:
+            self._links.well()
+            work.journal.record(letter.message, answer.outcome)
             return following
-        self._abandon(following, waiting, "it was lost at the end of a message")
+        if isinstance(answer.outcome, InDoubt):
+            work.journal.record(letter.message, answer.outcome)
+            self._abandon(link, following, answer.outcome.reason, work)
+            return None
+        self._refused(link, letter, answer, work, attempted=True)
+        if self._links.current is link and not work.ended:
+            return following
+        if following is not None:
+            # Its DATA may be granted by now, and then only hanging up voids it.
+            self._links.drop()
+            work.waiting.appendleft(following.message)
         return None
 
-    def _abandon(self, following: _Letter | None, waiting: deque[Message], why: str) -> None:
-        """The connection is gone, and with it the envelope of ``following``, if it was sent."""
-        self._drop()
-        if following is not None:
-            waiting.appendleft(following.message)
-        self._count_failure(why)
+    def _refused(
+        self, link: Link, letter: Letter, answer: Answer, work: _Work, *, attempted: bool
+    ) -> None:
+        """Record a refusal, or take the message to another relay if this one is the trouble."""
+        outcome = answer.outcome
+        assert isinstance(outcome, Deferred | Rejected)
+        moves = outcome.scope is Scope.ACCOUNT and self._moves(link, outcome)
+        if moves or not answer.usable:
+            # DATA of the next may be under way, so no goodbye is said.
+            self._links.drop()
+        if moves and not attempted:
+            work.waiting.appendleft(letter.message)
+            return
+        if moves:
+            outcome = Deferred(outcome.reply)
+        work.journal.record(letter.message, outcome)
+        work.ended = outcome.scope is not Scope.RECIPIENT
 
-    def _finish(self, connection: Connection, following: _Letter | None) -> tuple[Outcome, bool]:
-        """The dot and its reply; whether the connection can go on.
+    def _moves(self, link: Link, outcome: Deferred | Rejected) -> bool:
+        """Leave the relay alone; whether another can be had."""
+        later = outcome if isinstance(outcome, Deferred) else None
+        stopped = TransportStopped(
+            f"The relay does not take our mail{' for now' if later else ''}: {outcome.reply}",
+            where=_place(link),
+            next="Ask who runs it.",
+        )
+        return self._links.avoid(Trouble(stopped, later, lasting=later is None))
 
-        From the first byte of the dot on, only a reply ends the doubt.
-        """
-        behind = b"".join(following.commands) if following else b""
-        try:
-            # Stays for the envelope that went along: to set it back and forth
-            # would cost two system calls a message.
-            connection.wait_at_most(self._settings.final_timeout_s)
-            connection.send(b".\r\n" + behind)
-            reply = connection.reply()
-        except (OSError, ReplyError) as error:
-            return InDoubt(f"No answer to the end of the message. {error}"), False
-        if reply.positive:
-            return Accepted(str(reply)), True
-        if reply.code < 400:
-            # Neither yes nor no: the two sides are no longer talking about the same thing.
-            return InDoubt(f"The answer to the end of the message was {reply}"), False
-        return refusal(reply, of_letter=False), reply.code != 421
+    def _closing(self, link: Link, letter: Letter, closing: Closing, work: _Work) -> None:
+        """421 before the dot."""
+        if link.has_taken and rule_for(closing.reply, closing.stage) is CLOSES:
+            # It had enough of this connection, which says nothing of the next (RFC 5321 3.8).
+            self._lost(link, letter, str(closing), work)
+            return
+        answer = Answer(refusal(closing.reply, closing.stage), usable=False)
+        self._refused(link, letter, answer, work, attempted=False)
 
-    def _lost(self, letter: _Letter, why: str, waiting: deque[Message], journal: Journal) -> None:
+    def _lost(self, link: Link, letter: Letter, why: str, work: _Work) -> None:
         """The connection went before the body: try once more on a new one."""
-        self._drop()
         if self._retried is letter.message:
-            journal.record(letter.message, Deferred(f"The relay ended the connection: {why}"))
+            work.journal.record(letter.message, Deferred(f"The relay ended the connection: {why}"))
         else:
             self._retried = letter.message
-            waiting.appendleft(letter.message)
-        self._count_failure(why)
+            work.waiting.appendleft(letter.message)
+        self._abandon(link, None, why, work)
 
-    def _count_failure(self, why: str) -> None:
+    def _abandon(self, link: Link, following: Letter | None, why: str, work: _Work) -> None:
+        """The connection is gone, and with it the envelope of ``following``, if it was sent."""
+        if following is not None:
+            work.waiting.appendleft(following.message)
+        stopped = TransportStopped(
+            f"The relay ended {self._failures + 1} transactions in a row: {why}",
+            where=_place(link),
+            next="Wait a while or ask who runs it, then run “newsletter resume ISSUE”. "
+            "Nobody was lost.",
+        )
+        self._links.lost(Trouble(stopped))
         self._failures += 1
         if self._failures >= _FAILURES_IN_A_ROW:
-            raise TransportStopped(
-                f"The relay ended or refused {self._failures} transactions in a row: {why}",
-                where=Where(item=f"relay {self._settings.host}:{self._settings.port}"),
-                next="Wait a while or ask who runs it, then run “newsletter resume ISSUE”. "
-                "Nobody was lost.",
-            )
+            raise stopped
 
 
-def _prepare(message: Message, connection: Connection) -> _Letter | Outcome:
-    body = message.as_wire()
-    size, limit = sum(map(len, body)), connection.size_limit
-    if limit and size > limit:
-        return Rejected(
-            f"The letter has {size} octets; the relay takes at most {limit}.", Scope.CAMPAIGN
-        )
-    parameters = f" SIZE={size}" if connection.offers("size") else ""
-    if message.envelope_to.needs_smtputf8 or not message.envelope_from.isascii():
-        if not connection.offers("smtputf8"):
-            return Rejected("The relay takes no addresses with non-ASCII letters (SMTPUTF8).")
-        parameters += " SMTPUTF8"
-    if not all(map(bytes.isascii, body)):
-        if not connection.offers("8bitmime"):
-            return Rejected("The relay takes no 8-bit letters (8BITMIME).")
-        parameters += " BODY=8BITMIME"
-    commands = (
-        _command(f"MAIL FROM:<{message.envelope_from}>{parameters}"),
-        _command(f"RCPT TO:<{message.envelope_to}>"),
-        b"DATA\r\n",
-    )
-    return _Letter(message, commands, body)
-
-
-def _send_body(connection: Connection, letter: _Letter) -> str | None:
-    """Send the body; why that failed, if it did."""
-    try:
-        connection.send(*letter.body)
-    except OSError as error:
-        return str(error)
-    return None
-
-
-def _command(text: str) -> bytes:
-    if not text.isprintable():
-        raise ValueError("a control character in an SMTP command")
-    return text.encode() + b"\r\n"
-
-
-def _exchange(
-    connection: Connection, letter: _Letter, *, announced: bool
-) -> tuple[Reply, Reply | None, Reply | None]:
-    """Send what is not announced yet, read the replies; None for what was not asked."""
-    replies: list[Reply] = []
-    pipelined = announced or connection.offers("pipelining")
-    if pipelined and not announced:
-        connection.send(b"".join(letter.commands))
-    for command in letter.commands:
-        if not pipelined:
-            connection.send(command)
-        reply = connection.reply()
-        if reply.code == 421:  # RFC 5321 4.2.1: the channel closes
-            raise ReplyError(str(reply))
-        replies.append(reply)
-        if not pipelined and not reply.positive:
-            break
-    mail, rcpt, data = (*replies, None, None)[:3]
-    assert mail is not None
-    return mail, rcpt, data
-
-
-def _why_not(mail: Reply, rcpt: Reply | None, data: Reply | None) -> Outcome:
-    if not mail.positive:
-        return refusal(mail, of_letter=True)
-    if rcpt is not None and not rcpt.positive:
-        return refusal(rcpt, of_letter=False)
-    assert data is not None
-    return refusal(data, of_letter=False)
+def _place(link: Link) -> Where:
+    return Where(item=f"relay {link.way.relay.name}")

@@ -12,33 +12,55 @@ import smtplib
 import socket
 import ssl
 
-from newsletter.config import Smtp
+from newsletter.config import Relay
 from newsletter.errors import TransportStopped, Where
-from newsletter.transports.smtp_reply import Reply, ReplyError, read_reply
+from newsletter.transports.protocol import Deferred
+from newsletter.transports.relays import Trouble
+from newsletter.transports.smtp_reply import Reply, ReplyError, later, printable, read_reply
 
 _GOODBYE_S = 5
+_LOOK_S = 10
 _MOST_PIECES = 1000
 """The kernel takes 1,024 (IOV_MAX) in one call."""
 _RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
+
+
+class NoConnection(Exception):
+    """No connection was to be had, so nothing can have been handed over.
+
+    Attributes:
+        trouble: why.
+    """
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.stopped.what)
+        self.trouble = trouble
 
 
 class Connection:
     """An open connection, ready for MAIL.
 
     Args:
-        settings: where the relay is and how it is secured.
-        password: for AUTH, where ``settings`` name a user.
+        relay: where it is and how it is secured.
+        password: for AUTH, where ``relay`` names a user.
         client_name: what EHLO says; the sender's domain, never this machine's
             name, which would travel in every mail.
+        timeout_s: how long a write or a reply may take.
 
     Raises:
-        TransportStopped: the relay cannot be reached, is not who it should be,
+        NoConnection: the relay cannot be reached, is not who it should be,
             or does not take the credentials.
     """
 
-    def __init__(self, settings: Smtp, *, password: str | None, client_name: str) -> None:
-        self._settings = settings
-        self._smtp = self._connect(client_name)
+    def __init__(
+        self, relay: Relay, *, password: str | None, client_name: str, timeout_s: float
+    ) -> None:
+        self._relay = relay
+        self._patience_s = timeout_s
+        try:
+            self._smtp = self._connect(client_name)
+        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            raise self._none(error) from None
         try:
             self._secure()
             self._log_in(password)
@@ -50,52 +72,44 @@ class Connection:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
             self.abort()
-            raise self._stopped(error) from None
-        except TransportStopped:
+            raise self._none(error) from None
+        except NoConnection:
             self.abort()
             raise
         self._sock = sock
-        self._patience_s = settings.timeout_s
         self._readable = select.poll()
         self._readable.register(sock, select.POLLIN)
         self._lines = self._smtp.file
 
     def _connect(self, client_name: str) -> smtplib.SMTP:
-        settings = self._settings
-        try:
-            if settings.security == "tls":
-                return smtplib.SMTP_SSL(
-                    settings.host,
-                    settings.port,
-                    local_hostname=client_name,
-                    timeout=settings.timeout_s,
-                    context=self._tls(),
-                )
-            return smtplib.SMTP(
-                settings.host,
-                settings.port,
-                local_hostname=client_name,
-                timeout=settings.timeout_s,
+        place = (self._relay.host, self._relay.port)
+        if self._relay.security == "tls":
+            return smtplib.SMTP_SSL(
+                *place, local_hostname=client_name, timeout=self._patience_s, context=self._tls()
             )
-        except (OSError, smtplib.SMTPException) as error:
-            raise self._stopped(error) from None
+        return smtplib.SMTP(*place, local_hostname=client_name, timeout=self._patience_s)
 
     def _tls(self) -> ssl.SSLContext:
         # Without a context of its own smtplib verifies no certificate at all.
-        context = ssl.create_default_context(cafile=self._settings.ca_file)
+        try:
+            context = ssl.create_default_context(cafile=self._relay.ca_file)
+        except OSError as error:
+            raise self._lasting(
+                f"The file {self._relay.ca_file} cannot be used: {error.strerror or error}.",
+                "ca_file must be the full path of a certificate authority in PEM.",
+            ) from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 
     def _secure(self) -> None:
         self._hello()
-        if self._settings.security != "starttls":
+        if self._relay.security != "starttls":
             return
         if not self._smtp.has_extn("starttls"):
-            raise TransportStopped(
+            raise self._lasting(
                 "The relay offers no encryption (STARTTLS), so nothing was sent over it.",
-                where=self._place(),
-                next="Ask its operator, or try port 465 with security = “tls”. Somebody on the "
-                f"way may also be stripping it. {_RESUME}",
+                "Ask its operator, or try port 465 with security = “tls”. Somebody on the "
+                "way may also be stripping it.",
             )
         code, text = self._smtp.starttls(context=self._tls())
         if code != 220:
@@ -108,30 +122,33 @@ class Connection:
             raise smtplib.SMTPHeloError(code, text)
 
     def _log_in(self, password: str | None) -> None:
-        user = self._settings.username
+        user = self._relay.username
         if user is None or password is None:
             return
         try:
             self._smtp.login(user, password)
         except UnicodeError:
             # Its text would show a letter of the password.
-            raise TransportStopped(
+            raise self._lasting(
                 "User name and password must be ASCII; the login cannot carry other letters.",
-                where=self._place(),
-                next=f"Ask who runs the relay for another password. {_RESUME}",
+                "Ask who runs the relay for another password.",
+            ) from None
+        except smtplib.SMTPNotSupportedError:
+            raise self._lasting(
+                "The relay offers no login (AUTH), and newsletter.toml names a user for it.",
+                "Look at port and security: many relays offer it behind encryption only.",
             ) from None
         except smtplib.SMTPAuthenticationError as error:
-            wrong = error.smtp_code == 535
-            raise TransportStopped(
-                "The relay does not accept the user name and password."
-                if wrong
-                else f"The relay does not let us log in: {_text(error)}",
-                where=self._place(),
-                next="Look at username and password under [smtp] in newsletter.toml; the password "
-                f"comes from the place named there. {_RESUME}"
-                if wrong
-                else _RESUME,
-            ) from None
+            reply = _reply(error)
+            if reply.code == 535:
+                raise self._lasting(
+                    "The relay does not accept the user name and password.",
+                    "Look at its username and password in newsletter.toml; the password "
+                    "comes from the place named there.",
+                ) from None
+            if reply.code >= 500:
+                raise self._lasting(f"The relay does not let us log in: {reply}", "") from None
+            raise
 
     def offers(self, extension: str) -> bool:
         """Whether EHLO announced ``extension``."""
@@ -189,6 +206,22 @@ class Connection:
         except OSError:
             return True
 
+    def stirred(self) -> bool:
+        """Whether something came that nobody asked for: a goodbye, or the end."""
+        return bool(self._readable.poll(0))
+
+    def lives(self) -> bool:
+        """Ask (NOOP) whether the relay still listens; it may have hung up while we waited."""
+        before_s = self._patience_s
+        try:
+            self.wait_at_most(_LOOK_S)
+            self.send(b"NOOP\r\n")
+            return self.reply().code == 250
+        except (OSError, ReplyError):
+            return False
+        finally:
+            self.wait_at_most(before_s)
+
     def quit(self) -> None:
         """Say goodbye. Never raises."""
         try:
@@ -203,36 +236,47 @@ class Connection:
         """Drop the connection; what was begun and not ended with the dot is void."""
         self._smtp.close()
 
-    def _place(self) -> Where:
-        return Where(item=f"relay {self._settings.host}:{self._settings.port}")
+    def _lasting(self, what: str, following: str) -> NoConnection:
+        return NoConnection(Trouble(self._stop(what, following), lasting=True))
 
-    def _stopped(self, error: Exception) -> TransportStopped:
+    def _none(self, error: Exception) -> NoConnection:
         if isinstance(error, ssl.SSLCertVerificationError):
-            what = f"The relay's certificate is not to be trusted: {error.verify_message}."
-            following = (
-                "Check host under [smtp]; it must be the name in the certificate. For a relay "
-                f"with its own authority set ca_file. {_RESUME}"
+            return self._lasting(
+                f"The relay's certificate is not to be trusted: {error.verify_message}.",
+                "Check host; it must be the name in the certificate. For a relay with its own "
+                "authority set ca_file.",
             )
-        elif isinstance(error, ssl.SSLError):
-            what = "The relay does not speak TLS here as expected."
-            following = f"Port 465 goes with security = “tls”, 587 with “starttls”. {_RESUME}"
-        elif isinstance(error, socket.gaierror):
+        if isinstance(error, ssl.SSLError):
+            return self._lasting(
+                "The relay does not speak TLS here as expected.",
+                "Port 465 goes with security = “tls”, 587 with “starttls”.",
+            )
+        patience: Deferred | None = None
+        where = "Check host and port in newsletter.toml"
+        if isinstance(error, socket.gaierror):
             what = "There is no machine of this name, or the network is down."
-            following = f"Check host under [smtp] and the network. {_RESUME}"
+            following = f"{where} and the network."
         elif isinstance(error, smtplib.SMTPResponseException):
-            what = f"The relay does not let us in: {_text(error)}"
-            following = _RESUME
+            reply = _reply(error)
+            what, following = f"The relay does not let us in: {reply}", ""
+            if reply.code < 200:
+                what, following = "What answers there does not speak SMTP.", f"{where}."
+            patience = later(reply) if 400 <= reply.code <= 499 else None
         elif isinstance(error, TimeoutError):
-            what = f"The relay did not answer within {self._settings.timeout_s:g} seconds."
-            following = f"Check host and port under [smtp] and the network. {_RESUME}"
+            what = f"The relay did not answer within {self._patience_s:g} seconds."
+            following = f"{where} and the network."
         else:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             what = f"The relay cannot be reached: {reason}."
-            following = f"Check host and port under [smtp], and that it is up. {_RESUME}"
-        return TransportStopped(what, where=self._place(), next=following)
+            following = f"{where}, and that it is up."
+        return NoConnection(Trouble(self._stop(what, following), later=patience))
+
+    def _stop(self, what: str, following: str) -> TransportStopped:
+        place = Where(item=f"relay {self._relay.name}")
+        return TransportStopped(what, where=place, next=f"{following} {_RESUME}".lstrip())
 
 
-def _text(error: smtplib.SMTPResponseException) -> str:
+def _reply(error: smtplib.SMTPResponseException) -> Reply:
     words = error.smtp_error
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
-    return f"{error.smtp_code} {text}".strip()
+    return Reply(error.smtp_code, printable(" ".join(text.split())))

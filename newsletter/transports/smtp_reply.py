@@ -1,9 +1,16 @@
-"""SMTP replies: reading them, and what a refusal means. RFC 5321 4.2, RFC 3463."""
+"""SMTP replies: reading them, and what a refusal means. RFC 5321 4.2, RFC 3463, RFC 5248.
+
+The relay is the only one we talk to, so a refusal is about it, about the
+letter, or about the one recipient named in RCPT. Which of these it is decides
+whether others may still be mailed; :data:`RULES` tells, docs/smtp.md prints it
+for people, and tests/transports/test_smtp_reply.py goes through it.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from newsletter.transports.protocol import Deferred, Rejected, Scope
@@ -12,7 +19,14 @@ _LONGEST_LINE = 4096
 """RFC 5321 4.5.3.1.5 allows 512 octets; real servers write longer ones."""
 _MOST_LINES = 128
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z")
-_ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}\b")
+# Cisco's gateways write #5.1.0.
+_ENHANCED = re.compile(r"#?([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
+_WAIT = re.compile(
+    r"\b(?:retry|try again|come back|wait)(?: again)?(?: after| in| for)?(?: at least)? "
+    r"([0-9]{1,5}) ?(s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b",
+    re.IGNORECASE,
+)
+_UNIT_S = {"s": 1, "m": 60, "h": 3600}
 
 
 class Lines(Protocol):
@@ -43,10 +57,24 @@ class Reply:
         return 200 <= self.code <= 299
 
     @property
+    def negative(self) -> bool:
+        """4yz or 5yz."""
+        return self.code >= 400
+
+    @property
     def enhanced(self) -> str:
         """The enhanced status code (RFC 3463), or nothing."""
         found = _ENHANCED.match(self.text)
-        return found.group() if found else ""
+        return found[1] if found else ""
+
+    @property
+    def wait_s(self) -> float | None:
+        """How long it asks us to wait, in seconds; None where it names no time, or several."""
+        found = {(number, unit[0].lower()) for number, unit in _WAIT.findall(self.text)}
+        if len(found) != 1:
+            return None
+        ((number, unit),) = found
+        return float(int(number) * _UNIT_S[unit])
 
 
 def read_reply(lines: Lines) -> Reply:
@@ -65,30 +93,128 @@ def read_reply(lines: Lines) -> Reply:
         if not found:
             raise ReplyError("What came is no SMTP reply.")
         code, separator, text = found.groups()
-        texts.append(_printable((text or b"").decode("utf-8", "replace")))
+        texts.append(printable((text or b"").decode("utf-8", "replace")))
         if separator != b"-":
             return Reply(int(code), " ".join(filter(None, texts)))
     raise ReplyError("The reply has no end.")
 
 
-def _printable(text: str) -> str:
-    """Without what could steer a terminal: people read these words there."""
+def printable(text: str) -> str:
+    """The text without what could steer a terminal: people read these words there."""
     return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
-def refusal(reply: Reply, *, of_letter: bool) -> Deferred | Rejected:
+class Stage(StrEnum):
+    """What a reply answers."""
+
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    DATA = "DATA"
+    DOT = "the dot"
+
+
+_NAMED = frozenset({Stage.RCPT, Stage.DATA, Stage.DOT})
+_CONTENT = frozenset({Stage.DATA, Stage.DOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a kind of refusal is about. The first rule that fits counts.
+
+    Attributes:
+        scope: how far it reaches.
+        codes: a pattern for the reply code.
+        enhanced: a pattern for the enhanced status code; empty: any or none.
+        words: a pattern found in the text, whatever its case; empty: any.
+        stages: what it answers.
+    """
+
+    scope: Scope
+    codes: str
+    enhanced: str = ""
+    words: str = ""
+    stages: frozenset[Stage] = frozenset(Stage)
+
+    def fits(self, reply: Reply, stage: Stage) -> bool:
+        """Whether this rule is about ``reply``."""
+        return (
+            stage in self.stages
+            and re.fullmatch(self.codes, str(reply.code)) is not None
+            and (not self.enhanced or re.fullmatch(self.enhanced, reply.enhanced) is not None)
+            and (not self.words or re.search(self.words, reply.text, re.IGNORECASE) is not None)
+        )
+
+
+_SLOW_DOWN = (
+    r"throttl|\brate\b|ratelimit|slow(ing)? down|server (is )?(too )?busy|too much mail"
+    r"|too many (\w+ )?(connections|sessions|messages|recipients|e?mails)"
+)
+
+CLOSES = Rule(Scope.ACCOUNT, "421")
+"""The relay ends the connection (RFC 5321 3.8), and not because of how much we send."""
+
+RULES: tuple[Rule, ...] = (
+    # Greylisting is about one sender, recipient and client (RFC 6647): 450 or 451, often 4.7.1.
+    Rule(Scope.RECIPIENT, "4(?!21)..", words=r"gr[ae]y-?list", stages=_NAMED),
+    # The letter is not authenticated, so nobody there will get it: RFC 7372 (x.7.20 to x.7.26),
+    # Gmail's x.7.23 to x.7.40, Microsoft's 5.7.515.
+    Rule(Scope.CAMPAIGN, "[45]..", enhanced=r"[45]\.7\.(2[0-7]|29|3[0-2]|40|515)"),
+    Rule(Scope.CAMPAIGN, "5..", words=r"\b(dmarc|dkim|spf)\b"),
+    # Our allowance is used up: Google's 450 4.2.1 “Peak SMTP relay limit”, 550 5.4.5 “Daily user
+    # sending limit”, 550 5.7.1 “Daily SMTP relay limit”; Amazon's “Daily message quota”.
+    Rule(Scope.ACCOUNT, "[45]..", words=r"(sending|relay|message|second) (limit|quota) exceeded"),
+    # Login asked for, refused or too weak (RFC 4954; 525: RFC 5248); 503 is also “AUTH first”.
+    Rule(Scope.ACCOUNT, "503|525|530|534|535|538"),
+    # A host that takes no mail (RFC 7504; 5.3.2: RFC 3463), or none of ours (Postfix, Exim,
+    # sendmail and Exchange in their words).
+    Rule(Scope.ACCOUNT, "521"),
+    Rule(Scope.ACCOUNT, "5..", enhanced=r"5\.3\.2"),
+    Rule(Scope.ACCOUNT, "5..", words=r"relay(ing)? (access )?(is )?(denied|not permitted)"
+         r"|unable to relay", stages=frozenset({Stage.RCPT})),
+    # x.2: the recipient's mailbox (RFC 3463), full (2.2), disabled (2.1), or itself mailed too
+    # fast (Google's 450 4.2.1).
+    Rule(Scope.RECIPIENT, "(4(?!21)|5)..", enhanced=r"[45]\.2\.[0-9]+", stages=_NAMED),
+    Rule(Scope.RECIPIENT, "45[02]|552", stages=_NAMED,
+         words=r"(mailbox|inbox|user|recipient)\b.*\b(full|quota|storage)"),
+    # Slower or later, whoever it is about: 454 (Amazon's throttling, RFC 4954's 4.7.0), the relay's
+    # own state (x.3), congestion (4.4.5), too much in one go (4.5.3), Gmail's 4.7.28, Microsoft's
+    # 4.7.500 to 4.7.699, and the words of Postfix, Exim and sendmail.
+    Rule(Scope.ACCOUNT, "454"),
+    Rule(Scope.ACCOUNT, "421|45[012]",
+         enhanced=r"4\.(3\.[0-9]+|4\.5|5\.3|7\.0|7\.28|7\.[56][0-9][0-9])"),
+    Rule(Scope.ACCOUNT, "[45]..", words=_SLOW_DOWN),
+    Rule(Scope.ACCOUNT, "5..", enhanced=r"5\.(4\.5|7\.28)"),
+    CLOSES,
+    # Too big for the relay (RFC 1870), and as big for everybody; at RCPT 552 is one mailbox's room.
+    Rule(Scope.CAMPAIGN, "5..", enhanced=r"5\.3\.4"),
+    Rule(Scope.CAMPAIGN, "552", stages=_CONTENT),
+    # No recipient was named yet: later for everybody, or the sender is refused for good.
+    Rule(Scope.ACCOUNT, "4..", stages=frozenset({Stage.MAIL})),
+    Rule(Scope.CAMPAIGN, "5..", stages=frozenset({Stage.MAIL})),
+    # All else: the recipient.
+    Rule(Scope.RECIPIENT, "[45].."),
+)  # fmt: skip
+"""What a refusal is about; the first that fits counts."""
+
+
+def rule_for(reply: Reply, stage: Stage) -> Rule:
+    """The rule that fits a negative reply."""
+    return next(rule for rule in RULES if rule.fits(reply, stage))
+
+
+def refusal(reply: Reply, stage: Stage) -> Deferred | Rejected:
     """What a negative reply means.
 
     Args:
         reply: 4yz or 5yz.
-        of_letter: it answers MAIL, so it is about the sender or the letter.
+        stage: what it answers.
     """
-    text = str(reply)
+    scope = rule_for(reply, stage).scope
     if reply.code < 500:
-        return Deferred(text)
-    if reply.code in {530, 535, 538}:
-        return Rejected(text, Scope.ACCOUNT)
-    if of_letter or reply.code == 552 or reply.enhanced == "5.3.4":
-        # 5.3.4: message too big for system; it is as big for everybody.
-        return Rejected(text, Scope.CAMPAIGN)
-    return Rejected(text)
+        return Deferred(str(reply), scope, reply.wait_s)
+    return Rejected(str(reply), scope)
+
+
+def later(reply: Reply) -> Deferred:
+    """What a 4yz to the greeting, EHLO, STARTTLS or AUTH means: not now, whoever it is for."""
+    return Deferred(str(reply), Scope.ACCOUNT, reply.wait_s)

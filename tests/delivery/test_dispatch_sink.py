@@ -8,6 +8,7 @@ from newsletter.delivery.dispatch import Limits
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.states import State
 from newsletter.errors import TransportStopped
+from newsletter.testing import FrozenClock
 from newsletter.transports.smtp import SmtpTransport
 
 from tests.delivery.conftest import Begin, Freeze, counts
@@ -22,7 +23,9 @@ def relay(port: int, *, timeout_s: float = 5) -> SmtpTransport:
     settings = Smtp(
         host="127.0.0.1", port=port, security="none", timeout_s=timeout_s, final_timeout_s=5
     )
-    return SmtpTransport(settings, password=None, client_name="news.example")
+    return SmtpTransport(
+        settings, passwords=[None], client_name="news.example", clock=FrozenClock()
+    )
 
 
 def test_connections_beyond_the_relays_limit_retire_and_the_others_finish(

@@ -8,7 +8,7 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.config import Sender, Smtp
 from newsletter.message.model import Message
-from newsletter.testing import RecordingJournal
+from newsletter.testing import FrozenClock, RecordingJournal
 from newsletter.transports.protocol import Accepted
 from newsletter.transports.smtp import SmtpTransport
 from pydantic import ValidationError
@@ -67,7 +67,9 @@ def test_nothing_but_the_envelope_differs() -> None:
 def deliver(port: int) -> list[Message]:
     messages, journal = letters(), RecordingJournal()
     settings = Smtp(host="127.0.0.1", port=port, security="none", timeout_s=5)
-    session = SmtpTransport(settings, password=None, client_name="news.example").open()
+    session = SmtpTransport(
+        settings, passwords=[None], client_name="news.example", clock=FrozenClock()
+    ).open()
     session.deliver(messages, journal)
     session.close()
     assert all(isinstance(journal.outcome(message), Accepted) for message in messages)

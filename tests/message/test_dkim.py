@@ -29,7 +29,7 @@ from newsletter.message.dkim import SEALED, Signer
 from newsletter.message.mime import stuffed
 from newsletter.message.model import Message, Recipient
 from newsletter.render.edition import Edition
-from newsletter.testing import RecordingJournal
+from newsletter.testing import FrozenClock, RecordingJournal
 from newsletter.transports.smtp import SmtpTransport
 
 from tests.message.samples import (
@@ -296,7 +296,9 @@ def test_what_arrives_by_smtp_is_still_good() -> None:
     people.append(reader("Zoë", "zoë@reader.example.org"))
     with SmtpServer() as server:
         settings = Smtp(host="127.0.0.1", port=server.port, security="none", timeout_s=5)
-        session = SmtpTransport(settings, password=None, client_name="news.example").open()
+        session = SmtpTransport(
+            settings, passwords=[None], client_name="news.example", clock=FrozenClock()
+        ).open()
         session.deliver([signed(person) for person in people], RecordingJournal())
         session.close()
     mails = [mail.content for mail in server.accepted]

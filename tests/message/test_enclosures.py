@@ -15,7 +15,7 @@ from newsletter.message.compose import Composer
 from newsletter.message.headers import field, parameter
 from newsletter.message.model import Message, Recipient
 from newsletter.render.edition import Edition, Enclosure
-from newsletter.testing import RecordingJournal
+from newsletter.testing import FrozenClock, RecordingJournal
 from newsletter.transports.smtp import SmtpTransport
 
 from tests.message.receiver import receiver
@@ -257,7 +257,9 @@ def test_what_arrives_by_smtp_is_the_same_octet_for_octet() -> None:
     ]
     with receiver() as (port, received):
         relay = Smtp(host="127.0.0.1", port=port, security="none", timeout_s=5)
-        session = SmtpTransport(relay, password=None, client_name="news.example").open()
+        session = SmtpTransport(
+            relay, passwords=[None], client_name="news.example", clock=FrozenClock()
+        ).open()
         session.deliver(messages, RecordingJournal())
         session.close()
     contents = [content for _, _, content in received]

@@ -56,6 +56,8 @@ class SmtpServer:
     login: tuple[str, str] | None = None
     grants_data_to_nobody: bool = False
     """Answer 354 to DATA although every RCPT was refused."""
+    places: int | None = None
+    """How many connections it takes at the same time; others hear 421."""
     drip: bool = False
     """Send replies one octet at a time."""
     accepted: list[Mail] = field(default_factory=list)
@@ -92,6 +94,11 @@ class SmtpServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def open_connections(self) -> int:
+        with self._lock:
+            return len(self._open)
 
     def copies(self) -> Counter[str]:
         """How many mails each recipient got."""
@@ -149,6 +156,9 @@ class _Conversation:
         self.encrypted = server.implicit_tls
 
     def hold(self) -> None:
+        if self.server.places is not None and self.server.open_connections > self.server.places:
+            self.write(b"421 4.7.0 too many connections")
+            return
         self.say("banner", b"220 test.example ESMTP")
         while line := self.lines.readline():
             verb = line.split()[0].decode().upper() if line.split() else ""

@@ -11,7 +11,7 @@ from newsletter.addresses import Address
 from newsletter.errors import TransportStopped
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
 from newsletter.transports.mailbox import MailboxTransport
-from newsletter.transports.protocol import Accepted, Deferred
+from newsletter.transports.protocol import Accepted, Deferred, Scope
 
 from tests.transports.contract import ANNA, BOB, CLAIRE, TransportContract, deliver, judge
 
@@ -119,11 +119,13 @@ def test_a_full_disk_puts_off_and_leaves_no_half_mail(
     monkeypatch.setattr(os, "fsync", full_once)
     anna, bob = letters(ANNA, BOB)
     journal = send(harness, anna, bob)
-    outcome = journal.outcome(anna)
-    assert isinstance(outcome, Deferred)
-    assert f"452 4.3.1 the mail cannot be filed: {os.strerror(fault)}" == outcome.reply
-    assert isinstance(journal.outcome(bob), Accepted)
+    full = f"452 4.3.1 the mail cannot be filed: {os.strerror(fault)}"
+    assert Deferred(full, Scope.ACCOUNT) == journal.outcome(anna)
+    assert journal.outcome(bob) is None
+    assert [] == harness.filed()
     assert [] == list((harness.folder / "tmp").iterdir())
+    send(harness, bob)
+    assert Counter([BOB]) == harness.taken()
 
 
 @pytest.mark.parametrize("part", ["tmp", "new"])
@@ -138,10 +140,11 @@ def test_a_folder_that_cannot_be_written_puts_everybody_off_and_loses_nobody(
     session.close()
     transport.close()
     assert [] == journal.breaches
-    for message in messages:
-        outcome = journal.outcome(message)
-        assert isinstance(outcome, Deferred)
-        assert "452 4.3.1" in outcome.reply
+    anna, bob = map(journal.outcome, messages)
+    assert isinstance(anna, Deferred)
+    assert Scope.ACCOUNT is anna.scope
+    assert "452 4.3.1" in anna.reply
+    assert bob is None
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

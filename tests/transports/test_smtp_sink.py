@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.config import Smtp
-from newsletter.testing import FakeMessage, RecordingJournal, letters
+from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 from newsletter.transports.smtp import SmtpTransport
 
@@ -32,7 +32,9 @@ class SinkHarness:
             timeout_s=5,
             final_timeout_s=5,
         )
-        return SmtpTransport(settings, password=None, client_name="news.example")
+        return SmtpTransport(
+            settings, passwords=[None], client_name="news.example", clock=FrozenClock()
+        )
 
     def taken(self) -> Counter[str]:
         return self.sink.copies()
@@ -88,42 +90,72 @@ def test_each_cut_after_the_dot_is_one_doubt_and_four_of_them_end_the_session(
 
 @pytest.mark.parametrize("more", PIPELINING)
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
-def test_a_cut_or_a_421_before_the_dot_is_never_a_doubt(
+def test_a_cut_before_the_dot_is_never_a_doubt(
     start: Starts, command: str, more: tuple[str, ...]
 ) -> None:
-    for option in ("-q", "-Q"):
-        harness = start(option, command, *more)
-        found = outcomes(harness, *letters(ANNA, BOB, CLAIRE))
-        assert not [one for one in found if isinstance(one, Accepted | InDoubt | Rejected)]
-        assert Counter() == harness.taken()
+    harness = start("-q", command, *more)
+    found = outcomes(harness, *letters(ANNA, BOB, CLAIRE))
+    assert [one for one in found if isinstance(one, Deferred)]
+    assert not [one for one in found if isinstance(one, Accepted | InDoubt | Rejected)]
+    assert Counter() == harness.taken()
 
 
-def test_a_421_after_the_dot_is_a_delay(start: Starts) -> None:
-    harness = start("-Q", ".")
+@pytest.mark.parametrize("more", PIPELINING)
+@pytest.mark.parametrize("command", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
+def test_a_421_before_the_dot_makes_everybody_wait(
+    start: Starts, command: str, more: tuple[str, ...]
+) -> None:
+    harness = start("-Q", command, *more)
+    first, *others = outcomes(harness, *letters(ANNA, BOB, CLAIRE))
+    assert isinstance(first, Deferred)
+    assert Scope.ACCOUNT is first.scope
+    assert first.reply.startswith("421 ")
+    assert [None, None] == others
+    assert Counter() == harness.taken()
+
+
+@pytest.mark.parametrize("more", PIPELINING)
+def test_a_421_after_the_dot_makes_everybody_wait(start: Starts, more: tuple[str, ...]) -> None:
+    harness = start("-Q", ".", *more)
     # Not judged: the sink keeps what it refused only after the dot.
-    found = outcomes(harness, *letters(ANNA, BOB), judged=False)
-    assert [True, True] == [isinstance(one, Deferred) for one in found]
+    anna, bob = outcomes(harness, *letters(ANNA, BOB), judged=False)
+    assert isinstance(anna, Deferred)
+    assert Scope.ACCOUNT is anna.scope
+    assert bob is None
 
 
+FOR_GOOD, FOR_NOW = "500 5.3.0 Error: command failed", "450 4.3.0 Error: command failed"
+
+
+@pytest.mark.parametrize("more", PIPELINING)
 @pytest.mark.parametrize(
     ("option", "command", "outcome"),
     [
-        ("-f", "MAIL", Rejected("500 5.3.0 Error: command failed", Scope.CAMPAIGN)),
-        ("-f", "RCPT", Rejected("500 5.3.0 Error: command failed")),
-        ("-f", "DATA", Rejected("500 5.3.0 Error: command failed")),
-        ("-f", ".", Rejected("500 5.3.0 Error: command failed")),
-        ("-r", "MAIL", Deferred("450 4.3.0 Error: command failed")),
-        ("-r", "RCPT", Deferred("450 4.3.0 Error: command failed")),
-        ("-r", "DATA", Deferred("450 4.3.0 Error: command failed")),
-        ("-r", ".", Deferred("450 4.3.0 Error: command failed")),
+        ("-f", "MAIL", Rejected(FOR_GOOD, Scope.CAMPAIGN)),
+        ("-f", "RCPT", Rejected(FOR_GOOD)),
+        ("-f", "DATA", Rejected(FOR_GOOD)),
+        ("-f", ".", Rejected(FOR_GOOD)),
+        ("-r", "MAIL", Deferred(FOR_NOW, Scope.ACCOUNT)),
+        ("-r", "RCPT", Deferred(FOR_NOW, Scope.ACCOUNT)),
+        ("-r", "DATA", Deferred(FOR_NOW, Scope.ACCOUNT)),
+        ("-r", ".", Deferred(FOR_NOW, Scope.ACCOUNT)),
     ],
 )
-def test_a_refusal_is_recorded_in_the_sinks_words(
-    start: Starts, option: str, command: str, outcome: Outcome
+def test_a_refusal_is_recorded_in_the_sinks_words_and_ends_the_batch_unless_it_is_one_recipients(
+    start: Starts, option: str, command: str, outcome: Rejected | Deferred, more: tuple[str, ...]
 ) -> None:
     kept_all_the_same = command == "."
-    found = outcomes(start(option, command), *letters(ANNA, BOB), judged=not kept_all_the_same)
-    assert [outcome, outcome] == found
+    found = outcomes(
+        start(option, command, *more), *letters(ANNA, BOB), judged=not kept_all_the_same
+    )
+    assert [outcome, outcome if outcome.scope is Scope.RECIPIENT else None] == found
+
+
+def test_a_sink_that_is_slow_now_and_then_has_everybody_once(start: Starts) -> None:
+    harness = start("-W", ".:1:3")
+    found = outcomes(harness, *letters(*(f"r{number}@a.example" for number in range(6))))
+    assert all(isinstance(one, Accepted) for one in found)
+    assert 6 == sum(harness.taken().values())
 
 
 def test_an_answer_that_comes_before_the_body_ends_is_no_acceptance(start: Starts) -> None:
