@@ -112,6 +112,9 @@ class Lettermint(Provider):
     takes_documents: ClassVar[bool] = True
 
     api_token: Secret = Field(description="Where the project's API token comes from.")
+    sandbox_token: Secret | None = Field(
+        default=None, description="The token of a sandbox project, for “newsletter test --sandbox”."
+    )
     route: str | None = Field(default=None, description="Name of a route for newsletters.")
     base_url: str = Field(default="https://api.lettermint.co", description="The API's address.")
 

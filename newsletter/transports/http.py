@@ -39,7 +39,11 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; ``path`` is put behind the provider's base address and may hold a query."""
+    """One request; ``path`` is put behind the provider's base address and may hold a query.
+
+    A path that begins with ``https://`` is a whole address, for what a provider
+    keeps on another host.
+    """
 
     path: str
     body: bytes = b""
@@ -109,7 +113,7 @@ class HttpClient:
         try:
             with self._session.request(
                 request.method,
-                self._base_url + request.path,
+                _address(self._base_url, request.path),
                 data=watched if request.method == "POST" else None,
                 headers=dict(request.headers),
                 timeout=self._timeout,
@@ -156,6 +160,10 @@ class _Body(io.BytesIO):
         """Read on, and note it."""
         self.touched = True
         return super().read(size)
+
+
+def _address(base_url: str, path: str) -> str:
+    return path if path.startswith("https://") else base_url + path
 
 
 def _why(error: Exception) -> str:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
 from newsletter.transports.api import ApiTransport
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
+from newsletter.transports.vendor import Letter
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support import http_server as misbehaviours
@@ -19,6 +21,7 @@ from tests.support.prism import prism
 from tests.support.project import SETTINGS
 from tests.support.resend_side import API_KEY, ResendSide, error
 from tests.transports.contract import ANNA, BOB
+from tests.transports.providers.anymail import anymail_payload, normalised
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
     ProviderHarness,
@@ -61,6 +64,13 @@ def test_the_whole_letter_travels(harness: ProviderHarness) -> None:
     assert "/emails/batch" == request.path
     assert "strict" == request.headers["x-batch-validation"]
     assert request.headers["user-agent"].startswith("newsletter/")
+
+
+def test_anymail_writes_the_same_letter() -> None:
+    letter = composer().compose(reader(), date=DATE)
+    theirs = anymail_payload("resend", letter, api_key=API_KEY)
+    (ours,) = json.loads(vendor_of("resend").request([Letter(letter)], "k").body)
+    assert theirs == normalised(ours)
 
 
 @pytest.mark.parametrize(
