@@ -155,7 +155,7 @@ class MailjetVendor:
             if not isinstance(row, dict) or row.get("CustomID") != reference(letter):
                 continue
             if isinstance(status := row.get("Status"), str) and status not in _NOT_MAILED:
-                return Accepted(f"found at Mailjet: {status}", _number(row.get("ID")))
+                return Accepted(f"found at Mailjet: {status}", _id(row.get("ID")))
         return None
 
 
@@ -211,7 +211,7 @@ def _outcome(row: Any) -> Outcome:
     if isinstance(row, dict) and row.get("Status") == "success":
         to = row.get("To")
         first = to[0] if isinstance(to, list) and to else None
-        known = _number(first.get("MessageID")) if isinstance(first, dict) else None
+        known = _id(first.get("MessageID")) if isinstance(first, dict) else None
         return Accepted("success", known)
     errors = row.get("Errors") if isinstance(row, dict) else None
     known_errors = [each for each in errors if _is_error(each)] if isinstance(errors, list) else []
@@ -251,6 +251,6 @@ def _reply(error: Mapping[str, Any], status: int | None = None) -> str:
     return f"{start}: {error['ErrorMessage']}"
 
 
-def _number(value: Any) -> str | None:
-    """An id, which Mailjet writes as a number."""
-    return str(value) if isinstance(value, int) and value > 0 else None
+def _id(value: Any) -> str | None:
+    """An id, which Mailjet writes as a number; 0 in its sandbox."""
+    return str(value) if isinstance(value, int | str) and value else None

@@ -37,7 +37,6 @@ class _Meaning(Enum):
 ERRORS: Mapping[str, _Meaning] = {
     "TooManyRequestsException": _Meaning.LATER,
     "ThrottlingException": _Meaning.LATER,
-    "Throttling": _Meaning.LATER,
     "LimitExceededException": _Meaning.STOP,
     "AccountSuspendedException": _Meaning.STOP,
     "SendingPausedException": _Meaning.STOP,
