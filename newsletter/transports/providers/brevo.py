@@ -9,7 +9,6 @@ https://developers.brevo.com/reference/getemaileventreport-1
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -26,16 +25,18 @@ from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken, Verdict
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance
-from newsletter.transports.providers.foreign_words import ForeignWords
 from newsletter.transports.providers.references import campaign, reference
-from newsletter.transports.vendor import Letter, check_secret, of_the_way
+from newsletter.transports.vendor import (
+    Letter,
+    base64_of,
+    check_secret,
+    of_the_way,
+    person,
+    without,
+)
 
 _CHECK_ACCOUNT = "Look at your account at Brevo, then run “newsletter resume ISSUE”."
-# {{ value }}, {% statement %} and {# comment #} of Brevo's template language.
-_WORDS = ForeignWords(Brevo.title, re.compile(r"\{(?=[{%#])"))
 _SPECIALS = re.compile(r'[()<>@,;:\\".\[\]]')
-_THEIR_OWN = frozenset({"Message-ID"})
-"""Headers that Brevo writes itself, whatever it is given."""
 _SEARCHED_DAYS = "30"
 _PROOF = frozenset({"requests", "delivered", "deferred", "softBounces", "hardBounces"})
 """Events of mails that Brevo took and did not drop."""
@@ -128,7 +129,7 @@ class BrevoVendor:
         code, message = error["code"], error["message"]
         reply = f"{answer.status} {code}: {message}"
         if answer.status == 429:
-            return Later(reply, self._wait_s(answer.headers))
+            return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
         match ERRORS.get(code, _Meaning.STOP):
             case _Meaning.REPEATED:
                 # The key is known, so an earlier call came through; not what became of it.
@@ -137,11 +138,6 @@ class BrevoVendor:
                 return Refused(reply, of_reader="email is not valid in to" in message.lower())
             case _:
                 return Stop(reply, _CHECK_ACCOUNT)
-
-    def _wait_s(self, headers: Mapping[str, str]) -> float | None:
-        now = self._clock.now()
-        theirs = {"ratelimit-reset": headers.get("x-sib-ratelimit-reset", "")}
-        return retry_after_s(headers, now=now) or retry_after_s(theirs, now=now)
 
     def search(self, letter: Letter) -> Request:
         """What happened to mails of this campaign to this reader."""
@@ -177,13 +173,13 @@ class BrevoVendor:
 
 def _version(letter: Letter) -> dict[str, object]:
     content = letter.content
-    headers = {name: value for name, value in content.headers.items() if name not in _THEIR_OWN}
-    headers["X-Mailin-custom"] = reference(letter)
+    # Brevo gives each mail a Message-ID of its own.
+    headers = {**without(content.headers, "Message-ID"), "X-Mailin-custom": reference(letter)}
     _check_headers(headers)
     version: dict[str, object] = {
         "to": [_mailbox(content.to_name, content.to_address)],
         "subject": content.subject,
-        "htmlContent": _WORDS.as_written(content),
+        "htmlContent": content.html,
         "textContent": content.text,
         "headers": headers,
     }
@@ -205,11 +201,9 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _mailbox(name: str, address: str) -> dict[str, str]:
     """Name and address; Brevo drops a name with accents and a comma or the like, unless encoded."""
-    if not name:
-        return {"email": address}
     if not name.isascii() and _SPECIALS.search(name):
         name = Header(name, "utf-8", maxlinelen=1_000_000).encode()
-    return {"name": name, "email": address}
+    return person(name, address)
 
 
 def _attachments(letters: Sequence[Letter]) -> list[dict[str, str]]:
@@ -238,7 +232,7 @@ def _attachments(letters: Sequence[Letter]) -> list[dict[str, str]]:
 
 
 def _attachment(enclosure: Enclosure) -> dict[str, str]:
-    return {"name": enclosure.name, "content": base64.b64encode(enclosure.content).decode()}
+    return {"name": enclosure.name, "content": base64_of(enclosure.content)}
 
 
 def _success(answer: Answer) -> Verdict:

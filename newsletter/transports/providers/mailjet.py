@@ -9,7 +9,6 @@ https://dev.mailjet.com/email/reference/messages/
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any
@@ -29,15 +28,10 @@ from newsletter.transports.protocol import (
     Rejected,
     Scope,
 )
-from newsletter.transports.providers.foreign_words import ForeignWords
 from newsletter.transports.providers.references import campaign, reference
-from newsletter.transports.vendor import Letter, check_secret, of_the_way
+from newsletter.transports.vendor import Letter, base64_of, check_secret, of_the_way, without
 
 _CHECK_ACCOUNT = "Look at your account at Mailjet, then run “newsletter resume ISSUE”."
-# [[data:name]] and its like; {{ }} means nothing while TemplateLanguage is off.
-_WORDS = ForeignWords(Mailjet.title, re.compile(r"\[(?=\[(?:data|var):|\[[A-Z]+_)"))
-_FORBIDDEN = frozenset({"message-id", "list-id"})
-"""Headers of ours that Mailjet writes itself and refuses to be given (send-0011)."""
 _DUPLICATE = "duplicate in campaign"
 _NOT_MAILED = frozenset({"blocked", "unknown"})
 
@@ -166,12 +160,11 @@ def _message(letter: Letter) -> dict[str, object]:
         "From": _mailbox(content.from_name, content.from_address),
         "To": [_mailbox(content.to_name, content.to_address)],
         "Subject": content.subject,
-        "HTMLPart": _WORDS.as_written(content),
+        "HTMLPart": content.html,
         "TextPart": content.text,
         "TemplateLanguage": False,
-        "Headers": {
-            name: value for name, value in content.headers.items() if name.lower() not in _FORBIDDEN
-        },
+        # Mailjet writes these two itself and refuses to be given them (send-0011).
+        "Headers": without(content.headers, "Message-ID", "List-ID"),
         "CustomID": reference(letter),
         # Whom a person has mailed again must not be taken for a duplicate.
         "CustomCampaign": campaign(letter) + (f"-{again}" if again else ""),
@@ -200,7 +193,7 @@ def _attachment(enclosure: Enclosure) -> dict[str, str]:
     attachment = {
         "ContentType": enclosure.media_type,
         "Filename": enclosure.name,
-        "Base64Content": base64.b64encode(enclosure.content).decode(),
+        "Base64Content": base64_of(enclosure.content),
     }
     if enclosure.content_id is not None:
         attachment["ContentID"] = enclosure.content_id

@@ -9,7 +9,6 @@ https://postmarkapp.com/developer/api/messages-api#outbound-message-search
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
@@ -30,14 +29,18 @@ from newsletter.transports.protocol import (
     Rejected,
     Scope,
 )
-from newsletter.transports.providers.foreign_words import ForeignWords
 from newsletter.transports.providers.references import reference
-from newsletter.transports.vendor import Letter, check_secret, named, of_the_way
+from newsletter.transports.vendor import (
+    Letter,
+    base64_of,
+    check_secret,
+    named,
+    of_the_way,
+    pairs,
+)
 
 _CHECK_ACCOUNT = "Look at your account at Postmark, then run “newsletter resume ISSUE”."
 _TEST_TOKEN = "POSTMARK_API_TEST"  # noqa: S105 - a public word
-# Such as {{{ pm:unsubscribe }}}, which a broadcast stream fills in.
-_WORDS = ForeignWords(Postmark.title, re.compile(r"\{(?=\{\{\s*pm:)"))
 _ABOUT_READER = re.compile(r"\b(?:Invalid|Error parsing) 'To'", re.IGNORECASE)
 
 
@@ -113,9 +116,9 @@ class PostmarkVendor:
             "From": named(content.from_name, content.from_address),
             "To": named(content.to_name, content.to_address),
             "Subject": content.subject,
-            "HtmlBody": _WORDS.as_written(content),
+            "HtmlBody": content.html,
             "TextBody": content.text,
-            "Headers": [{"Name": name, "Value": value} for name, value in headers.items()],
+            "Headers": pairs(headers, name="Name", value="Value"),
             "Metadata": {"reference": reference(letter)},
             "TrackOpens": False,
             "TrackLinks": "None",
@@ -183,7 +186,7 @@ class PostmarkVendor:
 def _attachment(enclosure: Enclosure) -> dict[str, str]:
     attachment = {
         "Name": enclosure.name,
-        "Content": base64.b64encode(enclosure.content).decode(),
+        "Content": base64_of(enclosure.content),
         "ContentType": enclosure.media_type,
     }
     if enclosure.content_id is not None:

@@ -26,6 +26,7 @@ _CHECK_ACCOUNT = (
     "machine's clock, then run “newsletter resume ISSUE”."
 )
 _SIGNATURES = re.compile(rb"(?im)^DKIM-Signature:.*\r\n(?:[ \t].*\r\n)*")
+_ABOUT_READER = re.compile(r"\b(?:address|domain)\b")
 
 
 class _Meaning(Enum):
@@ -134,7 +135,7 @@ class SesVendor:
             case _Meaning.LATER:
                 return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
             case _Meaning.REFUSED:
-                return Refused(reply)
+                return Refused(reply, of_reader=_ABOUT_READER.search(lowered) is not None)
             case _:
                 return Stop(reply, _CHECK_ACCOUNT)
 
