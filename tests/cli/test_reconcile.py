@@ -1,0 +1,201 @@
+"""Doubts settled through the program: by the provider, by a bounce, by a person."""
+
+import contextlib
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from newsletter.addresses import Address
+from newsletter.message.keys import KeyRing
+
+from tests.cli.support import stopped, went_well
+from tests.cli.test_resend import through
+from tests.feedback.test_bounces import report, status
+from tests.support.http_server import Cut, HttpServer, Request
+from tests.support.project import Project
+from tests.support.resend_side import API_KEY, ResendSide
+
+READERS = 3
+EVERYBODY = Counter(f"reader{number}@readers.example" for number in range(READERS))
+
+
+class Doubtful:
+    """A project whose sender was killed while the provider held its only call."""
+
+    def __init__(self, project: Project, server: HttpServer) -> None:
+        self.project = project
+        self.server = server
+        self.environment = project.environment(NEWSLETTER_API_KEY=API_KEY)
+
+    def run(self, *arguments: str) -> str:
+        done = self.project.run(*arguments, env=self.environment)
+        self.code = done.returncode
+        return done.stdout + done.stderr
+
+    def states(self) -> Counter[str]:
+        with contextlib.closing(sqlite3.connect(self.project.folder / "newsletter.db")) as db:
+            return Counter(state for (state,) in db.execute("SELECT state FROM delivery"))
+
+    def change(self, sql: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.project.folder / "newsletter.db")) as db, db:
+            db.execute(sql)
+
+
+@contextlib.contextmanager
+def killed(project: Project, hold: Callable[[Request], None]) -> Iterator[Doubtful]:
+    held, free = threading.Event(), threading.Event()
+
+    def keep_waiting(request: Request) -> None:
+        hold(request)
+        held.set()
+        free.wait(timeout=60)
+        raise Cut
+
+    with HttpServer(ResendSide()) as server:
+        through(project, server)
+        project.list_of(READERS)
+        server.script.append(keep_waiting)
+        doubtful = Doubtful(project, server)
+        sender = project.start("send", "2017-04", "--yes", env=doubtful.environment)
+        assert held.wait(timeout=60)
+        sender.kill()
+        sender.wait(timeout=60)
+        free.set()
+        doubtful.run("resume", "2017-04")
+        assert Counter(in_doubt=READERS) == doubtful.states()
+        yield doubtful
+
+
+def taken(request: Request) -> None:
+    request.read()
+    request.behave()
+
+
+def not_taken(request: Request) -> None:
+    request.read()
+
+
+@pytest.mark.parametrize("hold", [taken, not_taken])
+def test_a_call_is_repeated_under_its_key_and_everybody_has_one_copy(
+    project: Project, hold: Callable[[Request], None]
+) -> None:
+    with killed(project, hold) as doubtful:
+        said = doubtful.run("reconcile", "2017-04")
+        assert "3 people in doubt; 3 settled by repeating a call" in said
+        assert "Nobody is in doubt." in said
+        assert 0 == doubtful.code
+        assert Counter(accepted=READERS) == doubtful.states()
+        assert EVERYBODY == doubtful.server.taken()
+        first, second = doubtful.server.requests
+        assert first.body == second.body
+        assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+def test_a_call_whose_reader_has_left_is_not_repeated(project: Project) -> None:
+    with killed(project, not_taken) as doubtful:
+        doubtful.run("suppress", "add", "reader1@readers.example", "--reason", "unsubscribed")
+        assert "Still in doubt: 3 people." in doubtful.run("reconcile", "2017-04")
+        assert 6 == doubtful.code
+        assert not doubtful.server.taken()
+
+
+def test_a_call_with_somebody_settled_is_not_repeated(project: Project) -> None:
+    with killed(project, not_taken) as doubtful:
+        doubtful.run("resolve", "2017-04", "reader1@readers.example", "--accepted")
+        assert "Still in doubt: 2 people." in doubtful.run("reconcile", "2017-04")
+        assert not doubtful.server.taken()
+
+
+def test_a_call_older_than_half_its_keys_life_is_not_repeated(project: Project) -> None:
+    with killed(project, not_taken) as doubtful:
+        doubtful.change("UPDATE call SET first_at = first_at - 12.1 * 3600")
+        assert "Still in doubt: 3 people." in doubtful.run("reconcile", "2017-04")
+        assert not doubtful.server.taken()
+
+
+def test_a_call_of_another_account_s_place_is_not_repeated(project: Project) -> None:
+    with killed(project, not_taken) as doubtful:
+        doubtful.change("UPDATE call SET place = 'resend api.resend.example'")
+        assert "Still in doubt: 3 people." in doubtful.run("reconcile", "2017-04")
+        assert not doubtful.server.taken()
+
+
+def test_who_is_mailed_again_gets_a_letter_and_not_the_old_answer(project: Project) -> None:
+    with killed(project, taken) as doubtful:
+        assert "To be mailed again" in doubtful.run("resolve", "2017-04", "--all", "--resend")
+        doubtful.run("resume", "2017-04")
+        assert 0 == doubtful.code
+        assert {2} == set(doubtful.server.taken().values())  # a person asked for the second
+
+
+def test_a_provider_out_of_reach_is_said_and_settles_nothing(project: Project) -> None:
+    with killed(project, taken) as doubtful:
+        doubtful.server.stop()
+        said = doubtful.run("reconcile", "2017-04")
+        assert 4 == doubtful.code
+        assert "cannot be reached" in said
+        assert Counter(in_doubt=READERS) == doubtful.states()
+
+
+def bounce(project: Project, reader: str, code: str) -> bytes:
+    keys = KeyRing.load(project.folder / "newsletter.key")
+    tag = keys.message_tag("2017-04.1", Address.parse(reader))
+    return report(status("failed", code), letter=f"Message-ID: <2017-04.1.{tag}@x.example>\n")
+
+
+def test_bounces_settle_doubts_and_suppress_who_does_not_exist(project: Project) -> None:
+    with killed(project, taken) as doubtful:
+        folder = project.folder / "bounces" / "new"
+        folder.mkdir(parents=True)
+        (folder / "1").write_bytes(bounce(project, "reader0@readers.example", "5.1.1"))
+        (folder / "2").write_bytes(bounce(project, "reader1@readers.example", "5.7.1"))
+        (folder / "3").write_bytes(b"Subject: I am on holiday\r\n\r\n")
+        doubtful.server.stop()
+        said = doubtful.run("reconcile", "2017-04", "--bounces", "bounces")
+        assert "2 pieces of news" in said
+        assert "2 doubts settled; 1 person will not be mailed any more" in said
+        assert Counter(accepted=2, in_doubt=1) == doubtful.states()
+        assert "1  " in doubtful.run("suppress", "list")
+
+
+def test_a_file_that_holds_no_events_is_refused(project: Project) -> None:
+    with killed(project, taken) as doubtful:
+        Path(project.folder / "page.html").write_text("<html>502</html>")
+        said = doubtful.run("reconcile", "2017-04", "--events", "page.html")
+        assert 2 == doubtful.code
+        assert "These are no events" in said
+        assert "no such file" in doubtful.run("reconcile", "2017-04", "--events", "x").lower()
+
+
+def test_resolve_shows_what_is_known_and_asks(project: Project) -> None:
+    with killed(project, taken) as doubtful:
+        said = doubtful.run("resolve", "2017-04")
+        assert 6 == doubtful.code
+        assert "reader0@readers.example" in said
+        assert "begins with 2017-04.1." in said
+        assert "through resend 127.0.0.1" in said
+        assert "the program ended before the answer was recorded" in said
+
+
+def test_what_cannot_be_meant_is_refused(project: Project) -> None:
+    with killed(project, taken) as doubtful:
+        everybody = doubtful.run("resolve", "2017-04", "--accepted")
+        assert "say whom you mean" in everybody
+        assert 2 == doubtful.code
+        assert "either" in doubtful.run("resolve", "2017-04", "--accepted", "--resend")
+        assert "not both" in doubtful.run("resolve", "2017-04", "a@a.example", "--all")
+        assert "not in doubt" in doubtful.run("resolve", "2017-04", "a@a.example", "--resend")
+        assert Counter(in_doubt=READERS) == doubtful.states()
+
+
+def test_a_relay_cannot_be_asked(project: Project) -> None:
+    went_well(project.run("send", "2017-04", "--yes"))
+    with contextlib.closing(sqlite3.connect(project.folder / "newsletter.db")) as db, db:
+        db.execute("UPDATE delivery SET state = 'in_doubt'")
+    done = project.run("reconcile", "2017-04")
+    assert 6 == done.returncode
+    assert "Nobody can be asked: mailbox" in done.stdout
+    stopped(project.run("reconcile", "2017-99"), 2)
