@@ -262,7 +262,7 @@ class Connection:
             if reply.code < 200:
                 what, following = "What answers there does not speak SMTP.", f"{where}."
             patience = later(reply) if 400 <= reply.code <= 499 else None
-        elif isinstance(error, TimeoutError):
+        elif isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
             what = f"The relay did not answer within {self._patience_s:g} seconds."
             following = f"{where} and the network."
         else:

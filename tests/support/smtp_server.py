@@ -2,8 +2,8 @@
 
 It keeps what it accepted, so it is the judge of who got what. A misbehaviour
 is a function from the phase's default reply to what is sent instead; the
-phases are the names of the commands, ``banner``, ``body`` (while it is being
-read) and ``dot``.
+phases are the names of the commands, ``banner``, ``crowd`` (a connection too
+many), ``body`` (while it is being read) and ``dot``.
 """
 
 import base64
@@ -73,6 +73,7 @@ class SmtpServer:
         self._lock = threading.Lock()
         self._phases: Counter[str] = Counter()
         self._open: set[socket.socket] = set()
+        self._seats = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._stopping = threading.Event()
@@ -95,11 +96,6 @@ class SmtpServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    @property
-    def open_connections(self) -> int:
-        with self._lock:
-            return len(self._open)
-
     def copies(self) -> Counter[str]:
         """How many mails each recipient got."""
         with self._lock:
@@ -119,9 +115,14 @@ class SmtpServer:
             self._open.add(connection)
         with contextlib.suppress(OSError, _Cut):
             conversation = _Conversation(self, connection)
+            with self._lock:
+                conversation.seated = self.places is None or self._seats < self.places
+                self._seats += conversation.seated
             try:
                 conversation.hold()
             finally:
+                with self._lock:
+                    self._seats -= conversation.seated
                 # The file first: as long as it is open, so is the connection.
                 conversation.lines.close()
                 conversation.connection.close()
@@ -154,14 +155,15 @@ class _Conversation:
         self.sender: str | None = None
         self.recipient: str | None = None
         self.encrypted = server.implicit_tls
+        self.seated = True
 
     def hold(self) -> None:
-        if self.server.places is not None and self.server.open_connections > self.server.places:
-            self.write(b"421 4.7.0 too many connections")
+        if not self.seated:
+            self.say("crowd", b"421 4.7.0 too many connections")
             return
         self.say("banner", b"220 test.example ESMTP")
         while line := self.lines.readline():
-            verb = line.split()[0].decode().upper() if line.split() else ""
+            verb = line.split()[0].decode("ascii", "replace").upper() if line.split() else ""
             self.server.seen.append(line.decode("utf-8", "replace").rstrip())
             handler = getattr(self, f"on_{verb.lower()}", None)
             if handler is None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
@@ -15,6 +16,11 @@ from tests.transports.contract import ANNA, BOB, CLAIRE, judge
 PLAIN = (b"SIZE 10000000", b"8BITMIME", b"SMTPUTF8")
 """What a server without PIPELINING offers."""
 FIVE = (ANNA, BOB, CLAIRE, "d@d.example", "e@e.example")
+
+
+def fault(name: str, state: str) -> pytest.MarkDecorator:
+    """A row of the fault matrix."""
+    return pytest.mark.fault("SMTP", name, state=state)
 
 
 class SmtpHarness:
