@@ -22,7 +22,7 @@ ARROWS: dict[str, set[str]] = {
     "render": set(),
     "checks": {"render.edition", "render.slots", "render.markdown", "render.places"},
     "message": {"render.edition", "render.slots"},
-    "transports": {"message.model"},
+    "transports": {"message.model", "render.edition"},
     "delivery": {"message", "audience", "transports.protocol", "render.edition"},
     "feedback": {"delivery", "audience"},
     "report": {"delivery"},

@@ -25,6 +25,7 @@ from newsletter.clock import Clock
 _CONNECT_TIMEOUT_S = 10.0
 _IDLE_S = 5.0
 _LARGEST_ANSWER = 4_000_000
+_PAUSES = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-sib-ratelimit-reset")
 _EPOCH_FROM = 100_000_000
 """A larger “seconds to wait” is a moment since 1970."""
 
@@ -185,15 +186,30 @@ def canonical_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
+def retry_after_s(
+    headers: Mapping[str, str], *, now: datetime, value: object = None
+) -> float | None:
     """How long the other side asks to wait, in seconds, between a second and an hour.
 
-    Reads Retry-After (RFC 9110 10.2.3: seconds or a date), else
-    RateLimit-Reset (seconds; some give the moment since 1970 instead).
+    Reads Retry-After (RFC 9110 10.2.3: seconds or a date), else what providers
+    give instead: ``RateLimit-Reset``, ``X-RateLimit-Reset`` and
+    ``x-sib-ratelimit-reset`` (seconds, or the moment since 1970), else
+    ``retry_after`` in the answer's JSON.
+
+    Args:
+        headers: the answer's, by names in any case.
+        now: the present moment.
+        value: the answer's JSON, if it has any.
     """
-    for name in ("retry-after", "ratelimit-reset"):
-        asked = _seconds(headers.get(name, ""), now)
-        if asked is not None:
+    told = {name.lower(): text for name, text in headers.items()}
+    spelt = [told.get(name, "") for name in _PAUSES]
+    if isinstance(value, dict):
+        inner = value.get("error")
+        spelt += [
+            str(each.get("retry_after", "")) for each in (value, inner) if isinstance(each, dict)
+        ]
+    for text in spelt:
+        if (asked := _seconds(text, now)) is not None:
             return min(max(asked, 1.0), 3600.0)
     return None
 

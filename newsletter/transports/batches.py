@@ -1,0 +1,186 @@
+"""One group of letters brought to an end, in parts where a provider refuses it whole."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from newsletter.errors import TransportStopped, Where
+from newsletter.message.model import Message
+from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Taken, Verdict
+from newsletter.transports.calls import Calls, spread
+from newsletter.transports.http import Request
+from newsletter.transports.protocol import (
+    Accepted,
+    Deferred,
+    InDoubt,
+    Journal,
+    Outcome,
+    Rejected,
+    Scope,
+)
+from newsletter.transports.vendor import Letter
+
+_ALIKE = 3
+"""So many refusals and nothing accepted: it is the letter, not its readers."""
+_NOT_AGAIN = Deferred("It was refused with others and not tried on its own.", retry_after_s=0)
+
+
+class Refusals:
+    """Who was refused in one delivery, kept until it is plain whom that is to be blamed on.
+
+    Over all calls of a delivery: where each carries one letter, a letter that
+    is refused for all would else be blamed on each reader in turn.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._kept: list[tuple[Message, str]] = []
+        self._of_readers = False
+
+    def add(self, message: Message, reply: str, *, of_reader: bool) -> None:
+        """One was refused; ``of_reader`` says that it is the address, not the letter."""
+        self._kept.append((message, reply))
+        if of_reader:
+            self.blame_readers()
+
+    def blame_readers(self) -> None:
+        """Somebody was accepted, or refused for the address: it is not the letter."""
+        self._of_readers = True
+        self.close()
+
+    @property
+    def of_the_letter(self) -> bool:
+        """Whether all would be refused alike, for what they have in common."""
+        return not self._of_readers and len(self._kept) >= _ALIKE
+
+    def close(self) -> None:
+        """Record all that are kept."""
+        scope = Scope.CAMPAIGN if self.of_the_letter else Scope.RECIPIENT
+        for message, reply in self._kept:
+            self._journal.record(message, Rejected(reply, scope))
+        self._kept.clear()
+
+
+class Batch:
+    """Brings one group to an end, in parts where the provider refuses it whole."""
+
+    def __init__(self, calls: Calls, journal: Journal, refusals: Refusals) -> None:
+        self._calls = calls
+        self._journal = journal
+        self._refusals = refusals
+        self._waiting: deque[Sequence[Letter]] = deque()
+        self._begun = False
+        self._go_on = True
+
+    def hand_over(self, letters: Sequence[Letter]) -> bool:
+        """Send, and record an outcome for each.
+
+        Returns:
+            Whether the session may go on with others.
+
+        Raises:
+            TransportStopped: as the session's ``deliver``.
+        """
+        self._waiting.append(letters)
+        while self._waiting:
+            group = self._waiting.popleft()
+            if not self._go_on:
+                self._leave_out(group)
+            elif (request := self._may_go(group)) is not None:
+                verdict = self._calls.exchange(request, group, self._journal.leave)
+                self._settle(group, verdict)
+        return self._go_on and not self._refusals.of_the_letter
+
+    def _may_go(self, group: Sequence[Letter]) -> Request | None:
+        """The request, once there is leave to make it and the record is on disk.
+
+        Made after leave came, which may take long: a signature holds for minutes.
+        """
+        if self._journal.leave():
+            request, call = self._calls.prepare(group)
+            messages = [letter.message for letter in group]
+            if self._journal.attempt(messages, call=call).wait():
+                self._begun = True
+                return request
+        self._go_on = False
+        self._leave_out(group)
+        return None
+
+    def _leave_out(self, group: Sequence[Letter]) -> None:
+        """What was attempted as a part of what was refused whole is definitely not taken.
+
+        What was never attempted goes back to the queue on its own.
+        """
+        if self._begun:
+            for letter in group:
+                self._journal.record(letter.message, _NOT_AGAIN)
+
+    def _settle(self, group: Sequence[Letter], verdict: Verdict) -> None:
+        title = self._calls.vendor.title
+        match verdict:
+            case Taken():
+                self._record_each(group, spread(verdict, len(group)))
+            case Each():
+                self._record_each(group, verdict.results)
+            case Refused():
+                self._refuse(group, verdict)
+            case Later():
+                self._end(group, Deferred(verdict.reply, Scope.ACCOUNT, verdict.retry_after_s))
+            case Stop():
+                self._end(group, Deferred(verdict.reply, Scope.ACCOUNT))
+                raise TransportStopped(verdict.reply, where=Where(item=title), next=verdict.next)
+            case Ambiguous():
+                for letter in group:
+                    self._journal.record(letter.message, InDoubt(verdict.reason))
+                self._end((), Deferred(f"{title} stopped answering.", Scope.ACCOUNT))
+                raise TransportStopped(
+                    f"{title} did not say what became of {len(group)} messages: {verdict.reason}",
+                    where=Where(item=title),
+                    next=self._next_when_in_doubt(),
+                )
+
+    def _next_when_in_doubt(self) -> str:
+        vendor = self._calls.vendor
+        if vendor.key_lifetime_s or vendor.can_search:
+            way = f"“newsletter reconcile ISSUE” asks {vendor.title} about them"
+        else:
+            way = "you can decide on each with “newsletter resolve”"
+        return f"They are kept as in doubt; {way}. For all others: newsletter resume ISSUE"
+
+    def _refuse(self, group: Sequence[Letter], verdict: Refused) -> None:
+        """Nothing of it was accepted, so its parts may go on their own."""
+        alone = len(group) == 1 or self._refusals.of_the_letter
+        blamed = [each for n, each in enumerate(group) if alone or n in verdict.to_blame]
+        rest = [each for n, each in enumerate(group) if not (alone or n in verdict.to_blame)]
+        for each in blamed:
+            self._refusals.add(each.message, verdict.reply, of_reader=verdict.of_reader)
+        if blamed:
+            if rest:
+                self._waiting.appendleft(rest)
+            return
+        half = len(group) // 2
+        self._waiting.extendleft([group[half:], group[:half]])
+
+    def _record_each(self, group: Sequence[Letter], results: Sequence[Outcome]) -> None:
+        if len(results) > len(group):
+            results = ()
+        missing = InDoubt(
+            f"{self._calls.vendor.title} did not answer for this one of {len(group)} messages."
+        )
+        for number, letter in enumerate(group):
+            outcome = results[number] if number < len(results) else missing
+            if isinstance(outcome, Accepted):
+                self._refusals.blame_readers()
+            if isinstance(outcome, Deferred | Rejected) and outcome.scope is not Scope.RECIPIENT:
+                self._go_on = False
+            self._journal.record(letter.message, outcome)
+
+    def _end(self, group: Sequence[Letter], outcome: Deferred) -> None:
+        """Nothing more will be sent: this group and all parts that wait were not taken."""
+        self._go_on = False
+        self._waiting.appendleft(group)
+        for each in self._waiting:
+            for letter in each:
+                self._journal.record(letter.message, outcome)
+        self._waiting.clear()

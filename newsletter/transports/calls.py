@@ -1,0 +1,142 @@
+"""Calls to a provider: one after the other, repeated only where a key makes that safe."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from newsletter.clock import Clock
+from newsletter.errors import TransportStopped, Where
+from newsletter.transports.answers import Ambiguous, Each, Later, Stop, Taken, Verdict
+from newsletter.transports.http import (
+    Answer,
+    HttpClient,
+    NeverLeft,
+    NoAnswer,
+    Request,
+    retry_after_s,
+)
+from newsletter.transports.protocol import Accepted, Call, InDoubt, Outcome
+from newsletter.transports.vendor import Letter, Vendor, call_key
+
+_WAITS_S = (1.0, 3.0, 9.0, 27.0)
+"""Before each time that the same bytes are sent again, under a key."""
+_LONGEST_S = 60.0
+"""A longer pause asked for, before the same bytes may go again, is not waited for."""
+
+
+class Calls:
+    """What one connection to a provider is asked.
+
+    Args:
+        vendor: how it is asked, and what its answers mean.
+        client: the connection.
+        clock: waits between repeats.
+    """
+
+    def __init__(self, vendor: Vendor, client: HttpClient, clock: Clock) -> None:
+        self.vendor = vendor
+        self._client = client
+        self._clock = clock
+
+    def prepare(self, letters: Sequence[Letter]) -> tuple[Request, Call]:
+        """The request for a group, and how it is known."""
+        key = call_key([letter.message for letter in letters])
+        request = self.vendor.request(letters, key)
+        return request, Call(key, digest(request))
+
+    def once(self, request: Request, letters: Sequence[Letter]) -> Verdict:
+        """Make one call and say what came of it."""
+        try:
+            answer = self._client.send(request)
+        except NeverLeft as error:
+            stopped = self.unreachable(error)
+            return Stop(stopped.what, stopped.next)
+        except NoAnswer as error:
+            return Ambiguous(f"No answer came: {error}.")
+        verdict = self.vendor.read(answer, letters)
+        if isinstance(verdict, Later) and verdict.retry_after_s is None:
+            asked = retry_after_s(answer.headers, now=self._clock.now(), value=answer.json())
+            return replace(verdict, retry_after_s=asked)
+        return verdict
+
+    def search(self, letter: Letter) -> Answer:
+        """Ask for one letter.
+
+        Raises:
+            TransportStopped: no answer comes.
+        """
+        try:
+            return self._client.send(self.vendor.search(letter))
+        except (NeverLeft, NoAnswer) as error:
+            raise self.unreachable(error) from None
+
+    def exchange(
+        self, request: Request, letters: Sequence[Letter], leave: Callable[[], bool]
+    ) -> Verdict:
+        """Make a call, and again with the same bytes and key while nobody knows.
+
+        Once an answer was missed, only an acceptance is believed: a later
+        refusal says nothing about the call before it.
+        """
+        missed: Ambiguous | None = None
+        for wait_s in (*_WAITS_S, None):
+            verdict = self.once(request, letters)
+            match verdict:
+                case Taken():
+                    return verdict
+                case Each():
+                    if missed is None:
+                        return verdict
+                    reason = missed.reason
+                    return Each([_if_accepted(each, reason) for each in verdict.results])
+                case Ambiguous():
+                    missed = missed or verdict
+                    if verdict.final or not self.vendor.key_lifetime_s:
+                        return verdict
+                case _ if missed is None:
+                    return verdict
+            pause_s = _pause_s(verdict, wait_s)
+            if pause_s is None:
+                break
+            self._clock.sleep(pause_s)
+            if not leave():
+                break
+        assert missed is not None  # else the loop has returned
+        return missed
+
+    def unreachable(self, error: Exception) -> TransportStopped:
+        """The error for a provider that does not answer."""
+        return TransportStopped(
+            f"{self.vendor.title} cannot be reached: {error}.",
+            where=Where(item=self.vendor.title),
+            next="Check this machine's connection, then run “newsletter resume ISSUE”.",
+        )
+
+    def close(self) -> None:
+        """End the connection. Never raises."""
+        self._client.close()
+
+
+def digest(request: Request) -> str:
+    """What tells whether two requests carry the same."""
+    return hashlib.sha256(request.body).hexdigest()
+
+
+def spread(taken: Taken, count: int) -> Sequence[Outcome]:
+    """One acceptance each; whoever has no id although others have, is missing."""
+    if taken.ids is None or len(taken.ids) > count:
+        return [Accepted(taken.reply)] * count
+    return [Accepted(taken.reply, known) for known in taken.ids]
+
+
+def _pause_s(verdict: Verdict, wait_s: float | None) -> float | None:
+    """How long to wait before the same bytes go again; None: not at all."""
+    if wait_s is None or not isinstance(verdict, Later) or verdict.retry_after_s is None:
+        return wait_s
+    return verdict.retry_after_s if verdict.retry_after_s <= _LONGEST_S else None
+
+
+def _if_accepted(outcome: Outcome, missed: str) -> Outcome:
+    return outcome if isinstance(outcome, Accepted) else InDoubt(missed)

@@ -1,0 +1,73 @@
+"""Asking a provider what became of letters that are in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from newsletter.errors import TransportStopped, Where
+from newsletter.message.model import Message
+from newsletter.transports.answers import Each, Stop, Taken
+from newsletter.transports.calls import Calls, digest, spread
+from newsletter.transports.protocol import Accepted, Call, Outcome
+from newsletter.transports.vendor import Letter
+
+
+class ApiInquiry:
+    """Asks the provider about what is in doubt."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._vendor = calls.vendor
+
+    @property
+    def replay_for_s(self) -> float:
+        """Half of the key's life: their clock and ours may differ."""
+        return self._vendor.key_lifetime_s / 2
+
+    def replay(self, messages: Sequence[Message], call: Call) -> Mapping[str, Accepted]:
+        """See :class:`newsletter.transports.protocol.Inquiry`."""
+        letters = [Letter(message, self._vendor.name) for message in messages]
+        request = self._vendor.request(letters, call.key)
+        if digest(request) != call.digest:
+            return {}
+        verdict = self._calls.once(request, letters)
+        if isinstance(verdict, Stop):
+            raise TransportStopped(
+                verdict.reply, where=Where(item=self._vendor.title), next=verdict.next
+            )
+        results: Sequence[Outcome] = ()
+        if isinstance(verdict, Taken):
+            results = spread(verdict, len(letters))
+        elif isinstance(verdict, Each) and len(verdict.results) <= len(letters):
+            results = verdict.results
+        return {
+            message.message_id: outcome
+            for message, outcome in zip(messages, results, strict=False)
+            if isinstance(outcome, Accepted)
+        }
+
+    @property
+    def can_search(self) -> bool:
+        """Whether the provider can be asked for a single message."""
+        return self._vendor.can_search
+
+    def search(self, messages: Sequence[Message]) -> Mapping[str, Accepted]:
+        """See :class:`newsletter.transports.protocol.Inquiry`."""
+        known: dict[str, Accepted] = {}
+        for message in messages:
+            letter = Letter(message, self._vendor.name)
+            answer = self._calls.search(letter)
+            if answer.status in {401, 403}:
+                raise TransportStopped(
+                    f"{self._vendor.title} does not let this key search "
+                    f"(HTTP status {answer.status}).",
+                    where=Where(item=self._vendor.title),
+                    next="Give the key the right to read, or decide with “newsletter resolve”.",
+                )
+            if (accepted := self._vendor.found(answer, letter)) is not None:
+                known[message.message_id] = accepted
+        return known
+
+    def close(self) -> None:
+        """End the connection. Never raises."""
+        self._calls.close()
