@@ -141,8 +141,8 @@ class MailerSend(Provider):
     takes_documents: ClassVar[bool] = True
 
     api_token: Secret = Field(description="Where the API token comes from.")
-    own_headers: bool = Field(
-        default=False, description="Whether the plan takes headers of one's own (Enterprise)."
+    plan: Literal["professional", "enterprise"] = Field(
+        default="professional", description="Only enterprise takes headers of one's own."
     )
     base_url: str = Field(default="https://api.mailersend.com", description="The API's address.")
 

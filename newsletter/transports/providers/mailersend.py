@@ -90,7 +90,8 @@ _NEXT = {
     "MS42207": "Verify the domain of [sender] address at MailerSend, then run "
     "“newsletter resume ISSUE”.",
     "MS42216": "The header that lets readers leave with one click (list_unsubscribe) needs the "
-    "plan Professional, own_headers the plan Enterprise. Change the plan, or the provider.",
+    "plan Professional, headers of one's own (plan = “enterprise”) the plan Enterprise. Change "
+    "the plan, or the provider.",
     "MS42901": "The day's requests are used up. Run “newsletter resume ISSUE” after midnight UTC, "
     "or change the plan.",
 }
@@ -114,7 +115,7 @@ class MailerSendVendor:
         if sandbox:
             raise no_sandbox(self.title, "Its trial domain delivers to the account's owner alone.")
         self.base_url = settings.base_url
-        self._own_headers = settings.own_headers
+        self._takes_headers = settings.plan == "enterprise"
         self._api_token = check_secret(secrets["api_token"], what="API token", vendor=self)
         self._clock = clock
 
@@ -148,7 +149,7 @@ class MailerSendVendor:
             payload["reply_to"] = person("", content.reply_to)
         if content.enclosures:
             payload["attachments"] = [_attached(each) for each in content.enclosures]
-        if self._own_headers:
+        if self._takes_headers:
             payload["headers"] = pairs(without(content.headers, *_OWN_FIELDS))
         return payload
 

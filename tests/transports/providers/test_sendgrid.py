@@ -258,6 +258,12 @@ def test_email_activity_proves_what_was_taken(harness: ProviderHarness) -> None:
     inquiry.close()
 
 
+def test_activity_of_somebody_else_proves_nothing() -> None:
+    row = {"msg_id": "x", "to_email": BOB, "status": "delivered"}
+    answer = Answer(200, {"content-type": "application/json"}, canonical_json({"messages": [row]}))
+    assert vendor_of("sendgrid").found(answer, Letter(letters(ANNA)[0], "sendgrid")) is None
+
+
 @pytest.mark.needs_prism
 def test_the_vendors_own_specification_takes_our_request() -> None:
     edition = replace(EDITION, enclosures=FILES)
