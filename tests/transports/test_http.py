@@ -224,12 +224,40 @@ def test_a_server_that_speaks_no_tls_gets_nothing(server: HttpServer) -> None:
         ({"ratelimit-reset": str(int(NOW.timestamp()) + 40)}, 40),
         ({"retry-after": "soon", "ratelimit-reset": "3"}, 3),
         ({"retry-after": "2", "ratelimit-reset": "300"}, 2),
+        ({"Retry-After": "2.5"}, 2.5),
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 50)}, 50),
+        ({"x-ratelimit-reset": "30"}, 30),
+        ({"x-sib-ratelimit-reset": "33"}, 33),
+        ({"retry-after": "inf"}, None),
     ],
 )
 def test_the_wait_asked_for_is_read_in_all_its_forms(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert seconds == retry_after_s(headers, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ({"retry_after": 9}, 9),
+        ({"retry_after": "9.5"}, 9.5),
+        ({"error": {"retry_after": 12}}, 12),
+        ({"error": "later"}, None),
+        ({"retry_after": None}, None),
+        ([9], None),
+        (None, None),
+    ],
+)
+def test_the_wait_asked_for_may_stand_in_the_answer(value: object, seconds: float | None) -> None:
+    assert seconds == retry_after_s({}, now=NOW, value=value)
+    assert 3 == retry_after_s({"retry-after": "3"}, now=NOW, value=value)
+
+
+def test_what_is_kept_on_another_host_is_asked_for_there(server: HttpServer) -> None:
+    with refusing_port() as port, pytest.raises(NeverLeft, match="refused"):
+        send(server.url, Request(f"https://127.0.0.1:{port}/logs", method="GET"))
+    assert [] == server.requests
 
 
 def test_the_same_value_is_the_same_bytes() -> None:
