@@ -241,9 +241,9 @@ def test_a_call_in_doubt_is_settled_by_what_brevo_tells_of_its_mails(
     inquiry = harness.transport().inquire()
     assert inquiry is not None
     assert 7.5 * 60 == inquiry.replay_for_s
-    assert {anna.message_id: Accepted("found at Brevo: requests", "id-0")} == inquiry.search(
-        [anna, bob, replace(anna, resends=1)]
-    )
+    found = {anna.message_id: Accepted("found at Brevo: requests", "id-0")}
+    assert found == inquiry.search([anna, bob])
+    assert {} == inquiry.search([replace(anna, resends=1)])
     inquiry.close()
     assert harness.server.requests[-1].path.startswith(
         "/v3/smtp/statistics/events?email=anna%40a.example&tags=%5B%22"
