@@ -109,7 +109,7 @@ class SendGridVendor:
         if answer.status in _OF_THE_LETTER:
             return Refused(reply, of_reader=all(".to" in field for _, field in errors))
         if answer.status == 429:
-            return Later(reply, self._pause_s(answer))
+            return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
         return Stop(reply, _NEXT.get(answer.status, _CHECK_ACCOUNT))
 
     def _success(self, answer: Answer) -> Verdict:
@@ -121,13 +121,6 @@ class SendGridVendor:
         return Ambiguous(
             f"SendGrid answered with HTTP status {answer.status}, but without X-Message-Id."
         )
-
-    def _pause_s(self, answer: Answer) -> float | None:
-        """X-RateLimit-Reset is the moment of the next try, in seconds since 1970."""
-        now = self._clock.now()
-        reset = {"ratelimit-reset": answer.headers.get("x-ratelimit-reset", "")}
-        asked = retry_after_s(answer.headers, now=now)
-        return retry_after_s(reset, now=now) if asked is None else asked
 
     def search(self, letter: Letter) -> Request:
         """Email Activity, by our reference; an add-on that keeps nothing of EU subusers.

@@ -201,6 +201,9 @@ def test_a_wrong_key_is_told_in_one_word_and_a_gateways_word_is_not_believed() -
     assert isinstance(vendor.read(Answer(401, text, b"Log in at the hotel's page"), []), Ambiguous)
 
 
+@pytest.mark.fault(
+    "HTTP", "Mailgun greets instead of taking the letter (200)", state="deferred; the run stops"
+)
 def test_a_greeting_means_a_wrong_address_and_that_nothing_was_taken(
     harness: ProviderHarness,
 ) -> None:

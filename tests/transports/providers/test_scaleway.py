@@ -192,6 +192,7 @@ def test_each_status_has_its_meaning(status: str, outcome: object) -> None:
     assert Each([outcome]) == vendor.read(answer, [Letter(letters(ANNA)[0])])  # type: ignore[list-item]
 
 
+@pytest.mark.fault("HTTP", "Scaleway answers for another reader", state="in_doubt")
 def test_an_answer_for_somebody_else_is_none() -> None:
     vendor = vendor_of("scaleway", project_id=PROJECT)
     row = {"id": "id-7", "mail_rcpt": BOB, "status": "new"}
