@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from enum import Enum, auto
 from typing import Any
 
 from newsletter.clock import Clock
@@ -20,6 +19,7 @@ from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Taken, Verdict
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance, Rejected
+from newsletter.transports.providers.blame import Blame
 from newsletter.transports.providers.references import reference
 from newsletter.transports.vendor import (
     Letter,
@@ -36,53 +36,43 @@ _OWN_FIELDS = ("List-Unsubscribe", "List-Unsubscribe-Post", "Precedence")
 """Headers that it has fields for, or makes itself."""
 _CHECK_ACCOUNT = "Look at your account at MailerSend, then run “newsletter resume ISSUE”."
 
-
-class _Means(Enum):
-    """Whom an error is about."""
-
-    READER = auto()
-    LETTER = auto()
-    ACCOUNT = auto()
-    PACE = auto()
-
-
-_CODES: Mapping[str, _Means] = {
-    "MS40301": _Means.ACCOUNT,  # the token lacks the right
-    "MS40302": _Means.ACCOUNT,  # access to the API is switched off
-    "MS40303": _Means.ACCOUNT,  # not authorized
-    "MS40304": _Means.ACCOUNT,  # suspended
-    "MS40305": _Means.ACCOUNT,  # this machine's IP address is not on the list
-    "MS42201": _Means.LETTER,  # a recipient twice
-    "MS42202": _Means.LETTER,  # a file is not what its name says
-    "MS42204": _Means.ACCOUNT,  # the account's quota of mails
-    "MS42205": _Means.LETTER,  # too many recipients
-    "MS42206": _Means.LETTER,  # a file above 25 MB
-    "MS42207": _Means.ACCOUNT,  # the sender's domain is not verified
-    "MS42208": _Means.READER,  # no valid address; the sender's is told apart by its field
-    "MS42209": _Means.LETTER,  # something is missing
-    "MS42210": _Means.LETTER,  # a type of file that it does not take
-    "MS42211": _Means.LETTER,  # neither html nor text
-    "MS42213": _Means.LETTER,  # html or text does not compile
-    "MS42214": _Means.LETTER,  # a variable of its own
-    "MS42215": _Means.LETTER,  # a file that is no Base64
-    "MS42216": _Means.ACCOUNT,  # needs a larger plan
-    "MS42217": _Means.LETTER,  # variables for somebody else
-    "MS42220": _Means.LETTER,  # a field with characters that it must not have
-    "MS42221": _Means.LETTER,  # a field that is no text
-    "MS42222": _Means.ACCOUNT,  # the trial domain's quota of mails
-    "MS42225": _Means.ACCOUNT,  # the trial domain's quota of readers
-    "MS42227": _Means.LETTER,  # no JSON
-    "MS42228": _Means.LETTER,  # no UTF-8
-    "MS42901": _Means.ACCOUNT,  # the day's quota of requests, until midnight UTC
-    "MS42903": _Means.PACE,
+_CODES: Mapping[str, Blame] = {
+    "MS40301": Blame.ACCOUNT,  # the token lacks the right
+    "MS40302": Blame.ACCOUNT,  # access to the API is switched off
+    "MS40303": Blame.ACCOUNT,  # not authorized
+    "MS40304": Blame.ACCOUNT,  # suspended
+    "MS40305": Blame.ACCOUNT,  # this machine's IP address is not on the list
+    "MS42201": Blame.LETTER,  # a recipient twice
+    "MS42202": Blame.LETTER,  # a file is not what its name says
+    "MS42204": Blame.ACCOUNT,  # the account's quota of mails
+    "MS42205": Blame.LETTER,  # too many recipients
+    "MS42206": Blame.LETTER,  # a file above 25 MB
+    "MS42207": Blame.ACCOUNT,  # the sender's domain is not verified
+    "MS42208": Blame.READER,  # no valid address; the sender's is told apart by its field
+    "MS42209": Blame.LETTER,  # something is missing
+    "MS42210": Blame.LETTER,  # a type of file that it does not take
+    "MS42211": Blame.LETTER,  # neither html nor text
+    "MS42213": Blame.LETTER,  # html or text does not compile
+    "MS42214": Blame.LETTER,  # a variable of its own
+    "MS42215": Blame.LETTER,  # a file that is no Base64
+    "MS42216": Blame.ACCOUNT,  # needs a larger plan
+    "MS42217": Blame.LETTER,  # variables for somebody else
+    "MS42220": Blame.LETTER,  # a field with characters that it must not have
+    "MS42221": Blame.LETTER,  # a field that is no text
+    "MS42222": Blame.ACCOUNT,  # the trial domain's quota of mails
+    "MS42225": Blame.ACCOUNT,  # the trial domain's quota of readers
+    "MS42227": Blame.LETTER,  # no JSON
+    "MS42228": Blame.LETTER,  # no UTF-8
+    "MS42901": Blame.ACCOUNT,  # the day's quota of requests, until midnight UTC
+    "MS42903": Blame.PACE,
 }
 """What its codes mean, those that one letter can meet."""
-_STATUSES: Mapping[int, _Means] = {
-    400: _Means.LETTER,
-    413: _Means.LETTER,
-    421: _Means.PACE,  # maintenance
-    422: _Means.LETTER,
-    429: _Means.PACE,
+_STATUSES: Mapping[int, Blame] = {
+    400: Blame.LETTER,
+    413: Blame.LETTER,
+    421: Blame.PACE,  # maintenance
+    422: Blame.LETTER,
+    429: Blame.PACE,
 }
 """What a status means where no known code comes with it; all others: the account."""
 _NEXT = {
@@ -162,15 +152,14 @@ class MailerSendVendor:
             return of_the_way(answer, self.title)
         reply = f"{answer.status} {_told(value)}"
         code = next((code for code in re.findall(r"MS[0-9]{4,5}", reply) if code in _CODES), "")
-        means = _CODES.get(code) or _STATUSES.get(answer.status, _Means.ACCOUNT)
-        match means:
-            case _Means.READER | _Means.LETTER:
+        match _CODES.get(code) or _STATUSES.get(answer.status, Blame.ACCOUNT):
+            case Blame.READER | Blame.LETTER:
                 fields = _fields(value)
                 of_reader = bool(fields) and all(field.startswith("to.") for field in fields)
                 return Refused(reply, of_reader=of_reader)
-            case _Means.PACE:
+            case Blame.PACE:
                 return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
-            case _Means.ACCOUNT:
+            case Blame.ACCOUNT:
                 return Stop(reply, _NEXT.get(code, _CHECK_ACCOUNT))
 
     def search(self, letter: Letter) -> Request:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -21,12 +22,25 @@ from newsletter.errors import ConfigError, Where
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken, Verdict
 from newsletter.transports.http import Answer, Request, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance
+from newsletter.transports.providers.blame import Blame
 from newsletter.transports.providers.references import reference
 from newsletter.transports.vendor import Letter, check_secret, of_the_way
 
 _BASE_URLS = {"eu": "https://api.eu.mailgun.net", "us": "https://api.mailgun.net"}
+_NAMES_READER = re.compile(r"'?to'? parameter\b", re.IGNORECASE)
 _TOOK = frozenset({"accepted", "delivered", "failed"})
 """Events of a mail that Mailgun took; of one that it did not take there is “rejected”."""
+_STATUSES: Mapping[int, Blame] = {
+    400: Blame.LETTER,
+    401: Blame.ACCOUNT,  # the key
+    402: Blame.ACCOUNT,
+    403: Blame.ACCOUNT,
+    404: Blame.ACCOUNT,  # no such domain, most often the wrong region
+    413: Blame.LETTER,  # above 25 MB
+    420: Blame.ACCOUNT,  # the limit of a new account
+    429: Blame.PACE,
+}
+"""What its statuses mean; any other: the account."""
 _CHECK_ACCOUNT = "Look at your account at Mailgun, then run “newsletter resume ISSUE”."
 _WRONG_PLACE = (
     "Look at domain and region under [mailgun]: a domain is known only in the region in which it "
@@ -40,7 +54,6 @@ _NEXT = {
     "“newsletter resume ISSUE”.",
 }
 """What to do about an answer that refuses the account; all others: look at it."""
-_OF_THE_LETTER = frozenset({400, 413})
 
 
 class MailgunVendor:
@@ -101,11 +114,13 @@ class MailgunVendor:
         if answer.status == 408 or not 400 <= answer.status < 500 or said is None:
             return of_the_way(answer, self.title)
         reply = f"{answer.status} {said}"
-        if answer.status in _OF_THE_LETTER:
-            return Refused(reply, of_reader="'to' parameter" in said or "to parameter" in said)
-        if answer.status == 429:
-            return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
-        return Stop(reply, _NEXT.get(answer.status, _CHECK_ACCOUNT))
+        match _STATUSES.get(answer.status, Blame.ACCOUNT):
+            case Blame.LETTER:
+                return Refused(reply, of_reader=_NAMES_READER.match(said) is not None)
+            case Blame.PACE:
+                return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
+            case _:
+                return Stop(reply, _NEXT.get(answer.status, _CHECK_ACCOUNT))
 
     def search(self, letter: Letter) -> Request:
         """Events of our Message-ID, which Mailgun writes without brackets.

@@ -6,7 +6,6 @@ https://www.scaleway.com/en/developers/api/transactional-email
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum, auto
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +16,7 @@ from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Verdict
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance, InDoubt, Outcome, Rejected
+from newsletter.transports.providers.blame import Blame
 from newsletter.transports.vendor import (
     Letter,
     base64_of,
@@ -31,34 +31,25 @@ _TAKEN = frozenset({"new", "sending", "sent"})
 _NOT_SENT = frozenset({"failed", "canceled"})
 _CHECK_ACCOUNT = "Look at your project at Scaleway, then run “newsletter resume ISSUE”."
 
-
-class _Means(Enum):
-    """Whom an error is about."""
-
-    LETTER = auto()
-    ACCOUNT = auto()
-    PACE = auto()
-
-
-_TYPES: Mapping[str, _Means] = {
-    "invalid_arguments": _Means.LETTER,
-    "denied_authentication": _Means.ACCOUNT,
-    "permissions_denied": _Means.ACCOUNT,
-    "not_found": _Means.ACCOUNT,  # project, region or domain
-    "precondition_failed": _Means.ACCOUNT,  # the domain is not verified
-    "quotas_exceeded": _Means.ACCOUNT,
-    "out_of_stock": _Means.ACCOUNT,
-    "resource_locked": _Means.ACCOUNT,
-    "resource_expired": _Means.ACCOUNT,
-    "transient_state": _Means.PACE,
-    "too_many_requests": _Means.PACE,
+_TYPES: Mapping[str, Blame] = {
+    "invalid_arguments": Blame.LETTER,
+    "denied_authentication": Blame.ACCOUNT,
+    "permissions_denied": Blame.ACCOUNT,
+    "not_found": Blame.ACCOUNT,  # project, region or domain
+    "precondition_failed": Blame.ACCOUNT,  # the domain is not verified
+    "quotas_exceeded": Blame.ACCOUNT,
+    "out_of_stock": Blame.ACCOUNT,
+    "resource_locked": Blame.ACCOUNT,
+    "resource_expired": Blame.ACCOUNT,
+    "transient_state": Blame.PACE,
+    "too_many_requests": Blame.PACE,
 }
 """What an error's type means, after the kinds of error in Scaleway's own clients."""
-_STATUSES: Mapping[int, _Means] = {
-    400: _Means.LETTER,
-    413: _Means.LETTER,
-    422: _Means.LETTER,
-    429: _Means.PACE,
+_STATUSES: Mapping[int, Blame] = {
+    400: Blame.LETTER,
+    413: Blame.LETTER,
+    422: Blame.LETTER,
+    429: Blame.PACE,
 }
 """What a status means where no known type comes with it; all others: the account."""
 _NEXT = {
@@ -136,11 +127,11 @@ class ScalewayVendor:
             return of_the_way(answer, self.title)
         kind = str(value.get("type"))
         reply = f"{answer.status} {kind}: {_told(value)}"
-        match _TYPES.get(kind) or _STATUSES.get(answer.status, _Means.ACCOUNT):
-            case _Means.LETTER:
+        match _TYPES.get(kind) or _STATUSES.get(answer.status, Blame.ACCOUNT):
+            case Blame.LETTER:
                 names = [str(each.get("argument_name")) for each in _rows(value, "details")]
                 return Refused(reply, of_reader=bool(names) and all(map(_is_of_reader, names)))
-            case _Means.PACE:
+            case Blame.PACE:
                 return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
             case _:
                 return Stop(reply, _NEXT.get(kind, _CHECK_ACCOUNT))

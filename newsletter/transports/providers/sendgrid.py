@@ -16,6 +16,7 @@ from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken, Verdict
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance
+from newsletter.transports.providers.blame import Blame
 from newsletter.transports.providers.references import reference
 from newsletter.transports.vendor import Letter, base64_of, check_secret, of_the_way, person
 
@@ -26,6 +27,19 @@ _NOTHING_ADDED = {
     "subscription_tracking": {"enable": False},
     "ganalytics": {"enable": False},
 }
+_STATUSES: Mapping[int, Blame] = {
+    400: Blame.LETTER,
+    401: Blame.ACCOUNT,  # the key
+    403: Blame.ACCOUNT,  # the sender, a right, or a block after too many bad requests
+    404: Blame.ACCOUNT,
+    405: Blame.ACCOUNT,
+    406: Blame.ACCOUNT,  # Accept is missing
+    413: Blame.LETTER,  # too large
+    415: Blame.ACCOUNT,
+    429: Blame.PACE,
+    451: Blame.ACCOUNT,  # the data must stay in another region
+}
+"""What its statuses mean; any other: the account."""
 _CHECK_ACCOUNT = "Look at your account at SendGrid, then run “newsletter resume ISSUE”."
 _NEXT = {
     401: "Look whether the API key was copied whole and not deleted, then run "
@@ -35,7 +49,6 @@ _NEXT = {
     451: "The account's data must stay in another region: look at region under [sendgrid].",
 }
 """What to do about an answer that refuses the account; all others: look at it."""
-_OF_THE_LETTER = frozenset({400, 413})
 
 
 class SendGridVendor:
@@ -106,11 +119,13 @@ class SendGridVendor:
         if answer.status == 408 or not 400 <= answer.status < 500 or not errors:
             return of_the_way(answer, self.title)
         reply = f"{answer.status} " + "; ".join(message for message, _ in errors)
-        if answer.status in _OF_THE_LETTER:
-            return Refused(reply, of_reader=all(".to" in field for _, field in errors))
-        if answer.status == 429:
-            return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
-        return Stop(reply, _NEXT.get(answer.status, _CHECK_ACCOUNT))
+        match _STATUSES.get(answer.status, Blame.ACCOUNT):
+            case Blame.LETTER:
+                return Refused(reply, of_reader=all(".to" in field for _, field in errors))
+            case Blame.PACE:
+                return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
+            case _:
+                return Stop(reply, _NEXT.get(answer.status, _CHECK_ACCOUNT))
 
     def _success(self, answer: Answer) -> Verdict:
         known = answer.headers.get("x-message-id")
