@@ -18,6 +18,7 @@ from newsletter.errors import ExitCode
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
+    from newsletter.delivery.proof import ProofResult
     from newsletter.message.model import Message
 
 
@@ -27,6 +28,10 @@ def test(
         list[str],
         typer.Option("--to", metavar="ADDRESS", help="Your address; may be given repeatedly."),
     ],
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="Let the provider check the mail and deliver it to nobody."),
+    ] = False,  # noqa: PT028 - a command, not a test
 ) -> None:
     """Send a proof to yourself: the real mail, its subject marked [Proof]. No ledger involved.
 
@@ -40,14 +45,29 @@ def test(
 
     project = Project.here()
     messages = _proofs(project, issue, parse_addresses(to))
-    with closing(project.transport()) as transport:
+    with closing(project.transport(sandbox=sandbox)) as transport:
         results = send_proofs(transport, messages)
     for result in results:
-        tell(result.words, lead=f"{result.address}: ", lead_style="bold")
+        words = _checked(project, result) if sandbox else result.words
+        tell(words, lead=f"{result.address}: ", lead_style="bold")
     if project.settings.delivery.transport == "mailbox":
         say(f"A file in {project.mails}; open it with a mail program.")
     if not all(isinstance(result.outcome, Accepted) for result in results):
         raise typer.Exit(ExitCode.TRANSPORT_STOPPED)
+
+
+def _checked(project: Project, result: ProofResult) -> str:
+    """A sentence on what a sandbox said, which delivers to nobody."""
+    from newsletter.transports.protocol import Accepted, InDoubt
+
+    provider = project.settings.provider
+    match result.outcome:
+        case Accepted(reply=reply) if provider is not None:
+            return f"checked by {provider.title}, delivered to nobody ({reply})"
+        case InDoubt(reason=reason):
+            return f"not known to be checked: {reason}"
+        case _:
+            return result.words
 
 
 def _proofs(project: Project, issue: str, addresses: Sequence[Address]) -> list[Message]:

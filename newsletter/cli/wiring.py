@@ -323,6 +323,12 @@ class Project:
 
         settings = self.settings
         _ = self.signer  # a key that is not to be had is told here, before anything is frozen
+        if sandbox and settings.provider is None:
+            raise ConfigError(
+                f"There is no sandbox for the transport “{settings.delivery.transport}”.",
+                where=Where(item="--sandbox"),
+                next="Leave the option out, or send the proof through a provider that has one.",
+            )
         if settings.delivery.transport == "smtp":
             from newsletter.transports.smtp import SmtpTransport
 

@@ -144,7 +144,10 @@ class LettermintVendor:
         if row.get("status") == "suppressed":
             return Rejected("Lettermint keeps this address on its suppression list.")
         if self._sandbox and row.get("sandbox") is not True:
-            return Accepted("202 accepted, and not by a sandbox: look whose token it is", known)
+            return InDoubt(
+                "Lettermint does not say that a sandbox took it. Look whose token sandbox_token "
+                "is: if it is a live project's, the mail is delivered."
+            )
         return Accepted("202 accepted", known)
 
     def search(self, letter: Letter) -> Request:

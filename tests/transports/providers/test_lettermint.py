@@ -13,6 +13,7 @@ from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected
 from newsletter.transports.vendor import Letter
 
 from tests.message.samples import DATE, EDITION, composer, reader
+from tests.support import http_server as misbehaviours
 from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, says
 from tests.transports.contract import ANNA, BOB, CLAIRE
 from tests.transports.providers.contract import ProviderContract
@@ -253,9 +254,9 @@ def test_without_a_sandbox_project_there_is_no_sandbox() -> None:
         vendor_of("lettermint", sandbox=True)
 
 
-@pytest.mark.parametrize(("flag", "words"), [(True, "202 accepted"), (None, "not by a sandbox")])
+@pytest.mark.parametrize(("flag", "kind"), [(True, Accepted), (None, InDoubt)])
 def test_a_sandbox_has_a_token_of_its_own_and_must_say_that_it_is_one(
-    flag: bool | None, words: str
+    flag: bool | None, kind: type
 ) -> None:
     secrets = {"api_token": "lm_live", "sandbox_token": "lm_sandbox"}
     vendor = vendor_of("lettermint", sandbox=True, secrets=secrets)
@@ -265,9 +266,16 @@ def test_a_sandbox_has_a_token_of_its_own_and_must_say_that_it_is_one(
     answer = Answer(202, {"content-type": "application/json"}, canonical_json([row]))
     verdict = vendor.read(answer, [letter])
     assert isinstance(verdict, Each)
-    (outcome,) = verdict.results
-    assert isinstance(outcome, Accepted)
-    assert words in outcome.reply
+    assert [kind] == [type(each) for each in verdict.results]
+
+
+def test_a_batch_that_breaks_off_after_a_missed_answer_proves_no_refusal(
+    harness: ProviderHarness,
+) -> None:
+    harness.server.script.append(misbehaviours.cut_after_taking)
+    harness.server.script.append(says(error(422, "INVALID_RECIPIENT", BROKEN_OFF)))
+    outcomes, _ = deliver(harness, letters(ANNA, BOB, CLAIRE))
+    assert [Accepted, InDoubt, InDoubt] == [type(outcome) for outcome in outcomes]
 
 
 def test_there_is_nothing_to_search_but_a_repeat(harness: ProviderHarness) -> None:
