@@ -78,9 +78,12 @@ class Calls:
         """Make a call, and again with the same bytes and key while nobody knows.
 
         Once an answer was missed, only an acceptance is believed: a later
-        refusal says nothing about the call before it.
+        refusal says nothing about the call before it. None is made after half
+        of the key's life: timeouts and pauses can take long, and a key that is
+        forgotten would have everybody mailed twice.
         """
         missed: Ambiguous | None = None
+        until = self._clock.monotonic() + self.vendor.key_lifetime_s / 2
         for wait_s in (*_WAITS_S, None):
             verdict = self.once(request, letters)
             match verdict:
@@ -101,7 +104,7 @@ class Calls:
             if pause_s is None:
                 break
             self._clock.sleep(pause_s)
-            if not leave():
+            if not leave() or self._clock.monotonic() > until:
                 break
         assert missed is not None  # else the loop has returned
         return missed

@@ -8,7 +8,7 @@ from newsletter.addresses import Address
 from newsletter.errors import ConfigError
 from newsletter.message.model import Message
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, letters
+from newsletter.testing import FakeMessage, RecordingJournal, letters
 from newsletter.transports.http import Answer
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.providers.brevo import ERRORS
@@ -20,6 +20,7 @@ from tests.support import http_server as misbehaviours
 from tests.support.brevo_side import BrevoSide, error
 from tests.support.http_server import Reply, says
 from tests.transports.contract import ANNA, BOB, CLAIRE
+from tests.transports.contract import deliver as through
 from tests.transports.providers.anymail import anymail_payload, normalised
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
@@ -189,6 +190,19 @@ def test_bad_addresses_are_their_readers_own(harness: ProviderHarness) -> None:
     outcomes, stopped = deliver(harness, messages)
     assert [Rejected("400 invalid_parameter: email is not valid in to")] * 4 == outcomes
     assert None is stopped
+
+
+def test_nothing_goes_again_once_the_key_may_be_forgotten(harness: ProviderHarness) -> None:
+    class Slow(RecordingJournal):
+        def leave(self) -> bool:
+            harness.clock.advance(8 * 60)
+            return super().leave()
+
+    harness.server.always = misbehaviours.cut_before_taking
+    journal, messages = Slow(), letters(ANNA, BOB)
+    through(harness, messages, journal)
+    assert [InDoubt, InDoubt] == [type(journal.outcome(message)) for message in messages]
+    assert 1 == len(harness.server.requests)
 
 
 @pytest.mark.parametrize("code", ["duplicate_parameter", "duplicate_request"])
