@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from newsletter.cli.account import account
+from newsletter.cli.output import say
 from newsletter.cli.progress import Watch
 from newsletter.cli.wiring import Project
 from newsletter.delivery.states import State
@@ -28,6 +29,9 @@ def run_campaign(project: Project, campaign: Campaign, transport: Transport) -> 
         _execute(project, campaign, transport)
     except NewsletterError as error:
         failure = error
+    # Only one with several relays has something to tell that no outcome tells.
+    for notice in getattr(transport, "notices", ()):
+        say(notice, style="yellow")
     with closing(project.ledger(create=False)) as ledger:
         code = account(ledger, [campaign])
     if failure is not None:
