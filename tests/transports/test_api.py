@@ -213,6 +213,23 @@ def test_when_the_run_ends_between_two_repeats_it_is_in_doubt(harness: ProviderH
     assert 1 == len(harness.server.requests)
 
 
+def test_when_leave_comes_too_late_for_the_key_nothing_is_repeated(
+    harness: ProviderHarness,
+) -> None:
+    class Slow(RecordingJournal):
+        def leave(self) -> bool:
+            harness.clock.advance(13 * 3600)
+            return super().leave()
+
+    harness.server.script.append(misbehaviours.cut_after_taking)
+    journal, session, messages = Slow(), harness.transport().open(), letters(ANNA)
+    with pytest.raises(TransportStopped, match="did not say"):
+        session.deliver(messages, journal)
+    session.close()
+    assert isinstance(journal.outcome(messages[0]), InDoubt)
+    assert 1 == len(harness.server.requests)
+
+
 @pytest.mark.parametrize(
     "misbehaviour",
     [
