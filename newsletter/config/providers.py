@@ -53,7 +53,7 @@ class Postmark(Provider):
     takes_documents: ClassVar[bool] = True
 
     server_token: Secret = Field(description="Where the server's token comes from.")
-    stream: str = Field(default="broadcast", description="Name of a broadcast message stream.")
+    stream: str = Field(default="broadcast", description="Id of a broadcast message stream.")
     base_url: str = Field(default="https://api.postmarkapp.com", description="The API's address.")
 
 
