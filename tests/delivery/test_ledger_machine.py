@@ -5,8 +5,8 @@ message goes out when its write-ahead is on disk, and not otherwise.
 """
 
 import tempfile
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -21,39 +21,20 @@ from hypothesis.stateful import (
 from newsletter.audience.suppression import Reason, Suppression
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
-from newsletter.delivery.ledger.deliveries import Claim
-from newsletter.delivery.plan import Plan, Planned
+from newsletter.delivery.plan import Plan, Planned, Wave
 from newsletter.delivery.states import TERMINAL, State, Step
 from newsletter.errors import LedgerRefused
 
-from tests.delivery.conftest import EDITION, NOW, T, planned
+from tests.delivery.conftest import EDITION, NOW, T
+from tests.delivery.ledger_lives import DOMAINS, Attempt, Copy, drawn, planned
 
 ISSUE = "2017-03"
 READERS = 8
 HOUR = 3600.0
 RETRY_FOR_S = 24 * HOUR
 
+MEANWHILE = st.sampled_from(["nothing", "nothing", "nothing", "correct", "hold"])
 people = st.integers(1, READERS)
-Copy = tuple[str, int]
-"""A reader's copy in one round."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What a run holds in its hands."""
-
-    run: str
-    round: int
-    claim: Claim
-
-    @property
-    def copy(self) -> Copy:
-        return self.claim.recipient.address.key, self.round
-
-
-def drawn(data: st.DataObject, attempts: list[Attempt]) -> Attempt:
-    """One of them, taken out."""
-    return attempts.pop(data.draw(st.integers(0, len(attempts) - 1)))
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -72,7 +53,16 @@ class LedgerMachine(RuleBasedStateMachine):
         self.attempting: list[Attempt] = []
         """Both also of runs that died: they may still act."""
         self.open: set[int] = set()
-        """Deliveries that went out and of which nobody told the ledger what became of them."""
+        """Deliveries that went out, or may have from another copy of the ledger, and of which
+        nobody told the ledger what became of them."""
+        self.version: dict[str, int] = defaultdict(lambda: 1)
+        """By campaign, what a first attempt gets."""
+        self.bound: dict[int, int] = {}
+        """By delivery, what it was first attempted with."""
+        self.held: set[str] = set()
+        self.wave: dict[str, int] = {}
+        self.waits: dict[int, float] = {}
+        """By delivery, until when its domain was postponed while it waited."""
 
     @property
     def run(self) -> str:
@@ -129,7 +119,7 @@ class LedgerMachine(RuleBasedStateMachine):
         raise AssertionError("somebody has the issue twice in one round")
 
     def freeze(self, recipients: tuple[Planned, ...], *, again: bool) -> None:
-        self.ledger.campaigns.freeze(
+        frozen = self.ledger.campaigns.freeze(
             Plan(ISSUE, len(recipients), recipients, {}),
             editions={"en": EDITION},
             letterhead="{}",
@@ -137,6 +127,48 @@ class LedgerMachine(RuleBasedStateMachine):
             now=NOW,
             again=again,
         )
+        self.wave[frozen.id] = min(one.wave for one in recipients)
+
+    @rule(data=st.data(), what=st.sampled_from(["correct", "hold", "go on", "go on"]))
+    def control(self, data: st.DataObject, what: str) -> None:
+        self.control_one(data.draw(st.sampled_from(self.campaigns())), what)
+
+    def control_one(self, campaign: Campaign, what: str) -> None:
+        match what:
+            case "correct":
+                at = datetime.fromtimestamp(self.now, UTC)
+                number = self.ledger.controls.correct(campaign, {"en": EDITION}, "another", at)
+                assert number == self.version[campaign.id] + 1
+                self.version[campaign.id] = number
+            case "hold":
+                self.ledger.controls.hold(campaign.id, "A person paused it.")
+                self.held.add(campaign.id)
+            case "go on":
+                self.ledger.controls.go_on(campaign.id)
+                self.held.discard(campaign.id)
+
+    @rule(data=st.data(), wave=st.sampled_from(Wave))
+    def open_a_wave(self, data: st.DataObject, wave: Wave) -> None:
+        campaign = data.draw(st.sampled_from(self.campaigns()))
+        with self.ledger.transaction():
+            self.ledger.controls.open_wave(campaign.id, wave)
+        self.wave[campaign.id] = max(self.wave[campaign.id], wave)
+
+    @rule(data=st.data(), surely=st.sampled_from([False, False, False, True]))
+    def adopt(self, data: st.DataObject, *, surely: bool) -> None:
+        """A restored backup, or a copy, is taken on."""
+        if not surely:
+            return
+        campaign = data.draw(st.sampled_from(self.campaigns()))
+        waiting = self.ids(campaign, State.PENDING, State.CLAIMED, State.DEFERRED)
+        with self.ledger.transaction():
+            count = self.ledger.deliveries.adopt(campaign.id, self.now, "restored")
+        self.open |= waiting
+        assert count >= len(waiting)
+        assert not self.ledger.campaigns.tally(campaign).open
+
+    def ids(self, campaign: Campaign, *states: State) -> set[int]:
+        return {one.id for one in self.ledger.deliveries.held(campaign.id, *states)}
 
     @rule(data=st.data(), step=st.sampled_from([Step.ASSUME, Step.RESEND]))
     def decide(self, data: st.DataObject, step: Step) -> None:
@@ -150,6 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
         round_, one = data.draw(st.sampled_from(held))
         assert self.ledger.deliveries.decide(one.id, step, note="a person", now=self.now)
         self.open.discard(one.id)
+        self.waits.pop(one.id, None)
         if step is Step.RESEND:
             self.allowed[one.address, round_] += 1
 
@@ -162,6 +195,16 @@ class LedgerMachine(RuleBasedStateMachine):
         other.suppressions.add(Suppression(one.tag, Reason.UNSUBSCRIBED, "page", NOW))
         other.close()
         self.left.add(one.recipient.address.key)
+
+    @rule(data=st.data())
+    def prove(self, data: st.DataObject) -> None:
+        """A provider says that it took one: true of what went out, and of nothing else."""
+        campaign = data.draw(st.sampled_from(self.campaigns()))
+        for one in self.ledger.deliveries.in_doubt_claims(campaign.id):
+            if self.taken[one.recipient.address.key, campaign.round]:
+                assert self.ledger.deliveries.evidence(one.id, "found", None, self.now)
+                self.open.discard(one.id)
+                return
 
     @rule(hours=st.sampled_from([-30, 0.1, 1, 30]))
     def time_passes(self, hours: float) -> None:
@@ -177,13 +220,30 @@ class LedgerMachine(RuleBasedStateMachine):
             claims = self.ledger.deliveries.claim(
                 campaign.id, run=self.run, count=count, now=self.now
             )
-        self.claimed += [Attempt(self.run, campaign.round, claim) for claim in claims]
+        assert not (claims and campaign.id in self.held)
+        for claim in claims:
+            assert self.waits.pop(claim.id, 0) <= self.now
+            assert claim.version == self.bound.get(claim.id, self.version[campaign.id])
+            reader = int(claim.recipient.address.local.removeprefix("reader"))
+            assert planned(reader).wave <= self.wave[campaign.id]
+        self.claimed += [Attempt(self.run, campaign, claim) for claim in claims]
+
+    @rule(data=st.data(), domain=st.sampled_from(DOMAINS), hours=st.sampled_from([0.5, 2]))
+    def postpone(self, data: st.DataObject, domain: str, hours: float) -> None:
+        campaign, until = data.draw(st.sampled_from(self.campaigns())), self.now + hours * HOUR
+        queue = self.ledger.deliveries.held(campaign.id, State.PENDING, State.DEFERRED)
+        with self.ledger.transaction():
+            self.ledger.deliveries.postpone(campaign.id, domain, until)
+        for one in queue:
+            if one.address.endswith(f"@{domain}"):
+                self.waits[one.id] = max(until, self.waits.get(one.id, 0))
 
     @precondition(lambda self: self.claimed)
-    @rule(data=st.data(), count=st.integers(1, 2))
-    def write_ahead(self, data: st.DataObject, count: int) -> None:
+    @rule(data=st.data(), count=st.integers(1, 2), meanwhile=MEANWHILE)
+    def write_ahead(self, data: st.DataObject, count: int, meanwhile: str) -> None:
         """A refused claim stays claimed: it is released by a later recover."""
         attempts = [drawn(data, self.claimed) for _ in range(min(count, len(self.claimed)))]
+        self.control_one(attempts[0].campaign, meanwhile)
         runs = {attempt.run for attempt in attempts}
         claims = [attempt.claim for attempt in attempts]
         before = {claim.recipient.address.key for claim in claims} & self.left
@@ -194,6 +254,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if not may_go:
             return
         assert not before, f"{before} left, and would be mailed"
+        for attempt in attempts:
+            assert attempt.campaign.id not in self.held
+            with_ = self.bound.setdefault(attempt.claim.id, self.version[attempt.campaign.id])
+            assert with_ == attempt.claim.version
         self.taken.update(attempt.copy for attempt in attempts)
         self.open.update(claim.id for claim in claims)
         self.attempting += attempts
@@ -218,6 +282,27 @@ class LedgerMachine(RuleBasedStateMachine):
         if changed and step is not Step.DOUBT:
             self.open.discard(claim.id)
 
+    @precondition(lambda self: self.attempting)
+    @rule(data=st.data(), meanwhile=MEANWHILE)
+    def refused_whole_and_asked_again(self, data: st.DataObject, meanwhile: str) -> None:
+        """The request was definitely refused; may its parts go on their own?"""
+        attempt = drawn(data, self.attempting)
+        self.control_one(attempt.campaign, meanwhile)
+        self.taken[attempt.copy] -= 1
+        with self.ledger.transaction():
+            may_go = self.ledger.deliveries.may_go_again([attempt.claim], run=attempt.run)
+        if may_go:
+            assert attempt.claim.recipient.address.key not in self.left
+            assert attempt.campaign.id not in self.held
+            self.taken[attempt.copy] += 1
+            self.attempting.append(attempt)
+            return
+        with self.ledger.transaction():
+            if self.ledger.deliveries.record(
+                attempt.claim, Step.DEFER, run=attempt.run, reply="refused", now=self.now
+            ):
+                self.open.discard(attempt.claim.id)
+
     @precondition(lambda self: self.claimed)
     @rule(data=st.data(), step=st.sampled_from([Step.REJECT, Step.DEFER, None]))
     def refuse_or_release(self, data: st.DataObject, step: Step | None) -> None:
@@ -227,10 +312,10 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.ledger.transaction():
             if step is None:
                 self.ledger.deliveries.release([claim], run=run, now=self.now)
-            else:
-                self.ledger.deliveries.record(
-                    claim, step, run=run, reply=str(step), now=self.now, theirs=False
-                )
+            elif self.ledger.deliveries.record(
+                claim, step, run=run, reply=str(step), now=self.now, theirs=False
+            ):
+                self.bound.setdefault(claim.id, claim.version)
 
     @rule()
     def give_up(self) -> None:
@@ -288,7 +373,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedgerMachine = LedgerMachine.TestCase
 TestLedgerMachine.settings = settings(
-    max_examples=40,
+    max_examples=45,
     stateful_step_count=50,
     deadline=None,
     derandomize=True,
