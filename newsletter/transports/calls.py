@@ -83,7 +83,6 @@ class Calls:
         forgotten would have everybody mailed twice.
         """
         missed: Ambiguous | None = None
-        began = self._clock.monotonic()
         until = self._clock.monotonic() + self.vendor.key_lifetime_s / 2
         for wait_s in (*_WAITS_S, None):
             verdict = self.once(request, letters)
