@@ -127,6 +127,9 @@ def _show(
         *(("Will not", excluded_words(reason, n)) for reason, n in plan.excluded.items()),
         ("Way", _way(project)),
     ]
+    provider = project.settings.provider
+    if provider is not None and provider.caveat:
+        facts.append(("Mind", provider.caveat))
     if on_the_web := publish_first(project, compiled):
         facts.append(("On the web", on_the_web))
     rate = project.settings.delivery.rate_per_second

@@ -23,6 +23,8 @@ class Provider(Table):
     """Whether pictures inside a mail arrive, and are shown where they belong."""
     takes_documents: ClassVar[bool]
     """Whether attached documents arrive."""
+    caveat: ClassVar[str] = ""
+    """What whoever sends must know and do because of it, each time."""
 
     timeout_s: float = _TIMEOUT
 
@@ -87,6 +89,10 @@ class Brevo(Provider):
     title: ClassVar[str] = "Brevo"
     takes_pictures: ClassVar[bool] = False
     takes_documents: ClassVar[bool] = True
+    caveat: ClassVar[str] = (
+        "Brevo adds an unsubscribe header of its own, and tracks unless your account there says "
+        "otherwise. Who leaves at Brevo must be brought over: newsletter reconcile --events"
+    )
 
     api_key: Secret = Field(description="Where the API key comes from.")
     base_url: str = Field(default="https://api.brevo.com", description="The API's address.")
@@ -98,6 +104,10 @@ class Mailjet(Provider):
     title: ClassVar[str] = "Mailjet"
     takes_pictures: ClassVar[bool] = True
     takes_documents: ClassVar[bool] = True
+    caveat: ClassVar[str] = (
+        "Mailjet puts its own unsubscribe header in place of yours. Who leaves by it leaves at "
+        "Mailjet only; bring them over before the next issue: newsletter reconcile --events"
+    )
 
     api_key: Secret = Field(description="Where the API key comes from.")
     secret_key: Secret = Field(description="Where the secret key comes from.")
