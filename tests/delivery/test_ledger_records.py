@@ -179,16 +179,20 @@ def test_a_late_answer_after_an_adoption_counts_only_if_it_proves_acceptance(
     assert expected == ledger.campaigns.tally(campaign).counts
 
 
-def test_a_ledger_keeps_its_name_and_knows_its_epoch_and_machine(
-    ledger: Ledger,
-) -> None:
+def advance(ledger: Ledger, *, beyond: int = 0) -> int:
+    with ledger.transaction():
+        return ledger.advance_epoch(beyond=beyond)
+
+
+def test_a_ledger_keeps_its_name_and_knows_its_epoch_and_machine(ledger: Ledger) -> None:
     assert (0, None) == (ledger.epoch, ledger.machine)
-    assert 1 == ledger.advance_epoch()
+    assert 1 == advance(ledger)
     ledger.machine = "machine-1"
     ledger.machine = "machine-2"
     with closing(Ledger(ledger.path, key_check="k")) as other:
         assert (ledger.identity, 1, "machine-2") == (other.identity, other.epoch, other.machine)
-        assert 2 == other.advance_epoch()
-    assert 2 == ledger.epoch
+        assert 8 == advance(other, beyond=7)
+        assert 9 == advance(other, beyond=3)
+    assert 9 == ledger.epoch
     with closing(Ledger(ledger.path.with_name("another.db"), key_check="k")) as another:
         assert another.identity != ledger.identity
