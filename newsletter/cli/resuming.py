@@ -145,10 +145,7 @@ def work_off(
     project: Project, campaigns: Sequence[Campaign], transport: Transport, terms: Terms
 ) -> ExitCode:
     """Send, account, and say where the mails are; the caller holds the lock."""
-    codes = {
-        run_campaign(project, campaign, transport)
-        for campaign in campaigns
-    }
+    codes = {run_campaign(project, campaign, transport) for campaign in campaigns}
     if project.settings.delivery.transport == "mailbox":
         say(f"Each mail is a file in {project.mails}; open one with a mail program.")
     return worst(codes)
@@ -208,10 +205,10 @@ def _look_at_the_clock(
     if late:
         ledger.controls.allow_until(campaign.id, now + _allowance(project))
         return
-    began = max(control.not_before, campaign.frozen_at)
+    began = control.not_before
     raise LedgerRefused(
-        f"This send is {_age(now, began)} old: it was to begin on {moment(began)} and might "
-        f"go on until {moment(control.not_after)}. Its news may be stale.",
+        f"This send is {_age(now, began)} old: it was to begin on {moment(began)} and to be over "
+        f"by {moment(control.not_after)}. Its news may be stale.",
         where=Where(item=f"campaign {campaign.id}"),
         next=f"If it should still go out: newsletter resume {campaign.issue} --late",
     )

@@ -21,11 +21,11 @@ def wait_until(at: datetime, *, issue: str, clock: Clock) -> None:
     Raises:
         typer.Exit: Ctrl-C; what was frozen stays frozen.
     """
-    say(
-        f"Waiting until {moment(at)}, with everything frozen. Leave this window open and the "
-        f"machine on. Ctrl-C stops the waiting; “newsletter resume {issue}” takes it up again."
-    )
     try:
+        say(
+            f"Waiting until {moment(at)}, with everything frozen. Leave this window open and the "
+            f"machine on. Ctrl-C stops the waiting; “newsletter resume {issue}” takes it up again."
+        )
         if err.is_terminal:
             with err.status("") as line:
                 while (left := _left(at, clock)) > 0:

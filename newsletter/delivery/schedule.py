@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from newsletter.errors import InputError, Where
 
 _TIME = re.compile(
-    r"(?P<day>\d{4}-\d{2}-\d{2})[ T](?P<time>\d{1,2}:\d{2}(?::\d{2})?)"
+    r"(?P<day>\d{4}-\d{2}-\d{2})[ T](?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)"
     r"(?: ?(?P<offset>[Zz]|[+-]\d{2}:?\d{2})| (?P<zone>[A-Za-z][\w+/-]*))?"
 )
 _WRITE = "Write it as 2026-11-27 09:00, 2026-11-27T09:00+01:00 or 2026-11-27 09:00 Europe/Brussels."
@@ -59,7 +59,7 @@ def read_time(text: str, *, now: datetime) -> Appointment:
     """
     found = _TIME.fullmatch(text.strip())
     try:
-        wall = datetime.fromisoformat(f"{found['day']} {found['time']:0>5}") if found else None
+        wall = datetime.fromisoformat(f"{found['day']} {_padded(found['time'])}") if found else None
     except ValueError:
         wall = None
     if found is None or wall is None:
@@ -73,6 +73,11 @@ def read_time(text: str, *, now: datetime) -> Appointment:
             next="Choose a later time, or leave --at out to send now.",
         )
     return Appointment(at, _zone_words(zone, at))
+
+
+def _padded(time: str) -> str:
+    """``09:00`` from ``9:00``; a fraction of a second is left out, since no send needs one."""
+    return time.partition(".")[0].rjust(5 if time.count(":") == 1 else 8, "0")
 
 
 def _zone(offset: str | None, name: str | None) -> tzinfo | None:

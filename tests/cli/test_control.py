@@ -1,0 +1,254 @@
+"""Pause and resume, a time to begin, and a send that is too old."""
+
+import re
+import signal
+import sqlite3
+import subprocess
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.cli.support import (
+    CTRL_C,
+    Gate,
+    at_a_terminal,
+    ended,
+    outbox,
+    running,
+    stopped,
+    went_well,
+)
+from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
+from tests.support.smtp_server import SmtpServer
+
+CANARY = "Too many of the first were refused."
+
+
+def everyone_once(readers: int = 3) -> Counter[str]:
+    return Counter(f"reader{number}@readers.example" for number in range(readers))
+
+
+def one_at_a_time(project: Project, server: SmtpServer) -> None:
+    project.settings(smtp_delivery(server.port, connections=1))
+
+
+def scheduled(project: Project, *, in_: timedelta = timedelta(days=30)) -> datetime:
+    """Freeze the issue for later; everybody waits."""
+    at = (datetime.now(UTC) + in_).replace(microsecond=0)
+    done = project.run("send", "2017-04", "--yes", "--at", at.isoformat(), "--scheduler")
+    assert (4, "") == (done.returncode, done.stderr), done.stderr
+    return at
+
+
+def set_control(project: Project, assignment: str, value: object) -> None:
+    """Put a value into the ledger that only time or a run would."""
+    connection = sqlite3.connect(project.folder / "newsletter.db")
+    with connection:
+        connection.execute(f"UPDATE control SET {assignment} = ?", (value,))
+    connection.close()
+
+
+def waits(process: subprocess.Popen[str]) -> list[str]:
+    """What a send says until it waits for its time."""
+    assert process.stdout is not None
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("Waiting until"):
+            return said
+    raise AssertionError(said)
+
+
+def test_a_pause_from_another_terminal_ends_the_run_and_resume_takes_it_back(
+    project: Project,
+) -> None:
+    gate = Gate(at=1)
+    with SmtpServer(behaviours={"dot": gate}) as server:
+        one_at_a_time(project, server)
+        with running(project, "send", "2017-04", "--yes") as send:
+            gate.wait()
+            with running(project, "pause", "2017-04") as pause:
+                assert pause.stdout is not None
+                assert pause.stdout.readline().startswith("Paused: campaign 2017-04.1")
+                gate.opened.set()
+                paused = ended(pause)
+            assert (0, "") == (paused.returncode, paused.stderr)
+            assert "To go on: newsletter resume 2017-04" in paused.stdout
+            done = ended(send)
+        assert 4 == done.returncode
+        assert "3 planned = 2 accepted + 1 not attempted" in done.stdout
+        assert "Held: Paused by a person." in project.run("status", "2017-04").stdout
+
+        # cron must not take back what a person decided.
+        for options in ([], ["--scheduled"]):
+            nobody = project.run("resume", "2017-04", *options)
+            assert (4, "") == (nobody.returncode, nobody.stderr)
+            assert "It stays held, and nothing was sent." in nobody.stdout
+        assert 2 == server.copies().total()
+
+        code, text = at_a_terminal(project, "resume", "2017-04", answer=b"")
+        assert (0, True) == (code, "The pause is over; it goes on." in text), text
+        assert everyone_once() == server.copies()
+    went_well(project.run("pause", "2017-04"), "nothing to pause", "Complete.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "mails"), [(b"n\n", 4, 0), (CTRL_C, 4, 0), (b"y\n", 0, 3)]
+)
+def test_a_stop_for_a_reason_is_told_and_asked_before_it_goes_on(
+    project: Project, answer: bytes, code: int, mails: int
+) -> None:
+    scheduled(project)
+    set_control(project, "not_before", 0)
+    set_control(project, "held", CANARY)
+    found, text = at_a_terminal(project, "resume", "2017-04", answer=answer)
+    assert (code, mails) == (found, len(outbox(project))), text
+    assert CANARY in text
+    assert "Go on all the same? [y/N]" in text
+
+
+def test_a_stop_for_a_reason_is_lifted_by_yes_in_a_script(project: Project) -> None:
+    scheduled(project)
+    set_control(project, "not_before", 0)
+    set_control(project, "held", f"Paused by a person. {CANARY}")
+    assert 4 == project.run("resume", "2017-04").returncode
+    went_well(project.run("resume", "2017-04", "--yes"), "3 accepted", CANARY)
+
+
+def test_a_send_at_a_time_waits_and_sends_what_was_approved_whatever_happens_to_the_files(
+    project: Project,
+) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=8)
+    with running(project, "send", "2017-04", "--yes", "--at", at.isoformat()) as process:
+        said = waits(process)
+        assert any(line.startswith("Begins ") and "UTC" in line for line in said)
+        assert "Scheduled: it begins on" in project.run("status", "2017-04").stdout
+        project.issue(SHORT_ISSUE.replace("One story", "Another story"))
+        went_well(project.run("suppress", "add", "reader1@readers.example"))
+        assert not outbox(project)
+        done = ended(process)
+    assert datetime.now(UTC) >= at
+    went_well(done, "3 planned = 2 accepted + 1 left", "Complete.")
+    assert all(b"Subject: One story in April" in path.read_bytes() for path in outbox(project))
+    assert 2 == len(outbox(project))
+
+
+def test_ctrl_c_ends_the_waiting_and_resume_waits_again(project: Project) -> None:
+    at = datetime.now(UTC) + timedelta(hours=3)
+    for command in (("send", "2017-04", "--yes", "--at", at.isoformat()), ("resume", "2017-04")):
+        with running(project, *command) as process:
+            waits(process)
+            process.send_signal(signal.SIGINT)
+            done = ended(process)
+        assert (4, "") == (done.returncode, done.stderr)
+        assert "To wait again: newsletter resume 2017-04" in done.stdout
+    assert not outbox(project)
+    # It is frozen, so it cannot be sent a second time beside it.
+    stopped(project.run("send", "2017-04", "--yes"), 5, "not finished: 3 people waiting")
+
+
+def test_the_countdown_stands_in_the_terminal(project: Project) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=6)
+    code, text = at_a_terminal(project, "send", "2017-04", "--at", at.isoformat(), answer=b"y\n")
+    assert 0 == code, text
+    assert re.search(r"It begins in \d seconds?", text)
+    assert "Freeze it now, and send it to 3 people on " in " ".join(text.split())
+    assert 3 == len(outbox(project))
+
+
+def test_a_pause_before_the_time_holds_when_the_time_has_come(project: Project) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=6)
+    with running(project, "send", "2017-04", "--yes", "--at", at.isoformat()) as process:
+        waits(process)
+        went_well(project.run("pause", "2017-04"), "Paused: campaign 2017-04.1, with 3 people")
+        done = ended(process)
+    assert (4, "") == (done.returncode, done.stderr)
+    assert "Held: Paused by a person." in done.stdout
+    assert not outbox(project)
+
+
+def test_the_scheduler_gets_a_line_that_sends_what_was_frozen_at_its_time(
+    project: Project,
+) -> None:
+    at = datetime.now(UTC) + timedelta(minutes=5)
+    done = project.run("send", "2017-04", "--yes", "--at", at.isoformat(), "--scheduler")
+    assert (4, "") == (done.returncode, done.stderr)
+    assert not outbox(project)
+    lines = done.stdout.splitlines()
+    (cron,) = (line for line in lines if re.match(r"\d+ \d+ \d+ \d+ \* ", line))
+    assert any(line.startswith("systemd-run ") for line in lines)
+    assert any(" | at -t " in line for line in lines)
+
+    set_control(project, "not_before", 0)
+    project.issue(SHORT_ISSUE.replace("One story", "Another story"))
+    job = cron.split(" ", 5)[5].replace("\\%", "%")
+    ran = subprocess.run(
+        ["sh", "-c", job], cwd="/", env=project.environment(), capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    went_well(ran, "3 planned = 3 accepted")
+    assert 3 == len(outbox(project))
+    # cron runs it again next year.
+    again = subprocess.run(
+        ["sh", "-c", job], cwd="/", env=project.environment(), capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    went_well(again, "Nobody is waiting")
+    assert 3 == len(outbox(project))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--at", "tomorrow"], "is no date and time"),
+        (["--at", "2017-04-28 09:00 UTC"], "is past"),
+        (["--at", "2036-10-26 02:30 Europe/Brussels"], "comes twice"),
+        (["--scheduler"], "there is no time"),
+        (["--at", "2096-01-01 09:00", "--scheduler", "--dry-run"], "--dry-run freezes nothing"),
+    ],
+)
+def test_what_contradicts_itself_or_is_no_time_is_refused_before_anything_is_frozen(
+    project: Project, options: list[str], words: str
+) -> None:
+    stopped(project.run("send", "2017-04", "--yes", *options), 2, words)
+    assert not (project.folder / "newsletter.db").exists()
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "correct"])
+def test_an_issue_that_was_never_sent_or_does_not_exist_is_named(
+    project: Project, command: str
+) -> None:
+    stopped(project.run(command, "2017-04"), 2, "Nothing was sent from here yet")
+    went_well(project.run("suppress", "add", "nobody@example.org"))
+    stopped(project.run(command, "2017-04"), 2, "“2017-04” was never sent from here")
+    stopped(project.run(command, "2017-05"), 2, "no issue “2017-05”", "2017-04")
+
+
+def test_scheduled_decides_nothing_in_a_persons_place(project: Project) -> None:
+    for option in ("--yes", "--late"):
+        stopped(project.run("resume", "2017-04", "--scheduled", option), 2, "--scheduled")
+
+
+def test_a_send_that_is_too_old_goes_on_only_by_a_persons_word(project: Project) -> None:
+    scheduled(project)
+    began = datetime.now(UTC) - timedelta(hours=80)
+    set_control(project, "not_before", began.timestamp())
+    set_control(project, "not_after", (began + timedelta(hours=72)).timestamp())
+    for options in ([], ["--scheduled"], ["--yes"]):
+        old = project.run("resume", "2017-04", *options)
+        stopped(old, 5, "This send is 80 hours old", "newsletter resume 2017-04 --late")
+    assert "Too late: " in project.run("status", "2017-04").stdout
+    assert not outbox(project)
+    went_well(project.run("resume", "2017-04", "--late"), "3 planned = 3 accepted")
+
+
+def test_a_clock_before_the_freeze_is_told_and_stops_nothing(project: Project) -> None:
+    scheduled(project)
+    set_control(project, "not_before", 0)
+    connection = sqlite3.connect(project.folder / "newsletter.db")
+    with connection:
+        connection.execute("DROP TRIGGER IF EXISTS campaign_is_frozen")
+        connection.execute("UPDATE campaign SET frozen_at = frozen_at + 7200")
+    connection.close()
+    went_well(project.run("resume", "2017-04"), "Was it set back?", "3 planned = 3 accepted")
