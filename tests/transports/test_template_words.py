@@ -10,7 +10,7 @@ from newsletter.addresses import Address
 from newsletter.config import PROVIDERS
 from newsletter.message.model import Content
 from newsletter.testing import FakeMessage, letters
-from newsletter.transports.template_words import _WORDS, in_html, in_text, literal
+from newsletter.transports.template_words import _WORDS, literal
 from newsletter.transports.vendor import Letter
 
 WORDS = {
@@ -31,6 +31,10 @@ def content_with(text: str, **more: Any) -> Content:
     return replace(letters("anna@a.example", text=text)[0].as_content(), **more)
 
 
+def interpreted(vendor: str, text: str) -> bool:
+    return any(words.search(text) for words in _WORDS[vendor])
+
+
 @pytest.mark.parametrize(("vendor", "word"), CASES)
 def test_a_providers_word_is_read_by_readers_and_not_by_the_provider(
     vendor: str, word: str
@@ -44,7 +48,7 @@ def test_a_providers_word_is_read_by_readers_and_not_by_the_provider(
     )
     found = literal(content, vendor)
     for text in (found.html, found.text, found.subject, found.to_name):
-        assert not _WORDS[vendor].pattern.search(text)
+        assert not interpreted(vendor, text)
     assert unescape(content.html) == unescape(found.html)
     assert content.text == found.text.replace("\u2060", "")
     assert f"On {word}" == found.subject.replace("\u2060", "")
@@ -58,7 +62,7 @@ def test_a_link_that_holds_one_leads_where_it_led(vendor: str, word: str) -> Non
     assert "\u2060" not in found.text
     assert unquote(f"See {link} now") == unquote(found.text)
     assert content.html == unescape(found.html)
-    assert not _WORDS[vendor].pattern.search(found.text + found.html)
+    assert not interpreted(vendor, found.text + found.html)
 
 
 @pytest.mark.parametrize("vendor", PROVIDERS)
@@ -86,28 +90,12 @@ def test_every_provider_that_fills_in_templates_has_its_words() -> None:
     assert PROVIDERS.keys() - {"ses", "scaleway"} == _WORDS.keys() == WORDS.keys()
 
 
-PIECES = ["{", "%", "#", "$", "[", "]", "<", "_", "url", "recipient", "tag", "unsubscribe", "a"]
-    "{",
-    "%",
-    "#",
-    "$",
-    "[",
-    "]",
-    "<",
-    "_",
-    "url",
-    "recipient",
-    "tag",
-    "unsubscribe",
-    "a",
-    " ",
-]
+PIECES = ["{", "%", "#", "$", "[", "]", "<", "_", "url", "recipient", "unsubscribe", "a", " "]
 
 
 @given(st.sampled_from(sorted(_WORDS)), st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
-def test_no_word_is_missed_for_want_of_its_marks(vendor: str, text: str) -> None:
-    words = _WORDS[vendor]
-    assert words.may_stand_in(text) or not words.pattern.search(text)
-    once = in_text(text, words.pattern)
-    assert not words.pattern.search(once)
-    assert not words.pattern.search(in_html(text, words.pattern))
+def test_whatever_is_written_no_word_is_left(vendor: str, text: str) -> None:
+    found = literal(content_with(text, html=text), vendor)
+    assert not interpreted(vendor, found.text + "\n" + found.html)
+    assert text == found.text.replace("\u2060", "")
+    assert text == unescape(found.html)
