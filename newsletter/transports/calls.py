@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -24,6 +25,12 @@ _WAITS_S = (1.0, 3.0, 9.0, 27.0)
 """Before each time that the same bytes are sent again, under a key."""
 _LONGEST_S = 60.0
 """A longer pause asked for, before the same bytes may go again, is not waited for."""
+_PATIENCE = 5
+"""How often one letter is asked for, where the answer is that it was too fast."""
+_PAUSE_S = 10.0
+"""The pause then, if the answer names none."""
+_NAMES = ("x-request-id", "x-amzn-requestid", "x-mj-request-guid", "cf-ray")
+"""Headers by which a provider's support finds a call again."""
 
 
 class Calls:
@@ -59,18 +66,27 @@ class Calls:
         if isinstance(verdict, Later) and verdict.retry_after_s is None:
             asked = retry_after_s(answer.headers, now=self._clock.now(), value=answer.json())
             return replace(verdict, retry_after_s=asked)
+        if isinstance(verdict, Ambiguous) and (name := _their_name(answer)):
+            return replace(verdict, reason=f"{verdict.reason} Their name for the call: {name}.")
         return verdict
 
     def search(self, letter: Letter) -> Answer:
-        """Ask for one letter.
+        """Ask for one letter, and again after a pause where that was too fast.
 
         Raises:
             TransportStopped: no answer comes.
         """
-        try:
-            return self._client.send(self.vendor.search(letter))
-        except (NeverLeft, NoAnswer) as error:
-            raise self.unreachable(error) from None
+        request = self.vendor.search(letter)
+        for _ in range(_PATIENCE):
+            try:
+                answer = self._client.send(request)
+            except (NeverLeft, NoAnswer) as error:
+                raise self.unreachable(error) from None
+            if answer.status != 429:
+                break
+            asked = retry_after_s(answer.headers, now=self._clock.now(), value=answer.json())
+            self._clock.sleep(min(asked or _PAUSE_S, _LONGEST_S))
+        return answer
 
     def exchange(
         self, request: Request, letters: Sequence[Letter], leave: Callable[[], bool]
@@ -120,6 +136,11 @@ class Calls:
     def close(self) -> None:
         """End the connection. Never raises."""
         self._client.close()
+
+
+def _their_name(answer: Answer) -> str | None:
+    names = (answer.headers.get(name, "") for name in _NAMES)
+    return next((name for name in names if re.fullmatch(r"[\w:.=+/-]{4,80}", name, re.ASCII)), None)
 
 
 def digest(request: Request) -> str:

@@ -64,6 +64,8 @@ class ApiInquiry:
                     where=Where(item=self._vendor.title),
                     next="Give the key the right to read, or decide with “newsletter resolve”.",
                 )
+            if answer.status == 429:
+                break  # of those that are left nothing is known, as before
             if (accepted := self._vendor.found(answer, letter)) is not None:
                 known[message.message_id] = accepted
         return known

@@ -167,6 +167,14 @@ def test_when_nobody_knows_for_long_the_batch_is_in_doubt_and_the_run_stops(
     assert [1.0, 3.0, 9.0, 27.0] == harness.clock.slept
 
 
+def test_a_doubt_tells_how_the_providers_support_finds_the_call(keyless: ProviderHarness) -> None:
+    named = {"X-Request-Id": "req_0123-abc"}
+    keyless.server.always = says(Reply(500, {"success": False, "errors": ["Oops"]}, named))
+    outcomes, _ = deliver(keyless, letters(ANNA))
+    assert isinstance(outcomes[0], InDoubt)
+    assert outcomes[0].reason.endswith("500. Their name for the call: req_0123-abc.")
+
+
 @pytest.mark.parametrize(
     "then",
     [

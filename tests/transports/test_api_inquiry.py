@@ -97,3 +97,21 @@ def test_a_key_that_may_not_search_is_told_of(keyless: ProviderHarness, status: 
         nobody.search(letters(ANNA))
     inquiry.close()
     nobody.close()
+
+
+def test_who_asks_too_fast_waits_and_asks_again(keyless: ProviderHarness) -> None:
+    messages = letters(ANNA, BOB)
+    session = keyless.transport().open()
+    session.deliver(messages, RecordingJournal())
+    session.close()
+    slow = says(Reply(429, {"errors": "Rate limit exceeded"}, {"Retry-After": "20"}))
+    keyless.server.script.extend([slow, slow])
+    inquiry = keyless.transport().inquire()
+    assert inquiry is not None
+    known = inquiry.search(messages)
+    assert [message.message_id for message in messages] == list(known)
+    assert [20.0, 20.0] == keyless.clock.slept
+    keyless.server.script.append(misbehaviours.well)
+    keyless.server.always = slow
+    assert [messages[0].message_id] == list(inquiry.search(messages))
+    inquiry.close()

@@ -1,3 +1,5 @@
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from typing import Any
@@ -11,7 +13,9 @@ from newsletter.config import PROVIDERS
 from newsletter.message.model import Content
 from newsletter.testing import FakeMessage, letters
 from newsletter.transports.template_words import _WORDS, literal
-from newsletter.transports.vendor import Letter
+from newsletter.transports.vendor import Letter, call_key
+
+from tests.transports.providers.harness import vendor_of
 
 WORDS = {
     "mailgun": ["%recipient.name%", "%unsubscribe_url%", "%recipient_fname%"],
@@ -84,6 +88,24 @@ def test_a_letter_has_none_of_its_providers_words() -> None:
     message = FakeMessage(Address.parse("eve@e.example"), to_name="{{{ pm:unsubscribe }}}")
     assert "{{" not in Letter(message, "postmark").content.to_name
     assert "{{{ pm:unsubscribe }}}" == Letter(message).content.to_name
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from strings(each)
+
+
+@pytest.mark.parametrize("vendor", sorted(WORDS.keys() - {"mailgun"}))  # that takes whole messages
+def test_what_a_provider_is_sent_has_none(vendor: str) -> None:
+    text = "Here: " + " and ".join(WORDS[vendor])
+    message = FakeMessage(Address.parse("eve@e.example"), f"{text}\n", to_name=WORDS[vendor][0])
+    request = vendor_of(vendor).request([Letter(message, vendor)], call_key([message]))
+    sent = list(strings(json.loads(request.body)))
+    assert [each for each in sent if "Here: " in each]
+    assert [] == [each for each in sent if interpreted(vendor, each)]
 
 
 def test_every_provider_that_fills_in_templates_has_its_words() -> None:
