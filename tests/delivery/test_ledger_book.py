@@ -1,17 +1,15 @@
 """What a run writes down: calls, and further requests within one attempt."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
 from newsletter.audience.suppression import Reason, Suppression
-from newsletter.delivery.dispatch import Composes
-from newsletter.delivery.journal import BatchJournal, Book
+from newsletter.delivery.journal import Book
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.ledger.deliveries import Claim
 from newsletter.delivery.states import State
-from newsletter.delivery.writer import Writer
-from newsletter.message.model import Message
 from newsletter.testing import FrozenClock
 from newsletter.transports.protocol import Accepted, Call, Deferred, Outcome
 
@@ -22,28 +20,30 @@ WHOLE, FIRST_HALF = Call("key-whole", "d0"), Call("key-half", "d1")
 
 @dataclass
 class Batch:
-    """A batch of four as a transport has it in its hands."""
+    """A batch of four as a worker has it in its hands."""
 
     ledger: Ledger
     campaign: Campaign
-    journal: BatchJournal
-    messages: list[Message]
-    writer: Writer
+    book: Book
+    claims: list[Claim]
     clock: FrozenClock
 
-    def states(self) -> dict[State, int]:
-        self.writer.submit(lambda: None).wait()
-        return dict(self.ledger.campaigns.tally(self.campaign).counts)
+    def attempt(self, claims: Sequence[Claim], call: Call) -> bool:
+        with self.ledger.transaction():
+            return self.book.write_ahead(claims, call)
 
     def answer(self, outcome: Outcome) -> None:
-        for message in self.messages:
-            self.journal.record(message, outcome)
-        self.journal.settle()
+        with self.ledger.transaction():
+            for claim in self.claims:
+                self.book.note(claim, outcome)
+
+    def states(self) -> dict[State, int]:
+        return dict(self.ledger.campaigns.tally(self.campaign).counts)
 
 
 @pytest.fixture
-def batch(ledger: Ledger, freeze: Freeze, compose: Composes) -> Iterator[Batch]:
-    campaign, clock, writer = freeze(4), FrozenClock(NOW), Writer(ledger)
+def batch(ledger: Ledger, freeze: Freeze) -> Batch:
+    campaign, clock = freeze(4), FrozenClock(NOW)
     book = Book(
         ledger,
         campaign.id,
@@ -53,19 +53,13 @@ def batch(ledger: Ledger, freeze: Freeze, compose: Composes) -> Iterator[Batch]:
         clock=clock,
         stopping=lambda: False,
     )
-    claims = writer.submit(lambda: book.claim(4)).wait()
-    journal = BatchJournal(book, writer, claims, on_outcome=lambda _: None)
-    messages = []
-    for claim in claims:
-        messages.append(compose(claim.recipient, date=claim.date, version=claim.version))
-        journal.expect(messages[-1], claim)
-    yield Batch(ledger, campaign, journal, messages, writer, clock)
-    writer.close()
-    assert writer.failed is None
+    with ledger.transaction():
+        claims = book.claim(4)
+    return Batch(ledger, campaign, book, claims, clock)
 
 
 def test_a_call_is_on_disk_with_its_members_in_order_before_it_is_made(batch: Batch) -> None:
-    assert batch.journal.attempt(batch.messages[::-1], call=WHOLE).wait()
+    assert batch.attempt(batch.claims[::-1], WHOLE)
     (call,) = batch.ledger.calls.of(batch.campaign.id)
     assert ("key-whole", "resend", "resend api.resend.com", (4, 3, 2, 1), "d0", NOW) == (
         call.key,
@@ -80,15 +74,15 @@ def test_a_call_is_on_disk_with_its_members_in_order_before_it_is_made(batch: Ba
 
 def test_a_call_that_may_not_be_made_is_not_noted(batch: Batch) -> None:
     batch.ledger.controls.hold(batch.campaign.id, "Paused.")
-    assert not batch.journal.attempt(batch.messages, call=WHOLE).wait()
+    assert not batch.attempt(batch.claims, WHOLE)
     assert () == batch.ledger.calls.of(batch.campaign.id)
     assert {State.CLAIMED: 4} == batch.states()
 
 
 def test_the_parts_of_a_refused_batch_may_go_under_calls_of_their_own(batch: Batch) -> None:
-    assert batch.journal.attempt(batch.messages, call=WHOLE).wait()
+    assert batch.attempt(batch.claims, WHOLE)
     batch.clock.advance(30)
-    assert batch.journal.attempt(batch.messages[:2], call=FIRST_HALF).wait()
+    assert batch.attempt(batch.claims[:2], FIRST_HALF)
     calls = batch.ledger.calls.of(batch.campaign.id)
     assert [("key-whole", (1, 2, 3, 4)), ("key-half", (1, 2))] == [
         (call.key, call.members) for call in calls
@@ -124,21 +118,21 @@ def lose_the_claim(batch: Batch) -> None:
 def test_a_part_does_not_go_if_its_reader_left_the_campaign_is_held_or_the_claim_lost(
     batch: Batch, meanwhile: Callable[[Batch], None], ends_as: State
 ) -> None:
-    assert batch.journal.attempt(batch.messages, call=WHOLE).wait()
+    assert batch.attempt(batch.claims, WHOLE)
     meanwhile(batch)
-    assert not batch.journal.attempt(batch.messages[:2], call=FIRST_HALF).wait()
+    assert not batch.attempt(batch.claims[:2], FIRST_HALF)
     assert ["key-whole"] == [call.key for call in batch.ledger.calls.of(batch.campaign.id)]
     batch.answer(Deferred("It was not tried a second time.", retry_after_s=0))
     assert {ends_as: 4} == batch.states()
 
 
 def test_a_correction_in_between_does_not_stop_the_parts_that_were_attempted(batch: Batch) -> None:
-    assert batch.journal.attempt(batch.messages, call=WHOLE).wait()
+    assert batch.attempt(batch.claims, WHOLE)
     batch.ledger.controls.correct(batch.campaign, {"en": EDITION}, "g", NOW)
-    assert batch.journal.attempt(batch.messages[:2], call=FIRST_HALF).wait()
+    assert batch.attempt(batch.claims[:2], FIRST_HALF)
 
 
 def test_a_part_goes_only_with_those_of_it_that_were_never_attempted(batch: Batch) -> None:
-    assert batch.journal.attempt(batch.messages[:1], call=WHOLE).wait()
-    assert batch.journal.attempt(batch.messages[:2], call=FIRST_HALF).wait()
+    assert batch.attempt(batch.claims[:1], WHOLE)
+    assert batch.attempt(batch.claims[:2], FIRST_HALF)
     assert {State.ATTEMPTING: 2, State.CLAIMED: 2} == batch.states()
