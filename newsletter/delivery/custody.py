@@ -47,6 +47,8 @@ class Custody:
 
     def __init__(self, ledger: Ledger, witness: Witness, *, machine: str) -> None:
         self._ledger = ledger
+        # Asked once: a beat testifies on another thread than the ledger's.
+        self._identity = ledger.identity
         self._witness = witness
         self._machine = machine
         self._campaigns: dict[str, str] = {}
@@ -59,7 +61,7 @@ class Custody:
                 here, or it comes from another machine.
         """
         ledger, here, home = self._ledger, self._witness.in_folder(), self._witness.at_home()
-        if here is not None and here.ledger != ledger.identity:
+        if here is not None and here.ledger != self._identity:
             raise self._refusal(
                 "Another ledger than this one has sent from this folder. This one knows of "
                 "none of its readers and would mail them again.",
@@ -130,7 +132,7 @@ class Custody:
                 "Another copy of this ledger is sending from this machine.",
                 "Let only one of them go on; the other must be adopted before it sends again.",
             )
-        self._witness.testify(Testimony(self._ledger.identity, epoch, self._campaigns))
+        self._witness.testify(Testimony(self._identity, epoch, self._campaigns))
 
     def survey(self) -> Adopted:
         """What :meth:`adopt` would do. Changes nothing."""
@@ -160,7 +162,7 @@ class Custody:
             epoch = self._ledger.advance_epoch(beyond=highest)
         self._ledger.machine = self._machine
         campaigns = {**self._told(), **self._held()}
-        self._witness.testify(Testimony(self._ledger.identity, epoch, campaigns))
+        self._witness.testify(Testimony(self._identity, epoch, campaigns))
         return Adopted(doubts, expected.unknown)
 
     def _lost(self) -> tuple[str, ...]:

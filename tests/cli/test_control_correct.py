@@ -10,6 +10,22 @@ from tests.support.smtp_server import SmtpServer
 
 CORRECTED = SHORT_ISSUE.replace("One story", "Two stories").replace("It is short", "It is brief")
 
+FRENCH = """\
+title: Avril 2017
+date: 2017-04-28
+language: fr
+subject: Deux nouvelles en avril
+preheader: Un numéro court pour essayer toute la route
+greeting: "Cher {{ name | ami }},"
+stories:
+  - id: only
+    headline: La seule nouvelle du mois
+    blurb: Elle est brève, et cela suffit pour ce que nous voulons essayer.
+    links:
+      - label: La nouvelle en entier
+        url: https://defenders.example/only
+"""
+
 
 def everyone_once(readers: int = 3) -> Counter[str]:
     return Counter(f"reader{number}@readers.example" for number in range(readers))
@@ -110,7 +126,6 @@ def test_a_correction_changes_neither_the_sender_nor_the_languages_nor_passes_er
     project.issue(CORRECTED.replace("headline:", "headlin:"))
     stopped(project.run("correct", "2017-04", "--yes"), 2, "headlin")
     project.issue(CORRECTED)
-    french = CORRECTED.replace("language: en", "language: fr")
-    project.issue(french, name="2017-04.fr")
+    project.issue(FRENCH, name="2017-04.fr")
     stopped(project.run("correct", "2017-04", "--yes"), 5, "“fr”", "nothing was changed")
     assert "Versions" not in project.run("status", "2017-04").stdout

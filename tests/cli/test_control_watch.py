@@ -2,9 +2,6 @@
 
 import re
 import signal
-from datetime import timedelta
-
-from newsletter.cli.watching import Look, facts, rate
 
 from tests.cli.support import Gate, ended, running, went_well
 from tests.support.project import Project, smtp_delivery
