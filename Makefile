@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint crash bench screenshots clean
+.PHONY: help demo test lint crash faults bench screenshots clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -19,8 +19,12 @@ lint: .venv/ready-dev ## Linters and type checker
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-crash: .venv/ready-dev ## Kill the sender 250 times at random moments and count (needs smtp-sink)
-	$(BIN)/python -m tests.crash.harness --kills 250
+crash: .venv/ready-dev ## Kill the sender 250 times in every way there is, and count (needs smtp-sink, strace)
+	$(BIN)/python -m tests.crash --modes smtp-all,http-all --kills 250 --jobs 2
+	$(BIN)/python -m tests.crash --modes control --kills 20
+
+faults: .venv/ready-dev ## Run the tests of the fault matrix and write docs/fault-matrix.md
+	$(BIN)/python -m tests.faults
 
 bench: .venv/ready-dev ## Measure beside smtp-source (needs Postfix's smtp-sink and smtp-source)
 	$(BIN)/python -m benchmarks.throughput
