@@ -19,7 +19,17 @@ from newsletter.addresses import Address
 from newsletter.errors import NewsletterError
 from newsletter.message.mime import stuffed
 from newsletter.message.model import Content, Message
-from newsletter.transports.protocol import Accepted, Allowance, Call, InDoubt, Journal, Outcome
+from newsletter.transports.protocol import (
+    Accepted,
+    Allowance,
+    Call,
+    Deferred,
+    InDoubt,
+    Journal,
+    Outcome,
+    Rejected,
+    Scope,
+)
 
 _START = datetime(2017, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -273,6 +283,8 @@ class _ScriptedSession:
             if isinstance(answer, NewsletterError):
                 raise answer
             journal.record(message, answer)
+            if isinstance(answer, Deferred | Rejected) and answer.scope is not Scope.RECIPIENT:
+                return
 
     def close(self) -> None:
         """Nothing to close."""

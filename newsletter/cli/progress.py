@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from types import FrameType
 
 from rich.progress import (
@@ -16,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from newsletter.cli.output import err
+from newsletter.cli.output import err, moment
 from newsletter.transports.protocol import Deferred, Outcome
 
 _REFRESH_S = 0.2
@@ -29,6 +30,7 @@ class Watch:
         self._total = total
         self._done = done
         self._deferred = 0
+        self._waits = ""
         self._lock = threading.Lock()
 
     def on_outcome(self, outcome: Outcome) -> None:
@@ -38,6 +40,10 @@ class Watch:
                 self._deferred += 1
             else:
                 self._done += 1
+
+    def on_wait(self, words: str | None, until: datetime | None) -> None:
+        """Show for what and until when all wait; None: they go on."""
+        self._waits = f"waiting {words} until {moment(until)}" if words and until else ""
 
     @contextmanager
     def showing(self, *, stop: Callable[[], None]) -> Iterator[None]:
@@ -63,7 +69,9 @@ class Watch:
         last = False
         while not last:
             last = ended.wait(_REFRESH_S)
-            words = f"sending ({self._deferred} later)" if self._deferred else "sending"
+            words = self._waits or (
+                f"sending ({self._deferred} later)" if self._deferred else "sending"
+            )
             progress.update(task, completed=self._done, description=words)  # type: ignore[arg-type] # TaskID is an int
 
     @contextmanager

@@ -7,9 +7,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from newsletter.cli.account import account
-from newsletter.cli.output import say
+from newsletter.cli.output import say, tell
 from newsletter.cli.progress import Watch
 from newsletter.cli.wiring import Project
+from newsletter.delivery.ending import Ending, How
 from newsletter.delivery.states import State
 from newsletter.errors import ExitCode, NewsletterError
 
@@ -18,15 +19,28 @@ if TYPE_CHECKING:
     from newsletter.transports.protocol import Transport
 
 
-def run_campaign(project: Project, campaign: Campaign, transport: Transport) -> ExitCode:
+def run_campaign(
+    project: Project,
+    campaign: Campaign,
+    transport: Transport,
+    *,
+    wait_minutes: float | None = None,
+) -> ExitCode:
     """Work the campaign off and account for it.
+
+    Args:
+        project: with its settings and ledger.
+        campaign: which.
+        transport: the way out.
+        wait_minutes: how long to stay for those put off; None: newsletter.toml's.
 
     Raises:
         NewsletterError: why the run stopped; the account has been printed before.
     """
     failure: NewsletterError | None = None
     try:
-        _execute(project, campaign, transport)
+        ending = _execute(project, campaign, transport, wait_minutes=wait_minutes)
+        _tell(ending)
     except NewsletterError as error:
         failure = error
     # Only one with several relays has something to tell that no outcome tells.
@@ -39,10 +53,21 @@ def run_campaign(project: Project, campaign: Campaign, transport: Transport) -> 
     return code
 
 
-def _execute(project: Project, campaign: Campaign, transport: Transport) -> None:
+def _tell(ending: Ending) -> None:
+    for note in ending.notes:
+        tell(note, lead="Left in peace: ", lead_style="yellow")
+    if ending.how is How.PAUSED:
+        tell(ending.words, lead="Held: ", lead_style="yellow")
+
+
+def _execute(
+    project: Project, campaign: Campaign, transport: Transport, *, wait_minutes: float | None
+) -> Ending:
     from newsletter.delivery.dispatch import Limits, Run
 
     delivery = project.settings.delivery
+    if wait_minutes is None:
+        wait_minutes = delivery.wait_minutes
     with closing(project.ledger(create=False)) as ledger:
         ledger.check()
         tally = ledger.campaigns.verify(campaign)
@@ -63,13 +88,18 @@ def _execute(project: Project, campaign: Campaign, transport: Transport) -> None
                 batch=delivery.batch,
                 rate_per_second=delivery.rate_per_second,
                 retry_for_s=delivery.retry_for_hours * 3600,
+                wait_s=wait_minutes * 60,
+                stop_above=delivery.stop_above,
+                domain_per_minute=delivery.domain_per_minute,
             ),
             clock=project.clock,
             run_id=secrets.token_hex(8),
             on_outcome=watch.on_outcome,
+            on_wait=watch.on_wait,
+            on_beat=custody.testify,
         )
         try:
             with watch.showing(stop=run.stop):
-                run.execute()
+                return run.execute()
         finally:
             custody.end()

@@ -23,8 +23,8 @@ from newsletter.errors import ConfigError, InputError, Where
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
     from newsletter.delivery.custody import Custody
-    from newsletter.delivery.dispatch import Composes
     from newsletter.delivery.ledger import Ledger
+    from newsletter.delivery.worker import Composes
     from newsletter.issues.loader import LoadedIssue
     from newsletter.material import Material
     from newsletter.message.compose import Composer

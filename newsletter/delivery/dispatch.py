@@ -3,53 +3,46 @@
 Each worker thread owns one session: it claims a batch, lets the transport
 hand it over, and returns to the queue what was not attempted. All writing goes
 through one :class:`newsletter.delivery.writer.Writer`. Transports only report;
-what an outcome means is decided in :mod:`newsletter.delivery.verdict`.
+what an outcome means is decided in :mod:`newsletter.delivery.verdict`, and how
+fast anything goes in :mod:`newsletter.delivery.pacing`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from newsletter.clock import Clock
-from newsletter.delivery.journal import BatchJournal, Book
+from newsletter.delivery.desk import Desk
+from newsletter.delivery.domains import DomainRates, Refusals
+from newsletter.delivery.ending import Ending, How
+from newsletter.delivery.heart import Heart
+from newsletter.delivery.journal import Book
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.deliveries import Claim
-from newsletter.delivery.pacing import Pace
+from newsletter.delivery.pacing import Pacer
 from newsletter.delivery.verdict import Watchdog
+from newsletter.delivery.worker import Composes, Crew, Worker
 from newsletter.delivery.writer import Writer
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
-from newsletter.message.compose import Uncomposable
-from newsletter.message.model import Message, Recipient
-from newsletter.transports.protocol import Outcome, Rejected, Session, Transport
-
-_LOOK_AGAIN_S = 0.2
-"""How long a stop may go unnoticed by a worker that waits for others."""
-
-
-class Composes(Protocol):
-    """Makes the message for one recipient from the edition of their language."""
-
-    def __call__(self, recipient: Recipient, *, date: datetime, version: int) -> Message:
-        """Compose.
-
-        Raises:
-            Uncomposable: there is something about this recipient; others may be fine.
-        """
+from newsletter.transports.protocol import Outcome, Transport
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How a run may use the transport."""
+    """How a run may use the transport; newsletter.toml's [delivery]."""
 
     connections: int
     batch: int
     rate_per_second: float
     retry_for_s: float
+    wait_s: float = 0.0
+    stop_above: float = 1.0
+    domain_per_minute: Mapping[str, float] = field(default_factory=dict)
 
 
 class Run:
@@ -62,8 +55,13 @@ class Run:
         transport: the way out.
         limits: how it may be used.
         clock: tells the time.
-        run_id: names this run's claims; unique.
+        run_id: names this run and its claims; unique.
         on_outcome: called from worker threads after each outcome, for progress.
+        on_wait: called when the run begins to wait, with for what and until
+            when, and with None when it goes on.
+        on_beat: called about every second with the epoch that the ledger has
+            begun with the beat; see :meth:`Ledger.advance_epoch`. May raise
+            LedgerRefused, which ends the run.
     """
 
     def __init__(
@@ -77,6 +75,8 @@ class Run:
         clock: Clock,
         run_id: str,
         on_outcome: Callable[[Outcome], None],
+        on_wait: Callable[[str | None, datetime | None], None] = lambda *_: None,
+        on_beat: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._ledger = ledger
         self._campaign = campaign
@@ -84,9 +84,13 @@ class Run:
         self._transport = transport
         self._limits = limits
         self._clock = clock
+        self._run_id = run_id
         self._on_outcome = on_outcome
-        self._pace = Pace(limits.rate_per_second, clock)
+        self._on_beat = on_beat
         self._stopping = threading.Event()
+        self._crew = Crew(
+            stopping=self._stopping, wait_s=limits.wait_s, clock=clock, on_wait=on_wait
+        )
         self._book = Book(
             ledger,
             campaign.id,
@@ -98,11 +102,11 @@ class Run:
         )
         self._failure: NewsletterError | None = None
         self._unreachable: TransportStopped | None = None
+        self._held: str | None = None
+        self._notes: list[str] = []
         self._judging = threading.Lock()
-        self._watchdog = Watchdog()
-        self._turn = threading.Condition()
-        self._holders = 0
-        self._returns = 0
+        self._watchdog = Watchdog(limits.stop_above)
+        self._refusals = Refusals()
 
     def stop(self) -> None:
         """Ask the run to end: what is attempted is finished, nothing new is attempted."""
@@ -113,32 +117,88 @@ class Run:
         """Whether the run was asked to end."""
         return self._stopping.is_set()
 
-    def execute(self) -> None:
-        """Work until nothing is due, the run is stopped, or the transport refuses.
+    def execute(self) -> Ending:
+        """Work until nothing is due soon, the run is stopped or held, or the transport refuses.
 
         Raises:
             TransportStopped: the server, the account or the letter was refused.
             LedgerRefused: nothing can be recorded any more.
         """
+        self._ledger.runs.begin(
+            self._run_id,
+            self._campaign.id,
+            transport=self._transport.name,
+            place=self._transport.place,
+            now=self._now(),
+        )
+        try:
+            ending = self._execute()
+        except NewsletterError as error:
+            with suppress(LedgerRefused):
+                self._ledger.runs.end(self._run_id, self._now(), error.what)
+            raise
+        words = " ".join((ending.words, *ending.notes))
+        self._ledger.runs.end(self._run_id, self._now(), words)
+        return ending
+
+    def _execute(self) -> Ending:
         self._settle_leftovers()
-        writer = Writer(self._ledger)
+        kept = self._ledger.buckets.all()
+        self._pacer = Pacer(
+            self._transport.place,
+            allowance=self._transport.allowance,
+            batch_size=self._transport.batch_size,
+            per_second=self._limits.rate_per_second,
+            kept=kept,
+            clock=self._clock,
+        )
+        self._desk = Desk(
+            self._ledger,
+            self._campaign.id,
+            book=self._book,
+            pacer=self._pacer,
+            rates=DomainRates(self._limits.domain_per_minute, kept=kept, clock=self._clock),
+            stop_above=self._limits.stop_above,
+            run_id=self._run_id,
+            clock=self._clock,
+        )
+        self._writer = Writer(self._ledger)
+        self._work()
+        self._writer.close()
+        if self._writer.failed is not None:
+            raise self._writer.failed
+        with self._ledger.transaction():
+            self._desk.keep()
+        self._hold()
+        self._give_up()
+        tally = self._ledger.campaigns.verify(self._campaign)
+        # That some connection was not to be had matters only if others left work undone.
+        if self._failure is None and self._held is None and tally.open:
+            self._failure = self._unreachable
+        if self._failure is not None:
+            raise self._failure
+        return self._ending(waiting=tally.open)
+
+    def _work(self) -> None:
+        heart = Heart(
+            self._ledger,
+            self._campaign,
+            desk=self._desk,
+            writer=self._writer,
+            on_beat=self._on_beat,
+            on_hold=self._on_hold,
+            on_failure=self._fail,
+        )
         workers = [
-            threading.Thread(target=self._work, args=(writer,), name=f"worker-{number}")
+            threading.Thread(target=self._employ, name=f"worker-{number}")
             for number in range(self._limits.connections)
         ]
+        heart.start()
         for worker in workers:
             worker.start()
         for worker in workers:
             _join(worker)
-        writer.close()
-        if writer.failed is not None:
-            raise writer.failed
-        self._give_up()
-        # That some connection was not to be had matters only if others left work undone.
-        if self._failure is None and self._ledger.campaigns.tally(self._campaign).open:
-            self._failure = self._unreachable
-        if self._failure is not None:
-            raise self._failure
+        heart.stop()
 
     def _settle_leftovers(self) -> None:
         now = self._now()
@@ -153,13 +213,22 @@ class Run:
                 self._campaign.id, retry_for_s=self._limits.retry_for_s, now=self._now()
             )
 
-    def _work(self, writer: Writer) -> None:
+    def _employ(self) -> None:
+        worker = Worker(
+            self._crew,
+            desk=self._desk,
+            book=self._book,
+            writer=self._writer,
+            pacer=self._pacer,
+            transport=self._transport,
+            compose=self._compose,
+            portion=min(self._limits.batch, self._transport.batch_size),
+            connections=self._limits.connections,
+            on_outcome=self._judge,
+            on_unfit=self._unfit,
+        )
         try:
-            session = self._transport.open()
-            try:
-                self._work_off(session, writer)
-            finally:
-                session.close()
+            worker.work()
         except TransportStopped as error:
             # This connection is not to be had; others may still do the work,
             # for example where the relay allows fewer of them.
@@ -175,72 +244,53 @@ class Run:
                 )
             )
 
-    def _work_off(self, session: Session, writer: Writer) -> None:
-        while not self.stopping:
-            returns = self._returns
-            claims = self._claim(writer)
-            if claims:
-                self._hand_over(session, claims, writer)
-            elif not self._returned_since(returns):
-                return
-
-    def _returned_since(self, returns: int) -> bool:
-        """Whether claims came back to the queue; waits while others hold some.
-
-        Else a worker whose connection is refused late would return its claims
-        to a queue that nobody works off any more.
-        """
-        with self._turn:
-            while self._holders and self._returns == returns and not self.stopping:
-                self._turn.wait(_LOOK_AGAIN_S)
-            return self._returns != returns
-
-    def _claim(self, writer: Writer) -> list[Claim]:
-        count = min(self._limits.batch, self._transport.batch_size)
-        if self._pace.limited:
-            # Leave is taken for whole batches, so at a low rate batches are small.
-            count = max(1, min(count, int(self._limits.rate_per_second / self._limits.connections)))
-        return writer.submit(lambda: self._take(count)).wait()
-
-    def _take(self, count: int) -> list[Claim]:
-        """Claim; on the writer's thread, so that whoever claims later sees who holds some."""
-        claims = self._book.claim(count)
-        if claims:
-            with self._turn:
-                self._holders += 1
-        return claims
-
-    def _hand_over(self, session: Session, claims: Sequence[Claim], writer: Writer) -> None:
-        journal = BatchJournal(self._book, writer, claims, on_outcome=self._judge)
-        try:
-            self._pace.take(len(claims), stopped=self._stopping.is_set)
-            messages = [] if self.stopping else list(self._composed(claims, journal))
-            if messages:
-                session.deliver(messages, journal)
-        finally:
-            returned = journal.settle()
-            with self._turn:
-                self._holders -= 1
-                self._returns += returned
-                self._turn.notify_all()
-
-    def _composed(self, claims: Sequence[Claim], journal: BatchJournal) -> Iterator[Message]:
-        for claim in claims:
-            try:
-                message = self._compose(claim.recipient, date=claim.date, version=claim.version)
-            except Uncomposable as error:
-                journal.note(claim, Rejected(str(error)))
-                continue
-            journal.expect(message, claim)
-            yield message
-
-    def _judge(self, outcome: Outcome) -> None:
+    def _judge(self, claim: Claim, outcome: Outcome) -> None:
         """Decide what an outcome means for the run; on the worker's thread."""
+        domain = claim.recipient.address.domain
         with self._judging:
             stop = self._watchdog.look_at(outcome)
+            pause = self._refusals.look_at(domain, outcome)
+            too_many = self._watchdog.too_many()
         if stop is not None:
             self._fail(stop)
+        elif too_many is not None:
+            self._on_hold(too_many)
+        elif pause is not None:
+            self._notes.append(pause)
+            self._writer.note(lambda: self._desk.postpone(domain))
         self._on_outcome(outcome)
+
+    def _unfit(self, reason: str) -> None:
+        with self._judging:
+            stop = self._watchdog.unfit(reason)
+        if stop is not None:
+            self._fail(stop)
+
+    def _on_hold(self, why: str) -> None:
+        self._held = self._held or why
+        self._stopping.set()
+
+    def _hold(self) -> None:
+        """Let the ledger know that a person should look; only then go on behind a wave."""
+        if self._crew.complaint is not None:
+            self._held, following = self._crew.complaint
+            self._ledger.controls.hold(self._campaign.id, self._held)
+            # Whoever resumes has looked: their word opens it.
+            with self._ledger.transaction():
+                self._ledger.controls.open_wave(self._campaign.id, following)
+        elif self._held is not None and self._watchdog.too_many() == self._held:
+            self._ledger.controls.hold(self._campaign.id, self._held)
+
+    def _ending(self, *, waiting: int) -> Ending:
+        notes = tuple(self._notes)
+        if self._held is not None:
+            return Ending(How.PAUSED, self._held, notes=notes)
+        if self._stopping.is_set():
+            return Ending(How.STOPPED, "Stopped, as it was asked to.", notes=notes)
+        if waiting:
+            until = self._crew.later or self._ledger.deliveries.next_due(self._campaign.id)
+            return Ending(How.WAITING, "Who is left is to be tried later.", until, notes)
+        return Ending(How.DONE, "Nobody is left to mail.", notes=notes)
 
     def _fail(self, error: NewsletterError) -> None:
         with self._judging:

@@ -12,10 +12,19 @@ from collections.abc import Callable, Sequence
 from newsletter.clock import Clock
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.deliveries import Claim
+from newsletter.delivery.pacing import Pacer
 from newsletter.delivery.verdict import verdict
 from newsletter.delivery.writer import Pending, Writer
 from newsletter.message.model import Message
-from newsletter.transports.protocol import Call, InDoubt, Outcome
+from newsletter.transports.protocol import (
+    Accepted,
+    Call,
+    Deferred,
+    InDoubt,
+    Outcome,
+    Rejected,
+    Scope,
+)
 
 
 class Book:
@@ -58,6 +67,10 @@ class Book:
             self._campaign, run=self._run_id, count=count, now=self._now()
         )
 
+    def release(self, claims: Sequence[Claim]) -> None:
+        """Return to the queue who was claimed and is not attempted."""
+        self._deliveries.release(claims, run=self._run_id, now=self._now())
+
     def write_ahead(self, claims: Sequence[Claim], call: Call | None = None) -> bool:
         """Make the durable record ``attempting``; whether the messages may go."""
         if self.stopping():
@@ -84,10 +97,20 @@ class Book:
         self._started.update((claim.id, now) for claim in fresh)
         return True
 
-    def note(self, claim: Claim, outcome: Outcome) -> None:
-        """Write an outcome down."""
+    def note(self, claim: Claim, outcome: Outcome, *, wait_s: float = 0.0) -> None:
+        """Write an outcome down.
+
+        ``wait_s`` is how long the whole transport waits, where it was pushed back.
+        """
         now = self._now()
-        found = verdict(outcome, attempt=claim.number, now=now)
+        found = verdict(
+            outcome,
+            # Asked for only where it matters: most are accepted.
+            attempt=lambda: self._deliveries.put_off(claim.id) + 1,
+            key=claim.recipient.address.key,
+            now=now,
+            wait_s=wait_s,
+        )
         self._deliveries.record(
             claim,
             found.step,
@@ -119,7 +142,10 @@ class BatchJournal:
         book: where it is written.
         writer: on whose thread.
         claims: the batch.
-        on_outcome: called on the worker's thread with each outcome.
+        pacer: gives leave for calls, and is told of pushback.
+        taken_at: when the batch was taken, on the clock's monotonic time.
+        patience_s: leave that takes longer than this is not waited for.
+        on_outcome: called on the worker's thread with each outcome and whose it is.
     """
 
     def __init__(
@@ -128,10 +154,16 @@ class BatchJournal:
         writer: Writer,
         claims: Sequence[Claim],
         *,
-        on_outcome: Callable[[Outcome], None],
+        pacer: Pacer,
+        taken_at: float,
+        patience_s: float,
+        on_outcome: Callable[[Claim, Outcome], None],
     ) -> None:
         self._book = book
         self._writer = writer
+        self._pacer = pacer
+        self._left_at = taken_at
+        self._patience_s = patience_s
         self._left = {claim.id: claim for claim in claims}
         self._by_message: dict[str, Claim] = {}
         self._on_outcome = on_outcome
@@ -142,7 +174,11 @@ class BatchJournal:
 
     def leave(self) -> bool:
         """See :class:`newsletter.transports.protocol.Journal`."""
-        return not self._book.stopping()
+        left_at = self._pacer.leave(stopped=self._book.stopping, patience_s=self._patience_s)
+        if left_at is None:
+            return False
+        self._left_at = left_at
+        return True
 
     def attempt(self, messages: Sequence[Message], *, call: Call | None = None) -> Pending[bool]:
         """See :class:`newsletter.transports.protocol.Journal`."""
@@ -156,8 +192,18 @@ class BatchJournal:
     def note(self, claim: Claim, outcome: Outcome) -> None:
         """Note an outcome, also of one for whom there was no message."""
         del self._left[claim.id]
+        wait_s = 0.0
+        if isinstance(outcome, Accepted):
+            self._pacer.soothe()
+        elif isinstance(outcome, Deferred) and outcome.scope is Scope.ACCOUNT:
+            wait_s = self._pacer.push_back(self._left_at, outcome.retry_after_s)
+        self._writer.note(lambda: self._book.note(claim, outcome, wait_s=wait_s))
+        self._on_outcome(claim, outcome)
+
+    def drop(self, claim: Claim, outcome: Rejected) -> None:
+        """Note that there is no message for a claim; nobody else's answer, so nobody is told."""
+        del self._left[claim.id]
         self._writer.note(lambda: self._book.note(claim, outcome))
-        self._on_outcome(outcome)
 
     def settle(self) -> bool:
         """Nothing more comes: return to the queue what was never attempted.

@@ -1,44 +1,272 @@
-"""A simple rate limit: so many messages a second over all connections."""
+"""Pacing: who may go when, over all connections, and what pushback changes about it.
+
+A :class:`Bucket` holds back what goes faster than its pace, or while it is
+blocked. A :class:`Pacer` has two for the way out: one counts messages, the
+other the calls of a provider with an API. Whichever the transport is held back
+by learns its pace (:mod:`newsletter.delivery.learning`); the other keeps to
+what newsletter.toml sets. Inside a run time is measured on a clock that cannot
+be set back; what is kept in the ledger is in seconds since the epoch, and of
+that a later run believes no more than makes sense.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from newsletter.clock import Clock
+from newsletter.delivery.learning import Learner
+from newsletter.delivery.ledger.buckets import BucketRow
+from newsletter.delivery.retry import jitter
+from newsletter.transports.protocol import Allowance
 
-_STEP_S = 0.5
+STEP_S = 0.25
+"""The longest sleep without a look at whether the run ends."""
+_BURST_S = 0.02
+_PORTION_S = 0.25
+"""A connection takes so many seconds' worth at a time: what it took goes at once."""
+_FIRST_BLOCK_S = 1.0
+_LONGEST_BLOCK_S = 3600.0
 
 
-class Pace:
-    """Gives leave to send; shared by all workers.
+class Bucket:
+    """A token bucket that can be blocked; its owner holds a lock.
 
     Args:
-        per_second: messages a second; 0 means no limit.
+        name: in the ledger.
+        known: the other side's limit a second, as far as documented.
+        ceiling: what we were told never to exceed, a second; None: nothing.
+        kept: as it was left by an earlier run.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        known: float | None,
+        ceiling: float | None,
+        kept: BucketRow | None,
+        clock: Clock,
+    ) -> None:
+        self.name = name
+        self._clock = clock
+        now, epoch = clock.monotonic(), clock.now().timestamp()
+        self._learner = Learner(known, now, kept.learned if kept else "")
+        self._ceiling = ceiling
+        self._tokens = 1.0
+        self._filled_at = now
+        self._blocked_until = now
+        self._hurts = 0
+        if kept is not None:
+            # Where the clock was set back, what was kept seems to lie ahead.
+            passed = max(0.0, epoch - kept.filled_at)
+            self._tokens = min(1.0, kept.tokens)
+            self._filled_at = now - passed
+            left = kept.blocked_until - max(epoch, kept.filled_at)
+            self._blocked_until = now + min(max(0.0, left), _LONGEST_BLOCK_S)
+
+    def rate(self) -> float | None:
+        """How many a second may go now; None: as many as can."""
+        learned = self._learner.rate(self._clock.monotonic())
+        limits = [limit for limit in (learned, self._ceiling) if limit is not None]
+        return min(limits, default=None)
+
+    def blocked_s(self) -> float:
+        """For how long it is blocked; 0: it is not."""
+        return max(0.0, self._blocked_until - self._clock.monotonic())
+
+    def wait_s(self) -> float:
+        """How long until one may go; 0: now."""
+        if (blocked_s := self.blocked_s()) > 0:
+            return blocked_s
+        self._fill(self._clock.monotonic())
+        rate = self.rate()
+        if rate is None or self._tokens >= 1 - 1e-9:
+            return 0.0
+        return (1 - self._tokens) / rate
+
+    def take(self, count: int) -> None:
+        """Let ``count`` go; what goes ahead of its time is made up for by waiting."""
+        if self.rate() is not None:
+            self._fill(self._clock.monotonic())
+            self._tokens -= count
+        self._learner.went(count)
+
+    def push_back(self, left_at: float, retry_after_s: float | None) -> float:
+        """Block: the other side wants us slower or later.
+
+        Args:
+            left_at: when what was refused had left, on the clock's monotonic time.
+            retry_after_s: what it asked for.
+
+        Returns:
+            For how long from now, in seconds.
+        """
+        now = self._clock.monotonic()
+        wait_s = retry_after_s if retry_after_s is not None else self._guess_s()
+        wait_s = min(max(wait_s, 0.0), _LONGEST_BLOCK_S)
+        if self._learner.hurt(left_at, now, wait_s):
+            self._hurts += 1
+            self._tokens = min(self._tokens, 1.0)
+        self._blocked_until = max(self._blocked_until, now + wait_s)
+        return self._blocked_until - now
+
+    def unlearn(self) -> None:
+        """Keep to the ceiling alone."""
+        self._learner = Learner(None, self._clock.monotonic())
+
+    def soothe(self) -> None:
+        """Note that something was taken."""
+        self._hurts = 0
+
+    def kept(self) -> BucketRow:
+        """What a later run should know."""
+        now, epoch = self._clock.monotonic(), self._clock.now().timestamp()
+        self._fill(now)
+        blocked = self._blocked_until - now
+        return BucketRow(
+            self.name,
+            tokens=self._tokens,
+            filled_at=epoch,
+            per_second=self.rate(),
+            blocked_until=epoch + blocked if blocked > 0 else 0.0,
+            learned=self._learner.remember(),
+        )
+
+    def _guess_s(self) -> float:
+        """Doubles from a second while nothing is taken; a fifth more, so that not all come back."""
+        wait_s = _FIRST_BLOCK_S * 2.0 ** min(self._hurts, 12)
+        return wait_s * (1 + 0.2 * jitter(self.name, self._hurts)) if self._hurts else wait_s
+
+    def _fill(self, now: float) -> None:
+        rate = self.rate()
+        since = max(self._filled_at, self._blocked_until)
+        if rate is not None and now > since:
+            # Time not used is not saved up, so a pause is never followed by a burst.
+            self._tokens = min(max(1.0, rate * _BURST_S), self._tokens + rate * (now - since))
+        self._filled_at = max(now, self._filled_at)
+
+
+class Pacer:
+    """Gives leave to send; shared by all workers of a run.
+
+    Args:
+        place: what a pace is learned for, see :attr:`Transport.place`.
+        allowance: what the other side documents.
+        batch_size: how many messages one call carries at the most.
+        per_second: the most messages a second that newsletter.toml allows; 0: any.
+        kept: the ledger's buckets.
         clock: tells the time and waits.
     """
 
-    def __init__(self, per_second: float, clock: Clock) -> None:
-        self._interval_s = 1 / per_second if per_second else 0.0
+    def __init__(
+        self,
+        place: str,
+        *,
+        allowance: Allowance,
+        batch_size: int,
+        per_second: float,
+        kept: Mapping[str, BucketRow],
+        clock: Clock,
+    ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._next = clock.monotonic()
+        messages, calls = allowance.messages_per_second, allowance.calls_per_second
+        known = [
+            limit
+            for limit in (calls, messages / batch_size if messages else None)
+            if limit is not None
+        ]
+        # Documented for calls: then it is by its calls that a transport is held back.
+        by_call = calls is not None
+        self._calls = Bucket(
+            f"{place} calls",
+            known=min(known, default=None),
+            ceiling=None,
+            kept=kept.get(f"{place} calls"),
+            clock=clock,
+        )
+        self._messages = Bucket(
+            place,
+            known=None if by_call else messages,
+            ceiling=per_second or None,
+            kept=kept.get(place),
+            clock=clock,
+        )
+        self._by_call = by_call
+        self._changed = False
+
+    def portion(self, most: int, connections: int) -> int:
+        """How many messages a worker should take at a time."""
+        with self._lock:
+            rate = self._messages.rate()
+        if rate is None:
+            return most
+        return max(1, min(most, int(rate * _PORTION_S / connections)))
+
+    def blocked_s(self) -> float:
+        """For how long the other side wants nothing more; 0: it takes some."""
+        with self._lock:
+            return self._learning.blocked_s()
+
+    def wait_s(self) -> float:
+        """How long until messages may be taken; 0: now. A call waits again, where it is made."""
+        with self._lock:
+            return max(self._messages.wait_s(), self._learning.blocked_s())
+
+    def take(self, count: int) -> None:
+        """Count messages that were taken."""
+        with self._lock:
+            self._messages.take(count)
+            self._changed = self._changed or self._messages.rate() is not None
+
+    def leave(self, *, stopped: Callable[[], bool], patience_s: float) -> float | None:
+        """Wait until one more call may be made.
+
+        Returns:
+            When it left, on the clock's monotonic time; None: the run ends, or
+            it would take longer than ``patience_s``.
+        """
+        while not stopped():
+            with self._lock:
+                if not self._by_call:
+                    self._by_call = True
+                    self._messages.unlearn()
+                left_s = self._calls.wait_s()
+                if left_s <= 0:
+                    self._calls.take(1)
+                    self._changed = True
+                    return self._clock.monotonic()
+            if left_s > patience_s:
+                return None
+            # In short steps: at a low rate a person would wait long for Ctrl-C.
+            self._clock.sleep(min(left_s, STEP_S))
+        return None
+
+    def push_back(self, left_at: float, retry_after_s: float | None) -> float:
+        """The other side wants us slower or later; see :meth:`Bucket.push_back`."""
+        with self._lock:
+            self._changed = True
+            return self._learning.push_back(left_at, retry_after_s)
+
+    def soothe(self) -> None:
+        """Note that a message was accepted."""
+        self._learning.soothe()
+
+    def changed(self) -> Iterable[BucketRow]:
+        """What must be kept since the last time this was asked."""
+        with self._lock:
+            if not self._changed:
+                return ()
+            self._changed = False
+            # A learned pace is kept for what learned it; a set one is in the settings.
+            return (
+                (self._calls.kept(), self._messages.kept())
+                if self._by_call
+                else (self._messages.kept(),)
+            )
 
     @property
-    def limited(self) -> bool:
-        """Whether there is a limit at all."""
-        return self._interval_s > 0
-
-    def take(self, messages: int, *, stopped: Callable[[], bool]) -> None:
-        """Wait until ``messages`` more may go, or until ``stopped`` says so.
-
-        Time not used is not saved up, so a pause is never followed by a burst.
-        """
-        if not self.limited:
-            return
-        with self._lock:
-            start = max(self._next, self._clock.monotonic())
-            self._next = start + messages * self._interval_s
-        while (left_s := start - self._clock.monotonic()) > 0 and not stopped():
-            # In short steps: at a low rate a person would wait long for Ctrl-C.
-            self._clock.sleep(min(left_s, _STEP_S))
+    def _learning(self) -> Bucket:
+        return self._calls if self._by_call else self._messages

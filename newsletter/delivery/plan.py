@@ -7,14 +7,18 @@ Every row of the list is accounted for:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
-from newsletter.addresses import Address
+from newsletter.addresses import Address, AddressError
 from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Roster
 from newsletter.message.model import Recipient
+
+_CANARY_FROM = 500
+"""Of a smaller audience no sample is taken: it would tell nothing."""
+_SMALLEST_CANARY = 10
 
 
 class Exclusion(StrEnum):
@@ -60,6 +64,14 @@ class Plan:
     listed: int
     recipients: tuple[Planned, ...]
     excluded: Mapping[Exclusion, int]
+    unlisted_seeds: tuple[str, ...] = ()
+    """Addresses to get it first that are not on the list, or not mailed now."""
+
+    @property
+    def waves(self) -> Mapping[Wave, int]:
+        """How many are in each wave that there is, in their order."""
+        counted = Counter(planned.wave for planned in self.recipients)
+        return {wave: counted[wave] for wave in Wave if counted[wave]}
 
     @property
     def languages(self) -> Mapping[str, int]:
@@ -77,6 +89,8 @@ def make_plan(
     suppressed: Collection[bytes],
     has_it: Collection[str],
     limit: int | None = None,
+    seeds: Collection[str] = (),
+    canary_share: float = 0.0,
 ) -> Plan:
     """Decide about every row of ``roster``.
 
@@ -89,6 +103,8 @@ def make_plan(
         suppressed: tags of those who must not be mailed.
         has_it: address keys that an earlier campaign of the issue covers.
         limit: the most recipients in this campaign.
+        seeds: addresses that get it first.
+        canary_share: share of a large audience that gets it before the rest.
     """
     excluded: Counter[Exclusion] = Counter(
         {Exclusion.REFUSED: len(roster.refused), Exclusion.REPEATED: len(roster.repeated)}
@@ -110,9 +126,51 @@ def make_plan(
                 fields=subscriber.fields,
             )
             recipients.append(Planned(recipient, address_tag))
+    first = {_key(seed): seed for seed in seeds}
+    waved = _in_waves(recipients, first, canary_share)
+    here = {planned.recipient.address.key for planned in waved}
     return Plan(
         issue=issue,
         listed=roster.rows,
-        recipients=tuple(recipients),
+        recipients=waved,
         excluded={reason: count for reason, count in excluded.items() if count},
+        unlisted_seeds=tuple(seed for key, seed in first.items() if key not in here),
     )
+
+
+def _in_waves(
+    recipients: Sequence[Planned], seeds: Collection[str], share: float
+) -> tuple[Planned, ...]:
+    """Seeds first; then a sample, if the audience is large enough for one to tell something."""
+    rest = [each for each in recipients if each.recipient.address.key not in seeds]
+    sample: set[str] = set()
+    if share > 0 and len(recipients) >= _CANARY_FROM:
+        sample = _spread(rest, max(_SMALLEST_CANARY, round(share * len(rest))))
+
+    def wave(address: Address) -> Wave:
+        if address.key in seeds:
+            return Wave.SEEDS
+        return Wave.CANARY if address.key in sample else Wave.REST
+
+    return tuple(replace(each, wave=wave(each.recipient.address)) for each in recipients)
+
+
+def _spread(recipients: Sequence[Planned], count: int) -> set[str]:
+    """So many, spread over the domains by their sizes and over the list within each.
+
+    The same list gives the same sample: a plan that was shown is the one that is frozen.
+    """
+    order = {planned.recipient.address.key: place for place, planned in enumerate(recipients)}
+    by_domain = sorted(
+        (planned.recipient.address for planned in recipients),
+        key=lambda address: (address.domain, order[address.key]),
+    )
+    step = len(by_domain) / count
+    return {by_domain[int((number + 0.5) * step)].key for number in range(count)}
+
+
+def _key(text: str) -> str:
+    try:
+        return Address.parse(text).key
+    except AddressError:
+        return text

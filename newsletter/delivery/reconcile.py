@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from newsletter.clock import Clock
-from newsletter.delivery.dispatch import Composes
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.calls import CallRecord
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.reading import Doubt
+from newsletter.delivery.worker import Composes
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.transports.protocol import Accepted, Call, Inquiry

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,11 +7,12 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.clock import Clock
 from newsletter.config import ListIdentity, Sender
-from newsletter.delivery.dispatch import Composes, Limits, Run
+from newsletter.delivery.dispatch import Limits, Run
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.plan import Plan, Planned
 from newsletter.delivery.states import State
+from newsletter.delivery.worker import Composes
 from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
@@ -97,6 +99,8 @@ Begin = Callable[..., Run]
 
 @pytest.fixture
 def begin(ledger: Ledger, compose: Composes) -> Begin:
+    runs = itertools.count(1)
+
     def begin_(
         campaign: Campaign,
         transport: Transport,
@@ -105,6 +109,8 @@ def begin(ledger: Ledger, compose: Composes) -> Begin:
         limits: Limits = LIMITS,
         compose_: Composes = compose,
         on_outcome: Callable[[Outcome], None] = lambda _: None,
+        on_wait: Callable[[str | None, datetime | None], None] = lambda *_: None,
+        on_beat: Callable[[int], None] = lambda _: None,
     ) -> Run:
         return Run(
             ledger,
@@ -113,8 +119,10 @@ def begin(ledger: Ledger, compose: Composes) -> Begin:
             transport=transport,
             limits=limits,
             clock=clock or FrozenClock(NOW),
-            run_id="run-1",
+            run_id=f"run-{next(runs)}",
             on_outcome=on_outcome,
+            on_wait=on_wait,
+            on_beat=on_beat,
         )
 
     return begin_

@@ -15,7 +15,14 @@ from itertools import product
 from typing import Any
 
 from newsletter.delivery.ledger import steps
-from newsletter.delivery.ledger.reading import AttemptRecord, Doubt, Held, Reading, recipient
+from newsletter.delivery.ledger.reading import (
+    HELD_BACK,
+    AttemptRecord,
+    Doubt,
+    Held,
+    Reading,
+    recipient,
+)
 from newsletter.delivery.states import TRANSITIONS, State, Step
 from newsletter.message.model import Recipient
 
@@ -127,7 +134,8 @@ class Deliveries(Reading):
         A late acceptance upgrades a row that was put in doubt meanwhile.
         ``started_at`` is the time of the write-ahead; None where it was refused
         before that. Where the outcome is not ``theirs``, but the letter's or the
-        account's, their time for retries does not begin.
+        account's, their time for retries does not begin, and it is no attempt
+        after which they are tried less often.
 
         Returns:
             Whether the row changed; False when this run had lost it.
@@ -150,8 +158,10 @@ class Deliveries(Reading):
                 steps.EVIDENCE, (now, reply, provider_id, claim.id)
             ).rowcount
         if changed:
+            outcome = step if theirs else HELD_BACK
             self._database.execute(
-                steps.ATTEMPT, (claim.id, claim.number, run, started_at, now, step, reply)
+                steps.ATTEMPT,
+                (claim.id, claim.number, run, started_at, now, outcome, reply),
             )
         return bool(changed)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from newsletter.delivery.ledger.buckets import Buckets
 from newsletter.delivery.ledger.calls import Calls
 from newsletter.delivery.ledger.campaigns import Campaigns
 from newsletter.delivery.ledger.controls import Controls
@@ -40,6 +41,7 @@ class Ledger:
         self.controls = Controls(self._database)
         self.deliveries = Deliveries(self._database)
         self.calls = Calls(self._database)
+        self.buckets = Buckets(self._database)
         self.runs = Runs(self._database)
         self.events = Events(self._database)
         self.statement = Statement(self._database)

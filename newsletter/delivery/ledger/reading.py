@@ -11,8 +11,11 @@ from typing import Any
 from newsletter.addresses import Address
 from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.plan import Wave
-from newsletter.delivery.states import State
+from newsletter.delivery.states import State, Step
 from newsletter.message.model import Recipient
+
+HELD_BACK = "held back"
+"""The outcome of an attempt that was put off for the letter's or the account's sake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +109,40 @@ class Reading:
                 counts[state] = count
         return counts
 
+    def wave_replies(self, campaign: str, wave: Wave) -> Mapping[tuple[State, str], int]:
+        """What those of one wave were told who were refused or put off, and how many."""
+        rows = self._rows(
+            "SELECT state, reply, COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
+            f" AND (state = '{State.REJECTED}' OR (state = '{State.DEFERRED}'"
+            " AND first_attempt_at IS NOT NULL)) GROUP BY state, reply",
+            (campaign, wave),
+        )
+        return {(State(state), reply): count for state, reply, count in rows}
+
+    def wave_unheard(self, campaign: str, wave: Wave) -> int:
+        """How many of one wave have had no answer of their own yet."""
+        ((count,),) = self._rows(
+            "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
+            f" AND (state IN ('{State.PENDING}', '{State.CLAIMED}', '{State.ATTEMPTING}')"
+            f" OR (state = '{State.DEFERRED}' AND first_attempt_at IS NULL))",
+            (campaign, wave),
+        )
+        return int(count)
+
     def untried(self, campaign: str) -> int:
         """How many wait for their first attempt: those whom a correction reaches."""
         ((count,),) = self._rows(
             "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND version IS NULL"
             f" AND state IN ('{State.PENDING}', '{State.CLAIMED}', '{State.DEFERRED}')",
             (campaign,),
+        )
+        return int(count)
+
+    def put_off(self, delivery: int) -> int:
+        """How often the other side said “later” for this recipient's own sake."""
+        ((count,),) = self._rows(
+            "SELECT COUNT(*) FROM attempt WHERE delivery = ? AND outcome = ?",
+            (delivery, Step.DEFER),
         )
         return int(count)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from newsletter.addresses import Address
 from newsletter.delivery.ledger.database import Database
+from newsletter.delivery.ledger.reading import HELD_BACK
 from newsletter.delivery.states import State, Step
 
 
@@ -74,9 +75,10 @@ class Statement:
     def moments(self, campaign: str, *, span_s: float) -> list[Moment]:
         """Ended attempts by outcome, in spans of ``span_s`` seconds, in their order."""
         rows = self._rows(
-            f"SELECT CAST(ended_at / {float(span_s)} AS INTEGER) AS span, outcome, COUNT(*)"
+            f"SELECT CAST(ended_at / {float(span_s)} AS INTEGER) AS span,"
+            f" REPLACE(outcome, '{HELD_BACK}', '{Step.DEFER}') AS what, COUNT(*)"
             " FROM attempt JOIN delivery ON delivery.id = attempt.delivery"
-            " WHERE campaign = ? AND ended_at IS NOT NULL GROUP BY span, outcome ORDER BY span",
+            " WHERE campaign = ? AND ended_at IS NOT NULL GROUP BY span, what ORDER BY span",
             campaign,
         )
         return [
