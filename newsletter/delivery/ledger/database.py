@@ -302,7 +302,7 @@ class Database:
     def check(self) -> None:
         """Read the whole file and see whether its pages fit together.
 
-        About two seconds for a million deliveries, too long for each command:
+        Four seconds for a million deliveries, too long for each command:
         a run asks once, before it begins.
 
         Raises:
