@@ -28,6 +28,7 @@ from newsletter.transports.protocol import (
     Rejected,
     Scope,
 )
+from newsletter.transports.providers.references import reference
 from newsletter.transports.vendor import (
     Letter,
     base64_of,
@@ -96,7 +97,7 @@ class LettermintVendor:
             "text": content.text,
             # Else Lettermint puts a Message-ID of its own in the place of ours.
             "headers": {**content.headers, "X-LM-Preserve-Message-ID": "true"},
-            "metadata": {"reference": content.reference},
+            "metadata": {"reference": reference(letter)},
             "settings": {"track_opens": False, "track_clicks": False},
             "idempotency_key": letter.key,
         }

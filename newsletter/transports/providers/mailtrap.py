@@ -17,6 +17,7 @@ from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Verdict
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance, InDoubt, Outcome, Rejected, Scope
+from newsletter.transports.providers.references import reference
 from newsletter.transports.vendor import (
     Letter,
     base64_of,
@@ -150,9 +151,7 @@ def _own(letter: Letter) -> dict[str, object]:
 
 
 def _variables(letter: Letter) -> dict[str, str]:
-    """Our reference; another one each time a person has the letter mailed again."""
-    again = {"again": str(letter.message.resends)} if letter.message.resends else {}
-    return {"reference": letter.content.reference, **again}
+    return {"reference": reference(letter)}
 
 
 def _attached(file: Enclosure) -> dict[str, str]:
