@@ -2,10 +2,10 @@
 
 RFC 5321 4.5.3.2.7 lets a relay hang up on who is idle for five minutes; many
 do so after less. So a connection that rested for longer than 20 seconds is
-asked with NOOP whether it still lives, and so is one on which something came
-unasked: one round trip, where a new connection costs five or six with TLS and
-AUTH. If it does not answer as it should, it is dropped and renewed. All this
-comes before MAIL, so no message is ever lost or in doubt for it.
+asked with NOOP whether it still lives: one round trip, where a new connection
+costs five or six with TLS and AUTH. If it does not answer as it should, or if
+something came unasked (a goodbye, or the end), it is dropped and renewed. All
+this comes before MAIL, so no message is ever lost or in doubt for it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class Links:
         if link is None or self.worn_out(link):
             return
         rested = self._clock.monotonic() - link.used > _IDLE_S
-        if (rested or link.connection.stirred()) and not link.connection.lives():
+        # What came unasked would be taken for the answer to the next command.
+        if link.connection.stirred() or (rested and not link.connection.lives()):
             self.drop()
 
     def rest(self) -> None:
