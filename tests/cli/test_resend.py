@@ -50,3 +50,16 @@ def test_a_line_that_is_cut_mails_nobody_twice(project: Project) -> None:
         done = project.run("send", "2017-04", "--yes", env=right)
         went_well(done, "7 planned = 7 accepted", "Complete.")
         assert everyone == server.taken()
+
+
+def test_one_bad_address_costs_nobody_else_their_mail(project: Project) -> None:
+    """The parts of a batch that is refused are on record as calls of their own."""
+    bad = "reader3@readers.example"
+    with HttpServer(ResendSide()) as server:
+        through(project, server)
+        server.refused.add(bad)
+        right = project.environment(NEWSLETTER_API_KEY=API_KEY)
+        done = project.run("send", "2017-04", "--yes", env=right)
+        assert "7 planned = 6 accepted + 1 refused" in done.stdout, done.stdout + done.stderr
+        others = [f"reader{number}@readers.example" for number in range(7) if number != 3]
+        assert Counter(others) == server.taken()
