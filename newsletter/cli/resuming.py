@@ -145,7 +145,10 @@ def work_off(
     project: Project, campaigns: Sequence[Campaign], transport: Transport, terms: Terms
 ) -> ExitCode:
     """Send, account, and say where the mails are; the caller holds the lock."""
-    codes = {run_campaign(project, campaign, transport) for campaign in campaigns}
+    codes = {
+        run_campaign(project, campaign, transport, wait_minutes=terms.wait_minutes)
+        for campaign in campaigns
+    }
     if project.settings.delivery.transport == "mailbox":
         say(f"Each mail is a file in {project.mails}; open one with a mail program.")
     return worst(codes)
