@@ -243,6 +243,7 @@ def test_a_send_that_is_too_old_goes_on_only_by_a_persons_word(project: Project)
     went_well(project.run("resume", "2017-04", "--late"), "3 planned = 3 accepted")
 
 
+@pytest.mark.fault("Process", "clock before the freeze", state="told; the run goes on")
 def test_a_clock_before_the_freeze_is_told_and_stops_nothing(project: Project) -> None:
     scheduled(project)
     set_control(project, "not_before", 0)

@@ -94,6 +94,9 @@ def test_a_whole_folder_restored_is_noticed_by_the_home_folder(
         assert everyone_once() == server.copies()
 
 
+@pytest.mark.fault(
+    "Ledger", "copy beside the original", state="refused, exit 5; nothing is sent from the copy"
+)
 def test_a_copy_beside_the_original_is_refused_while_and_after_the_original_sends(
     project: Project, home: Path, tmp_path: Path
 ) -> None:
@@ -150,6 +153,9 @@ def test_a_ledger_begun_anew_where_another_one_sent_mails_nobody(
     stopped(project.run("send", "2017-04", "--yes", env=env), 5, "knows nothing of it")
 
 
+@pytest.mark.fault(
+    "Ledger", "ledger of another machine", state="refused, until a person takes it on"
+)
 def test_a_ledger_of_another_machine_is_taken_on_only_by_a_persons_word(
     project: Project, home: Path, tmp_path: Path
 ) -> None:

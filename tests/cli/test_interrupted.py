@@ -22,6 +22,7 @@ def through(project: Project, server: SmtpServer, *, more: str = "") -> None:
     project.settings(smtp_delivery(server.port, connections=1) + more)
 
 
+@pytest.mark.fault("Process", "Ctrl-C", state="what is on its way is finished; the others pending")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_send_that_is_told_to_stop_finishes_what_is_on_its_way(
     project: Project, number: signal.Signals
@@ -45,6 +46,9 @@ def test_a_send_that_is_told_to_stop_finishes_what_is_on_its_way(
         assert everyone_once(3) == server.copies()
 
 
+@pytest.mark.fault(
+    "Process", "second process started on the same campaign", state="refused, exit 5"
+)
 def test_a_second_send_is_refused_while_one_runs_and_who_leaves_meanwhile_gets_nothing(
     project: Project,
 ) -> None:
@@ -114,6 +118,9 @@ def test_a_wrong_password_stops_the_send_and_is_never_shown(project: Project) ->
     assert PASSWORD.encode() not in kept
 
 
+@pytest.mark.fault(
+    "Process", "disk full", state="the run stops, exit 5; with room again it goes on"
+)
 def test_a_full_disk_stops_the_send_and_with_room_again_it_goes_on(project: Project) -> None:
     project.list_of(60)
     with SmtpServer() as server:

@@ -214,6 +214,9 @@ def test_who_leaves_during_the_send_is_not_mailed(
     assert 0 == transport.copies["reader10@example.org"]
 
 
+@pytest.mark.fault(
+    "Input", "a recipient whose letter cannot be made", state="rejected; all others accepted"
+)
 def test_a_recipient_that_cannot_be_composed_is_refused_and_named(
     ledger: Ledger, freeze: Freeze, begin: Begin, compose: Composes
 ) -> None:
@@ -278,6 +281,9 @@ def test_a_rate_is_kept_over_all_sessions(ledger: Ledger, freeze: Freeze, begin:
     assert max(per_second.values()) <= 3
 
 
+@pytest.mark.fault(
+    "Process", "disk full", state="the run stops, exit 5; with room again it goes on"
+)
 def test_a_full_disk_stops_the_run_and_tells_nothing_untrue(
     ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin
 ) -> None:
@@ -475,6 +481,11 @@ def test_a_transport_that_cannot_be_opened_stops_the_run_and_says_so(
     assert {State.PENDING: 2} == counts(ledger, campaign)
 
 
+@pytest.mark.fault(
+    "Process",
+    "two senders at once, since the lock was removed",
+    state="accepted or in_doubt, nobody twice",
+)
 def test_two_senders_at_once_although_the_lock_was_removed_mail_nobody_twice(
     ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin, compose: Composes
 ) -> None:

@@ -164,6 +164,7 @@ def test_the_ledger_is_readable_by_its_owner_alone_and_writes_through_to_the_dis
     assert 2 == level
 
 
+@pytest.mark.fault("Ledger", "key file of another ledger", state="refused; nothing is sent")
 def test_another_key_file_is_refused_since_nobody_who_left_would_be_recognised(
     ledger: Ledger, ledger_path: Path
 ) -> None:
@@ -171,6 +172,9 @@ def test_another_key_file_is_refused_since_nobody_who_left_would_be_recognised(
         Ledger(ledger_path, key_check="another")
 
 
+@pytest.mark.fault(
+    "Ledger", "file that is no ledger", state="refused, exit 5; the file is left as it is"
+)
 def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "newsletter.db"
     path.write_text("these are notes, not a database " * 40)
@@ -180,6 +184,9 @@ def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     assert before == path.read_bytes()
 
 
+@pytest.mark.fault(
+    "Ledger", "file of a newer version", state="refused, exit 5; the file is left as it is"
+)
 def test_a_newer_ledger_is_refused(ledger: Ledger, ledger_path: Path) -> None:
     connection = sqlite3.connect(ledger_path)
     connection.execute("PRAGMA user_version = 99")

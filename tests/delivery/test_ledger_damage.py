@@ -50,6 +50,9 @@ def overwrite(path: Path, at: int, length: int) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.fault(
+    "Ledger", "overwritten header", state="refused, exit 5; the file is left as it is"
+)
 def test_an_overwritten_header_is_noticed_when_it_is_opened(closed: Path) -> None:
     before = overwrite(closed, 0, 100)
     with pytest.raises(LedgerRefused, match="no ledger") as refused:
@@ -58,6 +61,7 @@ def test_an_overwritten_header_is_noticed_when_it_is_opened(closed: Path) -> Non
     assert before == closed.read_bytes()
 
 
+@pytest.mark.fault("Ledger", "overwritten page", state="refused, exit 5; the file is left as it is")
 def test_an_overwritten_page_of_deliveries_is_noticed_before_a_run_begins(closed: Path) -> None:
     before = overwrite(closed, *page_of_deliveries(closed))
     with closing(Ledger(closed, key_check="k")) as ledger:
@@ -67,6 +71,7 @@ def test_an_overwritten_page_of_deliveries_is_noticed_before_a_run_begins(closed
     assert before == closed.read_bytes()
 
 
+@pytest.mark.fault("Ledger", "file cut off", state="refused, exit 5; the file is left as it is")
 def test_a_file_that_was_cut_off_is_noticed(closed: Path) -> None:
     os.truncate(closed, closed.stat().st_size // 2)
     before = closed.read_bytes()
@@ -83,6 +88,9 @@ def test_a_sound_ledger_passes(closed: Path) -> None:
         ledger.check()
 
 
+@pytest.mark.fault(
+    "Ledger", "overwritten page in mid-run", state="the run stops, exit 5; what was recorded stays"
+)
 def test_damage_that_shows_in_the_middle_of_a_transaction_takes_nothing_back(closed: Path) -> None:
     with closing(Ledger(closed, key_check="k")) as ledger, ledger.transaction():
         first = ledger.deliveries.claim("2017-03.1", run="run-1", count=3, now=T)
@@ -103,6 +111,7 @@ def refuse_all(ledger: Ledger) -> None:
             ledger.deliveries.record(claim, Step.REJECT, run="run-1", reply="5" * 900, now=T)
 
 
+@pytest.mark.fault("Ledger", "full disk", state="the run stops, exit 5; what was recorded stays")
 def test_a_full_disk_stops_the_transaction_and_keeps_what_was_recorded(closed: Path) -> None:
     with closing(Ledger(closed, key_check="k")) as ledger:
         with ledger.transaction():
@@ -134,6 +143,7 @@ except LedgerRefused as error:
 """
 
 
+@pytest.mark.fault("Ledger", "read-only file or folder", state="refused, exit 5; nothing is sent")
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not write")
 @pytest.mark.parametrize("mode", [0o644, 0o666], ids=["file", "folder"])
 def test_a_read_only_file_or_folder_is_explained(mode: int) -> None:

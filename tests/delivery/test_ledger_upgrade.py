@@ -183,6 +183,9 @@ Ledger(Path(sys.argv[1]), key_check="k")
 """
 
 
+@pytest.mark.fault(
+    "Ledger", "SIGKILL in the upgrade", state="as it was before; upgraded at the next start"
+)
 def test_an_upgrade_that_is_killed_leaves_version_1_as_it_was(old: Path) -> None:
     before = contents(old)
     killed = subprocess.run(
