@@ -116,8 +116,6 @@ def make_plan(
             excluded[Exclusion.SUPPRESSED] += 1
         elif subscriber.address.key in has_it:
             excluded[Exclusion.HAS_IT] += 1
-        elif limit is not None and len(recipients) >= limit:
-            excluded[Exclusion.BEYOND_LIMIT] += 1
         else:
             recipient = Recipient(
                 address=subscriber.address,
@@ -127,7 +125,9 @@ def make_plan(
             )
             recipients.append(Planned(recipient, address_tag))
     first = {_key(seed): seed for seed in seeds}
-    waved = _in_waves(recipients, first, canary_share)
+    within = _within(limit, recipients, first)
+    excluded[Exclusion.BEYOND_LIMIT] = len(recipients) - len(within)
+    waved = _in_waves(within, first, canary_share)
     here = {planned.recipient.address.key for planned in waved}
     return Plan(
         issue=issue,
@@ -136,6 +136,17 @@ def make_plan(
         excluded={reason: count for reason, count in excluded.items() if count},
         unlisted_seeds=tuple(seed for key, seed in first.items() if key not in here),
     )
+
+
+def _within(
+    limit: int | None, recipients: Sequence[Planned], seeds: Collection[str]
+) -> Sequence[Planned]:
+    """The first of the list up to ``limit``; seeds wherever they stand, since they look first."""
+    if limit is None:
+        return recipients
+    ahead = sorted(recipients, key=lambda each: each.recipient.address.key not in seeds)
+    chosen = {each.recipient.address.key for each in ahead[:limit]}
+    return [each for each in recipients if each.recipient.address.key in chosen]
 
 
 def _in_waves(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from newsletter.addresses import Address
 from newsletter.audience.model import Roster, Subscriber
-from newsletter.delivery.plan import Exclusion, Plan, make_plan
+from newsletter.delivery.plan import Exclusion, Plan, Wave, make_plan
 from newsletter.errors import Problem
 
 LANGUAGES = ("en", "fr", "pt-BR")
@@ -22,6 +22,8 @@ def plan(
     suppressed: Collection[bytes] = (),
     has_it: Collection[str] = (),
     limit: int | None = None,
+    seeds: Collection[str] = (),
+    canary_share: float = 0.0,
 ) -> Plan:
     roster = Roster(
         Path("subscribers.csv"),
@@ -40,6 +42,8 @@ def plan(
         suppressed=suppressed,
         has_it=has_it,
         limit=limit,
+        seeds=seeds,
+        canary_share=canary_share,
     )
     assert made.listed == len(made.recipients) + sum(made.excluded.values())
     return made
@@ -76,6 +80,21 @@ def test_a_limit_is_used_up_by_those_who_get_it_alone() -> None:
     made = plan(*map(subscriber, range(6)), has_it={"reader0@example.org"}, limit=2)
     assert ["Reader 1", "Reader 2"] == names(made)
     assert {Exclusion.HAS_IT: 1, Exclusion.BEYOND_LIMIT: 3} == made.excluded
+
+
+def test_who_looks_first_is_within_the_limit_wherever_they_stand_in_the_list() -> None:
+    made = plan(*map(subscriber, range(6)), limit=3, seeds=["READER5@example.org"])
+    assert ["Reader 0", "Reader 1", "Reader 5"] == names(made)
+    assert {Wave.REST: 2, Wave.SEEDS: 1} == made.waves
+    assert {Exclusion.BEYOND_LIMIT: 3} == made.excluded
+    assert () == made.unlisted_seeds
+
+
+def test_a_sample_is_taken_from_those_within_the_limit() -> None:
+    made = plan(*map(subscriber, range(5000)), limit=1000, canary_share=0.5)
+    assert {Wave.CANARY: 500, Wave.REST: 500} == made.waves
+    few = plan(*map(subscriber, range(5000)), limit=3, canary_share=0.5)
+    assert {Wave.REST: 3} == few.waves  # too few for a sample to tell anything
 
 
 def test_rows_that_cannot_be_used_are_accounted_for() -> None:
