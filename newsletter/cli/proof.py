@@ -58,16 +58,12 @@ def test(
 
 def _checked(project: Project, result: ProofResult) -> str:
     """A sentence on what a sandbox said, which delivers to nobody."""
-    from newsletter.transports.protocol import Accepted, InDoubt
+    from newsletter.transports.protocol import Accepted
 
     provider = project.settings.provider
-    match result.outcome:
-        case Accepted(reply=reply) if provider is not None:
-            return f"checked by {provider.title}, delivered to nobody ({reply})"
-        case InDoubt(reason=reason):
-            return f"not known to be checked: {reason}"
-        case _:
-            return result.words
+    if isinstance(result.outcome, Accepted) and provider is not None:
+        return f"checked by {provider.title}, delivered to nobody ({result.outcome.reply})"
+    return result.words
 
 
 def _proofs(project: Project, issue: str, addresses: Sequence[Address]) -> list[Message]:

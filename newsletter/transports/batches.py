@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Never
 
 from newsletter.errors import TransportStopped, Where
 from newsletter.message.model import Message
@@ -133,20 +134,21 @@ class Batch:
             case Ambiguous():
                 for letter in group:
                     self._journal.record(letter.message, InDoubt(verdict.reason))
-                self._end((), Deferred(f"{title} stopped answering.", Scope.ACCOUNT))
-                raise TransportStopped(
-                    f"{title} did not say what became of {len(group)} messages: {verdict.reason}",
-                    where=Where(item=title),
-                    next=self._next_when_in_doubt(),
-                )
+                self._stop_in_doubt(len(group), verdict.reason)
 
-    def _next_when_in_doubt(self) -> str:
+    def _stop_in_doubt(self, count: int, reason: str) -> Never:
+        """After one call that leaves a doubt no other is made."""
         vendor = self._calls.vendor
+        self._end((), Deferred(f"{vendor.title} stopped answering.", Scope.ACCOUNT))
         if vendor.key_lifetime_s or vendor.can_search:
             way = f"“newsletter reconcile ISSUE” asks {vendor.title} about them"
         else:
             way = "you can decide on each with “newsletter resolve”"
-        return f"They are kept as in doubt; {way}. For all others: newsletter resume ISSUE"
+        raise TransportStopped(
+            f"{vendor.title} did not say what became of {count} messages: {reason}",
+            where=Where(item=vendor.title),
+            next=f"They are kept as in doubt; {way}. For all others: newsletter resume ISSUE",
+        )
 
     def _refuse(self, group: Sequence[Letter], verdict: Refused) -> None:
         """Nothing of it was accepted, so its parts may go on their own."""
@@ -168,13 +170,18 @@ class Batch:
         missing = InDoubt(
             f"{self._calls.vendor.title} did not answer for this one of {len(group)} messages."
         )
+        doubts: list[InDoubt] = []
         for number, letter in enumerate(group):
             outcome = results[number] if number < len(results) else missing
+            if isinstance(outcome, InDoubt):
+                doubts.append(outcome)
             if isinstance(outcome, Accepted):
                 self._refusals.blame_readers()
             if isinstance(outcome, Deferred | Rejected) and outcome.scope is not Scope.RECIPIENT:
                 self._go_on = False
             self._journal.record(letter.message, outcome)
+        if doubts:
+            self._stop_in_doubt(len(doubts), doubts[0].reason)
 
     def _end(self, group: Sequence[Letter], outcome: Deferred) -> None:
         """Nothing more will be sent: this group and all parts that wait were not taken."""

@@ -235,3 +235,20 @@ def test_after_one_call_that_nobody_answered_no_other_follows(harness: ProviderH
     judge(harness, messages, journal)
     outcomes = [journal.outcome(message) for message in messages]
     assert [InDoubt] * 100 + [type(None)] * 50 == kinds_of(outcomes)
+
+
+@pytest.mark.parametrize(
+    "misbehaviour",
+    [misbehaviours.one_result_short_after_taking, misbehaviours.one_result_more_after_taking],
+)
+def test_after_an_answer_that_leaves_a_doubt_no_other_call_follows(
+    misbehaviour: misbehaviours.Misbehaviour,
+) -> None:
+    with provider_harness("mailtrap", MailtrapSide(), secrets={"api_token": TOKEN}) as harness:
+        harness.server.always = misbehaviour
+        journal, session, messages = RecordingJournal(), harness.transport().open(), crowd(150)
+        with pytest.raises(TransportStopped, match="did not say what became of"):
+            session.deliver(messages, journal)
+        session.close()
+        judge(harness, messages, journal)
+        assert 1 == len(harness.server.requests)

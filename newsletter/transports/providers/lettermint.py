@@ -39,6 +39,7 @@ from newsletter.transports.vendor import (
 )
 
 _CHECK_ACCOUNT = "Look at your account at Lettermint, then run “newsletter resume ISSUE”."
+_WHOSE = "Look whose token sandbox_token is: if it is a live project's, the proof is delivered."
 _PLACE = re.compile(r"(?:messages\.)?([0-9]+)\.(.*)")
 """``3.to.0``: the place of a letter in the batch, and the field that is wrong."""
 _BLOCKED_TYPE = "application/octet-stream"
@@ -136,20 +137,9 @@ class LettermintVendor:
             return Ambiguous(
                 f"Lettermint answered with HTTP status {answer.status}, but without a list."
             )
-        return Each([self._result(row) for row in rows])
-
-    def _result(self, row: Any) -> Outcome:
-        known = row.get("message_id") if isinstance(row, dict) else None
-        if not isinstance(known, str):
-            return InDoubt("Lettermint gave no message_id for it.")
-        if row.get("status") == "suppressed":
-            return Rejected("Lettermint keeps this address on its suppression list.")
-        if self._sandbox and row.get("sandbox") is not True:
-            return InDoubt(
-                "Lettermint does not say that a sandbox took it. Look whose token sandbox_token "
-                "is: if it is a live project's, the mail is delivered."
-            )
-        return Accepted("202 accepted", known)
+        if self._sandbox and not all(isinstance(row, dict) and row.get("sandbox") for row in rows):
+            return Stop("Lettermint does not say that a sandbox took the proof.", _WHOSE)
+        return Each([_result(row) for row in rows])
 
     def search(self, letter: Letter) -> Request:
         """Never asked."""
@@ -207,6 +197,15 @@ class _Error:
         if None in places or len(named_ones) >= count or not named_ones <= set(range(count)):
             return frozenset()
         return frozenset(named_ones)
+
+
+def _result(row: Any) -> Outcome:
+    known = row.get("message_id") if isinstance(row, dict) else None
+    if not isinstance(known, str):
+        return InDoubt("Lettermint gave no message_id for it.")
+    if row.get("status") == "suppressed":
+        return Rejected("Lettermint keeps this address on its suppression list.")
+    return Accepted("202 accepted", known)
 
 
 def _taken(row: Any) -> tuple[int, str] | None:

@@ -7,7 +7,7 @@ import pytest
 import requests
 from newsletter.addresses import Address
 from newsletter.config import load_settings
-from newsletter.errors import ConfigError
+from newsletter.errors import ConfigError, TransportStopped
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
 from newsletter.transports.api import ApiTransport
@@ -198,9 +198,10 @@ def test_the_vendors_own_specification_takes_our_request() -> None:
             clock=FrozenClock(),
         )
         session = transport.open()
-        session.deliver(messages, journal)
-        session.close()
         # Prism answers with one example id, whatever was asked.
+        with pytest.raises(TransportStopped, match="2 messages"):
+            session.deliver(messages, journal)
+        session.close()
         kinds = [type(journal.outcome(message)) for message in messages]
         assert [Accepted, InDoubt, InDoubt] == kinds
         assert [] == journal.breaches
