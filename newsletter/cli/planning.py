@@ -157,6 +157,7 @@ def _way(project: Project) -> str:
         case "mailbox":
             return f"mailbox: into files in {project.mails}; none leaves this machine"
         case "smtp" if settings.smtp:
-            return f"smtp: through {settings.smtp.host}, port {settings.smtp.port}"
+            relays = (f"{relay.host}, port {relay.port}" for relay in settings.smtp.relays)
+            return f"smtp: through {' and '.join(relays)}"
         case way:
             return way

@@ -88,7 +88,7 @@ class SmtpTransport:
     def notices(self) -> list[str]:
         """What a person should know of relays that the run went on without."""
         return [
-            f"{trouble.stopped.where} was left out: {trouble.stopped.what} {trouble.stopped.next}"
+            f"The {trouble.stopped.where} was left out: {trouble.stopped.what}"
             for trouble in self._relays.left_out()
         ]
 

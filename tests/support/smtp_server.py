@@ -257,17 +257,17 @@ class _Conversation:
 
     def read_body(self) -> None:
         cut_short = self.server.misbehaviour("body")
-        content = b""
+        lines: list[bytes] = []
         while (line := self.lines.readline()) != b".\r\n":
             if not line:
                 raise _Cut
-            content += line[1:] if line.startswith(b".") else line
+            lines.append(line[1:] if line.startswith(b".") else line)
             self.server.body_read.set()
             if cut_short == CUT:
                 raise _Cut
         assert self.sender is not None
         assert self.recipient is not None
-        mail = Mail(self.sender, self.recipient, content)
+        mail = Mail(self.sender, self.recipient, b"".join(lines))
         instead = self.server.misbehaviour("dot")
         # What is refused by a reply is not kept; what is answered by nothing is.
         if instead is None or instead in (CUT, SILENCE) or instead.startswith(b"2"):

@@ -287,3 +287,4 @@ def test_a_data_that_is_granted_although_nobody_was_accepted_gets_a_lone_dot() -
     assert stopped is None
     assert isinstance(journal.outcome(letters(ANNA)[0]), Rejected)
     assert Counter([BOB]) == harness.taken()
+    assert 1 == server.connections
