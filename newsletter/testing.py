@@ -77,6 +77,7 @@ class FakeMessage:
     envelope_from: str = "bounces@news.example"
     date: datetime = _START
     resends: int = 0
+    version: int = 1
 
     @property
     def message_id(self) -> str:

@@ -281,7 +281,9 @@ class Project:
             )
         return self.signer
 
-    def composer(self, edition: Edition, *, letterhead: str, campaign: str) -> Composer:
+    def composer(
+        self, edition: Edition, *, letterhead: str, campaign: str, version: int = 1
+    ) -> Composer:
         """What makes messages from ``edition`` under a frozen letterhead."""
         from newsletter.config import ListIdentity, Sender
         from newsletter.message.compose import Composer
@@ -294,6 +296,7 @@ class Project:
             archive_url=head["archive"],
             campaign_id=campaign,
             keys=self.keys,
+            version=version,
             signer=self._signer_as(head.get("dkim")),
         )
 
@@ -302,7 +305,9 @@ class Project:
     ) -> Composes:
         """What makes the message for a recipient, from the version of the edition they get."""
         composers = {
-            (version, language): self.composer(edition, letterhead=letterhead, campaign=campaign)
+            (version, language): self.composer(
+                edition, letterhead=letterhead, campaign=campaign, version=version
+            )
             for version, languages in editions.items()
             for language, edition in languages.items()
         }

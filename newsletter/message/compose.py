@@ -54,6 +54,7 @@ class Composer:
         campaign_id: letters, digits, ``_``, ``-`` and single dots; part of Message-IDs and
             X-Campaign.
         keys: sign the unsubscribe links.
+        version: of the edition within the campaign, from 1; a correction adds one.
         signer: signs the messages themselves (DKIM), as far as they leave whole.
 
     Raises:
@@ -70,6 +71,7 @@ class Composer:
         archive_url: str | None,
         campaign_id: str,
         keys: KeyRing,
+        version: int = 1,
         signer: Signer | None = None,
     ) -> None:
         if not _CAMPAIGN.fullmatch(campaign_id):
@@ -95,7 +97,12 @@ class Composer:
             sender=sender, list_identity=list_identity, archive_url=archive_url
         )
         self._stationery = Stationery(
-            edition, sender, self._letterhead, campaign_id=campaign_id, signer=signer
+            edition,
+            sender,
+            self._letterhead,
+            campaign_id=campaign_id,
+            version=version,
+            signer=signer,
         )
 
     def compose(self, recipient: Recipient, *, date: datetime) -> Message:

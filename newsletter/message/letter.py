@@ -38,8 +38,10 @@ class Stationery:
         letterhead: Letterhead,
         *,
         campaign_id: str,
+        version: int,
         signer: Signer | None,
     ) -> None:
+        self.version = version
         self.blanks = tuple(slot for slot in edition.slots if slot.context != "header")
         self.edition = edition
         self.sender = sender
@@ -87,6 +89,11 @@ class Letter:
     encoded: Sequence[bytes]
     stationery: Stationery
     resends: int
+
+    @property
+    def version(self) -> int:
+        """Of the edition it was made from."""
+        return self.stationery.version
 
     def as_bytes(self) -> bytes:
         """The whole message in CRLF lines, not dot-stuffed."""

@@ -75,6 +75,10 @@ class Message(Protocol):
         """The Date header; the same on every attempt."""
 
     @property
+    def version(self) -> int:
+        """Of the edition it was made from, from 1; part of every idempotency key."""
+
+    @property
     def resends(self) -> int:
         """How often a person has had it mailed again; part of every idempotency key."""
 

@@ -103,10 +103,13 @@ class Vendor(Protocol):
 def call_key(messages: Sequence[Message]) -> str:
     """The key of a call, a UUID: the same messages in the same order, the same key.
 
-    It changes when a person has one of them mailed again: else the provider
-    would answer what it answered before, and mail nobody.
+    It changes when a person has one of them mailed again, else the provider
+    would answer what it answered before, and mail nobody; and with a corrected
+    version, else it would take it for another content under the same key.
     """
-    names = "\n".join(f"{message.message_id} {message.resends}" for message in messages)
+    names = "\n".join(
+        f"{message.message_id} {message.resends} {message.version}" for message in messages
+    )
     return str(uuid.uuid5(_NAMESPACE, names))
 
 

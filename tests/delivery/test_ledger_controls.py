@@ -150,13 +150,30 @@ def test_a_correction_reaches_those_who_were_not_attempted_and_nobody_else(
     deferred, refused_early, _ = claim(ledger, campaign, 3)
     assert write_ahead(ledger, [deferred])
     record(ledger, deferred, Step.DEFER)
-    record(ledger, refused_early, Step.DEFER, theirs=False)
+    record(ledger, refused_early, Step.DEFER)
     with ledger.transaction():
         ledger.deliveries.recover(campaign.id, now=T)
     assert 2 == correct(ledger, campaign)
     versions = {one.id: one.version for one in claim(ledger, campaign)}
     assert {1: 1, 2: 1, 3: 2, 4: 2} == versions
     assert {1: {"en": EDITION}, 2: {"en": CORRECTED}} == ledger.campaigns.editions(campaign)
+
+
+def test_a_correction_reaches_those_for_whom_the_letter_itself_was_refused(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(3)
+    at_the_dot, before_it, put_off_once = claim(ledger, campaign, 3)
+    assert write_ahead(ledger, [at_the_dot, put_off_once])
+    record(ledger, at_the_dot, Step.DEFER, theirs=False)
+    record(ledger, before_it, Step.DEFER, theirs=False)
+    record(ledger, put_off_once, Step.DEFER)
+    (again,) = [one for one in claim(ledger, campaign) if one.id == put_off_once.id]
+    record(ledger, again, Step.DEFER, theirs=False)
+    with ledger.transaction():
+        ledger.deliveries.recover(campaign.id, now=T)
+    correct(ledger, campaign)
+    assert {1: 2, 2: 2, 3: 1} == {one.id: one.version for one in claim(ledger, campaign)}
 
 
 def test_the_ledger_knows_how_many_were_attempted_with_each_version(

@@ -134,8 +134,9 @@ class Deliveries(Reading):
         A late acceptance upgrades a row that was put in doubt meanwhile.
         ``started_at`` is the time of the write-ahead; None where it was refused
         before that. Where the outcome is not ``theirs``, but the letter's or the
-        account's, their time for retries does not begin, and it is no attempt
-        after which they are tried less often.
+        account's, it does not count as an attempt: their time for retries does
+        not begin, they are not tried less often, and a corrected version reaches
+        them. Else they could never be mailed: the very letter was refused.
 
         Returns:
             Whether the row changed; False when this run had lost it.
@@ -149,8 +150,8 @@ class Deliveries(Reading):
         changed = self._database.execute(
             steps.OUTCOMES[step],
             (
-                *(now, claim.number, claim.version, reply, provider_id, next_attempt_at, began_at),
-                *(claim.id, run),
+                *(now, claim.number, began_at is not None, claim.version, reply, provider_id),
+                *(next_attempt_at, began_at, claim.id, run),
             ),
         ).rowcount
         if changed == 0 and step is Step.ACCEPT:
