@@ -84,7 +84,7 @@ def at_calls(chance: random.Random, calls: str, *, most: int) -> Kill:
     numbers = _dealt(chance, most)
 
     def kill(sender: Sender, _arrivals: Arrivals) -> list[Running]:
-        return [_traced(sender, f"{calls}:signal=SIGKILL:when={next(numbers)}")]
+        return [traced(sender, f"{calls}:signal=SIGKILL:when={next(numbers)}")]
 
     return kill
 
@@ -96,7 +96,7 @@ def on_a_full_disk(chance: random.Random, kill: Kill) -> Kill:
     def full(sender: Sender, arrivals: Arrivals) -> list[Running]:
         if chance.random() < _IN_BETWEEN:
             return kill(sender, arrivals)
-        return [_traced(sender, f"{_DISK_WRITES}:error=ENOSPC:when={next(numbers)}+")]
+        return [traced(sender, f"{_DISK_WRITES}:error=ENOSPC:when={next(numbers)}+")]
 
     return full
 
@@ -107,7 +107,7 @@ def _dealt(chance: random.Random, most: int) -> Iterator[int]:
         yield from chance.sample(range(1, most + 1), most)
 
 
-def _traced(sender: Sender, *injections: str) -> Running:
+def traced(sender: Sender, *injections: str) -> Running:
     """Run the sender under strace, which injects a fault at a system call."""
     process = sender.start(held=True)
     _wait_for(process, "State:\tT")

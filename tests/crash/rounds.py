@@ -23,6 +23,7 @@ from tests.crash.warm import Running, Warm, warm
 KILLS_A_CAMPAIGN = 40
 _MOST_TRIES = 400
 _PATIENCE_S = 3.0
+_PATIENCE_WITH_COLD_STARTS_S = 20.0
 _TIME_PASSES_S = 20 * 60
 _COMMAND_S = 60
 _TRANSPORT_STOPPED = 4
@@ -119,9 +120,10 @@ class Campaign:
 
     def _left_alone(self) -> Running:
         """Let it run while something happens; when nothing does, time passes."""
+        patience_s = _PATIENCE_WITH_COLD_STARTS_S if self.mode.cold else _PATIENCE_S
         process = self.sender.start()
         while process.poll() is None:
-            if not wait_for_news(process, self.side, patience_s=_PATIENCE_S):
+            if not wait_for_news(process, self.side, patience_s=patience_s):
                 end(process)
                 self._let_time_pass()
         return process
