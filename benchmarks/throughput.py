@@ -59,8 +59,11 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
             fingerprint=fingerprint(editions, letterhead),
             now=wired.clock.now(),
         )
-        compose = wired.compose(editions, letterhead=letterhead, campaign=campaign.id)
-        size = len(compose(plan.recipients[0].recipient, date=wired.clock.now()).as_bytes())
+        compose = wired.compose(
+            ledger.campaigns.editions(campaign), letterhead=letterhead, campaign=campaign.id
+        )
+        first = plan.recipients[0].recipient
+        size = len(compose(first, date=wired.clock.now(), version=1).as_bytes())
         run = Run(
             ledger,
             campaign,
