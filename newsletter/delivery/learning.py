@@ -16,13 +16,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-_BELOW = 0.985
+_BELOW = 0.99
 """Of the wall; where the pace rests."""
 _RECOVERY_S = 0.5
-_FIRST_PATIENCE_S = 3.0
-_PATIENCE_GROWS = 2.2
+_FIRST_PATIENCE_S = 4.0
+_PATIENCE_GROWS = 3.0
 _MOST_PATIENCE_S = 50.0
-_CALLS_BETWEEN = 130
+_CALLS_BETWEEN = 200
 """Trying costs a refusal, as a rule; at a low rate it must stay one of so many."""
 _TRYING_S = 10.0
 """After so long the pace has doubled, if nothing hurts."""
@@ -30,7 +30,7 @@ _SURPLUS_S = 1.3
 """So many seconds' worth went beyond the wall unhurt: no saved-up burst explains that."""
 _FEW = 6
 """Accepted since the last pushback, from which on their number tells something."""
-_NEAR = 0.03
+_NEAR = 0.06
 _FLOOR = 1 / 60
 _ENDLESS = 1e9
 
