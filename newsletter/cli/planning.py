@@ -19,7 +19,7 @@ from newsletter.cli.output import (
     show_findings,
 )
 from newsletter.cli.wiring import Compiled, Project
-from newsletter.delivery.plan import Exclusion, Plan, make_plan
+from newsletter.delivery.plan import Exclusion, Plan, Wave, make_plan
 from newsletter.errors import ChecksFailed
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
         suppressed=ledger.suppressions.tags() if ledger else frozenset(),
         has_it=has_it,
         limit=wish.limit,
+        seeds=project.settings.delivery.seeds,
+        canary_share=project.settings.delivery.canary_share,
     )
     _show(project, compiled, roster, plan, wish)
     return Prepared(compiled, plan)
@@ -125,6 +127,7 @@ def _show(
         ("List", f"{roster.file}, {count(roster.rows, 'row')}"),
         ("Will get it", f"{people(len(plan.recipients))}{_by_language(plan, compiled)}"),
         *(("Will not", excluded_words(reason, n)) for reason, n in plan.excluded.items()),
+        *_order(plan, project),
         ("Way", _way(project)),
     ]
     provider = project.settings.provider
@@ -149,6 +152,24 @@ def _by_language(plan: Plan, compiled: dict[str, Compiled]) -> str:
     numbers = sorted(plan.languages.items(), key=lambda each: (-each[1], each[0]))
     words = [f"{number:,} in {language_name(tag, 'en')}" for tag, number in numbers]
     return f": {joined(words)}"
+
+
+def _order(plan: Plan, project: Project) -> list[tuple[str, str]]:
+    """Who gets it before the others, and which of them cannot."""
+    waves = plan.waves
+    first = []
+    if seeds := waves.get(Wave.SEEDS):
+        first.append(f"{people(seeds)} named in newsletter.toml")
+    if sample := waves.get(Wave.CANARY):
+        first.append(f"a sample of {people(sample)}")
+    facts = []
+    if first and len(waves) > 1:
+        share = f"{project.settings.delivery.stop_above:.1%}".replace(".0%", " %")
+        facts.append(("First", f"{', then '.join(first)}; the rest if no more than {share} of "
+                               "them refuse it"))  # fmt: skip
+    if plan.unlisted_seeds:
+        facts.append(("Not first", f"{joined(plan.unlisted_seeds)}: not among those who get it"))
+    return facts
 
 
 def _way(project: Project) -> str:

@@ -83,7 +83,7 @@ def test_a_limit_is_used_up_by_those_who_get_it_alone() -> None:
 
 
 def test_who_looks_first_is_within_the_limit_wherever_they_stand_in_the_list() -> None:
-    made = plan(*map(subscriber, range(6)), limit=3, seeds=["READER5@example.org"])
+    made = plan(*map(subscriber, range(6)), limit=3, seeds=["reader5@EXAMPLE.org"])
     assert ["Reader 0", "Reader 1", "Reader 5"] == names(made)
     assert {Wave.REST: 2, Wave.SEEDS: 1} == made.waves
     assert {Exclusion.BEYOND_LIMIT: 3} == made.excluded
@@ -110,3 +110,64 @@ def test_rows_that_cannot_be_used_are_accounted_for() -> None:
 def test_a_reader_gets_the_nearest_edition_there_is(wanted: str | None, gets: str) -> None:
     made = plan(subscriber(1, wanted))
     assert {gets: 1} == made.languages
+
+
+def waved(count: int, *, seeds: tuple[str, ...] = (), share: float = 0.01) -> Plan:
+    roster = Roster(
+        Path("subscribers.csv"),
+        subscribers=tuple(
+            Subscriber(
+                Address.parse(f"reader{n}@{'rare' if n % 10 == 0 else 'big'}.example"),
+                "", None, {}, row=n + 2,
+            )
+            for n in range(count)
+        ),
+        refused=(),
+        repeated=(),
+        warnings=(),
+        rows=count,
+    )  # fmt: skip
+    return make_plan(
+        roster,
+        issue="2017-03",
+        languages=LANGUAGES,
+        default_language="en",
+        tag=lambda address: address.local.encode(),
+        suppressed=(),
+        has_it=(),
+        seeds=seeds,
+        canary_share=share,
+    )
+
+
+def of_wave(made: Plan, wave: Wave) -> list[str]:
+    return [str(each.recipient.address) for each in made.recipients if each.wave is wave]
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "sample"),
+    [(499, 0.01, 0), (500, 0.01, 10), (5000, 0.01, 50), (5000, 0.2, 1000), (5000, 0, 0)],
+)
+def test_a_large_audience_has_a_sample_and_a_small_one_none(
+    count: int, share: float, sample: int
+) -> None:
+    made = waved(count, share=share)
+    assert sample == len(of_wave(made, Wave.CANARY))
+    assert count == sum(made.waves.values())
+
+
+def test_the_sample_is_spread_over_list_and_domains_and_always_the_same() -> None:
+    made = waved(5000)
+    sample = of_wave(made, Wave.CANARY)
+    assert 5 == len([address for address in sample if address.endswith("@rare.example")])
+    numbers = sorted(int(address[6:].partition("@")[0]) for address in sample)
+    assert numbers[0] < 200
+    assert numbers[-1] > 4800
+    assert sample == of_wave(waved(5000), Wave.CANARY)
+
+
+def test_seeds_are_those_on_the_list_and_the_others_are_named() -> None:
+    made = waved(20, seeds=("Reader3@BIG.example", "reader3@big.example", "boss@else.example"))
+    assert ["reader3@big.example"] == of_wave(made, Wave.SEEDS)
+    assert {"boss@else.example", "Reader3@BIG.example"} >= set(made.unlisted_seeds)
+    assert "boss@else.example" in made.unlisted_seeds
