@@ -43,7 +43,7 @@ def send(
     at: Annotated[
         str,
         typer.Option(
-            metavar="TIME", help="Freeze now, begin then, e.g. “2026-11-27 09:00 Europe/Brussels”."
+            metavar="TIME", help="Freeze now, begin then, e.g. “2027-04-01 09:00 Europe/Brussels”."
         ),
     ] = "",
     scheduler: Annotated[
@@ -85,7 +85,7 @@ def _appointment(
     if scheduler and not at:
         raise InputError(
             "--scheduler prints what starts a send at a time, but there is no time.",
-            next="Add one: --at “2026-11-27 09:00”.",
+            next="Add one: --at “2027-04-01 09:00”.",
         )
     if scheduler and dry_run:
         raise InputError(
@@ -163,7 +163,7 @@ def _question(prepared: Prepared, wish: Wish) -> str:
     who = people(len(prepared.plan.recipients))
     if wish.appointment is None:
         return f"Send it to {who} now?"
-    return f"Freeze it now, and send it to {who} on {wish.appointment}?"
+    return f"Freeze it now, to be sent to {who} at that time?"
 
 
 def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:

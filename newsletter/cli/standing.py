@@ -35,8 +35,7 @@ def show_standing(ledger: Ledger, campaign: Campaign, tally: Tally, *, now: date
     control = ledger.controls.of(campaign.id)
     versions = ledger.controls.versions(campaign.id)
     if len(versions) > 1:
-        waiting = ledger.deliveries.untried(campaign.id)
-        tell(_version_words(versions, waiting), lead="Versions: ")
+        _show_versions(versions, ledger.deliveries.untried(campaign.id))
     if tally.open:
         if now < control.not_before:
             tell(f"it begins on {moment(control.not_before)}.", lead="Scheduled: ")
@@ -71,12 +70,10 @@ def what_next(
     return f"To go on{time}: newsletter resume {issue}"
 
 
-def _version_words(versions: tuple[Version, ...], waiting: int) -> str:
-    """``1, the first one: 3 people attempted; 2, corrected …: 1 person attempted; …``."""
-    parts = []
+def _show_versions(versions: tuple[Version, ...], waiting: int) -> None:
+    """Print who was attempted with which, and that the rest get the latest."""
     for version in versions:
-        first = version is versions[0]
-        name = "the first one" if first else f"corrected {moment(version.made_at)}"
-        parts.append(f"{version.number}, {name}: {people(version.attempted)} attempted")
-    rest = f", and {people(waiting)} to be attempted with it" if waiting else ""
-    return f"{'; '.join(parts)}{rest}."
+        made = "as first frozen" if version is versions[0] else f"of {moment(version.made_at)}"
+        rest = f", {people(waiting)} to come" if waiting and version is versions[-1] else ""
+        tell(f"{made}; {people(version.attempted)} attempted{rest}",
+             lead=f"Version {version.number}: ")  # fmt: skip

@@ -50,8 +50,7 @@ def word_changes(
     old: Edition, new: Edition, *, part: Literal["subject", "text"]
 ) -> Iterator[Change]:
     """Where the words of a part differ, in their order."""
-    before = _plain(old, getattr(old, part)).split()
-    after = _plain(new, getattr(new, part)).split()
+    before, after = _words(old, getattr(old, part)), _words(new, getattr(new, part))
     matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
     for kind, i, j, k, m in matcher.get_opcodes():
         if kind != "equal":
@@ -69,6 +68,12 @@ def _plain(edition: Edition, text: str) -> str:
     if not names:
         return text
     return re.sub("|".join(map(re.escape, names)), lambda found: names[found.group()], text)
+
+
+def _words(edition: Edition, text: str) -> list[str]:
+    """The words of a text, without what only rules it off or marks a list."""
+    words = _plain(edition, text).split()
+    return [word for word in words if any(map(str.isalnum, word))]
 
 
 def _short(words: list[str]) -> str:

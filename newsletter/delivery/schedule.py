@@ -22,7 +22,7 @@ _TIME = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})[ T](?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)"
     r"(?: ?(?P<offset>[Zz]|[+-]\d{2}:?\d{2})| (?P<zone>[A-Za-z][\w+/-]*))?"
 )
-_WRITE = "Write it as 2026-11-27 09:00, 2026-11-27T09:00+01:00 or 2026-11-27 09:00 Europe/Brussels."
+_WRITE = "Write it as 2027-04-01 09:00, 2027-04-01T09:00+02:00 or 2027-04-01 09:00 Europe/Brussels."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Appointment:
 
     Attributes:
         at: the moment, in that zone.
-        zone: what the zone is called: ``Europe/Brussels``, ``UTC+01:00``, or
+        zone: what the zone is called: ``Europe/Brussels``, ``UTC+02:00``, or
             “this machine's time zone”.
     """
 
@@ -39,7 +39,7 @@ class Appointment:
     zone: str
 
     def __str__(self) -> str:
-        """``Fri 2026-11-27 09:00 UTC+01:00 (Europe/Brussels)``."""
+        """``Thu 2027-04-01 09:00 UTC+02:00 (Europe/Brussels)``."""
         offset = _offset_words(self.at.utcoffset() or timedelta())
         place = "" if self.zone == offset else f" ({self.zone})"
         return f"{self.at:%a %Y-%m-%d} {_wall(self.at)} {offset}{place}"
@@ -49,7 +49,7 @@ def read_time(text: str, *, now: datetime) -> Appointment:
     """Understand a time of the future.
 
     Args:
-        text: such as ``2026-11-27 09:00``, with an offset or a zone's name
+        text: such as ``2027-04-01 09:00``, with an offset or a zone's name
             behind it; else it is meant in the machine's own zone.
         now: the current time.
 
@@ -105,7 +105,7 @@ def _named(name: str) -> tzinfo:
         raise InputError(
             "This machine has no list of time zones, so their names cannot be understood.",
             where=Where(item="--at"),
-            next="Write the offset instead, such as 2026-11-27 09:00+01:00, or install the "
+            next="Write the offset instead, such as 2027-04-01 09:00+02:00, or install the "
             "system's package “tzdata”.",
         )
     wanted = name.casefold()

@@ -85,8 +85,8 @@ def test_a_correction_reaches_only_who_was_not_attempted_and_the_ledger_knows_wh
             "reader2@readers.example": "Two stories in April",
         } == subjects(server)
     status = project.run("status", "2017-04")
-    assert "1, the first one: 1 person attempted" in status.stdout
-    assert re.search(r"2, corrected .*: 2 people attempted\.", status.stdout)
+    assert "Version 1: as first frozen; 1 person attempted" in status.stdout
+    assert re.search(r"Version 2: of 20.*; 2 people attempted\n", status.stdout)
     went_well(project.run("correct", "2017-04", "--yes"), "would reach nobody")
 
 
@@ -128,4 +128,4 @@ def test_a_correction_changes_neither_the_sender_nor_the_languages_nor_passes_er
     project.issue(CORRECTED)
     project.issue(FRENCH, name="2017-04.fr")
     stopped(project.run("correct", "2017-04", "--yes"), 5, "“fr”", "nothing was changed")
-    assert "Versions" not in project.run("status", "2017-04").stdout
+    assert "Version 2" not in project.run("status", "2017-04").stdout
