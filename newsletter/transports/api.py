@@ -93,6 +93,7 @@ class ApiSession:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._vendor = calls.vendor
+        self._letter_is_taken = False
 
     def deliver(self, messages: Sequence[Message], journal: Journal) -> None:
         """Hand over ``messages``, as many a call as the provider takes.
@@ -111,13 +112,16 @@ class ApiSession:
                 )
             else:
                 letters.append(Letter(message, self._vendor.name))
-        refusals = Refusals(journal)
+        refusals = Refusals(
+            journal, of_readers=self._letter_is_taken, singly=self._vendor.batch_size == 1
+        )
         try:
             for group in _chunks(letters, self._vendor.batch_size):
                 if not Batch(self._calls, journal, refusals).hand_over(group):
                     return
         finally:
             refusals.close()
+            self._letter_is_taken = refusals.of_readers
 
     def close(self) -> None:
         """End the connection. Never raises."""

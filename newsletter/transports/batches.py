@@ -28,32 +28,49 @@ _NOT_AGAIN = Deferred("It was refused with others and not tried on its own.", re
 
 
 class Refusals:
-    """Who was refused in one delivery, kept until it is plain whom that is to be blamed on.
+    """Who was refused in one delivery, and whom that is to be blamed on.
 
     Over all calls of a delivery: where each carries one letter, a letter that
     is refused for all would else be blamed on each reader in turn.
+
+    Args:
+        journal: where they are recorded.
+        of_readers: it is known already that the letter itself is taken.
+        singly: each call carries one letter. Then nobody's outcome is held back
+            until more is known, or a program killed meanwhile would leave more
+            than one call in doubt; whoever may not be to blame is put off.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, of_readers: bool = False, singly: bool = False) -> None:
         self._journal = journal
         self._kept: list[tuple[Message, str]] = []
-        self._of_readers = False
+        self._singly = singly
+        self._count = 0
+        self.of_readers = of_readers
 
     def add(self, message: Message, reply: str, *, of_reader: bool) -> None:
         """One was refused; ``of_reader`` says that it is the address, not the letter."""
-        self._kept.append((message, reply))
         if of_reader:
             self.blame_readers()
+        self._count += 1
+        if not self._singly:
+            self._kept.append((message, reply))
+        elif self.of_readers:
+            self._journal.record(message, Rejected(reply))
+        elif self.of_the_letter:
+            self._journal.record(message, Rejected(reply, Scope.CAMPAIGN))
+        else:
+            self._journal.record(message, Deferred(reply))
 
     def blame_readers(self) -> None:
         """Somebody was accepted, or refused for the address: it is not the letter."""
-        self._of_readers = True
+        self.of_readers = True
         self.close()
 
     @property
     def of_the_letter(self) -> bool:
         """Whether all would be refused alike, for what they have in common."""
-        return not self._of_readers and len(self._kept) >= _ALIKE
+        return not self.of_readers and self._count >= _ALIKE
 
     def close(self) -> None:
         """Record all that are kept."""

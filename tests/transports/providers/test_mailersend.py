@@ -235,7 +235,10 @@ def test_a_plan_that_lacks_one_click_is_told_which_it_needs(harness: ProviderHar
 def test_a_letter_that_all_are_refused_for_is_the_letter(harness: ProviderHarness) -> None:
     harness.server.always = says(error(422, "Failed to compile. #MS42213", "html"))
     outcomes, _ = deliver(harness, crowd(10))
-    assert {Scope.CAMPAIGN} == {getattr(outcome, "scope", None) for outcome in outcomes if outcome}
+    assert [Scope.RECIPIENT, Scope.RECIPIENT, Scope.CAMPAIGN] == [
+        getattr(outcome, "scope", None) for outcome in outcomes if outcome
+    ]
+    assert all(isinstance(outcome, Deferred) for outcome in outcomes[:2])
     assert len(harness.server.requests) <= 3
 
 

@@ -251,7 +251,10 @@ def test_a_readers_name_stops_nobodys_mail() -> None:
 def test_a_letter_that_all_are_refused_for_is_the_letter(harness: ProviderHarness) -> None:
     harness.server.always = says(Reply(400, {"message": "'from' parameter is not valid"}))
     outcomes, _ = deliver(harness, crowd(10))
-    assert {Scope.CAMPAIGN} == {getattr(outcome, "scope", None) for outcome in outcomes if outcome}
+    assert [Scope.RECIPIENT, Scope.RECIPIENT, Scope.CAMPAIGN] == [
+        getattr(outcome, "scope", None) for outcome in outcomes if outcome
+    ]
+    assert all(isinstance(outcome, Deferred) for outcome in outcomes[:2])
     assert len(harness.server.requests) <= 3
 
 

@@ -8,15 +8,16 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, letters
+from newsletter.testing import FakeMessage, RecordingJournal, letters
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop
 from newsletter.transports.http import Answer, canonical_json
-from newsletter.transports.protocol import Accepted, InDoubt, Rejected, Scope
+from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.vendor import Letter
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, says
 from tests.transports.contract import ANNA, BOB
+from tests.transports.contract import deliver as through
 from tests.transports.providers.anymail import anymail_payload, normalised
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
@@ -217,8 +218,27 @@ def test_each_region_has_its_address(harness: ProviderHarness) -> None:
 def test_a_letter_that_all_are_refused_for_is_the_letter(harness: ProviderHarness) -> None:
     harness.server.always = says(error(400, "invalid_arguments", "subject"))
     outcomes, _ = deliver(harness, crowd(10))
-    assert {Scope.CAMPAIGN} == {getattr(outcome, "scope", None) for outcome in outcomes if outcome}
+    assert [Scope.RECIPIENT, Scope.RECIPIENT, Scope.CAMPAIGN] == [
+        getattr(outcome, "scope", None) for outcome in outcomes if outcome
+    ]
+    assert all(isinstance(outcome, Deferred) for outcome in outcomes[:2])
     assert len(harness.server.requests) <= 3
+
+
+def test_an_outcome_is_recorded_before_the_next_letter_is_attempted(
+    harness: ProviderHarness,
+) -> None:
+    """Else a program killed meanwhile would leave several letters in doubt."""
+    harness.server.always = says(error(400, "invalid_arguments", "subject"))
+    known: list[int] = []
+
+    def allow(_: object) -> bool:
+        known.append(len(journal.outcomes))
+        return True
+
+    journal = RecordingJournal(allow=allow)
+    through(harness, crowd(10), journal)
+    assert [0, 1, 2] == known
 
 
 def test_its_list_of_mails_proves_what_was_taken(harness: ProviderHarness) -> None:

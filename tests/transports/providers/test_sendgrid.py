@@ -236,7 +236,10 @@ def test_each_region_has_its_address(region: str, host: str) -> None:
 def test_a_letter_that_all_are_refused_for_is_the_letter(harness: ProviderHarness) -> None:
     harness.server.always = says(error(400, "The subject is required.", "subject"))
     outcomes, _ = deliver(harness, crowd(10))
-    assert {Scope.CAMPAIGN} == {getattr(outcome, "scope", None) for outcome in outcomes if outcome}
+    assert [Scope.RECIPIENT, Scope.RECIPIENT, Scope.CAMPAIGN] == [
+        getattr(outcome, "scope", None) for outcome in outcomes if outcome
+    ]
+    assert all(isinstance(outcome, Deferred) for outcome in outcomes[:2])
     assert len(harness.server.requests) <= 3
 
 
