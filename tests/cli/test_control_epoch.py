@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from newsletter.delivery.ledger import Ledger
 from newsletter.message.keys import KeyRing
 
-from tests.cli.support import Gate, running, stopped, went_well
+from tests.cli.support import WITHIN_S, Gate, ended, running, stopped, went_well
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer, after
 
@@ -42,6 +43,24 @@ def one_of_three(project: Project, server: SmtpServer, home: Path) -> None:
     assert 4 == done.returncode, done.stdout + done.stderr
     server.behaviours.clear()
     assert "3 planned = 1 accepted" in done.stdout
+
+
+def noticed(project: Project) -> None:
+    """Wait until the ledger has begun another epoch, so that a beat has looked at the witness."""
+    ledger = ledger_of(project)
+    until = time.monotonic() + WITHIN_S
+    before = ledger.epoch
+    while ledger.epoch == before:
+        assert time.monotonic() < until, "no beat came"
+    ledger.close()
+
+
+def copied(project: Project, folder: Path) -> Project:
+    """A copy of the project's whole folder, made while nothing runs in it."""
+    copy = Project.__new__(Project)
+    copy.folder = folder
+    shutil.copytree(project.folder, folder, symlinks=True)
+    return copy
 
 
 def ledger_of(project: Project) -> Ledger:
@@ -103,9 +122,7 @@ def test_a_copy_beside_the_original_is_refused_while_and_after_the_original_send
     gate = Gate()
     with SmtpServer() as server:
         one_of_three(project, server, home)
-        copy = Project.__new__(Project)
-        copy.folder = tmp_path / "copy"
-        shutil.copytree(project.folder, copy.folder, symlinks=True)
+        copy = copied(project, tmp_path / "copy")
         server.behaviours["dot"] = gate
         gate.at = 1
         with running(project, "resume", "2017-04", env=at(project, home)) as process:
@@ -116,6 +133,25 @@ def test_a_copy_beside_the_original_is_refused_while_and_after_the_original_send
         assert 0 == process.returncode
         stopped(copy.run("resume", "2017-04", env=at(copy, home)), 5, OLDER)
         assert everyone_once() == server.copies()
+
+
+def test_a_run_stops_when_a_copy_of_its_ledger_was_taken_on_beside_it(
+    project: Project, home: Path, tmp_path: Path
+) -> None:
+    gate = Gate(at=1)
+    with SmtpServer() as server:
+        one_of_three(project, server, home)
+        copy = copied(project, tmp_path / "copy")
+        server.behaviours["dot"] = gate
+        with running(project, "resume", "2017-04", env=at(project, home)) as process:
+            gate.wait()
+            went_well(copy.run("adopt", "--yes", env=at(copy, home)), "2 people newly in doubt")
+            # The next beat notices it, whatever the relay does.
+            noticed(project)
+            gate.opened.set()
+            done = ended(process)
+        stopped(done, 5, "Another copy of this ledger is sending from this machine")
+        assert 1 == max(server.copies().values())
 
 
 def test_issues_that_a_restored_ledger_does_not_know_stay_refused(
