@@ -28,6 +28,7 @@ _TRYING_S = 10.0
 """After so long the pace has doubled, if nothing hurts."""
 _SURPLUS_S = 1.3
 """So many seconds' worth went beyond the wall unhurt: no saved-up burst explains that."""
+_AT_ONCE_S = 0.1
 _FEW = 6
 """Accepted since the last pushback, from which on their number tells something."""
 _NEAR = 0.06
@@ -149,7 +150,9 @@ class Learner:
             return
         self._trusted = wall
         base, top = max(found.low, wall), min(found.hurt_at, self._upper)
-        share = 0.7 if top / base - 1 > _NEAR else 0.2
+        # Hurt as soon as it went beyond: nothing was saved up there, so the level is the limit.
+        at_once = surplus < _AT_ONCE_S * wall
+        share = 0.9 if at_once else 0.7 if top / base - 1 > _NEAR else 0.2
         gap = max(0.0, top / base - 1)
         if top <= base:
             top, share, self._upper = found.hurt_at, 0.2, _ENDLESS
