@@ -58,13 +58,14 @@ def smtp_sink(folder: Path | None = None, *arguments: str) -> Iterator[Sink]:
         folder.mkdir(parents=True)
         if os.getuid() == 0:
             shutil.chown(folder, "nobody")
-            _let_through(folder)
-        command += ["-d", f"{folder}/%H%M%S."]
+        # Relative to where it works: the user nobody may not enter by the whole path.
+        command += ["-d", "%H%M%S."]
     with _reserved_port() as port:
         process = subprocess.Popen(
             [*command, f"127.0.0.1:{port}", "1000"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            cwd=folder,
         )
         try:
             _wait_for(port, process)
@@ -72,14 +73,6 @@ def smtp_sink(folder: Path | None = None, *arguments: str) -> Iterator[Sink]:
         finally:
             process.kill()
             process.wait(timeout=10)
-
-
-def _let_through(folder: Path) -> None:
-    """Let the user nobody reach a folder below pytest's private ones."""
-    for parent in folder.parents:
-        mode = parent.stat().st_mode
-        if not mode & 0o001 and parent.stat().st_uid == os.getuid():
-            parent.chmod(mode | 0o001)
 
 
 @contextlib.contextmanager
