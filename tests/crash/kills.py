@@ -24,7 +24,8 @@ SYNCS = "fsync,fdatasync"
 SOCKET_WRITES = "sendto,sendmsg"
 """What Python's sockets write with; nothing else of the program calls them."""
 SOCKET_READS = "recvfrom"
-_DISK_WRITES = "pwrite64,ftruncate"
+DISK_WRITES = "pwrite64,ftruncate"
+"""What SQLite writes with; a commit is some of these, and then a sync."""
 
 _ENDS_WITHIN_S = 60
 _LOOKS_EVERY_S = 0.003
@@ -96,7 +97,7 @@ def on_a_full_disk(chance: random.Random, kill: Kill) -> Kill:
     def full(sender: Sender, arrivals: Arrivals) -> list[Running]:
         if chance.random() < _IN_BETWEEN:
             return kill(sender, arrivals)
-        return [traced(sender, f"{_DISK_WRITES}:error=ENOSPC:when={next(numbers)}+")]
+        return [traced(sender, f"{DISK_WRITES}:error=ENOSPC:when={next(numbers)}+")]
 
     return full
 

@@ -145,6 +145,8 @@ MODES: dict[str, Mode] = {
     "cold": _smtp_mode("likewise, each start a fresh interpreter", _random(0.3),
                        readers=1000, cold=True),
     "sync": _smtp_mode("SIGKILL at each disk sync", _calls(kills.SYNCS, 30), readers=400),
+    "commit": _smtp_mode("SIGKILL at each disk write, so between reply and commit",
+                         _calls(kills.DISK_WRITES, 120), readers=400),
     "write": _smtp_mode("SIGKILL at each socket write", _calls(kills.SOCKET_WRITES, 24),
                         readers=1000),
     "read": _smtp_mode("SIGKILL at each socket read, so between dot and reply",

@@ -13,6 +13,7 @@ ROWS = {
     "smtp": ("Process", "SIGKILL at random moments", ONE),
     "cold": ("Process", "SIGKILL at random moments", ONE),
     "sync": ("Process", "SIGKILL at every fsync", "in_doubt, one a connection at most"),
+    "commit": ("Process", "SIGKILL between reply and commit", "in_doubt, and has it"),
     "write": ("Process", "SIGKILL at every socket write", ONE),
     "read": ("Process", "SIGKILL between dot and reply", ONE),
     "drops": ("Process", "SIGKILL, and the relay hangs up after the dot", "in_doubt"),
