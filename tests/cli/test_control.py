@@ -157,9 +157,16 @@ def test_the_countdown_stands_in_the_terminal(project: Project) -> None:
     assert 3 == len(outbox(project))
 
 
-def test_a_pause_before_the_time_holds_when_the_time_has_come(project: Project) -> None:
-    at = datetime.now(UTC) + timedelta(seconds=6)
-    with running(project, "send", "2017-04", "--yes", "--at", at.isoformat()) as process:
+@pytest.mark.parametrize("again", [False, True])
+def test_a_pause_before_the_time_holds_when_the_time_has_come(
+    project: Project, again: bool
+) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=12 if again else 6)
+    command: tuple[str, ...] = ("send", "2017-04", "--yes", "--at", at.isoformat())
+    if again:
+        assert 4 == project.run(*command, "--scheduler").returncode
+        command = ("resume", "2017-04", "--yes")  # lifts what was paused before, not after it
+    with running(project, *command) as process:
         waits(process)
         went_well(project.run("pause", "2017-04"), "Paused: campaign 2017-04.1, with 3 people")
         done = ended(process)
