@@ -17,8 +17,8 @@ from tests.crash.score import Score, append, as_line, total
 @pytest.mark.needs_smtp_sink
 def test_a_naive_sender_loses_or_doubles_people_and_the_count_tells(job: Job) -> None:
     for mode, wrong in (("control-fetched", "lost"), ("control-sent", "doubled")):
-        score = play_one(job, mode, seed="2017", enough=lambda kills: kills >= 5, readers=300)
-        assert score.kills == 5
+        score = play_one(job, mode, seed="2017", enough=lambda kills: kills >= 5, readers=600)
+        assert 0 < score.kills <= 5
         assert getattr(score, wrong) > 0, mode
 
 
