@@ -59,9 +59,7 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
             fingerprint=fingerprint(editions, letterhead),
             now=wired.clock.now(),
         )
-        compose = wired.compose(
-            ledger.campaigns.editions(campaign), letterhead=letterhead, campaign=campaign.id
-        )
+        compose = wired.compose(ledger, campaign)
         first = plan.recipients[0].recipient
         size = len(compose(first, date=wired.clock.now(), version=1).as_bytes())
         run = Run(

@@ -241,6 +241,7 @@ class ScriptedTransport:
     name = "scripted"
     place = "scripted"
     allowance = Allowance()
+    notices = ()
 
     def __init__(self, script: Script = accept_all, *, batch_size: int = 100) -> None:
         self._script = script
@@ -253,6 +254,9 @@ class ScriptedTransport:
     def open(self) -> _ScriptedSession:
         """Start a session."""
         return _ScriptedSession(self)
+
+    def examine(self, message: Message) -> None:
+        """Any letter can go."""
 
     def inquire(self) -> None:
         """Nobody can be asked."""

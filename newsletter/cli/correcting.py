@@ -14,8 +14,8 @@ from newsletter.cli.looking import IssueName
 from newsletter.cli.output import count, people, say, tell
 from newsletter.cli.planning import refuse_on_errors
 from newsletter.cli.wiring import Project, fingerprint
-from newsletter.delivery.difference import Change, differing, word_changes
-from newsletter.errors import ExitCode, LedgerRefused, Where
+from newsletter.delivery.difference import Change, differing, settings_changes, word_changes
+from newsletter.errors import ExitCode
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
@@ -45,16 +45,19 @@ def correct(
         project.custody(ledger).check()
         campaign = _campaign(project, ledger, issue)
         editions = _compiled(project, campaign)
-        now_prints = fingerprint(dict(editions), campaign.letterhead)
+        letterhead = project.letterhead()
+        now_prints = fingerprint(dict(editions), letterhead)
         if now_prints == ledger.controls.versions(campaign.id)[-1].fingerprint:
             say("Nothing differs from what was frozen, so there is nothing to correct.")
             raise typer.Exit(ExitCode.DONE)
-        _show_difference(ledger, campaign, editions)
+        _show_difference(ledger, campaign, editions, letterhead)
         _tell_who(ledger, campaign)
         if not yes and not confirmed("Make it the version that they get?"):
             say("Nothing was changed.")
             raise typer.Exit(ExitCode.DONE)
-        version = ledger.controls.correct(campaign, editions, now_prints, project.clock.now())
+        version = ledger.controls.correct(
+            campaign, editions, now_prints, project.clock.now(), letterhead=letterhead
+        )
     say(f"It is version {version} now. To go on: newsletter resume {issue}", style="bold")
 
 
@@ -70,27 +73,25 @@ def _campaign(project: Project, ledger: Ledger, issue: str) -> Campaign:
 
 
 def _compiled(project: Project, campaign: Campaign) -> Mapping[str, Edition]:
-    if project.letterhead() != campaign.letterhead:
-        raise LedgerRefused(
-            "The sender's settings changed since this send began; a correction changes what "
-            "the issue says, not who sends it.",
-            where=Where(item=f"campaign {campaign.id}"),
-            next="Put [sender], [list], [archive] and [dkim] in newsletter.toml back as they were.",
-        )
     compiled = project.compile(campaign.issue)
     refuse_on_errors(project, campaign.issue, compiled)
     return {language: one.edition for language, one in compiled.items()}
 
 
-def _show_difference(ledger: Ledger, campaign: Campaign, editions: Mapping[str, Edition]) -> None:
+def _show_difference(
+    ledger: Ledger, campaign: Campaign, editions: Mapping[str, Edition], letterhead: str
+) -> None:
     frozen = ledger.campaigns.editions(campaign)
     before = frozen[max(frozen)]
+    settings = settings_changes(ledger.campaigns.letterheads(campaign)[max(frozen)], letterhead)
+    for change in settings:
+        tell(change, lead="Settings: ")
     differ = {
         language: parts
         for language in sorted(before.keys() & editions.keys())
         if (parts := differing(before[language], editions[language]))
     }
-    if not differ:
+    if not differ and not settings:
         say("Nothing differs that a reader would see.")
     for language, parts in differ.items():
         old, new = before[language], editions[language]

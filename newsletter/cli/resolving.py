@@ -274,11 +274,7 @@ def _reconciled(
         return Reconciler(
             ledger,
             campaign,
-            compose=project.compose(
-                ledger.campaigns.editions(campaign),
-                letterhead=campaign.letterhead,
-                campaign=campaign.id,
-            ),
+            compose=project.compose(ledger, campaign),
             inquiry=inquiry,
             transport=transport.name,
             place=transport.place,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 PAUSED = "Paused by a person."
 """Why a campaign is held that somebody paused; whoever resumes it takes that back."""
 
+_LOOK_S = 1.0
+
 WaitMinutes = Annotated[
     float | None,
     typer.Option(
@@ -50,6 +52,7 @@ class Terms:
         asks: whether there is somebody to ask.
         as_frozen: although the files changed meanwhile.
         late: although it is too late.
+        patient: wait for another send to end, since nobody is there to try again.
         wait_minutes: how long to stay for those put off; None: newsletter.toml's.
     """
 
@@ -57,12 +60,13 @@ class Terms:
     asks: bool = False
     as_frozen: bool = False
     late: bool = False
+    patient: bool = False
     wait_minutes: float | None = None
 
     @property
     def unattended(self) -> Terms:
         """The terms at the appointed time: what was approved goes out, and a hold holds."""
-        return replace(self, lifts=False, asks=False, as_frozen=True, late=False)
+        return replace(self, lifts=False, asks=False, as_frozen=True, late=False, patient=True)
 
 
 def resume(
@@ -126,10 +130,8 @@ def go_on(project: Project, issue: str, terms: Terms) -> ExitCode:
         NewsletterError: why it does not go on.
         typer.Exit: nobody waits, it is held, or the waiting was broken off.
     """
-    from newsletter.delivery.lock import sender_lock
-
     while True:
-        with sender_lock(project.lock_file):
+        with _lock(project, terms):
             with closing(project.ledger(create=False)) as ledger:
                 waiting = _ready(project, ledger, issue, terms)
                 controls = [ledger.controls.of(campaign.id) for campaign in waiting]
@@ -139,6 +141,32 @@ def go_on(project: Project, issue: str, terms: Terms) -> ExitCode:
                     return work_off(project, waiting, transport, terms)
         wait_until(begins_at, issue=issue, clock=project.clock)
         terms = terms.unattended
+
+
+@contextmanager
+def _lock(project: Project, terms: Terms) -> Iterator[None]:
+    """Hold the sender's lock; on patient terms once another send has ended.
+
+    Raises:
+        LedgerRefused: another send is running, or there can be no lock.
+    """
+    from newsletter.delivery.lock import SenderAtWork, sender_lock
+
+    told = False
+    while True:
+        with ExitStack() as held:
+            try:
+                held.enter_context(sender_lock(project.lock_file))
+            except SenderAtWork:
+                if not terms.patient:
+                    raise
+            else:
+                yield
+                return
+        if not told:
+            say("Another send is running here; this one begins when that has ended.")
+            told = True
+        project.clock.sleep(_LOOK_S)
 
 
 def work_off(

@@ -44,7 +44,7 @@ def run_campaign(
     except NewsletterError as error:
         failure = error
     # Only one with several relays has something to tell that no outcome tells.
-    for notice in getattr(transport, "notices", ()):
+    for notice in transport.notices:
         say(notice, style="yellow")
     with closing(project.ledger(create=False)) as ledger:
         code = account(ledger, [campaign])
@@ -77,11 +77,7 @@ def _execute(
         run = Run(
             ledger,
             campaign,
-            compose=project.compose(
-                ledger.campaigns.editions(campaign),
-                letterhead=campaign.letterhead,
-                campaign=campaign.id,
-            ),
+            compose=project.compose(ledger, campaign),
             transport=transport,
             limits=Limits(
                 connections=delivery.connections,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.ledger.campaigns import Campaign
     from newsletter.delivery.schedule import Appointment
+    from newsletter.transports.protocol import Transport
 
 
 def send(
@@ -120,6 +121,7 @@ def _send(
             return _nobody_left(project, issue)
         # Made before the question, so that a missing password is told before the yes.
         with closing(project.transport()) as transport:
+            _try_on(project, prepared, transport)
             if ask and not confirmed(_question(prepared, wish)):
                 say("Nothing was sent.")
                 return ExitCode.DONE
@@ -129,6 +131,24 @@ def _send(
     if scheduler:
         return _hand_to_scheduler(project, issue, wish.appointment)
     return go_on(project, issue, terms.unattended)
+
+
+def _try_on(project: Project, prepared: Prepared, transport: Transport) -> None:
+    """Look at a letter in each language, as the transport would carry it.
+
+    Raises:
+        ConfigError: the transport cannot take them. Frozen, they could never be sent.
+    """
+    from newsletter.message.compose import Uncomposable
+
+    letterhead, now = project.letterhead(), project.clock.now()
+    first = {each.recipient.language: each.recipient for each in reversed(prepared.plan.recipients)}
+    for language, recipient in first.items():
+        composer = project.composer(
+            prepared.compiled[language].edition, letterhead=letterhead, campaign="trial"
+        )
+        with suppress(Uncomposable):  # theirs alone; said when it is their turn
+            transport.examine(composer.compose(recipient, date=now))
 
 
 def _prepared(project: Project, issue: str, wish: Wish) -> Prepared:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from newsletter.audience.model import Roster
     from newsletter.delivery.custody import Custody
     from newsletter.delivery.ledger import Ledger
+    from newsletter.delivery.ledger.campaigns import Campaign
     from newsletter.delivery.worker import Composes
     from newsletter.issues.loader import LoadedIssue
     from newsletter.material import Material
@@ -300,18 +301,27 @@ class Project:
             signer=self._signer_as(head.get("dkim")),
         )
 
-    def compose(
-        self, editions: dict[int, dict[str, Edition]], *, letterhead: str, campaign: str
-    ) -> Composes:
-        """What makes the message for a recipient, from the version of the edition they get."""
-        composers = {
-            (version, language): self.composer(
-                edition, letterhead=letterhead, campaign=campaign, version=version
+    def compose(self, ledger: Ledger, campaign: Campaign) -> Composes:
+        """What makes the message for a recipient, from the version that is theirs.
+
+        Raises:
+            ConfigError: at the first message of a version, if it was approved with
+                settings that cannot be had any more.
+        """
+        editions = ledger.campaigns.editions(campaign)
+        letterheads = ledger.campaigns.letterheads(campaign)
+
+        # Made when first needed: nobody may be left whose version is an earlier one.
+        @cache
+        def composer(version: int, language: str) -> Composer:
+            return self.composer(
+                editions[version][language],
+                letterhead=letterheads[version],
+                campaign=campaign.id,
+                version=version,
             )
-            for version, languages in editions.items()
-            for language, edition in languages.items()
-        }
-        return lambda recipient, *, date, version: composers[version, recipient.language].compose(
+
+        return lambda recipient, *, date, version: composer(version, recipient.language).compose(
             recipient, date=date
         )
 

@@ -1,4 +1,4 @@
-"""What differs between two editions, for a person who decides on a correction. Pure.
+"""What differs between two versions, for a person who decides on a correction. Pure.
 
 Editions hold open slots instead of readers' data, so nobody's appears here.
 """
@@ -6,10 +6,11 @@ Editions hold open slots instead of readers' data, so nobody's appears here.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from newsletter.render.edition import Edition
 
@@ -79,3 +80,30 @@ def _words(edition: Edition, text: str) -> list[str]:
 def _short(words: list[str]) -> str:
     shown = " ".join(words[:_MOST_WORDS])
     return f"{shown} …" if len(words) > _MOST_WORDS else shown
+
+
+def settings_changes(before: str, after: str) -> list[str]:
+    """What differs between two letterheads: ``[sender] address: a@a.example, now b@b.example``."""
+    old, new = json.loads(before), json.loads(after)
+    return [
+        f"{_setting(table, key)}: {_told(was)}, now {_told(now)}"
+        for table in sorted(old.keys() | new.keys())
+        for key, was, now in _pairs(old.get(table), new.get(table))
+        if was != now
+    ]
+
+
+def _pairs(old: Any, new: Any) -> list[tuple[str, Any, Any]]:
+    """The settings of a table, old and new; one without a table is its own."""
+    if not isinstance(old, dict) and not isinstance(new, dict):
+        return [("", old, new)]
+    was, now = old or {}, new or {}
+    return [(key, was.get(key), now.get(key)) for key in sorted(was.keys() | now.keys())]
+
+
+def _setting(table: str, key: str) -> str:
+    return f"[{table}] {key}".rstrip()
+
+
+def _told(value: Any) -> str:
+    return "nothing" if value is None else f"“{value}”"

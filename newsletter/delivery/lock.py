@@ -15,12 +15,17 @@ from pathlib import Path
 from newsletter.errors import LedgerRefused, Where
 
 
+class SenderAtWork(LedgerRefused):
+    """Another process on this machine holds the lock."""
+
+
 @contextmanager
 def sender_lock(path: Path) -> Iterator[None]:
     """Hold the lock while the block runs.
 
     Raises:
-        LedgerRefused: another process holds it, or it cannot be created.
+        SenderAtWork: another process holds it.
+        LedgerRefused: it cannot be created.
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -32,10 +37,10 @@ def sender_lock(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LedgerRefused(
+            raise SenderAtWork(
                 "Another send is running here; two at once could mail people twice.",
                 where=Where(path),
-                next="Watch it with “newsletter status”, or stop it with Ctrl-C in its window.",
+                next="“newsletter status --watch” shows it, “newsletter pause ISSUE” ends it.",
             ) from None
         except OSError as error:
             raise LedgerRefused(

@@ -19,7 +19,7 @@ from newsletter.transports.calls import Calls
 from newsletter.transports.http import HttpClient
 from newsletter.transports.inquiry import ApiInquiry
 from newsletter.transports.protocol import Allowance, Journal, Rejected
-from newsletter.transports.vendor import Letter, Vendor
+from newsletter.transports.vendor import Letter, Vendor, call_key
 
 _SINGLES_AT_A_TIME = 20
 """How many messages are claimed together where each is a call of its own."""
@@ -36,6 +36,8 @@ class ApiTransport:
     Raises:
         ConfigError: the API's address would let the key travel in the open.
     """
+
+    notices = ()
 
     def __init__(self, vendor: Vendor, *, timeout_s: float, clock: Clock) -> None:
         address = urlsplit(vendor.base_url)
@@ -72,6 +74,14 @@ class ApiTransport:
     def open(self) -> ApiSession:
         """Start a session; it connects at its first call."""
         return ApiSession(self._calls())
+
+    def examine(self, message: Message) -> None:
+        """Make the request that would carry it, and none of it leaves.
+
+        Raises:
+            ConfigError: the letter holds what the provider cannot take.
+        """
+        self._vendor.request([Letter(message, self._vendor.name)], call_key([message]))
 
     def inquire(self) -> ApiInquiry | None:
         """Start an inquiry; None where the provider can be asked nothing."""

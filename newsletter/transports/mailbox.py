@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from newsletter.clock import Clock
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped, Where
+from newsletter.message.model import Message
 from newsletter.transports.protocol import Allowance
 from newsletter.transports.smtp import SmtpSession, SmtpTransport
 
@@ -45,6 +46,7 @@ class MailboxTransport:
     batch_size = SmtpTransport.batch_size
     allowance = Allowance()
     place = "mailbox"
+    notices = ()
 
     def __init__(self, folder: Path, *, clock: Clock) -> None:
         try:
@@ -61,6 +63,9 @@ class MailboxTransport:
             host="127.0.0.1", port=self._server.port, security="none", final_timeout_s=60
         )
         self._smtp = SmtpTransport(settings, passwords=[None], client_name="localhost", clock=clock)
+
+    def examine(self, message: Message) -> None:
+        """Any letter can go."""
 
     def inquire(self) -> None:
         """Nobody can be asked; the folder can be looked at."""

@@ -223,6 +223,17 @@ class Transport(Protocol):
     def place(self) -> str:
         """What a pace is learned for: relay and port, or provider and account's region."""
 
+    @property
+    def notices(self) -> Sequence[str]:
+        """What no outcome tells and a person should know when the run is over."""
+
+    def examine(self, message: Message) -> None:
+        """Look whether such letters can go this way at all, before anything is frozen.
+
+        Raises:
+            ConfigError: they hold what the other side cannot take.
+        """
+
     def inquire(self) -> Inquiry | None:
         """Start an inquiry; None where nobody can be asked."""
 

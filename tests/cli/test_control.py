@@ -205,6 +205,27 @@ def test_the_scheduler_gets_a_line_that_sends_what_was_frozen_at_its_time(
     assert 3 == len(outbox(project))
 
 
+def test_a_send_whose_time_comes_while_another_one_runs_begins_after_it(
+    project: Project,
+) -> None:
+    scheduled(project)
+    set_control(project, "not_before", 0)
+    project.issue(SHORT_ISSUE, name="2017-05")
+    gate = Gate()
+    with SmtpServer(behaviours={"dot": gate}) as server:
+        one_at_a_time(project, server)
+        with running(project, "send", "2017-05", "--yes") as other:
+            gate.wait()
+            stopped(project.run("resume", "2017-04", "--as-frozen"), 5, "Another send is running")
+            with running(project, "resume", "2017-04", "--scheduled") as due:
+                assert due.stdout is not None
+                assert due.stdout.readline().startswith("Another send is running here; this one")
+                gate.opened.set()
+                went_well(ended(other), "3 planned = 3 accepted")
+                went_well(ended(due), "3 planned = 3 accepted")
+        assert 6 == server.copies().total()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -63,3 +63,24 @@ def test_one_bad_address_costs_nobody_else_their_mail(project: Project) -> None:
         assert "7 planned = 6 accepted + 1 refused" in done.stdout, done.stdout + done.stderr
         others = [f"reader{number}@readers.example" for number in range(7) if number != 3]
         assert Counter(others) == server.taken()
+
+
+def test_a_letter_that_the_provider_cannot_take_is_told_before_anything_is_frozen(
+    project: Project,
+) -> None:
+    project.settings(
+        """
+transport = "brevo"
+
+[brevo]
+api_key = { env = "NEWSLETTER_API_KEY" }
+base_url = "http://127.0.0.1:9"
+"""
+    )
+    settings = project.folder / "newsletter.toml"
+    settings.write_text(settings.read_text().replace("Defenders' Newsletter", "Défenseurs"))
+    done = project.run(
+        "send", "2017-04", "--yes", env=project.environment(NEWSLETTER_API_KEY=API_KEY)
+    )
+    stopped(done, 2, "[list] name", "plain letters")
+    assert "Nothing was sent from here yet" in project.run("status").stdout

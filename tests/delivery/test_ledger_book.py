@@ -128,7 +128,7 @@ def test_a_part_does_not_go_if_its_reader_left_the_campaign_is_held_or_the_claim
 
 def test_a_correction_in_between_does_not_stop_the_parts_that_were_attempted(batch: Batch) -> None:
     assert batch.attempt(batch.claims, WHOLE)
-    batch.ledger.controls.correct(batch.campaign, {"en": EDITION}, "g", NOW)
+    batch.ledger.controls.correct(batch.campaign, {"en": EDITION}, "g", NOW, letterhead="{}")
     assert batch.attempt(batch.claims[:2], FIRST_HALF)
 
 

@@ -50,7 +50,7 @@ def record(ledger: Ledger, claim_: Claim, step: Step, *, theirs: bool = True) ->
 
 
 def correct(ledger: Ledger, campaign: Campaign) -> int:
-    return ledger.controls.correct(campaign, {"en": CORRECTED}, "g", LATER)
+    return ledger.controls.correct(campaign, {"en": CORRECTED}, "g", LATER, letterhead="{}")
 
 
 # Control.
@@ -244,7 +244,9 @@ def test_a_correction_in_other_languages_is_refused(
 ) -> None:
     campaign = freeze(1)
     with pytest.raises(LedgerRefused, match="but the campaign in “en”"):
-        ledger.controls.correct(campaign, dict.fromkeys(languages, CORRECTED), "g", LATER)
+        ledger.controls.correct(
+            campaign, dict.fromkeys(languages, CORRECTED), "g", LATER, letterhead="{}"
+        )
     assert 1 == ledger.controls.of(campaign.id).version
     assert [1] == [one.number for one in ledger.controls.versions(campaign.id)]
 

@@ -137,7 +137,9 @@ class LedgerMachine(RuleBasedStateMachine):
         match what:
             case "correct":
                 at = datetime.fromtimestamp(self.now, UTC)
-                number = self.ledger.controls.correct(campaign, {"en": EDITION}, "another", at)
+                number = self.ledger.controls.correct(
+                    campaign, {"en": EDITION}, "another", at, letterhead="{}"
+                )
                 assert number == self.version[campaign.id] + 1
                 self.version[campaign.id] = number
             case "hold":

@@ -101,7 +101,7 @@ def test_a_doubt_tells_what_composes_the_very_same_message(ledger: Ledger, freez
     campaign = freeze(1)
     claim = in_doubt(ledger, campaign)
     assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T + 50)
-    ledger.controls.correct(campaign, {"en": EDITION}, "g", NOW)
+    ledger.controls.correct(campaign, {"en": EDITION}, "g", NOW, letterhead="{}")
     with ledger.transaction():
         (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 60)
         assert ledger.deliveries.write_ahead([again], run=RUN, now=T + 61)

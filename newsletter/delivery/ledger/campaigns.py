@@ -122,6 +122,7 @@ class Campaigns:
             1,
             editions=editions,
             fingerprint=campaign.fingerprint,
+            letterhead=campaign.letterhead,
             now=now,
         )
         try:
@@ -189,6 +190,15 @@ class Campaigns:
         for version, language, content in rows:
             found.setdefault(version, {})[language] = Edition.from_json(content)
         return found
+
+    def letterheads(self, campaign: Campaign) -> dict[int, str]:
+        """The frozen letterheads by version."""
+        with self._database.errors():
+            return dict(
+                self._database.execute(
+                    "SELECT number, letterhead FROM version WHERE campaign = ?", (campaign.id,)
+                ).fetchall()
+            )
 
     def tally(self, campaign: Campaign) -> Tally:
         """How many are in which state, counted now."""

@@ -115,6 +115,8 @@ class Controls:
         editions: Mapping[str, Edition],
         fingerprint: str,
         now: datetime,
+        *,
+        letterhead: str,
     ) -> int:
         """Give new editions to all who were not attempted yet.
 
@@ -123,8 +125,9 @@ class Controls:
         Args:
             campaign: which.
             editions: by language; the same languages as before.
-            fingerprint: of the editions and the campaign's letterhead.
+            fingerprint: of the editions and the letterhead.
             now: the time, for the record.
+            letterhead: what besides the edition goes into every message, as JSON.
 
         Returns:
             The new version's number.
@@ -147,6 +150,7 @@ class Controls:
                 latest + 1,
                 editions=editions,
                 fingerprint=fingerprint,
+                letterhead=letterhead,
                 now=now.timestamp(),
             )
             self._change(campaign.id, "version = ?", latest + 1)
@@ -156,15 +160,18 @@ class Controls:
         """What the editions were, oldest first, and how many were attempted with each."""
         with self._database.errors():
             rows = self._database.execute(
-                "SELECT number, made_at, fingerprint, COALESCE(attempted, 0) FROM version"
+                "SELECT number, made_at, fingerprint, letterhead, COALESCE(attempted, 0)"
+                " FROM version"
                 " LEFT JOIN (SELECT version, COUNT(*) AS attempted FROM delivery"
                 " WHERE campaign = ? GROUP BY version) AS counts ON counts.version = number"
                 " WHERE campaign = ? ORDER BY number",
                 (campaign, campaign),
             ).fetchall()
         return tuple(
-            Version(number, datetime.fromtimestamp(made_at, UTC), fingerprint, attempted)
-            for number, made_at, fingerprint, attempted in rows
+            Version(
+                number, datetime.fromtimestamp(made_at, UTC), fingerprint, letterhead, attempted
+            )
+            for number, made_at, fingerprint, letterhead, attempted in rows
         )
 
     def _latest(self, campaign: str) -> tuple[int, set[str]]:

@@ -48,7 +48,8 @@ CREATE TABLE version (
     campaign TEXT NOT NULL REFERENCES campaign (id),
     number INTEGER NOT NULL,
     made_at REAL NOT NULL,
-    fingerprint TEXT NOT NULL,     -- of its editions and the campaign's letterhead
+    fingerprint TEXT NOT NULL,     -- of its editions and its letterhead
+    letterhead TEXT NOT NULL,      -- JSON: sender and list as approved with it
     PRIMARY KEY (campaign, number)
 ) WITHOUT ROWID;
 

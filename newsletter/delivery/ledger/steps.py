@@ -53,8 +53,8 @@ RELEASE = _step_sql(Step.RELEASE, ", run = NULL, next_attempt_at = 0", "id = ? A
 OUTCOMES = {
     step: _step_sql(
         step,
-        ", attempts = ?, version = CASE WHEN ? THEN COALESCE(version, ?) END, reply = ?, provider_id = ?,"
-        " next_attempt_at = ?, first_attempt_at = ?, run = NULL",
+        ", attempts = ?, version = CASE WHEN ? THEN COALESCE(version, ?) END, reply = ?,"
+        " provider_id = ?, next_attempt_at = ?, first_attempt_at = ?, run = NULL",
         "id = ? AND run = ?",
     )
     for step in (Step.ACCEPT, Step.REJECT, Step.DEFER, Step.DOUBT)

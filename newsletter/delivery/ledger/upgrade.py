@@ -26,7 +26,7 @@ _FILL = (
        FROM old_delivery""",
     "INSERT INTO attempt SELECT * FROM old_attempt",
     "INSERT INTO edition SELECT campaign, 1, language, content FROM old_edition",
-    "INSERT INTO version SELECT id, 1, frozen_at, fingerprint FROM campaign",
+    "INSERT INTO version SELECT id, 1, frozen_at, fingerprint, letterhead FROM campaign",
     f"""INSERT INTO control
         SELECT id, frozen_at, frozen_at + {_LATE_S}, 2, 1, NULL FROM campaign""",
 )

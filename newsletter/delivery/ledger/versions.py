@@ -21,6 +21,7 @@ class Version:
     number: int
     made_at: datetime
     fingerprint: str
+    letterhead: str
     attempted: int
 
 
@@ -31,12 +32,14 @@ def write_version(
     *,
     editions: Mapping[str, Edition],
     fingerprint: str,
+    letterhead: str,
     now: float,
 ) -> None:
     """Write one down; inside the caller's transaction."""
     database.execute(
-        "INSERT INTO version (campaign, number, made_at, fingerprint) VALUES (?, ?, ?, ?)",
-        (campaign, number, now, fingerprint),
+        "INSERT INTO version (campaign, number, made_at, fingerprint, letterhead)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (campaign, number, now, fingerprint, letterhead),
     )
     for language, edition in editions.items():
         database.execute(
