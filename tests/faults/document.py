@@ -46,7 +46,7 @@ def page(rows: Iterable[Row]) -> str:
     parts = [_HEAD]
     for family in FAMILIES:
         lines = [_line(name, by_fault[kind, name]) for kind, name in by_fault if kind == family]
-        parts.append(f"## {family}\n\n{_TELLS[family]}\n\n{_table(sorted(lines))}")
+        parts.append(f"## {family}\n\n{_TELLS[family]}\n\n{_table(sorted(lines, key=str.lower))}")
     parts.append("## Not yet applicable\n\nDemanded, and not shown.\n\n" + _not_yet())
     return "\n".join(parts)
 
@@ -56,7 +56,8 @@ def _table(lines: Iterable[str]) -> str:
 
 
 def _line(name: str, rows: Iterable[Row]) -> str:
-    states = dict.fromkeys(row["state"] for row in rows)
+    # In the ledger's own word, however a mark spells it.
+    states = dict.fromkeys(row["state"].replace("in doubt", "in_doubt") for row in rows)
     tests = sorted({_test(row["test"]) for row in rows})
     return f"| {name} | {'; or '.join(states)} | {'<br>'.join(tests)} |\n"
 
