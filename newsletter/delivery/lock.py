@@ -31,7 +31,9 @@ def sender_lock(path: Path) -> Iterator[None]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise LedgerRefused(
-            f"The lock file cannot be written: {error.strerror}.", where=Where(path)
+            f"The lock file cannot be written: {error.strerror}.",
+            where=Where(path),
+            next="Look at the disk's free space and the folder's permissions.",
         ) from None
     try:
         try:

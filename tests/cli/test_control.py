@@ -77,7 +77,7 @@ def test_a_pause_from_another_terminal_ends_the_run_and_resume_takes_it_back(
             assert "To go on: newsletter resume 2017-04" in paused.stdout
             done = ended(send)
         assert 4 == done.returncode
-        assert "3 planned = 2 accepted + 1 not attempted" in done.stdout
+        assert "3 planned = 2 accepted + 1 waiting" in done.stdout
         assert "Held: Paused by a person." in project.run("status", "2017-04").stdout
 
         # cron must not take back what a person decided.
