@@ -134,7 +134,10 @@ def test_a_pause_from_another_process_ends_the_run_within_moments(
     other.controls.hold(campaign.id, "Paused by a person.")
     other.close()
     thread.join(10)
-    assert not thread.is_alive()
+    ended = not thread.is_alive()
+    run.stop()
+    thread.join(10)
+    assert ended
     assert (How.PAUSED, "Paused by a person.") == (endings[0].how, endings[0].words)
     assert {State.ACCEPTED, State.PENDING} == set(counts(ledger, campaign))
 
