@@ -16,6 +16,7 @@ from newsletter.cli.wiring import Project
 from newsletter.delivery.plan import Exclusion
 from newsletter.delivery.states import State
 from newsletter.errors import ExitCode, InputError
+from newsletter.report.words import STATES, identity
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
@@ -23,18 +24,17 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger.deliveries import Held
     from newsletter.delivery.tally import Tally
 
-_STATES = {
-    State.ACCEPTED: ("accepted by the next mail server", "accepted", "green"),
-    State.PENDING: ("not attempted yet", "not attempted", "yellow"),
-    State.CLAIMED: ("taken up by a run", "taken up", "yellow"),
-    State.ATTEMPTING: ("being handed over", "being handed over", "yellow"),
-    State.DEFERRED: ("put off by the other side, to be tried again", "put off", "yellow"),
-    State.REJECTED: ("refused for good", "refused", "red"),
-    State.IN_DOUBT: ("in doubt: they may have it", "in doubt", "red"),
-    State.SUPPRESSED: ("left before their turn; not mailed", "left", "cyan"),
-    State.EXPIRED: ("given up after too many delays", "given up", "red"),
+_COLOURS = {
+    State.ACCEPTED: "green",
+    State.PENDING: "yellow",
+    State.CLAIMED: "yellow",
+    State.ATTEMPTING: "yellow",
+    State.DEFERRED: "yellow",
+    State.REJECTED: "red",
+    State.IN_DOUBT: "red",
+    State.SUPPRESSED: "cyan",
+    State.EXPIRED: "red",
 }
-"""In the order they are shown: a line of its own, a term of the sum, a colour."""
 _MOST_REFUSED = 10
 _NOTHING_YET = "Nothing was sent from here yet. “newsletter send ISSUE” sends an issue."
 
@@ -140,16 +140,10 @@ def _show(ledger: Ledger, campaign: Campaign, *, now: datetime | None) -> ExitCo
 
 
 def _show_tally(tally: Tally) -> None:
-    there = [state for state in _STATES if tally[state]]
-    show_counts(
-        [
-            *((tally[state], _STATES[state][0], _STATES[state][2]) for state in there),
-            (tally.planned, "planned", "bold"),
-        ]
-    )
+    there = [(tally[state], words, _COLOURS[state]) for state, words in STATES.items()]
+    show_counts([*(line for line in there if line[0]), (tally.planned, "planned", "bold")])
     if tally.adds_up:
-        terms = " + ".join(f"{tally[state]:,} {_STATES[state][1]}" for state in there)
-        say(f"The numbers add up: {tally.planned:,} planned = {terms or 0}.")
+        say(f"The numbers add up: {identity(tally)}.")
     else:
         say("The numbers do not add up. Do not send; see docs/ledger.md.", style="bold red")
 

@@ -128,5 +128,5 @@ def _tell_what(expected: Adopted) -> None:
     else:
         say("Nobody waits in it, so nobody becomes in doubt.")
     if expected.unknown:
-        say(f"It knows nothing of these issues, which were sent from here: "
+        say(f"It knows nothing of sends of these issues from here: "
             f"{joined(expected.unknown)}. They stay refused without --again.")  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -59,10 +59,25 @@ def report(
         figures = [_figures(ledger, campaign) for campaign in campaigns]
         if csv is not None:
             _write(csv, _csv(project, ledger, campaigns, addresses=addresses))
+    _write_figures(project, issue, figures, html=html, json=json)
     for number, each in enumerate(figures):
         if number:
             say("")
         _show(each)
+    for path in (html, csv, json):
+        if path is not None:
+            say(f"Written: {path}")
+    raise typer.Exit(worst({each.tally.exit_code for each in figures}))
+
+
+def _write_figures(
+    project: Project,
+    issue: str,
+    figures: Sequence[Figures],
+    *,
+    html: Path | None,
+    json: Path | None,
+) -> None:
     if json is not None:
         from newsletter.report.export import as_json
 
@@ -71,7 +86,6 @@ def report(
         from newsletter.report.page import page
 
         _write(html, [page(figures, title=_title(project, issue), made_at=project.clock.now())])
-    raise typer.Exit(worst({each.tally.exit_code for each in figures}))
 
 
 def _figures(ledger: Ledger, campaign: Campaign) -> Figures:
@@ -177,6 +191,7 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
             file.writelines(pieces)
     except OSError as error:
         raise InputError(
-            f"The report cannot be written: {error.strerror}.", where=Where(path)
+            f"The report cannot be written: {error.strerror}.",
+            where=Where(path),
+            next="Name a file in a folder that exists and that you may write to.",
         ) from None
-    say(f"Written: {path}")

@@ -112,27 +112,33 @@ def _ask_about(project: Project, ledger: Ledger, issue: str, doubtful: Sequence[
             answer = _answer()
             if answer == "q":
                 break
-            step = {"a": Step.ASSUME, "m": Step.RESEND}.get(answer)
-            if step is not None:
+            if answer != "l":
+                step = Step.ASSUME if answer == "a" else Step.RESEND
                 _tell_settled(issue, step, _settle(project, ledger, [(campaign, held)], step))
         say("")
     if not there:
         say(f"They have it: newsletter resolve {issue} ADDRESS --accepted")
         say(f"Mail them again: newsletter resolve {issue} ADDRESS --resend")
+    if left := len(_in_doubt(project, ledger, issue, ())):
+        say(f"Still in doubt: {people(left)}.", style="bold")
         raise typer.Exit(ExitCode.IN_DOUBT)
 
 
 def _answer() -> str:
-    try:
-        answer: str = typer.prompt(
-            "They have it (a), mail them again (m), leave it open (l), quit (q)",
-            default="l",
-            show_default=False,
-        )
-    except typer.Abort:  # Ctrl-C or the end of input: nothing more is settled
-        say("")
-        return "q"
-    return answer.strip().lower()[:1]
+    """What a person says, as one of the four letters; asked again till it is one."""
+    answer = ""
+    while answer not in {"a", "m", "l", "q"}:
+        try:
+            answer = typer.prompt(
+                "They have it (a), mail them again (m), leave it open (l), quit (q)",
+                default="l",
+                show_default=False,
+            )
+        except typer.Abort:  # Ctrl-C or the end of input: nothing more is settled
+            say("")
+            return "q"
+        answer = answer.strip().lower()
+    return answer
 
 
 def _show(project: Project, ledger: Ledger, campaign: Campaign, held: Held) -> None:
@@ -298,6 +304,9 @@ def _apply(
         tag_of=lambda campaign, member: project.keys.message_tag(campaign, member.address),
         now=project.clock.now().timestamp(),
     )
+    if not (applied.new or applied.known or applied.strangers):
+        say("There is no report and no event in what was given.")
+        return
     tell(
         f"{count(applied.new, 'piece')} of news, {applied.known:,} known already, "
         f"{applied.strangers:,} about other mail. {count(applied.settled, 'doubt')} settled; "
@@ -346,9 +355,9 @@ def _parsed(
 ) -> Sequence[DeliveryEvent]:
     try:
         return read(_read(path))
-    except ValueError as error:
+    except ValueError:
         raise InputError(
-            f"These are no events: {error}.",
+            "These are no events: the file is not JSON.",
             where=Where(path),
             next="Give the JSON that the provider sends or exports, as it came.",
         ) from None

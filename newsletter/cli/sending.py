@@ -103,7 +103,7 @@ def _appointment(
 def _dry_run(project: Project, issue: str, wish: Wish) -> None:
     if project.has_ledger:
         with closing(project.ledger(create=False)) as ledger:
-            project.custody(ledger).check()
+            _refuse_old(project, ledger, issue, wish)
             prepared = prepare(project, issue, wish, ledger=ledger)
     else:
         prepared = prepare(project, issue, wish, ledger=None)
@@ -154,12 +154,17 @@ def _try_on(project: Project, prepared: Prepared, transport: Transport) -> None:
 def _prepared(project: Project, issue: str, wish: Wish) -> Prepared:
     project.issue_file(issue)
     with closing(project.ledger(create=True)) as ledger:
-        custody = project.custody(ledger)
-        custody.check()
-        if not wish.again:
-            custody.refuse_lost(issue)
+        _refuse_old(project, ledger, issue, wish)
         _refuse_unfinished(ledger, issue)
         return prepare(project, issue, wish, ledger=ledger)
+
+
+def _refuse_old(project: Project, ledger: Ledger, issue: str, wish: Wish) -> None:
+    """Make sure that the ledger knows of every send from here, of this issue above all."""
+    custody = project.custody(ledger)
+    custody.check()
+    if not wish.again:
+        custody.refuse_lost(issue)
 
 
 def _refuse_unfinished(ledger: Ledger, issue: str) -> None:

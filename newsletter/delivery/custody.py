@@ -89,8 +89,8 @@ class Custody:
         """
         if issue in self._lost():
             raise LedgerRefused(
-                "This issue was sent from here before, but the ledger knows nothing of it: it "
-                "was restored or begun anew. Whoever got it then would get it again.",
+                "This issue was sent from here before, but the ledger knows nothing of that send: "
+                "it was restored or begun anew. Whoever got it then would get it again.",
                 where=Where(item=f"issue {issue}"),
                 next="Ask the relay's or provider's log who got it. To mail the list all the "
                 f"same: newsletter send {issue} --again",

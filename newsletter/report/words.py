@@ -1,4 +1,4 @@
-"""The report's words for states and events. No I/O."""
+"""The words for states and events, in reports and in every account. No I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from newsletter.delivery.tally import Tally
 
 STATES = {
     State.ACCEPTED: "accepted by the next mail server",
-    State.PENDING: "not attempted yet",
+    State.PENDING: "waiting for their turn",
     State.CLAIMED: "taken up by a run",
     State.ATTEMPTING: "being handed over",
     State.DEFERRED: "put off by the other side, to be tried again",
@@ -16,7 +16,20 @@ STATES = {
     State.SUPPRESSED: "left before their turn; not mailed",
     State.EXPIRED: "given up after too many delays",
 }
-"""In the order they are shown."""
+"""A line for each, in the order they are shown."""
+
+TERMS = {
+    State.ACCEPTED: "accepted",
+    State.PENDING: "waiting",
+    State.CLAIMED: "taken up",
+    State.ATTEMPTING: "being handed over",
+    State.DEFERRED: "put off",
+    State.REJECTED: "refused",
+    State.IN_DOUBT: "in doubt",
+    State.SUPPRESSED: "left",
+    State.EXPIRED: "given up",
+}
+"""The same as terms of the sum."""
 
 EVENTS = {
     "taken": "the other side took it or put it into the mailbox",
@@ -49,7 +62,6 @@ def ended(tally: Tally) -> str:
 
 def identity(tally: Tally) -> str:
     """The accounting identity: planned is the sum of the states."""
-    terms = " + ".join(f"{tally[state]:,} {state.replace('_', ' ')}"
-                       for state in STATES if tally[state])  # fmt: skip
+    terms = " + ".join(f"{tally[state]:,} {TERMS[state]}" for state in TERMS if tally[state])
     sign = "=" if tally.adds_up else "≠"
     return f"{tally.planned:,} planned {sign} {terms or 0}"

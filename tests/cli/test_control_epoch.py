@@ -166,11 +166,13 @@ def test_issues_that_a_restored_ledger_does_not_know_stay_refused(
 
     stopped(project.run("send", "2017-04", "--yes", env=env), 5, OLDER)
     done = project.run("adopt", "--yes", env=env)
-    went_well(done, "nobody becomes in doubt", "knows nothing of these issues", "2017-04")
+    went_well(done, "nobody becomes in doubt", "knows nothing of sends of these issues", "2017-04")
     stopped(
         project.run("send", "2017-04", "--yes", env=env), 5,
-        "the ledger knows nothing of it", "newsletter send 2017-04 --again",
+        "the ledger knows nothing of that send", "newsletter send 2017-04 --again",
     )  # fmt: skip
+    tried = project.run("send", "2017-04", "--dry-run", env=env)
+    stopped(tried, 5, "the ledger knows nothing of that send")
     assert 3 == len(list((project.folder / "outbox" / "new").iterdir()))
     went_well(project.run("send", "2017-04", "--yes", "--again", env=env), "3 accepted")
 
@@ -186,7 +188,7 @@ def test_a_ledger_begun_anew_where_another_one_sent_mails_nobody(
         "Another ledger than this one has sent from this folder",
     )  # fmt: skip
     went_well(project.run("adopt", "--yes", env=env), "2017-04")
-    stopped(project.run("send", "2017-04", "--yes", env=env), 5, "knows nothing of it")
+    stopped(project.run("send", "2017-04", "--yes", env=env), 5, "knows nothing of that send")
 
 
 @pytest.mark.fault(

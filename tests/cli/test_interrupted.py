@@ -39,7 +39,7 @@ def test_a_send_that_is_told_to_stop_finishes_what_is_on_its_way(
             gate.opened.set()
             done = ended(process)
         assert (4, "") == (done.returncode, done.stderr)
-        assert "3 planned = 2 accepted + 1 not attempted" in done.stdout
+        assert "3 planned = 2 accepted + 1 waiting" in done.stdout
         assert "To go on: newsletter resume 2017-04" in done.stdout
         assert 2 == server.copies().total()
         went_well(project.run("resume", "2017-04"), "3 planned = 3 accepted", "Complete.")
@@ -79,7 +79,7 @@ def test_a_relay_that_is_down_loses_nobody_and_a_changed_issue_is_noticed(
         project.settings(smtp_delivery(port))
         down = project.run("send", "2017-04", "--yes")
         stopped(down, 4, "The relay cannot be reached", f"relay 127.0.0.1:{port}", "resume")
-        assert "3 planned = 3 not attempted" in down.stdout
+        assert "3 planned = 3 waiting" in down.stdout
         unfinished = project.run("send", "2017-04", "--yes")
         stopped(unfinished, 5, "not finished: 3 people waiting", "newsletter resume 2017-04")
 

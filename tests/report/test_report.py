@@ -54,10 +54,9 @@ def test_the_identity_holds_in_every_form(project: Project, files: Path) -> None
     states = figures(files)["states"]
     assert READERS == sum(states.values()) == figures(files)["planned"]
     assert states == Counter(row["state"] for row in rows(files / "r.csv"))
-    words = " + ".join(
-        f"{states[state]} {state.replace('_', ' ')}"
-        for state in ("accepted", "deferred", "rejected", "in_doubt")
-    )
+    terms = {"accepted": "accepted", "deferred": "put off", "rejected": "refused",
+             "in_doubt": "in doubt"}  # fmt: skip
+    words = " + ".join(f"{states[state]} {term}" for state, term in terms.items())
     assert f"{READERS} planned = {words}" in project.run("report", "2017-03").stdout
     assert f"{READERS} planned = {words}" in (files / "r.html").read_text()
 
