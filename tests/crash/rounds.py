@@ -81,6 +81,8 @@ class Campaign:
             processes = [self._left_alone()] if quiet else kill(self.sender, self.side)
             after = self.sender.states()
             self._look(processes, before, after)
+            if after == before and not self.mode.behaves:
+                self._let_time_pass()  # a kill of one who waits proves little
             if self._is_through(processes, after):
                 return
         raise Caught("the campaign never got through")
@@ -230,6 +232,9 @@ def play_one(
             raise Caught(
                 f"{name}, seed {seed}: {error}; kept: {folder}\n{sender.said()}"
             ) from error
+        except KeyboardInterrupt:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     shutil.rmtree(folder)
     score.seconds = time.monotonic() - started
     return score

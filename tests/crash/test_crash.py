@@ -6,8 +6,8 @@ from _pytest.mark import ParameterSet
 from tests.crash.modes import HTTP, MODES, SMTP
 from tests.crash.rounds import Job, play_one
 
-KILLS = {"cold": 2, "disk-full": 5}
-READERS = {"resend": 100, "postmark": 100, "mailgun": 40, "disk-full": 300, "cold": 300}
+KILLS = {"cold": 1, "disk-full": 5}
+READERS = {"resend": 100, "postmark": 100, "mailgun": 40, "disk-full": 250, "cold": 100}
 ONE = "in_doubt, one a connection at most; all others have it once"
 ROWS = {
     "smtp": ("Process", "SIGKILL at random moments", ONE),
@@ -49,7 +49,7 @@ def test_killed_in_every_way_nobody_is_lost_and_nobody_gets_it_twice(mode: str, 
         mode,
         seed="2017",
         enough=lambda kills: kills >= enough,
-        readers=READERS.get(mode, 200),
+        readers=READERS.get(mode, 140),
     )
     assert (score.lost, score.doubled) == (0, 0)
     assert score.kills > 0

@@ -83,7 +83,9 @@ class Warm:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            start_new_session=True,  # Ctrl-C is for the harness, which ends it properly
         )
+        self._last: Forked | None = None
 
     def start(
         self,
@@ -109,12 +111,15 @@ class Warm:
         }
         self._process.stdin.write(json.dumps(order) + "\n")
         answer = json.loads(self._process.stdout.readline())
-        return Forked(answer["pid"], self._process.stdout)
+        self._last = Forked(answer["pid"], self._process.stdout)
+        return self._last
 
     def close(self) -> None:
-        """End the warm process; what it forked has ended before."""
+        """End the warm process, and what it forked last if that still runs."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        if self._last is not None:
+            self._last.kill()
         self._process.stdin.close()
         self._process.wait(timeout=60)
         self._process.stdout.close()
