@@ -204,6 +204,7 @@ def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
             again=wish.again,
             not_before=wish.appointment.at if wish.appointment else None,
             late_after_s=project.settings.delivery.late_after_hours * 3600,
+            elsewhere=project.custody(ledger).lost,
         )
 
 

@@ -96,6 +96,11 @@ class Custody:
                 f"same: newsletter send {issue} --again",
             )
 
+    @property
+    def lost(self) -> frozenset[str]:
+        """Ids of campaigns that were begun and that this ledger does not hold."""
+        return frozenset(self._told().keys() - self._held().keys())
+
     def begin(self, campaign: Campaign) -> None:
         """Begin a new epoch before anything of ``campaign`` leaves.
 

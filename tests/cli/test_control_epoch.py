@@ -11,7 +11,7 @@ import pytest
 from newsletter.delivery.ledger import Ledger
 from newsletter.message.keys import KeyRing
 
-from tests.cli.support import WITHIN_S, Gate, ended, running, stopped, went_well
+from tests.cli.support import WITHIN_S, Gate, ended, parsed, running, stopped, went_well
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer, after
 
@@ -174,7 +174,10 @@ def test_issues_that_a_restored_ledger_does_not_know_stay_refused(
     tried = project.run("send", "2017-04", "--dry-run", env=env)
     stopped(tried, 5, "the ledger knows nothing of that send")
     assert 3 == len(list((project.folder / "outbox" / "new").iterdir()))
-    went_well(project.run("send", "2017-04", "--yes", "--again", env=env), "3 accepted")
+    again = project.run("send", "2017-04", "--yes", "--again", env=env)
+    went_well(again, "Campaign 2017-04.2", "3 accepted")
+    mails = [parsed(path.read_bytes()) for path in (project.folder / "outbox" / "new").iterdir()]
+    assert 6 == len({mail["Message-ID"] for mail in mails})
 
 
 def test_a_ledger_begun_anew_where_another_one_sent_mails_nobody(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +52,7 @@ class Campaigns:
         again: bool = False,
         not_before: datetime | None = None,
         late_after_s: float = 72 * 3600.0,
+        elsewhere: Collection[str] = (),
     ) -> Campaign:
         """Write campaign, editions and audience, all or nothing.
 
@@ -63,6 +65,9 @@ class Campaigns:
             again: a person asked that those who have the issue get it once more.
             not_before: when sending begins; now if left out.
             late_after_s: so long after that it is too late to send, in seconds.
+            elsewhere: ids of campaigns that this ledger does not hold, but that were
+                begun: a second one of the same name would send the same Message-IDs
+                and idempotency keys for other letters.
 
         Raises:
             LedgerRefused: somebody in the plan was put into another campaign of
@@ -70,11 +75,8 @@ class Campaigns:
         """
         with self._database.transaction():
             round_ = self._round(plan.issue) + (1 if again else 0)
-            (earlier,) = self._database.execute(
-                "SELECT COUNT(*) FROM campaign WHERE issue = ?", (plan.issue,)
-            ).fetchone()
             campaign = Campaign(
-                id=f"{plan.issue}.{earlier + 1}",
+                id=self._unused_id(plan.issue, elsewhere),
                 issue=plan.issue,
                 round=round_,
                 frozen_at=now,
@@ -154,6 +156,13 @@ class Campaigns:
                 where=Where(item=f"issue {plan.issue}"),
                 next="Nothing was frozen or sent; run the command again for a new plan.",
             ) from None
+
+    def _unused_id(self, issue: str, elsewhere: Collection[str]) -> str:
+        (earlier,) = self._database.execute(
+            "SELECT COUNT(*) FROM campaign WHERE issue = ?", (issue,)
+        ).fetchone()
+        numbers = itertools.count(earlier + 1)
+        return next(id_ for n in numbers if (id_ := f"{issue}.{n}") not in elsewhere)
 
     def _round(self, issue: str) -> int:
         (highest,) = self._database.execute(
