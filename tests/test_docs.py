@@ -197,6 +197,8 @@ def default_of(field: FieldInfo) -> str:
         return "none"
     if isinstance(field.default, int | float):
         return f"`{field.default:g}`"
+    if isinstance(field.default, tuple):
+        return f"`{list(field.default)}`"
     if isinstance(field.default, list | dict):
         return f"`{field.default}`"
     return f'`"{field.default}"`'

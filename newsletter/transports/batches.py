@@ -156,13 +156,14 @@ class Batch:
     def _stop_in_doubt(self, count: int, reason: str) -> Never:
         """After one call that leaves a doubt no other is made."""
         vendor = self._calls.vendor
+        what = "one message" if count == 1 else f"{count} messages"
         self._end((), Deferred(f"{vendor.title} stopped answering.", Scope.ACCOUNT))
         if vendor.key_lifetime_s or vendor.can_search:
             way = f"“newsletter reconcile ISSUE” asks {vendor.title} about them"
         else:
             way = "you can decide on each with “newsletter resolve”"
         raise TransportStopped(
-            f"{vendor.title} did not say what became of {count} messages: {reason}",
+            f"{vendor.title} did not say what became of {what}: {reason}",
             where=Where(item=vendor.title),
             next=f"They are kept as in doubt; {way}. For all others: newsletter resume ISSUE",
         )
