@@ -153,6 +153,7 @@ def _show_people(ledger: Ledger, campaign: Campaign, *, most: int | None) -> Non
     if in_doubt:
         say("In doubt, and not mailed again unless you say so:")
         _name(in_doubt)
+        say(f"Ask who may know: newsletter reconcile {campaign.issue}")
         say(f"They have it: newsletter resolve {campaign.issue} ADDRESS --accepted")
         say(f"Mail them again: newsletter resolve {campaign.issue} ADDRESS --resend")
     refused = ledger.deliveries.held(campaign.id, State.REJECTED, State.EXPIRED)

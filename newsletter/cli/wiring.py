@@ -372,7 +372,9 @@ class Project:
         from newsletter.transports.catalogue import vendor
 
         secrets = {
-            key: read_secret(value, what=f"{provider.title}'s {key.replace('_', ' ')}")
+            key: read_secret(
+                value, what=f"{key.replace('_', ' ').replace('api', 'API')} of {provider.title}"
+            )
             for key, value in provider
             # What is for trying alone need not be there when it is for earnest.
             if isinstance(value, Secret) and (sandbox or not key.startswith("sandbox_"))
