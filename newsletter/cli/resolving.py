@@ -271,6 +271,8 @@ def _reconciled(
     inquiry = transport.inquire()
     if inquiry is None:
         return None
+    asked = ledger.campaigns.tally(campaign)[State.IN_DOUBT]
+    say(f"Asking {transport.place} about {people(asked)} in doubt.")
     gone = ledger.suppressions.tags()
 
     def has_left(recipient: Recipient) -> bool:

@@ -151,21 +151,20 @@ class Batch:
             case Ambiguous():
                 for letter in group:
                     self._journal.record(letter.message, InDoubt(verdict.reason))
-                self._stop_in_doubt(len(group), verdict.reason)
+                self._stop_in_doubt(verdict.reason)
 
-    def _stop_in_doubt(self, count: int, reason: str) -> Never:
+    def _stop_in_doubt(self, reason: str) -> Never:
         """After one call that leaves a doubt no other is made."""
         vendor = self._calls.vendor
-        what = "one message" if count == 1 else f"{count} messages"
         self._end((), Deferred(f"{vendor.title} stopped answering.", Scope.ACCOUNT))
         if vendor.key_lifetime_s or vendor.can_search:
             way = f"“newsletter reconcile ISSUE” asks {vendor.title} about them"
         else:
             way = "you can decide on each with “newsletter resolve”"
         raise TransportStopped(
-            f"{vendor.title} did not say what became of {what}: {reason}",
+            f"{vendor.title} did not say what became of a call: {reason}",
             where=Where(item=vendor.title),
-            next=f"They are kept as in doubt; {way}. For all others: newsletter resume ISSUE",
+            next=f"Whom it carried is in doubt; {way}. For all others: newsletter resume ISSUE",
         )
 
     def _refuse(self, group: Sequence[Letter], verdict: Refused) -> None:
@@ -199,7 +198,7 @@ class Batch:
                 self._go_on = False
             self._journal.record(letter.message, outcome)
         if doubts:
-            self._stop_in_doubt(len(doubts), doubts[0].reason)
+            self._stop_in_doubt(doubts[0].reason)
 
     def _end(self, group: Sequence[Letter], outcome: Deferred) -> None:
         """Nothing more will be sent: this group and all parts that wait were not taken."""
