@@ -59,7 +59,7 @@ def read_time(text: str, *, now: datetime) -> Appointment:
     """
     found = _TIME.fullmatch(text.strip())
     try:
-        wall = datetime.fromisoformat(f"{found['day']} {_padded(found['time'])}") if found else None
+        wall = _clock_time(found["day"], found["time"]) if found else None
     except ValueError:
         wall = None
     if found is None or wall is None:
@@ -75,9 +75,11 @@ def read_time(text: str, *, now: datetime) -> Appointment:
     return Appointment(at, _zone_words(zone, at))
 
 
-def _padded(time: str) -> str:
-    """``09:00`` from ``9:00``; a fraction of a second is left out, since no send needs one."""
-    return time.partition(".")[0].rjust(5 if time.count(":") == 1 else 8, "0")
+def _clock_time(day: str, time: str) -> datetime:
+    """``9:00`` as ``09:00``; a fraction of a second is rounded up, so that nothing begins early."""
+    whole, _, fraction = time.partition(".")
+    found = datetime.fromisoformat(f"{day} {whole.rjust(5 if whole.count(':') == 1 else 8, '0')}")
+    return found + timedelta(seconds=1) if fraction.strip("0") else found
 
 
 def _zone(offset: str | None, name: str | None) -> tzinfo | None:

@@ -201,7 +201,7 @@ def test_a_command_mistyped_is_explained_without_a_traceback(project: Project) -
     for words, said in (
         (["sned", "2017-04"], "send"),
         (["send", "2017-04", "--limit", "0"], "--limit"),
-        (["resolve", "2017-04", "a@readers.example"], "either --accepted or --resend"),
+        (["resolve", "2017-04", "--accepted", "--resend"], "either --accepted or --resend"),
     ):
         done = project.run(*words)
         assert (2, "", True) == (done.returncode, done.stdout, said in done.stderr), done
