@@ -35,7 +35,7 @@ _COLOURS = {
     State.SUPPRESSED: "cyan",
     State.EXPIRED: "red",
 }
-_MOST_REFUSED = 10
+_MOST_NAMED = 10
 _NOTHING_YET = "Nothing was sent from here yet. “newsletter send ISSUE” sends an issue."
 
 
@@ -131,7 +131,7 @@ def _show(ledger: Ledger, campaign: Campaign, *, now: datetime | None) -> ExitCo
         tell(f"{'; '.join(reasons)}.", lead="Not in the plan: ")
     if now is not None:
         show_standing(ledger, campaign, tally, now=now)
-    _show_people(ledger, campaign, most=_MOST_REFUSED if now is None else None)
+    _show_people(ledger, campaign, most=_MOST_NAMED if now is None else None)
     if tally.complete:
         say("Complete.", style="bold green")
     elif following := what_next(ledger, campaign, tally, now=now):
@@ -152,7 +152,8 @@ def _show_people(ledger: Ledger, campaign: Campaign, *, most: int | None) -> Non
     in_doubt = ledger.deliveries.held(campaign.id, State.IN_DOUBT)
     if in_doubt:
         say("In doubt, and not mailed again unless you say so:")
-        _name(in_doubt)
+        _name(in_doubt[:most])
+        _tell_more(campaign, len(in_doubt), most)
         say(f"Ask who may know: newsletter reconcile {campaign.issue}")
         say(f"They have it: newsletter resolve {campaign.issue} ADDRESS --accepted")
         say(f"Mail them again: newsletter resolve {campaign.issue} ADDRESS --resend")
@@ -160,8 +161,12 @@ def _show_people(ledger: Ledger, campaign: Campaign, *, most: int | None) -> Non
     if refused:
         say("Refused or given up:")
         _name(refused[:most])
-    if most is not None and len(refused) > most:
-        say(f"  and {len(refused) - most:,} more; newsletter status {campaign.issue} names all")
+        _tell_more(campaign, len(refused), most)
+
+
+def _tell_more(campaign: Campaign, number: int, most: int | None) -> None:
+    if most is not None and number > most:
+        say(f"  and {number - most:,} more; newsletter status {campaign.issue} names all")
 
 
 def _name(held: Sequence[Held]) -> None:

@@ -89,6 +89,10 @@ def resume(
             "--scheduled", help="For schedulers: send what was frozen, and never what is paused."
         ),
     ] = False,
+    at: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="Go on at another time than was set; or “now”."),
+    ] = "",
     wait: WaitMinutes = None,
 ) -> None:
     """Go on with a send that was stopped: those not attempted, and those put off till later.
@@ -100,13 +104,15 @@ def resume(
     """
     from newsletter.errors import InputError
 
-    if scheduled and (yes or late):
+    if scheduled and (yes or late or at):
         raise InputError(
             "--scheduled decides nothing in a person's place, so it cannot stand beside "
-            "--yes or --late.",
+            "--yes, --late or --at.",
             next="Leave one of them out.",
         )
     project = Project.here()
+    if at:
+        _set_time(project, project.issue_id(issue), at)
     at_terminal = sys.stdin.isatty()
     terms = Terms(
         lifts=yes or at_terminal,
@@ -118,6 +124,21 @@ def resume(
     raise typer.Exit(
         go_on(project, project.issue_id(issue), terms.unattended if scheduled else terms)
     )
+
+
+def _set_time(project: Project, issue: str, text: str) -> None:
+    """Let what is unfinished begin, or go on, at another time."""
+    from newsletter.delivery.lock import sender_lock
+    from newsletter.delivery.schedule import read_time
+
+    now = project.clock.now()
+    at = now if text.strip().lower() == "now" else read_time(text, now=now).at
+    late = timedelta(hours=project.settings.delivery.late_after_hours)
+    with sender_lock(project.lock_file), closing(project.ledger(create=False)) as ledger:
+        for campaign in sent(project, ledger, issue):
+            if unfinished(ledger, campaign):
+                ledger.controls.begin_at(campaign.id, at, at + late)
+                say(f"Campaign {campaign.id} goes on {moment(at)}.")
 
 
 def go_on(project: Project, issue: str, terms: Terms) -> ExitCode:

@@ -115,8 +115,12 @@ class Reconciler:
                             messages)  # fmt: skip
 
     def _ask(self) -> int:
+        """Ask about one after the other, and keep each answer at once: there may be many."""
         messages = self._composed(list(self._doubts.values()))
-        return self._record(self._inquiry.search(list(messages)), messages)
+        return sum(
+            self._record(self._inquiry.search([message]), {message: doubt})
+            for message, doubt in messages.items()
+        )
 
     def _composed(self, doubts: Sequence[Doubt]) -> dict[Message, Doubt]:
         messages = {}

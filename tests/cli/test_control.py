@@ -281,3 +281,18 @@ def test_a_clock_before_the_freeze_is_told_and_stops_nothing(project: Project) -
         connection.execute("UPDATE campaign SET frozen_at = frozen_at + 7200")
     connection.close()
     went_well(project.run("resume", "2017-04"), "Was it set back?", "3 planned = 3 accepted")
+
+
+def test_a_time_can_be_moved_and_a_send_begun_at_once(project: Project) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    later = tomorrow + timedelta(days=5)
+    project.run("send", "2017-04", "--yes", "--at", tomorrow.isoformat(), "--scheduler")
+    with running(project, "resume", "2017-04", "--at", later.isoformat()) as process:
+        waits(process)
+        assert f"{later.astimezone():%Y-%m-%d}" in project.run("status", "2017-04").stdout
+        went_well(project.run("resume", "2017-04", "--at", "now"), "3 planned = 3 accepted")
+        process.send_signal(signal.SIGINT)
+        ended(process)
+    assert 3 == len(outbox(project))
+    stopped(project.run("resume", "2017-04", "--at", "yesterday"), 2, "is no date and time")
+    stopped(project.run("resume", "2017-04", "--at", "now", "--scheduled"), 2, "--at")

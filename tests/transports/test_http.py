@@ -187,7 +187,7 @@ def test_a_certificate_nobody_vouches_for_is_refused_before_anything_leaves() ->
 @pytest.mark.fault(
     "HTTP",
     "TLS that breaks after the request",
-    state="accepted once, by its key; without keys in_doubt, and the run stops",
+    state="accepted once, by its key; without keys in_doubt; the other connections go on",
 )
 def test_tls_that_fails_after_the_request_is_in_doubt_and_no_failed_handshake(
     tmp_path: Path, misbehaviour: Misbehaviour

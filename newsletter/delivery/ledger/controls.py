@@ -100,6 +100,16 @@ class Controls:
         """
         self._change(campaign, "wave = MAX(wave, ?)", wave)
 
+    def begin_at(self, campaign: str, not_before: datetime, not_after: datetime) -> None:
+        """Move the time at which a campaign begins or goes on, and that from which it is too late.
+
+        Raises:
+            LedgerRefused: there is no such campaign.
+        """
+        with self._database.transaction():
+            self._change(campaign, "not_before = ?", not_before.timestamp())
+            self._change(campaign, "not_after = ?", not_after.timestamp())
+
     def allow_until(self, campaign: str, until: datetime) -> None:
         """Move the time from which on it is too late.
 

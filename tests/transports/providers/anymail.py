@@ -3,8 +3,8 @@
 It builds the same letter with anymail's backend for a vendor, without network,
 and brings both payloads into a form that can be compared: addresses taken
 apart, header names in small letters, attachments decoded, what is empty left
-out. It knows all of our vendors but Lettermint; SES takes whole messages, and
-is held against Amazon's own model instead.
+out. It knows all of our vendors but Lettermint. SES takes whole messages: they
+are taken apart as a mail program does it.
 
 ::
 
@@ -16,10 +16,13 @@ is held against Amazon's own model instead.
 import base64
 import functools
 import importlib
+import io
 import json
 import warnings
 from collections.abc import Mapping
+from email import message_from_bytes
 from email.mime.base import MIMEBase
+from email.policy import default
 from email.utils import getaddresses
 from typing import Any
 
@@ -85,6 +88,45 @@ def anymail_request(vendor: str, message: Message, **settings: Any) -> requests.
     ).prepare()
 
 
+def anymail_ses_payload(message: Message, *, tag: str, region: str, **settings: Any) -> Any:
+    """The payload that anymail's backend for Amazon SES makes of ``message``, normalised.
+
+    boto3 puts the request together and signs it. Nothing leaves: what would be
+    sent is answered in the place of SES.
+
+    Args:
+        message: is taken apart, and put together again for Django.
+        tag: what SES is to keep with the mail, under the name “reference”.
+        region: of Amazon's.
+        settings: what the backend's constructor takes.
+    """
+    import botocore.session
+    from botocore.awsrequest import AWSResponse
+    from urllib3 import HTTPResponse
+
+    _configure()
+    bodies: list[bytes] = []
+
+    def answer(request: Any, **_: Any) -> Any:
+        bodies.append(request.body)
+        taken = HTTPResponse(io.BytesIO(b'{"MessageId": "id-0"}'), preload_content=False)
+        return AWSResponse(request.url, 200, {}, taken)
+
+    session = botocore.session.Session()
+    session.register("before-send", answer)
+    login = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    backend = importlib.import_module("anymail.backends.amazon_ses").EmailBackend(
+        session_params={"botocore_session": session, "region_name": region, **login},
+        message_tag_name="reference",
+        **settings,
+    )
+    mail = _django(message.as_content(), {})
+    mail.envelope_sender, mail.tags = message.envelope_from, [tag]  # anymail's own additions
+    backend.send_messages([mail])
+    (body,) = bodies
+    return normalised(json.loads(body))
+
+
 def _parameters(
     vendor: str, content: Content, metadata: Mapping[str, str], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -145,6 +187,8 @@ def normalised(value: Any, name: str = "") -> Any:
         return getaddresses([value])
     if kind in _FILES and isinstance(value, str) and _is_base64(value):
         return base64.b64decode(value)
+    if kind == "data" and isinstance(value, str):
+        return _taken_apart(base64.b64decode(value))
     if isinstance(value, dict):
         inner = {key: normalised(each, key) for key, each in value.items()}
         return {key: each for key, each in inner.items() if each not in ({}, [], None, "")}
@@ -154,6 +198,30 @@ def normalised(value: Any, name: str = "") -> Any:
             return [address for each in items for address in each]
         return items
     return value
+
+
+def _taken_apart(raw: bytes) -> dict[str, Any]:
+    """A whole message as a mail program reads it: not how it is encoded, folded or nested."""
+    mail = message_from_bytes(raw, policy=default)
+    bodies = [mail.get_body((kind,)) for kind in ("html", "plain")]
+    html, text = (body and body.get_content().replace("\r\n", "\n") for body in bodies)
+    names = {name.lower() for name in mail} - {"content-type", "content-transfer-encoding"}
+    return {
+        "headers": {name: [str(each).strip() for each in mail.get_all(name, [])] for name in names},
+        "html": html,
+        "text": text,
+        "files": [
+            {
+                "type": part.get_content_type(),
+                "name": part.get_filename(),
+                "disposition": part.get_content_disposition(),
+                "content_id": part["Content-ID"],
+                "content": part.get_payload(decode=True),
+            }
+            for part in mail.walk()
+            if not part.is_multipart() and part not in bodies
+        ],
+    }
 
 
 def _headers(value: Any) -> dict[str, str]:
