@@ -1,7 +1,10 @@
 """A tiny edition with every kind of slot, and what it takes to compose it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
 from newsletter.config import ListIdentity, Sender
@@ -11,6 +14,9 @@ from newsletter.message.model import Message, Recipient
 from newsletter.message.tokens import UnsubscribeToken, sign, unsubscribe_url
 from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot
+
+if TYPE_CHECKING:  # else every letter would load cryptography
+    from newsletter.message.dkim import Signer
 
 KEYS = KeyRing(bytes(range(32)), {1: bytes(range(32, 64))})
 DATE = datetime(2017, 3, 1, 9, 30, tzinfo=UTC)
@@ -87,6 +93,7 @@ def composer(
     archive_url: str | None = ARCHIVE,
     campaign_id: str = CAMPAIGN,
     keys: KeyRing = KEYS,
+    signer: Signer | None = None,
 ) -> Composer:
     return Composer(
         edition,
@@ -95,6 +102,7 @@ def composer(
         archive_url=archive_url,
         campaign_id=campaign_id,
         keys=keys,
+        signer=signer,
     )
 
 

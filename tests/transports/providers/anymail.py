@@ -208,6 +208,7 @@ def _taken_apart(raw: bytes) -> dict[str, Any]:
     names = {name.lower() for name in mail} - {"content-type", "content-transfer-encoding"}
     return {
         "headers": {name: [str(each).strip() for each in mail.get_all(name, [])] for name in names},
+        "defects": [defect for part in mail.walk() for defect in part.defects],
         "html": html,
         "text": text,
         "files": [
