@@ -165,6 +165,7 @@ class Custody:
                 for campaign in expected.doubts
             }
             epoch = self._ledger.advance_epoch(beyond=highest)
+            self._ledger.note_adoption(at)
         self._ledger.machine = self._machine
         campaigns = {**self._told(), **self._held()}
         self._witness.testify(Testimony(self._identity, epoch, campaigns))

@@ -6,7 +6,8 @@ stays in doubt.
 A call is repeated only if the provider knows it by its key, if at most half of
 the key's life has passed, and if all it carried are still in doubt and wanted:
 a member whom a person has settled, who has left, or whom a later call carried
-might get a second letter, or one too many.
+might get a second letter, or one too many. Nor is one repeated that was made
+before the ledger was adopted: a later call may stand in the ledger that is lost.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Reconciler:
         """The calls that may be made again."""
         if not self._inquiry.replay_for_s:
             return []
-        oldest = self._now() - self._inquiry.replay_for_s
+        oldest = max(self._now() - self._inquiry.replay_for_s, self._ledger.adopted_at)
         calls = self._ledger.calls.of(self._campaign.id)
         return [
             call

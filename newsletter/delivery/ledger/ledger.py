@@ -85,6 +85,18 @@ class Ledger:
         with self._database.transaction():
             self._put_meta("machine", machine)
 
+    @property
+    def adopted_at(self) -> float:
+        """When it was last taken on from a backup or another machine; 0: never.
+
+        In seconds since the epoch. What it knows of earlier calls may not be all there was.
+        """
+        return float(self._meta("adopted_at") or "0")
+
+    def note_adoption(self, now: float) -> None:
+        """Note that it is taken on; inside the caller's transaction."""
+        self._put_meta("adopted_at", repr(now))
+
     def _begin(self, key_check: str) -> None:
         """Give a new ledger, or one of an older version, what names it; check whose it is."""
         known = self._meta("key_check")
