@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +54,8 @@ def resolve(
 
     Example: newsletter resolve 2017-03 anna@example.org --accepted
     """
+    from newsletter.delivery.lock import SenderAtWork, sender_lock
+
     if accepted and resend:
         raise InputError(
             "Say either --accepted or --resend.",
@@ -64,6 +66,9 @@ def resolve(
     project = Project.here()
     issue = project.issue_id(issue)
     with closing(project.ledger(create=False)) as ledger:
+        # Who a run at work hands over is its own; else that run has died.
+        with suppress(SenderAtWork), sender_lock(project.lock_file):
+            _recover(project, ledger, sent(project, ledger, issue))
         doubtful = _in_doubt(project, ledger, issue, addresses or ())
         if not doubtful:
             say("Nobody is in doubt.")
@@ -78,6 +83,14 @@ def resolve(
             )
         step = Step.ASSUME if accepted else Step.RESEND
         _tell_settled(issue, step, _settle(project, ledger, doubtful, step))
+
+
+def _recover(project: Project, ledger: Ledger, campaigns: Sequence[Campaign]) -> None:
+    """Put in doubt whom a run that died was handing over; the caller holds the lock."""
+    now = project.clock.now().timestamp()
+    with ledger.transaction():
+        for campaign in campaigns:
+            ledger.deliveries.recover(campaign.id, now=now)
 
 
 def _settle(
@@ -223,7 +236,9 @@ def reconcile(
         sender_lock(project.lock_file),
         closing(project.ledger(create=False)) as ledger,
     ):
+        project.custody(ledger).check()
         campaigns = sent(project, ledger, issue)
+        _recover(project, ledger, campaigns)
         news = list(_news(project, bounces or (), events or ()))
         if bounces or events:
             _apply(project, ledger, campaigns, news)

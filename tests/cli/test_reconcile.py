@@ -1,6 +1,7 @@
 """Doubts settled through the program: by the provider, by a bounce, by a person."""
 
 import contextlib
+import shutil
 import sqlite3
 import threading
 from collections import Counter
@@ -14,7 +15,7 @@ from newsletter.message.keys import KeyRing
 from tests.cli.support import stopped, went_well
 from tests.cli.test_resend import through
 from tests.feedback.test_bounces import report, status
-from tests.support.http_server import Cut, HttpServer, Request
+from tests.support.http_server import Cut, HttpServer, Request, cut_after_taking
 from tests.support.project import Project
 from tests.support.resend_side import API_KEY, ResendSide
 
@@ -199,3 +200,52 @@ def test_a_relay_cannot_be_asked(project: Project) -> None:
     assert 6 == done.returncode
     assert "Nobody can be asked: mailbox" in done.stdout
     stopped(project.run("reconcile", "2017-99"), 2)
+
+
+def restored(project: Project, backup: Path) -> None:
+    for end in ("-wal", "-shm"):
+        (project.folder / f"newsletter.db{end}").unlink(missing_ok=True)
+    shutil.copy(backup, project.folder / "newsletter.db")
+
+
+def test_a_restored_ledger_repeats_no_call_of_which_it_may_not_know_the_next(
+    project: Project, tmp_path: Path
+) -> None:
+    with killed(project, not_taken) as doubtful:
+        shutil.copy(project.folder / "newsletter.db", tmp_path / "backup.db")
+        doubtful.run("resolve", "2017-04", "--all", "--resend")
+        doubtful.run("resume", "2017-04")
+        restored(project, tmp_path / "backup.db")
+        assert "This ledger is older" in doubtful.run("reconcile", "2017-04")
+        assert 5 == doubtful.code
+        doubtful.run("adopt", "--yes")
+        assert "Still in doubt: 3 people." in doubtful.run("reconcile", "2017-04")
+        assert EVERYBODY == doubtful.server.taken()
+
+
+def test_a_call_is_not_repeated_for_who_was_mailed_again_though_the_clock_was_set_back(
+    project: Project,
+) -> None:
+    with killed(project, not_taken) as doubtful:
+        doubtful.run("resolve", "2017-04", "--all", "--resend")
+        doubtful.server.script.extend([cut_after_taking] * 5)
+        doubtful.run("resume", "2017-04")
+        assert Counter(in_doubt=READERS) == doubtful.states()
+        doubtful.change(
+            "UPDATE call SET first_at = first_at - 3600"
+            " WHERE first_at = (SELECT MAX(first_at) FROM call)"
+        )
+        doubtful.run("reconcile", "2017-04")
+        assert EVERYBODY == doubtful.server.taken()
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [("resolve", "Still in doubt: 3 people."), ("reconcile", "3 settled by repeating a call")],
+)
+def test_whom_a_killed_run_was_handing_over_is_in_doubt_without_a_resume(
+    project: Project, command: str, says: str
+) -> None:
+    with killed(project, not_taken) as doubtful:
+        doubtful.change("UPDATE delivery SET state = 'attempting', run = 'of-the-dead'")
+        assert says in doubtful.run(command, "2017-04")
