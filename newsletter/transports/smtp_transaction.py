@@ -98,6 +98,9 @@ def envelope(connection: Connection, letter: Letter, *, announced: bool) -> Answ
     outcome = refusal(reply, stage)
     try:
         if stage is not Stage.DATA and Stage.DATA in replies and not replies[Stage.DATA].negative:
+            if not replies[Stage.RCPT].negative:
+                # Without a sender, yet for the reader: a dot would hand over an empty letter.
+                return Answer(outcome, usable=False)
             # RFC 2920 3.1: nobody was accepted, yet the body is asked for.
             connection.send(b".\r\n")
             connection.reply()

@@ -288,3 +288,16 @@ def test_a_data_that_is_granted_although_nobody_was_accepted_gets_a_lone_dot() -
     assert isinstance(journal.outcome(letters(ANNA)[0]), Rejected)
     assert Counter([BOB]) == harness.taken()
     assert 1 == server.connections
+
+
+def test_a_data_that_is_granted_without_a_sender_gets_no_dot() -> None:
+    refused = {"MAIL": once(b"451 4.5.0 not now")}
+    granted = {ANNA: b"250 2.1.5 ok"}
+    with SmtpServer(refused, granted, grants_data_to_nobody=True) as server:
+        harness = SmtpHarness(server)
+        journal, stopped = deliver(harness, letters(ANNA))
+        assert server.idle.wait(timeout=10)
+    assert stopped is None
+    assert isinstance(journal.outcome(letters(ANNA)[0]), Deferred)
+    assert "RSET" not in server.seen
+    assert not harness.taken()
