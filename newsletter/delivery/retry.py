@@ -6,6 +6,8 @@ import hashlib
 
 _FIRST_S = 300.0
 _LONGEST_S = 4000.0
+_LONGEST_ASKED_S = 86400.0
+"""A server that asks for years would keep the campaign open for years."""
 _SPREAD = 0.1
 """Retries are put up to a tenth later than the schedule says, so that not all come at once."""
 
@@ -15,8 +17,8 @@ def next_attempt_at(*, now: float, attempt: int, asked_s: float | None, key: str
 
     5, 10, 20, 40 minutes, then every 4,000 seconds (Postfix's
     minimal_backoff_time and maximal_backoff_time; RFC 5321 4.5.4.1 asks for
-    half an hour in the long run), or later if the other side asked for that.
-    Up to a tenth is added.
+    half an hour in the long run), or later if the other side asked for that,
+    but within a day. Up to a tenth is added.
 
     Args:
         now: seconds since the epoch.
@@ -27,7 +29,7 @@ def next_attempt_at(*, now: float, attempt: int, asked_s: float | None, key: str
     """
     wait_s = min(_LONGEST_S, _FIRST_S * 2.0 ** min(attempt - 1, 10))
     wait_s *= 1 + _SPREAD * jitter(key, attempt)
-    return now + max(wait_s, asked_s or 0.0)
+    return now + max(wait_s, min(asked_s or 0.0, _LONGEST_ASKED_S))
 
 
 def jitter(key: str, number: int) -> float:

@@ -7,6 +7,7 @@ from newsletter.delivery.tally import Tally
 from newsletter.delivery.verdict import Watchdog, is_bad_address, is_policy
 from newsletter.errors import ExitCode
 from newsletter.transports.protocol import Accepted, Deferred, Rejected, Scope
+from newsletter.transports.smtp_reply import Reply, Stage, refusal
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,12 @@ def test_retries_are_spread_but_for_one_recipient_always_the_same() -> None:
 def test_whoever_asks_for_longer_gets_it_and_for_less_does_not() -> None:
     assert 7200 == next_attempt_at(now=0, attempt=1, asked_s=7200)
     assert 300 <= next_attempt_at(now=0, attempt=1, asked_s=1)
+
+
+def test_nobody_is_put_off_for_years() -> None:
+    asked = refusal(Reply(450, "4.2.1 try again in 90000 hours"), Stage.RCPT)
+    assert isinstance(asked, Deferred)
+    assert 86400 == next_attempt_at(now=0, attempt=1, asked_s=asked.retry_after_s)
 
 
 @pytest.mark.parametrize(
