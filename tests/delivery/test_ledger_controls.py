@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from newsletter.audience.suppression import Reason, Suppression
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.controls import Control
@@ -236,6 +237,21 @@ def test_a_write_ahead_that_is_taken_back_binds_nobody_to_a_version(
         ledger.deliveries.release([one], run=RUN, now=T)
     correct(ledger, campaign)
     assert [2, 2] == [each.version for each in claim(ledger, campaign)]
+
+
+def test_taken_back_after_the_letter_itself_was_refused_they_still_get_the_correction(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(2)
+    claims = claim(ledger, campaign)
+    assert write_ahead(ledger, claims)
+    with ledger.transaction():
+        for each in claims:
+            ledger.deliveries.record(each, Step.DEFER, run=RUN, reply="550", now=T, theirs=False)
+    again = claim(ledger, campaign)
+    ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    assert not write_ahead(ledger, again)
+    assert 1 == ledger.deliveries.untried(campaign.id)
 
 
 @pytest.mark.parametrize("languages", [(), ("fr",), ("en", "fr")])

@@ -38,6 +38,7 @@ class Claim:
 
     ``number`` is that of its next attempt, ``version`` that of the edition it is
     attempted with: always that of its first attempt, whatever was corrected since.
+    Before that, it is not ``bound`` to it.
     """
 
     id: int
@@ -46,6 +47,7 @@ class Claim:
     date: datetime
     first_attempt_at: float | None
     version: int
+    bound: bool = False
 
 
 class Deliveries(Reading):
@@ -111,9 +113,9 @@ class Deliveries(Reading):
         for claim in claims:
             self._database.execute(
                 "UPDATE delivery SET state = 'claimed', attempts = ?, first_attempt_at = ?,"
-                " version = CASE WHEN ? > 0 THEN version END, changed_at = ?"
+                " version = CASE WHEN ? THEN version END, changed_at = ?"
                 " WHERE id = ? AND run = ?",
-                (claim.number - 1, claim.first_attempt_at, claim.number - 1, now, claim.id, run),
+                (claim.number - 1, claim.first_attempt_at, claim.bound, now, claim.id, run),
             )
 
     def record(
@@ -262,6 +264,7 @@ def _claim(row: tuple[Any, ...]) -> Claim:
         date=datetime.fromtimestamp(row[7], UTC),
         first_attempt_at=row[8],
         version=row[9],
+        bound=bool(row[10]),
     )
 
 

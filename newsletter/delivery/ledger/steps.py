@@ -28,7 +28,7 @@ _DUE = (
 )
 CLAIM = _step_sql(Step.CLAIM, ", run = ?, dated_at = COALESCE(dated_at, ?)", f"id IN ({_DUE})") + (
     " RETURNING id, address, name, language, fields, resends, attempts, dated_at,"
-    " first_attempt_at, COALESCE(version, ?)"
+    " first_attempt_at, COALESCE(version, ?), version IS NOT NULL"
 )
 SUPPRESS = _step_sql(Step.SUPPRESS, "", f"id = ? AND {LEFT}")
 SUPPRESS_ALL = _step_sql(Step.SUPPRESS, "", f"campaign = ? AND {LEFT}")
