@@ -27,6 +27,8 @@ _PORTION_S = 0.25
 """A connection takes so many seconds' worth at a time: what it took goes at once."""
 _FIRST_BLOCK_S = 1.0
 _LONGEST_BLOCK_S = 3600.0
+_SOON_S = 4.0
+"""So short a wait for leave passes where the call is made; letters are made meanwhile."""
 
 
 class Bucket:
@@ -213,7 +215,10 @@ class Pacer:
     def wait_s(self) -> float:
         """How long until messages may be taken; 0: now. A call waits again, where it is made."""
         with self._lock:
-            return max(self._messages.wait_s(), self._learning.blocked_s())
+            call_s = self._learning.wait_s()
+            if call_s < _SOON_S:
+                call_s = self._learning.blocked_s()
+            return max(self._messages.wait_s(), call_s)
 
     def take(self, count: int) -> None:
         """Count messages that were taken."""

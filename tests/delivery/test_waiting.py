@@ -1,6 +1,7 @@
 """A run waits for what comes due, keeps to the pace of the other side, and notices a pause."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,15 @@ from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.states import State
 from newsletter.message.model import Message
 from newsletter.testing import FrozenClock, ScriptedTransport
-from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected, Scope
+from newsletter.transports.protocol import (
+    Accepted,
+    Allowance,
+    Deferred,
+    Journal,
+    Outcome,
+    Rejected,
+    Scope,
+)
 from newsletter.transports.smtp import SmtpTransport
 
 from tests.delivery.conftest import LIMITS, NOW, Begin, Freeze, counts
@@ -218,3 +227,39 @@ def test_a_refused_account_still_stops_the_run_without_waiting(
     assert 0 == clock.monotonic()
     (kept,) = ledger.runs.of(campaign.id)
     assert "does not take our mail" in kept.ending
+
+
+class _SlowSession:
+    def __init__(self, asked: list[int]) -> None:
+        self._asked = asked
+
+    def deliver(self, messages: Sequence[Message], journal: Journal) -> None:
+        self._asked.append(len(messages))
+        assert len(self._asked) < 100, "it asks again and again, and never waits"
+        for message in messages:
+            if not journal.leave() or not journal.attempt([message]).wait():
+                return
+            journal.record(message, Accepted("ok"))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class _SlowTransport(ScriptedTransport):
+    allowance = Allowance(calls_per_second=0.1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    def open(self) -> _SlowSession:  # type: ignore[override] # a session of another kind
+        return _SlowSession(self.asked)
+
+
+def test_at_a_call_in_ten_seconds_a_run_waits_instead_of_claiming_again_and_again(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign, transport = freeze(3), _SlowTransport()
+    assert How.DONE is begin(campaign, transport, limits=ONE).execute().how
+    assert {State.ACCEPTED: 3} == counts(ledger, campaign)
+    assert len(transport.asked) <= 6
