@@ -64,7 +64,7 @@ class SesVendor:
     batch_size = 1
     key_lifetime_s = 0.0
     # The rate of accounts out of SES's sandbox; what is too fast is refused before it is taken.
-    allowance = Allowance(messages_per_second=14)
+    allowance = Allowance(calls_per_second=14)
     takes_smtputf8 = False
     can_search = False
 

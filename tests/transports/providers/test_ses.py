@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.addresses import Address
 from newsletter.config import PROVIDERS, Secret, Ses
+from newsletter.delivery.pacing import Pacer
 from newsletter.errors import ConfigError
 from newsletter.message.dkim import Signer as DkimSigner
 from newsletter.message.model import Message
@@ -384,3 +385,18 @@ def test_an_emulator_written_by_others_reads_what_was_meant() -> None:
 
 def _plain(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
+
+
+def test_it_begins_at_the_rate_that_accounts_have() -> None:
+    clock, transport = FrozenClock(), ApiTransport(vendor(), timeout_s=1, clock=FrozenClock())
+    pacer = Pacer(
+        transport.place,
+        allowance=transport.allowance,
+        batch_size=transport.batch_size,
+        per_second=0,
+        kept={},
+        clock=clock,
+    )
+    for _ in range(29):
+        assert pacer.leave(stopped=lambda: False, patience_s=5) is not None
+    assert clock.monotonic() < 3
