@@ -59,7 +59,7 @@ class Book:
         self._place = place
         self._clock = clock
         self.stopping = stopping
-        self._started: dict[int, float] = {}
+        self._started: dict[int, tuple[Claim, float]] = {}
 
     def claim(self, count: int) -> list[Claim]:
         """Take up to ``count`` deliveries that are due."""
@@ -77,10 +77,9 @@ class Book:
             return False
         now = self._now()
         # Parts of a request that was refused as a whole were attempted before.
-        fresh = [claim for claim in claims if claim.id not in self._started]
-        if len(fresh) < len(claims) and not self._deliveries.may_go_again(
-            [claim for claim in claims if claim.id in self._started], run=self._run_id
-        ):
+        before = [claim for claim in claims if self._has_started(claim)]
+        fresh = [claim for claim in claims if not self._has_started(claim)]
+        if before and not self._deliveries.may_go_again(before, run=self._run_id):
             return False
         if not self._deliveries.write_ahead(fresh, run=self._run_id, now=now):
             return False
@@ -94,8 +93,17 @@ class Book:
                 digest=call.digest,
                 now=now,
             )
-        self._started.update((claim.id, now) for claim in fresh)
+        self._started.update((claim.id, (claim, now)) for claim in fresh)
         return True
+
+    def _has_started(self, claim: Claim) -> bool:
+        """Whether it was attempted, and by whoever holds this very claim.
+
+        Another process that takes this run for dead returns its claims to the queue, and
+        then two of its workers hold the same person.
+        """
+        started = self._started.get(claim.id)
+        return started is not None and started[0] is claim
 
     def note(self, claim: Claim, outcome: Outcome, *, wait_s: float = 0.0) -> None:
         """Write an outcome down.
@@ -103,6 +111,7 @@ class Book:
         ``wait_s`` is how long the whole transport waits, where it was pushed back.
         """
         now = self._now()
+        started = self._started.pop(claim.id, None)
         found = verdict(
             outcome,
             # Asked for only where it matters: most are accepted.
@@ -117,7 +126,7 @@ class Book:
             run=self._run_id,
             reply=found.reply,
             now=now,
-            started_at=self._started.pop(claim.id, None),
+            started_at=started and started[1],
             provider_id=found.provider_id,
             next_attempt_at=found.next_attempt_at,
             theirs=found.theirs,

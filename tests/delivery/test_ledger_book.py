@@ -136,3 +136,15 @@ def test_a_part_goes_only_with_those_of_it_that_were_never_attempted(batch: Batc
     assert batch.attempt(batch.claims[:1], WHOLE)
     assert batch.attempt(batch.claims[:2], FIRST_HALF)
     assert {State.ATTEMPTING: 2, State.CLAIMED: 2} == batch.states()
+
+
+def test_two_workers_of_a_run_that_was_taken_for_dead_do_not_mail_the_same_person(
+    batch: Batch,
+) -> None:
+    with batch.ledger.transaction():
+        batch.ledger.deliveries.recover(batch.campaign.id, now=T)
+        others = batch.book.claim(4)
+    assert [claim.id for claim in others] == [claim.id for claim in batch.claims]
+    assert batch.attempt(others, WHOLE)
+    assert not batch.attempt(batch.claims, WHOLE)
+    assert batch.attempt(others[:2], FIRST_HALF)
