@@ -138,7 +138,8 @@ class HttpClient:
         received = bytearray()
         deadline = self._clock.monotonic() + self._timeout_s
         try:
-            for chunk in response.iter_content(65_536):
+            # What has come, not a full piece: an answer that drips would outlast any deadline.
+            while chunk := response.raw.read1(65_536):
                 received += chunk
                 if len(received) > _LARGEST_ANSWER or self._clock.monotonic() > deadline:
                     return None

@@ -1,5 +1,6 @@
 import json
 import ssl
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from newsletter.clock import SystemClock
 from newsletter.testing import FrozenClock
 from newsletter.transports.http import (
     Answer,
@@ -28,12 +30,14 @@ from tests.support.http_server import (
     cut_before_taking,
     garbage_after_taking,
     gateway_page,
+    head,
     redirect,
     says,
     silence_after_taking,
     spoilt_tls_after_taking,
     truncated_after_taking,
 )
+from tests.support.http_server import Request as ServerRequest
 from tests.support.resend_side import API_KEY, ResendSide, error
 from tests.support.smtp_server import refusing_port
 
@@ -122,6 +126,26 @@ def test_an_answer_that_breaks_off_keeps_its_status(
     server.always = misbehaviour
     answer = send(server.url)
     assert (200, None, None) == (answer.status, answer.body, answer.json())
+
+
+def test_an_answer_that_drips_is_not_waited_for_to_its_end(server: HttpServer) -> None:
+    sent = 0
+
+    def drip(request: ServerRequest) -> None:
+        nonlocal sent
+        request.read()
+        request.raw(head(200, {"Content-Type": "application/json", "Content-Length": "300"}))
+        pause = threading.Event()
+        while sent < 300 and not pause.wait(0.05):
+            request.raw(b" ")
+            sent += 1
+
+    server.always = drip
+    waiting = HttpClient(server.url, timeout_s=0.3, clock=SystemClock())
+    answer = waiting.send(LETTER)
+    waiting.close()
+    assert (200, None) == (answer.status, answer.body)
+    assert sent < 150
 
 
 def test_a_redirect_is_not_followed(server: HttpServer) -> None:
