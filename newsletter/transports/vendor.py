@@ -100,6 +100,20 @@ class Vendor(Protocol):
         """What an answer to :meth:`search` proves: an acceptance, or nothing."""
 
 
+class Unsearchable:
+    """For vendors whose provider cannot be asked for a single letter: nobody ever does."""
+
+    can_search = False
+
+    def search(self, letter: Letter) -> Request:
+        """Never called, since ``can_search`` is False; a call is a fault of this program."""
+        raise NotImplementedError
+
+    def found(self, answer: Answer, letter: Letter) -> Accepted | None:
+        """Never called, as :meth:`search`."""
+        raise NotImplementedError
+
+
 def call_key(messages: Sequence[Message]) -> str:
     """The key of a call, a UUID: the same messages in the same order, the same key.
 

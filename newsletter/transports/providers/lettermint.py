@@ -31,6 +31,7 @@ from newsletter.transports.protocol import (
 from newsletter.transports.providers.references import reference
 from newsletter.transports.vendor import (
     Letter,
+    Unsearchable,
     base64_of,
     check_secret,
     named,
@@ -46,7 +47,7 @@ _BLOCKED_TYPE = "application/octet-stream"
 """Refused as a type; left out, Lettermint goes by the file's name."""
 
 
-class LettermintVendor:
+class LettermintVendor(Unsearchable):
     """A project at Lettermint."""
 
     name = "lettermint"
@@ -56,7 +57,6 @@ class LettermintVendor:
     key_lifetime_s = 24 * 3600.0
     allowance = Allowance()
     takes_smtputf8 = False
-    can_search = False
     """Only under a team's token, which may do far more than send; a repeat tells as much."""
 
     def __init__(
@@ -140,14 +140,6 @@ class LettermintVendor:
         if self._sandbox and not all(isinstance(row, dict) and row.get("sandbox") for row in rows):
             return Stop("Lettermint does not say that a sandbox took the proof.", _WHOSE)
         return Each([_result(row) for row in rows])
-
-    def search(self, letter: Letter) -> Request:
-        """Never asked."""
-        raise NotImplementedError
-
-    def found(self, answer: Answer, letter: Letter) -> Accepted | None:
-        """Never asked."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,12 @@ from newsletter.config import MailerSend
 from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Taken, Verdict
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
-from newsletter.transports.protocol import Accepted, Allowance, Rejected
+from newsletter.transports.protocol import Allowance, Rejected
 from newsletter.transports.providers.blame import Blame
 from newsletter.transports.providers.references import reference
 from newsletter.transports.vendor import (
     Letter,
+    Unsearchable,
     base64_of,
     check_secret,
     no_sandbox,
@@ -88,7 +89,7 @@ _NEXT = {
 """What to do about a code; all others: look at the account."""
 
 
-class MailerSendVendor:
+class MailerSendVendor(Unsearchable):
     """An account at MailerSend."""
 
     name = "mailersend"
@@ -97,7 +98,7 @@ class MailerSendVendor:
     key_lifetime_s = 0.0
     allowance = Allowance(calls_per_second=2)  # 120 a minute
     takes_smtputf8 = False
-    can_search = False
+    can_search = False  # its activity can be filtered by neither tag nor recipient
 
     def __init__(
         self, settings: MailerSend, secrets: Mapping[str, str], *, clock: Clock, sandbox: bool
@@ -161,14 +162,6 @@ class MailerSendVendor:
                 return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
             case Blame.ACCOUNT:
                 return Stop(reply, _NEXT.get(code, _CHECK_ACCOUNT))
-
-    def search(self, letter: Letter) -> Request:
-        """Never asked: its activity can be filtered by neither tag nor recipient."""
-        raise NotImplementedError
-
-    def found(self, answer: Answer, letter: Letter) -> Accepted | None:
-        """Never asked."""
-        raise NotImplementedError
 
 
 def _success(answer: Answer, letters: Sequence[Letter]) -> Verdict:

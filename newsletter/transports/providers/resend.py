@@ -14,9 +14,10 @@ from newsletter.clock import Clock
 from newsletter.config import Resend
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken, Verdict
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
-from newsletter.transports.protocol import Accepted, Allowance
+from newsletter.transports.protocol import Allowance
 from newsletter.transports.vendor import (
     Letter,
+    Unsearchable,
     check_secret,
     named,
     no_files,
@@ -28,7 +29,7 @@ _CHECK_ACCOUNT = "Look at your account at Resend, then run “newsletter resume 
 _QUOTAS = frozenset({"daily_quota_exceeded", "monthly_quota_exceeded"})
 
 
-class ResendVendor:
+class ResendVendor(Unsearchable):
     """An account at Resend."""
 
     name = "resend"
@@ -37,7 +38,6 @@ class ResendVendor:
     key_lifetime_s = 24 * 3600.0
     allowance = Allowance(calls_per_second=2)  # a team's default; answers tell of another
     takes_smtputf8 = False
-    can_search = False
 
     def __init__(
         self, settings: Resend, secrets: Mapping[str, str], *, clock: Clock, sandbox: bool
@@ -97,14 +97,6 @@ class ResendVendor:
                 # The key, the domain, the quota, the address of the API: nobody's mail
                 # will be taken, and no reader is to blame.
                 return Stop(reply, _CHECK_ACCOUNT)
-
-    def search(self, letter: Letter) -> Request:
-        """Never asked."""
-        raise NotImplementedError
-
-    def found(self, answer: Answer, letter: Letter) -> Accepted | None:
-        """Never asked."""
-        raise NotImplementedError
 
 
 def _success(answer: Answer) -> Verdict:

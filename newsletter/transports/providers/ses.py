@@ -15,10 +15,16 @@ from newsletter.clock import Clock
 from newsletter.config import Ses
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken, Verdict
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
-from newsletter.transports.protocol import Accepted, Allowance
+from newsletter.transports.protocol import Allowance
 from newsletter.transports.providers.references import reference
 from newsletter.transports.providers.sigv4 import Signer
-from newsletter.transports.vendor import Letter, check_secret, no_sandbox, of_the_way
+from newsletter.transports.vendor import (
+    Letter,
+    Unsearchable,
+    check_secret,
+    no_sandbox,
+    of_the_way,
+)
 
 _PATH = "/v2/email/outbound-emails"
 _CHECK_ACCOUNT = (
@@ -56,7 +62,7 @@ WORDS: Sequence[tuple[str, _Meaning]] = (
 """What an error's text says more exactly than its name."""
 
 
-class SesVendor:
+class SesVendor(Unsearchable):
     """An account at Amazon SES in one region."""
 
     name = "ses"
@@ -66,7 +72,6 @@ class SesVendor:
     # The rate of accounts out of SES's sandbox; what is too fast is refused before it is taken.
     allowance = Allowance(calls_per_second=14)
     takes_smtputf8 = False
-    can_search = False
 
     def __init__(
         self, settings: Ses, secrets: Mapping[str, str], *, clock: Clock, sandbox: bool
@@ -138,14 +143,6 @@ class SesVendor:
                 return Refused(reply, of_reader=_ABOUT_READER.search(lowered) is not None)
             case _:
                 return Stop(reply, _CHECK_ACCOUNT)
-
-    def search(self, letter: Letter) -> Request:
-        """Never asked."""
-        raise NotImplementedError
-
-    def found(self, answer: Answer, letter: Letter) -> Accepted | None:
-        """Never asked."""
-        raise NotImplementedError
 
 
 def endpoint(region: str) -> str:
