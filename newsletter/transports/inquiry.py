@@ -18,6 +18,7 @@ class ApiInquiry:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._vendor = calls.vendor
+        self._too_fast = False
 
     @property
     def replay_for_s(self) -> float:
@@ -56,6 +57,8 @@ class ApiInquiry:
         """See :class:`newsletter.transports.protocol.Inquiry`."""
         known: dict[str, Accepted] = {}
         for message in messages:
+            if self._too_fast:
+                break  # of those that are left nothing is known, as before
             letter = Letter(message, self._vendor.name)
             answer = self._calls.search(letter)
             if answer.status in {401, 403}:
@@ -65,8 +68,7 @@ class ApiInquiry:
                     where=Where(item=self._vendor.title),
                     next="Give the key the right to read, or decide with “newsletter resolve”.",
                 )
-            if answer.status == 429:
-                break  # of those that are left nothing is known, as before
+            self._too_fast = answer.status == 429
             if (accepted := self._vendor.found(answer, letter)) is not None:
                 known[message.message_id] = accepted
         return known

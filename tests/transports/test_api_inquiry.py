@@ -114,4 +114,8 @@ def test_who_asks_too_fast_waits_and_asks_again(keyless: ProviderHarness) -> Non
     keyless.server.script.append(misbehaviours.well)
     keyless.server.always = slow
     assert [messages[0].message_id] == list(inquiry.search(messages))
+    # Who is told so to the end asks about nobody else, also in a search of its own.
+    asked = len(keyless.server.requests)
+    assert {} == inquiry.search(messages[:1])
+    assert asked == len(keyless.server.requests)
     inquiry.close()
