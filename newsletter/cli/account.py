@@ -58,7 +58,7 @@ def status(
     if not issue and not project.has_ledger:
         say(_NOTHING_YET)
         return
-    with closing(project.ledger(create=False)) as ledger:
+    with closing(project.ledger(create=False, follow=False)) as ledger:
         campaigns = (
             sent(project, ledger, project.issue_id(issue)) if issue else ledger.campaigns.all()
         )

@@ -14,6 +14,7 @@ from newsletter.cli import (
     account,
     archive,
     audience,
+    backup,
     control,
     correcting,
     keys,
@@ -76,6 +77,8 @@ for _panel, _commands in (
 ):
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.command(rich_help_panel=_KEEP)(backup.backup)
+app.command(rich_help_panel=_KEEP)(backup.restore)
 app.add_typer(archive.archive, name="archive", rich_help_panel=_WRITE)
 app.add_typer(audience.subscribers, name="subscribers", rich_help_panel=_KEEP)
 app.add_typer(audience.suppress, name="suppress", rich_help_panel=_KEEP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,11 @@ from newsletter.audience.suppression import Reason, Suppression
 from newsletter.cli.output import count, people, say, say_problems, show_counts
 from newsletter.cli.recipients import parse_addresses
 from newsletter.cli.wiring import Project
-from newsletter.errors import ExitCode
+from newsletter.errors import ExitCode, LedgerRefused
+
+if TYPE_CHECKING:
+    from newsletter.addresses import Address
+    from newsletter.delivery.ledger import Ledger
 
 _REASONS = {
     Reason.UNSUBSCRIBED: "left the list",
@@ -47,9 +51,21 @@ def add(
             )
             for address in parsed
         )
+        _remember(project, ledger, parsed, reason)
     already = len(parsed) - new
     there = f", {people(already)} already there" if already else ""
     say(f"{people(new)} added{there}. They get no more mail.")
+
+
+def _remember(project: Project, ledger: Ledger, addresses: list[Address], reason: Reason) -> None:
+    """Let the list's send record know of them as well, so that it outlives this folder."""
+    if project.trial:
+        return
+    try:
+        project.copy_guard(ledger).note_leaves(addresses, reason, at=project.clock.now())
+    except LedgerRefused as error:
+        say(f"They are noted in this folder's ledger only: {error.what}", style="yellow")
+        say(error.next)
 
 
 @suppress.command("list")
@@ -61,7 +77,7 @@ def list_() -> None:
     project = Project.here()
     counts = {}
     if project.has_ledger:
-        with closing(project.ledger(create=False)) as ledger:
+        with closing(project.ledger(create=False, follow=False)) as ledger:
             counts = ledger.suppressions.counts()
     if not counts:
         say("Nobody has left yet.")

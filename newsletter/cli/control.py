@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -16,12 +17,14 @@ from newsletter.cli.output import joined, people, say, show_counts
 from newsletter.cli.resuming import PAUSED
 from newsletter.cli.standing import is_alive, last_run
 from newsletter.cli.wiring import Project
-from newsletter.errors import ExitCode
+from newsletter.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
-    from newsletter.delivery.custody import Adopted, Custody
+    from newsletter.delivery.adoption import Adopted, Survey
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.ledger.campaigns import Campaign
+    from newsletter.delivery.ledger.record import Reader
+    from newsletter.message.keys import KeyRing
 
 _LOOK_S = 0.2
 _ENDS_WITHIN = timedelta(seconds=15)
@@ -74,26 +77,86 @@ def _see_it_end(project: Project, ledger: Ledger, campaigns: Sequence[Campaign])
 def adopt(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")] = False,
 ) -> None:
-    """Take on a ledger that was restored from a backup or comes from another machine.
+    """Let a ledger go on that is refused: restored, copied, or in a folder that was cleaned.
 
-    Whoever waits in it becomes in doubt, since they may have been mailed from
-    elsewhere or after the backup; “newsletter resolve” and “reconcile” settle
-    them. It tells how many and asks before it changes anything.
+    What this machine remembers of the list is put into it: who has each issue,
+    who left. Where that is not known, whoever waits becomes in doubt;
+    “newsletter resolve” and “reconcile” settle them. Tells and asks first.
 
     Example: newsletter adopt
     """
-    from newsletter.delivery.lock import sender_lock
+    from newsletter.delivery.adoption import Adoption
 
     project = Project.here()
-    with sender_lock(project.lock_file), closing(project.ledger(create=True)) as ledger:
-        custody = project.custody(ledger)
-        _tell_why(custody)
-        expected = custody.survey()
-        _tell_what(expected)
+    if project.trial:
+        say("Mail goes to nobody from here, so nothing is refused, and nothing needs adopting.")
+        raise typer.Exit(ExitCode.DONE)
+    with project.lock():
+        adoption = Adoption(project.place, project.key_file, project.keys)
+        _tell_what(adoption.survey())
         if not yes and not confirmed("Take this ledger on here?"):
             say("Nothing was changed.")
             raise typer.Exit(ExitCode.DONE)
-        done = custody.adopt(now=project.clock.now())
+        done = adoption.adopt(lambda keys: readers_of(project, keys), now=project.clock.now())
+    tell_adopted(done)
+
+
+def readers_of(project: Project, keys: KeyRing) -> Iterator[Reader]:
+    """The list, as the ledger needs its readers; says so if it cannot be read."""
+    from newsletter.delivery.ledger.record import Reader
+
+    try:
+        roster = project.roster()
+    except InputError as error:
+        say(f"The list cannot be read: {error.what} Nobody is missed or mailed twice without it, "
+            "but nobody can be named. Once it is there, run “newsletter adopt” again.",
+            style="yellow")  # fmt: skip
+        return
+    for subscriber in roster.subscribers:
+        yield Reader(
+            tag=keys.address_tag(subscriber.address),
+            address=subscriber.address.key,
+            domain=subscriber.address.domain,
+            name=subscriber.name,
+            fields=json.dumps(dict(subscriber.fields), ensure_ascii=False),
+        )
+
+
+def _tell_what(survey: Survey) -> None:
+    if survey.reason is not None:
+        say(survey.reason.what)
+    elif not survey.exact:
+        say("Nothing is known here that speaks against this ledger. To take it on is needed only "
+            "if you know that it is an old copy.")  # fmt: skip
+    if survey.aside:
+        say("The ledger in this folder is kept under another name, and one is made from what this "
+            "machine remembers of the list.")  # fmt: skip
+    if survey.exact:
+        say("This machine remembers where everybody's mail is, and who left; that is put into "
+            "this folder's ledger.")  # fmt: skip
+    elif survey.waiting:
+        say("To take it on changes this:")
+        show_counts(
+            [
+                (number, f"waiting in campaign {campaign}, to become in doubt", "red")
+                for campaign, number in survey.waiting.items()
+            ]
+        )
+        say("They are not mailed unless you say so, since they may have been mailed already.")
+    else:
+        say("Nobody waits in it, so nobody becomes in doubt.")
+    if survey.unknown:
+        say(f"It knows nothing of sends of these issues from here: "
+            f"{joined(survey.unknown)}. They stay refused without --again.")  # fmt: skip
+
+
+def tell_adopted(done: Adopted) -> None:
+    """Say what an adoption did."""
+    for campaign, (found, known) in done.rebuilt.items():
+        gone = f"; {people(known - found)} more not on the list now" if known > found else ""
+        say(f"Campaign {campaign} is in the ledger again, with {people(found)}{gone}.")
+    if done.updated:
+        say(f"Brought up to date: {people(done.updated)}.")
     say(f"This ledger is the one of this machine now; {people(sum(done.doubts.values()))} newly "
         "in doubt.", style="bold")  # fmt: skip
     if done.doubts:
@@ -101,32 +164,6 @@ def adopt(
             "“newsletter status” names them. Ask the relay's or provider's log about them, or "
             "let “newsletter reconcile ISSUE” ask; “newsletter resolve ISSUE” settles the rest."
         )
-
-
-def _tell_why(custody: Custody) -> None:
-    from newsletter.errors import LedgerRefused
-
-    try:
-        custody.check()
-    except LedgerRefused as reason:
-        say(reason.what)
-    else:
-        say("Nothing is known here that speaks against this ledger. To take it on is needed only "
-            "if you know that it is an old copy.")  # fmt: skip
-
-
-def _tell_what(expected: Adopted) -> None:
-    if expected.doubts:
-        say("To take it on changes this:")
-        show_counts(
-            [
-                (number, f"waiting in campaign {campaign}, to become in doubt", "red")
-                for campaign, number in expected.doubts.items()
-            ]
-        )
-        say("They are not mailed unless you say so, since they may have been mailed already.")
-    else:
-        say("Nobody waits in it, so nobody becomes in doubt.")
-    if expected.unknown:
-        say(f"It knows nothing of sends of these issues from here: "
-            f"{joined(expected.unknown)}. They stay refused without --again.")  # fmt: skip
+    if done.waiting:
+        say(f"{people(sum(done.waiting.values()))} waiting to be mailed. “newsletter status” "
+            "tells how to go on.")  # fmt: skip

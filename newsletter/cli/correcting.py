@@ -37,12 +37,10 @@ def correct(
 
     Example: newsletter correct 2017-03
     """
-    from newsletter.delivery.lock import sender_lock
-
     project = Project.here()
     issue = project.issue_id(issue)
-    with sender_lock(project.lock_file), closing(project.ledger(create=False)) as ledger:
-        project.custody(ledger).check()
+    with project.lock(), closing(project.ledger(create=False)) as ledger:
+        project.refuse_old(ledger)
         campaign = _campaign(project, ledger, issue)
         editions = _compiled(project, campaign)
         letterhead = project.letterhead()

@@ -19,11 +19,10 @@ def rotate() -> None:
 
     Example: newsletter keys rotate
     """
-    from newsletter.delivery.lock import sender_lock
     from newsletter.message.keys import KeyRing
 
     project = Project.here()
-    with sender_lock(project.lock_file):
+    with project.lock():
         ring = KeyRing.rotate(project.key_file)
     say(f"New mail is signed with key {ring.signing_key_id}; links in old mail go on working.")
     say(f"Make a new copy of {project.key_file} now, and keep it where you keep passwords.")

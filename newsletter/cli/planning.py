@@ -36,6 +36,12 @@ _EXCLUSIONS = {
 }
 
 
+_NEW_HERE = (
+    "this machine remembers no send to this list. If another machine has sent to it, stop: who was "
+    "mailed from there, and who left, is not known here"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What was asked for on the command line of a send."""
@@ -71,6 +77,9 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
     refuse_on_errors(project, issue, compiled)
     roster = project.roster(wish.subscribers)
     has_it = ledger.campaigns.has_it(issue) if ledger and not wish.again else frozenset()
+    may_have = frozenset[bytes]()
+    if ledger and not wish.again and not project.trial:
+        may_have = project.copy_guard(ledger).may_have(issue)
     plan = make_plan(
         roster,
         issue=issue,
@@ -80,6 +89,8 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
         tag=project.keys.address_tag if ledger else lambda _: b"",
         suppressed=ledger.suppressions.tags() if ledger else frozenset(),
         has_it=has_it,
+        may_have=may_have,
+        former_tags=project.keys.former_tags if ledger else lambda _: (),
         limit=wish.limit,
         seeds=project.settings.delivery.seeds,
         canary_share=project.settings.delivery.canary_share,
@@ -139,6 +150,8 @@ def _show(
     if rate and plan.recipients:
         takes = duration(len(plan.recipients) / rate)
         facts.append(("Takes", f"{takes}, at no more than {rate:g} a second"))
+    if project.is_new_here:
+        facts.append(("New here", _NEW_HERE))
     if wish.appointment:
         facts.append(("Begins", f"{wish.appointment}; what goes out then is what you approve now"))
     show_facts(facts)
@@ -176,9 +189,10 @@ def _way(project: Project) -> str:
     settings = project.settings
     match settings.delivery.transport:
         case "mailbox":
-            return f"mailbox: into files in {project.mails}; none leaves this machine"
+            return f"mailbox: a trial: into files in {project.mails}; none leaves this machine"
         case "smtp" if settings.smtp:
             relays = (f"{relay.host}, port {relay.port}" for relay in settings.smtp.relays)
-            return f"smtp: through {' and '.join(relays)}"
+            trial = "; a trial: marked as delivering to nobody" if settings.trial else ""
+            return f"smtp: through {' and '.join(relays)}{trial}"
         case way:
             return way

@@ -54,7 +54,7 @@ def report(
         )
     project = Project.here()
     issue = project.issue_id(issue)
-    with closing(project.ledger(create=False)) as ledger:
+    with closing(project.ledger(create=False, follow=False)) as ledger:
         campaigns = sent(project, ledger, issue)
         figures = [_figures(ledger, campaign) for campaign in campaigns]
         if csv is not None:

@@ -54,7 +54,7 @@ def resolve(
 
     Example: newsletter resolve 2017-03 anna@example.org --accepted
     """
-    from newsletter.delivery.lock import SenderAtWork, sender_lock
+    from newsletter.delivery.lock import SenderAtWork
 
     if accepted and resend:
         raise InputError(
@@ -67,7 +67,7 @@ def resolve(
     issue = project.issue_id(issue)
     with closing(project.ledger(create=False)) as ledger:
         # Who a run at work hands over is its own; else that run has died.
-        with suppress(SenderAtWork), sender_lock(project.lock_file):
+        with suppress(SenderAtWork), project.lock():
             _recover(project, ledger, sent(project, ledger, issue))
         doubtful = _in_doubt(project, ledger, issue, addresses or ())
         if not doubtful:
@@ -228,15 +228,10 @@ def reconcile(
 
     Example: newsletter reconcile 2017-03 --bounces bounces/
     """
-    from newsletter.delivery.lock import sender_lock
-
     project = Project.here()
     issue = project.issue_id(issue)
-    with (
-        sender_lock(project.lock_file),
-        closing(project.ledger(create=False)) as ledger,
-    ):
-        project.custody(ledger).check()
+    with project.lock(), closing(project.ledger(create=False)) as ledger:
+        project.refuse_old(ledger)
         campaigns = sent(project, ledger, issue)
         _recover(project, ledger, campaigns)
         news = list(_news(project, bounces or (), events or ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -128,13 +128,12 @@ def resume(
 
 def _set_time(project: Project, issue: str, text: str) -> None:
     """Let what is unfinished begin, or go on, at another time."""
-    from newsletter.delivery.lock import sender_lock
     from newsletter.delivery.schedule import read_time
 
     now = project.clock.now()
     at = now if text.strip().lower() == "now" else read_time(text, now=now).at
     late = timedelta(hours=project.settings.delivery.late_after_hours)
-    with sender_lock(project.lock_file), closing(project.ledger(create=False)) as ledger:
+    with project.lock(), closing(project.ledger(create=False)) as ledger:
         for campaign in sent(project, ledger, issue):
             if unfinished(ledger, campaign):
                 ledger.controls.begin_at(campaign.id, at, at + late)
@@ -152,37 +151,37 @@ def go_on(project: Project, issue: str, terms: Terms) -> ExitCode:
         typer.Exit: nobody waits, it is held, or the waiting was broken off.
     """
     while True:
-        with _lock(project, terms):
+        with _lock(project, terms) as check_lock:
             with closing(project.ledger(create=False)) as ledger:
                 waiting = _ready(project, ledger, issue, terms)
                 controls = [ledger.controls.of(campaign.id) for campaign in waiting]
             begins_at = max(control.not_before for control in controls)
             if begins_at <= project.clock.now():
                 with closing(project.transport()) as transport:
-                    return work_off(project, waiting, transport, terms)
+                    return work_off(project, waiting, transport, terms, check_lock=check_lock)
         wait_until(begins_at, issue=issue, clock=project.clock)
         terms = terms.unattended
 
 
 @contextmanager
-def _lock(project: Project, terms: Terms) -> Iterator[None]:
+def _lock(project: Project, terms: Terms) -> Iterator[Callable[[], None]]:
     """Hold the sender's lock; on patient terms once another send has ended.
 
     Raises:
         LedgerRefused: another send is running, or there can be no lock.
     """
-    from newsletter.delivery.lock import SenderAtWork, sender_lock
+    from newsletter.delivery.lock import SenderAtWork
 
     told = False
     while True:
         with ExitStack() as held:
             try:
-                held.enter_context(sender_lock(project.lock_file))
+                check_lock = held.enter_context(project.lock())
             except SenderAtWork:
                 if not terms.patient:
                     raise
             else:
-                yield
+                yield check_lock
                 return
         if not told:
             say("Another send is running here; this one begins when that has ended.")
@@ -191,13 +190,26 @@ def _lock(project: Project, terms: Terms) -> Iterator[None]:
 
 
 def work_off(
-    project: Project, campaigns: Sequence[Campaign], transport: Transport, terms: Terms
+    project: Project,
+    campaigns: Sequence[Campaign],
+    transport: Transport,
+    terms: Terms,
+    *,
+    check_lock: Callable[[], None],
 ) -> ExitCode:
     """Send, account, and say where the mails are; the caller holds the lock."""
     codes = {
-        run_campaign(project, campaign, transport, wait_minutes=terms.wait_minutes)
+        run_campaign(
+            project,
+            campaign,
+            transport,
+            wait_minutes=terms.wait_minutes,
+            check_lock=check_lock,
+        )
         for campaign in campaigns
     }
+    if project.trial:
+        say("This was a trial: nobody was reached, and nothing is remembered outside this folder.")
     if project.settings.delivery.transport == "mailbox":
         say(f"Each mail is a file in {project.mails}; open one with a mail program.")
     return worst(codes)
@@ -205,7 +217,7 @@ def work_off(
 
 def _ready(project: Project, ledger: Ledger, issue: str, terms: Terms) -> list[Campaign]:
     """The campaigns that may go on."""
-    project.custody(ledger).check()
+    project.refuse_old(ledger)
     campaigns = sent(project, ledger, issue)
     waiting = [campaign for campaign in campaigns if unfinished(ledger, campaign)]
     if not waiting:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from newsletter.cli.account import account
@@ -12,7 +13,7 @@ from newsletter.cli.progress import Watch
 from newsletter.cli.wiring import Project
 from newsletter.delivery.ending import Ending, How
 from newsletter.delivery.states import State
-from newsletter.errors import ExitCode, NewsletterError
+from newsletter.errors import ExitCode, LedgerRefused, NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger.campaigns import Campaign
@@ -24,6 +25,7 @@ def run_campaign(
     campaign: Campaign,
     transport: Transport,
     *,
+    check_lock: Callable[[], None],
     wait_minutes: float | None = None,
 ) -> ExitCode:
     """Work the campaign off and account for it.
@@ -32,6 +34,7 @@ def run_campaign(
         project: with its settings and ledger.
         campaign: which.
         transport: the way out.
+        check_lock: raises LedgerRefused if others are not locked out any more.
         wait_minutes: how long to stay for those put off; None: newsletter.toml's.
 
     Raises:
@@ -39,15 +42,21 @@ def run_campaign(
     """
     failure: NewsletterError | None = None
     try:
-        ending = _execute(project, campaign, transport, wait_minutes=wait_minutes)
+        ending = _execute(
+            project, campaign, transport, check_lock=check_lock, wait_minutes=wait_minutes
+        )
         _tell(ending)
     except NewsletterError as error:
         failure = error
     # Only one with several relays has something to tell that no outcome tells.
     for notice in transport.notices:
         say(notice, style="yellow")
-    with closing(project.ledger(create=False)) as ledger:
-        code = account(ledger, [campaign])
+    try:
+        with closing(project.ledger(create=False, follow=False)) as ledger:
+            code = account(ledger, [campaign])
+    except NewsletterError:
+        if failure is None:
+            raise  # else it is gone, which is why the run stopped
     if failure is not None:
         raise failure
     return code
@@ -61,7 +70,12 @@ def _tell(ending: Ending) -> None:
 
 
 def _execute(
-    project: Project, campaign: Campaign, transport: Transport, *, wait_minutes: float | None
+    project: Project,
+    campaign: Campaign,
+    transport: Transport,
+    *,
+    check_lock: Callable[[], None],
+    wait_minutes: float | None,
 ) -> Ending:
     from newsletter.delivery.dispatch import Limits, Run
 
@@ -71,8 +85,9 @@ def _execute(
     with closing(project.ledger(create=False)) as ledger:
         ledger.check()
         tally = ledger.campaigns.verify(campaign)
-        custody = project.custody(ledger)
-        custody.begin(campaign)
+        guard = None if project.trial else project.copy_guard(ledger)
+        if guard is not None:
+            guard.begin(campaign)
         watch = Watch(total=tally.planned, done=tally.settled + tally[State.IN_DOUBT])
         run = Run(
             ledger,
@@ -92,10 +107,13 @@ def _execute(
             run_id=secrets.token_hex(8),
             on_outcome=watch.on_outcome,
             on_wait=watch.on_wait,
-            on_beat=custody.testify,
+            on_beat=check_lock,
         )
         try:
             with watch.showing(stop=run.stop):
                 return run.execute()
         finally:
-            custody.end()
+            # The next beginning notes it again, should that not be possible now.
+            with suppress(LedgerRefused):
+                if guard is not None:
+                    guard.end()

@@ -101,9 +101,10 @@ def _appointment(
 
 
 def _dry_run(project: Project, issue: str, wish: Wish) -> None:
+    project.refuse_without_ledger()
     if project.has_ledger:
         with closing(project.ledger(create=False)) as ledger:
-            _refuse_old(project, ledger, issue, wish)
+            project.refuse_old(ledger, issue, again=wish.again)
             prepared = prepare(project, issue, wish, ledger=ledger)
     else:
         prepared = prepare(project, issue, wish, ledger=None)
@@ -113,9 +114,7 @@ def _dry_run(project: Project, issue: str, wish: Wish) -> None:
 def _send(
     project: Project, issue: str, wish: Wish, terms: Terms, *, ask: bool, scheduler: bool
 ) -> ExitCode:
-    from newsletter.delivery.lock import sender_lock
-
-    with sender_lock(project.lock_file):
+    with project.lock() as check_lock:
         prepared = _prepared(project, issue, wish)
         if not prepared.plan.recipients:
             return _nobody_left(project, issue)
@@ -127,7 +126,7 @@ def _send(
                 return ExitCode.DONE
             campaign = _freeze(project, prepared, wish)
             if wish.appointment is None:
-                return work_off(project, [campaign], transport, terms)
+                return work_off(project, [campaign], transport, terms, check_lock=check_lock)
     if scheduler:
         return _hand_to_scheduler(project, issue, wish.appointment)
     return go_on(project, issue, terms.unattended)
@@ -153,18 +152,11 @@ def _try_on(project: Project, prepared: Prepared, transport: Transport) -> None:
 
 def _prepared(project: Project, issue: str, wish: Wish) -> Prepared:
     project.issue_file(issue)
+    project.refuse_without_ledger()
     with closing(project.ledger(create=True)) as ledger:
-        _refuse_old(project, ledger, issue, wish)
+        project.refuse_old(ledger, issue, again=wish.again)
         _refuse_unfinished(ledger, issue)
         return prepare(project, issue, wish, ledger=ledger)
-
-
-def _refuse_old(project: Project, ledger: Ledger, issue: str, wish: Wish) -> None:
-    """Make sure that the ledger knows of every send from here, of this issue above all."""
-    custody = project.custody(ledger)
-    custody.check()
-    if not wish.again:
-        custody.refuse_lost(issue)
 
 
 def _refuse_unfinished(ledger: Ledger, issue: str) -> None:
@@ -180,7 +172,7 @@ def _refuse_unfinished(ledger: Ledger, issue: str) -> None:
 
 def _nobody_left(project: Project, issue: str) -> ExitCode:
     say("Nobody is left to mail, so nothing was sent.", style="bold")
-    with closing(project.ledger(create=False)) as ledger:
+    with closing(project.ledger(create=False, follow=False)) as ledger:
         return account(ledger, ledger.campaigns.of_issue(issue))
 
 
@@ -204,7 +196,7 @@ def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
             again=wish.again,
             not_before=wish.appointment.at if wish.appointment else None,
             late_after_s=project.settings.delivery.late_after_hours * 3600,
-            elsewhere=project.custody(ledger).lost,
+            elsewhere=frozenset() if project.trial else project.copy_guard(ledger).missing,
         )
 
 

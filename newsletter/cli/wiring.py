@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,11 +20,11 @@ from newsletter.config import (
     Settings,
     load_settings,
 )
-from newsletter.errors import ConfigError, InputError, Where
+from newsletter.errors import ConfigError, InputError, NewsletterError, Where
 
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
-    from newsletter.delivery.custody import Custody
+    from newsletter.delivery.copy_guard import CopyGuard, Place
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.ledger.campaigns import Campaign
     from newsletter.delivery.worker import Composes
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from newsletter.message.keys import KeyRing
     from newsletter.render.edition import Edition
     from newsletter.render.web_places import WebIssue
+    from newsletter.state_folder import ListState
     from newsletter.theme import Theme
     from newsletter.transports.protocol import Transport
 
@@ -80,13 +83,71 @@ class Project:
         return load_theme(self.folder / self.settings.theme.folder)
 
     @property
+    def trial(self) -> bool:
+        """Whether what is sent from here reaches nobody; then it is remembered nowhere else."""
+        return self.settings.trial
+
+    @cached_property
+    def state(self) -> ListState:
+        """The list's folder in the state folder.
+
+        Raises:
+            ConfigError: it would be within the project's folder.
+            LedgerRefused: there is no place for one.
+        """
+        from newsletter.state_folder import ListState, state_folder
+
+        folder = state_folder(self.settings.delivery.state_folder).absolute()
+        if folder.is_relative_to(self.folder.absolute()):
+            raise ConfigError(
+                "The state folder is within the project's folder, and would be lost or copied "
+                "with it.",
+                where=Where(self.folder / FILE_NAME, item="[delivery] state_folder"),
+                next="Name a folder elsewhere, or leave the setting out.",
+            )
+        return ListState(folder / self.settings.list.id)
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the list is sent from, for the copy guard."""
+        from newsletter.delivery.copy_guard import Place
+
+        return Place.of(self.folder, self.ledger_file, self.state)
+
+    @contextmanager
+    def lock(self) -> Iterator[Callable[[], None]]:
+        """Hold the locks of the list and of this folder while the block runs.
+
+        Yields:
+            What makes sure that they still lock others out; raises LedgerRefused if not.
+
+        Raises:
+            SenderAtWork: another send is running.
+            LedgerRefused: there can be no lock, or the state folder cannot be used.
+        """
+        from newsletter.delivery.lock import sender_lock
+
+        with ExitStack() as held:
+            locks = []
+            if not self.trial:
+                self.state.prepare()
+                locks.append(held.enter_context(sender_lock(self.state.lock)))
+            locks.append(held.enter_context(sender_lock(self.lock_file)))
+
+            def check() -> None:
+                for lock in locks:
+                    lock.check()
+
+            yield check
+
+    @property
     def key_file(self) -> Path:
         """What signs unsubscribe links."""
         return self.folder / "newsletter.key"
 
     @cached_property
     def keys(self) -> KeyRing:
-        """The key file's content; the file is created on first use.
+        """The key file's content; the file is created on first use, as the list's if it has one.
 
         Raises:
             ConfigError: it cannot be used, or is missing although there is a
@@ -94,9 +155,21 @@ class Project:
         """
         from newsletter.message.keys import KeyRing
 
-        if self.has_ledger:
+        if self.key_file.exists():
             return KeyRing.load(self.key_file)
-        return KeyRing.load_or_create(self.key_file)
+        kept = self._kept_keys()
+        if kept is None and self.has_ledger:
+            return KeyRing.load(self.key_file)  # says that it is missing, and what to do
+        return KeyRing.load_or_create(self.key_file, known=kept)
+
+    def _kept_keys(self) -> KeyRing | None:
+        """The list's keys as its state folder keeps them; None if it keeps none."""
+        from newsletter.message.keys import KeyRing
+
+        try:
+            return KeyRing.load(self.state.key) if self.state.key.exists() else None
+        except (NewsletterError, OSError):
+            return None
 
     @property
     def issues_folder(self) -> Path:
@@ -206,8 +279,12 @@ class Project:
         path = file or self.folder / self.settings.audience.file
         return read_roster(path, fields=self.settings.audience.fields)
 
-    def ledger(self, *, create: bool) -> Ledger:
+    def ledger(self, *, create: bool, follow: bool = True) -> Ledger:
         """The ledger.
+
+        Args:
+            create: whether a missing one is begun.
+            follow: whether the list's send record follows it; False where nothing is written.
 
         Raises:
             InputError: there is none (without ``create``).
@@ -220,15 +297,53 @@ class Project:
             raise InputError(
                 "Nothing was sent from here yet.", next="“newsletter send ISSUE” sends an issue."
             )
-        return Ledger(self.ledger_file, key_check=self.keys.pepper_id, create=create)
+        ledger = Ledger(self.ledger_file, key_check=self.keys.pepper_id, create=create)
+        try:
+            if follow and not self.trial:
+                self.copy_guard(ledger).follow()
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
 
-    def custody(self, ledger: Ledger) -> Custody:
-        """What tells whether ``ledger`` is the one that may send here."""
-        from newsletter.delivery.custody import Custody
-        from newsletter.delivery.witness import Witness, home_folder, machine_name
+    def copy_guard(self, ledger: Ledger) -> CopyGuard:
+        """What tells whether ``ledger`` is the one that may send to the list from here."""
+        from newsletter.delivery.copy_guard import CopyGuard
 
-        witness = Witness(self.folder, identity=ledger.identity, home=home_folder())
-        return Custody(ledger, witness, machine=machine_name())
+        return CopyGuard(self.place, ledger, self.keys)
+
+    def refuse_old(self, ledger: Ledger, issue: str = "", *, again: bool = False) -> None:
+        """Make sure that the ledger knows of every send to the list, of ``issue`` above all.
+
+        Raises:
+            LedgerRefused: it does not.
+        """
+        if self.trial:
+            return
+        guard = self.copy_guard(ledger)
+        guard.check()
+        if issue and not again:
+            guard.refuse_lost(issue)
+
+    def refuse_without_ledger(self) -> None:
+        """Refuse to begin a ledger for a list that was sent to before.
+
+        Raises:
+            LedgerRefused: it was.
+        """
+        if self.trial or self.has_ledger:
+            return
+        from newsletter.delivery.copy_guard import refuse_without_ledger
+        from newsletter.delivery.ledger.record import Remembered
+
+        refuse_without_ledger(self.place, Remembered.at(self.state.record))
+
+    @property
+    def is_new_here(self) -> bool:
+        """Whether this machine remembers no send to the list, and would if there had been one."""
+        from newsletter.delivery.ledger.record import Remembered
+
+        return not self.trial and not Remembered.at(self.state.record).ledger
 
     def letterhead(self) -> str:
         """What besides the edition goes into every message, as canonical JSON."""
@@ -337,6 +452,13 @@ class Project:
         from newsletter.credentials import read_secret
 
         settings = self.settings
+        if settings.list.is_example and not self.trial:
+            raise ConfigError(
+                f"The list's id, {settings.list.id}, is on an example domain, which is nobody's.",
+                where=Where(self.folder / FILE_NAME, item="[list] id"),
+                next="Give the list an id on a domain of yours. Until then mail goes into the "
+                "mailbox, or to a relay with trial = true under [smtp].",
+            )
         _ = self.signer  # a key that is not to be had is told here, before anything is frozen
         if sandbox and settings.provider is None:
             raise ConfigError(

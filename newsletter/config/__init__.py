@@ -149,6 +149,16 @@ class Settings(Table):
         return self
 
     @property
+    def trial(self) -> bool:
+        """Whether mail reaches nobody: it goes into the mailbox, or to relays marked so."""
+        match self.delivery.transport:
+            case "mailbox":
+                return True
+            case "smtp":
+                return self.smtp is not None and self.smtp.trial
+        return False
+
+    @property
     def provider(self) -> Provider | None:
         """The table of the HTTP provider that mail leaves through; None for a relay or mailbox."""
         if self.delivery.transport not in PROVIDERS:

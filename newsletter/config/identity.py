@@ -72,6 +72,14 @@ class ListIdentity(Table):
         description="Your SenderId in Gmail's feedback loop; adds the header Feedback-ID.",
     )
 
+    @property
+    def is_example(self) -> bool:
+        """Whether its id is on a domain that is nobody's (RFC 2606): shared by all who try."""
+        labels = self.id.split(".")
+        return labels[-1] in {"example", "invalid"} or (
+            labels[-2] == "example" and labels[-1] in {"com", "net", "org"}
+        )
+
     @model_validator(mode="after")
     def _https(self) -> ListIdentity:
         if not self.unsubscribe_url.startswith("https://") or (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from newsletter.config.secret import Secret
 from newsletter.config.table import Table
@@ -29,6 +29,13 @@ class PrivateKey(Table):
                 'give one of file = "key.pem", env = "NAME" and command = ["program", "argument"]'
             )
         return self
+
+
+def _absolute(path: Path) -> Path:
+    found = path.expanduser()
+    if not found.is_absolute():
+        raise ValueError("must be an absolute path, or begin with ~/")
+    return found
 
 
 class Delivery(Table):
@@ -83,6 +90,11 @@ class Delivery(Table):
     domain_per_minute: dict[str, float] = Field(
         default={}, description="Most messages a minute to a domain, by its name."
     )
+    state_folder: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+        default=None,
+        description="Where it is remembered, outside this folder, what was sent to each list. "
+        "Default: where the system keeps such things.",
+    )
 
 
 class Relay(Table):
@@ -132,6 +144,10 @@ class Smtp(Relay):
         description="For the answer to the final dot, in seconds (RFC 5321 4.5.3.2.6: 10 min).",
     )
     more: list[Relay] = Field(default=[], description="Other relays: [[smtp.more]].")
+    trial: bool = Field(
+        default=False,
+        description="The relays deliver to nobody (Mailpit, smtp-sink): a send is only a trial.",
+    )
 
     @property
     def relays(self) -> tuple[Relay, ...]:

@@ -59,9 +59,7 @@ class Run:
         on_outcome: called from worker threads after each outcome, for progress.
         on_wait: called when the run begins to wait, with for what and until
             when, and with None when it goes on.
-        on_beat: called about every second with the epoch that the ledger has
-            begun with the beat; see :meth:`Ledger.advance_epoch`. May raise
-            LedgerRefused, which ends the run.
+        on_beat: called about every second; may raise LedgerRefused, which ends the run.
     """
 
     def __init__(
@@ -76,7 +74,7 @@ class Run:
         run_id: str,
         on_outcome: Callable[[Outcome], None],
         on_wait: Callable[[str | None, datetime | None], None] = lambda *_: None,
-        on_beat: Callable[[int], None] = lambda _: None,
+        on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._campaign = campaign

@@ -25,7 +25,7 @@ class Heart:
         campaign: worked on.
         desk: asked at each beat whether to go on.
         writer: on whose thread the ledger is used.
-        on_beat: called with the new epoch, when it is on disk.
+        on_beat: called with each beat; may raise LedgerRefused, which ends the run.
         on_hold: called with why the run must not go on.
         on_failure: called with what is wrong with the ledger.
     """
@@ -37,7 +37,7 @@ class Heart:
         *,
         desk: Desk,
         writer: Writer,
-        on_beat: Callable[[int], None],
+        on_beat: Callable[[], None],
         on_hold: Callable[[str], None],
         on_failure: Callable[[NewsletterError], None],
     ) -> None:
@@ -64,8 +64,9 @@ class Heart:
     def _live(self) -> None:
         while not self._ended.wait(_BEAT_S):
             try:
-                epoch, why = self._writer.submit(self._beat).wait()
-                self._on_beat(epoch)
+                why = self._writer.submit(self._beat).wait()
+                self._ledger.check_files()
+                self._on_beat()
             except NewsletterError as error:
                 self._on_failure(error)
                 return
@@ -73,8 +74,8 @@ class Heart:
                 self._on_hold(why)
                 return
 
-    def _beat(self) -> tuple[int, str | None]:
+    def _beat(self) -> str | None:
         self._beats += 1
         if self._beats % _COUNT_EVERY == 0:
             self._ledger.campaigns.verify(self._campaign)
-        return self._ledger.advance_epoch(), self._desk.beat()
+        return self._desk.beat()

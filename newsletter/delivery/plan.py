@@ -88,6 +88,8 @@ def make_plan(
     tag: Callable[[Address], bytes],
     suppressed: Collection[bytes],
     has_it: Collection[str],
+    may_have: Collection[bytes] = (),
+    former_tags: Callable[[Address], Collection[bytes]] = lambda _: (),
     limit: int | None = None,
     seeds: Collection[str] = (),
     canary_share: float = 0.0,
@@ -102,6 +104,8 @@ def make_plan(
         tag: the keyed hash that suppressions use.
         suppressed: tags of those who must not be mailed.
         has_it: address keys that an earlier campaign of the issue covers.
+        may_have: tags of those who have the issue, or may have it, by the send record.
+        former_tags: an address's tags under key files of before, for ``suppressed``.
         limit: the most recipients in this campaign.
         seeds: addresses that get it first.
         canary_share: share of a large audience that gets it before the rest.
@@ -112,9 +116,11 @@ def make_plan(
     recipients: list[Planned] = []
     for subscriber in roster.subscribers:
         address_tag = tag(subscriber.address)
-        if address_tag in suppressed:
+        if address_tag in suppressed or any(
+            former in suppressed for former in former_tags(subscriber.address)
+        ):
             excluded[Exclusion.SUPPRESSED] += 1
-        elif subscriber.address.key in has_it:
+        elif subscriber.address.key in has_it or address_tag in may_have:
             excluded[Exclusion.HAS_IT] += 1
         else:
             recipient = Recipient(

@@ -3,6 +3,7 @@
 ``newsletter.key`` is a small TOML file with mode 0600::
 
     pepper = "64 hexadecimal digits"   # never changes
+    former = ["64 hexadecimal digits"] # only where a list came from another key file
     [keys]                             # the last one signs, all of them verify
     1 = "64 hexadecimal digits"
 
@@ -18,7 +19,7 @@ import os
 import secrets
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,12 @@ class KeyRing:
     Attributes:
         pepper: 32 bytes; never changes in the life of the list.
         keys: signing keys of 32 bytes each by their number (1 to 65535).
+        former: peppers under which some of those who left were noted.
     """
 
     pepper: bytes
     keys: Mapping[int, bytes]
+    former: tuple[bytes, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> KeyRing:
@@ -87,15 +90,21 @@ class KeyRing:
             ) from None
 
     @classmethod
-    def load_or_create(cls, path: Path) -> KeyRing:
+    def load_or_create(cls, path: Path, *, known: KeyRing | None = None) -> KeyRing:
         """Read the key file; make one where there is none. Never overwrites.
+
+        Args:
+            path: the key file.
+            known: the list's key ring, if it is known from elsewhere; else a new one is made.
 
         Raises:
             ConfigError: it cannot be read, written, or is damaged.
         """
         if path.exists():
             return cls.load(path)
-        ring = cls(secrets.token_bytes(_SECRET_BYTES), {1: secrets.token_bytes(_SECRET_BYTES)})
+        ring = known or cls(
+            secrets.token_bytes(_SECRET_BYTES), {1: secrets.token_bytes(_SECRET_BYTES)}
+        )
         # A link appears whole or not at all, and not where a file is already.
         draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
         try:
@@ -110,6 +119,30 @@ class KeyRing:
         except OSError as error:
             raise _unwritable(path, error) from None
         return ring
+
+    def save(self, path: Path) -> None:
+        """Write the key file, whole or not at all, over one that is there.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        try:
+            _write_new(draft, self)
+            draft.replace(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise _unwritable(path, error) from None
+
+    def joined(self, other: KeyRing) -> KeyRing:
+        """This ring with all that ``other`` knows; its own pepper, and its own key of a number."""
+        former = dict.fromkeys((*self.former, other.pepper, *other.former))
+        former.pop(self.pepper, None)
+        same = other.pepper == self.pepper
+        return KeyRing(
+            self.pepper, {**other.keys, **self.keys} if same else self.keys, tuple(former)
+        )
 
     @classmethod
     def rotate(cls, path: Path) -> KeyRing:
@@ -166,6 +199,10 @@ class KeyRing:
         """
         return self._hash(address.suppression_key.encode())[:ADDRESS_TAG_BYTES]
 
+    def former_tags(self, address: Address) -> tuple[bytes, ...]:
+        """What :meth:`address_tag` was under each of the former peppers."""
+        return tuple(KeyRing(pepper, self.keys).address_tag(address) for pepper in self.former)
+
     def campaign_tag(self, campaign_id: str) -> bytes:
         """8 bytes that stand for a campaign."""
         return self._hash(b"campaign\0" + campaign_id.encode())[:CAMPAIGN_TAG_BYTES]
@@ -191,15 +228,16 @@ def _with_another_key(ring: KeyRing, path: Path) -> KeyRing:
     number = ring.signing_key_id + 1
     if number > _MOST_KEYS:
         raise ConfigError("The key file holds as many keys as it can.", where=Where(path))
-    return KeyRing(ring.pepper, {**ring.keys, number: secrets.token_bytes(_SECRET_BYTES)})
+    return replace(ring, keys={**ring.keys, number: secrets.token_bytes(_SECRET_BYTES)})
 
 
 def _parse(content: bytes) -> KeyRing:
     data: dict[str, Any] = tomllib.loads(content.decode())
     keys = {int(number): _secret(value) for number, value in data["keys"].items()}
+    former = tuple(_secret(value) for value in data.pop("former", []))
     if not keys or min(keys) < 1 or max(keys) > _MOST_KEYS or data.keys() != {"pepper", "keys"}:
         raise ValueError
-    return KeyRing(_secret(data["pepper"]), keys)
+    return KeyRing(_secret(data["pepper"]), keys, former)
 
 
 def _secret(value: str) -> bytes:
@@ -210,7 +248,10 @@ def _secret(value: str) -> bytes:
 
 
 def _write_new(path: Path, ring: KeyRing) -> None:
-    lines = [f'pepper = "{ring.pepper.hex()}"', "", "[keys]"]
+    lines = [f'pepper = "{ring.pepper.hex()}"']
+    if ring.former:
+        lines.append(f"former = {[pepper.hex() for pepper in ring.former]}".replace("'", '"'))
+    lines += ["", "[keys]"]
     lines += [f'{number} = "{key.hex()}"' for number, key in sorted(ring.keys.items())]
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

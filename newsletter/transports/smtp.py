@@ -63,13 +63,13 @@ class SmtpTransport:
         clock: tells how old a connection is and how long a relay rests.
     """
 
-    name = "smtp"
     batch_size = 100
     allowance = Allowance()
 
     def __init__(
         self, settings: Smtp, *, passwords: Sequence[str | None], client_name: str, clock: Clock
     ) -> None:
+        self.name = "smtp-trial" if settings.trial else "smtp"
         self._settings = settings
         self._client_name = client_name
         self._clock = clock

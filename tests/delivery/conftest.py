@@ -110,7 +110,7 @@ def begin(ledger: Ledger, compose: Composes) -> Begin:
         compose_: Composes = compose,
         on_outcome: Callable[[Outcome], None] = lambda _: None,
         on_wait: Callable[[str | None, datetime | None], None] = lambda *_: None,
-        on_beat: Callable[[int], None] = lambda _: None,
+        on_beat: Callable[[], None] = lambda: None,
     ) -> Run:
         return Run(
             ledger,

@@ -179,20 +179,8 @@ def test_a_late_answer_after_an_adoption_counts_only_if_it_proves_acceptance(
     assert expected == ledger.campaigns.tally(campaign).counts
 
 
-def advance(ledger: Ledger, *, beyond: int = 0) -> int:
-    with ledger.transaction():
-        return ledger.advance_epoch(beyond=beyond)
-
-
-def test_a_ledger_keeps_its_name_and_knows_its_epoch_and_machine(ledger: Ledger) -> None:
-    assert (0, None) == (ledger.epoch, ledger.machine)
-    assert 1 == advance(ledger)
-    ledger.machine = "machine-1"
-    ledger.machine = "machine-2"
+def test_a_ledger_keeps_its_name(ledger: Ledger) -> None:
     with closing(Ledger(ledger.path, key_check="k")) as other:
-        assert (ledger.identity, 1, "machine-2") == (other.identity, other.epoch, other.machine)
-        assert 8 == advance(other, beyond=7)
-        assert 9 == advance(other, beyond=3)
-    assert 9 == ledger.epoch
+        assert ledger.identity == other.identity
     with closing(Ledger(ledger.path.with_name("another.db"), key_check="k")) as another:
         assert another.identity != ledger.identity

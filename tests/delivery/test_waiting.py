@@ -151,18 +151,22 @@ def test_a_pause_from_another_process_ends_the_run_within_moments(
     assert {State.ACCEPTED, State.PENDING} == set(counts(ledger, campaign))
 
 
-def test_each_beat_begins_an_epoch_and_tells_it(
+def test_each_beat_looks_whether_the_run_may_go_on(
     ledger: Ledger, freeze: Freeze, begin: Begin
 ) -> None:
-    campaign, epochs = freeze(60), list[int]()
+    campaign = freeze(60)
     never_too_late(ledger, campaign)
+
+    def removed() -> None:
+        raise LedgerRefused("The lock file was removed.")
+
     limits = replace(LIMITS, rate_per_second=20)
-    begin(
-        campaign, ScriptedTransport(), clock=SystemClock(), limits=limits, on_beat=epochs.append
-    ).execute()
-    assert epochs
-    assert sorted(set(epochs)) == epochs
-    assert epochs[-1] == ledger.epoch
+    run = begin(
+        campaign, ScriptedTransport(), clock=SystemClock(), limits=limits, on_beat=removed
+    )
+    with pytest.raises(LedgerRefused, match="lock file was removed"):
+        run.execute()
+    assert State.PENDING in counts(ledger, campaign)
 
 
 def test_a_send_whose_time_is_over_goes_no_further(

@@ -13,7 +13,7 @@ SETTINGS = """
 language = "en"
 
 [list]
-id = "news.defenders.example"
+id = "news.defenders.test"
 name = "Defenders' Newsletter"
 unsubscribe_url = "https://news.defenders.example/u/{token}"
 
@@ -51,6 +51,8 @@ stories:
 class Project:
     """The folder, and the program run in it as a person would."""
 
+    home_folder: Path | None = None
+
     def __init__(self, folder: Path, *, delivery: str = "", readers: int = 3) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,9 +82,18 @@ class Project:
         return [sys.executable, "-m", "newsletter", *arguments]
 
     def environment(self, **more: str) -> Mapping[str, str]:
-        # A home of its own: the witness of each test's ledger must not stay in the real one.
-        own = {"COLUMNS": "200", "PYTHONPATH": str(ROOT), "HOME": str(self.folder / "home")}
-        return {**os.environ, **own, **more}
+        # A home of its own: what each test sends must not be remembered in the real one.
+        own = {"COLUMNS": "200", "PYTHONPATH": str(ROOT), "HOME": str(self.home)}
+        return {**os.environ, "XDG_STATE_HOME": "", **own, **more}
+
+    @property
+    def home(self) -> Path:
+        """The home folder: beside the project, unless a test says otherwise."""
+        return self.home_folder or self.folder.with_name(f"{self.folder.name}-home")
+
+    def state(self) -> Path:
+        """The state folder of the project's list."""
+        return self.home / ".local" / "state" / "newsletter" / "news.defenders.test"
 
     def run(
         self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None

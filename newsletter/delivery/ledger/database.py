@@ -9,11 +9,13 @@ lock at BEGIN, never in the middle.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from newsletter.delivery.ledger.schema import SCHEMA, SCHEMA_VERSION
 from newsletter.delivery.ledger.upgrade import statements, upgrade
@@ -34,6 +36,8 @@ class Database:
 
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
+        self.before_commit: Callable[[], None] = lambda: None
+        self._files: dict[Path, tuple[int, int]] = {}
         fresh = not path.exists()
         if fresh and not create:
             raise LedgerRefused(
@@ -51,6 +55,7 @@ class Database:
                     path, isolation_level=None, check_same_thread=False, timeout=10
                 )
                 self._prepare()
+                self._files[path] = _identity(path)
         except (OSError, sqlite3.Error) as error:
             raise self._refusal(error) from None
 
@@ -97,7 +102,7 @@ class Database:
         """Run one statement."""
         return self._connection.execute(sql, parameters)
 
-    def executemany(self, sql: str, rows: Iterator[tuple[object, ...]]) -> sqlite3.Cursor:
+    def executemany(self, sql: str, rows: Iterable[tuple[object, ...]]) -> sqlite3.Cursor:
         """Run one statement for each row."""
         return self._connection.executemany(sql, rows)
 
@@ -113,6 +118,7 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self.before_commit()
                 self._connection.execute("COMMIT")
             except BaseException:
                 # A full disk may have ended the transaction already.
@@ -128,6 +134,85 @@ class Database:
         except sqlite3.Error as error:
             raise self._refusal(error) from error
 
+    def attach(self, path: Path, *, schema: str, version: int) -> None:
+        """Open the send record beside the ledger, as ``record``; made if it is missing.
+
+        Its commits are on disk a moment later (``synchronous=NORMAL``), which a
+        killed program does not notice.
+
+        Raises:
+            LedgerRefused: it cannot be opened or written, is damaged, or newer
+                than this program.
+        """
+        run = self._connection.execute
+        try:
+            with _one_at_a_time(path.parent):
+                if not path.exists():
+                    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+                run("ATTACH ? AS record", (str(path.absolute()),))
+                run("PRAGMA record.journal_mode = WAL")
+                run("PRAGMA record.synchronous = NORMAL")
+                (found,) = run("PRAGMA record.user_version").fetchone()
+                if found == 0:
+                    with self.transaction():
+                        for statement in statements(schema):
+                            run(statement.replace("CREATE TABLE ", "CREATE TABLE record."))
+                        run(f"PRAGMA record.user_version = {version}")
+                self._files[path] = _identity(path)
+        except (OSError, sqlite3.Error) as error:
+            raise LedgerRefused(
+                f"The send record cannot be used: {error}.",
+                where=Where(path),
+                next="Look at the folder's permissions and the disk's free space. If the file is "
+                "damaged, move it away; “newsletter adopt” then makes a new one and says what "
+                "cannot be known.",
+            ) from None
+        if found > version:
+            raise LedgerRefused(
+                "The send record was written by a newer version of this program.",
+                where=Where(path),
+                next="Update the program; nothing was changed.",
+            )
+
+    def checkpoint(self) -> None:
+        """Bring the send record to disk; no harm if another process reads it just now."""
+        with self.errors():
+            self._connection.execute("PRAGMA record.wal_checkpoint(PASSIVE)")
+
+    def copy_to(self, path: Path, *, of: Literal["main", "record"]) -> None:
+        """Write a copy of the ledger or its record as it is now, with SQLite's backup API.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self.errors():
+            copy = sqlite3.connect(path)
+            try:
+                self._connection.backup(copy, name=of)
+            finally:
+                copy.close()
+
+    def check_files(self) -> None:
+        """Make sure that the files are still where they were opened.
+
+        SQLite would go on writing to a file that was removed, and all of it would be lost.
+
+        Raises:
+            LedgerRefused: one was removed or replaced.
+        """
+        for path, identity in self._files.items():
+            try:
+                same = _identity(path) == identity
+            except OSError:
+                same = False
+            if not same:
+                raise LedgerRefused(
+                    "This file was removed or replaced while mail was going out.",
+                    where=Where(path),
+                    next="Nothing more was sent. Put the file back as it was, with its -wal file, "
+                    "or let “newsletter adopt” bring another copy up to date.",
+                )
+
     def check(self) -> None:
         """Read the whole file and see whether its pages fit together.
 
@@ -137,11 +222,12 @@ class Database:
         Raises:
             LedgerRefused: the file is damaged.
         """
-        with self.errors():
-            found = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != ("ok",):
-            what, following = _ADVICE[sqlite3.SQLITE_CORRUPT]
-            raise LedgerRefused(what, where=Where(self.path), next=following)
+        for place, path in zip(("main", "record"), self._files, strict=False):
+            with self.errors():
+                found = self._connection.execute(f"PRAGMA {place}.quick_check(1)").fetchone()
+            if found != ("ok",):
+                what, following = _ADVICE[sqlite3.SQLITE_CORRUPT]
+                raise LedgerRefused(what, where=Where(path), next=following)
 
     def close(self) -> None:
         """Close the connection. Never raises."""
@@ -157,7 +243,9 @@ class Database:
             primary,
             (f"The ledger cannot be used: {error}.", "Nothing was changed; mend this first."),
         )
-        return LedgerRefused(what, where=Where(self.path), next=following)
+        first, *others = self._files or (self.path,)
+        beside = f"or the send record {others[0]}" if others else None
+        return LedgerRefused(what, where=Where(first, item=beside), next=following)
 
 
 _SAFE = "What was recorded stays recorded; then run “newsletter resume ISSUE”."
@@ -178,6 +266,55 @@ _ADVICE: dict[int | None, tuple[str, str]] = {
     sqlite3.SQLITE_NOTADB: ("This file is no ledger.",
                             "Move it away if it is not needed; see docs/ledger.md."),
 }  # fmt: skip
+
+
+def move_aside(path: Path) -> Path | None:
+    """Give a ledger another name, ``newsletter.db.1`` or the next one that is free.
+
+    Its ``-wal`` file goes with it: a part of what was written may be there alone.
+
+    Returns:
+        The new name; None if there is no ledger.
+    """
+    if not path.exists():
+        return None
+    aside = next(
+        free
+        for n in itertools.count(1)
+        if not (free := path.with_name(f"{path.name}.{n}")).exists()
+    )
+    # The file itself last: a ledger without its -wal is older, one that is gone is not.
+    for suffix in ("-wal", "-shm", ""):
+        file = path.with_name(f"{path.name}{suffix}")
+        if file.exists():
+            file.rename(aside.with_name(f"{aside.name}{suffix}"))
+    return aside
+
+
+def query(path: Path, sql: str) -> list[tuple[object, ...]]:
+    """Ask a file of another kind one question, without opening the ledger.
+
+    Raises:
+        LedgerRefused: it cannot be read.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise LedgerRefused(
+            f"The send record cannot be read: {error}.",
+            where=Where(path),
+            next="Look at its permissions. If it is damaged, move it away; “newsletter adopt” "
+            "then makes a new one and says what cannot be known.",
+        ) from None
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from newsletter.delivery.ledger.controls import Controls
 from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.ledger.deliveries import Deliveries
 from newsletter.delivery.ledger.events import Events
+from newsletter.delivery.ledger.record import SendRecord
 from newsletter.delivery.ledger.runs import Runs
 from newsletter.delivery.ledger.statement import Statement
 from newsletter.delivery.ledger.suppressions import Suppressions
@@ -46,6 +47,7 @@ class Ledger:
         self.events = Events(self._database)
         self.statement = Statement(self._database)
         self.suppressions = Suppressions(self._database)
+        self.record: SendRecord | None = None
         try:
             self._begin(key_check)
         except LedgerRefused:
@@ -59,31 +61,31 @@ class Ledger:
 
     @property
     def epoch(self) -> int:
-        """How far the ledger was used: 0 at first, more with each run and its every beat.
+        """How often the ledger was written since it has a send record; 0 before.
 
         The larger of two copies' epochs belongs to the one that is in use.
         """
         return int(self._meta("epoch") or "0")
 
-    def advance_epoch(self, *, beyond: int = 0) -> int:
-        """Begin a new epoch, later than ``beyond``; inside the caller's transaction.
-
-        Returns:
-            Its number.
-        """
-        epoch = max(self.epoch, beyond) + 1
-        self._put_meta("epoch", str(epoch))
-        return epoch
-
     @property
-    def machine(self) -> str | None:
-        """Which machine sends from this ledger; None: none has yet."""
-        return self._meta("machine")
+    def record_id(self) -> str:
+        """The name of the send record that follows this ledger; empty: none does."""
+        return self._meta("record") or ""
 
-    @machine.setter
-    def machine(self, machine: str) -> None:
-        with self._database.transaction():
-            self._put_meta("machine", machine)
+    def open_record(self, path: Path) -> SendRecord:
+        """Open the list's send record beside this ledger; made if it is missing.
+
+        Raises:
+            LedgerRefused: it cannot be used.
+        """
+        if self.record is None:
+            self.record = SendRecord(self._database, path)
+        return self.record
+
+    def note_record(self, record: str, *, epoch: int) -> None:
+        """Note which send record follows, from which epoch on; inside the caller's transaction."""
+        self._put_meta("record", record)
+        self._put_meta("epoch", str(epoch))
 
     @property
     def adopted_at(self) -> float:
@@ -129,6 +131,29 @@ class Ledger:
         """All or nothing, and on disk when the block ends."""
         with self._database.transaction():
             yield
+
+    def copy_to(self, ledger: Path, record: Path) -> None:
+        """Write a copy of the ledger as it is at this moment, and of its record if it follows.
+
+        Afterwards both are a transaction further, so that the copy can be told
+        from the original, whatever happens to that.
+
+        Raises:
+            LedgerRefused: they cannot be written.
+        """
+        self._database.copy_to(ledger, of="main")
+        if self.record is not None and self.record.follows:
+            self._database.copy_to(record, of="record")
+        with self._database.transaction():
+            pass  # with which the epoch grows
+
+    def check_files(self) -> None:
+        """Make sure that nobody removed or replaced the ledger's files meanwhile.
+
+        Raises:
+            LedgerRefused: somebody did.
+        """
+        self._database.check_files()
 
     def check(self) -> None:
         """Read the whole file before a run trusts it; takes seconds where it is large.

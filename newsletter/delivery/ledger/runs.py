@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 from newsletter.delivery.ledger.database import Database
 
+TRIALS = ("mailbox", "smtp-trial")
+"""Names of transports that deliver to nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
@@ -59,6 +62,15 @@ class Runs:
             self._database.execute(
                 "UPDATE run SET seen_at = ?, ended_at = ?, ending = ? WHERE id = ?",
                 (now, now, ending, run),
+            )
+
+    def left_this_machine(self) -> bool:
+        """Whether any run handed mail to anything but the mailbox or a trial relay."""
+        with self._database.errors():
+            return bool(
+                self._database.execute(
+                    "SELECT EXISTS (SELECT 1 FROM run WHERE transport NOT IN (?, ?))", TRIALS
+                ).fetchone()[0]
             )
 
     def of(self, campaign: str) -> tuple[RunRecord, ...]:

@@ -1,0 +1,510 @@
+"""The send record: what a list was sent, kept outside the project's folder.
+
+It is attached to the ledger's own connection while a ledger is in use, so each
+change of a delivery's state is in both files, in one transaction. It names
+nobody: readers are in it as keyed hashes. Should the project's folder be
+cleaned, replaced or restored, it tells who has an issue, who may have it and
+who left; :mod:`newsletter.delivery.copy_guard` draws the conclusions.
+
+It is written without an fsync of its own: a killed program loses nothing of
+it, a power cut may lose the last moments, and then the ledger, which does
+sync, is ahead and is copied anew.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from newsletter.delivery.ledger.database import Database, query
+from newsletter.delivery.plan import Wave
+from newsletter.delivery.states import State
+from newsletter.errors import LedgerRefused, Where
+
+# What a delivery is in both files. The order of the columns is that of the table.
+_COLUMNS = (
+    "campaign, tag, language, state, wave, version, resends, attempts, dated_at,"
+    " first_attempt_at, next_attempt_at, changed_at"
+)
+_CAMPAIGN = "id, issue, round, frozen_at, planned, fingerprint, letterhead, excluded"
+
+SCHEMA = """
+CREATE TABLE record_meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE record_campaign (
+    id TEXT PRIMARY KEY,
+    issue TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    frozen_at REAL NOT NULL,
+    planned INTEGER,               -- NULL: nobody knows who was in it
+    fingerprint TEXT NOT NULL,
+    letterhead TEXT NOT NULL,
+    excluded TEXT NOT NULL,
+    not_before REAL NOT NULL,
+    not_after REAL NOT NULL,
+    held TEXT
+) WITHOUT ROWID;
+CREATE TABLE record_version (
+    campaign TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    made_at REAL NOT NULL,
+    fingerprint TEXT NOT NULL,
+    letterhead TEXT NOT NULL,
+    PRIMARY KEY (campaign, number)
+) WITHOUT ROWID;
+CREATE TABLE record_edition (
+    campaign TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    language TEXT NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (campaign, version, language)
+) WITHOUT ROWID;
+CREATE TABLE record_delivery (
+    campaign TEXT NOT NULL,
+    tag BLOB NOT NULL,
+    language TEXT NOT NULL,
+    state TEXT NOT NULL,
+    wave INTEGER NOT NULL,
+    version INTEGER,
+    resends INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    dated_at REAL,
+    first_attempt_at REAL,
+    next_attempt_at REAL NOT NULL,
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (campaign, tag)
+) WITHOUT ROWID;
+CREATE TABLE record_suppression (
+    tag BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    source TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (tag, reason)
+) WITHOUT ROWID;
+"""
+VERSION = 1
+
+_MAY_HAVE = (State.ATTEMPTING, State.ACCEPTED, State.IN_DOUBT)
+_OPEN = (State.PENDING, State.CLAIMED, State.DEFERRED)
+
+
+def _in(states: Iterable[State]) -> str:
+    return "(" + ", ".join(f"'{state}'" for state in states) + ")"
+
+
+# Accepted stays accepted: two spellings of one address may share a tag.
+_FOLLOW = (
+    f"""CREATE TEMP TRIGGER record_state AFTER UPDATE ON main.delivery BEGIN
+        UPDATE record_delivery SET state = NEW.state, wave = NEW.wave, version = NEW.version,
+          resends = NEW.resends, attempts = NEW.attempts, dated_at = NEW.dated_at,
+          first_attempt_at = NEW.first_attempt_at, next_attempt_at = NEW.next_attempt_at,
+          changed_at = NEW.changed_at
+        WHERE campaign = NEW.campaign AND tag = NEW.tag AND state <> '{State.ACCEPTED}'; END""",
+    """CREATE TEMP TRIGGER record_control AFTER UPDATE ON main.control BEGIN
+        UPDATE record_campaign SET not_before = NEW.not_before, not_after = NEW.not_after,
+          held = NEW.held
+        WHERE id = NEW.campaign; END""",
+    """CREATE TEMP TRIGGER record_leave AFTER INSERT ON main.suppression BEGIN
+        INSERT OR IGNORE INTO record_suppression VALUES (NEW.tag, NEW.reason, NEW.source, NEW.at);
+        END""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody on the list, as a delivery needs them.
+
+    ``tag`` is the keyed hash of the address, ``fields`` is JSON.
+    """
+
+    tag: bytes
+    address: str
+    domain: str
+    name: str
+    fields: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a record says of itself.
+
+    Attributes:
+        id: a random name of this record; the ledger notes it.
+        ledger: identity of the ledger that is the list's.
+        epoch: how far that ledger was written, see :attr:`Ledger.epoch`.
+        machine: where it was written last.
+        folder: of the project that sent last.
+        boot: while a run goes on, or after one that was killed, the name of the
+            machine's start; empty once a run has ended.
+        key_check: of the list's key file.
+    """
+
+    id: str
+    ledger: str
+    epoch: int
+    machine: str
+    folder: str
+    boot: str
+    key_check: str
+
+    @classmethod
+    def at(cls, path: Path) -> Remembered:
+        """What a record's file says of itself; all is empty where there is none.
+
+        Raises:
+            LedgerRefused: it cannot be read.
+        """
+        rows = query(path, "SELECT key, value FROM record_meta") if path.is_file() else []
+        return cls.of({str(key): str(value) for key, value in rows})
+
+    @classmethod
+    def of(cls, meta: Mapping[str, str]) -> Remembered:
+        """What the table of a record says."""
+        return cls(
+            id=meta.get("id", ""),
+            ledger=meta.get("ledger", ""),
+            epoch=int(meta.get("epoch", "0")),
+            machine=meta.get("machine", ""),
+            folder=meta.get("folder", ""),
+            boot=meta.get("boot", ""),
+            key_check=meta.get("key_check", ""),
+        )
+
+
+class SendRecord:
+    """A list's record, attached to an open ledger.
+
+    Args:
+        database: the ledger's.
+        path: the record's file; made, readable by its owner alone, if it is missing.
+
+    Raises:
+        LedgerRefused: it cannot be opened or written, is damaged, or newer than this program.
+    """
+
+    def __init__(self, database: Database, path: Path) -> None:
+        self._database = database
+        self.path = path
+        self.follows = False
+        """Whether each change of the ledger is written down here as well."""
+        database.attach(path, schema=SCHEMA, version=VERSION)
+        with database.transaction():
+            self._put_if_missing("id", secrets.token_hex(16))
+
+    # What it says.
+
+    def remembered(self) -> Remembered:
+        """What it says of itself; ``ledger`` is empty in a new one."""
+        with self._database.errors():
+            meta = dict(self._database.execute("SELECT key, value FROM record_meta").fetchall())
+        return Remembered.of(meta)
+
+    def may_have(self, issue: str) -> frozenset[bytes]:
+        """Tags of those who have the issue, or may have it, by any campaign."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT tag FROM record_delivery JOIN record_campaign ON id = campaign"
+                f" WHERE issue = ? AND state IN {_in(_MAY_HAVE)}",
+                (issue,),
+            ).fetchall()
+        return frozenset(tag for (tag,) in rows)
+
+    def missing(self) -> dict[str, str]:
+        """The issues of campaigns that the ledger does not hold, by the campaign's id."""
+        return self._pairs("SELECT id, issue FROM record_campaign"
+                           " WHERE id NOT IN (SELECT id FROM main.campaign)")  # fmt: skip
+
+    def unknown(self) -> frozenset[str]:
+        """Issues of which a campaign was begun, and nobody knows who was in it."""
+        found = self._pairs("SELECT id, issue FROM record_campaign WHERE planned IS NULL"
+                            " AND id NOT IN (SELECT id FROM main.campaign)")  # fmt: skip
+        return frozenset(found.values())
+
+    def suppressions(self) -> list[tuple[bytes, str, str, float]]:
+        """Who must not be mailed: tag, reason, source and time."""
+        with self._database.errors():
+            return self._database.execute("SELECT * FROM record_suppression").fetchall()
+
+    def _pairs(self, sql: str) -> dict[str, str]:
+        with self._database.errors():
+            return dict(self._database.execute(sql).fetchall())
+
+    # What is written down.
+
+    def suppress(self, tag: bytes, reason: str, source: str, at: float) -> None:
+        """Note that somebody must not be mailed, whatever ledger is in use.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT OR IGNORE INTO record_suppression VALUES (?, ?, ?, ?)",
+                (tag, reason, source, at),
+            )
+
+    def belong_to(self, ledger: str, *, epoch: int, key_check: str) -> None:
+        """Become the record of a ledger; inside the caller's transaction."""
+        self._put("ledger", ledger)
+        self._put("epoch", str(epoch))
+        self._put("key_check", key_check)
+
+    def note_lost(self, campaigns: Iterable[tuple[str, str]]) -> None:
+        """Note campaigns, by id and issue, of which nobody knows who was in them."""
+        for campaign, issue in campaigns:
+            self._database.execute(
+                "INSERT OR IGNORE INTO record_campaign"
+                " VALUES (?, ?, 1, 0, NULL, '', '', '{}', 0, 0, NULL)",
+                (campaign, issue),
+            )
+
+    def join_suppressions(self) -> None:
+        """Let ledger and record know of everybody who left by either; same key file only.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self._database.transaction():
+            for there, here in (("record_suppression", "suppression"),
+                                ("suppression", "record_suppression")):  # fmt: skip
+                self._database.execute(
+                    f"INSERT INTO {here} (tag, reason, source, at)"
+                    f" SELECT tag, reason, source, at FROM {there} AS there WHERE NOT EXISTS"
+                    f" (SELECT 1 FROM {here} AS here"
+                    " WHERE here.tag = there.tag AND here.reason = there.reason)"
+                )
+
+    def follow(self) -> None:
+        """Write down from now on what the ledger writes.
+
+        Only for the record of this very ledger, which must not be older than the record.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        if self.follows:
+            return
+        execute = self._database.execute
+        with self._database.transaction():
+            (behind,) = execute(
+                "SELECT (SELECT value FROM main.meta WHERE key = 'epoch') IS NOT"
+                " (SELECT value FROM record_meta WHERE key = 'epoch')"
+            ).fetchone()
+            if behind:
+                self.copy("SELECT id FROM record_campaign")
+                execute("INSERT OR REPLACE INTO record_meta SELECT key, value FROM main.meta"
+                        " WHERE key = 'epoch'")  # fmt: skip
+            for trigger in _FOLLOW:
+                execute(trigger)
+        self._database.before_commit = self._advance
+        self.follows = True
+
+    def note_folder(self, folder: str) -> None:
+        """Note in which folder the list's ledger was used last.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self._database.transaction():
+            self._put("folder", folder)
+
+    def begin(self, campaign: str, *, machine: str, folder: str, boot: str) -> None:
+        """Note that a run begins, before anything of the campaign leaves.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self._database.transaction():
+            for key, value in (("machine", machine), ("folder", folder), ("boot", boot)):
+                self._put(key, value)
+            known = self._database.execute(
+                "SELECT 1 FROM record_delivery WHERE campaign = ? LIMIT 1", (campaign,)
+            ).fetchone()
+            self._copy_frame(campaign)
+            if known is None:
+                self.copy("?", campaign)
+        self._database.checkpoint()
+
+    def settle(self, *, machine: str, folder: str) -> None:
+        """Note where the list is sent from now on, and that no run is under way.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self._database.transaction():
+            for key, value in (("machine", machine), ("folder", folder), ("boot", "")):
+                self._put(key, value)
+        self._database.checkpoint()
+
+    def end(self) -> None:
+        """Note that a run has ended, however it did.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self._database.transaction():
+            self._put("boot", "")
+        self._database.checkpoint()
+
+    def copy(self, campaigns: str, *parameters: object) -> None:
+        """Copy the states of deliveries from the ledger; inside the caller's transaction.
+
+        Args:
+            campaigns: which, as an SQL list or query.
+            parameters: its own.
+        """
+        self._database.execute(
+            f"INSERT OR REPLACE INTO record_delivery ({_COLUMNS}) SELECT {_COLUMNS}"
+            f" FROM main.delivery WHERE campaign IN ({campaigns})"
+            f" ORDER BY campaign, tag, state = '{State.ACCEPTED}'",
+            parameters,
+        )
+
+    def _copy_frame(self, campaign: str) -> None:
+        """A campaign with all that was approved, without its audience."""
+        execute = self._database.execute
+        execute(
+            f"INSERT OR REPLACE INTO record_campaign SELECT {_CAMPAIGN}, not_before, not_after,"
+            " held FROM main.campaign JOIN main.control ON campaign = id WHERE id = ?",
+            (campaign,),
+        )
+        execute(
+            "INSERT OR REPLACE INTO record_version SELECT campaign, number, made_at, fingerprint,"
+            " letterhead FROM main.version WHERE campaign = ?",
+            (campaign,),
+        )
+        execute(
+            "INSERT OR REPLACE INTO record_edition SELECT campaign, version, language, content"
+            " FROM main.edition WHERE campaign = ?",
+            (campaign,),
+        )
+
+    def _advance(self) -> None:
+        """One epoch more in both files, with each transaction.
+
+        Raises:
+            LedgerRefused: the record was written by another copy of this ledger.
+        """
+        ((epoch,),) = self._database.execute(
+            "UPDATE main.meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'epoch'"
+            " RETURNING CAST(value AS INTEGER)"
+        ).fetchall()
+        changed = self._database.execute(
+            "UPDATE record_meta SET value = ? WHERE key = 'epoch' AND value = ?",
+            (str(epoch), str(epoch - 1)),
+        ).rowcount
+        if changed != 1:
+            raise LedgerRefused(
+                "Another copy of this ledger was used meanwhile.",
+                where=Where(self._database.path),
+                next="Let only one of them go on. “newsletter adopt”, in that one's folder, "
+                "brings it up to date.",
+            )
+
+    # What a ledger is told that knows less.
+
+    def doubt(self, *, all_open: bool) -> None:
+        """Put in doubt who was being attempted; inside the caller's transaction.
+
+        Args:
+            all_open: also who waits: the last moments before a power cut may be missing here.
+        """
+        states = (State.ATTEMPTING, *(_OPEN if all_open else ()))
+        self._database.execute(
+            f"UPDATE record_delivery SET state = '{State.IN_DOUBT}' WHERE state IN {_in(states)}"
+        )
+
+    def bring_up_to_date(self) -> int:
+        """Give the ledger's deliveries the states that the record knows.
+
+        Inside the caller's transaction. No step of the state table: each row
+        becomes what it became in the ledger that is lost.
+
+        Returns:
+            How many rows changed.
+        """
+        return self._database.execute(
+            "UPDATE main.delivery SET state = r.state, version = COALESCE(r.version,"
+            " delivery.version), resends = r.resends, attempts = MAX(r.attempts,"
+            " delivery.attempts), dated_at = r.dated_at, first_attempt_at = r.first_attempt_at,"
+            " next_attempt_at = r.next_attempt_at, changed_at = r.changed_at, run = NULL,"
+            " reply = 'Known from the send record.'"
+            " FROM record_delivery AS r WHERE r.campaign = delivery.campaign"
+            " AND r.tag = delivery.tag AND r.state <> delivery.state"
+        ).rowcount
+
+    def rebuild(self, readers: Iterable[Reader]) -> dict[str, tuple[int, int]]:
+        """Give the ledger the campaigns that it lacks, with those who are on the list today.
+
+        Inside the caller's transaction. A campaign of which nobody is on the
+        list is left out; the record goes on to know who has it.
+
+        Returns:
+            By campaign, how many were put into the ledger and how many are remembered.
+        """
+        execute = self._database.execute
+        execute("CREATE TEMP TABLE found (tag BLOB, address TEXT PRIMARY KEY, domain TEXT,"
+                " name TEXT, fields TEXT) WITHOUT ROWID")  # fmt: skip
+        self._database.executemany(
+            "INSERT OR IGNORE INTO temp.found VALUES (?, ?, ?, ?, ?)",
+            ((each.tag, each.address, each.domain, each.name, each.fields) for each in readers),
+        )
+        execute("CREATE INDEX temp.found_tag ON found (tag)")
+        rebuilt = {}
+        for campaign in sorted(self.missing()):
+            if counts := self._rebuild(campaign):
+                rebuilt[campaign] = counts
+        execute("DROP TABLE temp.found")
+        return rebuilt
+
+    def _rebuild(self, campaign: str) -> tuple[int, int] | None:
+        execute = self._database.execute
+        joined = (
+            " FROM record_delivery AS r JOIN record_campaign AS c ON c.id = r.campaign"
+            " JOIN temp.found AS f ON f.tag = r.tag WHERE r.campaign = ?"
+        )
+        (found,) = execute(f"SELECT COUNT(*){joined}", (campaign,)).fetchone()
+        (known,) = execute(
+            "SELECT COUNT(*) FROM record_delivery WHERE campaign = ?", (campaign,)
+        ).fetchone()
+        if not found:
+            return None
+        execute(
+            "INSERT INTO main.campaign SELECT id, issue, round, frozen_at, ?, fingerprint,"
+            " letterhead, excluded FROM record_campaign WHERE id = ?",
+            (found, campaign),
+        )
+        for table in ("version", "edition"):
+            execute(
+                f"INSERT INTO main.{table} SELECT * FROM record_{table} WHERE campaign = ?",
+                (campaign,),
+            )
+        execute(
+            "INSERT INTO main.delivery (campaign, issue, round, address, domain, tag, name,"
+            " language, fields, state, wave, version, resends, attempts, dated_at,"
+            " first_attempt_at, next_attempt_at, reply, changed_at)"
+            " SELECT r.campaign, c.issue, c.round, f.address, f.domain, r.tag, f.name, r.language,"
+            f" f.fields, CASE WHEN r.state = '{State.CLAIMED}' THEN '{State.PENDING}'"
+            " ELSE r.state END, r.wave, r.version, r.resends, r.attempts, r.dated_at,"
+            f" r.first_attempt_at, r.next_attempt_at, 'Known from the send record.', r.changed_at"
+            f"{joined} ORDER BY f.address",
+            (campaign,),
+        )
+        execute(
+            "INSERT INTO main.control SELECT id, not_before, not_after, COALESCE((SELECT MIN(wave)"
+            f" FROM main.delivery WHERE campaign = id AND state IN {_in(_OPEN)}), ?),"
+            " (SELECT MAX(number) FROM record_version WHERE campaign = id), held"
+            " FROM record_campaign WHERE id = ?",
+            (Wave.REST, campaign),
+        )
+        return found, known
+
+    def _put(self, key: str, value: str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO record_meta VALUES (?, ?)", (key, value))
+
+    def _put_if_missing(self, key: str, value: str) -> None:
+        self._database.execute("INSERT OR IGNORE INTO record_meta VALUES (?, ?)", (key, value))
