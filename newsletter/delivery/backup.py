@@ -12,7 +12,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from newsletter.delivery.ledger import Ledger
 from newsletter.errors import InputError, Where
+from newsletter.message.keys import KeyRing
 
 ABOUT, LEDGER, RECORD, KEY, SETTINGS, LIST = (
     "backup.json", "newsletter.db", "sent.db", "newsletter.key", "newsletter.toml", "list",
@@ -96,6 +97,7 @@ def opened(file: Path) -> Iterator[tuple[About, Mapping[str, Path]]]:
 
     Raises:
         InputError: it is no backup, damaged, or cannot be read.
+        LedgerRefused: the ledger in it is damaged.
     """
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=Path.cwd()) as name:
         try:
@@ -108,7 +110,21 @@ def opened(file: Path) -> Iterator[tuple[About, Mapping[str, Path]]]:
                 where=Where(file),
                 next="Give a file that “newsletter backup” wrote, as it was.",
             ) from None
+        if LEDGER in parts:
+            _verify(parts)
         yield about, parts
+
+
+def _verify(parts: Mapping[str, Path]) -> None:
+    """Make sure that ledger and key file can be used, and together.
+
+    Raises:
+        InputError: the key file is missing or damaged.
+        LedgerRefused: the ledger is damaged, or was written with another key file.
+    """
+    keys = KeyRing.load(parts.get(KEY, Path(KEY)))
+    with closing(Ledger(parts[LEDGER], key_check=keys.pepper_id, create=False)) as ledger:
+        ledger.check()
 
 
 def put_in_place(source: Path, target: Path) -> Path | None:

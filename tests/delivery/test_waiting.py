@@ -14,6 +14,7 @@ from newsletter.delivery.ending import How
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.states import State
+from newsletter.errors import LedgerRefused
 from newsletter.message.model import Message
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import (
@@ -161,9 +162,7 @@ def test_each_beat_looks_whether_the_run_may_go_on(
         raise LedgerRefused("The lock file was removed.")
 
     limits = replace(LIMITS, rate_per_second=20)
-    run = begin(
-        campaign, ScriptedTransport(), clock=SystemClock(), limits=limits, on_beat=removed
-    )
+    run = begin(campaign, ScriptedTransport(), clock=SystemClock(), limits=limits, on_beat=removed)
     with pytest.raises(LedgerRefused, match="lock file was removed"):
         run.execute()
     assert State.PENDING in counts(ledger, campaign)

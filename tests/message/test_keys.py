@@ -176,3 +176,21 @@ def test_tags_never_change() -> None:
     assert "0a0abbc296dd559c" == KEYS.campaign_tag("2017-03.1").hex()
     assert "1fb07db2e65677cee3b1682d" == KEYS.message_tag("2017-03.1", ANNA)
     assert "7a0c28a7fb508ffc" == KEYS.pepper_id
+
+
+def test_a_ring_that_joins_another_lists_keys_knows_who_left_under_them(path: Path) -> None:
+    one, other = (KeyRing.load_or_create(path.with_name(name)) for name in ("one", "two"))
+    joined = one.joined(other)
+    assert joined.address_tag(ANNA) == one.address_tag(ANNA)
+    assert (other.address_tag(ANNA),) == joined.former_tags(ANNA)
+    joined.save(path)
+    assert joined == KeyRing.load(path)
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert joined == joined.joined(one).joined(other)
+    assert () == one.former_tags(ANNA)
+
+
+def test_a_ring_of_before_a_rotation_gets_the_newer_keys(path: Path) -> None:
+    before = KeyRing.load_or_create(path)
+    after = KeyRing.rotate(path)
+    assert after == before.joined(after) == after.joined(before)
