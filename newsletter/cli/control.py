@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.adoption import Adopted, Survey
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.delivery.ledger.record import Reader
+    from newsletter.delivery.ledger.recovery import Reader
     from newsletter.message.keys import KeyRing
 
 _LOOK_S = 0.2
@@ -103,7 +103,7 @@ def adopt(
 
 def readers_of(project: Project, keys: KeyRing) -> Iterator[Reader]:
     """The list, as the ledger needs its readers; says so if it cannot be read."""
-    from newsletter.delivery.ledger.record import Reader
+    from newsletter.delivery.ledger.recovery import Reader
 
     try:
         roster = project.roster()

@@ -19,7 +19,8 @@ from newsletter.audience.suppression import Reason, Suppression
 from newsletter.delivery.copy_guard import CopyGuard, Place, keep_key, refuse_without_ledger
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.database import move_aside
-from newsletter.delivery.ledger.record import Reader, Remembered, SendRecord
+from newsletter.delivery.ledger.record import Remembered, SendRecord
+from newsletter.delivery.ledger.recovery import Reader
 from newsletter.delivery.states import State
 from newsletter.errors import ConfigError, LedgerRefused, Where
 from newsletter.message.keys import KeyRing
@@ -154,16 +155,21 @@ class Adoption:
     ) -> tuple[int, dict[str, tuple[int, int]]]:
         exact, updated = self._is_exact(ledger), 0
         rebuilt: dict[str, tuple[int, int]] = {}
+        recovery = ledger.recovery(record)
         with ledger.transaction():
-            if not record.follows:
+            joins = not record.follows
+            if joins:
+                recovery.detach()
                 cut_short = self._known.boot not in {"", boot_name()}
-                record.doubt(all_open=cut_short or not exact)
-                updated = record.bring_up_to_date()
-            rebuilt = record.rebuild(people)
+                recovery.doubt(all_open=cut_short or not exact)
+                updated = recovery.bring_up_to_date()
+            rebuilt = recovery.rebuild(people)
             if not exact:
                 for campaign in ledger.campaigns.all():
                     ledger.deliveries.adopt(campaign.id, now=now.timestamp(), note=_ADOPTED)
                 ledger.note_adoption(now.timestamp())
+            if joins:
+                recovery.attach()
         if not record.follows:
             lost = tuple(guard.lost_by_old_epochs(damaged_too=True).items())
             guard.take_over(record, lost=lost)

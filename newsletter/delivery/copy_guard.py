@@ -259,7 +259,7 @@ class CopyGuard:
         return record
 
     def take_over(self, record: SendRecord, *, lost: Sequence[tuple[str, str]] = ()) -> None:
-        """Make the record this ledger's, and let it follow.
+        """Make the record this ledger's, whose rows it holds already, and let it follow.
 
         Args:
             record: opened with the ledger.
@@ -269,12 +269,11 @@ class CopyGuard:
             LedgerRefused: it cannot be written.
         """
         known = record.remembered()
-        epoch = max(known.epoch, self._ledger.epoch)
+        epoch = max(known.epoch, self._ledger.epoch) + 1
         with self._ledger.transaction():
             record.note_lost(lost)
             record.belong_to(self._ledger.identity, epoch=epoch, key_check=self._keys.pepper_id)
-            # Ahead of the record by one: what the record lacks is copied when it follows.
-            self._ledger.note_record(known.id, epoch=epoch + 1)
+            self._ledger.note_record(known.id, epoch=epoch)
         record.join_suppressions()
         record.follow()
 

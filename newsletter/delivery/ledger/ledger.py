@@ -15,6 +15,7 @@ from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.ledger.deliveries import Deliveries
 from newsletter.delivery.ledger.events import Events
 from newsletter.delivery.ledger.record import SendRecord
+from newsletter.delivery.ledger.recovery import Recovery
 from newsletter.delivery.ledger.runs import Runs
 from newsletter.delivery.ledger.statement import Statement
 from newsletter.delivery.ledger.suppressions import Suppressions
@@ -81,6 +82,10 @@ class Ledger:
         if self.record is None:
             self.record = SendRecord(self._database, path)
         return self.record
+
+    def recovery(self, record: SendRecord) -> Recovery:
+        """What brings this ledger up to date from its record."""
+        return Recovery(self._database, record)
 
     def note_record(self, record: str, *, epoch: int) -> None:
         """Note which send record follows, from which epoch on; inside the caller's transaction."""

@@ -19,13 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.delivery.ledger.database import Database, query
-from newsletter.delivery.plan import Wave
 from newsletter.delivery.states import State
 from newsletter.errors import LedgerRefused, Where
 
 # What a delivery is in both files. The order of the columns is that of the table.
 _COLUMNS = (
-    "campaign, tag, language, state, wave, version, resends, attempts, dated_at,"
+    "id, campaign, tag, language, state, wave, version, resends, attempts, dated_at,"
     " first_attempt_at, next_attempt_at, changed_at"
 )
 _CAMPAIGN = "id, issue, round, frozen_at, planned, fingerprint, letterhead, excluded"
@@ -64,6 +63,7 @@ CREATE TABLE record_edition (
     PRIMARY KEY (campaign, version, language)
 ) WITHOUT ROWID;
 CREATE TABLE record_delivery (
+    id INTEGER PRIMARY KEY,        -- the ledger's own; below 0: it has no such row
     campaign TEXT NOT NULL,
     tag BLOB NOT NULL,
     language TEXT NOT NULL,
@@ -75,9 +75,8 @@ CREATE TABLE record_delivery (
     dated_at REAL,
     first_attempt_at REAL,
     next_attempt_at REAL NOT NULL,
-    changed_at REAL NOT NULL,
-    PRIMARY KEY (campaign, tag)
-) WITHOUT ROWID;
+    changed_at REAL NOT NULL
+);
 CREATE TABLE record_suppression (
     tag BLOB NOT NULL,
     reason TEXT NOT NULL,
@@ -89,21 +88,24 @@ CREATE TABLE record_suppression (
 VERSION = 1
 
 _MAY_HAVE = (State.ATTEMPTING, State.ACCEPTED, State.IN_DOUBT)
-_OPEN = (State.PENDING, State.CLAIMED, State.DEFERRED)
+OPEN = (State.PENDING, State.CLAIMED, State.DEFERRED)
+"""Who waits to be mailed."""
 
 
-def _in(states: Iterable[State]) -> str:
+def listed(states: Iterable[State]) -> str:
+    """States as an SQL list."""
     return "(" + ", ".join(f"'{state}'" for state in states) + ")"
 
 
-# Accepted stays accepted: two spellings of one address may share a tag.
+# A claim is left out: nothing is handed over, and pending says as much.
 _FOLLOW = (
-    f"""CREATE TEMP TRIGGER record_state AFTER UPDATE ON main.delivery BEGIN
+    f"""CREATE TEMP TRIGGER record_state AFTER UPDATE ON main.delivery
+        WHEN NEW.state <> '{State.CLAIMED}' BEGIN
         UPDATE record_delivery SET state = NEW.state, wave = NEW.wave, version = NEW.version,
           resends = NEW.resends, attempts = NEW.attempts, dated_at = NEW.dated_at,
           first_attempt_at = NEW.first_attempt_at, next_attempt_at = NEW.next_attempt_at,
           changed_at = NEW.changed_at
-        WHERE campaign = NEW.campaign AND tag = NEW.tag AND state <> '{State.ACCEPTED}'; END""",
+        WHERE id = NEW.id; END""",
     """CREATE TEMP TRIGGER record_control AFTER UPDATE ON main.control BEGIN
         UPDATE record_campaign SET not_before = NEW.not_before, not_after = NEW.not_after,
           held = NEW.held
@@ -112,20 +114,6 @@ _FOLLOW = (
         INSERT OR IGNORE INTO record_suppression VALUES (NEW.tag, NEW.reason, NEW.source, NEW.at);
         END""",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Somebody on the list, as a delivery needs them.
-
-    ``tag`` is the keyed hash of the address, ``fields`` is JSON.
-    """
-
-    tag: bytes
-    address: str
-    domain: str
-    name: str
-    fields: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +192,11 @@ class SendRecord:
         return Remembered.of(meta)
 
     def may_have(self, issue: str) -> frozenset[bytes]:
-        """Tags of those who have the issue, or may have it, by any campaign."""
+        """Tags of those who have the issue, or may have it, and are not in the ledger."""
         with self._database.errors():
             rows = self._database.execute(
-                "SELECT tag FROM record_delivery JOIN record_campaign ON id = campaign"
-                f" WHERE issue = ? AND state IN {_in(_MAY_HAVE)}",
+                "SELECT tag FROM record_delivery AS r JOIN record_campaign AS c ON c.id = campaign"
+                f" WHERE r.id < 0 AND issue = ? AND state IN {listed(_MAY_HAVE)}",
                 (issue,),
             ).fetchall()
         return frozenset(tag for (tag,) in rows)
@@ -322,7 +310,9 @@ class SendRecord:
             for key, value in (("machine", machine), ("folder", folder), ("boot", boot)):
                 self._put(key, value)
             known = self._database.execute(
-                "SELECT 1 FROM record_delivery WHERE campaign = ? LIMIT 1", (campaign,)
+                "SELECT 1 FROM record_delivery WHERE id ="
+                " (SELECT MIN(id) FROM main.delivery WHERE campaign = ?)",
+                (campaign,),
             ).fetchone()
             self._copy_frame(campaign)
             if known is None:
@@ -351,7 +341,7 @@ class SendRecord:
         self._database.checkpoint()
 
     def copy(self, campaigns: str, *parameters: object) -> None:
-        """Copy the states of deliveries from the ledger; inside the caller's transaction.
+        """Copy deliveries from the ledger; inside the caller's transaction.
 
         Args:
             campaigns: which, as an SQL list or query.
@@ -359,8 +349,7 @@ class SendRecord:
         """
         self._database.execute(
             f"INSERT OR REPLACE INTO record_delivery ({_COLUMNS}) SELECT {_COLUMNS}"
-            f" FROM main.delivery WHERE campaign IN ({campaigns})"
-            f" ORDER BY campaign, tag, state = '{State.ACCEPTED}'",
+            f" FROM main.delivery WHERE campaign IN ({campaigns}) ORDER BY id",
             parameters,
         )
 
@@ -404,104 +393,6 @@ class SendRecord:
                 next="Let only one of them go on. “newsletter adopt”, in that one's folder, "
                 "brings it up to date.",
             )
-
-    # What a ledger is told that knows less.
-
-    def doubt(self, *, all_open: bool) -> None:
-        """Put in doubt who was being attempted; inside the caller's transaction.
-
-        Args:
-            all_open: also who waits: the last moments before a power cut may be missing here.
-        """
-        states = (State.ATTEMPTING, *(_OPEN if all_open else ()))
-        self._database.execute(
-            f"UPDATE record_delivery SET state = '{State.IN_DOUBT}' WHERE state IN {_in(states)}"
-        )
-
-    def bring_up_to_date(self) -> int:
-        """Give the ledger's deliveries the states that the record knows.
-
-        Inside the caller's transaction. No step of the state table: each row
-        becomes what it became in the ledger that is lost.
-
-        Returns:
-            How many rows changed.
-        """
-        return self._database.execute(
-            "UPDATE main.delivery SET state = r.state, version = COALESCE(r.version,"
-            " delivery.version), resends = r.resends, attempts = MAX(r.attempts,"
-            " delivery.attempts), dated_at = r.dated_at, first_attempt_at = r.first_attempt_at,"
-            " next_attempt_at = r.next_attempt_at, changed_at = r.changed_at, run = NULL,"
-            " reply = 'Known from the send record.'"
-            " FROM record_delivery AS r WHERE r.campaign = delivery.campaign"
-            " AND r.tag = delivery.tag AND r.state <> delivery.state"
-        ).rowcount
-
-    def rebuild(self, readers: Iterable[Reader]) -> dict[str, tuple[int, int]]:
-        """Give the ledger the campaigns that it lacks, with those who are on the list today.
-
-        Inside the caller's transaction. A campaign of which nobody is on the
-        list is left out; the record goes on to know who has it.
-
-        Returns:
-            By campaign, how many were put into the ledger and how many are remembered.
-        """
-        execute = self._database.execute
-        execute("CREATE TEMP TABLE found (tag BLOB, address TEXT PRIMARY KEY, domain TEXT,"
-                " name TEXT, fields TEXT) WITHOUT ROWID")  # fmt: skip
-        self._database.executemany(
-            "INSERT OR IGNORE INTO temp.found VALUES (?, ?, ?, ?, ?)",
-            ((each.tag, each.address, each.domain, each.name, each.fields) for each in readers),
-        )
-        execute("CREATE INDEX temp.found_tag ON found (tag)")
-        rebuilt = {}
-        for campaign in sorted(self.missing()):
-            if counts := self._rebuild(campaign):
-                rebuilt[campaign] = counts
-        execute("DROP TABLE temp.found")
-        return rebuilt
-
-    def _rebuild(self, campaign: str) -> tuple[int, int] | None:
-        execute = self._database.execute
-        joined = (
-            " FROM record_delivery AS r JOIN record_campaign AS c ON c.id = r.campaign"
-            " JOIN temp.found AS f ON f.tag = r.tag WHERE r.campaign = ?"
-        )
-        (found,) = execute(f"SELECT COUNT(*){joined}", (campaign,)).fetchone()
-        (known,) = execute(
-            "SELECT COUNT(*) FROM record_delivery WHERE campaign = ?", (campaign,)
-        ).fetchone()
-        if not found:
-            return None
-        execute(
-            "INSERT INTO main.campaign SELECT id, issue, round, frozen_at, ?, fingerprint,"
-            " letterhead, excluded FROM record_campaign WHERE id = ?",
-            (found, campaign),
-        )
-        for table in ("version", "edition"):
-            execute(
-                f"INSERT INTO main.{table} SELECT * FROM record_{table} WHERE campaign = ?",
-                (campaign,),
-            )
-        execute(
-            "INSERT INTO main.delivery (campaign, issue, round, address, domain, tag, name,"
-            " language, fields, state, wave, version, resends, attempts, dated_at,"
-            " first_attempt_at, next_attempt_at, reply, changed_at)"
-            " SELECT r.campaign, c.issue, c.round, f.address, f.domain, r.tag, f.name, r.language,"
-            f" f.fields, CASE WHEN r.state = '{State.CLAIMED}' THEN '{State.PENDING}'"
-            " ELSE r.state END, r.wave, r.version, r.resends, r.attempts, r.dated_at,"
-            f" r.first_attempt_at, r.next_attempt_at, 'Known from the send record.', r.changed_at"
-            f"{joined} ORDER BY f.address",
-            (campaign,),
-        )
-        execute(
-            "INSERT INTO main.control SELECT id, not_before, not_after, COALESCE((SELECT MIN(wave)"
-            f" FROM main.delivery WHERE campaign = id AND state IN {_in(_OPEN)}), ?),"
-            " (SELECT MAX(number) FROM record_version WHERE campaign = id), held"
-            " FROM record_campaign WHERE id = ?",
-            (Wave.REST, campaign),
-        )
-        return found, known
 
     def _put(self, key: str, value: str) -> None:
         self._database.execute("INSERT OR REPLACE INTO record_meta VALUES (?, ?)", (key, value))

@@ -1,0 +1,155 @@
+"""What the send record tells a ledger that knows less: one that is new, restored or copied.
+
+Its methods run in the order in which they stand here, inside one transaction
+that the caller opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from newsletter.delivery.ledger.database import Database
+from newsletter.delivery.ledger.record import OPEN, SendRecord, listed
+from newsletter.delivery.plan import Wave
+from newsletter.delivery.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody on the list, as a delivery needs them.
+
+    ``tag`` is the keyed hash of the address, ``fields`` is JSON.
+    """
+
+    tag: bytes
+    address: str
+    domain: str
+    name: str
+    fields: str
+
+
+class Recovery:
+    """Brings the ledger up to date from its send record.
+
+    Args:
+        database: the ledger's, the record attached to it.
+        record: that record.
+    """
+
+    def __init__(self, database: Database, record: SendRecord) -> None:
+        self._database = database
+        self._record = record
+
+    def detach(self) -> None:
+        """Let go of the ledger that is lost; inside the caller's transaction."""
+        execute = self._database.execute
+        (highest,) = execute("SELECT COALESCE(MAX(ABS(id)), 0) FROM record_delivery").fetchone()
+        execute("UPDATE record_delivery SET id = -(id + ?) WHERE id > 0", (highest,))
+        execute("CREATE INDEX record.record_reader ON record_delivery (campaign, tag)")
+
+    def doubt(self, *, all_open: bool) -> None:
+        """Put in doubt who was being attempted; inside the caller's transaction.
+
+        Args:
+            all_open: also who waits: the last moments before a power cut may be missing here.
+        """
+        states = (State.ATTEMPTING, *(OPEN if all_open else ()))
+        self._database.execute(
+            f"UPDATE record_delivery SET state = '{State.IN_DOUBT}' WHERE state IN {listed(states)}"
+        )
+
+    def bring_up_to_date(self) -> int:
+        """Give the ledger's deliveries the states that the record knows.
+
+        Inside the caller's transaction. No step of the state table: each row
+        becomes what it became in the ledger that is lost.
+
+        Returns:
+            How many rows changed.
+        """
+        return self._database.execute(
+            "UPDATE main.delivery SET state = r.state, version = COALESCE(r.version,"
+            " delivery.version), resends = r.resends, attempts = MAX(r.attempts,"
+            " delivery.attempts), dated_at = r.dated_at, first_attempt_at = r.first_attempt_at,"
+            " next_attempt_at = r.next_attempt_at, changed_at = r.changed_at, run = NULL,"
+            " reply = 'Known from the send record.'"
+            " FROM record_delivery AS r WHERE r.campaign = delivery.campaign"
+            " AND r.tag = delivery.tag AND r.state <> delivery.state"
+        ).rowcount
+
+    def rebuild(self, readers: Iterable[Reader]) -> dict[str, tuple[int, int]]:
+        """Give the ledger the campaigns that it lacks, with those who are on the list today.
+
+        Inside the caller's transaction. A campaign of which nobody is on the
+        list is left out; the record goes on to know who has it.
+
+        Returns:
+            By campaign, how many were put into the ledger and how many are remembered.
+        """
+        execute = self._database.execute
+        execute("CREATE TEMP TABLE found (tag BLOB, address TEXT PRIMARY KEY, domain TEXT,"
+                " name TEXT, fields TEXT) WITHOUT ROWID")  # fmt: skip
+        self._database.executemany(
+            "INSERT OR IGNORE INTO temp.found VALUES (?, ?, ?, ?, ?)",
+            ((each.tag, each.address, each.domain, each.name, each.fields) for each in readers),
+        )
+        execute("CREATE INDEX temp.found_tag ON found (tag)")
+        rebuilt = {}
+        for campaign in sorted(self._record.missing()):
+            if counts := self._rebuild(campaign):
+                rebuilt[campaign] = counts
+        execute("DROP TABLE temp.found")
+        return rebuilt
+
+    def _rebuild(self, campaign: str) -> tuple[int, int] | None:
+        execute = self._database.execute
+        joined = (
+            " FROM record_delivery AS r JOIN record_campaign AS c ON c.id = r.campaign"
+            " JOIN temp.found AS f ON f.tag = r.tag WHERE r.campaign = ?"
+        )
+        (found,) = execute(f"SELECT COUNT(*){joined}", (campaign,)).fetchone()
+        (known,) = execute(
+            "SELECT COUNT(*) FROM record_delivery WHERE campaign = ?", (campaign,)
+        ).fetchone()
+        if not found:
+            return None
+        execute(
+            "INSERT INTO main.campaign SELECT id, issue, round, frozen_at, ?, fingerprint,"
+            " letterhead, excluded FROM record_campaign WHERE id = ?",
+            (found, campaign),
+        )
+        for table in ("version", "edition"):
+            execute(
+                f"INSERT INTO main.{table} SELECT * FROM record_{table} WHERE campaign = ?",
+                (campaign,),
+            )
+        execute(
+            "INSERT INTO main.delivery (campaign, issue, round, address, domain, tag, name,"
+            " language, fields, state, wave, version, resends, attempts, dated_at,"
+            " first_attempt_at, next_attempt_at, reply, changed_at)"
+            " SELECT r.campaign, c.issue, c.round, f.address, f.domain, r.tag, f.name, r.language,"
+            f" f.fields, CASE WHEN r.state = '{State.CLAIMED}' THEN '{State.PENDING}'"
+            " ELSE r.state END, r.wave, r.version, r.resends, r.attempts, r.dated_at,"
+            f" r.first_attempt_at, r.next_attempt_at, 'Known from the send record.', r.changed_at"
+            f"{joined} ORDER BY f.address",
+            (campaign,),
+        )
+        execute(
+            "INSERT INTO main.control SELECT id, not_before, not_after, COALESCE((SELECT MIN(wave)"
+            f" FROM main.delivery WHERE campaign = id AND state IN {listed(OPEN)}), ?),"
+            " (SELECT MAX(number) FROM record_version WHERE campaign = id), held"
+            " FROM record_campaign WHERE id = ?",
+            (Wave.REST, campaign),
+        )
+        return found, known
+
+    def attach(self) -> None:
+        """Put the ledger's rows in place of one's own; inside the caller's transaction."""
+        execute = self._database.execute
+        execute(
+            "DELETE FROM record_delivery WHERE (campaign, tag) IN"
+            " (SELECT campaign, tag FROM main.delivery)"
+        )
+        execute("DROP INDEX record.record_reader")
+        self._record.copy("SELECT id FROM record_campaign")
