@@ -36,7 +36,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "sqlite3": {"delivery/ledger/database.py", "delivery/ledger/campaigns.py",
                 "delivery/ledger/upgrade.py"},
     "requests": {"transports/http.py"},
-    "smtplib": {"transports/smtp_connection.py"},
+    "smtplib": {"transports/smtp_connection.py", "transports/smtp_dialogue.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"message/dkim.py"},
     "premailer": {"render/inline.py"},
