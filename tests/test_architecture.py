@@ -35,7 +35,7 @@ ARROWS: dict[str, set[str]] = {
 ONE_PLACE: dict[str, set[str]] = {
     "sqlite3": {"delivery/ledger/database.py", "delivery/ledger/campaigns.py",
                 "delivery/ledger/upgrade.py"},
-    "requests": {"transports/http.py"},
+    "requests": {"transports/http.py", "transports/http_wire.py"},
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_dialogue.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"message/dkim.py"},

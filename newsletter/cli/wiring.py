@@ -383,6 +383,7 @@ class Project:
             vendor(name, provider, secrets, clock=self.clock, sandbox=sandbox),
             timeout_s=provider.timeout_s,
             clock=self.clock,
+            secrets=secrets.values(),
         )
 
 
