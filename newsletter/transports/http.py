@@ -166,7 +166,7 @@ def _why(error: Exception) -> str:
         if not isinstance(inner, Exception):
             break
         seen = inner
-    text = str(seen.args[-1] if seen.args else seen).rpartition(">: ")[2]
+    text = str(seen.args[-1] if seen.args else seen).rpartition(">: ")[2].rpartition("): ")[2]
     return text.rstrip(".") or type(seen).__name__
 
 
