@@ -505,6 +505,7 @@ class Project:
             vendor(name, provider, secrets, clock=self.clock, sandbox=sandbox),
             timeout_s=provider.timeout_s,
             clock=self.clock,
+            secrets=secrets.values(),
         )
 
 

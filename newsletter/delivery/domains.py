@@ -26,6 +26,8 @@ _JUDGED_FIRST = 30
 _SHARE = 0.03
 _TURN_S = 15.0
 """A domain with a rate gets so many seconds' worth at a time: to put off all who wait costs."""
+_LIKENESS = 200
+"""Characters by which two replies are held to be alike; longer ones take the square of time."""
 _PERSONAL = re.compile(r"<[^>]*>|\S*@\S*|\S*\d{3}\S*")
 
 
@@ -77,7 +79,7 @@ def _add(record: _Record, reply: str) -> None:
     record.in_a_row += 1
     record.refused += 1
     record.policy += is_policy(reply)
-    record.texts[_PERSONAL.sub("…", reply)] += 1
+    record.texts[_PERSONAL.sub("…", reply[:_LIKENESS])] += 1
 
 
 def _enough(record: _Record) -> bool:

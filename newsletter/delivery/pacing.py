@@ -257,7 +257,8 @@ class Pacer:
 
     def soothe(self) -> None:
         """Note that a message was accepted."""
-        self._learning.soothe()
+        with self._lock:
+            self._learning.soothe()
 
     def changed(self) -> Iterable[BucketRow]:
         """What must be kept since the last time this was asked."""

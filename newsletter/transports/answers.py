@@ -14,7 +14,11 @@ from newsletter.transports.protocol import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """All of the request was accepted; ``ids`` in its order, None where they were lost."""
+    """All of the request was accepted; ``ids`` in its order.
+
+    None where the provider documents no ids for such a call. An id that is None, or
+    not one for each message, leaves all of them in doubt.
+    """
 
     reply: str
     ids: Sequence[str | None] | None
@@ -24,11 +28,12 @@ class Taken:
 class Each:
     """The provider answered for each message on its own, in the request's order.
 
-    Where there are fewer results than messages the others are in doubt; where
-    there are more, whose is whose cannot be told, and all are.
+    ``named`` are the readers whom each result names, if it names any; what does
+    not fit is in doubt (:mod:`newsletter.transports.belief`).
     """
 
     results: Sequence[Outcome]
+    named: Sequence[frozenset[str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ a provider's own (request, answers, limits) comes from its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from newsletter.clock import Clock
@@ -30,8 +30,9 @@ class ApiTransport:
 
     Args:
         vendor: what is the provider's own.
-        timeout_s: how long to wait for each piece of an answer, in seconds.
+        timeout_s: how long to wait for an answer, as a whole, in seconds.
         clock: waits between repeats.
+        secrets: the account's keys, which no word of the provider may bring back.
 
     Raises:
         ConfigError: the API's address would let the key travel in the open.
@@ -39,7 +40,9 @@ class ApiTransport:
 
     notices = ()
 
-    def __init__(self, vendor: Vendor, *, timeout_s: float, clock: Clock) -> None:
+    def __init__(
+        self, vendor: Vendor, *, timeout_s: float, clock: Clock, secrets: Collection[str]
+    ) -> None:
         address = urlsplit(vendor.base_url)
         if address.scheme != "https" and address.hostname not in {"127.0.0.1", "::1", "localhost"}:
             raise ConfigError(
@@ -50,6 +53,7 @@ class ApiTransport:
         self._vendor = vendor
         self._timeout_s = timeout_s
         self._clock = clock
+        self._secrets = tuple(secrets)
 
     @property
     def name(self) -> str:
@@ -94,7 +98,7 @@ class ApiTransport:
 
     def _calls(self) -> Calls:
         client = HttpClient(self._vendor.base_url, timeout_s=self._timeout_s, clock=self._clock)
-        return Calls(self._vendor, client, self._clock)
+        return Calls(self._vendor, client, self._clock, secrets=self._secrets)
 
 
 class ApiSession:

@@ -182,14 +182,8 @@ class Batch:
         self._waiting.extendleft([group[half:], group[:half]])
 
     def _record_each(self, group: Sequence[Letter], results: Sequence[Outcome]) -> None:
-        if len(results) > len(group):
-            results = ()
-        missing = InDoubt(
-            f"{self._calls.vendor.title} did not answer for this one of {len(group)} messages."
-        )
         doubts: list[InDoubt] = []
-        for number, letter in enumerate(group):
-            outcome = results[number] if number < len(results) else missing
+        for letter, outcome in zip(group, results, strict=True):
             if isinstance(outcome, InDoubt):
                 doubts.append(outcome)
             if isinstance(outcome, Accepted):

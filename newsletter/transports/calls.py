@@ -10,6 +10,7 @@ from dataclasses import replace
 from newsletter.clock import Clock
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.answers import Ambiguous, Each, Later, Stop, Taken, Verdict
+from newsletter.transports.belief import believed, worded
 from newsletter.transports.http import (
     Answer,
     HttpClient,
@@ -20,6 +21,7 @@ from newsletter.transports.http import (
 )
 from newsletter.transports.protocol import Accepted, Call, InDoubt, Outcome
 from newsletter.transports.vendor import Letter, Vendor, call_key
+from newsletter.transports.words import Secrets
 
 _WAITS_S = (1.0, 3.0, 9.0, 27.0)
 """Before each time that the same bytes are sent again, under a key."""
@@ -40,12 +42,17 @@ class Calls:
         vendor: how it is asked, and what its answers mean.
         client: the connection.
         clock: waits between repeats.
+        secrets: what no word of the provider may bring back.
     """
 
-    def __init__(self, vendor: Vendor, client: HttpClient, clock: Clock) -> None:
+    def __init__(
+        self, vendor: Vendor, client: HttpClient, clock: Clock, *, secrets: Sequence[str]
+    ) -> None:
         self.vendor = vendor
         self._client = client
         self._clock = clock
+        self._keys = tuple(secrets)
+        self._secrets = Secrets(secrets)
 
     def prepare(self, letters: Sequence[Letter]) -> tuple[Request, Call]:
         """The request for a group, and how it is known."""
@@ -54,7 +61,12 @@ class Calls:
         return request, Call(key, digest(request))
 
     def once(self, request: Request, letters: Sequence[Letter]) -> Verdict:
-        """Make one call and say what came of it."""
+        """Make one call and say what came of it, as far as it can be believed."""
+        # A signature proves who asks, too, and is another one each time.
+        secrets = Secrets([*self._keys, request.proof]) if request.proof else self._secrets
+        return worded(self._once(request, letters), secrets.said)
+
+    def _once(self, request: Request, letters: Sequence[Letter]) -> Verdict:
         try:
             answer = self._client.send(request)
         except NeverLeft as error:
@@ -62,7 +74,7 @@ class Calls:
             return Stop(stopped.what, stopped.next)
         except NoAnswer as error:
             return Ambiguous(f"No answer came: {error}.")
-        verdict = self.vendor.read(answer, letters)
+        verdict = believed(self.vendor.read(answer, letters), letters, title=self.vendor.title)
         if isinstance(verdict, Later) and verdict.retry_after_s is None:
             asked = retry_after_s(answer.headers, now=self._clock.now(), value=answer.json())
             return replace(verdict, retry_after_s=asked)
@@ -87,6 +99,14 @@ class Calls:
             asked = retry_after_s(answer.headers, now=self._clock.now(), value=answer.json())
             self._clock.sleep(min(asked or _PAUSE_S, _LONGEST_S))
         return answer
+
+    def found(self, answer: Answer, letter: Letter) -> Accepted | None:
+        """What an answer to :meth:`search` proves."""
+        found = self.vendor.found(answer, letter)
+        if found is None:
+            return None
+        known = found.provider_id and self._secrets.said(found.provider_id)
+        return Accepted(self._secrets.said(found.reply), known)
 
     def exchange(
         self, request: Request, letters: Sequence[Letter], leave: Callable[[], bool]
@@ -128,7 +148,7 @@ class Calls:
     def unreachable(self, error: Exception) -> TransportStopped:
         """The error for a provider that does not answer."""
         return TransportStopped(
-            f"{self.vendor.title} cannot be reached: {error}.",
+            f"{self.vendor.title} cannot be reached: {self._secrets.said(str(error))}.",
             where=Where(item=self.vendor.title),
             next="Check this machine's connection, then run “newsletter resume ISSUE”.",
         )
@@ -149,8 +169,8 @@ def digest(request: Request) -> str:
 
 
 def spread(taken: Taken, count: int) -> Sequence[Outcome]:
-    """One acceptance each; whoever has no id although others have, is missing."""
-    if taken.ids is None or len(taken.ids) > count:
+    """One acceptance each."""
+    if taken.ids is None:
         return [Accepted(taken.reply)] * count
     return [Accepted(taken.reply, known) for known in taken.ids]
 

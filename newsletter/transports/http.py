@@ -1,13 +1,13 @@
 """HTTP to a provider, with one question always answered: can the request have left?
 
-The only user of requests. Nothing is retried here, no redirect followed, no
-proxy taken from the environment, and an idle connection is not used again: a
-stale one would make it unknowable whether the request arrived.
+With :mod:`newsletter.transports.http_wire` the only user of requests. Nothing is
+retried here, no redirect followed, no proxy taken from the environment, and an
+idle connection is not used again: a stale one would make it unknowable whether
+the request arrived.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -17,15 +17,17 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import Clock
+from newsletter.transports.http_wire import LARGEST_ANSWER, Adapter, Body, Limit
 
 _CONNECT_TIMEOUT_S = 10.0
 _IDLE_S = 5.0
-_LARGEST_ANSWER = 4_000_000
 _PAUSES = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-sib-ratelimit-reset")
+_LONGEST_PAUSE = 100
+"""Characters; a date has 29."""
 _EPOCH_FROM = 100_000_000
 """A larger “seconds to wait” is a moment since 1970."""
 
@@ -50,6 +52,8 @@ class Request:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     method: Literal["GET", "POST"] = "POST"
+    proof: str = field(default="", repr=False)
+    """What in it proves who asks and is another each time: a signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,8 @@ class Answer:
         if not self.is_json or self.body is None:
             return None
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
+            return read_json(self.body, max_bytes=LARGEST_ANSWER)
+        except JSONRefused:
             return None
 
 
@@ -81,7 +85,7 @@ class HttpClient:
 
     Args:
         base_url: what every path is put behind.
-        timeout_s: how long to wait for each piece of an answer, in seconds.
+        timeout_s: how long to wait for an answer, headers and body, in seconds.
         clock: tells how long the connection was idle.
     """
 
@@ -93,7 +97,7 @@ class HttpClient:
         self._used_at = clock.monotonic()
         self._session = requests.Session()
         self._session.trust_env = False
-        adapter = HTTPAdapter(max_retries=0, pool_connections=1, pool_maxsize=1)
+        adapter = Adapter(self._limit)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         self._session.headers.clear()
@@ -110,7 +114,7 @@ class HttpClient:
         """
         if self._clock.monotonic() - self._used_at > _IDLE_S:
             self._session.close()
-        watched = _Body(request.body)
+        watched = Body(request.body, self._clock, self._timeout_s)
         try:
             with self._session.request(
                 request.method,
@@ -122,7 +126,7 @@ class HttpClient:
                 stream=True,
             ) as response:
                 return Answer(response.status_code, response.headers, self._read(response))
-        except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
+        except (OSError, HTTPError, ValueError) as error:  # requests' own errors are OSErrors
             self._session.close()
             kind = NoAnswer if watched.touched else NeverLeft
             raise kind(_why(error)) from None
@@ -133,35 +137,19 @@ class HttpClient:
         """End the connection. Never raises."""
         self._session.close()
 
+    def _limit(self) -> Limit:
+        """What an answer that begins is allowed."""
+        return Limit(self._clock, self._clock.monotonic() + self._timeout_s)
+
     def _read(self, response: requests.Response) -> bytes | None:
         """The whole body, or None: the status is an answer even where the rest is lost."""
         received = bytearray()
-        deadline = self._clock.monotonic() + self._timeout_s
         try:
-            # What has come, not a full piece: an answer that drips would outlast any deadline.
             while chunk := response.raw.read1(65_536):
                 received += chunk
-                if len(received) > _LARGEST_ANSWER or self._clock.monotonic() > deadline:
-                    return None
-        except (OSError, HTTPError):
+        except (OSError, HTTPError, ValueError):
             return None
         return bytes(received)
-
-
-class _Body(io.BytesIO):
-    """A request's body that knows whether anybody began to read it.
-
-    urllib3 reads it only once it is connected, the TLS handshake is done and
-    the headers are out. Exceptions do not tell: a handshake that failed and a
-    TLS record spoilt after the request are both an SSLError.
-    """
-
-    touched = False
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Read on, and note it."""
-        self.touched = True
-        return super().read(size)
 
 
 def _address(base_url: str, path: str) -> str:
@@ -178,7 +166,7 @@ def _why(error: Exception) -> str:
         if not isinstance(inner, Exception):
             break
         seen = inner
-    text = str(seen.args[-1] if seen.args else seen).rpartition(">: ")[2]
+    text = str(seen.args[-1] if seen.args else seen).rpartition(">: ")[2].rpartition("): ")[2]
     return text.rstrip(".") or type(seen).__name__
 
 
@@ -210,7 +198,7 @@ def retry_after_s(
             str(each.get("retry_after", "")) for each in (value, inner) if isinstance(each, dict)
         ]
     for text in spelt:
-        if (asked := _seconds(text, now)) is not None:
+        if (asked := _seconds(text[:_LONGEST_PAUSE], now)) is not None:
             return min(max(asked, 1.0), 3600.0)
     return None
 

@@ -40,7 +40,7 @@ class ApiInquiry:
         results: Sequence[Outcome] = ()
         if isinstance(verdict, Taken):
             results = spread(verdict, len(letters))
-        elif isinstance(verdict, Each) and len(verdict.results) <= len(letters):
+        elif isinstance(verdict, Each):
             results = verdict.results
         return {
             message.message_id: outcome
@@ -69,7 +69,7 @@ class ApiInquiry:
                     next="Give the key the right to read, or decide with “newsletter resolve”.",
                 )
             self._too_fast = answer.status == 429
-            if (accepted := self._vendor.found(answer, letter)) is not None:
+            if (accepted := self._calls.found(answer, letter)) is not None:
                 known[message.message_id] = accepted
         return known
 

@@ -42,6 +42,7 @@ from newsletter.transports.smtp_transaction import (
     Answer,
     Closing,
     Letter,
+    Said,
     envelope,
     finish,
     prepare,
@@ -112,11 +113,20 @@ class SmtpTransport:
             password=way.password,
             client_name=self._client_name,
             timeout_s=self._settings.timeout_s,
+            clock=self._clock,
         )
 
 
 class _Withheld(Exception):
     """The ledger said no after DATA; only dropping the connection voids the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Announced:
+    """A letter whose envelope went out behind the dot of the one before."""
+
+    letter: Letter
+    said: Said | None
 
 
 @dataclass(slots=True)
@@ -168,15 +178,14 @@ class SmtpSession:
 
     def _stretch(self, link: Link, work: _Work) -> None:
         """Work on one connection until it ends or nothing waits."""
-        announced: Letter | None = None
+        announced: _Announced | None = None
         while self._links.current is link and not work.ended:
-            letter = announced or self._next_letter(link, work)
+            letter = announced.letter if announced else self._next_letter(link, work)
             if letter is None:
                 return
-            if announced is None:
-                link.connection.wait_at_most(self._settings.timeout_s)
+            link.connection.wait_at_most(self._settings.timeout_s)
             try:
-                refused = envelope(link.connection, letter, announced=announced is not None)
+                refused = envelope(link.connection, letter, announced.said if announced else None)
             except Closing as error:
                 self._closing(link, letter, error, work)
                 return
@@ -200,7 +209,7 @@ class SmtpSession:
             work.ended = letter.scope is not Scope.RECIPIENT
         return None
 
-    def _content(self, link: Link, letter: Letter, work: _Work) -> Letter | None:
+    def _content(self, link: Link, letter: Letter, work: _Work) -> _Announced | None:
         """Steps 2 to 4; returns the letter whose envelope went out behind the dot."""
         connection = link.connection
         ticket = work.journal.attempt([letter.message])
@@ -210,29 +219,28 @@ class SmtpSession:
             following = self._next_letter(link, work)
         if not ticket.wait():
             raise _Withheld
-        if broken is None and connection.ended():
-            broken = "the relay hung up"
+        # Before the dot nothing is to be read: it would be taken for the answer to it.
+        broken = broken or connection.unasked()
         if broken is not None:
             # Without its dot the relay must not deliver it (RFC 5321 4.1.1.4).
             work.journal.record(letter.message, put_off(broken))
             self._abandon(link, following, broken, work)
             return None
-        # Stays for the envelope that went along: to set it back and forth
-        # would cost two system calls a message.
         connection.wait_at_most(self._settings.final_timeout_s)
-        answer = finish(connection, following)
+        answer = finish(connection, following, then_s=self._settings.timeout_s)
+        announced = _Announced(following, answer.behind) if following else None
         if isinstance(answer.outcome, Accepted):
             self._failures = 0
             self._links.well()
             work.journal.record(letter.message, answer.outcome)
-            return following
+            return announced
         if isinstance(answer.outcome, InDoubt):
             work.journal.record(letter.message, answer.outcome)
             self._abandon(link, following, answer.outcome.reason, work)
             return None
         self._refused(link, letter, answer, work, attempted=True)
         if self._links.current is link and not work.ended:
-            return following
+            return announced
         if following is not None:
             # Its DATA may be granted by now, and then only hanging up voids it.
             self._links.drop()

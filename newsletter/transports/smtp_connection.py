@@ -7,21 +7,25 @@ RFC 5321, 3207 (STARTTLS), 8314 (implicit TLS), 4954 (AUTH).
 
 from __future__ import annotations
 
-import select
+import re
 import smtplib
 import socket
 import ssl
 
+from newsletter.clock import Clock
 from newsletter.config import Relay
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.protocol import Deferred
 from newsletter.transports.relays import Trouble
-from newsletter.transports.smtp_reply import Reply, ReplyError, later, printable, read_reply
+from newsletter.transports.smtp_dialogue import Dialogue, TlsDialogue
+from newsletter.transports.smtp_reply import Reply, ReplyError, later, read_reply
+from newsletter.transports.words import Secrets
 
 _GOODBYE_S = 5
 _LOOK_S = 10
-_MOST_PIECES = 1000
-"""The kernel takes 1,024 (IOV_MAX) in one call."""
+_SIZE = re.compile(r"[0-9]{1,18}")
+# Of the ValueErrors one is an AUTH challenge that is no Base64.
+_FAILURES = (OSError, smtplib.SMTPException, ValueError, ReplyError)
 _RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
 
 
@@ -45,7 +49,8 @@ class Connection:
         password: for AUTH, where ``relay`` names a user.
         client_name: what EHLO says; the sender's domain, never this machine's
             name, which would travel in every mail.
-        timeout_s: how long a write or a reply may take.
+        timeout_s: how long a write or a reply may take, as a whole.
+        clock: tells how long it took.
 
     Raises:
         NoConnection: the relay cannot be reached, is not who it should be,
@@ -53,41 +58,48 @@ class Connection:
     """
 
     def __init__(
-        self, relay: Relay, *, password: str | None, client_name: str, timeout_s: float
+        self,
+        relay: Relay,
+        *,
+        password: str | None,
+        client_name: str,
+        timeout_s: float,
+        clock: Clock,
     ) -> None:
         self._relay = relay
-        self._patience_s = timeout_s
+        self._timeout_s = timeout_s
+        self._secrets = Secrets([password] if password else [])
         try:
-            self._smtp = self._connect(client_name)
-        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            self._smtp = self._connect(client_name, clock)
+        except _FAILURES as error:
             raise self._none(error) from None
         try:
             self._secure()
             self._log_in(password)
-            sock = self._smtp.sock
-            if sock is None or self._smtp.file is None:
-                raise smtplib.SMTPServerDisconnected("the connection broke")
+            self._wire = self._smtp.wire()
             # The dot is a small write behind a large one: with Nagle's algorithm
             # it would wait for the acknowledgement of the body.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            self._wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except _FAILURES as error:
             self.abort()
             raise self._none(error) from None
         except NoConnection:
             self.abort()
             raise
-        self._sock = sock
-        self._readable = select.poll()
-        self._readable.register(sock, select.POLLIN)
-        self._lines = self._smtp.file
 
-    def _connect(self, client_name: str) -> smtplib.SMTP:
-        place = (self._relay.host, self._relay.port)
+    def _connect(self, client_name: str, clock: Clock) -> Dialogue:
+        kind, tls = Dialogue, {}
         if self._relay.security == "tls":
-            return smtplib.SMTP_SSL(
-                *place, local_hostname=client_name, timeout=self._patience_s, context=self._tls()
-            )
-        return smtplib.SMTP(*place, local_hostname=client_name, timeout=self._patience_s)
+            kind, tls = TlsDialogue, {"context": self._tls()}
+        return kind(
+            self._relay.host,
+            self._relay.port,
+            client_name,
+            timeout_s=self._timeout_s,
+            clock=clock,
+            secrets=self._secrets,
+            **tls,
+        )
 
     def _tls(self) -> ssl.SSLContext:
         # Without a context of its own smtplib verifies no certificate at all.
@@ -139,7 +151,7 @@ class Connection:
                 "Look at port and security: many relays offer it behind encryption only.",
             ) from None
         except smtplib.SMTPAuthenticationError as error:
-            reply = _reply(error)
+            reply = self._smtp_reply(error)
             if reply.code == 535:
                 raise self._lasting(
                     "The relay does not accept the user name and password.",
@@ -158,26 +170,23 @@ class Connection:
     def size_limit(self) -> int:
         """The SIZE the relay announced, in octets; 0 if it sets none (RFC 1870)."""
         value = self._smtp.esmtp_features.get("size", "")
-        return int(value) if value.isdigit() else 0
+        return int(value) if _SIZE.fullmatch(value) else 0
+
+    def ask(self, *commands: bytes) -> None:
+        """See :meth:`newsletter.transports.smtp_wire.Wire.ask`."""
+        self._wire.ask(*commands)
 
     def send(self, *pieces: bytes) -> None:
-        """Write ``pieces``, one after the other and without copying them.
+        """Write what is not answered, or where it was looked for unasked words just before.
 
         Raises:
             OSError: the connection broke, or took too long.
         """
-        if not 1 < len(pieces) <= _MOST_PIECES or isinstance(self._sock, ssl.SSLSocket):
-            self._sock.sendall(b"".join(pieces))
-            return
-        sent = self._sock.sendmsg(pieces)
-        if sent < sum(map(len, pieces)):
-            self._sock.sendall(memoryview(b"".join(pieces))[sent:])
+        self._wire.send(*pieces)
 
     def wait_at_most(self, seconds: float) -> None:
-        """How long from now on a write or a reply may take."""
-        if seconds != self._patience_s:
-            self._patience_s = seconds
-            self._sock.settimeout(seconds)
+        """How long from now on a write or a reply may take, as a whole."""
+        self._wire.patience_s = seconds
 
     def reply(self) -> Reply:
         """Read one reply.
@@ -185,37 +194,31 @@ class Connection:
         Raises:
             ReplyError: it broke, took too long, or is no SMTP reply.
         """
+        self._wire.expect()
         try:
-            return read_reply(self._lines)
+            return read_reply(self._wire, self._secrets)
         except TimeoutError:
             raise ReplyError("No answer came in time.") from None
         except OSError as error:
             raise ReplyError(f"The connection broke: {error.strerror or error}.") from None
 
-    def ended(self) -> bool:
-        """Whether the relay has hung up already, as far as can be seen without waiting.
+    def unasked(self) -> str | None:
+        """What came that nobody asked for, be it the end; None: nothing, as far as can be seen.
 
-        Asked before the final dot: a message whose dot was never sent is not in
-        doubt. Under TLS records of the protocol itself may lie there, so there
-        nothing can be told.
+        Asked before the final dot: a message whose dot was never sent is not in doubt.
         """
-        if isinstance(self._sock, ssl.SSLSocket) or not self._readable.poll(0):
-            return False
-        try:
-            return self._sock.recv(1, socket.MSG_PEEK) == b""
-        except OSError:
-            return True
+        return self._wire.unasked()
 
-    def stirred(self) -> bool:
-        """Whether something came that nobody asked for: a goodbye, or the end."""
-        return bool(self._readable.poll(0))
+    def said_too_much(self) -> bool:
+        """Whether behind the answers stands another, other than the goodbye (421)."""
+        return not b"421".startswith(self._wire.unread[:3])
 
     def lives(self) -> bool:
         """Ask (NOOP) whether the relay still listens; it may have hung up while we waited."""
-        before_s = self._patience_s
+        before_s = self._wire.patience_s
         try:
             self.wait_at_most(_LOOK_S)
-            self.send(b"NOOP\r\n")
+            self.ask(b"NOOP\r\n")
             return self.reply().code == 250
         except (OSError, ReplyError):
             return False
@@ -226,7 +229,7 @@ class Connection:
         """Say goodbye. Never raises."""
         try:
             self.wait_at_most(_GOODBYE_S)
-            self.send(b"QUIT\r\n")
+            self.ask(b"QUIT\r\n")
             self.reply()
         except (OSError, ReplyError):
             pass
@@ -257,26 +260,26 @@ class Connection:
             what = "There is no machine of this name, or the network is down."
             following = f"{where} and the network."
         elif isinstance(error, smtplib.SMTPResponseException):
-            reply = _reply(error)
+            reply = self._smtp_reply(error)
             what, following = f"The relay does not let us in: {reply}", ""
-            if reply.code < 200:
-                what, following = "What answers there does not speak SMTP.", f"{where}."
             patience = later(reply) if 400 <= reply.code <= 499 else None
-        elif isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-            what = f"The relay did not answer within {self._patience_s:g} seconds."
+        elif isinstance(error, TimeoutError):
+            what = f"The relay did not answer within {self._timeout_s:g} seconds."
             following = f"{where} and the network."
+        elif isinstance(error, ReplyError):
+            what, following = f"The relay did not begin as it should: {error}", f"{where}."
         else:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            told = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            reason = self._secrets.said(told).rstrip(".")
             what = f"The relay cannot be reached: {reason}."
             following = f"{where}, and that it is up."
         return NoConnection(Trouble(self._stop(what, following), later=patience))
 
+    def _smtp_reply(self, error: smtplib.SMTPResponseException) -> Reply:
+        words = error.smtp_error
+        text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
+        return Reply(error.smtp_code, self._secrets.said(text))
+
     def _stop(self, what: str, following: str) -> TransportStopped:
         place = Where(item=f"relay {self._relay.name}")
         return TransportStopped(what, where=place, next=f"{following} {_RESUME}".lstrip())
-
-
-def _reply(error: smtplib.SMTPResponseException) -> Reply:
-    words = error.smtp_error
-    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
-    return Reply(error.smtp_code, printable(" ".join(text.split())))

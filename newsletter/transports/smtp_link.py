@@ -71,7 +71,7 @@ class Links:
             return
         rested = self._clock.monotonic() - link.used > _IDLE_S
         # What came unasked would be taken for the answer to the next command.
-        if link.connection.stirred() or (rested and not link.connection.lives()):
+        if link.connection.unasked() or (rested and not link.connection.lives()):
             self.drop()
 
     def rest(self) -> None:

@@ -14,10 +14,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from newsletter.transports.protocol import Deferred, Rejected, Scope
+from newsletter.transports.words import Secrets
 
 _LONGEST_LINE = 4096
 """RFC 5321 4.5.3.1.5 allows 512 octets; real servers write longer ones."""
 _MOST_LINES = 128
+_NO_SECRETS = Secrets()
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z")
 # Cisco's gateways write #5.1.0.
 _ENHANCED = re.compile(r"#?([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
@@ -77,31 +79,41 @@ class Reply:
         return float(int(number) * _UNIT_S[unit])
 
 
-def read_reply(lines: Lines) -> Reply:
-    """Read one reply, of one line or several.
+def read_reply(lines: Lines, secrets: Secrets = _NO_SECRETS) -> Reply:
+    """Read one reply, of one line or several; its text is one line that can be shown.
+
+    Args:
+        lines: where it comes from.
+        secrets: what it must not bring back.
+
+    Raises:
+        ReplyError: as :func:`read_lines`.
+    """
+    code, texts = read_lines(lines)
+    return Reply(code, secrets.said(" ".join(texts)))
+
+
+def read_lines(lines: Lines) -> tuple[int, list[str]]:
+    """Read one reply; its code, and the text of each line.
 
     Raises:
         ReplyError: the line ended, or what came is no reply. An endless reply
             counts as none.
+        OSError: as ``lines``.
     """
     texts: list[str] = []
     for _ in range(_MOST_LINES):
         line = lines.readline(_LONGEST_LINE)
         if not line.endswith(b"\n"):
-            raise ReplyError("The connection broke." if not line else "No SMTP reply came.")
+            raise ReplyError("No SMTP reply came." if line else "The relay hung up.")
         found = _LINE.match(line.rstrip(b"\r\n"))
         if not found:
             raise ReplyError("What came is no SMTP reply.")
         code, separator, text = found.groups()
-        texts.append(printable((text or b"").decode("utf-8", "replace")))
+        texts.append((text or b"").decode("utf-8", "replace"))
         if separator != b"-":
-            return Reply(int(code), " ".join(filter(None, texts)))
+            return int(code), texts
     raise ReplyError("The reply has no end.")
-
-
-def printable(text: str) -> str:
-    """The text without what could steer a terminal: people read these words there."""
-    return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
 class Stage(StrEnum):
@@ -175,7 +187,7 @@ RULES: tuple[Rule, ...] = (
     # fast (Google's 450 4.2.1).
     Rule(Scope.RECIPIENT, "(4(?!21)|5)..", enhanced=r"[45]\.2\.[0-9]+", stages=_NAMED),
     Rule(Scope.RECIPIENT, "45[02]|552", stages=_NAMED,
-         words=r"(mailbox|inbox|user|recipient)\b.*\b(full|quota|storage)"),
+         words=r"(mailbox|inbox|user|recipient)\b.{,200}?\b(full|quota|storage)"),
     # Slower or later, whoever it is about: 454 (Amazon's throttling, RFC 4954's 4.7.0), the relay's
     # own state (x.3), congestion (4.4.5), too much in one go (4.5.3), Gmail's 4.7.28, Microsoft's
     # 4.7.500 to 4.7.699, and the words of Postfix, Exim and sendmail.

@@ -20,6 +20,7 @@ from newsletter.transports.http import Answer, Request
 from newsletter.transports.protocol import Accepted, Allowance
 from newsletter.transports.template_words import literal
 
+_LONGEST_ID = 256
 _NAMESPACE = uuid.UUID("9d0cfb3e-5f0c-5a55-9f0e-6f6b1c7c2f11")
 
 
@@ -170,6 +171,12 @@ def check_secret(secret: str, *, what: str, vendor: Vendor) -> str:
             next="Copy it again, without spaces or line breaks around it.",
         )
     return secret
+
+
+def known_id(value: object) -> str | None:
+    """An id that a provider gave, if it can be one."""
+    fits = isinstance(value, str) and 0 < len(value) <= _LONGEST_ID and value.isprintable()
+    return str(value) if fits else None
 
 
 def no_files(letter: Letter, *, title: str) -> None:

@@ -26,12 +26,13 @@ class Twice:
         """The second batch; which commands it cost."""
         before = len(self.relay.server.seen)
         self.session.deliver(self.messages[1:], self.journal)
-        seen = [line.split()[0].upper() for line in self.relay.server.seen[before:]]
+        verbs = [line.split()[0].upper() for line in self.relay.server.seen[before:]]
         self.session.close()
         judge(self.relay, self.messages, self.journal)
         assert all(isinstance(self.journal.outcome(each), Accepted) for each in self.messages)
         assert Counter([ANNA, BOB]) == self.relay.taken()
-        return seen
+        # With PIPELINING it stands behind the last dot.
+        return [verb for verb in verbs if verb != "RSET"]
 
 
 MESSAGE = ["MAIL", "RCPT", "DATA"]

@@ -152,10 +152,17 @@ def test_a_refusal_is_recorded_in_the_sinks_words_and_ends_the_batch_unless_it_i
 
 
 def test_a_sink_that_is_slow_now_and_then_has_everybody_once(start: Starts) -> None:
-    harness = start("-W", ".:1:3")
+    harness = start("-W", ".:1:3", "-p")
     found = outcomes(harness, *letters(*(f"r{number}@a.example" for number in range(6))))
     assert all(isinstance(one, Accepted) for one in found)
     assert 6 == sum(harness.taken().values())
+
+
+def test_a_sink_that_answers_what_stands_behind_a_dot_first_is_not_believed(start: Starts) -> None:
+    # So smtp-sink does when it is to be slow and takes commands together.
+    found = outcomes(start("-W", ".:1"), *letters(ANNA, BOB))
+    assert isinstance(found[0], InDoubt)
+    assert "not in step" in found[0].reason
 
 
 def test_an_answer_that_comes_before_the_body_ends_is_no_acceptance(start: Starts) -> None:

@@ -30,6 +30,7 @@ from newsletter.transports.vendor import (
     Letter,
     base64_of,
     check_secret,
+    known_id,
     of_the_way,
     person,
     without,
@@ -160,14 +161,12 @@ class BrevoVendor:
         value = answer.json() if answer.status == 200 and not letter.message.resends else None
         rows = value.get("events") if isinstance(value, dict) else None
         for row in rows if isinstance(rows, list) else ():
-            if not isinstance(row, dict) or row.get("event") not in _PROOF:
+            if not isinstance(row, dict) or str(row.get("event")) not in _PROOF:
                 continue
             same_reader = row.get("email") == letter.content.to_address
             if same_reader and campaign(letter) in _tags(row.get("tag")):
                 known = row.get("messageId")
-                return Accepted(
-                    f"found at Brevo: {row['event']}", known if isinstance(known, str) else None
-                )
+                return Accepted(f"found at Brevo: {row['event']}", known_id(known))
         return None
 
 
@@ -240,14 +239,12 @@ def _success(answer: Answer) -> Verdict:
         return of_the_way(answer, BrevoVendor.title)
     reply = f"{answer.status} accepted"
     value = answer.json()
-    if value is None:
-        return Taken(reply, None)  # a batch is taken whole; just the ids are lost
     ids = value.get("messageIds") if isinstance(value, dict) else None
     if ids is None and isinstance(value, dict) and isinstance(value.get("messageId"), str):
         ids = [value["messageId"]]
     if not isinstance(ids, list):
         return Ambiguous(f"Brevo answered with HTTP status {answer.status}, but without ids.")
-    return Taken(reply, tuple(known if isinstance(known, str) else None for known in ids))
+    return Taken(reply, tuple(map(known_id, ids)))
 
 
 def _is_error(value: Any) -> bool:

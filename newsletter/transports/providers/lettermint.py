@@ -18,6 +18,7 @@ from newsletter.clock import Clock
 from newsletter.config import Lettermint
 from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Verdict
+from newsletter.transports.belief import whom
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import (
     Accepted,
@@ -34,6 +35,7 @@ from newsletter.transports.vendor import (
     Unsearchable,
     base64_of,
     check_secret,
+    known_id,
     named,
     no_sandbox,
     of_the_way,
@@ -139,7 +141,7 @@ class LettermintVendor(Unsearchable):
             )
         if self._sandbox and not all(isinstance(row, dict) and row.get("sandbox") for row in rows):
             return Stop("Lettermint does not say that a sandbox took the proof.", _WHOSE)
-        return Each([_result(row) for row in rows])
+        return Each([_result(row) for row in rows], [whom(row) for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +194,8 @@ class _Error:
 
 
 def _result(row: Any) -> Outcome:
-    known = row.get("message_id") if isinstance(row, dict) else None
-    if not isinstance(known, str):
+    known = known_id(row.get("message_id")) if isinstance(row, dict) else None
+    if known is None:
         return InDoubt("Lettermint gave no message_id for it.")
     if row.get("status") == "suppressed":
         return Rejected("Lettermint keeps this address on its suppression list.")
@@ -203,13 +205,13 @@ def _result(row: Any) -> Outcome:
 def _taken(row: Any) -> tuple[int, str] | None:
     if not isinstance(row, dict):
         return None
-    index, known = row.get("index"), row.get("message_id")
-    return (index, known) if type(index) is int and isinstance(known, str) else None
+    index, known = row.get("index"), known_id(row.get("message_id"))
+    return (index, known) if type(index) is int and known else None
 
 
 def _after(accepted: Mapping[int, str], whole: Later | Stop | Refused, count: int) -> Verdict:
     """A batch that broke off: who was taken before, who it was about, and who never came up."""
-    at_fault = next(place for place in range(count + 1) if place not in accepted)
+    at_fault = next((place for place in range(count) if place not in accepted), count)
     rest: Outcome
     match whole:
         case Later():

@@ -17,6 +17,7 @@ from newsletter.clock import Clock
 from newsletter.config import MailerSend
 from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Taken, Verdict
+from newsletter.transports.belief import whom
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import Allowance, Rejected
 from newsletter.transports.providers.blame import Blame
@@ -26,6 +27,7 @@ from newsletter.transports.vendor import (
     Unsearchable,
     base64_of,
     check_secret,
+    known_id,
     no_sandbox,
     of_the_way,
     pairs,
@@ -166,9 +168,10 @@ class MailerSendVendor(Unsearchable):
 
 def _success(answer: Answer, letters: Sequence[Letter]) -> Verdict:
     (letter,) = letters
-    known = answer.headers.get("x-message-id")
+    known = known_id(answer.headers.get("x-message-id"))
     if answer.status == 202:
-        if (reason := _suppressed(answer.json(), letter.content.to_address)) is not None:
+        reader = letter.message.envelope_to.suppression_key
+        if (reason := _suppressed(answer.json(), reader)) is not None:
             return Each([Rejected(f"202 suppressed at MailerSend: {reason}")])
         if known:
             return Taken("202 accepted", (known,))
@@ -180,10 +183,10 @@ def _success(answer: Answer, letters: Sequence[Letter]) -> Verdict:
 def _suppressed(value: Any, address: str) -> str | None:
     """Why this reader gets nothing, as the warnings ALL_SUPPRESSED and SOME_SUPPRESSED tell."""
     for warning in _rows(value, "warnings"):
-        if warning.get("type") not in {"ALL_SUPPRESSED", "SOME_SUPPRESSED"}:
+        if str(warning.get("type")) not in {"ALL_SUPPRESSED", "SOME_SUPPRESSED"}:
             continue
         for each in _rows(warning, "recipients"):
-            if str(each.get("email")).casefold() == address.casefold():
+            if address in whom(each):
                 reasons = each.get("reasons") or each.get("reason")
                 given = reasons if isinstance(reasons, list) else [reasons]
                 return ", ".join(str(reason) for reason in given)

@@ -24,7 +24,7 @@ from newsletter.transports.http import Answer, Request, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance
 from newsletter.transports.providers.blame import Blame
 from newsletter.transports.providers.references import reference
-from newsletter.transports.vendor import Letter, check_secret, of_the_way
+from newsletter.transports.vendor import Letter, check_secret, known_id, of_the_way
 
 _BASE_URLS = {"eu": "https://api.eu.mailgun.net", "us": "https://api.mailgun.net"}
 _NAMES_READER = re.compile(r"'?to'? parameter\b", re.IGNORECASE)
@@ -143,7 +143,7 @@ class MailgunVendor:
         value = answer.json() if answer.status == 200 else None
         items = value.get("items") if isinstance(value, dict) else None
         for item in items if isinstance(items, list) else ():
-            if not isinstance(item, dict) or item.get("event") not in _TOOK:
+            if not isinstance(item, dict) or str(item.get("event")) not in _TOOK:
                 continue
             ours = item.get("user-variables")
             if isinstance(ours, dict) and ours.get("reference") == reference(letter):
@@ -153,10 +153,7 @@ class MailgunVendor:
 
 def _success(answer: Answer, value: Any) -> Verdict:
     if isinstance(value, dict) and str(value.get("message")).startswith("Queued"):
-        known = value.get("id")
-        return Taken(
-            f"{answer.status} {value['message']}", (known if isinstance(known, str) else None,)
-        )
+        return Taken(f"{answer.status} {value['message']}", (known_id(value.get("id")),))
     if answer.body is not None and b"Mailgun Magnificent API" in answer.body:
         return Stop(f"{answer.status} Mailgun Magnificent API: nothing was taken.", _WRONG_PLACE)
     return Ambiguous(f"Mailgun answered with HTTP status {answer.status}, but without “Queued”.")

@@ -18,6 +18,7 @@ from newsletter.clock import Clock
 from newsletter.config import Mailjet
 from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Verdict
+from newsletter.transports.belief import whom
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import (
     Accepted,
@@ -29,7 +30,14 @@ from newsletter.transports.protocol import (
     Scope,
 )
 from newsletter.transports.providers.references import campaign, reference
-from newsletter.transports.vendor import Letter, base64_of, check_secret, of_the_way, without
+from newsletter.transports.vendor import (
+    Letter,
+    base64_of,
+    check_secret,
+    known_id,
+    of_the_way,
+    without,
+)
 
 _CHECK_ACCOUNT = "Look at your account at Mailjet, then run “newsletter resume ISSUE”."
 _DUPLICATE = "duplicate in campaign"
@@ -130,11 +138,12 @@ class MailjetVendor:
         return Refused(reply)
 
     def _read_rows(self, rows: Sequence[Any], letters: Sequence[Letter]) -> Verdict:
-        outcomes = [_outcome(row) for row in rows]
+        outcomes = [_outcome(row, sandbox=self._sandbox) for row in rows]
         stops = [each for each in outcomes if isinstance(each, Deferred)]
         if len(stops) == len(letters) == len(rows):
             return Stop(stops[0].reply, _CHECK_ACCOUNT)
-        return Each(outcomes)
+        wanted = {reference(each): each.message.envelope_to.suppression_key for each in letters}
+        return Each(outcomes, [_whom(row, wanted) for row in rows])
 
     def search(self, letter: Letter) -> Request:
         """Messages with our reference as their CustomID."""
@@ -200,12 +209,22 @@ def _attachment(enclosure: Enclosure) -> dict[str, str]:
     return attachment
 
 
-def _outcome(row: Any) -> Outcome:
+def _whom(row: Any, wanted: Mapping[str, str]) -> frozenset[str]:
+    """Whom a row names: by our reference, which it repeats as its CustomID, or in its To."""
+    ours = row.get("CustomID") if isinstance(row, dict) else None
+    if isinstance(ours, str) and ours:
+        return frozenset({wanted.get(ours, ours)})
+    return whom(row)
+
+
+def _outcome(row: Any, *, sandbox: bool) -> Outcome:
     if isinstance(row, dict) and row.get("Status") == "success":
         to = row.get("To")
         first = to[0] if isinstance(to, list) and to else None
         known = _id(first.get("MessageID")) if isinstance(first, dict) else None
-        return Accepted("success", known)
+        if known or sandbox:
+            return Accepted("success", known)
+        return InDoubt("Mailjet gave no id for this one.")
     errors = row.get("Errors") if isinstance(row, dict) else None
     known_errors = [each for each in errors if _is_error(each)] if isinstance(errors, list) else []
     if not known_errors:
@@ -246,4 +265,4 @@ def _reply(error: Mapping[str, Any], status: int | None = None) -> str:
 
 def _id(value: Any) -> str | None:
     """An id, which Mailjet writes as a number; 0 in its sandbox."""
-    return str(value) if isinstance(value, int | str) and value else None
+    return str(value) if type(value) is int and value > 0 else known_id(value)

@@ -15,6 +15,7 @@ from newsletter.clock import Clock
 from newsletter.config import Mailtrap
 from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Verdict
+from newsletter.transports.belief import whom
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance, InDoubt, Outcome, Rejected, Scope
 from newsletter.transports.providers.references import reference
@@ -22,6 +23,7 @@ from newsletter.transports.vendor import (
     Letter,
     base64_of,
     check_secret,
+    known_id,
     no_sandbox,
     of_the_way,
     person,
@@ -91,7 +93,8 @@ class MailtrapVendor:
                 return Ambiguous(
                     f"Mailtrap answered with HTTP status {answer.status}, but without results."
                 )
-            return Each(_of_letter_or_reader([_result(row) for row in rows]))
+            results = _of_letter_or_reader([_result(row) for row in rows])
+            return Each(results, [whom(row) for row in rows])
         words = _errors(value)
         if answer.status == 408 or not 400 <= answer.status < 500 or words is None:
             return of_the_way(answer, self.title)
@@ -122,9 +125,7 @@ class MailtrapVendor:
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict) and row.get("custom_variables") == _variables(letter):
                 known, status = row.get("message_id"), row.get("status")
-                return Accepted(
-                    f"Mailtrap has it as {status}.", known if isinstance(known, str) else None
-                )
+                return Accepted(f"Mailtrap has it as {status}.", known_id(known))
         return None
 
 
@@ -170,8 +171,8 @@ def _result(row: Any) -> Outcome:
         return InDoubt("Mailtrap gave no result for it.")
     if row.get("success") is True:
         ids = row.get("message_ids")
-        known = ids[0] if isinstance(ids, list) and ids else None
-        return Accepted("200 accepted", known if isinstance(known, str) else None)
+        known = known_id(ids[0]) if isinstance(ids, list) and ids else None
+        return Accepted("200 accepted", known) if known else InDoubt("Mailtrap gave no id for it.")
     words = _errors(row)
     if row.get("success") is False and words:
         return Rejected(f"200 {words}")

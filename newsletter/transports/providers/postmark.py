@@ -19,6 +19,7 @@ from newsletter.clock import Clock
 from newsletter.config import Postmark
 from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Verdict
+from newsletter.transports.belief import whom
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import (
     Accepted,
@@ -34,6 +35,7 @@ from newsletter.transports.vendor import (
     Letter,
     base64_of,
     check_secret,
+    known_id,
     named,
     of_the_way,
     pairs,
@@ -41,6 +43,7 @@ from newsletter.transports.vendor import (
 
 _CHECK_ACCOUNT = "Look at your account at Postmark, then run “newsletter resume ISSUE”."
 _TEST_TOKEN = "POSTMARK_API_TEST"  # noqa: S105 - a public word
+_INACTIVE = re.compile(r"Found inactive addresses: ([^\s,]+(?:, [^\s,]+)*)")
 _ABOUT_READER = re.compile(r"\b(?:Invalid|Error parsing) 'To'", re.IGNORECASE)
 
 
@@ -160,7 +163,7 @@ class PostmarkVendor:
             if meanings == {_Meaning.LATER}:
                 wait_s = retry_after_s(answer.headers, now=self._clock.now())
                 return Later(_reply(rows[0]), wait_s)
-        return Each([_outcome(row) for row in rows])
+        return Each([_outcome(row) for row in rows], [_whom(row) for row in rows])
 
     def search(self, letter: Letter) -> Request:
         """Sent messages with our reference in their metadata."""
@@ -196,10 +199,10 @@ def _attachment(enclosure: Enclosure) -> dict[str, str]:
 
 def _outcome(row: Any) -> Outcome:
     code = _code(row)
-    if code == 0 or (code is None and _id(row)):
+    if not code and (known := _id(row)):
         # In a service delay the code is missing, and the text says that delivery is delayed.
-        return Accepted(_reply(row), _id(row))
-    if code is None:
+        return Accepted(_reply(row), known)
+    if not code:
         return InDoubt("Postmark's answer for this one cannot be read.")
     match _meaning(row):
         case _Meaning.LATER | _Meaning.STOP:
@@ -208,6 +211,15 @@ def _outcome(row: Any) -> Outcome:
             return Rejected(_reply(row))
         case _:
             return Rejected(_reply(row), Scope.CAMPAIGN)
+
+
+def _whom(row: Any) -> frozenset[str]:
+    """Whom a row names: in its To, or in its text where it refuses an inactive address."""
+    if not isinstance(row, dict):
+        return frozenset()
+    inactive = _INACTIVE.search(_text(row))
+    named_in_text = inactive[1].rstrip(".").split(", ") if inactive else []
+    return whom(row) | whom({"to": named_in_text})
 
 
 def _meaning(row: Any) -> _Meaning:
@@ -236,5 +248,4 @@ def _reply(row: Any) -> str:
 
 
 def _id(row: Any) -> str | None:
-    known = row.get("MessageID") if isinstance(row, dict) else None
-    return known if isinstance(known, str) and known else None
+    return known_id(row.get("MessageID")) if isinstance(row, dict) else None

@@ -19,6 +19,7 @@ from newsletter.transports.vendor import (
     Letter,
     Unsearchable,
     check_secret,
+    known_id,
     named,
     no_files,
     no_sandbox,
@@ -104,9 +105,6 @@ def _success(answer: Answer) -> Verdict:
         return of_the_way(answer, ResendVendor.title)
     reply = f"{answer.status} accepted"
     value = answer.json()
-    if value is None:
-        # Resend says this only of the batch as a whole; just the ids are lost.
-        return Taken(reply, None)
     rows = value.get("data") if isinstance(value, dict) else None
     if not isinstance(rows, list):
         return Ambiguous(f"Resend answered with HTTP status {answer.status}, but without ids.")
@@ -122,5 +120,4 @@ def _is_error(value: Any) -> bool:
 
 
 def _id(row: Any) -> str | None:
-    found = row.get("id") if isinstance(row, dict) else None
-    return found if isinstance(found, str) else None
+    return known_id(row.get("id")) if isinstance(row, dict) else None

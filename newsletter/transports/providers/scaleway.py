@@ -14,6 +14,7 @@ from newsletter.config import Scaleway
 from newsletter.errors import ConfigError, Where
 from newsletter.render.edition import Enclosure
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Verdict
+from newsletter.transports.belief import whom
 from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
 from newsletter.transports.protocol import Accepted, Allowance, InDoubt, Outcome, Rejected
 from newsletter.transports.providers.blame import Blame
@@ -21,6 +22,7 @@ from newsletter.transports.vendor import (
     Letter,
     base64_of,
     check_secret,
+    known_id,
     no_sandbox,
     of_the_way,
     pairs,
@@ -152,16 +154,14 @@ class ScalewayVendor:
         wanted = letter.message.message_id.strip("<>")
         for row in _rows(value, "emails"):
             ours = str(row.get("message_id")).strip("<>") == wanted
-            if ours and row.get("status") in _TAKEN:
+            if ours and str(row.get("status")) in _TAKEN:
                 return Accepted(f"Found at Scaleway: {row['status']}", _id(row))
         return None
 
 
 def _success(answer: Answer, value: Any, letter: Letter) -> Verdict:
-    address = letter.content.to_address.casefold()
-    rows = [
-        row for row in _rows(value, "emails") if str(row.get("mail_rcpt")).casefold() == address
-    ]
+    address = letter.message.envelope_to.suppression_key
+    rows = [row for row in _rows(value, "emails") if address in whom(row)]
     if len(rows) != 1:
         return Ambiguous(
             f"Scaleway answered with HTTP status {answer.status}, but not for this reader."
@@ -170,9 +170,12 @@ def _success(answer: Answer, value: Any, letter: Letter) -> Verdict:
 
 
 def _outcome(answer: Answer, row: Mapping[str, Any]) -> Outcome:
-    status = row.get("status")
+    status = str(row.get("status"))
     if status in _TAKEN:
-        return Accepted(f"{answer.status} {status}", _id(row))
+        known = _id(row)
+        if known is None:
+            return InDoubt("Scaleway gave no id for the mail.")
+        return Accepted(f"{answer.status} {status}", known)
     if status in _NOT_SENT:
         return Rejected(f"{answer.status} {status}: {row.get('status_details')}")
     return InDoubt(f"Scaleway gave the mail the status {status}.")
@@ -202,8 +205,7 @@ def _rows(value: Any, name: str) -> list[dict[str, Any]]:
 
 
 def _id(row: Mapping[str, Any]) -> str | None:
-    known = row.get("id")
-    return known if isinstance(known, str) else None
+    return known_id(row.get("id"))
 
 
 def _attached(enclosure: Enclosure) -> dict[str, str]:

@@ -18,7 +18,14 @@ from newsletter.transports.http import Answer, Request, canonical_json, retry_af
 from newsletter.transports.protocol import Accepted, Allowance
 from newsletter.transports.providers.blame import Blame
 from newsletter.transports.providers.references import reference
-from newsletter.transports.vendor import Letter, base64_of, check_secret, of_the_way, person
+from newsletter.transports.vendor import (
+    Letter,
+    base64_of,
+    check_secret,
+    known_id,
+    of_the_way,
+    person,
+)
 
 _BASE_URLS = {"eu": "https://api.eu.sendgrid.com", "global": "https://api.sendgrid.com"}
 _NOTHING_ADDED = {
@@ -128,7 +135,7 @@ class SendGridVendor:
                 return Stop(reply, _NEXT.get(answer.status, _CHECK_ACCOUNT))
 
     def _success(self, answer: Answer) -> Verdict:
-        known = answer.headers.get("x-message-id")
+        known = known_id(answer.headers.get("x-message-id"))
         if answer.status == 202 and known:
             return Taken("202 accepted", (known,))
         if answer.status == 200 and self._sandbox:
@@ -153,9 +160,7 @@ class SendGridVendor:
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict) and row.get("to_email") == letter.content.to_address:
                 known, status = row.get("msg_id"), row.get("status")
-                return Accepted(
-                    f"Found at SendGrid: {status}", known if isinstance(known, str) else None
-                )
+                return Accepted(f"Found at SendGrid: {status}", known_id(known))
         return None
 
 

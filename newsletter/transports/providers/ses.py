@@ -22,6 +22,7 @@ from newsletter.transports.vendor import (
     Letter,
     Unsearchable,
     check_secret,
+    known_id,
     no_sandbox,
     of_the_way,
 )
@@ -96,8 +97,11 @@ class SesVendor(Unsearchable):
         (letter,) = letters
         body = canonical_json(self._payload(letter))
         url = self.base_url.rstrip("/") + _PATH
-        headers = {"Content-Type": "application/json"}
-        return Request(_PATH, body, self._signer.headers(url, body, headers, at=self._clock.now()))
+        headers = self._signer.headers(
+            url, body, {"Content-Type": "application/json"}, at=self._clock.now()
+        )
+        proof = headers["Authorization"].rpartition("Signature=")[2]
+        return Request(_PATH, body, headers, proof=proof)
 
     def _payload(self, letter: Letter) -> dict[str, object]:
         """The message as it is, but for our own DKIM signatures.
@@ -156,10 +160,8 @@ def _success(answer: Answer) -> Verdict:
         return of_the_way(answer, SesVendor.title)
     reply = f"{answer.status} accepted"
     value = answer.json()
-    if value is None:
-        return Taken(reply, None)  # one message, and taken: just the id is lost
-    known = value.get("MessageId") if isinstance(value, dict) else None
-    if not isinstance(known, str):
+    known = known_id(value.get("MessageId")) if isinstance(value, dict) else None
+    if known is None:
         return Ambiguous(
             f"Amazon SES answered with HTTP status {answer.status}, but without an id."
         )

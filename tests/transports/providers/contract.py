@@ -10,6 +10,7 @@ Subclass :class:`ProviderContract` in ``test_<name>.py`` and give it a fixture
                 yield harness
 """
 
+import base64
 import logging
 
 import pytest
@@ -18,12 +19,14 @@ from hypothesis import strategies as st
 from newsletter.errors import ConfigError
 from newsletter.testing import FrozenClock, letters
 from newsletter.transports.answers import Ambiguous, Each, Taken
+from newsletter.transports.belief import believed, worded
 from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.vendor import Letter
+from newsletter.transports.words import Secrets
 
 from tests.support import http_server as misbehaviours
-from tests.support.http_server import Misbehaviour, says, says_after_taking
+from tests.support.http_server import Misbehaviour, Reply, Request, says, says_after_taking
 from tests.transports.contract import ANNA, BOB, CLAIRE, RemoteContract
 from tests.transports.providers.harness import (
     ProviderHarness,
@@ -54,6 +57,21 @@ ANSWERS = st.builds(
         max_leaves=12,
     ).map(canonical_json),
 )
+
+
+def echoing(reply: Reply, words: str) -> Reply:
+    """A reply with ``words`` behind each of its texts."""
+
+    def more(value: object) -> object:
+        if isinstance(value, str):
+            return f"{value} {words}"
+        if isinstance(value, list):
+            return [more(each) for each in value]
+        if isinstance(value, dict):
+            return {name: more(each) for name, each in value.items()}
+        return value
+
+    return Reply(reply.status, more(reply.value), reply.headers)
 
 
 class ProviderContract(RemoteContract):
@@ -180,6 +198,43 @@ class ProviderContract(RemoteContract):
             assert secret not in f"{caplog.text} {outcomes} {stopped} {harness.transport().place}"
         assert caplog.records
 
+    @pytest.mark.fault("HTTP", "an answer that repeats the key", state="the key is shown nowhere")
+    def test_a_provider_that_repeats_the_request_shows_no_secret(
+        self, harness: ProviderHarness
+    ) -> None:
+        def repeats(request: Request) -> None:
+            request.read()
+            told = " ".join(f"{name}: {value}" for name, value in request.headers.items())
+            reply = harness.side.locked_out()
+            bare = isinstance(reply.value, bytes)
+            request.say(echoing(harness.side.too_fast({}) if bare else reply, told))
+
+        harness.server.always = repeats
+        outcomes, stopped = deliver(harness, letters(ANNA, BOB))
+        words = f"{outcomes} {stopped}"
+        assert "[secret]" in words
+        (request, *_) = harness.server.requests
+        _, proof, signature = request.headers.get("authorization", "").rpartition("Signature=")
+        for secret in [*harness.secrets.values(), *([signature] if proof else [])]:
+            assert secret not in words
+            assert base64.b64encode(secret.encode()).decode()[2:-4] not in words
+
+    @pytest.mark.fault("HTTP", "2xx without the ids that are promised", state="in_doubt")
+    @pytest.mark.parametrize(
+        "body", [None, b"", b"okay", b"null", b"{}", b"[]", b'{"data":[]}', b'{"x":NaN}', b"[" * 99]
+    )
+    @pytest.mark.parametrize("status", [200, 201, 202, 204])
+    def test_a_success_without_the_ids_that_are_promised_is_doubt(
+        self, harness: ProviderHarness, status: int, body: bytes | None
+    ) -> None:
+        vendor = harness.vendor()
+        group = [Letter(each, harness.name) for each in letters(ANNA, BOB)][: vendor.batch_size]
+        answer = Answer(status, {"content-type": "application/json"}, body)
+        verdict = believed(vendor.read(answer, group), group, title=vendor.title)
+        assert isinstance(verdict, Ambiguous | Each)
+        results = verdict.results if isinstance(verdict, Each) else []
+        assert all(isinstance(each, InDoubt) for each in results)
+
     @pytest.mark.parametrize("secret", ["", "k\nX-Evil: 1", "k 1", "ключ"])
     def test_a_secret_that_is_none_is_refused_without_showing_it(
         self, harness: ProviderHarness, secret: str
@@ -221,3 +276,7 @@ class ProviderContract(RemoteContract):
             assert isinstance(verdict, Taken | Ambiguous | Each)
         if isinstance(verdict, Taken):
             assert 200 <= answer.status < 300
+        told = worded(believed(verdict, group[: vendor.batch_size], title="X"), Secrets().said)
+        if isinstance(told, Each):
+            accepted = [each for each in told.results if isinstance(each, Accepted)]
+            assert all(each.provider_id for each in accepted) or harness.name == "mailjet"

@@ -88,7 +88,9 @@ class ProviderHarness:
         )
 
     def transport(self) -> ApiTransport:
-        return ApiTransport(self.vendor(), timeout_s=0.5, clock=self.clock)
+        return ApiTransport(
+            self.vendor(), timeout_s=0.5, clock=self.clock, secrets=self.secrets.values()
+        )
 
     def taken(self) -> Counter[str]:
         return self.server.taken()

@@ -179,8 +179,8 @@ def test_mailjets_numbers_become_ids() -> None:
     row = {"Status": "success", "To": [{"Email": ANNA, "MessageID": 20547681647433001}]}
     sandboxed = {"Status": "success", "To": [{"Email": BOB, "MessageID": 0}]}
     verdict = read(200, {"Messages": [row, sandboxed]}, *letters(ANNA, BOB))
-    expected = [Accepted("success", "20547681647433001"), Accepted("success")]
-    assert expected == verdict.results  # type: ignore[union-attr]
+    assert Accepted("success", "20547681647433001") == verdict.results[0]  # type: ignore[union-attr]
+    assert isinstance(verdict.results[1], InDoubt)  # type: ignore[union-attr]
 
 
 def test_the_worst_of_several_errors_counts() -> None:

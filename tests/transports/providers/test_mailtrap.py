@@ -218,7 +218,7 @@ def test_a_result_that_says_nothing_is_doubt_for_that_one() -> None:
     verdict = vendor_of("mailtrap").read(answer, [Letter(each) for each in crowd(5)])
     assert isinstance(verdict, Each)
     kinds = [type(each) for each in verdict.results]
-    assert [Accepted, InDoubt, InDoubt, InDoubt, Accepted] == kinds
+    assert [InDoubt, InDoubt, InDoubt, InDoubt, Accepted] == kinds
     assert Accepted("200 accepted", "a") == verdict.results[4]
 
 

@@ -196,6 +196,7 @@ def test_the_vendors_own_specification_takes_our_request() -> None:
             vendor_of("resend", url=url, secrets={"api_key": API_KEY}),
             timeout_s=30,
             clock=FrozenClock(),
+            secrets=(),
         )
         session = transport.open()
         # Prism answers with one example id, whatever was asked.
@@ -203,7 +204,7 @@ def test_the_vendors_own_specification_takes_our_request() -> None:
             session.deliver(messages, journal)
         session.close()
         kinds = [type(journal.outcome(message)) for message in messages]
-        assert [Accepted, InDoubt, InDoubt] == kinds
+        assert [InDoubt] * 3 == kinds
         assert [] == journal.breaches
         # The judge is awake: without its “to” the same letter is refused.
         refused = requests.post(

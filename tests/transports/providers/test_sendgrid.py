@@ -289,4 +289,4 @@ def test_the_vendors_own_specification_takes_our_request() -> None:
 
 def test_a_transport_that_never_searches_says_so() -> None:
     vendor = vendor_of("sendgrid", region="eu")
-    assert None is ApiTransport(vendor, timeout_s=1, clock=FrozenClock()).inquire()
+    assert None is ApiTransport(vendor, timeout_s=1, clock=FrozenClock(), secrets=()).inquire()
