@@ -65,7 +65,7 @@ def resolve(
         raise InputError("Name people or say --all, not both.", next="Leave one of them out.")
     project = Project.here()
     issue = project.issue_id(issue)
-    with closing(project.ledger(create=False)) as ledger:
+    with closing(project.sound_ledger()) as ledger:
         # Who a run at work hands over is its own; else that run has died.
         with suppress(SenderAtWork), sender_lock(project.lock_file):
             _recover(project, ledger, sent(project, ledger, issue))
@@ -234,7 +234,7 @@ def reconcile(
     issue = project.issue_id(issue)
     with (
         sender_lock(project.lock_file),
-        closing(project.ledger(create=False)) as ledger,
+        closing(project.sound_ledger()) as ledger,
     ):
         project.custody(ledger).check()
         campaigns = sent(project, ledger, issue)

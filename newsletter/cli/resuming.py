@@ -17,7 +17,7 @@ from newsletter.cli.looking import IssueName
 from newsletter.cli.output import duration, moment, say, tell
 from newsletter.cli.running import run_campaign
 from newsletter.cli.waiting import wait_until
-from newsletter.cli.wiring import Project, fingerprint
+from newsletter.cli.wiring import Project
 from newsletter.errors import ExitCode, LedgerRefused, Where
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _set_time(project: Project, issue: str, text: str) -> None:
     now = project.clock.now()
     at = now if text.strip().lower() == "now" else read_time(text, now=now).at
     late = timedelta(hours=project.settings.delivery.late_after_hours)
-    with sender_lock(project.lock_file), closing(project.ledger(create=False)) as ledger:
+    with sender_lock(project.lock_file), closing(project.sound_ledger()) as ledger:
         for campaign in sent(project, ledger, issue):
             if unfinished(ledger, campaign):
                 ledger.controls.begin_at(campaign.id, at, at + late)
@@ -153,7 +153,7 @@ def go_on(project: Project, issue: str, terms: Terms) -> ExitCode:
     """
     while True:
         with _lock(project, terms):
-            with closing(project.ledger(create=False)) as ledger:
+            with closing(project.sound_ledger()) as ledger:
                 waiting = _ready(project, ledger, issue, terms)
                 controls = [ledger.controls.of(campaign.id) for campaign in waiting]
             begins_at = max(control.not_before for control in controls)
@@ -225,6 +225,8 @@ def _refuse_changed(
     project: Project, ledger: Ledger, issue: str, campaigns: Sequence[Campaign]
 ) -> None:
     """What was frozen is what goes out; say so when the files tell something else."""
+    from newsletter.delivery.ledger.versions import fingerprint
+
     editions = {name: one.edition for name, one in project.compile(issue).items()}
     now = fingerprint(editions, project.letterhead())
     for campaign in campaigns:

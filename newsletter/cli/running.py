@@ -71,13 +71,15 @@ def _execute(
     with closing(project.ledger(create=False)) as ledger:
         ledger.check()
         tally = ledger.campaigns.verify(campaign)
+        ledger.campaigns.check_seals(campaign)
+        compose = project.compose(ledger, campaign)
         custody = project.custody(ledger)
         custody.begin(campaign)
         watch = Watch(total=tally.planned, done=tally.settled + tally[State.IN_DOUBT])
         run = Run(
             ledger,
             campaign,
-            compose=project.compose(ledger, campaign),
+            compose=compose,
             transport=transport,
             limits=Limits(
                 connections=delivery.connections,

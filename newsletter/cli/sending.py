@@ -15,7 +15,7 @@ from newsletter.cli.looking import IssueName
 from newsletter.cli.output import people, say, show_line, tell
 from newsletter.cli.planning import Prepared, Wish, prepare
 from newsletter.cli.resuming import Terms, WaitMinutes, go_on, work_off
-from newsletter.cli.wiring import Project, fingerprint
+from newsletter.cli.wiring import Project
 from newsletter.errors import ExitCode, InputError, LedgerRefused, Where
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _try_on(project: Project, prepared: Prepared, transport: Transport) -> None:
 
 def _prepared(project: Project, issue: str, wish: Wish) -> Prepared:
     project.issue_file(issue)
-    with closing(project.ledger(create=True)) as ledger:
+    with closing(project.sound_ledger(create=True)) as ledger:
         _refuse_old(project, ledger, issue, wish)
         _refuse_unfinished(ledger, issue)
         return prepare(project, issue, wish, ledger=ledger)
@@ -193,13 +193,11 @@ def _question(prepared: Prepared, wish: Wish) -> str:
 
 def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
     editions = {language: one.edition for language, one in prepared.compiled.items()}
-    letterhead = project.letterhead()
     with closing(project.ledger(create=True)) as ledger:
         return ledger.campaigns.freeze(
             prepared.plan,
             editions=editions,
-            letterhead=letterhead,
-            fingerprint=fingerprint(editions, letterhead),
+            letterhead=project.letterhead(),
             now=project.clock.now(),
             again=wish.again,
             not_before=wish.appointment.at if wish.appointment else None,

@@ -71,7 +71,12 @@ _MANY_BEATS_S = 10
 
 def ledger_of(project: Project) -> Ledger:
     keys = KeyRing.load(project.folder / "newsletter.key")
-    return Ledger(project.folder / "newsletter.db", key_check=keys.pepper_id, create=False)
+    return Ledger(
+        project.folder / "newsletter.db",
+        key_check=keys.pepper_id,
+        seal_key=keys.seal_key,
+        create=False,
+    )
 
 
 def test_a_ledger_restored_in_the_middle_of_a_send_mails_nobody_again(

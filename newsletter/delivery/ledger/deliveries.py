@@ -23,6 +23,7 @@ from newsletter.delivery.ledger.reading import (
     Reading,
     recipient,
 )
+from newsletter.delivery.ledger.seal import broken
 from newsletter.delivery.states import TRANSITIONS, State, Step
 from newsletter.message.model import Recipient
 
@@ -57,6 +58,9 @@ class Deliveries(Reading):
         """Take up to ``count`` deliveries that are due, first attempts before retries.
 
         Earlier waves come first; none is taken while the campaign is held.
+
+        Raises:
+            LedgerRefused: one of them is not what was frozen.
         """
         control = self._database.execute(
             "SELECT wave, version, held FROM control WHERE campaign = ?", (campaign,)
@@ -71,7 +75,7 @@ class Deliveries(Reading):
                 rows = self._database.execute(
                     steps.CLAIM, (now, run, now, campaign, state, wave, now, wanted, version)
                 ).fetchall()
-                claims.extend(_claim(row) for row in rows)
+                claims.extend(_claim(campaign, row) for row in rows)
         return claims
 
     def write_ahead(self, claims: Sequence[Claim], *, run: str, now: float) -> bool:
@@ -256,7 +260,9 @@ class Deliveries(Reading):
         return self._database.execute(steps.POSTPONE, (until, campaign, domain, until)).rowcount
 
 
-def _claim(row: tuple[Any, ...]) -> Claim:
+def _claim(campaign: str, row: tuple[Any, ...]) -> Claim:
+    if not row[11]:
+        raise broken(campaign, f"Delivery {row[0]}")
     return Claim(
         id=row[0],
         recipient=recipient(*row[1:6]),

@@ -10,6 +10,7 @@ from typing import Any
 
 from newsletter.addresses import Address
 from newsletter.delivery.ledger.database import Database
+from newsletter.delivery.ledger.seal import INTACT, broken
 from newsletter.delivery.plan import Wave
 from newsletter.delivery.states import State, Step
 from newsletter.message.model import Recipient
@@ -147,14 +148,21 @@ class Reading:
         return int(count)
 
     def in_doubt_claims(self, campaign: str) -> list[Doubt]:
-        """Who is in doubt, as a provider can be asked about them."""
+        """Who is in doubt, as a provider can be asked about them.
+
+        Raises:
+            LedgerRefused: one of them is not what was frozen.
+        """
         rows = self._rows(
             "SELECT id, address, name, language, fields, resends, COALESCE(dated_at, changed_at),"
             " COALESCE(version, (SELECT version FROM control"
-            " WHERE control.campaign = delivery.campaign)), attempts, first_attempt_at, changed_at"
-            " FROM delivery WHERE campaign = ? AND state = ? ORDER BY id",
+            " WHERE control.campaign = delivery.campaign)), attempts, first_attempt_at, changed_at,"
+            f" {INTACT} FROM delivery WHERE campaign = ? AND state = ? ORDER BY id",
             (campaign, State.IN_DOUBT),
         )
+        for row in rows:
+            if not row[11]:
+                raise broken(campaign, f"Delivery {row[0]}")
         return [
             Doubt(
                 id=row[0],

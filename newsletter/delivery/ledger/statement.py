@@ -10,6 +10,7 @@ from typing import Any
 from newsletter.addresses import Address
 from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.ledger.reading import HELD_BACK
+from newsletter.delivery.ledger.seal import INTACT, broken
 from newsletter.delivery.states import State, Step
 
 
@@ -146,21 +147,38 @@ class Statement:
         )
 
     def members(self, campaign: str) -> list[Member]:
-        """The whole audience."""
-        rows = self._rows("SELECT id, address, tag FROM delivery WHERE campaign = ?", campaign)
+        """The whole audience.
+
+        Raises:
+            LedgerRefused: somebody is not who was frozen.
+        """
+        rows = self._rows(
+            f"SELECT id, address, tag, {INTACT} FROM delivery WHERE campaign = ?", campaign
+        )
+        for id_, *_, intact in rows:
+            if not intact:
+                raise broken(campaign, f"Delivery {id_}")
         return [
-            Member(id_, Address(*address.rpartition("@")[::2]), tag) for id_, address, tag in rows
+            Member(id_, Address(*address.rpartition("@")[::2]), tag)
+            for id_, address, tag, _ in rows
         ]
 
     def lines(self, campaign: str) -> Iterator[Line]:
-        """Everybody, in the order they were frozen in."""
+        """Everybody, in the order they were frozen in.
+
+        Raises:
+            LedgerRefused: somebody is not who was frozen.
+        """
         with self._database.errors():
             rows = self._database.execute(
                 "SELECT address, language, wave, version, state, attempts, first_attempt_at,"
-                " changed_at, provider_id, reply FROM delivery WHERE campaign = ? ORDER BY id",
+                " changed_at, provider_id, reply, id,"
+                f" {INTACT} FROM delivery WHERE campaign = ? ORDER BY id",
                 (campaign,),
             )
             for row in rows:
+                if not row[11]:
+                    raise broken(campaign, f"Delivery {row[10]}")
                 yield Line(
                     address=row[0],
                     language=row[1],
