@@ -48,10 +48,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An issue ready to be frozen."""
+    """An issue ready to be frozen; ``new_round``: for those who have it, too."""
 
     compiled: dict[str, Compiled]
     plan: Plan
+    new_round: bool = False
 
 
 def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) -> Prepared:
@@ -70,22 +71,51 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
     compiled = project.compile(issue)
     refuse_on_errors(project, issue, compiled)
     roster = project.roster(wish.subscribers)
-    has_it = ledger.campaigns.has_it(issue) if ledger and not wish.again else frozenset()
-    plan = make_plan(
-        roster,
-        issue=issue,
-        languages=set(compiled),
-        default_language=project.default_language(compiled),
-        # Without a ledger nobody has left, so no key is needed to recognise them.
-        tag=project.keys.address_tag if ledger else lambda _: b"",
-        suppressed=ledger.suppressions.tags() if ledger else frozenset(),
-        has_it=has_it,
-        limit=wish.limit,
-        seeds=project.settings.delivery.seeds,
-        canary_share=project.settings.delivery.canary_share,
-    )
+
+    def planned(has_it: frozenset[str]) -> Plan:
+        return make_plan(
+            roster,
+            issue=issue,
+            languages=set(compiled),
+            default_language=project.default_language(compiled),
+            # Without a ledger nobody has left, so no key is needed to recognise them.
+            tag=project.keys.address_tag if ledger else lambda _: b"",
+            suppressed=ledger.suppressions.tags() if ledger else frozenset(),
+            has_it=has_it,
+            limit=wish.limit,
+            seeds=project.settings.delivery.seeds,
+            canary_share=project.settings.delivery.canary_share,
+        )
+
+    plan = planned(_left_out(ledger, issue, wish))
+    new_round = wish.again and (not plan.recipients or _round(ledger, issue) == 1)
+    if new_round:
+        plan = planned(frozenset())
     _show(project, compiled, roster, plan, wish)
-    return Prepared(compiled, plan)
+    if wish.again:
+        _tell_round(_round(ledger, issue), new_round=new_round)
+    return Prepared(compiled, plan, new_round)
+
+
+def _round(ledger: Ledger | None, issue: str) -> int:
+    return ledger.campaigns.latest_round(issue) if ledger else 1
+
+
+def _left_out(ledger: Ledger | None, issue: str, wish: Wish) -> frozenset[str]:
+    """Who is left out, since they have it; with --again: in the round that goes on."""
+    if ledger is None:
+        return frozenset()
+    if wish.again:
+        return ledger.campaigns.in_round(issue, _round(ledger, issue))
+    return ledger.campaigns.has_it(issue)
+
+
+def _tell_round(latest: int, *, new_round: bool) -> None:
+    if new_round:
+        say(f"--again: everybody once more, in a new round (round {latest + 1}).")
+    else:
+        say(f"--again goes on with round {latest}, which not everybody on the list was in. "
+            "Once everybody was, it begins a new one.")  # fmt: skip
 
 
 def excluded_words(reason: Exclusion, number: int) -> str:

@@ -36,7 +36,11 @@ def send(
         typer.Option(min=1, metavar="NUMBER", help="At most so many recipients; the rest later."),
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Mail those who have this issue once more.")
+        bool,
+        typer.Option(
+            "--again",
+            help="Mail those who have this issue once more, or go on with doing so.",
+        ),
     ] = False,
     subscribers: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The list. Default: newsletter.toml's.")
@@ -199,7 +203,7 @@ def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
             editions=editions,
             letterhead=project.letterhead(),
             now=project.clock.now(),
-            again=wish.again,
+            again=prepared.new_round,
             not_before=wish.appointment.at if wish.appointment else None,
             late_after_s=project.settings.delivery.late_after_hours * 3600,
             elsewhere=project.custody(ledger).lost,

@@ -374,3 +374,15 @@ def test_a_provider_may_answer_with_any_id_at_all(ledger: Ledger, freeze: Freeze
             claims[0], Step.ACCEPT, run=RUN, reply="200", now=T, provider_id="re_\ud800"
         )
     assert {State.ACCEPTED: 1} == ledger.campaigns.tally(campaign).counts
+
+
+def test_who_was_refused_in_a_round_was_in_it(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550 5.1.1 no", now=T)
+    assert 1 == ledger.campaigns.latest_round("2017-03")
+    both = frozenset({"reader1@example.org", "reader2@example.org"})
+    assert both == ledger.campaigns.in_round("2017-03", 1)
+    assert frozenset() == ledger.campaigns.in_round("2017-03", 2)

@@ -66,7 +66,7 @@ class Campaigns:
             editions: by language; one for each language of the plan.
             letterhead: what besides the edition goes into every message, as JSON.
             now: the time, for the record.
-            again: a person asked that those who have the issue get it once more.
+            again: begin a new round: those who have the issue get it once more.
             not_before: when sending begins; now if left out.
             late_after_s: so long after that it is too late to send, in seconds.
             elsewhere: ids of campaigns that this ledger does not hold, but that were
@@ -78,7 +78,7 @@ class Campaigns:
                 the issue meanwhile, or nothing can be written. Nothing is frozen.
         """
         with self._database.transaction():
-            round_ = self._round(plan.issue) + (1 if again else 0)
+            round_ = self.latest_round(plan.issue) + (1 if again else 0)
             campaign = Campaign(
                 id=self._unused_id(plan.issue, elsewhere),
                 issue=plan.issue,
@@ -147,10 +147,12 @@ class Campaigns:
         numbers = itertools.count(earlier + 1)
         return next(id_ for n in numbers if (id_ := f"{issue}.{n}") not in elsewhere)
 
-    def _round(self, issue: str) -> int:
-        (highest,) = self._database.execute(
-            "SELECT COALESCE(MAX(round), 1) FROM campaign WHERE issue = ?", (issue,)
-        ).fetchone()
+    def latest_round(self, issue: str) -> int:
+        """1 for an issue's first round; “send --again” begins another."""
+        with self._database.errors():
+            (highest,) = self._database.execute(
+                "SELECT COALESCE(MAX(round), 1) FROM campaign WHERE issue = ?", (issue,)
+            ).fetchone()
         return int(highest)
 
     def of_issue(self, issue: str) -> tuple[Campaign, ...]:
@@ -237,6 +239,22 @@ class Campaigns:
             rows = self._database.execute(
                 f"SELECT DISTINCT address FROM delivery WHERE issue = ? AND state IN ({_HAS})",
                 (issue,),
+            )
+            return frozenset(address for (address,) in rows)
+
+    def in_round(self, issue: str, number: int) -> frozenset[str]:
+        """Address keys of those who were in a round, whatever came of it.
+
+        Who was refused in it had their turn: else no round would ever be over.
+
+        Raises:
+            LedgerRefused: somebody is not who was frozen; they would get it again.
+        """
+        self._refuse_broken("issue = ?", issue)
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT DISTINCT address FROM delivery WHERE issue = ? AND round = ?",
+                (issue, number),
             )
             return frozenset(address for (address,) in rows)
 
