@@ -131,9 +131,24 @@ class Project:
         """``2017-03`` from what a person typed: the id, a translation, or a path to a file.
 
         A translation is never an issue of its own: people would get both.
+
+        Raises:
+            InputError: it is the path of a file that is no issue's.
         """
-        file = Path(name).name if name.endswith((".yaml", ".yml")) else name
-        return file.partition(".")[0] or name
+        path, home = Path(name), self.issues_folder.resolve()
+        if path.suffix not in {".yaml", ".yml"}:
+            return name.partition(".")[0] or name
+        # Meant from the current folder or, where nothing is there, from the project's.
+        places = {(base / path.parent).resolve() for base in (Path.cwd(), self.folder)}
+        elsewhere = path.exists() and path.parent.resolve() != home
+        if elsewhere or path.suffix == ".yml" or (path.parent != Path() and home not in places):
+            raise InputError(
+                "This file is not one of the project's issues.",
+                where=Where(path),
+                next=f"Issues are the .yaml files in {self.issues_folder}: move it there, or name "
+                "one by its id.",
+            )
+        return path.name.partition(".")[0] or name
 
     def compile(self, name: str) -> dict[str, Compiled]:
         """The issue in all its languages, compiled; its first language first.
