@@ -165,7 +165,9 @@ def render(
     compiled = project.compile(issue)
     recipient = _recipient(project, compiled, to)
     edition = compiled[recipient.language].edition
-    composer = project.composer(edition, letterhead=project.letterhead(), campaign="preview")
+    composer = project.composer(
+        edition, letterhead=project.letterhead(), campaign="preview", signed=False
+    )
     message = compose_one(composer, recipient, date=project.clock.now())
     content = message.as_content()
     name = f"{edition.issue_id}.{edition.language}"
@@ -182,6 +184,8 @@ def render(
     for kind, data in files.items():
         write_private(project, folder / f"{name}.{kind}", [data], replaces_any=True)
     say(f"{name}.html, .txt and .eml are in {folder}, as {recipient.address} would get them.")
+    if project.settings.dkim is not None:
+        say("The eml is not signed (DKIM); “newsletter test” and “send” sign.")
 
 
 def _recipient(project: Project, compiled: dict[str, Compiled], address: str) -> Recipient:

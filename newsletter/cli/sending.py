@@ -123,12 +123,12 @@ def _send(
         prepared = _prepared(project, issue, wish)
         if not prepared.plan.recipients:
             return _nobody_left(project, issue)
-        # Made before the question, so that a missing password is told before the yes.
+        if ask and not confirmed(_question(prepared, wish)):
+            say("Nothing was sent.")
+            return ExitCode.DONE
+        # Only behind the yes, since it may run commands for secrets; but before the freeze.
         with closing(project.transport()) as transport:
             _try_on(project, prepared, transport)
-            if ask and not confirmed(_question(prepared, wish)):
-                say("Nothing was sent.")
-                return ExitCode.DONE
             campaign = _freeze(project, prepared, wish)
             if wish.appointment is None:
                 return work_off(project, [campaign], transport, terms)

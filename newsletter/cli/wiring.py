@@ -57,11 +57,14 @@ class Project:
         """The project of the current folder, or of the nearest one above it.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is none, or it is another user's.
         """
+        from newsletter.credentials import refuse_strangers
+
         current = Path.cwd()
         for folder in (current, *current.parents):
             if (folder / FILE_NAME).is_file():
+                refuse_strangers(_short(folder, current) / FILE_NAME)
                 return cls(_short(folder, current))
         load_settings(Path(FILE_NAME))  # says that there is none, and what to do
         raise AssertionError("unreachable: load_settings raised")
@@ -318,9 +321,19 @@ class Project:
         return self.signer
 
     def composer(
-        self, edition: Edition, *, letterhead: str, campaign: str, version: int = 1
+        self,
+        edition: Edition,
+        *,
+        letterhead: str,
+        campaign: str,
+        version: int = 1,
+        signed: bool = True,
     ) -> Composer:
-        """What makes messages from ``edition`` under a frozen letterhead."""
+        """What makes messages from ``edition`` under a frozen letterhead.
+
+        To sign them may run a command for the key, so what is only looked at is
+        not ``signed``.
+        """
         from newsletter.config import ListIdentity, Sender
         from newsletter.message.compose import Composer
 
@@ -333,7 +346,7 @@ class Project:
             campaign_id=campaign,
             keys=self.keys,
             version=version,
-            signer=self._signer_as(head.get("dkim")),
+            signer=self._signer_as(head.get("dkim")) if signed else None,
         )
 
     def compose(self, ledger: Ledger, campaign: Campaign) -> Composes:
