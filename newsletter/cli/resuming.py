@@ -155,13 +155,21 @@ def go_on(project: Project, issue: str, terms: Terms) -> ExitCode:
         with _lock(project, terms):
             with closing(project.sound_ledger()) as ledger:
                 waiting = _ready(project, ledger, issue, terms)
-                controls = [ledger.controls.of(campaign.id) for campaign in waiting]
-            begins_at = max(control.not_before for control in controls)
-            if begins_at <= project.clock.now():
+                times = [_appointed(each, ledger.controls.of(each.id)) for each in waiting]
+            begins_at = max((at for at in times if at), default=None)
+            if begins_at is None or begins_at <= project.clock.now():
                 with closing(project.transport()) as transport:
                     return work_off(project, waiting, transport, terms)
         wait_until(begins_at, issue=issue, clock=project.clock)
         terms = terms.unattended
+
+
+def _appointed(campaign: Campaign, control: Control) -> datetime | None:
+    """The time that was set for it; None: it was to begin at once.
+
+    Then it waits for nothing, even if the clock was set back behind the freeze.
+    """
+    return control.not_before if control.not_before > campaign.frozen_at else None
 
 
 @contextmanager

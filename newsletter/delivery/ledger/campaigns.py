@@ -7,9 +7,10 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.ledger.seal import DELIVERY, INTACT, broken, seal
 from newsletter.delivery.ledger.versions import (
@@ -276,7 +277,7 @@ def _campaign(row: tuple[Any, ...]) -> Campaign:
         id=row[0],
         issue=row[1],
         round=row[2],
-        frozen_at=datetime.fromtimestamp(row[3], UTC),
+        frozen_at=moment_at(row[3]),
         planned=row[4],
         fingerprint=row[5],
         letterhead=row[6],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.ledger.versions import Approved, Version, write_version
@@ -50,8 +51,8 @@ class Controls:
         if row is None:
             raise _unknown(campaign)
         return Control(
-            not_before=datetime.fromtimestamp(row[0], UTC),
-            not_after=datetime.fromtimestamp(row[1], UTC),
+            not_before=moment_at(row[0]),
+            not_after=moment_at(row[1]),
             wave=Wave(row[2]),
             version=row[3],
             held=row[4],
@@ -164,9 +165,7 @@ class Controls:
                 (campaign, campaign),
             ).fetchall()
         return tuple(
-            Version(
-                number, datetime.fromtimestamp(made_at, UTC), fingerprint, letterhead, attempted
-            )
+            Version(number, moment_at(made_at), fingerprint, letterhead, attempted)
             for number, made_at, fingerprint, letterhead, attempted in rows
         )
 

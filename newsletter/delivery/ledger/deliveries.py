@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import product
 from typing import Any
 
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger import steps
 from newsletter.delivery.ledger.reading import (
     HELD_BACK,
@@ -268,7 +269,7 @@ def _claim(campaign: str, row: tuple[Any, ...]) -> Claim:
         id=row[0],
         recipient=recipient(*row[1:6]),
         number=row[6] + 1,
-        date=datetime.fromtimestamp(row[7], UTC),
+        date=moment_at(row[7]),
         first_attempt_at=row[8],
         version=row[9],
         bound=bool(row[10]),
