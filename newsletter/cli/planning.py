@@ -15,6 +15,7 @@ from newsletter.cli.output import (
     joined,
     people,
     say,
+    say_problems,
     show_facts,
     show_findings,
 )
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.schedule import Appointment
 
+_MOST_WARNINGS = 3
 _EXCLUSIONS = {
     Exclusion.REFUSED: ("row holds", "rows hold", "no usable address"),
     Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that stands further up"),
@@ -172,6 +174,11 @@ def _show(
     if wish.appointment:
         facts.append(("Begins", f"{wish.appointment}; what goes out then is what you approve now"))
     show_facts(facts)
+    if roster.warnings:
+        say(f"In the list, {count(len(roster.warnings), 'thing')} worth a look:", style="yellow")
+        say_problems(roster.warnings, most=_MOST_WARNINGS)
+        if len(roster.warnings) > _MOST_WARNINGS:
+            say(f"To see all: newsletter subscribers check {roster.file}")
 
 
 def _by_language(plan: Plan, compiled: dict[str, Compiled]) -> str:
