@@ -184,7 +184,7 @@ class Campaigns:
     def check_seals(self, campaign: Campaign) -> None:
         """See whether everybody is who was frozen, with what was frozen for them.
 
-        Half a second for 100,000: a run asks once, before it begins.
+        About a second for 100,000: a run asks once, before it begins.
 
         Raises:
             LedgerRefused: somebody is not.
