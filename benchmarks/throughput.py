@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 from newsletter.cli.wiring import Project as Wired
-from newsletter.cli.wiring import fingerprint
 from newsletter.delivery.dispatch import Limits, Run
 from newsletter.delivery.plan import make_plan
 from newsletter.delivery.states import State
@@ -41,7 +40,6 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
         project.use_march()
         wired = Wired(project.folder)
         editions = {name: one.edition for name, one in wired.compile("2017-03").items()}
-        letterhead = wired.letterhead()
         plan = make_plan(
             wired.roster(),
             issue="2017-03",
@@ -55,8 +53,7 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
         campaign = ledger.campaigns.freeze(
             plan,
             editions=editions,
-            letterhead=letterhead,
-            fingerprint=fingerprint(editions, letterhead),
+            letterhead=wired.letterhead(),
             now=wired.clock.now(),
         )
         compose = wired.compose(ledger, campaign)

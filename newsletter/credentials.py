@@ -1,14 +1,16 @@
 """Credentials: a password or key from where newsletter.toml says it comes from.
 
 The only place that reads the environment, and the only one that runs a
-command for a secret; reads files of private keys. No message of this module
-shows the secret.
+command for a secret; reads files of private keys, and looks whose settings
+they are. No message of this module shows the secret.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
+import stat
 import subprocess
 from pathlib import Path
 
@@ -19,6 +21,48 @@ _TIMEOUT_S = 30.0
 # A secret with a line break or the like fits no SMTP command or HTTP header;
 # libraries that refuse it there show it in their message.
 _USABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
+_TRUST = "NEWSLETTER_TRUST"
+
+
+def refuse_strangers(settings: Path) -> None:
+    """Make sure that nobody else decides what ``settings`` make this program run.
+
+    newsletter.toml names commands that are run and relays that get passwords, and
+    one may lie in a folder further up, put there by anybody. As git does: its owner,
+    and that of its folder, must be who runs this, who called sudo, or root.
+
+    Raises:
+        ConfigError: another user owns it, or every user can change it.
+    """
+    folder = settings.parent.resolve()
+    trusted = os.environ.get(_TRUST, "").split(os.pathsep)
+    if "*" in trusted or any(each and Path(each).resolve() == folder for each in trusted):
+        return
+    mine = {0, os.geteuid()}
+    if os.geteuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
+        mine.add(int(os.environ["SUDO_UID"]))
+    found = [settings.lstat(), settings.stat(), folder.stat()]
+    strangers = sorted({each.st_uid for each in found} - mine)
+    if strangers:
+        raise ConfigError(
+            f"This project belongs to another user (number {strangers[0]}), who could make it "
+            "run any command in your name.",
+            where=Where(settings),
+            next=f"If you trust them: export {_TRUST}={shlex.quote(str(folder))}. Else make the "
+            "folder and the file your own (chown).",
+        )
+    # In a folder such as /tmp, with the sticky bit, nobody can replace another's file.
+    if found[1].st_mode & stat.S_IWOTH or (
+        found[2].st_mode & stat.S_IWOTH and not found[2].st_mode & stat.S_ISVTX
+    ):
+        raise ConfigError(
+            "Every user of this machine can change this file, and so could make it run any "
+            "command in your name.",
+            where=Where(settings),
+            next=f"Run: chmod o-w {shlex.quote(str(folder))} {shlex.quote(str(settings))}",
+        )
 
 
 def read_secret(secret: Secret, *, what: str) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from newsletter.cli.output import count, moment, say, show_counts, tell
 from newsletter.cli.planning import excluded_words
-from newsletter.cli.standing import show_standing, what_next
+from newsletter.cli.standing import is_alive, last_run, show_standing, what_next
 from newsletter.cli.wiring import Project
 from newsletter.delivery.plan import Exclusion
 from newsletter.delivery.states import State
@@ -131,7 +131,7 @@ def _show(ledger: Ledger, campaign: Campaign, *, now: datetime | None) -> ExitCo
         tell(f"{'; '.join(reasons)}.", lead="Not in the plan: ")
     if now is not None:
         show_standing(ledger, campaign, tally, now=now)
-    _show_people(ledger, campaign, most=_MOST_NAMED if now is None else None)
+    _show_people(ledger, campaign, most=_MOST_NAMED if now is None else None, now=now)
     if tally.complete:
         say("Complete.", style="bold green")
     elif following := what_next(ledger, campaign, tally, now=now):
@@ -148,7 +148,9 @@ def _show_tally(tally: Tally) -> None:
         say("The numbers do not add up. Do not send; see docs/ledger.md.", style="bold red")
 
 
-def _show_people(ledger: Ledger, campaign: Campaign, *, most: int | None) -> None:
+def _show_people(
+    ledger: Ledger, campaign: Campaign, *, most: int | None, now: datetime | None
+) -> None:
     in_doubt = ledger.deliveries.held(campaign.id, State.IN_DOUBT)
     if in_doubt:
         say("In doubt, and not mailed again unless you say so:")
@@ -157,11 +159,26 @@ def _show_people(ledger: Ledger, campaign: Campaign, *, most: int | None) -> Non
         say(f"Ask who may know: newsletter reconcile {campaign.issue}")
         say(f"They have it: newsletter resolve {campaign.issue} ADDRESS --accepted")
         say(f"Mail them again: newsletter resolve {campaign.issue} ADDRESS --resend")
+    _show_orphans(ledger, campaign, most=most, now=now)
     refused = ledger.deliveries.held(campaign.id, State.REJECTED, State.EXPIRED)
     if refused:
         say("Refused or given up:")
         _name(refused[:most])
         _tell_more(campaign, len(refused), most)
+
+
+def _show_orphans(
+    ledger: Ledger, campaign: Campaign, *, most: int | None, now: datetime | None
+) -> None:
+    """Name whom a run that died was handing over; only the next command makes them in doubt."""
+    if now is not None and is_alive(last_run(ledger, campaign), now=now):
+        return
+    if orphans := ledger.deliveries.held(campaign.id, State.ATTEMPTING):
+        say("Being handed over when the program ended, and so in doubt from the next “resume” or "
+            "“resolve” on:")  # fmt: skip
+        for row in orphans[:most]:
+            tell(f"{row.address} (since {moment(row.changed_at)})", lead="  • ")
+        _tell_more(campaign, len(orphans), most)
 
 
 def _tell_more(campaign: Campaign, number: int, most: int | None) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from newsletter.cli.output import count, joined, say
 from newsletter.cli.wiring import Compiled, Project
+from newsletter.cli.writing import refuse_own
 from newsletter.config import FILE_NAME, Archive
 from newsletter.errors import ConfigError, InputError, Where
 
@@ -116,7 +117,12 @@ def _archive(project: Project) -> Archive:
 
 
 def _refuse_the_project(project: Project, folder: Path) -> None:
-    """What is published must not hold the list, the ledger and the key."""
+    """What is published must not hold the list, the ledger and the key, nor lie among the issues.
+
+    Raises:
+        InputError: it would.
+    """
+    refuse_own(project, folder)
     own, wanted = project.folder.resolve(), folder.resolve()
     if own.is_relative_to(wanted):
         raise InputError(

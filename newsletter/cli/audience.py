@@ -44,7 +44,7 @@ def add(
     project = Project.here()
     parsed = parse_addresses(addresses)
     at = project.clock.now()
-    with closing(project.ledger(create=True)) as ledger:
+    with closing(project.sound_ledger(create=True)) as ledger:
         new = sum(
             ledger.suppressions.add(
                 Suppression(project.keys.address_tag(address), reason, "command", at)

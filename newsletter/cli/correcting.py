@@ -13,13 +13,14 @@ from newsletter.cli.asking import confirmed
 from newsletter.cli.looking import IssueName
 from newsletter.cli.output import count, people, say, tell
 from newsletter.cli.planning import refuse_on_errors
-from newsletter.cli.wiring import Project, fingerprint
+from newsletter.cli.wiring import Project
 from newsletter.delivery.difference import Change, differing, settings_changes, word_changes
 from newsletter.errors import ExitCode
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.ledger.campaigns import Campaign
+    from newsletter.delivery.ledger.versions import Approved
     from newsletter.render.edition import Edition
 
 _MOST_CHANGES = 12
@@ -37,25 +38,27 @@ def correct(
 
     Example: newsletter correct 2017-03
     """
+    from newsletter.delivery.ledger.versions import Approved, fingerprint
+
     project = Project.here()
     issue = project.issue_id(issue)
-    with project.lock(), closing(project.ledger(create=False)) as ledger:
+    with project.lock(), closing(project.sound_ledger()) as ledger:
         project.refuse_old(ledger)
         campaign = _campaign(project, ledger, issue)
-        editions = _compiled(project, campaign)
-        letterhead = project.letterhead()
-        now_prints = fingerprint(dict(editions), letterhead)
-        if now_prints == ledger.controls.versions(campaign.id)[-1].fingerprint:
+        changed = Approved(_compiled(project, campaign), project.letterhead())
+        frozen = ledger.campaigns.approved(campaign)
+        before = frozen[max(frozen)]
+        if fingerprint(changed.editions, changed.letterhead) == fingerprint(
+            before.editions, before.letterhead
+        ):
             say("Nothing differs from what was frozen, so there is nothing to correct.")
             raise typer.Exit(ExitCode.DONE)
-        _show_difference(ledger, campaign, editions, letterhead)
+        _show_difference(campaign.issue, before, changed)
         _tell_who(ledger, campaign)
         if not yes and not confirmed("Make it the version that they get?"):
             say("Nothing was changed.")
             raise typer.Exit(ExitCode.DONE)
-        version = ledger.controls.correct(
-            campaign, editions, now_prints, project.clock.now(), letterhead=letterhead
-        )
+        version = ledger.controls.correct(campaign, changed, project.clock.now())
     say(f"It is version {version} now. To go on: newsletter resume {issue}", style="bold")
 
 
@@ -76,23 +79,19 @@ def _compiled(project: Project, campaign: Campaign) -> Mapping[str, Edition]:
     return {language: one.edition for language, one in compiled.items()}
 
 
-def _show_difference(
-    ledger: Ledger, campaign: Campaign, editions: Mapping[str, Edition], letterhead: str
-) -> None:
-    frozen = ledger.campaigns.editions(campaign)
-    before = frozen[max(frozen)]
-    settings = settings_changes(ledger.campaigns.letterheads(campaign)[max(frozen)], letterhead)
+def _show_difference(issue: str, before: Approved, changed: Approved) -> None:
+    settings = settings_changes(before.letterhead, changed.letterhead)
     for change in settings:
         tell(change, lead="Settings: ")
     differ = {
         language: parts
-        for language in sorted(before.keys() & editions.keys())
-        if (parts := differing(before[language], editions[language]))
+        for language in sorted(before.editions.keys() & changed.editions.keys())
+        if (parts := differing(before.editions[language], changed.editions[language]))
     }
     if not differ and not settings:
         say("Nothing differs that a reader would see.")
     for language, parts in differ.items():
-        old, new = before[language], editions[language]
+        old, new = before.editions[language], changed.editions[language]
         say(f"In the edition in “{language}” this differs: {', '.join(parts)}.", style="bold")
         if old.subject != new.subject:
             _show(word_changes(old, new, part="subject"), lead="Subject: ")
@@ -100,7 +99,7 @@ def _show_difference(
             _show(word_changes(old, new, part="text"), lead="Text: ")
         elif old.html != new.html:
             say("The words of the text part are the same; the HTML part looks or links otherwise. "
-                f"To see it: newsletter preview {campaign.issue}")  # fmt: skip
+                f"To see it: newsletter preview {issue}")  # fmt: skip
 
 
 def _show(changes: Iterator[Change], *, lead: str) -> None:

@@ -12,6 +12,7 @@ import typer
 from newsletter.cli.archive import publish_first
 from newsletter.cli.output import count, joined, say, show_findings, show_table
 from newsletter.cli.wiring import Compiled, Project
+from newsletter.cli.writing import refuse_own, write_private
 from newsletter.errors import ExitCode, InputError, Where
 
 if TYPE_CHECKING:
@@ -164,22 +165,27 @@ def render(
     compiled = project.compile(issue)
     recipient = _recipient(project, compiled, to)
     edition = compiled[recipient.language].edition
-    composer = project.composer(edition, letterhead=project.letterhead(), campaign="preview")
+    composer = project.composer(
+        edition, letterhead=project.letterhead(), campaign="preview", signed=False
+    )
     message = compose_one(composer, recipient, date=project.clock.now())
     content = message.as_content()
     name = f"{edition.issue_id}.{edition.language}"
     files = {"html": content.html.encode(), "txt": content.text.encode(), "eml": message.as_bytes()}
+    refuse_own(project, folder / name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for kind, data in files.items():
-            (folder / f"{name}.{kind}").write_bytes(data)
     except OSError as error:
         raise InputError(
             f"The files cannot be written: {error.strerror}.",
             where=Where(folder),
             next="Name another folder with --out.",
         ) from None
+    for kind, data in files.items():
+        write_private(project, folder / f"{name}.{kind}", [data], replaces_any=True)
     say(f"{name}.html, .txt and .eml are in {folder}, as {recipient.address} would get them.")
+    if project.settings.dkim is not None:
+        say("The eml is not signed (DKIM); “newsletter test” and “send” sign.")
 
 
 def _recipient(project: Project, compiled: dict[str, Compiled], address: str) -> Recipient:

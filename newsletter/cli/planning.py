@@ -15,6 +15,7 @@ from newsletter.cli.output import (
     joined,
     people,
     say,
+    say_problems,
     show_facts,
     show_findings,
 )
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.schedule import Appointment
 
+_MOST_WARNINGS = 3
 _EXCLUSIONS = {
     Exclusion.REFUSED: ("row holds", "rows hold", "no usable address"),
     Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that stands further up"),
@@ -54,10 +56,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An issue ready to be frozen."""
+    """An issue ready to be frozen; ``new_round``: for those who have it, too."""
 
     compiled: dict[str, Compiled]
     plan: Plan
+    new_round: bool = False
 
 
 def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) -> Prepared:
@@ -76,27 +79,56 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
     compiled = project.compile(issue)
     refuse_on_errors(project, issue, compiled)
     roster = project.roster(wish.subscribers)
-    has_it = ledger.campaigns.has_it(issue) if ledger and not wish.again else frozenset()
     may_have = frozenset[bytes]()
     if ledger and not wish.again and not project.trial:
         may_have = project.copy_guard(ledger).may_have(issue)
-    plan = make_plan(
-        roster,
-        issue=issue,
-        languages=set(compiled),
-        default_language=project.default_language(compiled),
-        # Without a ledger nobody has left, so no key is needed to recognise them.
-        tag=project.keys.address_tag if ledger else lambda _: b"",
-        suppressed=ledger.suppressions.tags() if ledger else frozenset(),
-        has_it=has_it,
-        may_have=may_have,
-        former_tags=project.keys.former_tags if ledger else lambda _: (),
-        limit=wish.limit,
-        seeds=project.settings.delivery.seeds,
-        canary_share=project.settings.delivery.canary_share,
-    )
+
+    def planned(has_it: frozenset[str]) -> Plan:
+        return make_plan(
+            roster,
+            issue=issue,
+            languages=set(compiled),
+            default_language=project.default_language(compiled),
+            # Without a ledger nobody has left, so no key is needed to recognise them.
+            tag=project.keys.address_tag if ledger else lambda _: b"",
+            suppressed=ledger.suppressions.tags() if ledger else frozenset(),
+            has_it=has_it,
+            may_have=may_have,
+            former_tags=project.keys.former_tags if ledger else lambda _: (),
+            limit=wish.limit,
+            seeds=project.settings.delivery.seeds,
+            canary_share=project.settings.delivery.canary_share,
+        )
+
+    plan = planned(_left_out(ledger, issue, wish))
+    new_round = wish.again and (not plan.recipients or _round(ledger, issue) == 1)
+    if new_round:
+        plan = planned(frozenset())
     _show(project, compiled, roster, plan, wish)
-    return Prepared(compiled, plan)
+    if wish.again:
+        _tell_round(_round(ledger, issue), new_round=new_round)
+    return Prepared(compiled, plan, new_round)
+
+
+def _round(ledger: Ledger | None, issue: str) -> int:
+    return ledger.campaigns.latest_round(issue) if ledger else 1
+
+
+def _left_out(ledger: Ledger | None, issue: str, wish: Wish) -> frozenset[str]:
+    """Who is left out, since they have it; with --again: in the round that goes on."""
+    if ledger is None:
+        return frozenset()
+    if wish.again:
+        return ledger.campaigns.in_round(issue, _round(ledger, issue))
+    return ledger.campaigns.has_it(issue)
+
+
+def _tell_round(latest: int, *, new_round: bool) -> None:
+    if new_round:
+        say(f"--again: everybody once more, in a new round (round {latest + 1}).")
+    else:
+        say(f"--again goes on with round {latest}, which not everybody on the list was in. "
+            "Once everybody was, it begins a new one.")  # fmt: skip
 
 
 def excluded_words(reason: Exclusion, number: int) -> str:
@@ -155,6 +187,11 @@ def _show(
     if wish.appointment:
         facts.append(("Begins", f"{wish.appointment}; what goes out then is what you approve now"))
     show_facts(facts)
+    if roster.warnings:
+        say(f"In the list, {count(len(roster.warnings), 'thing')} worth a look:", style="yellow")
+        say_problems(roster.warnings, most=_MOST_WARNINGS)
+        if len(roster.warnings) > _MOST_WARNINGS:
+            say(f"To see all: newsletter subscribers check {roster.file}")
 
 
 def _by_language(plan: Plan, compiled: dict[str, Compiled]) -> str:

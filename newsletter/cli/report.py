@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
@@ -15,8 +14,9 @@ from newsletter.cli.account import sent, worst
 from newsletter.cli.looking import IssueName
 from newsletter.cli.output import count, duration, moment, people, say, show_counts, show_table
 from newsletter.cli.wiring import Project
+from newsletter.cli.writing import refuse_own, write_private
 from newsletter.delivery.states import State
-from newsletter.errors import InputError, Where
+from newsletter.errors import InputError
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
@@ -54,11 +54,15 @@ def report(
         )
     project = Project.here()
     issue = project.issue_id(issue)
+    for path in (html, csv, json):
+        if path is not None:
+            refuse_own(project, path)
     with closing(project.ledger(create=False, follow=False)) as ledger:
         campaigns = sent(project, ledger, issue)
         figures = [_figures(ledger, campaign) for campaign in campaigns]
         if csv is not None:
-            _write(csv, _csv(project, ledger, campaigns, addresses=addresses))
+            lines = _csv(project, ledger, campaigns, addresses=addresses)
+            write_private(project, csv, (line.encode() for line in lines))
     _write_figures(project, issue, figures, html=html, json=json)
     for number, each in enumerate(figures):
         if number:
@@ -81,11 +85,12 @@ def _write_figures(
     if json is not None:
         from newsletter.report.export import as_json
 
-        _write(json, [as_json(figures, issue=issue)])
+        write_private(project, json, [as_json(figures, issue=issue).encode()])
     if html is not None:
         from newsletter.report.page import page
 
-        _write(html, [page(figures, title=_title(project, issue), made_at=project.clock.now())])
+        written = page(figures, title=_title(project, issue), made_at=project.clock.now())
+        write_private(project, html, [written.encode()])
 
 
 def _figures(ledger: Ledger, campaign: Campaign) -> Figures:
@@ -175,23 +180,3 @@ def _csv(
 
 def _title(project: Project, issue: str) -> str:
     return f"{project.settings.list.name}, issue {issue}"
-
-
-def _write(path: Path, pieces: Iterable[str]) -> None:
-    """Write a file that only its owner can read: it tells of a list of people.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    try:
-        with os.fdopen(
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-            "w", encoding="utf-8", newline="",
-        ) as file:  # fmt: skip
-            file.writelines(pieces)
-    except OSError as error:
-        raise InputError(
-            f"The report cannot be written: {error.strerror}.",
-            where=Where(path),
-            next="Name a file in a folder that exists and that you may write to.",
-        ) from None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,9 @@ from newsletter.errors import ExitCode, InputError, TransportStopped, Where
 if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.ledger.campaigns import Campaign
+    from newsletter.delivery.ledger.events import EventRecord
     from newsletter.delivery.ledger.reading import Held
+    from newsletter.delivery.ledger.runs import RunRecord
     from newsletter.delivery.reconcile import Reconciled
     from newsletter.feedback.event import DeliveryEvent
     from newsletter.message.model import Recipient
@@ -65,7 +68,7 @@ def resolve(
         raise InputError("Name people or say --all, not both.", next="Leave one of them out.")
     project = Project.here()
     issue = project.issue_id(issue)
-    with closing(project.ledger(create=False)) as ledger:
+    with closing(project.sound_ledger()) as ledger:
         # Who a run at work hands over is its own; else that run has died.
         with suppress(SenderAtWork), project.lock():
             _recover(project, ledger, sent(project, ledger, issue))
@@ -96,16 +99,17 @@ def _recover(project: Project, ledger: Ledger, campaigns: Sequence[Campaign]) ->
 def _settle(
     project: Project, ledger: Ledger, doubtful: Sequence[_Doubtful], step: Step
 ) -> list[str]:
-    """Settle each; who is to be mailed again gets one letter, not one a campaign."""
+    """Settle all or none; who is to be mailed again gets one letter, not one a campaign."""
     now = project.clock.now().timestamp()
     names = []
     again: set[str] = set()
-    for _, held in reversed(doubtful):  # the newest campaign first
-        if step is Step.RESEND and held.address in again:
-            continue
-        if ledger.deliveries.decide(held.id, step, note=_WORDS[step], now=now):
-            again.add(held.address)
-            names.append(held.address)
+    with ledger.transaction():
+        for _, held in reversed(doubtful):  # the newest campaign first
+            if step is Step.RESEND and held.address in again:
+                continue
+            if ledger.deliveries.decide(held.id, step, note=_WORDS[step], now=now):
+                again.add(held.address)
+                names.append(held.address)
     return sorted(set(names))
 
 
@@ -119,8 +123,11 @@ def _tell_settled(issue: str, step: Step, names: Sequence[str]) -> None:
 def _ask_about(project: Project, ledger: Ledger, issue: str, doubtful: Sequence[_Doubtful]) -> None:
     """Show what is known of each and, if somebody is there, ask."""
     there = sys.stdin.isatty()
+    known: dict[str, _Known] = {}
     for campaign, held in doubtful:
-        _show(project, ledger, campaign, held)
+        if campaign.id not in known:
+            known[campaign.id] = _Known.of(ledger, campaign)
+        _show(project, ledger, campaign, held, known[campaign.id])
         if there:
             answer = _answer()
             if answer == "q":
@@ -154,23 +161,42 @@ def _answer() -> str:
     return answer
 
 
-def _show(project: Project, ledger: Ledger, campaign: Campaign, held: Held) -> None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a campaign's letters beside their attempts; read once, for there is much.
+
+    Attributes:
+        runs: by their names.
+        events: by the number of the delivery.
+    """
+
+    runs: Mapping[str, RunRecord]
+    events: Mapping[int, Sequence[EventRecord]]
+
+    @classmethod
+    def of(cls, ledger: Ledger, campaign: Campaign) -> _Known:
+        """Read it."""
+        events: dict[int, list[EventRecord]] = {}
+        for event in ledger.events.of(campaign.id):
+            events.setdefault(event.delivery, []).append(event)
+        return cls({run.id: run for run in ledger.runs.of(campaign.id)}, events)
+
+
+def _show(project: Project, ledger: Ledger, campaign: Campaign, held: Held, known: _Known) -> None:
     """What is known: the attempts, the way they went, and by what the relay's log knows it."""
     from newsletter.addresses import Address
 
-    runs = {run.id: run for run in ledger.runs.of(campaign.id)}
     local, _, domain = held.address.rpartition("@")
     tag = project.keys.message_tag(campaign.id, Address(local, domain))
     facts = [("Person", held.address), ("Message-ID", f"begins with {campaign.id}.{tag}")]
     for attempt in ledger.deliveries.history(held.id):
-        run = runs.get(attempt.run)
+        run = known.runs.get(attempt.run)
         through = f", through {run.place}" if run else ""
         words = attempt.reply or "the program ended before the answer was recorded"
         facts.append(("Attempts", f"{moment(attempt.started_at)}{through}: {words}"))
     facts.extend(
         ("Learned later", f"{event.kind} ({event.source}), {moment(event.at)}: {event.detail}")
-        for event in ledger.events.of(campaign.id)
-        if event.delivery == held.id
+        for event in known.events.get(held.id, ())
     )
     show_facts(facts)
 
@@ -230,7 +256,7 @@ def reconcile(
     """
     project = Project.here()
     issue = project.issue_id(issue)
-    with project.lock(), closing(project.ledger(create=False)) as ledger:
+    with project.lock(), closing(project.sound_ledger()) as ledger:
         project.refuse_old(ledger)
         campaigns = sent(project, ledger, issue)
         _recover(project, ledger, campaigns)

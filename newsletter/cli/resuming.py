@@ -17,7 +17,7 @@ from newsletter.cli.looking import IssueName
 from newsletter.cli.output import duration, moment, say, tell
 from newsletter.cli.running import run_campaign
 from newsletter.cli.waiting import wait_until
-from newsletter.cli.wiring import Project, fingerprint
+from newsletter.cli.wiring import Project
 from newsletter.errors import ExitCode, LedgerRefused, Where
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _set_time(project: Project, issue: str, text: str) -> None:
     now = project.clock.now()
     at = now if text.strip().lower() == "now" else read_time(text, now=now).at
     late = timedelta(hours=project.settings.delivery.late_after_hours)
-    with project.lock(), closing(project.ledger(create=False)) as ledger:
+    with project.lock(), closing(project.sound_ledger()) as ledger:
         for campaign in sent(project, ledger, issue):
             if unfinished(ledger, campaign):
                 ledger.controls.begin_at(campaign.id, at, at + late)
@@ -152,15 +152,23 @@ def go_on(project: Project, issue: str, terms: Terms) -> ExitCode:
     """
     while True:
         with _lock(project, terms) as check_lock:
-            with closing(project.ledger(create=False)) as ledger:
+            with closing(project.sound_ledger()) as ledger:
                 waiting = _ready(project, ledger, issue, terms)
-                controls = [ledger.controls.of(campaign.id) for campaign in waiting]
-            begins_at = max(control.not_before for control in controls)
-            if begins_at <= project.clock.now():
+                times = [_appointed(each, ledger.controls.of(each.id)) for each in waiting]
+            begins_at = max((at for at in times if at), default=None)
+            if begins_at is None or begins_at <= project.clock.now():
                 with closing(project.transport()) as transport:
                     return work_off(project, waiting, transport, terms, check_lock=check_lock)
         wait_until(begins_at, issue=issue, clock=project.clock)
         terms = terms.unattended
+
+
+def _appointed(campaign: Campaign, control: Control) -> datetime | None:
+    """The time that was set for it; None: it was to begin at once.
+
+    Then it waits for nothing, even if the clock was set back behind the freeze.
+    """
+    return control.not_before if control.not_before > campaign.frozen_at else None
 
 
 @contextmanager
@@ -237,6 +245,8 @@ def _refuse_changed(
     project: Project, ledger: Ledger, issue: str, campaigns: Sequence[Campaign]
 ) -> None:
     """What was frozen is what goes out; say so when the files tell something else."""
+    from newsletter.delivery.ledger.versions import fingerprint
+
     editions = {name: one.edition for name, one in project.compile(issue).items()}
     now = fingerprint(editions, project.letterhead())
     for campaign in campaigns:

@@ -85,6 +85,8 @@ def _execute(
     with closing(project.ledger(create=False)) as ledger:
         ledger.check()
         tally = ledger.campaigns.verify(campaign)
+        ledger.campaigns.check_seals(campaign)
+        compose = project.compose(ledger, campaign)
         guard = None if project.trial else project.copy_guard(ledger)
         if guard is not None:
             guard.begin(campaign)
@@ -92,7 +94,7 @@ def _execute(
         run = Run(
             ledger,
             campaign,
-            compose=project.compose(ledger, campaign),
+            compose=compose,
             transport=transport,
             limits=Limits(
                 connections=delivery.connections,

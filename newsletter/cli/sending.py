@@ -15,7 +15,7 @@ from newsletter.cli.looking import IssueName
 from newsletter.cli.output import people, say, show_line, tell
 from newsletter.cli.planning import Prepared, Wish, prepare
 from newsletter.cli.resuming import Terms, WaitMinutes, go_on, work_off
-from newsletter.cli.wiring import Project, fingerprint
+from newsletter.cli.wiring import Project
 from newsletter.errors import ExitCode, InputError, LedgerRefused, Where
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ def send(
         typer.Option(min=1, metavar="NUMBER", help="At most so many recipients; the rest later."),
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Mail those who have this issue once more.")
+        bool,
+        typer.Option(
+            "--again",
+            help="Mail those who have this issue once more, or go on with doing so.",
+        ),
     ] = False,
     subscribers: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The list. Default: newsletter.toml's.")
@@ -118,12 +122,12 @@ def _send(
         prepared = _prepared(project, issue, wish)
         if not prepared.plan.recipients:
             return _nobody_left(project, issue)
-        # Made before the question, so that a missing password is told before the yes.
+        if ask and not confirmed(_question(prepared, wish)):
+            say("Nothing was sent.")
+            return ExitCode.DONE
+        # Only behind the yes, since it may run commands for secrets; but before the freeze.
         with closing(project.transport()) as transport:
             _try_on(project, prepared, transport)
-            if ask and not confirmed(_question(prepared, wish)):
-                say("Nothing was sent.")
-                return ExitCode.DONE
             campaign = _freeze(project, prepared, wish)
             if wish.appointment is None:
                 return work_off(project, [campaign], transport, terms, check_lock=check_lock)
@@ -153,7 +157,7 @@ def _try_on(project: Project, prepared: Prepared, transport: Transport) -> None:
 def _prepared(project: Project, issue: str, wish: Wish) -> Prepared:
     project.issue_file(issue)
     project.refuse_without_ledger()
-    with closing(project.ledger(create=True)) as ledger:
+    with closing(project.sound_ledger(create=True)) as ledger:
         project.refuse_old(ledger, issue, again=wish.again)
         _refuse_unfinished(ledger, issue)
         return prepare(project, issue, wish, ledger=ledger)
@@ -185,15 +189,13 @@ def _question(prepared: Prepared, wish: Wish) -> str:
 
 def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
     editions = {language: one.edition for language, one in prepared.compiled.items()}
-    letterhead = project.letterhead()
     with closing(project.ledger(create=True)) as ledger:
         return ledger.campaigns.freeze(
             prepared.plan,
             editions=editions,
-            letterhead=letterhead,
-            fingerprint=fingerprint(editions, letterhead),
+            letterhead=project.letterhead(),
             now=project.clock.now(),
-            again=wish.again,
+            again=prepared.new_round,
             not_before=wish.appointment.at if wish.appointment else None,
             late_after_s=project.settings.delivery.late_after_hours * 3600,
             elsewhere=frozenset() if project.trial else project.copy_guard(ledger).missing,

@@ -37,7 +37,7 @@ def show_standing(ledger: Ledger, campaign: Campaign, tally: Tally, *, now: date
     if len(versions) > 1:
         _show_versions(versions, ledger.deliveries.untried(campaign.id))
     if tally.open:
-        if now < control.not_before:
+        if now < control.not_before and control.not_before > campaign.frozen_at:
             tell(f"it begins on {moment(control.not_before)}.", lead="Scheduled: ")
         if now > control.not_after:
             tell(f"it was to be over by {moment(control.not_after)}.", lead="Too late: ",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +19,7 @@ from newsletter.config import (
     Settings,
     load_settings,
 )
-from newsletter.errors import ConfigError, InputError, NewsletterError, Where
+from newsletter.errors import ConfigError, InputError, LedgerRefused, NewsletterError, Where
 
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
@@ -61,11 +60,14 @@ class Project:
         """The project of the current folder, or of the nearest one above it.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is none, or it is another user's.
         """
+        from newsletter.credentials import refuse_strangers
+
         current = Path.cwd()
         for folder in (current, *current.parents):
             if (folder / FILE_NAME).is_file():
+                refuse_strangers(_short(folder, current) / FILE_NAME)
                 return cls(_short(folder, current))
         load_settings(Path(FILE_NAME))  # says that there is none, and what to do
         raise AssertionError("unreachable: load_settings raised")
@@ -205,9 +207,24 @@ class Project:
         """``2017-03`` from what a person typed: the id, a translation, or a path to a file.
 
         A translation is never an issue of its own: people would get both.
+
+        Raises:
+            InputError: it is the path of a file that is no issue's.
         """
-        file = Path(name).name if name.endswith((".yaml", ".yml")) else name
-        return file.partition(".")[0] or name
+        path, home = Path(name), self.issues_folder.resolve()
+        if path.suffix not in {".yaml", ".yml"}:
+            return name.partition(".")[0] or name
+        # Meant from the current folder or, where nothing is there, from the project's.
+        places = {(base / path.parent).resolve() for base in (Path.cwd(), self.folder)}
+        elsewhere = path.exists() and path.parent.resolve() != home
+        if elsewhere or path.suffix == ".yml" or (path.parent != Path() and home not in places):
+            raise InputError(
+                "This file is not one of the project's issues.",
+                where=Where(path),
+                next=f"Issues are the .yaml files in {self.issues_folder}: move it there, or name "
+                "one by its id.",
+            )
+        return path.name.partition(".")[0] or name
 
     def compile(self, name: str) -> dict[str, Compiled]:
         """The issue in all its languages, compiled; its first language first.
@@ -290,18 +307,34 @@ class Project:
             InputError: there is none (without ``create``).
             LedgerRefused: it cannot be used.
         """
-        from newsletter.delivery.ledger import Ledger
+        from newsletter.delivery.ledger import open_ledger
 
         if not create and not self.has_ledger:
             # Asked before the key: looking at a new project must not make one.
             raise InputError(
                 "Nothing was sent from here yet.", next="“newsletter send ISSUE” sends an issue."
             )
-        ledger = Ledger(self.ledger_file, key_check=self.keys.pepper_id, create=create)
+        ledger = open_ledger(self.ledger_file, self.keys, create=create)
         try:
             if follow and not self.trial:
                 self.copy_guard(ledger).follow()
         except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    def sound_ledger(self, *, create: bool = False) -> Ledger:
+        """The ledger, read whole before a command changes what it holds.
+
+        Four seconds for a million deliveries.
+
+        Raises:
+            InputError, LedgerRefused: as :meth:`ledger`; also if the file is damaged.
+        """
+        ledger = self.ledger(create=create)
+        try:
+            ledger.check()
+        except LedgerRefused:
             ledger.close()
             raise
         return ledger
@@ -398,9 +431,19 @@ class Project:
         return self.signer
 
     def composer(
-        self, edition: Edition, *, letterhead: str, campaign: str, version: int = 1
+        self,
+        edition: Edition,
+        *,
+        letterhead: str,
+        campaign: str,
+        version: int = 1,
+        signed: bool = True,
     ) -> Composer:
-        """What makes messages from ``edition`` under a frozen letterhead."""
+        """What makes messages from ``edition`` under a frozen letterhead.
+
+        To sign them may run a command for the key, so what is only looked at is
+        not ``signed``.
+        """
         from newsletter.config import ListIdentity, Sender
         from newsletter.message.compose import Composer
 
@@ -413,25 +456,25 @@ class Project:
             campaign_id=campaign,
             keys=self.keys,
             version=version,
-            signer=self._signer_as(head.get("dkim")),
+            signer=self._signer_as(head.get("dkim")) if signed else None,
         )
 
     def compose(self, ledger: Ledger, campaign: Campaign) -> Composes:
         """What makes the message for a recipient, from the version that is theirs.
 
         Raises:
+            LedgerRefused: what the ledger holds is not what was approved.
             ConfigError: at the first message of a version, if it was approved with
                 settings that cannot be had any more.
         """
-        editions = ledger.campaigns.editions(campaign)
-        letterheads = ledger.campaigns.letterheads(campaign)
+        approved = ledger.campaigns.approved(campaign)
 
         # Made when first needed: nobody may be left whose version is an earlier one.
         @cache
         def composer(version: int, language: str) -> Composer:
             return self.composer(
-                editions[version][language],
-                letterhead=letterheads[version],
+                approved[version].editions[language],
+                letterhead=approved[version].letterhead,
                 campaign=campaign.id,
                 version=version,
             )
@@ -507,14 +550,6 @@ class Project:
             clock=self.clock,
             secrets=secrets.values(),
         )
-
-
-def fingerprint(editions: dict[str, Edition], letterhead: str) -> str:
-    """One digest over all that a campaign sends, besides who gets it."""
-    digest = hashlib.sha256(letterhead.encode())
-    for language in sorted(editions):
-        digest.update(editions[language].fingerprint.encode())
-    return digest.hexdigest()
 
 
 def _short(folder: Path, current: Path) -> Path:

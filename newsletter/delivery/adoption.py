@@ -17,7 +17,7 @@ from pathlib import Path
 from newsletter.addresses import Address
 from newsletter.audience.suppression import Reason, Suppression
 from newsletter.delivery.copy_guard import CopyGuard, Place, keep_key, refuse_without_ledger
-from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger import Ledger, open_ledger
 from newsletter.delivery.ledger.database import move_aside
 from newsletter.delivery.ledger.record import Remembered, SendRecord
 from newsletter.delivery.ledger.recovery import Reader
@@ -99,7 +99,7 @@ class Adoption:
         if not self._place.ledger.exists():
             return Survey(_no_ledger(self._place, self._known), self._is_exact(None), {}, (), (),
                           aside=False)  # fmt: skip
-        with closing(Ledger(self._place.ledger, key_check=self._keys.pepper_id)) as ledger:
+        with closing(open_ledger(self._place.ledger, self._keys)) as ledger:
             aside = self._goes_aside(ledger)
             guard = CopyGuard(self._place, ledger, self._keys)
             if self._place.state.record.is_file():
@@ -125,7 +125,7 @@ class Adoption:
         self._place.state.prepare()
         keys = self._take_key()
         self._put_aside(keys)
-        with closing(Ledger(self._place.ledger, key_check=keys.pepper_id)) as ledger:
+        with closing(open_ledger(self._place.ledger, keys)) as ledger:
             ledger.check()
             record = ledger.open_record(self._place.state.record)
             guard = CopyGuard(self._place, ledger, keys)
@@ -211,7 +211,7 @@ class Adoption:
         """Let the ledger here make room, once its leaves are in the record."""
         if not self._place.ledger.exists():
             return
-        with closing(Ledger(self._place.ledger, key_check=self._keys.pepper_id)) as ledger:
+        with closing(open_ledger(self._place.ledger, self._keys)) as ledger:
             if not self._goes_aside(ledger):
                 return
             record = ledger.open_record(self._place.state.record)

@@ -18,7 +18,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger import Ledger, open_ledger
 from newsletter.errors import InputError, Where
 from newsletter.message.keys import KeyRing
 
@@ -123,7 +123,7 @@ def _verify(parts: Mapping[str, Path]) -> None:
         LedgerRefused: the ledger is damaged, or was written with another key file.
     """
     keys = KeyRing.load(parts.get(KEY, Path(KEY)))
-    with closing(Ledger(parts[LEDGER], key_check=keys.pepper_id, create=False)) as ledger:
+    with closing(open_ledger(parts[LEDGER], keys, create=False)) as ledger:
         ledger.check()
 
 

@@ -12,6 +12,7 @@ before the ledger was adopted: a later call may stand in the ledger that is lost
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -94,13 +95,19 @@ class Reconciler:
             return []
         oldest = max(self._now() - self._inquiry.replay_for_s, self._ledger.adopted_at)
         calls = self._ledger.calls.of(self._campaign.id)
+        carried: dict[int, list[CallRecord]] = defaultdict(list)
+        for call in calls:
+            for member in call.members:
+                carried[member].append(call)
         return [
             call
             for call in calls
             if (call.transport, call.place) == self._way
             and oldest < call.first_at.timestamp() <= self._now()
             and all(self._is_wanted(member) for member in call.members)
-            and not any(_follows(other, call) for other in calls)
+            and not any(
+                _follows(other, call) for member in call.members for other in carried[member]
+            )
         ]
 
     def _is_wanted(self, member: int) -> bool:
@@ -149,9 +156,5 @@ class Reconciler:
 
 
 def _follows(other: CallRecord, call: CallRecord) -> bool:
-    """Whether ``other`` carried some of the same people, and not before ``call``."""
-    return (
-        other.key != call.key
-        and other.first_at >= call.first_at
-        and not set(other.members).isdisjoint(call.members)
-    )
+    """Whether ``other``, which carried one of the same people, was not made before ``call``."""
+    return other.key != call.key and other.first_at >= call.first_at

@@ -22,6 +22,7 @@ _TIME = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})[ T](?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)"
     r"(?: ?(?P<offset>[Zz]|[+-]\d{2}:?\d{2})| (?P<zone>[A-Za-z][\w+/-]*))?"
 )
+_FURTHEST = timedelta(days=2 * 365)
 _WRITE = "Write it as 2027-04-01 09:00, 2027-04-01T09:00+02:00 or 2027-04-01 09:00 Europe/Brussels."
 
 
@@ -54,25 +55,44 @@ def read_time(text: str, *, now: datetime) -> Appointment:
         now: the current time.
 
     Raises:
-        InputError: it is no time, is past, comes twice or never on that day,
+        InputError: it is no time, is past or years ahead, comes twice or never on that day,
             or names no zone that this machine knows.
     """
     found = _TIME.fullmatch(text.strip())
     try:
         wall = _clock_time(found["day"], found["time"]) if found else None
-    except ValueError:
+    except (ValueError, OverflowError):
         wall = None
     if found is None or wall is None:
         raise InputError(f"“{text}” is no date and time.", where=Where(item="--at"), next=_WRITE)
     zone = _zone(found["offset"], found["zone"])
+    # Looked at before it is reckoned with: time begins and ends at the years 1 and 9999.
+    if wall.year > now.year + 3:
+        raise _too_far(text)
+    if wall.year < now.year - 1:
+        raise _past(text, now)
     at = _moment(text, wall, zone)
     if at <= now:
-        raise InputError(
-            f"“{text}” is past: it is {now.astimezone(at.tzinfo):%Y-%m-%d %H:%M} there now.",
-            where=Where(item="--at"),
-            next="Choose a later time, or leave --at out to send now.",
-        )
+        raise _past(text, now.astimezone(at.tzinfo))
+    if at > now + _FURTHEST:
+        raise _too_far(text)
     return Appointment(at, _zone_words(zone, at))
+
+
+def _past(text: str, there: datetime) -> InputError:
+    return InputError(
+        f"“{text}” is past: it is {there:%Y-%m-%d %H:%M} there now.",
+        where=Where(item="--at"),
+        next="Choose a later time, or leave --at out to send now.",
+    )
+
+
+def _too_far(text: str) -> InputError:
+    return InputError(
+        f"“{text}” is more than {_FURTHEST.days // 365} years ahead.",
+        where=Where(item="--at"),
+        next="Mind the year; what is frozen now would be old news by then.",
+    )
 
 
 def _clock_time(day: str, time: str) -> datetime:

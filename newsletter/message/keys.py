@@ -191,6 +191,11 @@ class KeyRing:
         """
         return self._hash(b"pepper\0")[:8].hex()
 
+    @property
+    def seal_key(self) -> bytes:
+        """32 bytes with which the ledger seals what is frozen."""
+        return self._hash(b"seal\0")
+
     def address_tag(self, address: Address) -> bytes:
         """12 bytes that stand for an address without giving it away.
 

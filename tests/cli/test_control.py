@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import subprocess
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -23,6 +23,12 @@ from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer
 
 CANARY = "Too many of the first were refused."
+
+
+def _clocks_go_back() -> str:
+    """Next year's last Sunday of October."""
+    last = date(datetime.now(UTC).year + 1, 10, 31)
+    return f"{last - timedelta(days=(last.weekday() + 1) % 7)}"
 
 
 def everyone_once(readers: int = 3) -> Counter[str]:
@@ -231,7 +237,10 @@ def test_a_send_whose_time_comes_while_another_one_runs_begins_after_it(
     [
         (["--at", "tomorrow"], "is no date and time"),
         (["--at", "2017-04-28 09:00 UTC"], "is past"),
-        (["--at", "2036-10-26 02:30 Europe/Brussels"], "comes twice"),
+        (["--at", f"{_clocks_go_back()} 02:30 Europe/Brussels"], "comes twice"),
+        (["--at", "9999-12-31 23:59"], "more than 2 years ahead"),
+        (["--at", "9999-12-31 23:59:59.5"], "is no date and time"),
+        (["--at", "0001-01-01 00:00+14:00"], "is past"),
         (["--scheduler"], "there is no time"),
         (["--at", "2096-01-01 09:00", "--scheduler", "--dry-run"], "--dry-run freezes nothing"),
     ],
@@ -296,3 +305,45 @@ def test_a_time_can_be_moved_and_a_send_begun_at_once(project: Project) -> None:
     assert 3 == len(outbox(project))
     stopped(project.run("resume", "2017-04", "--at", "yesterday"), 2, "is no date and time")
     stopped(project.run("resume", "2017-04", "--at", "now", "--scheduled"), 2, "--at")
+
+
+@pytest.mark.fault("Process", "a clock behind the freeze", state="it is said, and the send goes on")
+def test_a_clock_behind_the_freeze_does_not_make_a_send_wait(project: Project) -> None:
+    with SmtpServer() as server:
+        one_at_a_time(project, server)
+        server.behaviours["MAIL"] = lambda earlier: b"421 4.3.2 later"
+        assert 4 == project.run("send", "2017-04", "--yes", "--wait", "0").returncode
+        server.behaviours.clear()
+        # As if the clock had been a day ahead then; only one thing differs: the present.
+        ahead = datetime.now(UTC).timestamp() + 86400
+        connection = sqlite3.connect(project.folder / "newsletter.db")
+        with connection:
+            connection.execute("DROP TRIGGER campaign_is_frozen")
+            connection.execute("UPDATE campaign SET frozen_at = ?", (ahead,))
+            connection.execute("UPDATE control SET not_before = ?", (ahead,))
+            connection.execute("UPDATE delivery SET next_attempt_at = 0")
+            connection.execute("DELETE FROM bucket")
+        connection.close()
+        assert "Scheduled" not in project.run("status", "2017-04").stdout
+        went_well(project.run("resume", "2017-04"), "Was it set back?", "3 planned = 3 accepted")
+        assert everyone_once() == server.copies()
+
+
+@pytest.mark.parametrize("seconds", [1e18, -1e18, 253402300800.0])
+def test_a_time_that_nobody_can_tell_stops_no_command(project: Project, seconds: float) -> None:
+    scheduled(project)
+    for assignment in ("not_before", "not_after"):
+        set_control(project, assignment, seconds)
+    for command in (
+        ("status",),
+        ("status", "2017-04"),
+        ("report", "2017-04"),
+        ("pause", "2017-04"),
+    ):
+        assert project.run(*command).returncode in {0, 4}
+    for table, column in (("delivery", "changed_at"), ("run", "seen_at")):
+        connection = sqlite3.connect(project.folder / "newsletter.db")
+        with connection:
+            connection.execute(f"UPDATE {table} SET {column} = ?", (seconds,))
+        connection.close()
+    assert 4 == project.run("status", "2017-04").returncode

@@ -63,6 +63,14 @@ def test_a_run_that_was_killed_is_said_to_be_gone(project: Project) -> None:
         assert "The run is gone" in seen.stdout
         assert "Last run: gone without a word" in seen.stdout
         assert "To go on: newsletter resume 2017-04" in seen.stdout
+        # Whom it may have mailed is named before anything is changed.
+        before = (project.folder / "newsletter.db").read_bytes()
+        told = project.run("status", "2017-04").stdout
+        assert "Being handed over when the program ended" in told
+        assert 1 == told.count("• reader1@readers.example (since ")
+        assert before == (project.folder / "newsletter.db").read_bytes()
+        settled = project.run("resolve", "2017-04")
+        assert (6, True) == (settled.returncode, "reader1@readers.example" in settled.stdout)
 
 
 def test_without_a_run_there_is_nothing_to_watch(project: Project) -> None:

@@ -141,3 +141,16 @@ def test_version_and_help_are_there_without_a_project(project: Project) -> None:
     version: subprocess.CompletedProcess[str] = project.run("--version")
     went_well(version, "newsletter 0.")
     went_well(project.run("--help"), "send", "status", "resume", "Exit codes")
+
+
+def test_the_plan_shows_what_is_odd_in_the_list(project: Project) -> None:
+    odd = ["email,name,language", *(f"reader{n}@readers.example,R\x07 {n},en" for n in range(5))]
+    (project.folder / "subscribers.csv").write_text("\n".join(odd))
+    warned = project.run("subscribers", "check").stdout.partition("Worth a look:")[2]
+    warnings = [line for line in warned.splitlines() if line.startswith("  • ")]
+    assert warnings
+    done = project.run("send", "2017-04", "--dry-run")
+    assert 0 == done.returncode, done.stderr
+    assert f"In the list, {len(warnings)} thing" in done.stdout
+    assert [line in done.stdout for line in warnings] == [n < 3 for n in range(len(warnings))]
+    assert ("newsletter subscribers check" in done.stdout) == (len(warnings) > 3)

@@ -57,7 +57,7 @@ def ledger_path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ledger(ledger_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(ledger_path, key_check="k")
+    opened = Ledger(ledger_path, key_check="k", seal_key=b"s")
     yield opened
     opened.close()
 
@@ -69,7 +69,7 @@ Freeze = Callable[[int], Campaign]
 def freeze(ledger: Ledger) -> Freeze:
     def freeze_(count: int) -> Campaign:
         return ledger.campaigns.freeze(
-            plan_of(count), editions={"en": EDITION}, letterhead="{}", fingerprint="f", now=NOW
+            plan_of(count), editions={"en": EDITION}, letterhead="{}", now=NOW
         )
 
     return freeze_

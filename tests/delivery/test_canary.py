@@ -33,7 +33,6 @@ def freeze(ledger: Ledger, *addresses: str, seeds: int = 0, sample: int = 0) -> 
         Plan("2017-03", len(recipients), recipients, {}),
         editions={"en": EDITION},
         letterhead="{}",
-        fingerprint="f",
         now=NOW,
     )
 

@@ -202,7 +202,7 @@ def test_who_leaves_during_the_send_is_not_mailed(
     def script(message: Message, _attempt: int) -> Outcome:
         if message.envelope_to.local == "reader1":
             # Another process, such as the unsubscribe page, writes to the same file.
-            other = Ledger(ledger_path, key_check="k")
+            other = Ledger(ledger_path, key_check="k", seal_key=b"s")
             other.suppressions.add(Suppression(b"tag10", Reason.UNSUBSCRIBED, "page", NOW))
             other.close()
         return Accepted("250 ok")
@@ -490,7 +490,7 @@ def test_two_senders_at_once_although_the_lock_was_removed_mail_nobody_twice(
     ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin, compose: Composes
 ) -> None:
     campaign, transport = freeze(60), ScriptedTransport()
-    other = Ledger(ledger_path, key_check="k")
+    other = Ledger(ledger_path, key_check="k", seal_key=b"s")
     second = Run(
         other,
         campaign,

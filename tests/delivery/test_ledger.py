@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from newsletter.audience.suppression import Reason, Suppression
 from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger.versions import Approved
 from newsletter.delivery.plan import Exclusion
 from newsletter.delivery.states import State, Step
 from newsletter.errors import LedgerRefused
@@ -25,7 +26,6 @@ def freeze_plan(ledger: Ledger, count: int, *, first: int = 1, again: bool = Fal
         plan_of(count, first=first),
         editions={"en": EDITION},
         letterhead="{}",
-        fingerprint="f",
         now=NOW,
         again=again,
     ).id
@@ -37,8 +37,7 @@ def test_freezing_writes_audience_and_editions_and_the_numbers_add_up(
     campaign = freeze(12)
     tally = ledger.campaigns.tally(campaign)
     assert (12, {State.PENDING: 12}, True) == (tally.planned, tally.counts, tally.adds_up)
-    assert {1: {"en": EDITION}} == ledger.campaigns.editions(campaign)
-    assert EDITION.fingerprint == ledger.campaigns.editions(campaign)[1]["en"].fingerprint
+    assert {1: Approved({"en": EDITION}, "{}")} == ledger.campaigns.approved(campaign)
 
 
 def test_a_second_campaign_with_somebody_of_the_first_is_refused_and_leaves_nothing(
@@ -169,7 +168,7 @@ def test_another_key_file_is_refused_since_nobody_who_left_would_be_recognised(
     ledger: Ledger, ledger_path: Path
 ) -> None:
     with pytest.raises(LedgerRefused, match="key file"):
-        Ledger(ledger_path, key_check="another")
+        Ledger(ledger_path, key_check="another", seal_key=b"s")
 
 
 @pytest.mark.fault(
@@ -180,7 +179,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     path.write_text("these are notes, not a database " * 40)
     before = path.read_bytes()
     with pytest.raises(LedgerRefused, match="no ledger"):
-        Ledger(path, key_check="k")
+        Ledger(path, key_check="k", seal_key=b"s")
     assert before == path.read_bytes()
 
 
@@ -192,12 +191,12 @@ def test_a_newer_ledger_is_refused(ledger: Ledger, ledger_path: Path) -> None:
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(LedgerRefused, match="newer version"):
-        Ledger(ledger_path, key_check="k")
+        Ledger(ledger_path, key_check="k", seal_key=b"s")
 
 
 def test_a_ledger_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
     with pytest.raises(LedgerRefused, match="no ledger"):
-        Ledger(tmp_path / "newsletter.db", key_check="k", create=False)
+        Ledger(tmp_path / "newsletter.db", key_check="k", seal_key=b"s", create=False)
     assert [] == list(tmp_path.iterdir())
 
 
@@ -207,7 +206,7 @@ from pathlib import Path
 from newsletter.delivery.ledger import Ledger
 print("ready", flush=True)
 sys.stdin.readline()
-Ledger(Path(sys.argv[1]), key_check="k").close()
+Ledger(Path(sys.argv[1]), key_check="k", seal_key=b"s").close()
 """
 
 
@@ -232,12 +231,12 @@ def test_several_programs_may_open_a_new_ledger_at_once(tmp_path: Path) -> None:
         one.stdin.flush()
     said = [one.communicate(timeout=30)[1] for one in programs]
     assert [""] * 4 == said
-    Ledger(tmp_path / "newsletter.db", key_check="k", create=False).close()
+    Ledger(tmp_path / "newsletter.db", key_check="k", seal_key=b"s", create=False).close()
 
 
 def test_a_folder_without_permission_is_explained(tmp_path: Path) -> None:
     with pytest.raises(LedgerRefused, match="cannot be"):
-        Ledger(tmp_path / "missing" / "newsletter.db", key_check="k")
+        Ledger(tmp_path / "missing" / "newsletter.db", key_check="k", seal_key=b"s")
 
 
 def test_the_plan_accounts_for_every_row_of_the_list() -> None:
@@ -246,14 +245,14 @@ def test_the_plan_accounts_for_every_row_of_the_list() -> None:
 
 
 def test_a_damaged_ledger_is_named_as_such(ledger_path: Path) -> None:
-    ledger = Ledger(ledger_path, key_check="k")
-    freeze_plan(ledger, 200)
+    ledger = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    freeze_plan(ledger, 2000)
     ledger.close()
     size = ledger_path.stat().st_size
     with ledger_path.open("r+b") as file:
         file.seek(size // 2)
         file.write(os.urandom(size // 2))
-    damaged = Ledger(ledger_path, key_check="k")
+    damaged = Ledger(ledger_path, key_check="k", seal_key=b"s")
     with pytest.raises(LedgerRefused, match="damaged"), damaged.transaction():
         damaged.deliveries.claim("2017-03.1", run=RUN, count=500, now=T)
     damaged.close()
@@ -375,3 +374,15 @@ def test_a_provider_may_answer_with_any_id_at_all(ledger: Ledger, freeze: Freeze
             claims[0], Step.ACCEPT, run=RUN, reply="200", now=T, provider_id="re_\ud800"
         )
     assert {State.ACCEPTED: 1} == ledger.campaigns.tally(campaign).counts
+
+
+def test_who_was_refused_in_a_round_was_in_it(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550 5.1.1 no", now=T)
+    assert 1 == ledger.campaigns.latest_round("2017-03")
+    both = frozenset({"reader1@example.org", "reader2@example.org"})
+    assert both == ledger.campaigns.in_round("2017-03", 1)
+    assert frozenset() == ledger.campaigns.in_round("2017-03", 2)

@@ -9,6 +9,7 @@ from newsletter.delivery.journal import Book
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.deliveries import Claim
+from newsletter.delivery.ledger.versions import Approved
 from newsletter.delivery.states import State
 from newsletter.testing import FrozenClock
 from newsletter.transports.protocol import Accepted, Call, Deferred, Outcome
@@ -128,7 +129,7 @@ def test_a_part_does_not_go_if_its_reader_left_the_campaign_is_held_or_the_claim
 
 def test_a_correction_in_between_does_not_stop_the_parts_that_were_attempted(batch: Batch) -> None:
     assert batch.attempt(batch.claims, WHOLE)
-    batch.ledger.controls.correct(batch.campaign, {"en": EDITION}, "g", NOW, letterhead="{}")
+    batch.ledger.controls.correct(batch.campaign, Approved({"en": EDITION}, "{}"), NOW)
     assert batch.attempt(batch.claims[:2], FIRST_HALF)
 
 

@@ -9,6 +9,7 @@ from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.controls import Control
 from newsletter.delivery.ledger.deliveries import Claim
+from newsletter.delivery.ledger.versions import Approved
 from newsletter.delivery.plan import Plan, Wave
 from newsletter.delivery.states import State, Step
 from newsletter.errors import LedgerRefused
@@ -28,7 +29,6 @@ def freeze_waves(ledger: Ledger, *waves: Wave) -> Campaign:
         Plan("2017-03", len(waves), recipients, {}),
         editions={"en": EDITION},
         letterhead="{}",
-        fingerprint="f",
         now=NOW,
     )
 
@@ -51,7 +51,7 @@ def record(ledger: Ledger, claim_: Claim, step: Step, *, theirs: bool = True) ->
 
 
 def correct(ledger: Ledger, campaign: Campaign) -> int:
-    return ledger.controls.correct(campaign, {"en": CORRECTED}, "g", LATER, letterhead="{}")
+    return ledger.controls.correct(campaign, Approved({"en": CORRECTED}, "{}"), LATER)
 
 
 # Control.
@@ -157,7 +157,8 @@ def test_a_correction_reaches_those_who_were_not_attempted_and_nobody_else(
     assert 2 == correct(ledger, campaign)
     versions = {one.id: one.version for one in claim(ledger, campaign)}
     assert {1: 1, 2: 1, 3: 2, 4: 2} == versions
-    assert {1: {"en": EDITION}, 2: {"en": CORRECTED}} == ledger.campaigns.editions(campaign)
+    approved = ledger.campaigns.approved(campaign)
+    assert [{"en": EDITION}, {"en": CORRECTED}] == [one.editions for one in approved.values()]
 
 
 def test_a_correction_reaches_those_for_whom_the_letter_itself_was_refused(
@@ -189,10 +190,9 @@ def test_the_ledger_knows_how_many_were_attempted_with_each_version(
     (third,) = claim(ledger, campaign, 1)
     assert write_ahead(ledger, [third])
     versions = [
-        (one.number, one.made_at, one.fingerprint, one.attempted)
-        for one in ledger.controls.versions(campaign.id)
+        (one.number, one.made_at, one.attempted) for one in ledger.controls.versions(campaign.id)
     ]
-    assert [(1, NOW, "f", 2), (2, LATER, "g", 0), (3, LATER, "g", 1)] == versions
+    assert [(1, NOW, 2), (2, LATER, 0), (3, LATER, 1)] == versions
 
 
 def test_a_first_attempt_claimed_before_a_correction_goes_back_to_the_queue(
@@ -261,7 +261,7 @@ def test_a_correction_in_other_languages_is_refused(
     campaign = freeze(1)
     with pytest.raises(LedgerRefused, match="but the campaign in “en”"):
         ledger.controls.correct(
-            campaign, dict.fromkeys(languages, CORRECTED), "g", LATER, letterhead="{}"
+            campaign, Approved(dict.fromkeys(languages, CORRECTED), "{}"), LATER
         )
     assert 1 == ledger.controls.of(campaign.id).version
     assert [1] == [one.number for one in ledger.controls.versions(campaign.id)]

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from newsletter.audience.suppression import Reason, Suppression
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.ledger.versions import Approved
 from newsletter.delivery.plan import Plan, Planned, Wave
 from newsletter.delivery.states import TERMINAL, State, Step
 from newsletter.errors import LedgerRefused
@@ -77,7 +78,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def first_send(self, readers: set[int]) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "newsletter.db"
-        self.ledger = Ledger(self.path, key_check="k")
+        self.ledger = Ledger(self.path, key_check="k", seal_key=b"s")
         self.send(readers, again=False)
 
     @rule(readers=st.sets(people, min_size=1), again=st.sampled_from([False, False, True]))
@@ -123,7 +124,6 @@ class LedgerMachine(RuleBasedStateMachine):
             Plan(ISSUE, len(recipients), recipients, {}),
             editions={"en": EDITION},
             letterhead="{}",
-            fingerprint="f",
             now=NOW,
             again=again,
         )
@@ -137,9 +137,7 @@ class LedgerMachine(RuleBasedStateMachine):
         match what:
             case "correct":
                 at = datetime.fromtimestamp(self.now, UTC)
-                number = self.ledger.controls.correct(
-                    campaign, {"en": EDITION}, "another", at, letterhead="{}"
-                )
+                number = self.ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), at)
                 assert number == self.version[campaign.id] + 1
                 self.version[campaign.id] = number
             case "hold":
@@ -193,7 +191,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(reader=people)
     def leave(self, reader: int) -> None:
         one = planned(reader)
-        other = Ledger(self.path, key_check="k")
+        other = Ledger(self.path, key_check="k", seal_key=b"s")
         other.suppressions.add(Suppression(one.tag, Reason.UNSUBSCRIBED, "page", NOW))
         other.close()
         self.left.add(one.recipient.address.key)
@@ -334,7 +332,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 "UPDATE delivery SET state = 'pending' WHERE state IN ('attempting', 'in_doubt')"
             )
         self.ledger.close()
-        self.ledger = Ledger(self.path, key_check="k")
+        self.ledger = Ledger(self.path, key_check="k", seal_key=b"s")
         self.runs += 1
         with self.ledger.transaction():
             for campaign in self.campaigns():

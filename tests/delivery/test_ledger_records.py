@@ -9,6 +9,7 @@ from newsletter.delivery.ledger.calls import CallRecord
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.deliveries import AttemptRecord, Claim
 from newsletter.delivery.ledger.runs import RunRecord
+from newsletter.delivery.ledger.versions import Approved
 from newsletter.delivery.states import State, Step
 from newsletter.errors import LedgerRefused
 
@@ -101,7 +102,7 @@ def test_a_doubt_tells_what_composes_the_very_same_message(ledger: Ledger, freez
     campaign = freeze(1)
     claim = in_doubt(ledger, campaign)
     assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T + 50)
-    ledger.controls.correct(campaign, {"en": EDITION}, "g", NOW, letterhead="{}")
+    ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), NOW)
     with ledger.transaction():
         (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 60)
         assert ledger.deliveries.write_ahead([again], run=RUN, now=T + 61)
@@ -180,7 +181,9 @@ def test_a_late_answer_after_an_adoption_counts_only_if_it_proves_acceptance(
 
 
 def test_a_ledger_keeps_its_name(ledger: Ledger) -> None:
-    with closing(Ledger(ledger.path, key_check="k")) as other:
+    with closing(Ledger(ledger.path, key_check="k", seal_key=b"s")) as other:
         assert ledger.identity == other.identity
-    with closing(Ledger(ledger.path.with_name("another.db"), key_check="k")) as another:
+    with closing(
+        Ledger(ledger.path.with_name("another.db"), key_check="k", seal_key=b"s")
+    ) as another:
         assert another.identity != ledger.identity

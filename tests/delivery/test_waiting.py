@@ -140,7 +140,7 @@ def test_a_pause_from_another_process_ends_the_run_within_moments(
     thread = threading.Thread(target=lambda: endings.append(run.execute()))
     thread.start()
     assert going.wait(10)
-    other = Ledger(ledger_path, key_check="k")
+    other = Ledger(ledger_path, key_check="k", seal_key=b"s")
     other.controls.hold(campaign.id, "Paused by a person.")
     other.close()
     thread.join(10)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from newsletter.cli.wiring import Project as Wired
-from newsletter.cli.wiring import fingerprint
 from newsletter.config import Dkim, PrivateKey, load_settings
 from newsletter.credentials import read_private_key
+from newsletter.delivery.ledger.versions import fingerprint
 from newsletter.errors import ConfigError
 from newsletter.message.dkim import Signer
 

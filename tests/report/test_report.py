@@ -138,7 +138,7 @@ def test_addresses_without_a_csv_are_refused(project: Project) -> None:
 def test_a_file_that_cannot_be_written_is_said(project: Project) -> None:
     done = project.run("report", "2017-03", "--html", "no/such/folder/r.html")
     assert 2 == done.returncode
-    assert "The report cannot be written: No such file or directory" in done.stderr
+    assert "The file cannot be written: No such file or directory" in done.stderr
 
 
 def test_an_issue_that_was_never_sent_has_no_report(project: Project) -> None:

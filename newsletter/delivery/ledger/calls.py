@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger.database import Database
 
 
@@ -70,7 +71,7 @@ class Calls:
                 place=place,
                 members=tuple(json.loads(members)),
                 digest=digest,
-                first_at=datetime.fromtimestamp(first_at, UTC),
+                first_at=moment_at(first_at),
             )
             for key, transport, place, members, digest, first_at in rows
         )

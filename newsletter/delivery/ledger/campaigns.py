@@ -7,12 +7,19 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger.database import Database
-from newsletter.delivery.ledger.versions import write_version
-from newsletter.delivery.plan import Plan, Wave
+from newsletter.delivery.ledger.seal import DELIVERY, INTACT, broken, seal
+from newsletter.delivery.ledger.versions import (
+    Approved,
+    fingerprint,
+    read_versions,
+    write_version,
+)
+from newsletter.delivery.plan import Plan, Planned, Wave
 from newsletter.delivery.states import HAS_OR_MAY_HAVE, State
 from newsletter.delivery.tally import Tally
 from newsletter.errors import LedgerRefused, Where
@@ -47,7 +54,6 @@ class Campaigns:
         *,
         editions: Mapping[str, Edition],
         letterhead: str,
-        fingerprint: str,
         now: datetime,
         again: bool = False,
         not_before: datetime | None = None,
@@ -60,9 +66,8 @@ class Campaigns:
             plan: who gets it.
             editions: by language; one for each language of the plan.
             letterhead: what besides the edition goes into every message, as JSON.
-            fingerprint: of editions and letterhead.
             now: the time, for the record.
-            again: a person asked that those who have the issue get it once more.
+            again: begin a new round: those who have the issue get it once more.
             not_before: when sending begins; now if left out.
             late_after_s: so long after that it is too late to send, in seconds.
             elsewhere: ids of campaigns that this ledger does not hold, but that were
@@ -74,14 +79,14 @@ class Campaigns:
                 the issue meanwhile, or nothing can be written. Nothing is frozen.
         """
         with self._database.transaction():
-            round_ = self._round(plan.issue) + (1 if again else 0)
+            round_ = self.latest_round(plan.issue) + (1 if again else 0)
             campaign = Campaign(
                 id=self._unused_id(plan.issue, elsewhere),
                 issue=plan.issue,
                 round=round_,
                 frozen_at=now,
                 planned=len(plan.recipients),
-                fingerprint=fingerprint,
+                fingerprint=fingerprint(editions, letterhead),
                 letterhead=letterhead,
                 excluded={str(reason): count for reason, count in plan.excluded.items()},
             )
@@ -118,36 +123,15 @@ class Campaigns:
                 json.dumps(dict(campaign.excluded), sort_keys=True),
             ),
         )
-        write_version(
-            self._database,
-            campaign.id,
-            1,
-            editions=editions,
-            fingerprint=campaign.fingerprint,
-            letterhead=campaign.letterhead,
-            now=now,
-        )
+        approved = Approved(editions, campaign.letterhead)
+        write_version(self._database, campaign, 1, approved, now=now)
         try:
             self._database.executemany(
-                "INSERT INTO delivery (campaign, issue, round, address, domain, tag, name,"
-                " language, fields, state, wave, changed_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO delivery ({DELIVERY}, seal, state, changed_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (
-                        campaign.id,
-                        campaign.issue,
-                        campaign.round,
-                        planned.recipient.address.key,
-                        planned.recipient.address.domain,
-                        planned.tag,
-                        planned.recipient.name,
-                        planned.recipient.language,
-                        json.dumps(dict(planned.recipient.fields), ensure_ascii=False),
-                        State.PENDING,
-                        planned.wave,
-                        now,
-                    )
-                    for planned in plan.recipients
+                    (*frozen, seal(self._database.seal_key, frozen), State.PENDING, now)
+                    for frozen in (_frozen(campaign, planned) for planned in plan.recipients)
                 ),
             )
         except sqlite3.IntegrityError:
@@ -164,10 +148,12 @@ class Campaigns:
         numbers = itertools.count(earlier + 1)
         return next(id_ for n in numbers if (id_ := f"{issue}.{n}") not in elsewhere)
 
-    def _round(self, issue: str) -> int:
-        (highest,) = self._database.execute(
-            "SELECT COALESCE(MAX(round), 1) FROM campaign WHERE issue = ?", (issue,)
-        ).fetchone()
+    def latest_round(self, issue: str) -> int:
+        """1 for an issue's first round; “send --again” begins another."""
+        with self._database.errors():
+            (highest,) = self._database.execute(
+                "SELECT COALESCE(MAX(round), 1) FROM campaign WHERE issue = ?", (issue,)
+            ).fetchone()
         return int(highest)
 
     def of_issue(self, issue: str) -> tuple[Campaign, ...]:
@@ -187,27 +173,32 @@ class Campaigns:
             ).fetchall()
         return tuple(_campaign(row) for row in rows)
 
-    def editions(self, campaign: Campaign) -> dict[int, dict[str, Edition]]:
-        """The frozen editions, by version (from 1; a correction adds one) and language."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT version, language, content FROM edition WHERE campaign = ?"
-                " ORDER BY version",
-                (campaign.id,),
-            ).fetchall()
-        found: dict[int, dict[str, Edition]] = {}
-        for version, language, content in rows:
-            found.setdefault(version, {})[language] = Edition.from_json(content)
-        return found
+    def approved(self, campaign: Campaign) -> dict[int, Approved]:
+        """What was approved, by version: 1 with the freeze, one more with each correction.
 
-    def letterheads(self, campaign: Campaign) -> dict[int, str]:
-        """The frozen letterheads by version."""
+        Raises:
+            LedgerRefused: something of it is not what was frozen.
+        """
+        return read_versions(self._database, campaign)
+
+    def check_seals(self, campaign: Campaign) -> None:
+        """See whether everybody is who was frozen, with what was frozen for them.
+
+        About a second for 100,000: a run asks once, before it begins.
+
+        Raises:
+            LedgerRefused: somebody is not.
+        """
+        self._refuse_broken("campaign = ?", campaign.id)
+
+    def _refuse_broken(self, condition: str, value: str) -> None:
         with self._database.errors():
-            return dict(
-                self._database.execute(
-                    "SELECT number, letterhead FROM version WHERE campaign = ?", (campaign.id,)
-                ).fetchall()
-            )
+            row = self._database.execute(
+                f"SELECT campaign, id FROM delivery WHERE {condition} AND NOT ({INTACT}) LIMIT 1",
+                (value,),
+            ).fetchone()
+        if row is not None:
+            raise broken(row[0], f"Delivery {row[1]}")
 
     def tally(self, campaign: Campaign) -> Tally:
         """How many are in which state, counted now."""
@@ -239,7 +230,12 @@ class Campaigns:
         return tally
 
     def has_it(self, issue: str) -> frozenset[str]:
-        """Address keys of those who have the issue, may have it, or will get it."""
+        """Address keys of those who have the issue, may have it, or will get it.
+
+        Raises:
+            LedgerRefused: somebody is not who was frozen; they would get it again.
+        """
+        self._refuse_broken("issue = ?", issue)
         with self._database.errors():
             rows = self._database.execute(
                 f"SELECT DISTINCT address FROM delivery WHERE issue = ? AND state IN ({_HAS})",
@@ -247,13 +243,41 @@ class Campaigns:
             )
             return frozenset(address for (address,) in rows)
 
+    def in_round(self, issue: str, number: int) -> frozenset[str]:
+        """Address keys of those who were in a round, whatever came of it.
+
+        Who was refused in it had their turn: else no round would ever be over.
+
+        Raises:
+            LedgerRefused: somebody is not who was frozen; they would get it again.
+        """
+        self._refuse_broken("issue = ?", issue)
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT DISTINCT address FROM delivery WHERE issue = ? AND round = ?",
+                (issue, number),
+            )
+            return frozenset(address for (address,) in rows)
+
+
+def _frozen(campaign: Campaign, planned: Planned) -> tuple[object, ...]:
+    """The values of a delivery's columns ``DELIVERY``."""
+    recipient = planned.recipient
+    return (
+        *(campaign.id, campaign.issue, campaign.round),
+        *(recipient.address.key, recipient.address.domain, planned.tag),
+        *(recipient.name, recipient.language),
+        json.dumps(dict(recipient.fields), ensure_ascii=False),
+        planned.wave,
+    )
+
 
 def _campaign(row: tuple[Any, ...]) -> Campaign:
     return Campaign(
         id=row[0],
         issue=row[1],
         round=row[2],
-        frozen_at=datetime.fromtimestamp(row[3], UTC),
+        frozen_at=moment_at(row[3]),
         planned=row[4],
         fingerprint=row[5],
         letterhead=row[6],

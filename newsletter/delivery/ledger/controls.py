@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.database import Database
-from newsletter.delivery.ledger.versions import Version, write_version
+from newsletter.delivery.ledger.versions import Approved, Version, write_version
 from newsletter.delivery.plan import Wave
 from newsletter.errors import LedgerRefused, Where
-from newsletter.render.edition import Edition
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class Controls:
         if row is None:
             raise _unknown(campaign)
         return Control(
-            not_before=datetime.fromtimestamp(row[0], UTC),
-            not_after=datetime.fromtimestamp(row[1], UTC),
+            not_before=moment_at(row[0]),
+            not_after=moment_at(row[1]),
             wave=Wave(row[2]),
             version=row[3],
             held=row[4],
@@ -122,11 +122,8 @@ class Controls:
     def correct(
         self,
         campaign: Campaign,
-        editions: Mapping[str, Edition],
-        fingerprint: str,
+        approved: Approved,
         now: datetime,
-        *,
-        letterhead: str,
     ) -> int:
         """Give new editions to all who were not attempted yet.
 
@@ -134,10 +131,8 @@ class Controls:
 
         Args:
             campaign: which.
-            editions: by language; the same languages as before.
-            fingerprint: of the editions and the letterhead.
+            approved: the new editions, in the same languages as before, and the letterhead.
             now: the time, for the record.
-            letterhead: what besides the edition goes into every message, as JSON.
 
         Returns:
             The new version's number.
@@ -147,22 +142,14 @@ class Controls:
         """
         with self._database.transaction():
             latest, languages = self._latest(campaign.id)
-            if set(editions) != languages:
+            if set(approved.editions) != languages:
                 raise LedgerRefused(
-                    f"The correction is in {_listed(editions)}, but the campaign in "
+                    f"The correction is in {_listed(approved.editions)}, but the campaign in "
                     f"{_listed(languages)}.",
                     where=Where(item=f"campaign {campaign.id}"),
                     next="Correct the issue in exactly these languages; nothing was changed.",
                 )
-            write_version(
-                self._database,
-                campaign.id,
-                latest + 1,
-                editions=editions,
-                fingerprint=fingerprint,
-                letterhead=letterhead,
-                now=now.timestamp(),
-            )
+            write_version(self._database, campaign, latest + 1, approved, now=now.timestamp())
             self._change(campaign.id, "version = ?", latest + 1)
         return latest + 1
 
@@ -178,9 +165,7 @@ class Controls:
                 (campaign, campaign),
             ).fetchall()
         return tuple(
-            Version(
-                number, datetime.fromtimestamp(made_at, UTC), fingerprint, letterhead, attempted
-            )
+            Version(number, moment_at(made_at), fingerprint, letterhead, attempted)
             for number, made_at, fingerprint, letterhead, attempted in rows
         )
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from newsletter.delivery.ledger.schema import SCHEMA, SCHEMA_VERSION
+from newsletter.delivery.ledger.seal import seal
 from newsletter.delivery.ledger.upgrade import statements, upgrade
 from newsletter.errors import LedgerRefused, Where
 
@@ -28,16 +29,18 @@ class Database:
     Args:
         path: the file; created, readable by its owner alone, if it is missing.
         create: whether a missing file is created.
+        seal_key: with which frozen rows are sealed; SQL knows it as ``seal_of``.
 
     Raises:
         LedgerRefused: the file is missing (without ``create``), is no ledger,
             is newer than this program, damaged, or cannot be opened.
     """
 
-    def __init__(self, path: Path, *, create: bool) -> None:
+    def __init__(self, path: Path, *, create: bool, seal_key: bytes) -> None:
         self.path = path
         self.before_commit: Callable[[], None] = lambda: None
         self._files: dict[Path, tuple[int, int]] = {}
+        self.seal_key = seal_key
         fresh = not path.exists()
         if fresh and not create:
             raise LedgerRefused(
@@ -63,7 +66,10 @@ class Database:
         run = self._connection.execute
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = FULL")
-        run("PRAGMA foreign_keys = ON")
+        run("PRAGMA recursive_triggers = ON")  # else REPLACE deletes past the triggers
+        self._connection.create_function(
+            "seal_of", -1, lambda *values: seal(self.seal_key, values), deterministic=True
+        )
         # 64 MB, used as far as the file is large: with SQLite's own 2 MB a freeze of
         # 200,000 takes nearly twice as long.
         run("PRAGMA cache_size = -65536")
@@ -81,6 +87,8 @@ class Database:
             self._create()
         elif version < SCHEMA_VERSION:
             self._upgrade()
+        # Not before: while it is on, references follow a table that an upgrade renames.
+        run("PRAGMA foreign_keys = ON")
 
     def _create(self) -> None:
         with self.transaction():
@@ -91,11 +99,12 @@ class Database:
                 self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _upgrade(self) -> None:
-        """Bring a ledger of version 1 to this one, all or nothing."""
+        """Bring a ledger of an earlier version to this one, all or nothing."""
         with self.transaction():
-            if self._connection.execute("PRAGMA user_version").fetchone() != (1,):
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version == SCHEMA_VERSION:
                 return  # another process has done it while this one waited for the lock
-            upgrade(self._connection, SCHEMA)
+            upgrade(self._connection, SCHEMA, since=version, seal_key=self.seal_key)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def execute(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import product
 from typing import Any
 
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger import steps
 from newsletter.delivery.ledger.reading import (
     HELD_BACK,
@@ -23,6 +24,7 @@ from newsletter.delivery.ledger.reading import (
     Reading,
     recipient,
 )
+from newsletter.delivery.ledger.seal import broken
 from newsletter.delivery.states import TRANSITIONS, State, Step
 from newsletter.message.model import Recipient
 
@@ -57,6 +59,9 @@ class Deliveries(Reading):
         """Take up to ``count`` deliveries that are due, first attempts before retries.
 
         Earlier waves come first; none is taken while the campaign is held.
+
+        Raises:
+            LedgerRefused: one of them is not what was frozen.
         """
         control = self._database.execute(
             "SELECT wave, version, held FROM control WHERE campaign = ?", (campaign,)
@@ -71,7 +76,7 @@ class Deliveries(Reading):
                 rows = self._database.execute(
                     steps.CLAIM, (now, run, now, campaign, state, wave, now, wanted, version)
                 ).fetchall()
-                claims.extend(_claim(row) for row in rows)
+                claims.extend(_claim(campaign, row) for row in rows)
         return claims
 
     def write_ahead(self, claims: Sequence[Claim], *, run: str, now: float) -> bool:
@@ -216,11 +221,12 @@ class Deliveries(Reading):
     def decide(self, delivery: int, step: Step, *, note: str, now: float) -> bool:
         """A person settles a doubt: ASSUME it arrived, or RESEND it.
 
+        Inside the caller's transaction: thousands can be settled with one word.
+
         Returns:
             Whether the delivery was in doubt and now is not.
         """
-        with self._database.transaction():
-            cursor = self._database.execute(steps.BY_HAND[step], (now, note, delivery))
+        cursor = self._database.execute(steps.BY_HAND[step], (now, note, delivery))
         return cursor.rowcount == 1
 
     def evidence(self, delivery: int, reply: str, provider_id: str | None, now: float) -> bool:
@@ -256,12 +262,14 @@ class Deliveries(Reading):
         return self._database.execute(steps.POSTPONE, (until, campaign, domain, until)).rowcount
 
 
-def _claim(row: tuple[Any, ...]) -> Claim:
+def _claim(campaign: str, row: tuple[Any, ...]) -> Claim:
+    if not row[11]:
+        raise broken(campaign, f"Delivery {row[0]}")
     return Claim(
         id=row[0],
         recipient=recipient(*row[1:6]),
         number=row[6] + 1,
-        date=datetime.fromtimestamp(row[7], UTC),
+        date=moment_at(row[7]),
         first_attempt_at=row[8],
         version=row[9],
         bound=bool(row[10]),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger.database import Database
 
 
@@ -62,6 +63,6 @@ class Events:
                 (campaign,),
             ).fetchall()
         return tuple(
-            EventRecord(delivery, kind, source, datetime.fromtimestamp(at, UTC), detail)
+            EventRecord(delivery, kind, source, moment_at(at), detail)
             for delivery, kind, source, at, detail in rows
         )

@@ -20,6 +20,7 @@ from newsletter.delivery.ledger.runs import Runs
 from newsletter.delivery.ledger.statement import Statement
 from newsletter.delivery.ledger.suppressions import Suppressions
 from newsletter.errors import LedgerRefused, Where
+from newsletter.message.keys import KeyRing
 
 
 class Ledger:
@@ -30,14 +31,15 @@ class Ledger:
         key_check: a digest of the key file's pepper. Suppressions are keyed by
             that pepper: with another key file nobody who left would be
             recognised, so the ledger refuses it.
+        seal_key: with which what is frozen is sealed; secret, and always the same.
         create: whether a missing file is created.
 
     Raises:
         LedgerRefused: it cannot be opened, or belongs to another key file.
     """
 
-    def __init__(self, path: Path, *, key_check: str, create: bool = True) -> None:
-        self._database = Database(path, create=create)
+    def __init__(self, path: Path, *, key_check: str, seal_key: bytes, create: bool = True) -> None:
+        self._database = Database(path, create=create, seal_key=seal_key)
         self.path = path
         self.campaigns = Campaigns(self._database)
         self.controls = Controls(self._database)
@@ -113,7 +115,11 @@ class Ledger:
                     ("key_check", key_check),
                     ("identity", secrets.token_hex(16)),
                 ):
-                    self._database.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+                    self._database.execute(
+                        "INSERT INTO meta SELECT ?, ?"
+                        " WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = ?)",
+                        (key, value, key),
+                    )
             known = self._meta("key_check")
         if known != key_check:
             raise LedgerRefused(
@@ -171,3 +177,12 @@ class Ledger:
     def close(self) -> None:
         """Close the file. Never raises."""
         self._database.close()
+
+
+def open_ledger(path: Path, keys: KeyRing, *, create: bool = True) -> Ledger:
+    """Open the ledger that belongs to a key ring.
+
+    Raises:
+        LedgerRefused: as :class:`Ledger`.
+    """
+    return Ledger(path, key_check=keys.pepper_id, seal_key=keys.seal_key, create=create)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from newsletter.addresses import Address
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger.database import Database
+from newsletter.delivery.ledger.seal import INTACT, broken
 from newsletter.delivery.plan import Wave
 from newsletter.delivery.states import State, Step
 from newsletter.message.model import Recipient
@@ -95,7 +97,7 @@ class Reading:
                 (campaign, state, wave, wave),
             )
         ]
-        return datetime.fromtimestamp(min(due), UTC) if due else None
+        return moment_at(min(due)) if due else None
 
     def wave_tally(self, campaign: str, wave: Wave) -> Mapping[State, int]:
         """How many of one wave are in which state."""
@@ -147,23 +149,30 @@ class Reading:
         return int(count)
 
     def in_doubt_claims(self, campaign: str) -> list[Doubt]:
-        """Who is in doubt, as a provider can be asked about them."""
+        """Who is in doubt, as a provider can be asked about them.
+
+        Raises:
+            LedgerRefused: one of them is not what was frozen.
+        """
         rows = self._rows(
             "SELECT id, address, name, language, fields, resends, COALESCE(dated_at, changed_at),"
             " COALESCE(version, (SELECT version FROM control"
-            " WHERE control.campaign = delivery.campaign)), attempts, first_attempt_at, changed_at"
-            " FROM delivery WHERE campaign = ? AND state = ? ORDER BY id",
+            " WHERE control.campaign = delivery.campaign)), attempts, first_attempt_at, changed_at,"
+            f" {INTACT} FROM delivery WHERE campaign = ? AND state = ? ORDER BY id",
             (campaign, State.IN_DOUBT),
         )
+        for row in rows:
+            if not row[11]:
+                raise broken(campaign, f"Delivery {row[0]}")
         return [
             Doubt(
                 id=row[0],
                 recipient=recipient(*row[1:6]),
-                date=datetime.fromtimestamp(row[6], UTC),
+                date=moment_at(row[6]),
                 version=row[7],
                 attempts=row[8],
                 first_attempt_at=_time(row[9]),
-                changed_at=datetime.fromtimestamp(row[10], UTC),
+                changed_at=moment_at(row[10]),
             )
             for row in rows
         ]
@@ -179,7 +188,7 @@ class Reading:
             AttemptRecord(
                 number=number,
                 run=run,
-                started_at=datetime.fromtimestamp(started_at, UTC),
+                started_at=moment_at(started_at),
                 ended_at=_time(ended_at),
                 outcome=outcome,
                 reply=reply,
@@ -213,10 +222,10 @@ def _held(row: tuple[Any, ...]) -> Held:
         state=state,
         attempts=row[3],
         reply=row[4],
-        changed_at=datetime.fromtimestamp(row[5], UTC),
-        next_attempt_at=(datetime.fromtimestamp(row[6], UTC) if state is State.DEFERRED else None),
+        changed_at=moment_at(row[5]),
+        next_attempt_at=(moment_at(row[6]) if state is State.DEFERRED else None),
     )
 
 
 def _time(at: float | None) -> datetime | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC)
+    return None if at is None else moment_at(at)

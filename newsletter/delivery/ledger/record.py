@@ -53,6 +53,7 @@ CREATE TABLE record_version (
     made_at REAL NOT NULL,
     fingerprint TEXT NOT NULL,
     letterhead TEXT NOT NULL,
+    seal BLOB NOT NULL,
     PRIMARY KEY (campaign, number)
 ) WITHOUT ROWID;
 CREATE TABLE record_edition (
@@ -363,7 +364,7 @@ class SendRecord:
         )
         execute(
             "INSERT OR REPLACE INTO record_version SELECT campaign, number, made_at, fingerprint,"
-            " letterhead FROM main.version WHERE campaign = ?",
+            " letterhead, seal FROM main.version WHERE campaign = ?",
             (campaign,),
         )
         execute(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.ledger.record import OPEN, SendRecord, listed
+from newsletter.delivery.ledger.seal import DELIVERY, broken, version_seal
 from newsletter.delivery.plan import Wave
 from newsletter.delivery.states import State
 
@@ -119,20 +121,18 @@ class Recovery:
             " letterhead, excluded FROM record_campaign WHERE id = ?",
             (found, campaign),
         )
-        for table in ("version", "edition"):
-            execute(
-                f"INSERT INTO main.{table} SELECT * FROM record_{table} WHERE campaign = ?",
-                (campaign,),
-            )
+        self._rebuild_versions(campaign, planned=found)
+        frozen = (
+            "r.campaign, c.issue, c.round, f.address, f.domain, r.tag, f.name, r.language,"
+            " f.fields, r.wave"
+        )
         execute(
-            "INSERT INTO main.delivery (campaign, issue, round, address, domain, tag, name,"
-            " language, fields, state, wave, version, resends, attempts, dated_at,"
-            " first_attempt_at, next_attempt_at, reply, changed_at)"
-            " SELECT r.campaign, c.issue, c.round, f.address, f.domain, r.tag, f.name, r.language,"
-            f" f.fields, CASE WHEN r.state = '{State.CLAIMED}' THEN '{State.PENDING}'"
-            " ELSE r.state END, r.wave, r.version, r.resends, r.attempts, r.dated_at,"
-            f" r.first_attempt_at, r.next_attempt_at, 'Known from the send record.', r.changed_at"
-            f"{joined} ORDER BY f.address",
+            f"INSERT INTO main.delivery ({DELIVERY}, seal, state, version, resends, attempts,"
+            " dated_at, first_attempt_at, next_attempt_at, reply, changed_at)"
+            f" SELECT {frozen}, seal_of({frozen}), CASE WHEN r.state = '{State.CLAIMED}'"
+            f" THEN '{State.PENDING}' ELSE r.state END, r.version, r.resends, r.attempts,"
+            " r.dated_at, r.first_attempt_at, r.next_attempt_at, 'Known from the send record.',"
+            f" r.changed_at{joined} ORDER BY f.address",
             (campaign,),
         )
         execute(
@@ -143,6 +143,51 @@ class Recovery:
             (Wave.REST, campaign),
         )
         return found, known
+
+    def _rebuild_versions(self, campaign: str, *, planned: int) -> None:
+        """What was approved, held against its seals and sealed for the new number of recipients.
+
+        Raises:
+            LedgerRefused: something is not what was frozen.
+        """
+        execute, key = self._database.execute, self._database.seal_key
+        execute("INSERT INTO main.edition SELECT * FROM record_edition WHERE campaign = ?",
+                (campaign,))  # fmt: skip
+        for issue, round_, then, number, made_at, print_, letterhead, sealed in execute(
+            "SELECT c.issue, c.round, c.planned, v.number, v.made_at, v.fingerprint, v.letterhead,"
+            " v.seal FROM record_version AS v JOIN record_campaign AS c ON c.id = v.campaign"
+            " WHERE c.id = ?",
+            (campaign,),
+        ).fetchall():
+            contents = dict(
+                execute(
+                    "SELECT language, content FROM record_edition"
+                    " WHERE campaign = ? AND version = ?",
+                    (campaign, number),
+                ).fetchall()
+            )
+
+            made = partial(
+                version_seal,
+                key,
+                number=number,
+                fingerprint=print_,
+                letterhead=letterhead,
+                contents=contents,
+            )
+            if made((campaign, issue, round_, then)) != sealed:
+                raise broken(campaign, "A version of the mail in the send record")
+            execute(
+                "INSERT INTO main.version VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    campaign,
+                    number,
+                    made_at,
+                    print_,
+                    letterhead,
+                    made((campaign, issue, round_, planned)),
+                ),
+            )
 
     def attach(self) -> None:
         """Put the ledger's rows in place of one's own; inside the caller's transaction."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger.database import Database
 
 TRIALS = ("mailbox", "smtp-trial")
@@ -87,9 +88,9 @@ class Runs:
                 campaign=campaign,
                 transport=transport,
                 place=place,
-                started_at=datetime.fromtimestamp(started_at, UTC),
-                seen_at=datetime.fromtimestamp(seen_at, UTC),
-                ended_at=None if ended_at is None else datetime.fromtimestamp(ended_at, UTC),
+                started_at=moment_at(started_at),
+                seen_at=moment_at(seen_at),
+                ended_at=None if ended_at is None else moment_at(ended_at),
                 ending=ending,
             )
             for run, transport, place, started_at, seen_at, ended_at, ending in rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from newsletter.delivery.states import HAS_OR_MAY_HAVE, State
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def _words(states: frozenset[State]) -> str:
@@ -20,6 +20,17 @@ CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- REPLACE deletes without a word to the triggers for DELETE, so a row that stays
+-- is guarded against its like being inserted, here and below.
+CREATE TRIGGER name_stays BEFORE DELETE ON meta WHEN OLD.key IN ('identity', 'key_check')
+    BEGIN SELECT RAISE(ABORT, 'a ledger keeps its name and its key'); END;
+CREATE TRIGGER name_is_final BEFORE UPDATE ON meta WHEN OLD.key IN ('identity', 'key_check')
+    BEGIN SELECT RAISE(ABORT, 'a ledger keeps its name and its key'); END;
+CREATE TRIGGER name_is_new BEFORE INSERT ON meta
+    WHEN NEW.key IN ('identity', 'key_check')
+    AND EXISTS (SELECT 1 FROM meta WHERE key = NEW.key)
+    BEGIN SELECT RAISE(ABORT, 'a ledger keeps its name and its key'); END;
 
 CREATE TABLE campaign (
     id TEXT PRIMARY KEY,
@@ -50,6 +61,7 @@ CREATE TABLE version (
     made_at REAL NOT NULL,
     fingerprint TEXT NOT NULL,     -- of its editions and its letterhead
     letterhead TEXT NOT NULL,      -- JSON: sender and list as approved with it
+    seal BLOB NOT NULL,            -- over campaign, letterhead and editions, see seal.py
     PRIMARY KEY (campaign, number)
 ) WITHOUT ROWID;
 
@@ -84,6 +96,7 @@ CREATE TABLE delivery (
     reply TEXT NOT NULL DEFAULT '',
     provider_id TEXT,
     changed_at REAL NOT NULL,
+    seal BLOB NOT NULL,            -- over who it is and what they get, see seal.py
     UNIQUE (campaign, address)
 );
 -- An issue reaches an address once: a second copy cannot even be written down.
@@ -97,18 +110,43 @@ CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery
     BEGIN SELECT RAISE(ABORT, 'deliveries are never deleted'); END;
 CREATE TRIGGER delivery_is_its_own BEFORE UPDATE OF id, campaign, issue, round ON delivery
     BEGIN SELECT RAISE(ABORT, 'a delivery belongs to its campaign for good'); END;
+CREATE TRIGGER delivery_is_frozen
+    BEFORE UPDATE OF address, domain, tag, name, language, fields, wave, seal ON delivery
+    BEGIN SELECT RAISE(ABORT, 'who gets what is frozen'); END;
+CREATE TRIGGER delivery_keeps_its_version BEFORE UPDATE OF version ON delivery
+    WHEN NEW.version != OLD.version
+    BEGIN SELECT RAISE(ABORT, 'a delivery keeps the version it was attempted with'); END;
 CREATE TRIGGER audience_is_sealed BEFORE INSERT ON delivery
     WHEN EXISTS (SELECT 1 FROM control WHERE campaign = NEW.campaign)
     BEGIN SELECT RAISE(ABORT, 'the audience is sealed'); END;
 CREATE TRIGGER seal_stays BEFORE DELETE ON control
     BEGIN SELECT RAISE(ABORT, 'the audience is sealed'); END;
+CREATE TRIGGER seal_is_put_once BEFORE INSERT ON control
+    WHEN EXISTS (SELECT 1 FROM control WHERE campaign = NEW.campaign)
+    BEGIN SELECT RAISE(ABORT, 'the audience is sealed'); END;
+CREATE TRIGGER seal_is_its_own BEFORE UPDATE OF campaign ON control
+    BEGIN SELECT RAISE(ABORT, 'the audience is sealed'); END;
 CREATE TRIGGER campaign_stays BEFORE DELETE ON campaign
     BEGIN SELECT RAISE(ABORT, 'campaigns are never deleted'); END;
 CREATE TRIGGER campaign_is_frozen BEFORE UPDATE ON campaign
     BEGIN SELECT RAISE(ABORT, 'campaigns are frozen'); END;
+CREATE TRIGGER campaign_is_new BEFORE INSERT ON campaign
+    WHEN EXISTS (SELECT 1 FROM campaign WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'campaigns are frozen'); END;
+CREATE TRIGGER version_stays BEFORE DELETE ON version
+    BEGIN SELECT RAISE(ABORT, 'what was approved is kept'); END;
+CREATE TRIGGER version_is_frozen BEFORE UPDATE ON version
+    BEGIN SELECT RAISE(ABORT, 'what was approved is never changed'); END;
+CREATE TRIGGER version_is_new BEFORE INSERT ON version
+    WHEN EXISTS (SELECT 1 FROM version WHERE campaign = NEW.campaign AND number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'what was approved is never changed'); END;
 CREATE TRIGGER edition_stays BEFORE DELETE ON edition
     BEGIN SELECT RAISE(ABORT, 'what was approved is kept'); END;
 CREATE TRIGGER edition_is_frozen BEFORE UPDATE ON edition
+    BEGIN SELECT RAISE(ABORT, 'what was approved is never changed'); END;
+CREATE TRIGGER edition_is_new BEFORE INSERT ON edition
+    WHEN EXISTS (SELECT 1 FROM edition WHERE campaign = NEW.campaign
+                 AND version = NEW.version AND language = NEW.language)
     BEGIN SELECT RAISE(ABORT, 'what was approved is never changed'); END;
 
 CREATE TABLE attempt (
@@ -177,5 +215,9 @@ CREATE TABLE suppression (
 CREATE TRIGGER suppression_stays BEFORE DELETE ON suppression
     BEGIN SELECT RAISE(ABORT, 'suppressions are never deleted'); END;
 CREATE TRIGGER suppression_is_final BEFORE UPDATE ON suppression
+    BEGIN SELECT RAISE(ABORT, 'suppressions are never changed'); END;
+CREATE TRIGGER suppression_is_new BEFORE INSERT ON suppression
+    WHEN EXISTS (SELECT 1 FROM suppression
+                 WHERE id = NEW.id OR (tag = NEW.tag AND reason = NEW.reason))
     BEGIN SELECT RAISE(ABORT, 'suppressions are never changed'); END;
 """

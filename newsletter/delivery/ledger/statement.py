@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from newsletter.addresses import Address
+from newsletter.clock import moment_at
 from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.ledger.reading import HELD_BACK
+from newsletter.delivery.ledger.seal import INTACT, broken
 from newsletter.delivery.states import State, Step
 
 
@@ -70,7 +72,7 @@ class Statement:
             " JOIN delivery ON delivery.id = attempt.delivery WHERE campaign = ?",
             campaign,
         )[0]
-        return None if first is None else (_time(first), _time(last))
+        return None if first is None else (moment_at(first), moment_at(last))
 
     def moments(self, campaign: str, *, span_s: float) -> list[Moment]:
         """Ended attempts by outcome, in spans of ``span_s`` seconds, in their order."""
@@ -82,7 +84,7 @@ class Statement:
             campaign,
         )
         return [
-            Moment(_time(span * span_s), Step(outcome) if outcome else None, count)
+            Moment(moment_at(span * span_s), Step(outcome) if outcome else None, count)
             for span, outcome, count in rows
         ]
 
@@ -146,21 +148,38 @@ class Statement:
         )
 
     def members(self, campaign: str) -> list[Member]:
-        """The whole audience."""
-        rows = self._rows("SELECT id, address, tag FROM delivery WHERE campaign = ?", campaign)
+        """The whole audience.
+
+        Raises:
+            LedgerRefused: somebody is not who was frozen.
+        """
+        rows = self._rows(
+            f"SELECT id, address, tag, {INTACT} FROM delivery WHERE campaign = ?", campaign
+        )
+        for id_, *_, intact in rows:
+            if not intact:
+                raise broken(campaign, f"Delivery {id_}")
         return [
-            Member(id_, Address(*address.rpartition("@")[::2]), tag) for id_, address, tag in rows
+            Member(id_, Address(*address.rpartition("@")[::2]), tag)
+            for id_, address, tag, _ in rows
         ]
 
     def lines(self, campaign: str) -> Iterator[Line]:
-        """Everybody, in the order they were frozen in."""
+        """Everybody, in the order they were frozen in.
+
+        Raises:
+            LedgerRefused: somebody is not who was frozen.
+        """
         with self._database.errors():
             rows = self._database.execute(
                 "SELECT address, language, wave, version, state, attempts, first_attempt_at,"
-                " changed_at, provider_id, reply FROM delivery WHERE campaign = ? ORDER BY id",
+                " changed_at, provider_id, reply, id,"
+                f" {INTACT} FROM delivery WHERE campaign = ? ORDER BY id",
                 (campaign,),
             )
             for row in rows:
+                if not row[11]:
+                    raise broken(campaign, f"Delivery {row[10]}")
                 yield Line(
                     address=row[0],
                     language=row[1],
@@ -168,8 +187,8 @@ class Statement:
                     version=row[3],
                     state=State(row[4]),
                     attempts=row[5],
-                    first_attempt_at=None if row[6] is None else _time(row[6]),
-                    changed_at=_time(row[7]),
+                    first_attempt_at=None if row[6] is None else moment_at(row[6]),
+                    changed_at=moment_at(row[7]),
                     provider_id=row[8] or "",
                     reply=row[9],
                 )
@@ -177,7 +196,3 @@ class Statement:
     def _rows(self, sql: str, campaign: str) -> list[Any]:
         with self._database.errors():
             return self._database.execute(sql, (campaign,)).fetchall()
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -6,6 +6,7 @@ table does not list.
 
 from __future__ import annotations
 
+from newsletter.delivery.ledger.seal import INTACT
 from newsletter.delivery.states import TRANSITIONS, State, Step, sources
 
 
@@ -28,7 +29,8 @@ _DUE = (
 )
 CLAIM = _step_sql(Step.CLAIM, ", run = ?, dated_at = COALESCE(dated_at, ?)", f"id IN ({_DUE})") + (
     " RETURNING id, address, name, language, fields, resends, attempts, dated_at,"
-    " first_attempt_at, COALESCE(version, ?), version IS NOT NULL"
+    " first_attempt_at, COALESCE(version, ?), version IS NOT NULL,"
+    f" {INTACT}"
 )
 SUPPRESS = _step_sql(Step.SUPPRESS, "", f"id = ? AND {LEFT}")
 SUPPRESS_ALL = _step_sql(Step.SUPPRESS, "", f"campaign = ? AND {LEFT}")

@@ -23,7 +23,8 @@ class Suppressions:
         """
         with self._database.transaction():
             cursor = self._database.execute(
-                "INSERT OR IGNORE INTO suppression (tag, reason, source, at) VALUES (?, ?, ?, ?)",
+                "INSERT INTO suppression (tag, reason, source, at) SELECT ?1, ?2, ?3, ?4"
+                " WHERE NOT EXISTS (SELECT 1 FROM suppression WHERE tag = ?1 AND reason = ?2)",
                 (
                     suppression.tag,
                     suppression.reason,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from newsletter.delivery.ledger.database import Database
+from newsletter.delivery.ledger.seal import broken, version_seal
 from newsletter.render.edition import Edition
+
+if TYPE_CHECKING:
+    from newsletter.delivery.ledger.campaigns import Campaign
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +31,81 @@ class Version:
     attempted: int
 
 
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """What one version sends: the editions by language, and the letterhead as JSON."""
+
+    editions: Mapping[str, Edition]
+    letterhead: str
+
+
+def fingerprint(editions: Mapping[str, Edition], letterhead: str) -> str:
+    """One digest over all that a campaign sends, besides who gets it."""
+    digest = hashlib.sha256(letterhead.encode())
+    for language in sorted(editions):
+        digest.update(editions[language].fingerprint.encode())
+    return digest.hexdigest()
+
+
 def write_version(
     database: Database,
-    campaign: str,
+    campaign: Campaign,
     number: int,
+    approved: Approved,
     *,
-    editions: Mapping[str, Edition],
-    fingerprint: str,
-    letterhead: str,
     now: float,
 ) -> None:
-    """Write one down; inside the caller's transaction."""
-    database.execute(
-        "INSERT INTO version (campaign, number, made_at, fingerprint, letterhead)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (campaign, number, now, fingerprint, letterhead),
+    """Write one down, sealed; inside the caller's transaction."""
+    contents = {language: each.to_json() for language, each in approved.editions.items()}
+    print_ = fingerprint(approved.editions, approved.letterhead)
+    made = version_seal(
+        database.seal_key,
+        (campaign.id, campaign.issue, campaign.round, campaign.planned),
+        number=number,
+        fingerprint=print_,
+        letterhead=approved.letterhead,
+        contents=contents,
     )
-    for language, edition in editions.items():
+    database.execute(
+        "INSERT INTO version (campaign, number, made_at, fingerprint, letterhead, seal)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (campaign.id, number, now, print_, approved.letterhead, made),
+    )
+    for language, content in contents.items():
         database.execute(
             "INSERT INTO edition (campaign, version, language, content) VALUES (?, ?, ?, ?)",
-            (campaign, number, language, edition.to_json()),
+            (campaign.id, number, language, content),
         )
+
+
+def read_versions(database: Database, campaign: Campaign) -> dict[int, Approved]:
+    """What was approved, by the number of the version, held against its seals.
+
+    Raises:
+        LedgerRefused: something is not what was frozen.
+    """
+    with database.errors():
+        versions = database.execute(
+            "SELECT number, fingerprint, letterhead, seal FROM version WHERE campaign = ?"
+            " ORDER BY number",
+            (campaign.id,),
+        ).fetchall()
+        editions = database.execute(
+            "SELECT version, language, content FROM edition WHERE campaign = ?", (campaign.id,)
+        ).fetchall()
+    found = {}
+    for number, print_, letterhead, sealed in versions:
+        contents = {language: content for of, language, content in editions if of == number}
+        made = version_seal(
+            database.seal_key,
+            (campaign.id, campaign.issue, campaign.round, campaign.planned),
+            number=number,
+            fingerprint=print_,
+            letterhead=letterhead,
+            contents=contents,
+        )
+        if made != sealed:
+            raise broken(campaign.id, f"Version {number} of the mail or its sender")
+        read = {language: Edition.from_json(content) for language, content in contents.items()}
+        found[number] = Approved(read, letterhead)
+    return found

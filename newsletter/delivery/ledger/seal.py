@@ -1,0 +1,65 @@
+"""Seals: keyed digests over what is frozen, compared whenever it is used.
+
+A digest that is never compared protects nothing, and one without a key can be
+made anew by whatever changed what it covers. HMAC with SHA-256 (RFC 2104).
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+
+from newsletter.errors import LedgerRefused, Where
+
+DELIVERY = "campaign, issue, round, address, domain, tag, name, language, fields, wave"
+"""The columns of a delivery that are frozen, in the order in which they are sealed."""
+INTACT = f"seal IS seal_of({DELIVERY})"
+"""SQL: whether a delivery is what was frozen."""
+
+_BYTES = 16
+
+
+def seal(key: bytes, values: Iterable[object]) -> bytes:
+    """16 bytes that only who has ``key`` can make for exactly these values.
+
+    Args:
+        key: secret.
+        values: text, numbers, bytes or None, as SQLite holds them.
+    """
+    # JSON keeps neighbours apart, and the types too.
+    told = [["bytes", value.hex()] if isinstance(value, bytes) else value for value in values]
+    return hmac.digest(key, json.dumps(told).encode(), "sha256")[:_BYTES]
+
+
+def version_seal(
+    key: bytes,
+    frozen: tuple[str, str, int, int],
+    *,
+    number: int,
+    fingerprint: str,
+    letterhead: str,
+    contents: Mapping[str, str],
+) -> bytes:
+    """The seal of a version: over the campaign it belongs to and all that it sends.
+
+    Args:
+        key: secret.
+        frozen: the campaign's id, issue, round and number of recipients.
+        number: the version's.
+        fingerprint: as written down with it.
+        letterhead: as JSON.
+        contents: the editions as JSON, by language.
+    """
+    editions = (part for each in sorted(contents.items()) for part in each)
+    return seal(key, (*frozen, number, fingerprint, letterhead, *editions))
+
+
+def broken(campaign: str, what: str) -> LedgerRefused:
+    """The refusal for frozen content whose seal does not fit it."""
+    return LedgerRefused(
+        f"{what} is not what was frozen: the ledger was damaged, or changed by another program.",
+        where=Where(item=f"campaign {campaign}"),
+        next="Nothing more is sent. Keep the file, and put back a copy from before the change; "
+        "docs/ledger.md tells more.",
+    )
