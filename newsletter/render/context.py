@@ -23,9 +23,10 @@ from newsletter.model import Issue, MergeField, Story, direction, split_merge_fi
 from newsletter.render import markdown
 from newsletter.render.dates import long_date
 from newsletter.render.languages import language_name, script_of
+from newsletter.render.misuse import Misuse
 from newsletter.render.places import MailPlaces, ShownPicture
 from newsletter.render.plaintext import TextLayout
-from newsletter.render.sentinel import Sentinel, SlotMisuse
+from newsletter.render.sentinel import Sentinel
 from newsletter.render.slots import TOKEN, Context, SlotRegistry
 from newsletter.render.urls import ascii_url
 from newsletter.render.words import Words, words_of
@@ -210,7 +211,7 @@ class Vocabulary:
     def _slot(self, field: str, fallback: str, context: Context) -> Sentinel:
         known = (*BUILT_IN_FIELDS, *self.settings.audience.fields)
         if field not in known:
-            raise SlotMisuse(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
+            raise Misuse(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
         return Sentinel(self.registry, field, context=context, fallback=fallback)
 
     def _markdown(
