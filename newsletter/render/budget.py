@@ -11,12 +11,13 @@ from collections.abc import Iterable
 
 from newsletter.render.misuse import Misuse
 from newsletter.render.plain import ATOMS, View
-from newsletter.render.sentinel import Sentinel
 
-MOST_STEPS = 4_000_000
+MOST_STEPS = 2_000_000
 """Parts of a template that are worked out, and things in lists that are gone through."""
-MOST_TEXT = 32_000_000
+MOST_TEXT = 8_000_000
 """Characters that are read or made."""
+MOST_MARKDOWN = 300_000
+"""Characters of Markdown that are parsed: dear, since hostile ones take long."""
 MOST_ITEMS = 100_000
 """Things in one value, those within others included; also the largest ``range``."""
 MOST_CHARACTERS = 1_000_000
@@ -28,19 +29,19 @@ _ADVICE = "docs/theme.md tells how much a template may do."
 
 
 class Budget:
-    """What one render has left.
+    """What one render has used.
 
     Args:
         tools: types that a template may hand on, but not look into.
+        unready: types whose values say themselves why they cannot be used.
     """
 
-    def __init__(self, tools: tuple[type, ...]) -> None:
+    def __init__(self, *, tools: tuple[type, ...], unready: tuple[type, ...]) -> None:
         self._tools = tools
-        self._opaque = (View, Sentinel, *tools)
-        self.steps = 0
-        self.text = 0
+        self._unready = unready
+        self.steps = self.text = self.markdown = 0
 
-    def spend(self, steps: int, characters: int = 0) -> None:
+    def spend(self, steps: int, characters: int = 0, markdown: int = 0) -> None:
         """Count.
 
         Raises:
@@ -48,13 +49,22 @@ class Budget:
         """
         self.steps += steps
         self.text += characters
+        self.markdown += markdown
         if self.steps > MOST_STEPS:
             raise Misuse(f"The template takes more than {MOST_STEPS:,} steps.", _ADVICE)
         if self.text > MOST_TEXT:
             raise Misuse(f"The template makes more than {MOST_TEXT:,} characters.", _ADVICE)
+        if self.markdown > MOST_MARKDOWN:
+            raise Misuse(
+                f"The template reads more than {MOST_MARKDOWN:,} characters of Markdown.", _ADVICE
+            )
 
-    def weigh(self, *values: object) -> None:
+    def weigh(self, *values: object, tools: bool = False) -> None:
         """Count all that values hold, however often they hold it.
+
+        Args:
+            values: plain data.
+            tools: whether a value may be a tool.
 
         Raises:
             Misuse: one is too large, or holds what is no plain data.
@@ -62,6 +72,8 @@ class Budget:
         for value in values:
             if type(value) is str and len(value) <= MOST_CHARACTERS:
                 self.spend(1, len(value))
+            elif isinstance(value, self._unready) or (tools and isinstance(value, self._tools)):
+                self.spend(1)
             else:
                 self.spend(*self._size(value))
 
@@ -88,10 +100,9 @@ class Budget:
                 waiting.extend(each.values())
             elif isinstance(each, range):
                 items += len(each)
-            elif kind not in ATOMS and not isinstance(
-                each, self._opaque if each is value else View
-            ):
-                str(each)  # a slot, or what is undefined, says so itself
+            elif kind not in ATOMS and kind is not View:
+                if isinstance(each, self._unready):
+                    str(each)  # raises what it has to say
                 raise Misuse(
                     f"A {kind.__name__} is no plain data.",
                     "docs/theme.md lists what templates can use.",

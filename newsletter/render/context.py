@@ -212,6 +212,8 @@ class Vocabulary:
         known = (*BUILT_IN_FIELDS, *self.settings.audience.fields)
         if field not in known:
             raise Misuse(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
+        if not isinstance(fallback, str):
+            raise Misuse("A slot's fallback is no text.", "Write a text, in quotation marks.")
         return Sentinel(self.registry, field, context=context, fallback=fallback)
 
     def _markdown(

@@ -116,9 +116,9 @@ class Function:
 
     def called_with(self, args: Iterable[object], kwargs: Mapping[str, object]) -> object:
         """What it returns, plain."""
-        return plain(
-            self._function(*map(_ours, args), **{key: _ours(kwargs[key]) for key in kwargs})
-        )
+        if self.of is None:
+            args, kwargs = map(_ours, args), {key: _ours(kwargs[key]) for key in kwargs}
+        return plain(self._function(*args, **kwargs))
 
     def __repr__(self) -> str:
         return "a function"

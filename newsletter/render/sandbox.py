@@ -49,8 +49,9 @@ JINJA_FILTERS = (
 )  # fmt: skip
 """What is taken over from Jinja; their work is in proportion to what they get and make."""
 _TESTS = tuple(name for name in TESTS if name not in ("callable", "escaped", "filter", "test"))
-_TOOLS = (Undefined, Namespace, LoopContext, Macro, BlockReference, TemplateModule, Words, Function)
-"""What a template can hand on, and not print, compare or filter."""
+_UNREADY = (Undefined, Sentinel)
+_TOOLS = (Namespace, LoopContext, Macro, BlockReference, TemplateModule, Words, Function)
+"""What a template can hand on to its macros, and not print, compare or filter."""
 _OF_TOOLS: Mapping[type, frozenset[str]] = {
     LoopContext: frozenset({
         "changed", "cycle", "depth", "depth0", "first", "index", "index0", "last", "length",
@@ -63,6 +64,8 @@ _LONGEST_POWER = 1000
 _MISSING = object()
 
 Filter = Callable[..., Any]
+_Cost = Callable[[list[str]], tuple[int, int, int]]
+"""Steps, characters and characters of Markdown that a filter costs for the texts it gets."""
 
 
 class Sandbox(SandboxedEnvironment):
@@ -97,15 +100,18 @@ class Sandbox(SandboxedEnvironment):
             bytecode_cache=cache,
             optimized=False,
         )
-        self.budget = Budget(_TOOLS)
+        self.budget = Budget(tools=_TOOLS, unready=_UNREADY)
         self.globals = {name: plain(value) for name, value in names.items()}
         self.globals["range"] = Function(_range)
         self.globals["namespace"] = Function(Namespace)
         jinjas = {name: FILTERS[name] for name in JINJA_FILTERS}
         jinjas["default"] = jinjas["d"] = _default
         self.filters = {
-            **{name: self._metered(function, most=1) for name, function in jinjas.items()},
-            **{name: self._metered(function, most=10) for name, function in filters.items()},
+            **{name: self._metered(function, _of_jinja) for name, function in jinjas.items()},
+            **{
+                name: self._metered(function, _COSTS.get(name, _of_ours))
+                for name, function in filters.items()
+            },
             PAY: _pay,
             WEIGH: _weigh,
         }
@@ -186,7 +192,8 @@ class Sandbox(SandboxedEnvironment):
     def call(self, context: JinjaContext, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call what may be called: our functions, named methods, macros and blocks."""
         given = [*args, *(v for k, v in kwargs.items() if k not in ("_loop_vars", "_block_vars"))]
-        self.budget.weigh(*given)
+        lent = isinstance(obj, Macro | BlockReference) or obj is self.globals["namespace"]
+        self.budget.weigh(*given, tools=lent)
         if isinstance(obj, Function):
             kwargs.pop("_loop_vars", None)
             kwargs.pop("_block_vars", None)
@@ -196,7 +203,7 @@ class Sandbox(SandboxedEnvironment):
             if obj is self.globals["namespace"]:
                 return Namespace(*args, **kwargs)
             result = obj.called_with(args, kwargs)
-            self.budget.weigh(result)
+            self.budget.weigh(result, tools=True)
             return result
         if isinstance(obj, Macro | BlockReference):
             return context.call(obj, *args, **kwargs)
@@ -222,8 +229,8 @@ class Sandbox(SandboxedEnvironment):
         self.budget.weigh(result)
         return result
 
-    def _metered(self, function: Filter, *, most: int) -> Filter:
-        """A filter that counts what it gets and makes; ``most``: steps for ten characters."""
+    def _metered(self, function: Filter, cost: _Cost) -> Filter:
+        """A filter that counts what it gets and makes."""
 
         @pass_context
         def filtered(context: JinjaContext, *args: Any, **kwargs: Any) -> Any:
@@ -231,7 +238,7 @@ class Sandbox(SandboxedEnvironment):
             given = [*args, *kwargs.values()]
             budget.weigh(*given)
             budget.weigh_product(given)
-            budget.spend(sum(len(each) for each in given if isinstance(each, str)) * most // 10)
+            budget.spend(*cost([each for each in given if isinstance(each, str)]))
             result = _passing(function, context)(*args, **kwargs)
             if isinstance(result, Iterator):
                 result = list(result)
@@ -243,7 +250,7 @@ class Sandbox(SandboxedEnvironment):
     def _tested(self, function: Any) -> Filter:
         @pass_context
         def tested(context: JinjaContext, *args: Any) -> Any:
-            self.budget.weigh(*args)
+            self.budget.weigh(*args, tools=True)
             return _passing(function, context)(*args)
 
         return tested
@@ -264,10 +271,29 @@ class Sandbox(SandboxedEnvironment):
             key = field or str(count)
             count += 1
             value = args[int(key)] if key.isdecimal() else kwargs[key]
+            self.budget.weigh(value)
             piece = str(escape(value)) if isinstance(text, Markup) else str(value)
             self.budget.spend(1, len(piece))
             pieces.append(piece)
         return type(text)("".join(pieces))
+
+
+def _of_jinja(texts: list[str]) -> tuple[int, int, int]:
+    return sum(map(len, texts)) // 10, 0, 0
+
+
+def _of_ours(texts: list[str]) -> tuple[int, int, int]:
+    return sum(map(len, texts)), 0, 0
+
+
+def _of_markdown(texts: list[str]) -> tuple[int, int, int]:
+    # The time that quotation marks take grows with the square of their number.
+    quotes = sum(text.count('"') + text.count("'") for text in texts)
+    length = sum(map(len, texts))
+    return length, 0, length + quotes**2 // 10_000
+
+
+_COSTS: Mapping[str, _Cost] = {"markdown": _of_markdown, "md_text": _of_markdown}
 
 
 def _item(obj: Any, argument: Any) -> Any:

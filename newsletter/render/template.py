@@ -106,7 +106,7 @@ def render_template(name: str, vocabulary: Speaks, *, context: Context) -> str:
         place = _place(error, vocabulary.theme)
         raise TemplateError(
             f"{error.what} It is used in {place}." if place.line else error.what,
-            where=error.where,
+            where=error.where if error.where.file else place,
             next=error.next,
         ) from None
     except TemplateSyntaxError as error:

@@ -14,6 +14,8 @@ from typing import Any
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.visitor import NodeTransformer
 
+from newsletter.render.budget import MOST_BITS
+
 PAY = "(pay)"
 WEIGH = "(weigh)"
 """Names of filters that no template can write."""
@@ -38,6 +40,9 @@ def metered(tree: nodes.Template, name: str | None, filename: str | None) -> nod
         for refused, why in _REFUSED.items():
             if isinstance(node, refused):
                 raise TemplateSyntaxError(why, node.lineno, name, filename)
+        number = node.value if isinstance(node, nodes.Const) else None
+        if isinstance(number, int) and number.bit_length() > MOST_BITS:
+            raise TemplateSyntaxError("A number is too large", node.lineno, name, filename)
         if isinstance(node, nodes.For) and node.recursive:
             raise TemplateSyntaxError("A loop cannot call itself", node.lineno, name, filename)
         if depth > _DEEPEST or blocks > _DEEPEST_BLOCKS:
