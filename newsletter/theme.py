@@ -17,6 +17,7 @@ value and touches no disk.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -28,6 +29,15 @@ from newsletter.errors import TemplateError, Where
 from newsletter.look import THEME_FILE, Look, Path_, read_look
 
 _KINDS = (".j2", ".css")
+_MOST_ENTRIES = 2000
+"""Files and folders in a theme's folder, whatever they are."""
+_MOST_BASES = 10
+_DEEPEST = 10
+"""Tables within one another."""
+_MOST_BYTES = 100_000
+"""Of one file."""
+_MOST_BYTES_IN_ALL = 1_000_000
+"""Of all templates and style sheets that a theme uses."""
 _REQUIRED = ("mail.mjml.j2", "mail.txt.j2", "css/inline.css", "css/head.css", "css/dark.css")
 _TABLE_LINE = re.compile(r"\s*\[([\w.]+)\]")
 _KEY_LINE = re.compile(r"\s*([\w.]+)\s*=")
@@ -114,20 +124,28 @@ def load_theme(folder: Path) -> Theme:
     for each in reversed(_folders(folder)):
         paths |= _files(each)
         for path in sorted((each / "words").glob("*.toml")):
+            _inside(path, each)
             words[path.stem] = {**words.get(path.stem, {}), **_read_words(path)}
             places[f"words/{path.name}"] = path
         own = _toml(each / THEME_FILE)
         data = _laid_over(data, own)
         written |= _lines(each / THEME_FILE)
         if isinstance(logo := own.get("logo"), dict) and isinstance(file := logo.get("file"), str):
-            places[file] = each / file
+            places[file] = _inside(each / file, each)
     data.pop("base", None)
     for name in _REQUIRED:
         if name not in paths:
             raise TemplateError("The theme lacks a file it needs.", where=Where(folder / name))
+    files = {name: _read(path) for name, path in paths.items()}
+    if sum(map(len, files.values())) > _MOST_BYTES_IN_ALL:
+        raise TemplateError(
+            f"The theme's files have more than {_MOST_BYTES_IN_ALL:,} bytes together.",
+            where=Where(folder),
+            next="Take out what the mail and the pages do not need.",
+        )
     return Theme(
         folder,
-        files={name: _read(path) for name, path in paths.items()},
+        files=files,
         words=words,
         look=read_look(data, written, Where(folder / THEME_FILE)),
         lent={name: path for name, path in (paths | places).items() if path != folder / name},
@@ -155,6 +173,12 @@ def _folders(folder: Path) -> list[Path]:
                 where=_base_place(found[-1]),
                 next="Take “base” out of one of the themes, or name another.",
             )
+        if len(found) == _MOST_BASES:
+            raise TemplateError(
+                f"The theme has more than {_MOST_BASES} bases below one another.",
+                where=_base_place(found[-1]),
+                next="Name a base that is closer to the ground.",
+            )
         if not here.is_dir():
             raise TemplateError(
                 "There is no theme here.",
@@ -164,6 +188,7 @@ def _folders(folder: Path) -> list[Path]:
                 else "Set folder under [theme] in newsletter.toml, or run “newsletter init”.",
             )
         found.append(here)
+        _inside(here / THEME_FILE, here)
         base = _toml(here / THEME_FILE).get("base")
         if base is not None and not isinstance(base, str):
             raise TemplateError(
@@ -180,11 +205,39 @@ def _base_place(folder: Path) -> Where:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in _KINDS
-    }
+    found = {}
+    seen = 0
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        seen += len(folders) + len(names)
+        if seen > _MOST_ENTRIES:
+            raise TemplateError(
+                f"The theme's folder holds more than {_MOST_ENTRIES:,} files and folders.",
+                where=Where(folder),
+                next="Name the folder of a theme, with nothing else in it.",
+            )
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.suffix in _KINDS:
+                found[path.relative_to(folder).as_posix()] = _inside(path, folder)
+    return dict(sorted(found.items()))
+
+
+def _inside(path: Path, folder: Path) -> Path:
+    """``path``, if it does not lead out of the theme's folder."""
+    try:
+        # A pipe or a device would be read for ever.
+        kind = path.is_file() or not path.exists()
+        inside = kind and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):
+        inside = False
+    if not inside:
+        raise TemplateError(
+            "This is no file in the theme's folder.",
+            where=Where(path),
+            next="Put a copy of it into the folder.",
+        )
+    return path
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -194,14 +247,36 @@ def _toml(path: Path) -> dict[str, Any]:
             where=Where(path),
             next="docs/theme.md tells how to write it.",
         )
+    return _parsed(path, "Mend that line; texts and colours stand in double quotes.")
+
+
+def _parsed(path: Path, advice: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(_read(path))
-    except tomllib.TOMLDecodeError as error:
+        data = tomllib.loads(_read(path))
+    except (ValueError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
         raise TemplateError(
-            f"The file cannot be read: {error}.",
+            f"The file cannot be read: {'it is nested too deeply' if deep else error}.",
             where=Where(path),
-            next="Mend that line; texts and colours stand in double quotes.",
+            next=advice,
         ) from None
+    _refuse_deep(data, path)
+    return data
+
+
+def _refuse_deep(data: dict[str, Any], path: Path) -> None:
+    waiting: list[tuple[Any, int]] = [(data, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise TemplateError(
+                "The file cannot be read: it is nested too deeply.",
+                where=Where(path),
+                next="docs/theme.md tells every value of theme.toml.",
+            )
+        if isinstance(value, dict | list):
+            inner = value.values() if isinstance(value, dict) else value
+            waiting += [(each, depth + 1) for each in inner]
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -229,18 +304,21 @@ def _lines(path: Path) -> dict[Path_, Where]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1).decode("utf-8").replace("\r\n", "\n")
+    except (OSError, ValueError) as error:
         raise TemplateError(f"The file cannot be read: {error}.", where=Where(path)) from None
+    if len(text.encode()) > _MOST_BYTES:
+        raise TemplateError(
+            f"The file has more than {_MOST_BYTES:,} bytes.",
+            where=Where(path),
+            next="Take out what the mail and the pages do not need.",
+        )
+    return text
 
 
 def _read_words(path: Path) -> Mapping[str, str]:
-    try:
-        data = tomllib.loads(_read(path))
-    except tomllib.TOMLDecodeError as error:
-        raise TemplateError(
-            f"The words cannot be read: {error}.", where=Where(path), next='Write: key = "phrase".'
-        ) from None
+    data = _parsed(path, 'Write: key = "phrase".')
     wrong = [key for key, value in data.items() if not isinstance(value, str)]
     if wrong:
         raise TemplateError(
