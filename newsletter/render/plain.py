@@ -121,7 +121,7 @@ class Function:
         return plain(self._function(*args, **kwargs))
 
     def __repr__(self) -> str:
-        return "a function"
+        return "The function"
 
     def __str__(self) -> str:
         raise Misuse("A function is no text.", "Call it: write parentheses behind its name.")

@@ -183,8 +183,9 @@ class Sandbox(SandboxedEnvironment):
         return _MISSING
 
     def _unknown(self, obj: Any, name: Any) -> Undefined:
-        if isinstance(obj, View):
-            return self.undefined(f"{obj.called} has no attribute {name!r}")
+        if isinstance(obj, View | Function | Words):
+            called = "“w”" if isinstance(obj, Words) else repr(obj)
+            return self.undefined(f"{called} has no attribute {str(name)[:80]!r}")
         return self.undefined(obj=obj, name=name)
 
     # Doing
@@ -265,7 +266,7 @@ class Sandbox(SandboxedEnvironment):
                 continue
             if spec or conversion or not (field.isidentifier() or field.isdecimal() or not field):
                 raise Misuse(
-                    f"“{{{field}}}” cannot be filled in.",
+                    f"“{{{field[:80]}}}” cannot be filled in.",
                     "Write a name or a number between braces, and no more.",
                 )
             key = field or str(count)

@@ -37,6 +37,8 @@ from newsletter.theme import Theme
 MAIL = "mail.mjml.j2"
 TEXT = "mail.txt.j2"
 _MOST_COMPILED = 128
+_LONGEST = 300
+"""Characters of what a message quotes."""
 
 
 class Speaks(Protocol):
@@ -146,7 +148,7 @@ def _explained(error: Exception) -> tuple[str]:
     if isinstance(error, Misuse):
         return (str(error),)
     if isinstance(error, TemplateNotFound):
-        return (f"The theme has no file “{error.name}”.",)
+        return (f"The theme has no file “{str(error.name)[:_LONGEST]}”.",)
     if isinstance(error, RecursionError):
         return ("The template includes itself without end.",)
     if isinstance(error, JinjaError):
@@ -155,7 +157,7 @@ def _explained(error: Exception) -> tuple[str]:
 
 
 def _sentence(message: str | None) -> str:
-    return (message or "it says no more").rstrip(".") + "."
+    return (message or "it says no more")[:_LONGEST].rstrip(".") + "."
 
 
 def _hint(error: Exception, environment: Environment) -> str:
