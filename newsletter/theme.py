@@ -17,9 +17,6 @@ value and touches no disk.
 
 from __future__ import annotations
 
-import os
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,20 +24,20 @@ from typing import Any
 
 from newsletter.errors import TemplateError, Where
 from newsletter.look import THEME_FILE, Look, Path_, read_look
+from newsletter.theme_files import (
+    files_in,
+    inside,
+    lines_of,
+    read_text,
+    read_toml,
+    read_words,
+    words_in,
+)
 
-_KINDS = (".j2", ".css")
-_MOST_ENTRIES = 2000
-"""Files and folders in a theme's folder, whatever they are."""
 _MOST_BASES = 10
-_DEEPEST = 10
-"""Tables within one another."""
-_MOST_BYTES = 100_000
-"""Of one file."""
 _MOST_BYTES_IN_ALL = 1_000_000
 """Of all templates and style sheets that a theme uses."""
 _REQUIRED = ("mail.mjml.j2", "mail.txt.j2", "css/inline.css", "css/head.css", "css/dark.css")
-_TABLE_LINE = re.compile(r"\s*\[([\w.]+)\]")
-_KEY_LINE = re.compile(r"\s*([\w.]+)\s*=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +119,20 @@ def load_theme(folder: Path) -> Theme:
     data: dict[str, Any] = {}
     written: dict[Path_, Where] = {}
     for each in reversed(_folders(folder)):
-        paths |= _files(each)
-        for path in sorted((each / "words").glob("*.toml")):
-            _inside(path, each)
-            words[path.stem] = {**words.get(path.stem, {}), **_read_words(path)}
+        paths |= files_in(each)
+        for path in words_in(each):
+            words[path.stem] = {**words.get(path.stem, {}), **read_words(path)}
             places[f"words/{path.name}"] = path
-        own = _toml(each / THEME_FILE)
+        own = read_toml(each / THEME_FILE)
         data = _laid_over(data, own)
-        written |= _lines(each / THEME_FILE)
+        written |= lines_of(each / THEME_FILE)
         if isinstance(logo := own.get("logo"), dict) and isinstance(file := logo.get("file"), str):
-            places[file] = _inside(each / file, each)
+            places[file] = inside(each / file, each)
     data.pop("base", None)
     for name in _REQUIRED:
         if name not in paths:
             raise TemplateError("The theme lacks a file it needs.", where=Where(folder / name))
-    files = {name: _read(path) for name, path in paths.items()}
+    files = {name: read_text(path) for name, path in paths.items()}
     if sum(map(len, files.values())) > _MOST_BYTES_IN_ALL:
         raise TemplateError(
             f"The theme's files have more than {_MOST_BYTES_IN_ALL:,} bytes together.",
@@ -188,8 +184,8 @@ def _folders(folder: Path) -> list[Path]:
                 else "Set folder under [theme] in newsletter.toml, or run “newsletter init”.",
             )
         found.append(here)
-        _inside(here / THEME_FILE, here)
-        base = _toml(here / THEME_FILE).get("base")
+        inside(here / THEME_FILE, here)
+        base = read_toml(here / THEME_FILE).get("base")
         if base is not None and not isinstance(base, str):
             raise TemplateError(
                 "The base is no folder.",
@@ -201,82 +197,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _base_place(folder: Path) -> Where:
-    return _lines(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    found = {}
-    seen = 0
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        seen += len(folders) + len(names)
-        if seen > _MOST_ENTRIES:
-            raise TemplateError(
-                f"The theme's folder holds more than {_MOST_ENTRIES:,} files and folders.",
-                where=Where(folder),
-                next="Name the folder of a theme, with nothing else in it.",
-            )
-        for name in sorted(names):
-            path = Path(parent, name)
-            if path.suffix in _KINDS:
-                found[path.relative_to(folder).as_posix()] = _inside(path, folder)
-    return dict(sorted(found.items()))
-
-
-def _inside(path: Path, folder: Path) -> Path:
-    """``path``, if it does not lead out of the theme's folder."""
-    try:
-        # A pipe or a device would be read for ever.
-        kind = path.is_file() or not path.exists()
-        inside = kind and path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError, ValueError):
-        inside = False
-    if not inside:
-        raise TemplateError(
-            "This is no file in the theme's folder.",
-            where=Where(path),
-            next="Put a copy of it into the folder.",
-        )
-    return path
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise TemplateError(
-            "The theme lacks a file it needs.",
-            where=Where(path),
-            next="docs/theme.md tells how to write it.",
-        )
-    return _parsed(path, "Mend that line; texts and colours stand in double quotes.")
-
-
-def _parsed(path: Path, advice: str) -> dict[str, Any]:
-    try:
-        data = tomllib.loads(_read(path))
-    except (ValueError, RecursionError) as error:
-        deep = isinstance(error, RecursionError)
-        raise TemplateError(
-            f"The file cannot be read: {'it is nested too deeply' if deep else error}.",
-            where=Where(path),
-            next=advice,
-        ) from None
-    _refuse_deep(data, path)
-    return data
-
-
-def _refuse_deep(data: dict[str, Any], path: Path) -> None:
-    waiting: list[tuple[Any, int]] = [(data, 0)]
-    while waiting:
-        value, depth = waiting.pop()
-        if depth > _DEEPEST:
-            raise TemplateError(
-                "The file cannot be read: it is nested too deeply.",
-                where=Where(path),
-                next="docs/theme.md tells every value of theme.toml.",
-            )
-        if isinstance(value, dict | list):
-            inner = value.values() if isinstance(value, dict) else value
-            waiting += [(each, depth + 1) for each in inner]
+    return lines_of(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -288,40 +209,3 @@ def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         else:
             laid[key] = value
     return laid
-
-
-def _lines(path: Path) -> dict[Path_, Where]:
-    """The line of each value, as far as it stands on a line of its own."""
-    places: dict[Path_, Where] = {}
-    tables: Path_ = ()
-    for number, line in enumerate(_read(path).split("\n"), start=1):
-        if table := _TABLE_LINE.match(line):
-            tables = tuple(table[1].split("."))
-        elif key := _KEY_LINE.match(line):
-            places[(*tables, *key[1].split("."))] = Where(path, number)
-    return places
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1).decode("utf-8").replace("\r\n", "\n")
-    except (OSError, ValueError) as error:
-        raise TemplateError(f"The file cannot be read: {error}.", where=Where(path)) from None
-    if len(text.encode()) > _MOST_BYTES:
-        raise TemplateError(
-            f"The file has more than {_MOST_BYTES:,} bytes.",
-            where=Where(path),
-            next="Take out what the mail and the pages do not need.",
-        )
-    return text
-
-
-def _read_words(path: Path) -> Mapping[str, str]:
-    data = _parsed(path, 'Write: key = "phrase".')
-    wrong = [key for key, value in data.items() if not isinstance(value, str)]
-    if wrong:
-        raise TemplateError(
-            f"“{wrong[0]}” is no phrase.", where=Where(path), next='Write: key = "phrase".'
-        )
-    return data

@@ -10,8 +10,8 @@ from tests.support.tools import ROOT
 
 PACKAGE = ROOT / "newsletter"
 BASE = {
-    "errors", "model", "addresses", "clock", "config", "source", "theme", "credentials", "material",
-    "archive_layout", "look",
+    "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
+    "credentials", "material", "archive_layout", "look",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows
