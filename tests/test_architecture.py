@@ -41,7 +41,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "cryptography": {"message/dkim.py"},
     "premailer": {"render/inline.py"},
     "mjml": {"render/mjml.py"},
-    "jinja2": {"render/sandbox.py", "render/template.py", "render/toll.py"},
+    "jinja2": {"render/filters.py", "render/sandbox.py", "render/template.py", "render/toll.py"},
     "PIL": {"issues/darkroom.py"},
     "markdown_it": {"render/markdown.py", "render/plaintext.py"},
     "yaml": {"issues/document.py", "issues/hints.py"},

@@ -266,6 +266,8 @@ class Vocabulary:
 
     def _src(self, *path: str | int) -> str:
         """A comment that tells errors which part of the issue made what follows."""
+        if not all(isinstance(part, str | int) for part in path):
+            raise Misuse("A place in the issue is no text or number.", "Write src('stories', 0).")
         return Markup("<!-- src:{} -->").format(".".join(map(str, path)))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from types import CodeType
 from typing import Any
 
@@ -24,31 +24,21 @@ from jinja2 import (
     pass_context,
 )
 from jinja2.environment import TemplateModule
-from jinja2.filters import FILTERS, do_default
 from jinja2.parser import Parser
 from jinja2.runtime import BlockReference, LoopContext, Macro
 from jinja2.runtime import Context as JinjaContext
 from jinja2.sandbox import SandboxedEnvironment
-from jinja2.tests import TESTS
-from jinja2.utils import Namespace, _PassArg
+from jinja2.utils import Namespace
 from markupsafe import Markup, escape
 
 from newsletter.render.budget import MOST_ITEMS, Budget
+from newsletter.render.filters import Filter, metered_filters, metered_tests
 from newsletter.render.misuse import Misuse
 from newsletter.render.plain import ATOMS, METHODS, Function, View, plain
 from newsletter.render.sentinel import Sentinel, token_of
 from newsletter.render.toll import PAY, WEIGH, metered
 from newsletter.render.words import Words
 
-JINJA_FILTERS = (
-    "abs", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape",
-    "first", "float", "forceescape", "groupby", "indent", "int", "items", "join", "last", "length",
-    "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round",
-    "safe", "select", "selectattr", "slice", "sort", "string", "title", "trim", "truncate",
-    "unique", "upper", "urlencode", "wordcount",
-)  # fmt: skip
-"""What is taken over from Jinja; their work is in proportion to what they get and make."""
-_TESTS = tuple(name for name in TESTS if name not in ("callable", "escaped", "filter", "test"))
 _UNREADY = (Undefined, Sentinel)
 _TOOLS = (Namespace, LoopContext, Macro, BlockReference, TemplateModule, Words, Function)
 """What a template can hand on to its macros, and not print, compare or filter."""
@@ -62,10 +52,6 @@ _OF_TOOLS: Mapping[type, frozenset[str]] = {
 _LIST = "docs/theme.md lists what templates can use."
 _LONGEST_POWER = 1000
 _MISSING = object()
-
-Filter = Callable[..., Any]
-_Cost = Callable[[list[str]], tuple[int, int, int]]
-"""Steps, characters and characters of Markdown that a filter costs for the texts it gets."""
 
 
 class Sandbox(SandboxedEnvironment):
@@ -104,18 +90,8 @@ class Sandbox(SandboxedEnvironment):
         self.globals = {name: plain(value) for name, value in names.items()}
         self.globals["range"] = Function(_range)
         self.globals["namespace"] = Function(Namespace)
-        jinjas = {name: FILTERS[name] for name in JINJA_FILTERS}
-        jinjas["default"] = jinjas["d"] = _default
-        self.filters = {
-            **{name: self._metered(function, _of_jinja) for name, function in jinjas.items()},
-            **{
-                name: self._metered(function, _COSTS.get(name, _of_ours))
-                for name, function in filters.items()
-            },
-            PAY: _pay,
-            WEIGH: _weigh,
-        }
-        self.tests = {name: self._tested(TESTS[name]) for name in _TESTS}
+        self.filters = {**metered_filters(filters, self.budget), PAY: _pay, WEIGH: _weigh}
+        self.tests = metered_tests(self.budget)
 
     # Compiling
 
@@ -230,32 +206,6 @@ class Sandbox(SandboxedEnvironment):
         self.budget.weigh(result)
         return result
 
-    def _metered(self, function: Filter, cost: _Cost) -> Filter:
-        """A filter that counts what it gets and makes."""
-
-        @pass_context
-        def filtered(context: JinjaContext, *args: Any, **kwargs: Any) -> Any:
-            budget = self.budget
-            given = [*args, *kwargs.values()]
-            budget.weigh(*given)
-            budget.weigh_product(given)
-            budget.spend(*cost([each for each in given if isinstance(each, str)]))
-            result = _passing(function, context)(*args, **kwargs)
-            if isinstance(result, Iterator):
-                result = list(result)
-            budget.weigh(result)
-            return result
-
-        return filtered
-
-    def _tested(self, function: Any) -> Filter:
-        @pass_context
-        def tested(context: JinjaContext, *args: Any) -> Any:
-            self.budget.weigh(*args, tools=True)
-            return _passing(function, context)(*args)
-
-        return tested
-
     def _filled(self, text: str, *args: object, **kwargs: object) -> str:
         """``text.format(…)`` with plain names and numbers in its braces, and nothing else."""
         pieces: list[str] = []
@@ -279,41 +229,12 @@ class Sandbox(SandboxedEnvironment):
         return type(text)("".join(pieces))
 
 
-def _of_jinja(texts: list[str]) -> tuple[int, int, int]:
-    return sum(map(len, texts)) // 10, 0, 0
-
-
-def _of_ours(texts: list[str]) -> tuple[int, int, int]:
-    return sum(map(len, texts)), 0, 0
-
-
-def _of_markdown(texts: list[str]) -> tuple[int, int, int]:
-    # The time that quotation marks take grows with the square of their number.
-    quotes = sum(text.count('"') + text.count("'") for text in texts)
-    length = sum(map(len, texts))
-    return length, 0, length + quotes**2 // 10_000
-
-
-_COSTS: Mapping[str, _Cost] = {"markdown": _of_markdown, "md_text": _of_markdown}
-
-
 def _item(obj: Any, argument: Any) -> Any:
     if isinstance(obj, str | tuple | list | range) and isinstance(argument, int):
         return obj[argument] if -len(obj) <= argument < len(obj) else _MISSING
     if isinstance(obj, dict) and isinstance(argument, ATOMS):
         return obj.get(argument, _MISSING)
     return _MISSING
-
-
-def _passing(function: Filter, context: JinjaContext) -> Filter:
-    passed = _PassArg.from_obj(function)
-    if passed is _PassArg.context:
-        return functools.partial(function, context)
-    if passed is _PassArg.eval_context:
-        return functools.partial(function, context.eval_ctx)
-    if passed is _PassArg.environment:
-        return functools.partial(function, context.environment)
-    return function
 
 
 def _unreadable(
@@ -360,11 +281,6 @@ def _printed(context: JinjaContext, value: object) -> object:
             "Print one of its values.",
         )  # fmt: skip
     return value
-
-
-def _default(value: object, default_value: object = "", boolean: bool = False) -> object:
-    """Jinja's ``default``, which would pass a slot through without its default."""
-    return bool(value) if isinstance(value, Sentinel) else do_default(value, default_value, boolean)
 
 
 def _range(*limits: int) -> range:

@@ -37,6 +37,8 @@ from newsletter.theme import Theme
 MAIL = "mail.mjml.j2"
 TEXT = "mail.txt.j2"
 _MOST_COMPILED = 128
+_MOST_LOADED = 300_000
+"""Characters of all templates that one render includes; compiling them takes time."""
 _LONGEST = 300
 """Characters of what a message quotes."""
 
@@ -79,11 +81,18 @@ class _ThemeLoader(BaseLoader):
 
     def __init__(self, theme: Theme) -> None:
         self._theme = theme
+        self._loaded = 0
 
     def get_source(self, environment: Environment, template: str) -> tuple[str, str, None]:
         del environment
         if template not in self._theme.files:
             raise TemplateNotFound(template)
+        self._loaded += len(self._theme.files[template])
+        if self._loaded > _MOST_LOADED:
+            raise Misuse(
+                f"The templates have more than {_MOST_LOADED:,} characters together.",
+                "Include less.",
+            )
         return self._theme.files[template], str(self._theme.path(template)), None
 
 
@@ -148,12 +157,17 @@ def _explained(error: Exception) -> tuple[str]:
     if isinstance(error, Misuse):
         return (str(error),)
     if isinstance(error, TemplateNotFound):
-        return (f"The theme has no file “{str(error.name)[:_LONGEST]}”.",)
+        return (f"The theme has no file “{_name_in(error)}”.",)
     if isinstance(error, RecursionError):
         return ("The template includes itself without end.",)
     if isinstance(error, JinjaError):
         return (f"The template uses what is not there: {_sentence(error.message)}",)
     return (f"The template cannot be worked out: {_sentence(str(error))}",)
+
+
+def _name_in(error: TemplateNotFound) -> str:
+    """What was looked for, which an expression may have made."""
+    return error.name[:_LONGEST] if isinstance(error.name, str) else repr(error.name)
 
 
 def _sentence(message: str | None) -> str:
@@ -167,7 +181,7 @@ def _hint(error: Exception, environment: Environment) -> str:
         found = re.match(r"'(\w+)' is undefined", str(error.message))
         return _did_you_mean(str(found[1]) if found else "", environment.globals)
     if isinstance(error, TemplateNotFound):
-        return _did_you_mean(str(error.name), ())
+        return _did_you_mean(_name_in(error), ())
     return "docs/theme.md lists what templates can use."
 
 

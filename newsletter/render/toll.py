@@ -20,7 +20,7 @@ PAY = "(pay)"
 WEIGH = "(weigh)"
 """Names of filters that no template can write."""
 
-_MOST_PARTS = 20_000
+_MOST_PARTS = 5_000
 _DEEPEST = 50
 _DEEPEST_BLOCKS = 15
 _BODIES = (nodes.Template, nodes.For, nodes.Macro, nodes.CallBlock, nodes.Block)

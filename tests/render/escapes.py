@@ -103,6 +103,8 @@ ESCAPES = {
     "address of an object": "{{ [namespace()] }}",
     "address in a text": "{{ range|string }}",
     "complex number": "{{ (-1) ** 0.5 }}",
+    "template that is a value": "{% extends VALUE %}",
+    "import that is a value": "{% import VALUE as x %}",
     "what is no function": "{{ 'a'() }}",
 }  # fmt: skip
 
@@ -238,6 +240,8 @@ BOMBS = {
 
 # What only mails have.
 OF_MAILS = {
+    "text of a value in a comment": "{{ src('a', issue) }}",
+    "slot with a list": "{{ slot('name', [1]) }}",
     "many slots": "{% for a in range(99999) %}{{ slot('name', a|string) }}{% endfor %}",
     "many slots in a text": "{% for a in range(99999) %}"
     "{{ merge('{{ name | ' ~ a ~ ' }}') }}{% endfor %}",
@@ -246,6 +250,7 @@ _MARKDOWN = {
     "quotation marks": "{{ ('\"' * 400000)|FILTER }}",
     "brackets": "{{ ('[' * 400000)|FILTER }}",
     "stars": "{{ ('*a ' * 200000)|FILTER }}",
+    "wide tables": "{{ ('|a' * 20000 ~ '\\n' ~ '|-' * 20000 ~ '\\n' ~ '|b\\n' * 50000)|FILTER }}",
     "many small texts": "{% for a in range(99999) %}{{ (a ~ '\"*a* ' * 9)|FILTER }}{% endfor %}",
 }
 OF_HTML = {name: text.replace("FILTER", "markdown") for name, text in _MARKDOWN.items()}

@@ -13,9 +13,9 @@ from newsletter.errors import TemplateError
 from newsletter.render import budget, sandbox
 from newsletter.render.budget import Budget
 from newsletter.render.context import Vocabulary
+from newsletter.render.filters import JINJA_FILTERS
 from newsletter.render.pipeline import INLINE_CSS, compile_edition
 from newsletter.render.plain import METHODS, Function, View, plain
-from newsletter.render.sandbox import JINJA_FILTERS
 from newsletter.render.slots import Context, SlotRegistry
 from newsletter.render.template import MAIL, TEXT, Speaks, render_template
 from newsletter.render.web import INDEX_PAGE, PAGE, Site

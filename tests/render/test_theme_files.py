@@ -99,7 +99,8 @@ def test_too_many_languages(tmp_path: Path) -> None:
         ("css/inline.css", "p { color: red }\n" * 3500, "more than 50,000 characters"),
         ("partials/contents.mjml.j2", "{% for a in range(9999) %}" + "x" * 99 + "{% endfor %}",
          "more than 500,000 characters"),
-        ("partials/contents.mjml.j2", "<mj-section><mj-column><mj-text>" + "<p>" * 60, "within one another"),
+        ("partials/contents.mjml.j2", "<mj-section><mj-column><mj-text>" + "<p>" * 60,
+         "within one another"),
         ("partials/contents.mjml.j2", "<mj-foo />" * 9000, "100 mistakes"),
     ],
 )  # fmt: skip
