@@ -17,8 +17,6 @@ value and touches no disk.
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +24,20 @@ from typing import Any
 
 from newsletter.errors import TemplateError, Where
 from newsletter.look import THEME_FILE, Look, Path_, read_look
+from newsletter.theme_files import (
+    files_in,
+    inside,
+    lines_of,
+    read_text,
+    read_toml,
+    read_words,
+    words_in,
+)
 
-_KINDS = (".j2", ".css")
+_MOST_BASES = 10
+_MOST_BYTES_IN_ALL = 1_000_000
+"""Of all templates and style sheets that a theme uses."""
 _REQUIRED = ("mail.mjml.j2", "mail.txt.j2", "css/inline.css", "css/head.css", "css/dark.css")
-_TABLE_LINE = re.compile(r"\s*\[([\w.]+)\]")
-_KEY_LINE = re.compile(r"\s*([\w.]+)\s*=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +119,29 @@ def load_theme(folder: Path) -> Theme:
     data: dict[str, Any] = {}
     written: dict[Path_, Where] = {}
     for each in reversed(_folders(folder)):
-        paths |= _files(each)
-        for path in sorted((each / "words").glob("*.toml")):
-            words[path.stem] = {**words.get(path.stem, {}), **_read_words(path)}
+        paths |= files_in(each)
+        for path in words_in(each):
+            words[path.stem] = {**words.get(path.stem, {}), **read_words(path)}
             places[f"words/{path.name}"] = path
-        own = _toml(each / THEME_FILE)
+        own = read_toml(each / THEME_FILE)
         data = _laid_over(data, own)
-        written |= _lines(each / THEME_FILE)
+        written |= lines_of(each / THEME_FILE)
         if isinstance(logo := own.get("logo"), dict) and isinstance(file := logo.get("file"), str):
-            places[file] = each / file
+            places[file] = inside(each / file, each)
     data.pop("base", None)
     for name in _REQUIRED:
         if name not in paths:
             raise TemplateError("The theme lacks a file it needs.", where=Where(folder / name))
+    files = {name: read_text(path) for name, path in paths.items()}
+    if sum(map(len, files.values())) > _MOST_BYTES_IN_ALL:
+        raise TemplateError(
+            f"The theme's files have more than {_MOST_BYTES_IN_ALL:,} bytes together.",
+            where=Where(folder),
+            next="Take out what the mail and the pages do not need.",
+        )
     return Theme(
         folder,
-        files={name: _read(path) for name, path in paths.items()},
+        files=files,
         words=words,
         look=read_look(data, written, Where(folder / THEME_FILE)),
         lent={name: path for name, path in (paths | places).items() if path != folder / name},
@@ -155,6 +169,12 @@ def _folders(folder: Path) -> list[Path]:
                 where=_base_place(found[-1]),
                 next="Take “base” out of one of the themes, or name another.",
             )
+        if len(found) == _MOST_BASES:
+            raise TemplateError(
+                f"The theme has more than {_MOST_BASES} bases below one another.",
+                where=_base_place(found[-1]),
+                next="Name a base that is closer to the ground.",
+            )
         if not here.is_dir():
             raise TemplateError(
                 "There is no theme here.",
@@ -164,7 +184,8 @@ def _folders(folder: Path) -> list[Path]:
                 else "Set folder under [theme] in newsletter.toml, or run “newsletter init”.",
             )
         found.append(here)
-        base = _toml(here / THEME_FILE).get("base")
+        inside(here / THEME_FILE, here)
+        base = read_toml(here / THEME_FILE).get("base")
         if base is not None and not isinstance(base, str):
             raise TemplateError(
                 "The base is no folder.",
@@ -176,32 +197,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _base_place(folder: Path) -> Where:
-    return _lines(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in _KINDS
-    }
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise TemplateError(
-            "The theme lacks a file it needs.",
-            where=Where(path),
-            next="docs/theme.md tells how to write it.",
-        )
-    try:
-        return tomllib.loads(_read(path))
-    except tomllib.TOMLDecodeError as error:
-        raise TemplateError(
-            f"The file cannot be read: {error}.",
-            where=Where(path),
-            next="Mend that line; texts and colours stand in double quotes.",
-        ) from None
+    return lines_of(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -213,37 +209,3 @@ def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         else:
             laid[key] = value
     return laid
-
-
-def _lines(path: Path) -> dict[Path_, Where]:
-    """The line of each value, as far as it stands on a line of its own."""
-    places: dict[Path_, Where] = {}
-    tables: Path_ = ()
-    for number, line in enumerate(_read(path).split("\n"), start=1):
-        if table := _TABLE_LINE.match(line):
-            tables = tuple(table[1].split("."))
-        elif key := _KEY_LINE.match(line):
-            places[(*tables, *key[1].split("."))] = Where(path, number)
-    return places
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"The file cannot be read: {error}.", where=Where(path)) from None
-
-
-def _read_words(path: Path) -> Mapping[str, str]:
-    try:
-        data = tomllib.loads(_read(path))
-    except tomllib.TOMLDecodeError as error:
-        raise TemplateError(
-            f"The words cannot be read: {error}.", where=Where(path), next='Write: key = "phrase".'
-        ) from None
-    wrong = [key for key, value in data.items() if not isinstance(value, str)]
-    if wrong:
-        raise TemplateError(
-            f"“{wrong[0]}” is no phrase.", where=Where(path), next='Write: key = "phrase".'
-        )
-    return data

@@ -195,6 +195,8 @@ def default_of(field: FieldInfo) -> str:
         return "needed"
     if field.default is None:
         return "none"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
     if isinstance(field.default, int | float):
         return f"`{field.default:g}`"
     if isinstance(field.default, tuple):

@@ -23,9 +23,10 @@ from newsletter.model import Issue, MergeField, Story, direction, split_merge_fi
 from newsletter.render import markdown
 from newsletter.render.dates import long_date
 from newsletter.render.languages import language_name, script_of
+from newsletter.render.misuse import Misuse
 from newsletter.render.places import MailPlaces, ShownPicture
 from newsletter.render.plaintext import TextLayout
-from newsletter.render.sentinel import Sentinel, SlotMisuse
+from newsletter.render.sentinel import Sentinel
 from newsletter.render.slots import TOKEN, Context, SlotRegistry
 from newsletter.render.urls import ascii_url
 from newsletter.render.words import Words, words_of
@@ -210,7 +211,9 @@ class Vocabulary:
     def _slot(self, field: str, fallback: str, context: Context) -> Sentinel:
         known = (*BUILT_IN_FIELDS, *self.settings.audience.fields)
         if field not in known:
-            raise SlotMisuse(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
+            raise Misuse(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
+        if not isinstance(fallback, str):
+            raise Misuse("A slot's fallback is no text.", "Write a text, in quotation marks.")
         return Sentinel(self.registry, field, context=context, fallback=fallback)
 
     def _markdown(
@@ -263,6 +266,8 @@ class Vocabulary:
 
     def _src(self, *path: str | int) -> str:
         """A comment that tells errors which part of the issue made what follows."""
+        if not all(isinstance(part, str | int) for part in path):
+            raise Misuse("A place in the issue is no text or number.", "Write src('stories', 0).")
         return Markup("<!-- src:{} -->").format(".".join(map(str, path)))
 
 

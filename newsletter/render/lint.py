@@ -8,6 +8,7 @@ a bare ``<`` is a hard error without a place. What MJML allows is data
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ _IGNORED = {
     "mj-section": {"gutter"},
 }
 _ONCE = frozenset({"mj-carousel", "mj-navbar", "mj-accordion"})
+_MOST_PROBLEMS = 100
+_DEEPEST = 50
+"""Elements within one another; the engines recurse into them."""
 _BAD_STYLE = re.compile(r"[{}]")
 
 
@@ -56,8 +60,9 @@ class MjmlProblem:
 
 
 def lint_mjml(mjml: str) -> tuple[MjmlProblem, ...]:
-    """Everything wrong with ``mjml``, in its order."""
-    return tuple(sorted(_Linter(mjml).problems(), key=lambda problem: problem.offset))
+    """What is wrong with ``mjml``, the first hundred things, in their order."""
+    found = itertools.islice(_Linter(mjml).problems(), _MOST_PROBLEMS)
+    return tuple(sorted(found, key=lambda problem: problem.offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,14 @@ class _Linter:
         for piece in pieces(self._mjml):
             if piece.kind == "open":
                 yield from self._opened(piece)
+                if len(self._stack) > _DEEPEST:
+                    yield self._problem(
+                        piece.start,
+                        f"More than {_DEEPEST} elements stand within one another.",
+                        "Close what is not closed, or nest less.",
+                        piece.text[:30],
+                    )
+                    return
             elif piece.kind == "close":
                 yield from self._closed(piece)
             elif piece.kind == "text":

@@ -31,6 +31,9 @@ from newsletter.source import Source
 from newsletter.theme import Theme
 
 INLINE_CSS = "css/inline.css"
+_MOST_MJML = 500_000
+_MOST_CSS = 50_000
+"""Characters; the engines behind the templates take long over more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +138,20 @@ def _fill(
             where=Where(theme.path(INLINE_CSS)),
             next="Print it in a template.",
         )
+    subject = vocabulary.merge(issue.subject, "header")
+    preheader = vocabulary.merge(issue.preheader, "header")
+    mjml = render_template(MAIL, vocabulary, context="html")
+    for name, made, most in ((INLINE_CSS, css, _MOST_CSS), (MAIL, mjml, _MOST_MJML)):
+        if len(made) > most:
+            raise TemplateError(
+                f"The template makes more than {most:,} characters.",
+                where=Where(theme.path(name)),
+                next="Gmail shows 102 KB of a mail; look for what is repeated.",
+            )
     return _Filled(
-        subject=vocabulary.merge(issue.subject, "header"),
-        preheader=vocabulary.merge(issue.preheader, "header"),
-        mjml=render_template(MAIL, vocabulary, context="html"),
+        subject=subject,
+        preheader=preheader,
+        mjml=mjml,
         inline_css=css,
         text=_tidy(render_template(TEXT, vocabulary, context="text")),
         registry=registry,

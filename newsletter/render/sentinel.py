@@ -9,15 +9,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from newsletter.render.misuse import Misuse
 from newsletter.render.slots import Context, SlotRegistry
-
-
-class SlotMisuse(Exception):
-    """A template did with a slot what cannot be done; ``advice`` is what to do instead."""
-
-    def __init__(self, what: str, advice: str) -> None:
-        super().__init__(what)
-        self.advice = advice
 
 
 class Sentinel:
@@ -37,7 +30,7 @@ class Sentinel:
         return self._registry.open(self._field, context=self._context, fallback=self._fallback)
 
     def _misused(self, *_: object) -> NoReturn:
-        raise SlotMisuse(
+        raise Misuse(
             f"The slot “{self._field}” can only be printed: its value is not known "
             "before the mail goes to a reader.",
             f"Print it by itself: {{{{ slot('{self._field}') }}}}.",
@@ -56,10 +49,6 @@ class Sentinel:
         self._misused()
 
 
-def printed(value: object) -> object:
-    """What a template's ``{{ … }}`` prints for a value: a slot's token, all else as it is."""
-    if not isinstance(value, Sentinel):
-        return value
-    from markupsafe import Markup
-
-    return Markup(value._token())  # noqa: S704, SLF001 - a token is letters and digits; this is its door
+def token_of(slot: Sentinel) -> str:
+    """What printing a slot prints."""
+    return slot._token()  # noqa: SLF001 - this is its door

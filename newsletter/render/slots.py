@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from newsletter.errors import TemplateError
+
 Context = Literal["html", "url", "text", "header"]
 """Where a slot stands: HTML text or attribute, an HTML attribute holding a
 whole URL, the text part, or a header."""
@@ -78,6 +80,10 @@ def nonce_for(sources: Sequence[str]) -> str:
         counter += 1
 
 
+MOST_SLOTS = 1000
+"""Places of one edition; each is looked for in every mail."""
+
+
 class SlotRegistry:
     """Hands out one token per field, context and fallback while an edition is compiled."""
 
@@ -136,4 +142,9 @@ class SlotRegistry:
         return tuple(dict.fromkeys(re.findall(broken, rest, re.IGNORECASE)))
 
     def _token(self, number: int) -> str:
+        if len(self._slots) + len(self._drafts) >= MOST_SLOTS:
+            raise TemplateError(
+                f"More than {MOST_SLOTS:,} places differ from reader to reader.",
+                next="Let merge fields have fewer fallbacks.",
+            )
         return f"Zq{self._nonce}x{number:04d}qZ"

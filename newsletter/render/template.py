@@ -18,31 +18,29 @@ from jinja2 import (
     BaseLoader,
     BytecodeCache,
     Environment,
-    StrictUndefined,
     TemplateNotFound,
     TemplateSyntaxError,
     UndefinedError,
-    pass_context,
 )
 from jinja2 import (
     TemplateError as JinjaError,
 )
 from jinja2.bccache import Bucket
-from jinja2.exceptions import SecurityError
-from jinja2.filters import do_default
-from jinja2.runtime import Context as JinjaContext
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import IssueError, TemplateError, Where
 from newsletter.render.context import Filter
-from newsletter.render.sentinel import Sentinel, SlotMisuse, printed
+from newsletter.render.misuse import Misuse
+from newsletter.render.sandbox import Sandbox
 from newsletter.render.slots import Context
 from newsletter.theme import Theme
 
 MAIL = "mail.mjml.j2"
 TEXT = "mail.txt.j2"
-_GLOBALS_KEPT = ("range", "dict", "joiner", "cycler", "namespace")
 _MOST_COMPILED = 128
+_MOST_LOADED = 300_000
+"""Characters of all templates that one render includes; compiling them takes time."""
+_LONGEST = 300
+"""Characters of what a message quotes."""
 
 
 class Speaks(Protocol):
@@ -83,11 +81,18 @@ class _ThemeLoader(BaseLoader):
 
     def __init__(self, theme: Theme) -> None:
         self._theme = theme
+        self._loaded = 0
 
     def get_source(self, environment: Environment, template: str) -> tuple[str, str, None]:
         del environment
         if template not in self._theme.files:
             raise TemplateNotFound(template)
+        self._loaded += len(self._theme.files[template])
+        if self._loaded > _MOST_LOADED:
+            raise Misuse(
+                f"The templates have more than {_MOST_LOADED:,} characters together.",
+                "Include less.",
+            )
         return self._theme.files[template], str(self._theme.path(template)), None
 
 
@@ -112,7 +117,7 @@ def render_template(name: str, vocabulary: Speaks, *, context: Context) -> str:
         place = _place(error, vocabulary.theme)
         raise TemplateError(
             f"{error.what} It is used in {place}." if place.line else error.what,
-            where=error.where,
+            where=error.where if error.where.file else place,
             next=error.next,
         ) from None
     except TemplateSyntaxError as error:
@@ -130,43 +135,13 @@ def render_template(name: str, vocabulary: Speaks, *, context: Context) -> str:
 
 
 def _environment(vocabulary: Speaks, context: Context) -> Environment:
-    environment = ImmutableSandboxedEnvironment(
-        loader=_ThemeLoader(vocabulary.theme),
+    return Sandbox(
+        _ThemeLoader(vocabulary.theme),
+        _CACHES[context],
         autoescape=context == "html",
-        undefined=StrictUndefined,
-        finalize=printed,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        bytecode_cache=_CACHES[context],
+        names=vocabulary.names(context),
+        filters=vocabulary.filters(context),
     )
-    kept = {name: environment.globals[name] for name in _GLOBALS_KEPT}
-    environment.globals = {**kept, **vocabulary.names(context)}
-    del environment.filters["random"]
-    environment.filters["default"] = environment.filters["d"] = _default
-    for name, function in vocabulary.filters(context).items():
-        environment.filters[name] = _never_folded(function)
-    return environment
-
-
-def _never_folded(function: Filter) -> Filter:
-    """Keep Jinja from working a filter out once, when it compiles, for all issues.
-
-    Templates are compiled once and used for every language; a filter that
-    takes the context is left to run time.
-    """
-
-    @pass_context
-    def with_context(_: JinjaContext, *args: object, **kwargs: object) -> object:
-        return function(*args, **kwargs)
-
-    return with_context
-
-
-def _default(value: object, default_value: object = "", boolean: bool = False) -> object:
-    """Jinja's ``default``, which would pass a slot through without its default."""
-    if isinstance(value, Sentinel):
-        return bool(value)
-    return do_default(value, default_value, boolean)
 
 
 def _place(error: BaseException, theme: Theme) -> Where:
@@ -179,12 +154,10 @@ def _place(error: BaseException, theme: Theme) -> Where:
 
 
 def _explained(error: Exception) -> tuple[str]:
-    if isinstance(error, SlotMisuse):
+    if isinstance(error, Misuse):
         return (str(error),)
     if isinstance(error, TemplateNotFound):
-        return (f"The theme has no file “{error.name}”.",)
-    if isinstance(error, SecurityError):
-        return (f"The template does what templates may not: {_sentence(error.message)}",)
+        return (f"The theme has no file “{_name_in(error)}”.",)
     if isinstance(error, RecursionError):
         return ("The template includes itself without end.",)
     if isinstance(error, JinjaError):
@@ -192,18 +165,23 @@ def _explained(error: Exception) -> tuple[str]:
     return (f"The template cannot be worked out: {_sentence(str(error))}",)
 
 
+def _name_in(error: TemplateNotFound) -> str:
+    """What was looked for, which an expression may have made."""
+    return error.name[:_LONGEST] if isinstance(error.name, str) else repr(error.name)
+
+
 def _sentence(message: str | None) -> str:
-    return (message or "it says no more").rstrip(".") + "."
+    return (message or "it says no more")[:_LONGEST].rstrip(".") + "."
 
 
 def _hint(error: Exception, environment: Environment) -> str:
-    if isinstance(error, SlotMisuse):
+    if isinstance(error, Misuse):
         return error.advice
     if isinstance(error, UndefinedError):
         found = re.match(r"'(\w+)' is undefined", str(error.message))
         return _did_you_mean(str(found[1]) if found else "", environment.globals)
     if isinstance(error, TemplateNotFound):
-        return _did_you_mean(str(error.name), ())
+        return _did_you_mean(_name_in(error), ())
     return "docs/theme.md lists what templates can use."
 
 

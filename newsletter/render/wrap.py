@@ -8,6 +8,7 @@ characters, minding which may not start or end a line.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ def display_width(text: str) -> int:
     return sum(_char_width(char) for char in text)
 
 
+@functools.lru_cache(maxsize=8192)
 def _char_width(char: str) -> int:
     if char.isascii():
         return 1

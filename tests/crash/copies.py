@@ -43,7 +43,7 @@ def main() -> int:
 
 def _fire(folder: Path, server: SmtpServer, *, copies: int) -> tuple[int, ...]:
     original = Project(folder / "here", delivery=smtp_delivery(server.port), readers=READERS)
-    original.run("send", "2017-04", "--yes", "--at", "2036-01-01 09:00", "--scheduler")
+    original.run("send", "2017-04", "--yes", "--at", "2028-01-01 09:00", "--scheduler")
     with sqlite3.connect(original.folder / "newsletter.db") as database:
         database.execute("UPDATE control SET not_before = 0")
     projects = [original]

@@ -145,7 +145,6 @@ def test_the_edition_lists_its_slots_and_no_other() -> None:
         "{slot('name'): 1}",
         "slot('name')()",
         "slot('name')|safe",
-        "slot('name')|pprint",
         "[slot('name')]",
     ],
 )
