@@ -11,7 +11,7 @@ from tests.support.tools import ROOT
 PACKAGE = ROOT / "newsletter"
 BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "credentials", "material",
-    "archive_layout", "look", "bounded_json",
+    "archive_layout", "look", "bounded_json", "regular_file",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows
