@@ -44,8 +44,9 @@ def read_regular(path: Path, *, max_bytes: int) -> bytes:
         OSError: as for :func:`open_regular`; with ``EFBIG``, it holds more than ``max_bytes``.
     """
     with open_regular(path) as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
+        too_large = os.fstat(file.fileno()).st_size > max_bytes
+        content = b"" if too_large else file.read(max_bytes + 1)
+    if too_large or len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it holds more than {max_bytes / 1e6:,g} MB", str(path))
     return content
 
