@@ -9,7 +9,7 @@ from functools import lru_cache
 _STRING = r"""(?<!\\)"(?:\\.|[^"\\\n])*+"|(?<!\\)'(?:\\.|[^'\\\n])*+'"""
 # What a style sheet is cut at, and what spaces and punctuation mean nothing in.
 _CUT = re.compile(
-    rf"(/\*.*?(?:\*/|\Z)|{_STRING}|\burl\(\s*+(?:{_STRING}|[^)\"']*+)\s*+\)|[{{}};])",
+    rf"(/\*.*?(?:\*/|\Z)|{_STRING}|\burl\(\s*+(?:{_STRING}|[^()\"']*+)\s*+\)|[{{}};])",
     re.DOTALL | re.IGNORECASE,
 )
 _SPACE = re.compile(r"\s+")
