@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint crash faults bench screenshots clean
+.PHONY: help demo test lint crash fuzz faults bench screenshots clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -22,6 +22,9 @@ lint: .venv/ready-dev ## Linters and type checker
 crash: .venv/ready-dev ## Kill the sender 250 times in every way there is, and count (needs smtp-sink, strace)
 	$(BIN)/python -m tests.crash --modes smtp-all,http-all --kills 250 --jobs 2
 	$(BIN)/python -m tests.crash --modes control --kills 20
+
+fuzz: .venv/ready-dev ## Fuzz every parser of what others wrote, ten minutes each
+	$(BIN)/python -m tests.fuzz --seconds 600
 
 faults: .venv/ready-dev ## Run the tests of the fault matrix and write docs/fault-matrix.md
 	$(BIN)/python -m tests.faults

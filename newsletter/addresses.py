@@ -10,6 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+LONGEST_ADDRESS = 1000
+"""Characters of a text that may be an address: RFC 5321 4.5.3.1 has at most 254 octets, and
+what is written for them, in letters that take more, is not four times as long."""
+
 # The plain addresses that make up nearly all of a list, which email-validator
 # takes as they are, only many times more slowly. Stricter than the standards:
 # what does not match is not wrong, it goes the long way.
@@ -54,6 +58,8 @@ class Address:
         from email_validator import EmailNotValidError, validate_email
 
         stripped = text.strip()
+        if len(stripped) > LONGEST_ADDRESS:
+            raise AddressError("The address is longer than any mail server takes.")
         if any(ord(char) < 32 or ord(char) == 127 for char in stripped):
             raise AddressError("The address contains a control character.")
         try:

@@ -76,7 +76,7 @@ def _check_depth(text: str, most: int) -> None:
 
 
 def _whole_number(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
+    if len(digits.removeprefix("-")) > MAX_DIGITS:
         raise JSONRefused(f"it holds a number of more than {MAX_DIGITS} digits")
     return int(digits)
 

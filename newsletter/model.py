@@ -56,7 +56,7 @@ def _language(text: str) -> str:
 def _web_address(text: str) -> str:
     if text.startswith("mailto:") and "@" in text:
         return text
-    if not re.match(r"https?://[^\s/]+\S*\Z", text):
+    if not re.match(r"https?://[^\s/]\S*\Z", text):
         raise ValueError("is no full web address; write it with https:// in front")
     return text
 
@@ -78,8 +78,8 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
 MERGE_FIELD = re.compile(
-    r"\{\{\s*(?P<field>[a-z][a-z0-9_]*)\s*"
-    r"(?:\|\s*(?P<fallback>[^{}|\s]+(?:[^\S\n]+[^{}|\s]+)*)?\s*)?\}\}"
+    r"\{\{\s*+(?P<field>[a-z][a-z0-9_]*+)\s*+"
+    r"(?:\|\s*+(?P<fallback>[^{}|\s]++(?:[^\S\n]++[^{}|\s]++)*+)?\s*+)?\}\}"
 )
 """``{{ name | friend }}``: a field of the reader, and what stands there without a value.
 

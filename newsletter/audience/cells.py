@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from pydantic import TypeAdapter, ValidationError
 
-from newsletter.addresses import Address, AddressError
+from newsletter.addresses import LONGEST_ADDRESS, Address, AddressError
 from newsletter.model import Language
 
 # White space, control characters and what takes no room at all: soft hyphens,
@@ -24,7 +24,8 @@ _INVISIBLE = "\ufeff" + "".join(
 _WITHIN = re.compile(f"[{re.escape(_INVISIBLE)}]")
 _BREAKS = re.compile(r"[\t\n\r\v\f\x85\u2028\u2029]+ *")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_NAMED = re.compile(r"\"?(?P<name>[^<>\"]*)\"?\s*<(?P<address>[^<>]*)>\Z")
+_LONGEST_TAG = 100
+_SYNTAX = frozenset('<>"')
 _TAG = TypeAdapter[str](Language)
 
 
@@ -42,15 +43,25 @@ def read_address(cell: str) -> tuple[Address, str]:
     text = trim(cell)
     if not text:
         raise AddressError("There is no address.")
-    name = ""
-    if text.endswith(">") and (found := _NAMED.match(text)):
-        name, text = trim(found["name"]), trim(found["address"])
+    name, text = _parted(text)
+    if len(text) > LONGEST_ADDRESS:
+        raise AddressError("The address is longer than any mail server takes.")
     if text.count("@") > 1:
         raise AddressError("The cell holds several addresses; give each a row of its own.")
     hidden = _WITHIN.search(text)
     if hidden:
         raise AddressError(f"The address holds {_name_of(hidden.group())}; retype it.")
     return Address.parse(text), name
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The name and the address of ``Name <address>``; else no name, and the text as it is."""
+    before, opened, inside = text.partition("<")
+    name = before.strip().removeprefix('"').removesuffix('"')
+    address = inside.removesuffix(">")
+    if not opened or address == inside or _SYNTAX & {*name, *address}:
+        return "", text
+    return trim(name), trim(address)
 
 
 def _name_of(char: str) -> str:
@@ -79,6 +90,8 @@ def read_line(cell: str) -> tuple[str, bool]:
 @lru_cache(maxsize=1024)
 def read_language(cell: str) -> str | None:
     """A cell's BCP 47 tag with its usual capitals, or None if it holds no such tag."""
+    if len(cell) > _LONGEST_TAG:
+        return None
     primary, *subtags = trim(cell).replace("_", "-").split("-")
     tag = "-".join([primary.lower(), *map(_capitals, subtags)])
     try:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from newsletter.errors import Problem, RosterError, Where
 
+MAX_COLUMNS = 1_000
+
 
 def fold(name: str) -> str:
     """A header as it is compared: without case, accents, spaces and punctuation."""
@@ -56,6 +58,12 @@ class Columns:
     ignored: tuple[str, ...]
     width: int
 
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Where everything stands that is read."""
+        found = (self.email, self.name, self.language, *self.fields.values())
+        return tuple(index for index in found if index is not None)
+
 
 def has_email(header: Sequence[str]) -> bool:
     """Whether a header names a column of addresses."""
@@ -72,12 +80,18 @@ def find_columns(header: Sequence[str], *, fields: Sequence[str], where: Where) 
         where: where the header stands.
 
     Raises:
-        RosterError: no column holds addresses, several could, or one of
+        RosterError: there are too many columns, no column holds addresses, several could, or one of
             ``fields`` is not there; it shows what was found.
     """
     names = list(header)
     while names and not names[-1].strip():
         names.pop()  # a spreadsheet writes the empty columns at its right as well
+    if len(names) > MAX_COLUMNS:
+        raise RosterError(
+            f"The list's header names {len(names):,} columns; {MAX_COLUMNS:,} are the most.",
+            where=where,
+            next="Save the columns that the newsletter needs as a list of their own.",
+        )
     folded = [fold(name) for name in names]
     problems: list[Problem] = []
 

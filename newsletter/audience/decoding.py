@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from newsletter.errors import Problem, RosterError, Where
+from newsletter.regular_file import read_regular
 
 _MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -20,6 +21,11 @@ _MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+MAX_BYTES = 200_000_000
+"""More than a million readers need."""
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_LETTERS = re.compile(r"[\x80-\ud7ff\ue000-\U0010ffff]")
+_MOST_SHOWN = 40
 _CELL_ENDS = re.compile(r"[\s,;\"]", re.ASCII)
 _SAVE_AS = "In Excel choose File, Save as, “CSV UTF-8 (comma delimited)”."
 
@@ -27,8 +33,11 @@ _SAVE_AS = "In Excel choose File, Save as, “CSV UTF-8 (comma delimited)”."
 def read_text(path: Path) -> tuple[str, list[Problem]]:
     """The list's text, and a warning where its encoding had to be guessed.
 
+    Bytes that are not UTF-8 in a list that is become halves of surrogate pairs
+    (``surrogateescape``), so that only their rows need be refused.
+
     Raises:
-        RosterError: the file cannot be opened, is no text, or mixes encodings.
+        RosterError: the file cannot be opened, is too large, or is no text.
     """
     raw = _read(path)
     if raw.startswith(_SPREADSHEETS):
@@ -41,25 +50,19 @@ def read_text(path: Path) -> tuple[str, list[Problem]]:
         if encoding is None:
             text, warnings = _without_mark(path, raw)
         else:
-            text = raw.decode(encoding)
+            text = raw.decode(encoding, "surrogateescape" if encoding == "utf-8-sig" else "strict")
     except UnicodeDecodeError as error:
         raise RosterError(
             f"The list is not the {error.encoding.upper()} text that it says it is.",
             where=Where(path, _line_at(raw, error.start)),
             next=_SAVE_AS,
         ) from None
-    if "\0" in text:
-        raise RosterError(
-            "The list holds NUL characters, so it is no CSV text, or a damaged one.",
-            where=Where(path, text.count("\n", 0, text.index("\0")) + 1),
-            next=_SAVE_AS,
-        )
     return text, warnings
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, max_bytes=MAX_BYTES)
     except FileNotFoundError:
         raise RosterError(
             "There is no such list.",
@@ -76,40 +79,35 @@ def _read(path: Path) -> bytes:
         raise RosterError(
             f"The list cannot be opened: {error.strerror}.",
             where=Where(path),
-            next="Make sure that you may read the file.",
+            next="Name a CSV file that you may read; one with more readers can be split in two.",
         ) from None
 
 
 def _without_mark(path: Path, raw: bytes) -> tuple[str, list[Problem]]:
-    """UTF-8 if it is; else Windows-1252, which is then said."""
-    try:
-        return raw.decode(), []
-    except UnicodeDecodeError as error:
-        broken = error
+    """UTF-8 if it is, or has been; else Windows-1252, which is then said."""
     kept = raw.decode("utf-8", "surrogateescape")
-    if any("\x7f" < char < "\ud800" or char > "\udfff" for char in kept):
-        # Mostly UTF-8: read as Windows-1252, every accent in it would turn to rubbish.
-        raise RosterError(
-            "The list is UTF-8 text, but this line holds something else.",
-            where=Where(path, _line_at(raw, broken.start)),
-            next="Retype the line, or save the list anew. " + _SAVE_AS,
-        )
     try:
-        text = raw.decode("cp1252")
-    except UnicodeDecodeError as error:
-        raise RosterError(
-            "The list is neither UTF-8 text nor the Windows-1252 that Excel writes.",
-            where=Where(path, _line_at(raw, error.start)),
-            next=_SAVE_AS,
-        ) from None
-    word = next(word for word in _CELL_ENDS.split(text) if not word.isascii())
+        # Mostly UTF-8, and read as Windows-1252 every accent in it would turn to rubbish?
+        text = kept if raw.isascii() or _LETTERS.search(kept) else raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return kept, []
+    found = None if text is kept else _NOT_ASCII.search(text)
+    if found is None:
+        return text, []
     return text, [
         Problem(
-            f"The list is not UTF-8; it was read as Windows-1252, e.g. “{word[:40]}”.",
+            f"The list is not UTF-8; it was read as Windows-1252, e.g. “{_word(text, found)}”.",
             Where(path),
             "If that looks wrong, names will be wrong. " + _SAVE_AS,
         )
     ]
+
+
+def _word(text: str, letter: re.Match[str]) -> str:
+    """The word around a letter, or as much of it as is shown."""
+    before = _CELL_ENDS.split(text[max(0, letter.start() - _MOST_SHOWN) : letter.start()])[-1]
+    after = _CELL_ENDS.split(text[letter.start() : letter.start() + _MOST_SHOWN])[0]
+    return (before + after)[:_MOST_SHOWN]
 
 
 def _line_at(raw: bytes, offset: int) -> int:

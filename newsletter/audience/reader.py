@@ -1,4 +1,4 @@
-"""Read a subscriber list from CSV (RFC 4180, as spreadsheets write it). Reads that one file.
+"""Reads a subscriber list: every row of the CSV file, judged. Reads that one file.
 
 Nothing is dropped in silence: every row with anything in it is a subscriber,
 refused with a reason, or a repeat of an earlier row.
@@ -6,23 +6,20 @@ refused with a reason, or a repeat of an earlier row.
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from newsletter.addresses import AddressError
 from newsletter.audience.cells import read_address, read_language, read_line, trim
-from newsletter.audience.columns import Columns, find_columns, fold, has_email, ignored_warning
+from newsletter.audience.columns import Columns, find_columns, ignored_warning
 from newsletter.audience.decoding import read_text
 from newsletter.audience.model import Roster, Subscriber
+from newsletter.audience.records import find_delimiter, read_records
 from newsletter.errors import Problem, RosterError, Where
 
-_SEP_LINE = re.compile(r"\"?sep=(?P<sep>[^\w\s\"]|\t)\"?\r?\n?", re.IGNORECASE)
-_DELIMITERS = ",;\t"
-
-Record = tuple[int, list[str]]
+MAX_ROWS = 2_000_000
+MAX_CELL = 10_000
+"""Characters of a cell that is used."""
 
 
 def read_roster(path: Path, *, fields: Sequence[str] = ()) -> Roster:
@@ -40,9 +37,15 @@ def read_roster(path: Path, *, fields: Sequence[str] = ()) -> Roster:
         RosterError: the file as a whole cannot be used, or nobody is on it.
     """
     text, warnings = read_text(path)
-    delimiter, text = _delimiter(text)
-    records = _records(path, text, delimiter)
-    number, header = next(records, (1, []))
+    delimiter, text = find_delimiter(text)
+    records = read_records(path, text, delimiter)
+    number, header, fault = next(records, (1, [], ""))
+    if fault:
+        raise RosterError(
+            f"The list's header cannot be read. {fault}",
+            where=Where(path, row=number),
+            next="Save the list anew as CSV UTF-8 (comma delimited).",
+        )
     if not header:
         raise RosterError(
             "The list is empty.",
@@ -54,63 +57,6 @@ def read_roster(path: Path, *, fields: Sequence[str] = ()) -> Roster:
     for record in records:
         reading.take(*record)
     return reading.roster([*warnings, *ignored_warning(columns, path)])
-
-
-def _delimiter(text: str) -> tuple[str, str]:
-    """What separates the cells, and the text without Excel's ``sep=`` line.
-
-    Excel takes that line for no row, so neither do the row numbers.
-    """
-    told = _SEP_LINE.match(text)
-    if told:
-        return told["sep"], text[told.end() :]
-    headers = {delimiter: _header(text[:20_000], delimiter) for delimiter in _DELIMITERS}
-    with_email = [delimiter for delimiter in _DELIMITERS if has_email(headers[delimiter])]
-    return max(with_email or _DELIMITERS, key=lambda each: len(headers[each])), text
-
-
-def _header(text: str, delimiter: str) -> list[str]:
-    try:
-        return next((cells for cells in _reader(text, delimiter) if any(map(fold, cells))), [])
-    except csv.Error:
-        return []
-
-
-def _reader(text: str, delimiter: str) -> Iterator[list[str]]:
-    # strict: an open quotation mark would otherwise swallow all that follows.
-    return csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
-    )
-
-
-def _records(path: Path, text: str, delimiter: str) -> Iterator[Record]:
-    """The records with anything in them, each with its row number."""
-    reader = _reader(text, delimiter)
-    number = 0
-    while True:
-        number += 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise _broken(error, Where(path, row=number)) from None
-        if any(cells) and any(map(trim, cells)):
-            yield number, cells
-
-
-def _broken(error: csv.Error, where: Where) -> RosterError:
-    if "field larger" in str(error):
-        what = f"A cell holds more than {csv.field_size_limit():,} characters."
-    elif "unexpected end" in str(error):
-        what = "A quotation mark opens a cell here and is never closed."
-    else:
-        what = "A quotation mark stands inside a cell here, so its end cannot be told."
-    return RosterError(
-        what,
-        where=where,
-        next='Take the mark (") out, or write it twice (""). Nobody was read from the list.',
-    )
 
 
 class _Refused(ValueError):
@@ -132,9 +78,22 @@ class _Reading:
         self._first: dict[str, int] = {}
         self._first_folded: dict[str, int] = {}
 
-    def take(self, number: int, cells: list[str]) -> None:
-        """Account for one record."""
+    def take(self, number: int, cells: list[str], fault: str) -> None:
+        """Account for one record.
+
+        Raises:
+            RosterError: there are too many.
+        """
         self._rows += 1
+        if self._rows > MAX_ROWS:
+            raise RosterError(
+                f"The list has more than {MAX_ROWS:,} rows.",
+                where=Where(self._path, row=number),
+                next="Split it, and send the issue to each part by itself.",
+            )
+        if fault:
+            self._refused.append(self._problem(number, fault))
+            return
         try:
             self._check_shape(cells)
             address, written_name = read_address(cells[self._columns.email])
@@ -181,6 +140,8 @@ class _Reading:
                 f"The row has {len(cells)} cells where the header has {width}; a cell that holds "
                 "a separator must stand in quotation marks."
             )
+        if any(len(cells[index]) > MAX_CELL for index in self._columns.used):
+            raise _Refused(f"A cell holds more than {MAX_CELL:,} characters.")
         for cell in cells:
             if any("@" in line and self._delimiter in line for line in cell.splitlines()[1:]):
                 raise _Refused(

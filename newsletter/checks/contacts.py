@@ -27,10 +27,10 @@ _WORDS = frozenset(
 _SEVERAL = frozenset({"attributionsrc", "imagesrcset", "ping", "srcset"})
 """Attributes that take several addresses."""
 _PICTURES = frozenset({"image", "img", "v:background", "v:fill", "v:image", "v:imagedata"})
-_FOR_OUTLOOK = re.compile(r"\[if[^\]]*\]>(?P<html>.*)<!\[endif\]", re.DOTALL)
+_FOR_OUTLOOK = re.compile(r"\[if[^\[\]]*+\]>")
 # What a browser takes for an address of a host (WHATWG URL, 4.4): slashes may lean
 # either way or be missing after the scheme. “\\host” and “file:” open Windows shares.
-_ADDRESS = r"(?:(?:https?|ftp|wss?|file):[\\/]*|[\\/]{2,})(?P<rest>[^\s\\/<>\"']"
+_ADDRESS = r"(?:(?:https?|ftp|wss?|file):[\\/]*+|(?<![\\/])[\\/]{2,}+)(?P<rest>[^\s\\/<>\"']"
 _WHOLE = re.compile(_ADDRESS + r".*)", re.IGNORECASE | re.DOTALL)
 _IN_CSS = re.compile(r"(?<![\w-])" + _ADDRESS + r"[^\s<>\"'();,]*)", re.IGNORECASE)
 _CSS_ESCAPE = re.compile(r"\\(?:(?P<code>[0-9a-fA-F]{1,6})\s?|\r?\n|(?P<char>.))")
@@ -132,9 +132,11 @@ def _for_outlook(page: HtmlElement) -> Iterator[HtmlElement]:
 
     for comment in page.iter():
         if not isinstance(comment.tag, str):
-            found = _FOR_OUTLOOK.search(comment.text or "")
-            if found:
-                yield html.document_fromstring(f"<html><body>{found['html']}</body></html>")
+            inside, end, _ = (comment.text or "").rpartition("<![endif]")
+            found = _FOR_OUTLOOK.search(inside)
+            if end and found:
+                shown = inside[found.end() :]
+                yield html.document_fromstring(f"<html><body>{shown}</body></html>")
 
 
 def _is_words(name: str) -> bool:

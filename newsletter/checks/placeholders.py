@@ -10,7 +10,8 @@ from newsletter.checks.specimen import Specimen
 from newsletter.render.slots import TOKEN
 
 _FIELD = re.compile(
-    r"\{\{.*?\}\}|\{%.*?%\}|%%\w[\w .:-]*%%|\*\|\w[\w .:|-]*\|\*|\[\[\w[\w .:-]*\]\]|\$\{\w+\}"
+    r"\{\{(?:(?!\{\{).)*?\}\}|\{%(?:(?!\{%).)*?%\}"
+    r"|%%\w[\w .:-]*%%|\*\|\w[\w .:|-]*\|\*|\[\[\w[\w .:-]*\]\]|\$\{\w+\}"
 )
 _LOREM = re.compile(r"\blorem ipsum\b", re.IGNORECASE)
 _TODO = re.compile(
@@ -18,9 +19,9 @@ _TODO = re.compile(
     # How the starter issue asks for words.
     r"|\bReplace this (?:line by|by|headline)\b"
 )
-_MISSING = re.compile(
-    r"(?:^|[\s:(“\"])(None|nan|NaN|undefined|\[object Object\])(?=[\s,.!?;:)”\"]|$)"
-)
+_MISSING_WORDS = r"(None|nan|NaN|undefined|\[object Object\])"
+_MISSING = re.compile(rf"(?:^|[\s:(“\"]){_MISSING_WORDS}(?=[\s,.!?;:)”\"]|$)")
+_MISSING_WORD = re.compile(rf"(?<!\w){_MISSING_WORDS}(?!\w)")
 
 
 def _parts(specimen: Specimen) -> dict[str, str]:
@@ -83,10 +84,11 @@ def placeholder_text(specimen: Specimen) -> Iterator[Flaw]:
 @check("value-missing", why="Such a word is what a program prints when it had nothing to say.")
 def value_missing(specimen: Specimen) -> Iterator[Flaw]:
     """None, nan or undefined, unless the editor wrote that word."""
+    written = set(_MISSING_WORD.findall(specimen.written))
     for part, text in _parts(specimen).items():
         for line in text.splitlines():
             for found in _MISSING.findall(line):
-                if not re.search(rf"\b{re.escape(found)}\b", specimen.written):
+                if found not in written:
                     yield Flaw(
                         Severity.ERROR,
                         f"The {part} says “{found}”, near “{line.strip()[:60]}”.",

@@ -24,7 +24,7 @@ _HIDDEN = re.compile(
 _TINY = re.compile(r"(?:^|;)(?:max-)?(?:width|height):(?:0[a-z%]*|0?\.\d+px|1(?:px|pt)?)(?=;|!|$)")
 _FAR_OFF = re.compile(r"(?:^|;)(?:left|right|top|bottom|margin-left|margin-top):-\d{3,}")
 _TINY_NUMBER = re.compile(r"\s*[01](?:\.\d+)?\s*(?:px)?\s*\Z", re.IGNORECASE)
-_IN_TEXT = re.compile(rf"\S*{TOKEN.pattern}\S*")
+_IN_TEXT = re.compile(rf"(?<!\S)\S*{TOKEN.pattern}\S*")
 _LOOKS_LIKE_ADDRESS = re.compile(r"://|^\W*(?:mailto:|www\.)", re.IGNORECASE)
 
 

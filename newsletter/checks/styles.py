@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 Declared = Mapping[str, str]
 """Properties and their values."""
 
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_MEDIA = re.compile(r"@media([^{]*)\{((?:[^{}]*\{[^{}]*\})*)\s*\}")
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+_MEDIA = re.compile(r"@media([^{}@]*+)\{((?:[^{}]*+\{[^{}]*+\})*+)\s*+\}")
+_RULE = re.compile(r"(?<![^{}])([^{}]++)\{([^{}]*+)\}")
 _COLOUR = re.compile(r"#[0-9a-f]{3}(?:[0-9a-f]{3})?\b", re.IGNORECASE)
 _GROUND = {"background-color": "background"}
 """A ground is a ground, whichever of the two properties says it."""

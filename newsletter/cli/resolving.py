@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from newsletter.cli.looking import IssueName
 from newsletter.cli.output import count, joined, moment, people, say, show_facts, tell
 from newsletter.cli.wiring import Project
 from newsletter.delivery.states import State, Step
-from newsletter.errors import ExitCode, InputError, TransportStopped, Where
+from newsletter.errors import ExitCode, InputError, TransportStopped
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger.reading import Held
     from newsletter.delivery.ledger.runs import RunRecord
     from newsletter.delivery.reconcile import Reconciled
-    from newsletter.feedback.event import DeliveryEvent
     from newsletter.message.model import Recipient
     from newsletter.transports.protocol import Transport
 
@@ -260,10 +259,10 @@ def reconcile(
         project.refuse_old(ledger)
         campaigns = sent(project, ledger, issue)
         _recover(project, ledger, campaigns)
-        news = list(_news(project, bounces or (), events or ()))
+        unread = None
         if bounces or events:
-            _apply(project, ledger, campaigns, news)
-        failure = _ask_provider(project, ledger, campaigns)
+            unread = _apply(project, ledger, campaigns, bounces or (), events or ())
+        failure = _ask_provider(project, ledger, campaigns) or unread
         left = sum(ledger.campaigns.tally(campaign)[State.IN_DOUBT] for campaign in campaigns)
     if left:
         say(f"Still in doubt: {people(left)}. To decide yourself: newsletter resolve {issue}",
@@ -331,71 +330,43 @@ def _apply(
     project: Project,
     ledger: Ledger,
     campaigns: Sequence[Campaign],
-    news: Iterable[DeliveryEvent],
-) -> None:
-    from newsletter.feedback.apply import apply_events
+    bounces: Sequence[Path],
+    events: Sequence[Path],
+) -> InputError | None:
+    """Apply what the files tell, and say what of them could not be read.
 
+    Returns:
+        Why a path gave nothing at all, to be raised when everything else is done.
+    """
+    from newsletter.feedback.apply import apply_events
+    from newsletter.feedback.files import Skipped, read_news
+
+    skipped = Skipped()
     applied = apply_events(
-        news,
+        read_news(bounces, events, now=project.clock.now(), skipped=skipped),
         ledger,
         campaigns,
         tag_of=lambda campaign, member: project.keys.message_tag(campaign, member.address),
         now=project.clock.now().timestamp(),
     )
-    if not (applied.new or applied.known or applied.strangers):
+    if applied.new or applied.known or applied.strangers:
+        tell(
+            f"{count(applied.new, 'piece')} of news, {applied.known:,} known already, "
+            f"{applied.strangers:,} about other mail. {count(applied.settled, 'doubt')} settled; "
+            f"{people(applied.suppressed)} will not be mailed any more."
+        )
+    else:
         say("There is no report and no event in what was given.")
-        return
-    tell(
-        f"{count(applied.new, 'piece')} of news, {applied.known:,} known already, "
-        f"{applied.strangers:,} about other mail. {count(applied.settled, 'doubt')} settled; "
-        f"{people(applied.suppressed)} will not be mailed any more."
+    if skipped.count:
+        say(f"Skipped, since unreadable: {skipped.count:,}. Everything else was read.")
+        for problem in skipped.named:
+            tell(str(problem), lead="  ")
+        if skipped.count > len(skipped.named):
+            say(f"  … and {skipped.count - len(skipped.named):,} more.")
+    if not skipped.unusable:
+        return None
+    return InputError(
+        "Some of what was named could not be read. Everything else was applied.",
+        problems=skipped.unusable,
+        next="Name files and folders that you may read.",
     )
-
-
-def _news(
-    project: Project, bounces: Sequence[Path], events: Sequence[Path]
-) -> Iterator[DeliveryEvent]:
-    """What the files tell.
-
-    Raises:
-        InputError: one of them cannot be read.
-    """
-    from newsletter.feedback.bounces import read_bounce
-    from newsletter.feedback.provider_events import read_events
-
-    for path in bounces:
-        for mail in _mails(path):
-            yield from read_bounce(_read(mail))
-    now = project.clock.now()
-    for path in events:
-        yield from _parsed(path, lambda data: read_events(data, now=now))
-
-
-def _mails(path: Path) -> Iterator[Path]:
-    """A mail, or the mails in a folder and, if it is a Maildir, in its new and cur."""
-    if not path.is_dir():
-        yield path
-        return
-    for folder in (path, path / "new", path / "cur"):
-        if folder.is_dir():
-            yield from sorted(each for each in folder.iterdir() if each.is_file())
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"It cannot be read: {error.strerror}.", where=Where(path)) from None
-
-
-def _parsed(
-    path: Path, read: Callable[[bytes], Sequence[DeliveryEvent]]
-) -> Sequence[DeliveryEvent]:
-    try:
-        return read(_read(path))
-    except ValueError:
-        raise InputError(
-            "These are no events: the file is not JSON.",
-            where=Where(path),
-            next="Give the JSON that the provider sends or exports, as it came.",
-        ) from None

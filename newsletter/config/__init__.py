@@ -41,6 +41,7 @@ from newsletter.config.table import Table
 from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, Smtp
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.model import Language
+from newsletter.regular_file import read_regular
 
 __all__ = [
     "BOUNCE_SLOT",
@@ -78,6 +79,7 @@ __all__ = [
 ]
 
 FILE_NAME = "newsletter.toml"
+MAX_BYTES = 200_000
 
 
 class Settings(Table):
@@ -201,7 +203,7 @@ def load_settings(path: Path) -> Settings:
             it names each setting and what to write.
     """
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = tomllib.loads(read_regular(path, max_bytes=MAX_BYTES).decode())
     except FileNotFoundError:
         raise ConfigError(
             "There is no newsletter.toml here.",
@@ -213,6 +215,12 @@ def load_settings(path: Path) -> Settings:
             f"The settings cannot be read: {error}.",
             where=Where(path),
             next="Mend that line; strings stand in double quotes.",
+        ) from None
+    except RecursionError:
+        raise ConfigError(
+            "The settings cannot be read: they are nested too deeply.",
+            where=Where(path),
+            next="Mend the brackets, or the name with hundreds of dots.",
         ) from None
     except OSError as error:
         raise ConfigError(

@@ -2,6 +2,10 @@
 
 Only what a machine wrote for machines is read: the delivery-status part, never
 the prose around it, which every mail server writes differently.
+
+Anybody can write to the address that bounces go to, so nothing of a mail is
+parsed but what a report needs: lines, not structures; a report's own parts, not
+what is nested in them; and of each only so much.
 """
 
 from __future__ import annotations
@@ -9,12 +13,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email import message_from_bytes
-from email.message import EmailMessage, Message
-from email.policy import default
-from email.utils import getaddresses, parsedate_to_datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
 
+from newsletter.clock import EARLIEST
 from newsletter.feedback.event import TAG, DeliveryEvent, Kind
+
+MAX_BYTES = 1_000_000
+"""What is read of a mail; the returned letter stands last, and only its head is wanted."""
+_MAX_PARTS = 20
+_MAX_BLOCKS = 1000
+"""Readers that one report tells of."""
+_MAX_FIELDS = 500
+"""Of one head; what follows is not read."""
+_MAX_VALUE = 2000
+"""Characters of one field; a Message-ID or an address is far shorter."""
 
 _NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 """Enhanced codes (RFC 3463, 7505) that are about the mailbox and will stay so.
@@ -25,83 +38,146 @@ _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _ACTIONS = {"delayed": Kind.DELAYED, "delivered": Kind.TAKEN, "relayed": Kind.TAKEN,
             "expanded": Kind.TAKEN}  # fmt: skip
 _SOURCE = "bounce report"
+_RECEIVERS = ("to", "delivered-to", "x-original-to", "envelope-to")
+_NAMES_OF_OURS = ("message-id", "x-recipient", "return-path")
+"""Where a letter's tag stands in its own head, as it comes back."""
+
+Fields = dict[str, list[str]]
+"""The fields of a head by name in small letters, each with its values in order."""
 
 
 def read_bounce(data: bytes) -> tuple[DeliveryEvent, ...]:
     """The news in one mail; none if it is no report, or about nothing of ours.
 
     Args:
-        data: the mail as it arrived.
+        data: the mail as it arrived; :data:`MAX_BYTES` of it are read.
     """
-    mail = message_from_bytes(data, policy=default)
-    assert isinstance(mail, EmailMessage)
-    tags = frozenset(_tags(mail))
-    if mail.get_content_type() != "multipart/report" or not tags:
+    # Bytes end lines at CR and LF alone, as mail does; text would at other characters, too.
+    lines = [line.decode("utf-8", "replace") for line in data[:MAX_BYTES].splitlines()]
+    head, body = _head_and_body(lines)
+    kind, boundary = _content_type(head)
+    if kind != "multipart/report" or not boundary:
         return ()
-    at = _date(mail)
+    parts = [_head_and_body(lines) for lines in _parts(body, boundary)]
+    tags = frozenset(_tags(head, parts))
+    if not tags:
+        return ()
+    at = _date(head)
     return tuple(
         DeliveryEvent(tags, kind, at, _SOURCE, detail)
-        for part in mail.walk()
-        for kind, detail in _news(part)
+        for fields, lines in parts
+        for kind, detail in _news(_content_type(fields)[0], lines)
     )
 
 
-def _news(part: Message) -> Iterator[tuple[Kind, str]]:
-    match part.get_content_type():
+def _head_and_body(lines: list[str]) -> tuple[Fields, list[str]]:
+    """The fields up to the first empty line, and the lines behind it."""
+    end = next((number for number, line in enumerate(lines) if not line.strip()), len(lines))
+    return _fields(lines[:end]), lines[end + 1 :]
+
+
+def _fields(lines: list[str]) -> Fields:
+    """Fields of the form ``Name: value`` with their folded lines (RFC 5322 2.2)."""
+    found: Fields = {}
+    values: list[str] = []
+    for line in lines:
+        if line[0] in " \t":
+            if values and len(values[-1]) < _MAX_VALUE:
+                values[-1] = f"{values[-1]} {line.strip()}"[:_MAX_VALUE]
+            continue
+        name, colon, value = line[:_MAX_VALUE].partition(":")
+        if not colon:
+            values = []
+            continue
+        if len(found) >= _MAX_FIELDS:
+            break
+        values = found.setdefault(name.strip().lower(), [])
+        if len(values) < _MAX_FIELDS:
+            values.append(value.strip())
+    return found
+
+
+def _first(fields: Fields, name: str) -> str:
+    return fields.get(name, [""])[0]
+
+
+def _content_type(fields: Fields) -> tuple[str, str]:
+    """The media type, and the boundary of its parts."""
+    message = Message()
+    message["Content-Type"] = _first(fields, "content-type")
+    boundary = message.get_param("boundary", "")
+    return message.get_content_type(), boundary if isinstance(boundary, str) else ""
+
+
+def _parts(lines: list[str], boundary: str) -> list[list[str]]:
+    """The lines of each part (RFC 2046 5.1.1); what is nested in one stays in it."""
+    parts: list[list[str]] = []
+    part: list[str] | None = None
+    for line in lines:
+        if line.startswith("--") and line.rstrip() in {f"--{boundary}", f"--{boundary}--"}:
+            if len(parts) == _MAX_PARTS or line.rstrip() == f"--{boundary}--":
+                break
+            part = []
+            parts.append(part)
+        elif part is not None:
+            part.append(line)
+    return parts
+
+
+def _news(kind: str, lines: list[str]) -> Iterator[tuple[Kind, str]]:
+    """What a part tells, from its lines without its head."""
+    match kind:
         case "message/delivery-status":
-            # The parser makes a message of each block; the first is about the report itself.
-            for block in part.get_payload():
-                if isinstance(block, Message) and "action" in block:
+            for block in _blocks(lines):
+                if "action" in block:  # the first block is about the report itself
                     yield _status(block)
         case "message/feedback-report":
-            fields = _fields(part)
-            if fields.get("feedback-type", "").strip().lower() == "abuse":
+            fields = _fields(list(filter(str.strip, lines)))
+            if _first(fields, "feedback-type").lower() == "abuse":
                 yield Kind.COMPLAINED, "abuse report (RFC 5965)"
 
 
-def _status(block: Message) -> tuple[Kind, str]:
-    action = str(block.get("action", "")).strip().lower()
-    found = _STATUS.search(str(block.get("status", "")))
+def _blocks(lines: list[str]) -> Iterator[Fields]:
+    """Groups of fields, with empty lines between them (RFC 3464 2.1)."""
+    block: list[str] = []
+    read = 0
+    for line in [*lines, ""]:
+        if line.strip():
+            block.append(line)
+        elif block:
+            yield _fields(block)
+            block = []
+            read += 1
+            if read == _MAX_BLOCKS:
+                return
+
+
+def _status(block: Fields) -> tuple[Kind, str]:
+    action = _first(block, "action").lower()
+    found = _STATUS.search(_first(block, "status"))
     status = found.group() if found else ""
-    said = str(block.get("diagnostic-code", "")).partition(";")[2].strip()
-    detail = " ".join(filter(None, (action, status, " ".join(said.split()))))
+    said = _first(block, "diagnostic-code").partition(";")[2].strip()
+    detail = " ".join(filter(None, (action, status, said)))
     if action == "failed":
         return (Kind.BOUNCED if status in _NO_SUCH_MAILBOX else Kind.RETURNED), detail
     return _ACTIONS.get(action, Kind.DELAYED), detail
 
 
-def _fields(part: Message) -> dict[str, str]:
-    """The fields of a report's part, which the parser takes for a mail or for text."""
-    payload = part.get_payload()
-    if isinstance(payload, list) and payload and isinstance(payload[0], Message):
-        return {name.lower(): str(value) for name, value in payload[0].items()}
-    text = str(payload)
-    lines = (line.partition(":") for line in text.splitlines())
-    return {name.strip().lower(): value.strip() for name, _, value in lines}
+def _tags(head: Fields, parts: list[tuple[Fields, list[str]]]) -> Iterator[str]:
+    """Tags in the addresses that the report came to, and in the returned letter's head."""
+    for field in _RECEIVERS:
+        for value in head.get(field, ()):
+            yield from TAG.findall(value.lower())
+    for fields, lines in parts:
+        if _content_type(fields)[0] in {"message/rfc822", "text/rfc822-headers"}:
+            letter, _ = _head_and_body(lines)  # its body is nobody's proof
+            for field in _NAMES_OF_OURS:
+                yield from TAG.findall(_first(letter, field))
 
 
-def _tags(mail: EmailMessage) -> Iterator[str]:
-    """Tags in the address that the report came to, and in the returned letter's head."""
-    for field in ("to", "delivered-to", "x-original-to", "envelope-to"):
-        for _, address in getaddresses([str(value) for value in mail.get_all(field, [])]):
-            yield from TAG.findall(address.lower())
-    for part in mail.walk():
-        if part.get_content_type() in {"message/rfc822", "text/rfc822-headers"}:
-            yield from TAG.findall(_head(part))
-
-
-def _head(part: Message) -> str:
-    """The head of the letter that came back; its body is nobody's proof."""
-    payload = part.get_payload()
-    if isinstance(payload, list) and payload and isinstance(payload[0], Message):
-        letter = payload[0]
-        return "\n".join(str(letter.get(name, "")) for name in ("message-id", "x-recipient"))
-    return str(payload).partition("\n\n")[0]
-
-
-def _date(mail: EmailMessage) -> datetime:
+def _date(head: Fields) -> datetime:
     try:
-        date = parsedate_to_datetime(str(mail["date"]))
-    except (TypeError, ValueError):
-        return datetime.fromtimestamp(0, UTC)
+        date = parsedate_to_datetime(_first(head, "date"))
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return EARLIEST
     return date if date.tzinfo else date.replace(tzinfo=UTC)

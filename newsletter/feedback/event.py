@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from newsletter.clock import EARLIEST, LATEST, moment_at
+
 TAG = re.compile(r"(?<![0-9a-f])[0-9a-f]{24}(?![0-9a-f])")
 """What a letter is known by: 24 hexadecimal digits in Message-ID, X-Recipient and bounce address.
 
 A keyed hash of campaign and address (message/keys.py): nobody hits one of ours by chance.
 """
+
+
+_LONGEST_DETAIL = 500
+"""Characters of the other side's words that are kept."""
 
 
 class Kind(StrEnum):
@@ -44,9 +50,10 @@ class DeliveryEvent:
     Attributes:
         tags: what may be the letter's tag, as found in the news.
         kind: what happened.
-        at: when, aware.
+        at: when, aware; the nearest time that a calendar holds (:func:`moment_at`).
         source: where the news comes from: ``bounce report``, ``provider's event``.
-        detail: the other side's words, for a person to read.
+        detail: the other side's words, for a person to read: on one line, cut, without
+            control characters.
     """
 
     tags: frozenset[str]
@@ -54,3 +61,15 @@ class DeliveryEvent:
     at: datetime
     source: str
     detail: str
+
+    def __post_init__(self) -> None:
+        if not EARLIEST <= self.at <= LATEST:
+            object.__setattr__(self, "at", moment_at(self.at.timestamp()))
+        object.__setattr__(self, "detail", _one_line(self.detail))
+
+
+def _one_line(words: str) -> str:
+    # Bounded before it is taken apart: what is cut off is not looked at.
+    start = words[: 4 * _LONGEST_DETAIL]
+    printable = "".join(char if char.isprintable() else " " for char in start)
+    return " ".join(printable.split())[:_LONGEST_DETAIL]

@@ -4,18 +4,20 @@ Each provider names its fields otherwise, but each event holds one word for what
 happened, and somewhere our reference, given along with the mail. The word is
 looked up; the reference is recognised wherever it stands, since nobody hits one
 of ours by chance. So an event is believed for what it says of our letter, and
-can at the most settle a doubt or stop further mail. No I/O.
+can at the most settle a doubt or stop further mail. No I/O but the stream it is given.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
+from newsletter.bounded_json import JSONRefused, read_json
+from newsletter.clock import moment_at
 from newsletter.feedback.event import TAG, DeliveryEvent, Kind
+from newsletter.feedback.json_items import Refused, json_items
 
 _SOURCE = "provider's event"
 _WORD_FIELDS = ("event", "RecordType", "eventType", "notificationType", "type", "Type")
@@ -42,28 +44,25 @@ _POLICY = re.compile(r"\b5\.7\.[0-9]")
 _MOST_DEPTH = 12
 
 
-def read_events(data: bytes, *, now: datetime) -> tuple[DeliveryEvent, ...]:
-    """The events in a file: one JSON value, or one on each line.
+def read_events(
+    stream: BinaryIO, *, now: datetime
+) -> Iterator[tuple[DeliveryEvent, ...] | Refused]:
+    """The events in a file: of each item there those that it holds, or why it cannot be read.
 
     Args:
-        data: the file.
+        stream: one JSON value, a list, or one value on each line.
         now: the time of those that tell none.
-
-    Raises:
-        ValueError: it is no JSON.
     """
-    return tuple(
-        event for value in _values(data) for each in _events(value) if (event := _read(each, now))
-    )
-
-
-def _values(data: bytes) -> Iterator[Any]:
-    text = data.decode("utf-8")
-    try:
-        yield json.loads(text)
-    except ValueError:
-        for line in filter(str.strip, text.splitlines()):
-            yield json.loads(line)
+    for item in json_items(stream):
+        if isinstance(item, Refused):
+            yield item
+            continue
+        try:
+            found = tuple(event for each in _events(item.value) if (event := _read(each, now)))
+        except Exception as error:  # noqa: BLE001 - one event must not take the others along
+            yield Refused(item.number, f"it cannot be understood ({type(error).__name__})")
+        else:
+            yield found
 
 
 def _events(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
@@ -86,8 +85,8 @@ def _events(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return read_json(text)
+    except JSONRefused:
         return None
 
 
@@ -123,7 +122,7 @@ def _time(event: dict[str, Any], now: datetime) -> datetime:
         if isinstance(value, int | float) and not isinstance(value, bool):
             seconds = value / 1000 if value > 1e11 else value  # some tell milliseconds
             if 0 < seconds < 1e11:
-                return datetime.fromtimestamp(seconds, UTC)
+                return moment_at(seconds)
         if isinstance(value, str):
             try:
                 found = datetime.fromisoformat(value)

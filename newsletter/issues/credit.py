@@ -11,9 +11,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 _LONGEST = 200
 """Characters; what is longer is a contract and no credit."""
+_MOST_READ = 2000
+"""Characters of a text that are looked at."""
 _MOST_NAMES = 10
 _WORD = re.compile(r"[^\W_]+")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
@@ -41,9 +44,9 @@ class Credit:
     @classmethod
     def of(cls, creators: Iterable[str], line: str, rights: str) -> Credit:
         """A credit from texts of any origin: on one line, without invisible characters."""
-        names = (_tidy(name) for name in creators)
+        names = (_tidy(name) for name in islice(creators, _MOST_NAMES))
         found = tuple(dict.fromkeys(name for name in names if name))
-        return cls(found[:_MOST_NAMES], _tidy(line), _tidy(rights))
+        return cls(found, _tidy(line), _tidy(rights))
 
     def or_else(self, other: Credit) -> Credit:
         """This credit, and from ``other`` what it lacks."""
@@ -72,7 +75,7 @@ class Credit:
 
 
 def _tidy(text: str) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in text)
+    printable = "".join(c if c.isprintable() else " " for c in text[:_MOST_READ])
     return " ".join(printable.split())
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from xml.sax.saxutils import escape
 
 from newsletter.issues.credit import Credit
@@ -22,6 +23,10 @@ _BY_LINE, _CREDIT, _COPYRIGHT = 80, 110, 116
 """Datasets of IIM's application record (IIM 4.2, section 6)."""
 _LONGEST = {_BY_LINE: 32, _CREDIT: 32, _COPYRIGHT: 128}
 """Octets that IIM allows each of them."""
+_MOST_XMP = 1_000_000
+"""Bytes of a packet that is read; what is longer holds edits or a film, and takes long."""
+_MOST = 20
+"""Names, or pieces of one, that are looked at."""
 _UTF8 = b"\x1b%G"
 """Coded character set (1:90) that says UTF-8."""
 
@@ -58,6 +63,8 @@ def read_xmp(packet: bytes) -> Credit:
     """The credit in an XMP packet; what cannot be read counts as absent."""
     from lxml import etree
 
+    if len(packet) > _MOST_XMP:
+        return Credit()
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
     try:
         root = etree.fromstring(packet.strip(b"\0 \r\n\t"), parser)
@@ -68,10 +75,11 @@ def read_xmp(packet: bytes) -> Credit:
 
     def texts(namespace: str, name: str) -> list[str]:
         tag = f"{{{namespace}}}{name}"
-        found = [value for node in root.iter("{*}Description") if (value := node.get(tag))]
-        for node in root.iter(tag):
-            items = list(node.iter(f"{{{_RDF}}}li")) or [node]
-            found += ["".join(item.itertext()) for item in items]
+        described = islice(root.iter("{*}Description"), _MOST)
+        found = [value for node in described if (value := node.get(tag))]
+        for node in islice(root.iter(tag), _MOST):
+            items = list(islice(node.iter(f"{{{_RDF}}}li"), _MOST)) or [node]
+            found += ["".join(islice(item.itertext(), _MOST)) for item in items]
         return found
 
     # The first of several languages is the default (ISO 16684-1, language alternatives).

@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import struct
 import unicodedata
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +29,10 @@ _RECIPE = "1"
 """Changes with what is done to a picture, so that its name does, too."""
 MOST_MEGAPIXELS = 64
 """Largest picture that is unpacked: more than phones and cameras take, and 256 MB of memory."""
+_LONGEST_SIDE = 65_000
+"""Pixels; a JPEG's side has 16 bits."""
+_MOST_SCANS = 100
+"""Of a JPEG and the small pictures inside it; programs write ten at the most."""
 _DENSITY = 2
 """Pixels for each CSS pixel: what phones and good screens show."""
 _QUALITY = 75
@@ -41,11 +43,6 @@ _MOST_PRINTS = 64
 _ORIENTATION, _ARTIST, _COPYRIGHT = 0x0112, 0x013B, 0x8298
 """Tags of EXIF; the last two mean what IPTC's do (MWG Guidelines 2.0, 5.6 and 5.8)."""
 _IPTC_BLOCK = 0x0404
-_BROKEN = (
-    OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, OverflowError,
-    AttributeError, ZeroDivisionError, struct.error, zlib.error,
-)  # fmt: skip
-"""What Pillow raises over damaged files, depending on where the damage is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +112,22 @@ def _develop(original: bytes, name: str, shown: int) -> _Print:
         try:
             opened = _open(original, name)
             _check_size(opened, name)
+            _check_scans(original, name)
             moves = bool(getattr(opened, "is_animated", False))
             exif = _exif(opened)
             credit = _credit(opened, exif)
             picture = _pixels(opened, _DENSITY * shown, exif.get(_ORIENTATION, 1))
+            content, media_type = _encode(picture, photograph=opened.format == "JPEG")
         except Unusable:
             raise
         except DecompressionBombError:  # of a GIF's first frame, whatever its header says
             raise _too_large(name, "over 100 megapixels") from None
-        except _BROKEN:
+        except Exception:  # noqa: BLE001 - Pillow raises anything over damage, by where it is
             raise Unusable(
                 f"“{name}” is damaged: it cannot be read to its end.",
                 "Copy it again from where it came, or open it in a picture program and save "
                 "it anew.",
             ) from None
-    content, media_type = _encode(picture, photograph=opened.format == "JPEG")
     return _Print(content, media_type, picture.width, picture.height, moves, credit)
 
 
@@ -150,11 +148,26 @@ def _open(original: bytes, name: str) -> ImageFile:
     return GifImageFile(io.BytesIO(original))
 
 
+def _check_scans(original: bytes, name: str) -> None:
+    """Refuse a JPEG with thousands of scans, each of which is unpacked over the whole picture."""
+    # In packed pixels an FF is never followed by DA (ITU-T T.81, B.1.1.5).
+    if original.startswith(b"\xff\xd8") and original.count(b"\xff\xda") > _MOST_SCANS:
+        raise Unusable(
+            f"“{name}” is stored in over {_MOST_SCANS} steps, as no camera does.",
+            "Open it in a picture program and save it anew.",
+        )
+
+
 def _check_size(opened: ImageFile, name: str) -> None:
     megapixels = opened.width * opened.height / 1_000_000
+    size = f"{opened.width} × {opened.height}"
     if megapixels > MOST_MEGAPIXELS:
-        size = f"{opened.width} × {opened.height}"
         raise _too_large(name, f"{megapixels:,.0f} megapixels ({size})")
+    if max(opened.size) > _LONGEST_SIDE:
+        raise Unusable(
+            f"“{name}” has {size} pixels; no side may have more than {_LONGEST_SIDE:,}.",
+            "Cut it to the part that matters.",
+        )
 
 
 def _too_large(name: str, found: str) -> Unusable:
@@ -167,7 +180,7 @@ def _too_large(name: str, found: str) -> Unusable:
 def _exif(opened: ImageFile) -> dict[int, Any]:
     try:
         return dict(opened.getexif())
-    except _BROKEN:
+    except Exception:  # noqa: BLE001 - Pillow raises anything over damage, by where it is
         return {}
 
 
@@ -236,8 +249,8 @@ def _in_srgb(picture: Image, profile: bytes | None) -> Image:
             target = ImageCms.createProfile("sRGB")
             converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
             picture = converted or picture
-        except (ImageCms.PyCMSError, *_BROKEN):
-            pass  # a damaged profile, or one of another kind of picture: better none
+        except Exception:  # noqa: BLE001, S110 - damaged, or of another kind of picture: better none
+            pass
     if picture.mode not in {"L", "RGB"}:
         picture = picture.convert("RGB")
     if alpha is None or alpha.getextrema() == (255, 255):

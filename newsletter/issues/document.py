@@ -11,6 +11,8 @@ text, the depth of nesting and the number of values after aliases are expanded.
 
 from __future__ import annotations
 
+import bisect
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -129,10 +131,15 @@ def read_document(text: str, file: Path) -> Document:
 
 def position(text: str, index: int) -> tuple[int, int]:
     """Line and column, from 1, of the character at ``index``; lines as YAML breaks them."""
-    line, start = 1, 0
-    for found in _LINE_BREAK.finditer(text, 0, index):
-        line, start = line + 1, found.end()
-    return line, index - start + 1
+    starts = _line_starts(text)
+    line = bisect.bisect_right(starts, index)
+    return line, index - starts[line - 1] + 1
+
+
+@functools.lru_cache(maxsize=4)
+def _line_starts(text: str) -> tuple[int, ...]:
+    """Where each line begins; kept, since a file may have many problems to be placed."""
+    return (0, *(found.end() for found in _LINE_BREAK.finditer(text)))
 
 
 class _Composer(yaml.SafeLoader):
@@ -140,8 +147,14 @@ class _Composer(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own class attribute
     depth = 0
+    nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.nodes += 1
+        if self.nodes > 2 * MAX_VALUES:  # keys are nodes, too
+            raise yaml.MarkedYAMLError(
+                problem="too many values", problem_mark=parent.start_mark if parent else None
+            )
         if self.depth >= MAX_DEPTH:
             raise yaml.MarkedYAMLError(
                 problem="nested too deeply", problem_mark=parent.start_mark if parent else None
@@ -206,6 +219,7 @@ class _Walk:
     spans: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     problems: list[tuple[Path_, Problem]] = field(default_factory=list)
     count: int = 0
+    characters: int = 0
 
     def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, object]:
         self._note(node, path)
@@ -264,8 +278,10 @@ class _Walk:
 
     def _note(self, node: yaml.Node, path: Path_) -> None:
         self.count += 1
+        if isinstance(node, yaml.ScalarNode):
+            self.characters += len(node.value)
         # Aliases can make a small file huge, and one that names itself endless.
-        if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
+        if self.count > MAX_VALUES or len(path) > MAX_DEPTH or self.characters > MAX_CHARACTERS:
             raise Unreadable(
                 "The file holds too many values, or aliases that multiply them.",
                 _where(self.file, node.start_mark),

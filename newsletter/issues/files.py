@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from newsletter.issues.hints import nearest
+from newsletter.regular_file import read_regular, read_start
 
 MOST_MB = 50
 """Largest file that is read, in MB of 1,000,000 bytes: twice what any camera's JPEG has."""
@@ -63,8 +64,7 @@ def start_of(file: Path) -> bytes:
         Unusable: it cannot be read.
     """
     try:
-        with file.open("rb") as stream:
-            return stream.read(16)
+        return read_start(file, max_bytes=16)
     except OSError as error:
         raise _closed(f"“{file.name}”", error) from None
 
@@ -76,7 +76,7 @@ def content_of(file: Path) -> bytes:
         Unusable: it cannot be read.
     """
     try:
-        return file.read_bytes()
+        return read_regular(file, max_bytes=MOST_MB * 1_000_000)
     except OSError as error:
         raise _closed(f"“{file.name}”", error) from None
 

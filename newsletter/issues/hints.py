@@ -5,9 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 import yaml
 
+_MOST_COMPARED = 1000
+"""Words that one is compared with, so that no file with thousands of them takes minutes."""
 _QUOTE_IT = "Put the whole text in double quotes."
 # The first pattern that occurs in PyYAML's own words decides.
 _YAML_SENTENCES = (
@@ -45,6 +48,11 @@ _YAML_SENTENCES = (
         "nested too deeply",
         "The file is nested too deeply here.",
         "Check the brackets; an issue needs five levels.",
+    ),
+    (
+        "too many values",
+        "The file holds too many values.",
+        "Split the issue; a long one has a few hundred.",
     ),
     (
         "escape",
@@ -95,7 +103,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that ``word`` is most likely a slip for, capitals aside."""
-    by_lower = {name.lower(): name for name in known}
+    by_lower = {name.lower(): name for name in islice(known, _MOST_COMPARED)}
     # Cut, since comparing is quadratic and a stray paragraph may stand as a key.
     near = difflib.get_close_matches(word.lower()[:40], by_lower, n=1, cutoff=0.6)
     return by_lower[near[0]] if near else None

@@ -11,22 +11,26 @@ import codecs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from newsletter.errors import IssueError, Problem, Where
-from newsletter.issues.document import Document, Unreadable, position, read_document
+from newsletter.issues.document import MAX_CHARACTERS, Document, Unreadable, position, read_document
 from newsletter.issues.downloads import download_problems
 from newsletter.issues.merge_fields import merge_field_problems
 from newsletter.issues.pictures import picture_problems
 from newsletter.issues.problems import model_problems
 from newsletter.issues.references import reference_problems
 from newsletter.model import Issue
+from newsletter.regular_file import read_regular
 from newsletter.source import Source
 
 IMAGES_FOLDER = "images"
 FILES_FOLDER = "files"
+MOST_PROBLEMS = 200
+"""That are looked for before the model's own; each search for a name meant costs time."""
 _FILE_NAME = re.compile(
     r"(?P<id>[a-z0-9]+(?:-[a-z0-9]+)*)(?:\.(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*))?\.ya?ml"
 )
@@ -74,14 +78,15 @@ def parse_issue(text: str, path: Path, *, fields: Sequence[str] = ()) -> LoadedI
         document = read_document(text, path)
     except Unreadable as error:
         raise _error(path, [error.problem]) from None
-    problems = [
-        *document.problems,
-        *_heading_problems(document, language),
-        *reference_problems(document),
-        *merge_field_problems(document, fields),
-        *picture_problems(document, path.parent / IMAGES_FOLDER),
-        *download_problems(document, path.parent / FILES_FOLDER),
-    ]
+    found = chain(
+        document.problems,
+        _heading_problems(document, language),
+        reference_problems(document),
+        merge_field_problems(document, fields),
+        picture_problems(document, path.parent / IMAGES_FOLDER),
+        download_problems(document, path.parent / FILES_FOLDER),
+    )
+    problems = list(islice(found, MOST_PROBLEMS))
     issue = _validate(document, issue_id, problems)
     if issue is None or problems:
         raise _error(path, problems)
@@ -112,7 +117,8 @@ def issue_name(path: Path) -> tuple[str, str | None]:
 
 def _read(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        # UTF-8 has four bytes for a character at the most.
+        raw = read_regular(path, max_bytes=4 * MAX_CHARACTERS)
     except FileNotFoundError:
         raise Unreadable(
             "There is no such issue.",

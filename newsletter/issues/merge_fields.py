@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from newsletter.errors import Problem
 from newsletter.issues.document import Document
@@ -13,6 +14,8 @@ from newsletter.source import Path_
 
 ALLOWED_IN = ("subject", "preheader", "greeting", "introduction")
 BUILT_IN = ("name", "email")
+_MOST_IN_A_TEXT = 20
+"""Problems told of one text: each is looked for from the text's beginning."""
 _EXAMPLE = "{{ name | friend }}"
 # What looks like a merge field: whole, or as much of it as shows what is meant.
 _NEARLY = re.compile(r"\{\{[^{}\n]{0,60}\}\}|\{\{.{0,20}|\}\}")
@@ -28,7 +31,7 @@ def merge_field_problems(document: Document, fields: Sequence[str]) -> Iterator[
     known = (*BUILT_IN, *fields)
     for path, text in document.scalars():
         if len(path) == 1 and path[0] in ALLOWED_IN:
-            yield from _problems_in(document, path, text, known)
+            yield from islice(_problems_in(document, path, text, known), _MOST_IN_A_TEXT)
         elif "{{" in text:
             yield Problem(
                 "Merge fields are not possible here.",

@@ -20,8 +20,9 @@ def reference_problems(document: Document) -> Iterator[Problem]:
     sections = _named(document, "sections", "id")
     yield from _repeated(document, stories, "story")
     yield from _repeated(document, sections, "section")
+    section_ids = {known for _, known in sections}
     for path, name in _named(document, "stories", "section"):
-        if name not in {known for _, known in sections}:
+        if name not in section_ids:
             yield Problem(
                 f"There is no section “{shorten(name)}”.",
                 document.where(path),

@@ -30,7 +30,7 @@ _OPTIONS: dict[str, Any] = {
 _SHIELD = ' data-premailer="ignore"'
 # The first alternative steps over comments: a mark inside a conditional comment
 # would stay in the mail. premailer itself leaves <style media=…> alone.
-_STYLE = re.compile(r"(<!--.*?-->)|<style\b(?![^>]*\bmedia=)", re.DOTALL)
+_STYLE = re.compile(r"(<!--.*?(?:-->|\Z))|<style\b(?![^>]*\bmedia=)", re.DOTALL)
 # premailer compares with the doctype in capitals and deletes any other.
 _DOCTYPE = re.compile(r"^\s*<!doctype html>", re.IGNORECASE)
 

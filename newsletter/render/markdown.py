@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
+from markdown_it.rules_core import StateCore, smartquotes
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
@@ -34,6 +34,9 @@ _QUOTES = {
 }
 """Opening and closing quotation marks, outer then inner. Languages not named keep theirs."""
 
+
+_MOST_QUOTES = 500
+"""Quotation marks of one paragraph that are set; beyond, it keeps them as they are written."""
 
 Parsed = tuple[Token, ...]
 """A text taken apart, from which HTML and plain text are made."""
@@ -101,6 +104,7 @@ def _parser(base_language: str) -> MarkdownIt:
     parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough", "replacements"])
     if quotes:
         parser.enable("smartquotes")
+        parser.core.ruler.at("smartquotes", _smart_quotes)
     parser.validateLink = _is_allowed  # type: ignore[method-assign] # how the library is told
     parser.core.ruler.push("table_headers", _name_header_cells)
     return parser
@@ -132,6 +136,21 @@ def _with_class(token: Token) -> Token:
     alignment = str(token.attrs["style"]).removeprefix("text-align:")
     rest = {name: value for name, value in token.attrs.items() if name != "style"}
     return token.copy(attrs={**rest, "class": alignment})
+
+
+def _smart_quotes(state: StateCore) -> None:
+    """Quotation marks of the language, in every paragraph that has no more than prose has.
+
+    The library's time grows with the square of the marks in a paragraph.
+    """
+    tokens = state.tokens
+    state.tokens = [
+        token
+        for token in tokens
+        if token.content.count('"') + token.content.count("'") <= _MOST_QUOTES
+    ]
+    smartquotes(state)
+    state.tokens = tokens
 
 
 def _name_header_cells(state: StateCore) -> None:

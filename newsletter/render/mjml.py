@@ -14,7 +14,7 @@ from newsletter.render.markup import Piece, pieces
 from newsletter.render.urls import ascii_url
 
 _URL_ATTRIBUTES = frozenset({"href", "src", "background", "background-url"})
-_SPACE = re.compile(r" *[\t\r\n][ \t\r\n]*")
+_SPACE = re.compile(r"(?<! ) *+[\t\r\n][ \t\r\n]*+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNSAFE = re.compile(r'["\\]|[^\x20-\x7e]')
 _POSITION = re.compile(r"position (\d+):(\d+)")

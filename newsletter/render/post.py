@@ -13,8 +13,8 @@ PAGE_TEXT_COLOUR = "#222222"
 """For the hidden preheader. White on white, as MJML has it, looks like a spammer's trick."""
 
 _C1 = re.compile(r"[\x80-\x9f]")
-_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_IMG_WITHOUT_ALT = re.compile(r"""<img(?!(?:[^"'>]|"[^"]*")*?\salt[\s=>/])""")
+_CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+_IMG_WITHOUT_ALT = re.compile(r"""<img(?!(?:[^"'<>]|"[^"]*")*?\salt[\s=>/])""")
 _QUOTED = re.compile(r"""(?P<style> style=)?(?P<value>"[^"]*"|'[^']*')""")
 _VERTICAL_ALIGN = re.compile(r' vertical-align="[^"]*"')
 _PREHEADER = re.compile(r"(<div style=\"display:none;\s*font-size:1px;\s*color:)#fff(?:fff)?\b")

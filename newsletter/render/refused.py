@@ -12,7 +12,7 @@ from newsletter.render.markdown import addresses_in, pictures_in, words_in
 from newsletter.render.slots import TOKEN
 from newsletter.source import Path_, Source
 
-_DEAD_LINK = re.compile(r"\[[^\]]*\]\([^)\s]+\)?")
+_DEAD_LINK = re.compile(r"\[[^\[\]]*+\]\([^)\s]++\)?")
 
 
 def refuse_bad_markdown(vocabulary: Vocabulary, source: Source) -> None:

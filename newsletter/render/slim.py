@@ -17,8 +17,9 @@ from newsletter.render.slim_css import slimmed_style, squeezed
 
 _MSO = "<!--[if mso | IE]>"
 _END = "<![endif]-->"
-_LINE_BREAKS = re.compile(r"[ \t\r\n]*\n[ \t\r\n]*")
-_ATTRIBUTE = re.compile(r"""\s+(?P<name>[^\s=/"'<>]+)(?:="(?P<value>[^"]*)"|='[^']*')?""")
+# From the first white space on, or each of a long run would be tried as a beginning.
+_LINE_BREAKS = re.compile(r"(?<![ \t\r\n])[ \t\r]*+\n[ \t\r\n]*+")
+_ATTRIBUTE = re.compile(r"""(?<!\s)\s++(?P<name>[^\s=/"'<>]+)(?:="(?P<value>[^"]*)"|='[^']*')?""")
 _BLOCKS = frozenset(
     {"html", "head", "meta", "title", "style", "link", "body", "div", "p", "blockquote", "pre"}
     | {"table", "thead", "tbody", "tfoot", "tr", "th", "td", "ul", "ol", "li", "hr"}

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-_STRING = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
+_STRING = r"""(?<!\\)"(?:\\.|[^"\\\n])*+"|(?<!\\)'(?:\\.|[^'\\\n])*+'"""
 # What a style sheet is cut at, and what spaces and punctuation mean nothing in.
 _CUT = re.compile(
-    rf"(/\*.*?\*/|{_STRING}|\burl\(\s*(?:{_STRING}|[^)\"']*)\s*\)|[{{}};])",
+    rf"(/\*.*?(?:\*/|\Z)|{_STRING}|\burl\(\s*+(?:{_STRING}|[^()\"']*+)\s*+\)|[{{}};])",
     re.DOTALL | re.IGNORECASE,
 )
 _SPACE = re.compile(r"\s+")

@@ -138,7 +138,7 @@ class SlotRegistry:
         rest = TOKEN.sub(lambda found: " " if found.group() in tokens else found.group(), text)
         if self._nonce not in rest.lower() and not TOKEN.search(rest):
             return ()
-        broken = rf"\w*{self._nonce}\w*|{TOKEN.pattern}"
+        broken = rf"(?<!\w)\w*{self._nonce}\w*|{TOKEN.pattern}"
         return tuple(dict.fromkeys(re.findall(broken, rest, re.IGNORECASE)))
 
     def _token(self, number: int) -> str:

@@ -9,7 +9,7 @@ import re
 
 _ENHANCED = re.compile(r"\b([245])\.([0-9]{1,3})\.([0-9]{1,3})\b")
 _CODE = re.compile(r"^([2-5][0-9]{2})\b")
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
+_ADDRESS = re.compile(r"(?<![^\s<>\"'(),;:@])[^\s<>\"'(),;:@]++@[^\s<>\"'(),;:]+")
 _WORDS = {
     "1.1": "There is no such mailbox",
     "1.2": "There is no such domain",

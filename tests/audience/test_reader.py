@@ -1,5 +1,6 @@
 import csv
 import io
+import os
 import unicodedata
 from pathlib import Path
 
@@ -109,9 +110,88 @@ def test_windows_1252_from_excel_is_read_and_said(tmp_path: Path) -> None:
     assert "Renée" in found.warnings[0].what
 
 
-def test_a_broken_byte_in_utf_8_is_pointed_at_and_not_guessed(tmp_path: Path) -> None:
-    error = refusal(tmp_path, "email,name\na@a.example,Zoë\nb@a.example,".encode() + b"Ren\xe9\n")
-    assert 3 == error.where.line
+@pytest.mark.fault(
+    "Input",
+    "a row of a list that is not UTF-8 like the others, holds NUL or ends amid a quoted cell",
+    state="refused by its row's number; all other rows are read",
+)
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (b"b@a.example,Ren\xe9", "not UTF-8"),
+        (b"b@a.example,B\0", "NUL"),
+        ("b@a.example,B".encode("utf-16-le"), "NUL"),
+        (b'b@a.example,"B" x', "quotation mark stands"),
+        (b"b@a.example," + b"x" * 140_000, "more than 10,000"),
+        (b"b@a.example," + b"x" * 10_000_000, "more than 1,000,000"),
+        (b"b@a.example" + b"," * 100_000, ""),
+        (b"b@a.example" + b",x" * 100_000, "100001 cells"),
+        (b"<" * 9_000 + b">,B", "longer than any mail server takes"),
+        (b"b" + b" " * 130_000 + b">,B", "more than 10,000"),
+    ],
+)
+def test_a_bad_row_stops_no_other(tmp_path: Path, row: bytes, why: str) -> None:
+    found = roster(tmp_path, "email,name\na@a.example,Zoë\n".encode() + row + b"\nc@a.example,C\n")
+    if why:
+        assert ["a@a.example", "c@a.example"] == addresses(found)
+        assert [3] == rows(found.refused)
+        assert why in found.refused[0].what
+    else:
+        assert 3 == len(found.subscribers)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ('b@a.example,"B\nc@a.example,"C" x', "row 3: A quotation mark stands"),
+        ('b@a.example,"B\nc@a.example,C', "row 3: A quotation mark opens"),
+    ],
+)
+def test_where_one_row_may_have_swallowed_others_nobody_is_read(
+    tmp_path: Path, row: str, says: str
+) -> None:
+    error = refusal(tmp_path, f"email,name\na@a.example,Zoë\n{row}\nd@a.example,D\n")
+    assert says in str(error)
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("email," + ",".join(map(str, range(100_000))), "100,001 columns"),
+        ("email,n\0me", "header cannot be read. The row holds NUL"),
+        ("email," + "n" * 10_000_000, "more than 1,000,000 characters"),
+    ],
+)
+def test_a_header_beyond_all_bounds_is_refused(tmp_path: Path, header: str, says: str) -> None:
+    assert says in str(refusal(tmp_path, f"{header}\na@a.example,A\n"))
+
+
+@pytest.mark.fault(
+    "Input",
+    "a list that is a pipe, a device or a link to itself",
+    state="refused with a sentence; nothing waits for it",
+)
+def test_a_list_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to("circle")
+    for path in (tmp_path / "pipe", tmp_path / "circle", Path("/dev/zero")):
+        with pytest.raises(RosterError, match="cannot be opened"):
+            read_roster(path)
+
+
+def test_a_list_of_more_bytes_than_any_list_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    with path.open("wb") as file:
+        file.truncate(10_000_000_000)  # a hole: no room on the disk
+    with pytest.raises(RosterError, match="holds more than 200 MB"):
+        read_roster(path)
+
+
+def test_a_list_of_more_rows_than_any_list_has_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.audience.reader.MAX_ROWS", 2)
+    assert "more than 2 rows" in str(refusal(tmp_path, "email\na@a.example\nx\nb@a.example\n"))
 
 
 @pytest.mark.parametrize(
@@ -126,14 +206,13 @@ def test_a_broken_byte_in_utf_8_is_pointed_at_and_not_guessed(tmp_path: Path) ->
         (b"email\na@\x00a.example\n", "NUL"),
         ("email\na@a.example\n".encode("utf-16-le"), "NUL"),
         (b"\xff\xfee", "not the UTF-16"),
-        (b"\xef\xbb\xbfemail\n\xe9@a.example", "not the UTF-8"),
-        (b"email,name\na@a.example,\x81\x8d\n", "neither UTF-8 text nor"),
+        (b"\xef\xbb\xbfemail\n\xe9@a.example", "None of the list's 1 rows"),
+        (b"email,name\na@a.example,\x81\x8d\n", "not UTF-8 text"),
         (b"anna@a.example,Anna\nbob@a.example,Bob\n", "no header; its first row is: “anna@"),
         (b"who,what\nanna@a.example,Anna\n", "its first row is: “who”, “what”"),
         (b"email,e-mail\na@a.example,b@a.example\n", "“email”, “e-mail”"),
         (b"email,name,name\na@a.example,A,B\n", "Several columns"),
         (b'email,name\na@a.example,"Anna\nb@a.example,Bob\n', "row 2: A quotation mark opens"),
-        (b'email,name\na@a.example,Anna\nb@a.example,"B" x\n', "row 3: A quotation mark stands"),
         (b"email,name\na@a.example," + b"x" * 140_000 + b"\n", "row 2: A cell holds more than"),
         (b"email,name\nnonsense,Anna\n,Bob\n", "None of the list's 2 rows"),
     ],
@@ -165,10 +244,10 @@ def test_a_missing_file_a_folder_and_a_locked_file_are_told_apart(tmp_path: Path
 def test_a_file_one_may_not_read_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def locked(self: Path) -> bytes:
+    def locked(path: Path, *, max_bytes: int) -> bytes:
         raise PermissionError(13, "Permission denied")  # root may read everything
 
-    monkeypatch.setattr(Path, "read_bytes", locked)
+    monkeypatch.setattr("newsletter.audience.decoding.read_regular", locked)
     with pytest.raises(RosterError, match="Permission denied"):
         read_roster(tmp_path / "list.csv")
 

@@ -162,6 +162,31 @@ def test_bounces_settle_doubts_and_suppress_who_does_not_exist(project: Project)
         assert "1  " in doubtful.run("suppress", "list")
 
 
+def test_hostile_mails_and_events_keep_nothing_from_being_applied(project: Project) -> None:
+    with killed(project, taken) as doubtful:
+        folder = project.folder / "bounces"
+        folder.mkdir()
+        first, last = (bounce(project, f"reader{n}@readers.example", "5.1.1") for n in (0, 1))
+        (folder / "0").write_bytes(first)
+        (folder / "1").write_bytes(first.replace(b"To: ", b"To: a@[, ((((, a: b@c, ;;<,"))
+        (folder / "2").write_bytes(first.replace(b"31 Mar 2017", b"31 Dec 99999"))
+        (folder / "3").symlink_to("/dev/zero")
+        (folder / "4").write_bytes(
+            last.replace(b"31 Mar 2017 10:15:00 +0200", b"31 Dec 9999 23:59:59 -1400")
+        )
+        (project.folder / "events.json").write_text("[" + "[" * 100_000 + "\n{")
+        doubtful.server.stop()
+        said = doubtful.run(
+            "reconcile", "2017-04", "--bounces", "bounces", "--events", "events.json"
+        )
+        assert "2 doubts settled; 2 people will not be mailed any more" in said
+        assert "Skipped, since unreadable: 2." in said
+        assert "bounces/3: It was skipped: it is a pipe or device and no file." in said
+        assert "events.json, event 1: It was skipped" in said
+        assert Counter(accepted=2, in_doubt=1) == doubtful.states()
+        assert "reader2@readers.example" in doubtful.run("resolve", "2017-04")
+
+
 def test_a_file_that_holds_no_events_is_refused(project: Project) -> None:
     with killed(project, taken) as doubtful:
         Path(project.folder / "page.html").write_text("<html>502</html>")

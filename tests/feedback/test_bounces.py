@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from newsletter.clock import EARLIEST, LATEST
 from newsletter.feedback.bounces import read_bounce
 from newsletter.feedback.event import Kind
 
@@ -129,3 +130,84 @@ def test_not_spam_is_no_complaint() -> None:
 )
 def test_what_is_no_report_about_our_letters_is_no_news(data: bytes) -> None:
     assert () == read_bounce(data)
+
+
+HOSTILE = {
+    "an address in an open bracket": "To: a@[",
+    "100,000 open comments": "To: " + "(" * 100_000,
+    "a broken group": "To: a: b@c, ;;<",
+    "340 KB of encoded words": "To: " + "=?utf-8?q?a?= " * 26_000,
+    "a megabyte of one field": "X-A: " + "a" * 500_000,
+    "a year beyond the calendar": "Date: Fri, 31 Mar 99999 10:15:00 +0200",
+    "a year of 5,000 digits": "Date: Fri, 31 Mar " + "9" * 5000 + " 10:15:00 +0200",
+    "a zone of a hundred days": "Date: Fri, 31 Mar 2017 10:15:00 +240000",
+    "a date with nothing in it": "Date: , ; ( <",
+    "20,000 fields": "\n".join(f"X-{number}: a" for number in range(20_000)),
+    "200,000 folded lines": "X-A: a\n" + " a\n" * 200_000 + "X-B: b",
+    "a thousand boundaries": 'Content-Type: multipart/mixed; boundary="c"; ' + "b=; " * 20_000,
+    "quotation marks": "Content-Type: text/plain; " + '";' * 50_000,
+    "half characters": "Subject: \udcff\udc80",
+    "NUL": "Subject: \0",
+}
+
+
+@pytest.mark.fault(
+    "Input",
+    "a bounce mail made to break what reads it: addresses, dates, nesting, size",
+    state="read as far as a report goes; never an exception, and no other mail is kept from it",
+)
+@pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE)
+def test_no_head_keeps_a_report_from_being_read(line: str) -> None:
+    whole = report(status("failed", "5.1.1")).decode()
+    # Once behind the report's own fields, and once before them.
+    (behind,) = read_bounce(whole.replace("\r\n\r\n", f"\r\n{line}\r\n\r\n", 1)
+                            .encode("utf-8", "surrogateescape"))  # fmt: skip
+    assert Kind.BOUNCED is behind.kind
+    for event in read_bounce(f"{line}\r\n{whole}".encode("utf-8", "surrogateescape")):
+        assert EARLIEST <= event.at <= LATEST
+
+
+def nested(depth: int) -> bytes:
+    head = "".join(
+        f'Content-Type: multipart/mixed; boundary="{level}"\n\n--{level}\n'
+        for level in range(depth)
+    )
+    return head.encode()
+
+
+def test_what_is_nested_in_a_report_is_not_looked_at() -> None:
+    assert () == read_bounce(nested(3000))
+    whole = report(status("failed", "5.1.1")).replace(
+        b"--b--", b"--b\r\n" + nested(3000) + b"--b--"
+    )
+    assert Kind.BOUNCED is read_bounce(whole)[0].kind
+
+
+def test_a_report_with_ten_thousand_parts_is_read_as_far_as_a_report_goes() -> None:
+    whole = report(status("failed", "5.1.1")).replace(b"--b--", b"--b\r\n" * 10_000 + b"--b--")
+    assert Kind.BOUNCED is read_bounce(whole)[0].kind
+
+
+@pytest.mark.parametrize(
+    ("date", "at"),
+    [("31 Dec 9999 23:59:59 -1400", LATEST), ("1 Jan 1000 00:00:00 +1400", EARLIEST),
+     ("1 Jan 99999 00:00:00 +0000", EARLIEST)],
+)  # fmt: skip
+def test_no_date_is_beyond_the_calendar(date: str, at: datetime) -> None:
+    whole = report(status("failed", "5.1.1")).replace(
+        b"Fri, 31 Mar 2017 10:15:00 +0200", date.encode()
+    )
+    (event,) = read_bounce(whole)
+    assert at == event.at
+
+
+def test_the_others_words_are_cut_and_cannot_steer_a_terminal() -> None:
+    (event,) = read_bounce(report(status("failed", "5.1.1", "550 \x1b[2J" + "a" * 100_000)))
+    assert event.detail.startswith("failed 5.1.1 550 [2J")
+    assert 500 == len(event.detail)
+    assert event.detail.isprintable()
+
+
+def test_a_report_about_a_million_readers_is_cut() -> None:
+    block = "\n".join(["Reporting-MTA: dns; a", "", *["Action: failed\n"] * 100_000])
+    assert len(read_bounce(report(block, to=f"b+{TAG}@news.example"))) < 2000

@@ -1,16 +1,37 @@
 """Events as providers write them, with fields as in their documentation."""
 
+import io
+import itertools
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pytest
-from newsletter.feedback.event import Kind
+from newsletter.clock import EARLIEST, LATEST
+from newsletter.feedback.event import DeliveryEvent, Kind
+from newsletter.feedback.json_items import Refused
 from newsletter.feedback.provider_events import read_events
 
 NOW = datetime(2017, 4, 1, 9, 0, tzinfo=UTC)
 TAG = "0123456789abcdef01234567"
 REFERENCE = f"2017-03.1.{TAG}"
+
+
+def read(text: str) -> tuple[DeliveryEvent, ...]:
+    """All events of a file in which every item can be read."""
+    found: list[DeliveryEvent] = []
+    for item in read_events(io.BytesIO(text.encode()), now=NOW):
+        assert not isinstance(item, Refused)
+        found += item
+    return tuple(found)
+
+
+def mixed(text: str) -> list[DeliveryEvent | str]:
+    """Events and, in their place, which item was refused."""
+    found: list[DeliveryEvent | str] = []
+    for item in read_events(io.BytesIO(text.encode("utf-8", "surrogateescape")), now=NOW):
+        found += [f"{item.number}: {item.why}"] if isinstance(item, Refused) else item
+    return found
 
 
 def sns(event: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +88,7 @@ CASES: dict[str, tuple[Any, Kind]] = {
 
 @pytest.mark.parametrize(("value", "kind"), CASES.values(), ids=CASES)
 def test_each_providers_word_is_understood(value: Any, kind: Kind) -> None:
-    (event,) = read_events(json.dumps(value).encode(), now=NOW)
+    (event,) = read(json.dumps(value))
     assert kind is event.kind
     assert TAG in event.tags
 
@@ -78,12 +99,12 @@ def test_seconds_and_milliseconds_are_told_apart() -> None:
         {"event": "sent", "ts_epoch": 1490954400000, "CustomID": REFERENCE},
         {"event": "sent", "date": "2017-03-31 10:00:00+00:00", "CustomID": REFERENCE},
     ]
-    events = read_events("\n".join(map(json.dumps, lines)).encode(), now=NOW)
+    events = read("\n".join(map(json.dumps, lines)))
     assert {datetime(2017, 3, 31, 10, 0, tzinfo=UTC)} == {event.at for event in events}
 
 
 def test_an_event_without_a_time_is_of_now() -> None:
-    (event,) = read_events(json.dumps({"event": "sent", "x": REFERENCE}).encode(), now=NOW)
+    (event,) = read(json.dumps({"event": "sent", "x": REFERENCE}))
     assert NOW == event.at
 
 
@@ -99,16 +120,94 @@ def test_an_event_without_a_time_is_of_now() -> None:
     ],
 )
 def test_other_mail_and_unknown_words_are_no_news(value: Any) -> None:
-    assert () == read_events(json.dumps(value).encode(), now=NOW)
+    assert () == read(json.dumps(value))
+
+
+def sent(reference: str = REFERENCE, **more: Any) -> str:
+    return json.dumps({"event": "sent", "CustomID": reference, **more})
 
 
 def test_a_file_that_is_no_json_is_refused() -> None:
-    with pytest.raises(ValueError, match="Expecting"):
-        read_events(b"<html>502 Bad Gateway</html>", now=NOW)
+    (only,) = mixed("<html>502 Bad Gateway</html>")
+    assert "1: it is no JSON" in str(only)
 
 
-def test_what_is_nested_too_deeply_ends() -> None:
-    value: Any = {"event": "sent", "x": REFERENCE}
-    for _ in range(100):
+@pytest.mark.parametrize("indent", [None, 0, 2])
+@pytest.mark.parametrize("nested", [0, 1, 100])
+def test_lists_are_taken_apart_however_they_are_written(indent: int | None, nested: int) -> None:
+    value: Any = [json.loads(sent(text='[{"\\')), json.loads(sent())]
+    for _ in range(nested):
         value = [value]
-    assert () == read_events(json.dumps(value).encode(), now=NOW)
+    assert 2 == len(read(json.dumps(value, indent=indent)))
+
+
+@pytest.mark.fault(
+    "Input",
+    "an event among others that cannot be read",
+    state="skipped by its number and told; all others are applied",
+)
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ('{"a":' * 100_000, "nested"),
+        ('{"a": ' + "[" * 5000 + "]" * 5000 + "}", "nested"),
+        (f'{{"event": "sent", "time": {10**400}}}', "digits"),
+        ('{"event": "sent", "time": 1e999}', "too large"),
+        ('{"event": "sent", "time": NaN}', "NaN"),
+        ('{"event": "sent", "event": "bounced"}', "twice"),
+        ('{"event": "sent"', "no JSON"),
+        ('{"event": "sent', "no JSON"),
+        ('{"event": [1}', "no JSON"),
+        ("<html>", "no JSON"),
+        ('{"event": "\udcff"}', "UTF-8"),
+        ('{"event": "' + "x" * 11_000_000 + '"}', "longer than"),
+        ('{"event": "' + "x" * 11_000_000, "longer than"),
+    ],
+)
+@pytest.mark.parametrize("form", ["lines", "list"])
+def test_a_bad_event_does_not_take_the_others_along(bad: str, why: str, form: str) -> None:
+    items = [sent(), bad, sent(), sent()]
+    text = "\n".join(items) if form == "lines" else "[" + ",\n".join(items) + "]"
+    found = mixed(text)
+    refused = [each for each in found if isinstance(each, str)]
+    assert why in refused[0]
+    assert refused[0].startswith("2: ")
+    assert 3 == len(found) - len(refused)
+
+
+@pytest.mark.parametrize("value", [[], {}, None, True, 1.5, 2, {"a": [None]}])
+def test_fields_of_any_type_are_no_fault(value: Any) -> None:
+    names = ("event", "type", "timestamp", "Message", "events", "items", "event-data", "tags")
+    for name in names:
+        event = {"event": "sent", "CustomID": REFERENCE, "Type": "Notification", name: value}
+        assert not [each for each in mixed(json.dumps(event)) if isinstance(each, str)]
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", 10**39, -(10**39), 1e308, 5e-324],
+)
+def test_no_time_is_beyond_the_calendar(time: Any) -> None:
+    (event,) = read(sent(timestamp=time))
+    assert EARLIEST <= event.at <= LATEST
+
+
+class Endless:
+    """A file of a million events, of which no more is kept than is asked for."""
+
+    def __init__(self) -> None:
+        self.left = 1_000_000
+        self.given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        events = min(self.left, max(1, size // 100))
+        self.left -= events
+        self.given += events
+        return (sent() + "\n").encode() * events
+
+
+def test_a_large_file_is_read_as_far_as_it_is_asked_for() -> None:
+    file = Endless()
+    stream = cast("BinaryIO", file)
+    assert all(itertools.islice(read_events(stream, now=NOW), 10_000))
+    assert file.given < 20_000

@@ -1,0 +1,120 @@
+"""Bounce reports and events as files: one item at a time, and what cannot be read is told.
+
+Reads those files and nothing else. Anybody can write to a bounce mailbox, so
+nothing in one mail, file or event keeps the others from being read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from newsletter.errors import Problem, Where
+from newsletter.feedback.bounces import MAX_BYTES, read_bounce
+from newsletter.feedback.event import DeliveryEvent
+from newsletter.feedback.json_items import Refused
+from newsletter.feedback.provider_events import read_events
+from newsletter.regular_file import open_regular, read_start
+
+_MOST_NAMED = 20
+
+
+@dataclass(slots=True)
+class Skipped:
+    """What could not be read: how many, the first of them by name, and what was asked for.
+
+    Attributes:
+        count: all of them.
+        named: the first :data:`_MOST_NAMED`.
+        unusable: of the paths that were named, those that gave nothing at all.
+    """
+
+    count: int = 0
+    named: list[Problem] = field(default_factory=list)
+    unusable: list[Problem] = field(default_factory=list)
+
+    def add(self, file: Path, why: str, item: str | None = None) -> Problem:
+        """One more: the file, the item in it if only that is meant, and a clause that says why."""
+        self.count += 1
+        problem = Problem(f"It was skipped: {why}.", Where(file, item=item))
+        if len(self.named) < _MOST_NAMED:
+            self.named.append(problem)
+        return problem
+
+
+def read_news(
+    bounces: Sequence[Path], events: Sequence[Path], *, now: datetime, skipped: Skipped
+) -> Iterator[DeliveryEvent]:
+    """What the files tell, read as it is asked for.
+
+    Args:
+        bounces: mails, or folders of mails; of a Maildir its ``new`` and ``cur``.
+        events: files of JSON.
+        now: the time of events that tell none.
+        skipped: takes what cannot be read; complete when the last piece of news is out.
+    """
+    for path in bounces:
+        yield from _folder(path, skipped) if path.is_dir() else _mail(path, skipped, named=True)
+    for path in events:
+        yield from _events(path, now, skipped)
+
+
+def _folder(folder: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
+    for each in (folder, folder / "new", folder / "cur"):
+        try:
+            names = sorted(os.listdir(each))  # noqa: PTH208 - names alone, of a million mails
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            skipped.unusable.append(skipped.add(each, _reason(error)))
+            continue
+        for name in names:
+            if each != folder or name not in {"new", "cur", "tmp"}:
+                yield from _mail(each / name, skipped)
+
+
+def _mail(path: Path, skipped: Skipped, *, named: bool = False) -> tuple[DeliveryEvent, ...]:
+    try:
+        return read_bounce(read_start(path, max_bytes=MAX_BYTES))
+    except OSError as error:
+        problem = skipped.add(path, _reason(error))
+        if named:
+            skipped.unusable.append(problem)
+    except Exception as error:  # noqa: BLE001 - one mail must not take the others along
+        skipped.add(path, f"it cannot be understood ({type(error).__name__})")
+    return ()
+
+
+def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEvent]:
+    try:
+        file = open_regular(path)
+    except OSError as error:
+        skipped.unusable.append(skipped.add(path, _reason(error)))
+        return
+    readable, refused = 0, 0
+    with file:
+        try:
+            for item in read_events(file, now=now):
+                if isinstance(item, Refused):
+                    refused += 1
+                    skipped.add(path, item.why, f"event {item.number}")
+                else:
+                    readable += 1
+                    yield from item
+        except OSError as error:
+            skipped.add(path, f"its rest cannot be read, {_reason(error)}")
+    if refused and not readable:
+        skipped.unusable.append(
+            Problem(
+                "These are no events: the file is not JSON.",
+                Where(path),
+                "Give the JSON that the provider sends or exports, as it came.",
+            )
+        )
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

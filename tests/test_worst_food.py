@@ -1,0 +1,204 @@
+"""A megabyte of the worst food for each parser of what others wrote, and no minutes go by.
+
+Nothing here measures speed: the alarm counts this process's own time, and goes off only
+where that grows with the square of the size. Whether a parser eats the food or refuses
+it is its own tests' matter.
+"""
+
+import io
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from newsletter.addresses import Address, AddressError
+from newsletter.audience.cells import read_address, read_language, read_line
+from newsletter.audience.reader import read_roster
+from newsletter.bounded_json import JSONRefused, read_json
+from newsletter.checks import dates, links, page, placeholders, privacy, tracking
+from newsletter.checks.contacts import addresses_in_css, host_of
+from newsletter.checks.styles import rules
+from newsletter.config import load_settings
+from newsletter.errors import NewsletterError
+from newsletter.feedback.bounces import read_bounce
+from newsletter.feedback.provider_events import read_events
+from newsletter.issues.authors import authors_in
+from newsletter.issues.credit import Credit
+from newsletter.issues.credit_metadata import read_iim, read_xmp
+from newsletter.issues.document import MAX_CHARACTERS
+from newsletter.issues.loader import parse_issue
+from newsletter.message.keys import KeyRing
+from newsletter.message.tokens import verify
+from newsletter.model import split_merge_fields
+from newsletter.render import mjml, post, refused, slim, slim_css
+from newsletter.render.markdown import parse, to_html, to_text
+from newsletter.render.plaintext import TextLayout
+from newsletter.render.wrap import wrap
+from newsletter.report.reasons import reason_of, without_addresses
+
+from tests.feedback.test_bounces import report, status
+from tests.support.alarm import alarm
+
+SIZE = 1_000_000
+LIMIT_S = 60
+NOW = datetime(2017, 4, 1, 9, 0, tzinfo=UTC)
+KEYS = KeyRing(b"p" * 32, {1: b"k" * 32})
+
+
+def markdown(text: str) -> None:
+    tokens = parse(text[:MAX_CHARACTERS], language="en")
+    to_html(tokens)
+    to_text(tokens, TextLayout())
+
+
+def subscribers(text: str, folder: Path) -> None:
+    path = folder / "list.csv"
+    path.write_text(f"email,name\n{text}\na@a.example,A\n")
+    read_roster(path)
+
+
+def settings(text: str, folder: Path) -> None:
+    path = folder / "newsletter.toml"
+    path.write_text(text[:200_000])
+    load_settings(path)
+
+
+def issue(text: str, folder: Path) -> None:
+    parse_issue(f"greeting: |\n {text}"[:MAX_CHARACTERS], folder / "2017-03.yaml")
+
+
+def bounce(text: str) -> None:
+    data = text.encode()
+    read_bounce(data)
+    for place in (b"To: ", b"Date: ", b'boundary="b"', b"Final-Recipient: ", b"Message-ID: "):
+        read_bounce(report(status("failed", "5.1.1")).replace(place, place + data, 1))
+
+
+def office(text: str) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("docProps/core.xml", text)
+    authors_in(packed.getvalue())
+
+
+def checks(text: str) -> None:
+    for expression in (placeholders._FIELD, placeholders._TODO, placeholders._MISSING,
+                       privacy._HIDDEN, privacy._TINY, privacy._FAR_OFF, privacy._IN_TEXT,
+                       tracking._LOOKS_LIKE_COUNTER, tracking._EXITS, links._LOOKS_LIKE_HOST,
+                       refused._DEAD_LINK):  # fmt: skip
+        expression.findall(text)
+    list(page.addresses_in(text))
+    page.words(text)
+    host_of(text)
+    calendar = dates._Calendar.of("en")
+    assert calendar
+    list(calendar.dates(text, near=date(2017, 3, 31)))
+
+
+def styles(text: str) -> None:
+    list(rules(text))
+    list(addresses_in_css(text))
+    slim_css.squeezed(text)
+    post._CSS_COMMENT.sub("", text)
+    post._IMG_WITHOUT_ALT.findall(text)
+    slim._LINE_BREAKS.sub(" ", text)
+    slim._ATTRIBUTE.findall(text)
+    mjml._SPACE.sub(" ", text)
+
+
+def alone(eat: Callable[[str], object]) -> Callable[[str, Path], object]:
+    return lambda text, folder: eat(text)
+
+
+COMMON = (
+    "a",
+    " ",
+    "\n",
+    '"',
+    "'\"",
+    "(",
+    "[",
+    "{",
+    "<",
+    "\\",
+    "&#",
+    "@",
+    "a@",
+    "a ",
+    "//",
+    "\t \n",
+)
+MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
+    "a subscriber's cells": (
+        alone(lambda text: (read_line(text), read_language(text), read_address(text))),
+        (*COMMON, "<>", "Anna <", "a-"),
+    ),
+    "an address": (alone(Address.parse), (*COMMON, "a.", "a@a.", "xn--")),
+    "a list": (subscribers, (*COMMON, ",", ";", "a@a.example,A\n", '"a"', '",\n', "\0")),
+    "JSON": (alone(read_json), (*COMMON, '"\\"', '{"a":', "[],", "1", "-", "1e9,")),
+    "events": (
+        alone(lambda text: list(read_events(io.BytesIO(text.encode()), now=NOW))),
+        (*COMMON, "{}", "{}\n", '{"a":\n', "[{", "}]", '{"a": "b"},'),
+    ),
+    "a bounce": (alone(bounce), (*COMMON, "--b\n", "a: b\n", " a\n", "=?utf-8?q?a?= ", ";a=")),
+    "a PDF": (
+        alone(lambda text: authors_in(b"%PDF-" + text.encode())),
+        (*COMMON, "/Author(", "/Author<", "/Author (a)", "/Type/ObjStm stream\n", "<dc:creator>"),
+    ),
+    "an office document": (
+        alone(office),
+        (*COMMON, "<dc:creator>", "<dc:creator ", "<dc:creator><a "),
+    ),
+    "a picture's credit": (
+        alone(
+            lambda text: (
+                read_xmp(text.encode()),
+                read_iim(text.encode()),
+                Credit.of([text], text, text).told_by(text[:1000]),
+            )
+        ),
+        (*COMMON, "<a>", "<dc:creator>", "\x1c\x02\x50\x00\x01a"),
+    ),
+    # These two take their time over each letter; what has once been slow, and no more.
+    "an issue": (issue, ('"', "{{ a |  ", "{{ a }}", "- a\n", "&a *a ", "[")),
+    "settings": (settings, (*COMMON, "a.", "[[a]]\n", "a=[", 'a="""', "a={", "a.a=1\n")),
+    "Markdown": (alone(markdown), ("'\"", "[", "![", "> ", "- a\n", "**a ", "`", "|a|b\n", "日")),
+    "wrapping": (alone(wrap), (*COMMON, "日", "日https://a ")),
+    "a token": (alone(lambda text: verify(text, keys=KEYS, list_id="a")), COMMON),
+    "a merge field": (alone(split_merge_fields), (*COMMON, "{{", "{{ a ", "{{ a |  ", "}}")),
+    "what checks look for": (
+        alone(checks),
+        (*COMMON, "{{", "{%", "%%a", "*|a", "[[a", "TODO ", "None ", "monday  ", "http://", "[a]("),
+    ),
+    "style sheets and HTML": (
+        alone(styles),
+        (*COMMON, "/*", "@media", "@media{", "a{", "a{}", "url(", "url( ", "<img ", '<img "', "\r"),
+    ),
+    "a reply that a report shows": (
+        alone(lambda text: (reason_of(text), without_addresses(text))),
+        COMMON,
+    ),
+}
+
+
+@pytest.mark.fault(
+    "Input",
+    "a megabyte of whatever makes a parser slow",
+    state="read or refused; the time grows with the size, never with its square",
+)
+@pytest.mark.parametrize(
+    ("eat", "piece"),
+    [
+        pytest.param(eat, piece, id=f"{name}: {piece!r}")
+        for name, (eat, menu) in MENUS.items()
+        for piece in menu
+    ],
+)
+def test_a_megabyte_of_the_worst_food_is_no_feast(
+    eat: Callable[[str, Path], object], piece: str, tmp_path: Path
+) -> None:
+    food = piece * (SIZE // len(piece))
+    with alarm(LIMIT_S), suppress(NewsletterError, AddressError, JSONRefused):
+        eat(f"a{food}!", tmp_path)
