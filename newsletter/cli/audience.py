@@ -12,7 +12,7 @@ from newsletter.audience.suppression import Reason, Suppression
 from newsletter.cli.output import count, people, say, say_problems, show_counts
 from newsletter.cli.recipients import parse_addresses
 from newsletter.cli.wiring import Project
-from newsletter.errors import ExitCode, LedgerRefused
+from newsletter.errors import ExitCode, NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
@@ -63,7 +63,7 @@ def _remember(project: Project, ledger: Ledger, addresses: list[Address], reason
         return
     try:
         project.copy_guard(ledger).note_leaves(addresses, reason, at=project.clock.now())
-    except LedgerRefused as error:
+    except NewsletterError as error:
         say(f"They are noted in this folder's ledger only: {error.what}", style="yellow")
         say(error.next)
 

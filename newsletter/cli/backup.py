@@ -60,7 +60,7 @@ def restore(
 
     Example: newsletter restore newsletter-2017-03-31.backup
     """
-    from newsletter.delivery.backup import opened
+    from newsletter.delivery.backup import LEDGER, opened
 
     with opened(file) as (about, parts):
         made = datetime.fromisoformat(about.made_at)
@@ -69,8 +69,10 @@ def restore(
             say("Nothing was changed.")
             raise typer.Exit(ExitCode.DONE)
         project = _settled(about, parts)
-        with nullcontext() if project.trial else project.lock():
-            remembers = not project.trial and not project.is_new_here
+        with project.lock():
+            remembers = not project.trial and _remembers(project)
+            if remembers and LEDGER in parts:
+                _refuse_unrelated(project, parts)
             _place(project, about, parts)
             if project.trial:
                 say("Mail goes to nobody from here, so there is nothing more to do.")
@@ -102,11 +104,34 @@ def _settled(about: About, parts: Mapping[str, Path]) -> Project:
     return project
 
 
+def _remembers(project: Project) -> bool:
+    """Whether this machine has a send record of its own, not one from a backup."""
+    from newsletter.delivery.ledger.record import Remembered
+
+    known = Remembered.at(project.state.record)
+    return bool(known.ledger) and known.machine in {"", project.place.machine}
+
+
+def _refuse_unrelated(project: Project, parts: Mapping[str, Path]) -> None:
+    """Refuse, before anything is put in place, a ledger that could not be adopted."""
+    from newsletter.delivery.adoption import Adoption
+    from newsletter.delivery.backup import KEY, LEDGER
+    from newsletter.message.keys import KeyRing
+
+    keys = KeyRing.load(parts[KEY])
+    Adoption(project.place, parts[KEY], keys).refuse_unrelated(parts[LEDGER], keys)
+
+
 def _place(project: Project, about: About, parts: Mapping[str, Path]) -> None:
     """Put the parts where they belong; the caller holds the lock."""
     from newsletter.delivery.backup import KEY, LEDGER, LIST, RECORD, put_in_place
     from newsletter.delivery.ledger.database import move_aside
+    from newsletter.delivery.ledger.record import mark_as_copy
 
+    if RECORD in parts and not project.trial and not project.state.record.exists():
+        # So that it is refused until it is adopted, should the program end in between.
+        mark_as_copy(parts[RECORD])
+        put_in_place(parts[RECORD], project.state.record)
     aside = []
     if LEDGER in parts:
         aside.append(move_aside(project.ledger_file))
@@ -115,8 +140,6 @@ def _place(project: Project, about: About, parts: Mapping[str, Path]) -> None:
         aside.append(put_in_place(parts[KEY], project.key_file))
     if LIST in parts and about.list_file and not (project.folder / about.list_file).exists():
         put_in_place(parts[LIST], project.folder / about.list_file)
-    if RECORD in parts and not project.trial and not project.state.record.exists():
-        put_in_place(parts[RECORD], project.state.record)
     if kept := [path.name for path in aside if path is not None]:
         say(f"What was here is kept as {joined(kept)}.")
 
@@ -124,7 +147,7 @@ def _place(project: Project, about: About, parts: Mapping[str, Path]) -> None:
 def _adopt(project: Project, made: datetime, *, remembers: bool) -> None:
     from newsletter.delivery.adoption import Adoption
 
-    adoption = Adoption(project.place, project.key_file, project.keys, trusted=remembers)
+    adoption = Adoption(project.place, project.key_file, project.keys)
     done = adoption.adopt(lambda keys: readers_of(project, keys), now=project.clock.now())
     tell_adopted(done)
     if remembers:

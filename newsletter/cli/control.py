@@ -76,6 +76,12 @@ def _see_it_end(project: Project, ledger: Ledger, campaigns: Sequence[Campaign])
 
 def adopt(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")] = False,
+    old_copy: Annotated[
+        bool,
+        typer.Option(
+            "--old-copy", help="All of this is an old copy, although nothing here tells it."
+        ),
+    ] = False,
 ) -> None:
     """Let a ledger go on that is refused: restored, copied, or in a folder that was cleaned.
 
@@ -92,7 +98,7 @@ def adopt(
         say("Mail goes to nobody from here, so nothing is refused, and nothing needs adopting.")
         raise typer.Exit(ExitCode.DONE)
     with project.lock():
-        adoption = Adoption(project.place, project.key_file, project.keys)
+        adoption = Adoption(project.place, project.key_file, project.keys, old_copy=old_copy)
         _tell_what(adoption.survey())
         if not yes and not confirmed("Take this ledger on here?"):
             say("Nothing was changed.")
@@ -125,16 +131,17 @@ def readers_of(project: Project, keys: KeyRing) -> Iterator[Reader]:
 def _tell_what(survey: Survey) -> None:
     if survey.reason is not None:
         say(survey.reason.what)
-    elif not survey.exact:
-        say("Nothing is known here that speaks against this ledger. To take it on is needed only "
-            "if you know that it is an old copy.")  # fmt: skip
+    else:
+        say("Nothing is known here that speaks against this ledger.")
+        if survey.exact:
+            say("Only if you know that all of this is an old copy: newsletter adopt --old-copy")
     if survey.aside:
         say("The ledger in this folder is kept under another name, and one is made from what this "
             "machine remembers of the list.")  # fmt: skip
-    if survey.exact:
+    if survey.exact and survey.reason is not None:
         say("This machine remembers where everybody's mail is, and who left; that is put into "
             "this folder's ledger.")  # fmt: skip
-    elif survey.waiting:
+    elif survey.waiting and not survey.exact:
         say("To take it on changes this:")
         show_counts(
             [
@@ -143,7 +150,7 @@ def _tell_what(survey: Survey) -> None:
             ]
         )
         say("They are not mailed unless you say so, since they may have been mailed already.")
-    else:
+    elif not survey.exact:
         say("Nobody waits in it, so nobody becomes in doubt.")
     if survey.unknown:
         say(f"It knows nothing of sends of these issues from here: "

@@ -20,10 +20,12 @@ from newsletter.cli.output import (
     show_findings,
 )
 from newsletter.cli.wiring import Compiled, Project
+from newsletter.delivery.ledger.seal import reader_tag
 from newsletter.delivery.plan import Exclusion, Plan, Wave, make_plan
 from newsletter.errors import ChecksFailed
 
 if TYPE_CHECKING:
+    from newsletter.addresses import Address
     from newsletter.audience.model import Roster
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.schedule import Appointment
@@ -83,6 +85,9 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
     if ledger and not wish.again and not project.trial:
         may_have = project.copy_guard(ledger).may_have(issue)
 
+    def is_remembered(address: Address) -> bool:
+        return bool(may_have) and reader_tag(project.keys.seal_key, address.key) in may_have
+
     def planned(has_it: frozenset[str]) -> Plan:
         return make_plan(
             roster,
@@ -93,7 +98,7 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
             tag=project.keys.address_tag if ledger else lambda _: b"",
             suppressed=ledger.suppressions.tags() if ledger else frozenset(),
             has_it=has_it,
-            may_have=may_have,
+            may_have=is_remembered,
             former_tags=project.keys.former_tags if ledger else lambda _: (),
             limit=wish.limit,
             seeds=project.settings.delivery.seeds,

@@ -83,7 +83,6 @@ def _execute(
     if wait_minutes is None:
         wait_minutes = delivery.wait_minutes
     with closing(project.ledger(create=False)) as ledger:
-        ledger.check()
         tally = ledger.campaigns.verify(campaign)
         ledger.campaigns.check_seals(campaign)
         compose = project.compose(ledger, campaign)

@@ -159,6 +159,8 @@ def _prepared(project: Project, issue: str, wish: Wish) -> Prepared:
     project.refuse_without_ledger()
     with closing(project.sound_ledger(create=True)) as ledger:
         project.refuse_old(ledger, issue, again=wish.again)
+        if not project.trial:
+            project.copy_guard(ledger).prepare()
         _refuse_unfinished(ledger, issue)
         return prepare(project, issue, wish, ledger=ledger)
 

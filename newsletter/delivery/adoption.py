@@ -78,16 +78,16 @@ class Adoption:
         place: where the list is sent from.
         key_file: the project's.
         keys: what it holds.
-        trusted: whether the record may know everything; it does not if it is a copy itself.
+        old_copy: whether a person knows that everything here, the record too, is an old copy.
     """
 
     def __init__(
-        self, place: Place, key_file: Path, keys: KeyRing, *, trusted: bool = True
+        self, place: Place, key_file: Path, keys: KeyRing, *, old_copy: bool = False
     ) -> None:
         self._place = place
         self._key_file = key_file
         self._keys = keys
-        self._trusted = trusted
+        self._old_copy = old_copy
         self._known = Remembered.at(place.state.record)
 
     def survey(self) -> Survey:
@@ -97,7 +97,7 @@ class Adoption:
             LedgerRefused: it cannot be done; says why.
         """
         if not self._place.ledger.exists():
-            return Survey(_no_ledger(self._place, self._known), self._is_exact(None), {}, (), (),
+            return Survey(_no_ledger(self._place, self._known), self._is_exact(), {}, (), (),
                           aside=False)  # fmt: skip
         with closing(open_ledger(self._place.ledger, self._keys)) as ledger:
             aside = self._goes_aside(ledger)
@@ -109,7 +109,7 @@ class Adoption:
             told = {} if record else guard.lost_by_old_epochs(damaged_too=True)
             return Survey(
                 reason=_reason(guard),
-                exact=self._is_exact(ledger),
+                exact=self._is_exact(),
                 waiting=_waiting(ledger),
                 missing=tuple(sorted(set(record.missing().values() if record else told.values()))),
                 unknown=tuple(sorted(record.unknown() if record else set(told.values()))),
@@ -132,10 +132,16 @@ class Adoption:
             guard.follow()
             people = list(readers(keys))
             before = _counts(ledger, State.IN_DOUBT)
-            updated, rebuilt = self._bring_in(ledger, record, guard, people, now=now)
-            record.settle(machine=self._place.machine, folder=str(self._place.folder.absolute()))
-            keep_key(self._place.state, keys)
+            updated, rebuilt = self._bring_in(ledger, record, people, now=now)
             _translate_leaves(ledger, keys, people, now=now)
+            keep_key(self._place.state, keys)
+            # Last: whoever is stopped before this is refused, and adopts again.
+            if record.follows:
+                guard.settle(record)
+            else:
+                lost = guard.lost_by_old_epochs(damaged_too=True)
+                guard.take_over(record, lost=tuple(lost.items()))
+            guard.remove_old_epochs()
             after = _counts(ledger, State.IN_DOUBT)
             return Adopted(
                 {name: new for name in after if (new := after[name] - before.get(name, 0)) > 0},
@@ -145,21 +151,14 @@ class Adoption:
             )
 
     def _bring_in(
-        self,
-        ledger: Ledger,
-        record: SendRecord,
-        guard: CopyGuard,
-        people: Sequence[Reader],
-        *,
-        now: datetime,
+        self, ledger: Ledger, record: SendRecord, people: Sequence[Reader], *, now: datetime
     ) -> tuple[int, dict[str, tuple[int, int]]]:
-        exact, updated = self._is_exact(ledger), 0
-        rebuilt: dict[str, tuple[int, int]] = {}
+        exact, updated = self._is_exact(), 0
         recovery = ledger.recovery(record)
         with ledger.transaction():
             joins = not record.follows
             if joins:
-                recovery.detach()
+                recovery.let_go()
                 cut_short = self._known.boot not in {"", boot_name()}
                 recovery.doubt(all_open=cut_short or not exact)
                 updated = recovery.bring_up_to_date()
@@ -169,25 +168,15 @@ class Adoption:
                     ledger.deliveries.adopt(campaign.id, now=now.timestamp(), note=_ADOPTED)
                 ledger.note_adoption(now.timestamp())
             if joins:
-                recovery.attach()
-        if not record.follows:
-            lost = tuple(guard.lost_by_old_epochs(damaged_too=True).items())
-            guard.take_over(record, lost=lost)
-        guard.remove_old_epochs()
+                recovery.take_rows()
         return updated, rebuilt
 
-    def _is_exact(self, ledger: Ledger | None) -> bool:
-        """Whether the record knows more than this ledger, and knows it from this machine."""
+    def _is_exact(self) -> bool:
+        """Whether the record tells where everybody's mail is, as far as this machine sent it."""
         known = self._known
-        if not self._trusted or not known.ledger:
+        if self._old_copy or not known.ledger:
             return False
-        if known.machine not in {"", self._place.machine}:
-            return False
-        if ledger is None:
-            return True
-        if known.ledger != ledger.identity or known.epoch > ledger.epoch:
-            return True
-        return ledger.record is not None and bool(ledger.record.missing())
+        return known.machine in {"", self._place.machine}
 
     def _goes_aside(self, ledger: Ledger) -> bool:
         """Whether the ledger here is another than the list's, so that it must make room.
@@ -197,7 +186,7 @@ class Adoption:
         """
         if not self._known.ledger or ledger.identity == self._known.ledger:
             return False
-        if ledger.runs.left_this_machine():
+        if ledger.runs.campaigns_that_left() and not self._absorbed(ledger):
             raise LedgerRefused(
                 "The ledger in this folder has mailed readers, and so has another one for the "
                 "same list. The two cannot be joined.",
@@ -207,6 +196,18 @@ class Adoption:
             )
         return bool(ledger.campaigns.all()) or self._known.key_check != self._keys.pepper_id
 
+    def _absorbed(self, ledger: Ledger) -> bool:
+        return ledger.open_record(self._place.state.record).absorbed(ledger.identity)
+
+    def refuse_unrelated(self, file: Path, keys: KeyRing) -> None:
+        """Refuse a ledger that is to be put here, if it could not be adopted.
+
+        Raises:
+            LedgerRefused: see :meth:`adopt`.
+        """
+        with closing(open_ledger(file, keys, create=False)) as ledger:
+            self._goes_aside(ledger)
+
     def _put_aside(self, keys: KeyRing) -> None:
         """Let the ledger here make room, once its leaves are in the record."""
         if not self._place.ledger.exists():
@@ -215,7 +216,8 @@ class Adoption:
             if not self._goes_aside(ledger):
                 return
             record = ledger.open_record(self._place.state.record)
-            record.join_suppressions()
+            with ledger.transaction():
+                record.join_suppressions()
         aside = move_aside(self._place.ledger)
         if keys.pepper != self._keys.pepper:
             if aside is not None:

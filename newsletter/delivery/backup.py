@@ -149,7 +149,8 @@ def put_in_place(source: Path, target: Path) -> Path | None:
 
 def _extracted(archive: tarfile.TarFile, folder: Path) -> Iterator[tuple[str, Path]]:
     for member in archive:
-        if member.name not in _PARTS or not member.isreg():
+        # A sparse file is regular to tarfile, and as large as its header says.
+        if member.name not in _PARTS or member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
             raise ValueError
         stream = archive.extractfile(member)
         if stream is None:

@@ -21,7 +21,7 @@ from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.ledger.record import Remembered, SendRecord
 from newsletter.delivery.old_epoch import old_epoch_files, read_old_epochs
-from newsletter.errors import LedgerRefused, Where
+from newsletter.errors import ConfigError, LedgerRefused, Where
 from newsletter.message.keys import KeyRing
 from newsletter.state_folder import ListState, boot_name, machine_name
 
@@ -80,7 +80,8 @@ class CopyGuard:
         record = self._ledger.open_record(self._place.state.record)
         known = record.remembered()
         if known.key_check == self._keys.pepper_id:
-            record.join_suppressions()
+            with self._ledger.transaction():
+                record.join_suppressions()
         if known.ledger == self._ledger.identity and known.epoch <= self._ledger.epoch:
             record.follow()
             if known.folder not in {"", folder := str(self._place.folder.absolute())}:
@@ -117,10 +118,10 @@ class CopyGuard:
             self._check_without_record()
             return
         known = record.remembered()
+        refuse_other_key(self._place, known, self._keys)
         if not known.ledger:  # made for those who left, before the first send
             self._check_without_record()
             return
-        refuse_other_key(self._place, known, self._keys)
         if known.ledger != self._ledger.identity:
             raise _refusal(
                 self._place,
@@ -142,6 +143,15 @@ class CopyGuard:
                 "be sending now.",
                 known,
             )
+
+    def prepare(self) -> None:
+        """Make sure, before anything is frozen, that what is sent can be remembered.
+
+        Raises:
+            LedgerRefused: it cannot.
+        """
+        self._place.state.prepare()
+        keep_key(self._place.state, self._keys)
 
     def _check_without_record(self) -> None:
         if self._ledger.record_id:
@@ -220,7 +230,7 @@ class CopyGuard:
             )
 
     def may_have(self, issue: str) -> frozenset[bytes]:
-        """Tags of those who have the issue, or may have it, by the record."""
+        """Those who have the issue, or may have it, by the record; see :func:`reader_tag`."""
         record = self._ledger.record
         return frozenset() if record is None else record.may_have(issue)
 
@@ -236,9 +246,8 @@ class CopyGuard:
         Raises:
             LedgerRefused: it cannot be written, or another copy sends.
         """
-        self._place.state.prepare()
+        self.prepare()
         record = self.claim_record()
-        keep_key(self._place.state, self._keys)
         record.begin(
             campaign.id,
             machine=self._place.machine,
@@ -254,6 +263,9 @@ class CopyGuard:
         """
         record = self._ledger.open_record(self._place.state.record)
         if not record.follows and not record.remembered().ledger:
+            with self._ledger.transaction():
+                for campaign in self._ledger.runs.campaigns_that_left():
+                    record.include(campaign)
             self.take_over(record, lost=tuple(self.lost_by_old_epochs().items()))
             self.remove_old_epochs()
         return record
@@ -274,8 +286,21 @@ class CopyGuard:
             record.note_lost(lost)
             record.belong_to(self._ledger.identity, epoch=epoch, key_check=self._keys.pepper_id)
             self._ledger.note_record(known.id, epoch=epoch)
-        record.join_suppressions()
+            self._settle(record)
+            record.join_suppressions()
         record.follow()
+
+    def settle(self, record: SendRecord) -> None:
+        """Note that the list is sent from this folder and machine from now on.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self._ledger.transaction():
+            self._settle(record)
+
+    def _settle(self, record: SendRecord) -> None:
+        record.settle(machine=self._place.machine, folder=str(self._place.folder.absolute()))
 
     def end(self) -> None:
         """Note that the run has ended.
@@ -317,20 +342,34 @@ def refuse_other_key(place: Place, known: Remembered, keys: KeyRing) -> None:
 
 
 def keep_key(state: ListState, keys: KeyRing) -> None:
-    """Keep a copy of the key file beside the record.
+    """Keep a copy of the key file beside the record; a damaged one is replaced.
 
     Raises:
-        LedgerRefused: it cannot be written.
+        LedgerRefused: it cannot be written, or there is one of another list.
     """
     try:
-        if not state.key.exists() or KeyRing.load(state.key) != keys:
-            keys.save(state.key)
-    except OSError as error:
+        kept = KeyRing.load(state.key) if state.key.exists() else None
+    except ConfigError:
+        kept = None
+    if kept is not None and kept.pepper not in {keys.pepper, *keys.former}:
         raise LedgerRefused(
-            f"The copy of the key file cannot be written: {error.strerror}.",
+            "The state folder keeps another key file than this folder's for the list, so nobody "
+            "who left by that would be recognised.",
             where=Where(state.key),
-            next="Look at the disk's free space and the folder's permissions. Nothing was sent.",
-        ) from None
+            next=f"{_ADOPT} If this is another list, give it an id of its own under [list].",
+        )
+    ring = keys if kept is None else keys.joined(kept)
+    if ring != kept:
+        try:
+            ring.save(state.key)
+        except ConfigError as error:
+            raise LedgerRefused(
+                "The copy of the key file cannot be written, without which nobody who left would "
+                "be recognised from another folder.",
+                where=error.where,
+                next="Look at the disk's free space and the folder's permissions. Nothing was "
+                "sent.",
+            ) from None
 
 
 def home_folder() -> Path | None:

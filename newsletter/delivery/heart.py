@@ -9,7 +9,7 @@ from newsletter.delivery.desk import Desk
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.writer import Writer
-from newsletter.errors import NewsletterError
+from newsletter.errors import LedgerRefused, NewsletterError
 
 _BEAT_S = 0.8
 """A pause from another process is noticed within a second."""
@@ -70,6 +70,14 @@ class Heart:
             except NewsletterError as error:
                 self._on_failure(error)
                 return
+            except Exception as fault:  # noqa: BLE001 - a run must not go on unwatched
+                self._on_failure(
+                    LedgerRefused(
+                        f"The heartbeat stopped on a fault of this program: {fault!r}.",
+                        next="Nothing was lost; please report this, then run “newsletter resume”.",
+                    )
+                )
+                return
             if why is not None:
                 self._on_hold(why)
                 return
@@ -78,4 +86,6 @@ class Heart:
         self._beats += 1
         if self._beats % _COUNT_EVERY == 0:
             self._ledger.campaigns.verify(self._campaign)
+        if self._ledger.record is not None and self._ledger.record.follows:
+            self._ledger.record.join_suppressions()  # who left by another folder meanwhile
         return self._desk.beat()

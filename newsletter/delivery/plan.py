@@ -88,7 +88,7 @@ def make_plan(
     tag: Callable[[Address], bytes],
     suppressed: Collection[bytes],
     has_it: Collection[str],
-    may_have: Collection[bytes] = (),
+    may_have: Callable[[Address], bool] = lambda _: False,
     former_tags: Callable[[Address], Collection[bytes]] = lambda _: (),
     limit: int | None = None,
     seeds: Collection[str] = (),
@@ -104,7 +104,7 @@ def make_plan(
         tag: the keyed hash that suppressions use.
         suppressed: tags of those who must not be mailed.
         has_it: address keys that an earlier campaign of the issue covers.
-        may_have: tags of those who have the issue, or may have it, by the send record.
+        may_have: whether somebody has the issue, or may have it, by the send record.
         former_tags: an address's tags under key files of before, for ``suppressed``.
         limit: the most recipients in this campaign.
         seeds: addresses that get it first.
@@ -120,7 +120,7 @@ def make_plan(
             former in suppressed for former in former_tags(subscriber.address)
         ):
             excluded[Exclusion.SUPPRESSED] += 1
-        elif subscriber.address.key in has_it or address_tag in may_have:
+        elif subscriber.address.key in has_it or may_have(subscriber.address):
             excluded[Exclusion.HAS_IT] += 1
         else:
             recipient = Recipient(

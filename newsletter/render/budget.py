@@ -25,7 +25,8 @@ MOST_CHARACTERS = 1_000_000
 MOST_BITS = 256
 """Of a whole number."""
 _MOST_PRODUCT = 20_000_000
-_ADVICE = "docs/theme.md tells how much a template may do."
+ADVICE = "docs/theme.md tells how much a template may do."
+"""What to do about all of these."""
 
 
 class Budget:
@@ -51,12 +52,12 @@ class Budget:
         self.text += characters
         self.markdown += markdown
         if self.steps > MOST_STEPS:
-            raise Misuse(f"The template takes more than {MOST_STEPS:,} steps.", _ADVICE)
+            raise Misuse(f"The template takes more than {MOST_STEPS:,} steps.", ADVICE)
         if self.text > MOST_TEXT:
-            raise Misuse(f"The template makes more than {MOST_TEXT:,} characters.", _ADVICE)
+            raise Misuse(f"The template makes more than {MOST_TEXT:,} characters.", ADVICE)
         if self.markdown > MOST_MARKDOWN:
             raise Misuse(
-                f"The template reads more than {MOST_MARKDOWN:,} characters of Markdown.", _ADVICE
+                f"The template reads more than {MOST_MARKDOWN:,} characters of Markdown.", ADVICE
             )
 
     def weigh(self, *values: object, tools: bool = False) -> None:
@@ -88,7 +89,7 @@ class Budget:
                 characters += len(each)
             elif isinstance(each, int):
                 if each.bit_length() > MOST_BITS:
-                    raise Misuse("A number is too large.", _ADVICE)
+                    raise Misuse("A number is too large.", ADVICE)
             elif isinstance(each, tuple | list):
                 items += len(each) + len(waiting)
                 _bounded(items, characters)
@@ -118,14 +119,14 @@ class Budget:
         """
         *_, second, first = sorted([1, 1, *map(_extent, values)])
         if first * second > _MOST_PRODUCT:
-            raise Misuse("What it makes would be too large.", _ADVICE)
+            raise Misuse("What it makes would be too large.", ADVICE)
 
 
 def _bounded(items: int, characters: int) -> None:
     if items > MOST_ITEMS:
-        raise Misuse(f"A value holds more than {MOST_ITEMS:,} things.", _ADVICE)
+        raise Misuse(f"A value holds more than {MOST_ITEMS:,} things.", ADVICE)
     if characters > MOST_CHARACTERS:
-        raise Misuse(f"A value holds more than {MOST_CHARACTERS:,} characters.", _ADVICE)
+        raise Misuse(f"A value holds more than {MOST_CHARACTERS:,} characters.", ADVICE)
 
 
 def _extent(value: object) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from jinja2 import pass_context
@@ -12,7 +13,8 @@ from jinja2.runtime import Context as JinjaContext
 from jinja2.tests import TESTS
 from jinja2.utils import _PassArg
 
-from newsletter.render.budget import Budget
+from newsletter.render.budget import ADVICE, MOST_ITEMS, Budget
+from newsletter.render.misuse import Misuse
 from newsletter.render.sentinel import Sentinel
 
 JINJA_FILTERS = (
@@ -23,6 +25,8 @@ JINJA_FILTERS = (
     "unique", "upper", "urlencode", "wordcount",
 )  # fmt: skip
 """What is taken over from Jinja; their work is in proportion to what they get and make."""
+_LARGEST = {"round": 20, "slice": MOST_ITEMS, "batch": MOST_ITEMS}
+"""“round” works out 10 to the power of its number; the others make so many lists."""
 _TESTS = tuple(name for name in TESTS if name not in ("callable", "escaped", "filter", "test"))
 
 Filter = Callable[..., Any]
@@ -35,7 +39,10 @@ def metered_filters(ours: Mapping[str, Filter], budget: Budget) -> dict[str, Any
     jinjas = {name: FILTERS[name] for name in JINJA_FILTERS}
     jinjas["default"] = jinjas["d"] = _default
     return {
-        **{name: _metered(function, _of_jinja, budget) for name, function in jinjas.items()},
+        **{
+            name: _metered(function, _of_jinja, budget, largest=_LARGEST.get(name))
+            for name, function in jinjas.items()
+        },
         **{
             name: _metered(function, _COSTS.get(name, _of_ours), budget)
             for name, function in ours.items()
@@ -48,7 +55,9 @@ def metered_tests(budget: Budget) -> dict[str, Any]:
     return {name: _tested(TESTS[name], budget) for name in _TESTS}
 
 
-def _metered(function: Filter, cost: _Cost, budget: Budget) -> Filter:
+def _metered(
+    function: Filter, cost: _Cost, budget: Budget, *, largest: int | None = None
+) -> Filter:
     """A filter that counts what it gets and makes."""
 
     @pass_context
@@ -57,9 +66,11 @@ def _metered(function: Filter, cost: _Cost, budget: Budget) -> Filter:
         budget.weigh(*given)
         budget.weigh_product(given)
         budget.spend(*cost([each for each in given if isinstance(each, str)]))
+        if largest is not None and any(isinstance(n, int) and n > largest for n in given[1:]):
+            raise Misuse(f"{largest:,} is the largest number for this filter.", ADVICE)
         result = _passing(function, context)(*args, **kwargs)
         if isinstance(result, Iterator):
-            result = list(result)
+            result = list(islice(result, MOST_ITEMS + 1))
         budget.weigh(result)
         return result
 

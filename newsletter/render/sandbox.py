@@ -175,7 +175,7 @@ class Sandbox(SandboxedEnvironment):
             kwargs.pop("_loop_vars", None)
             kwargs.pop("_block_vars", None)
             if obj.of is not None:
-                self.budget.weigh(obj.of)
+                self.budget.weigh(obj.of, tools=True)
                 self.budget.weigh_product([obj.of, *given])
             if obj is self.globals["namespace"]:
                 return Namespace(*args, **kwargs)

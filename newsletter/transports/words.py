@@ -58,7 +58,9 @@ class Secrets:
     def said(self, words: str) -> str:
         """One line that can be shown: short, printable, and without secrets."""
         cut = words[:_LOOKED_AT]
-        tidy = printable(" ".join(self.hide(cut).split()))
+        # Unprintable characters within a secret would keep it from being seen, and then go.
+        shown = "".join(char if char.isprintable() or char.isspace() else "" for char in cut)
+        tidy = printable(" ".join(self.hide(shown).split()))
         return tidy if len(tidy) <= LONGEST else f"{tidy[: LONGEST - 1]}…"
 
     def hide(self, words: str) -> str:

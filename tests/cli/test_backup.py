@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.support import Gate, running, stopped, went_well
-from tests.support.project import Project, smtp_delivery
+from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer, after
 
 
@@ -109,6 +109,69 @@ def test_a_backup_made_in_mid_send_is_told_from_the_ledger(
     went_well(project.run("resume", "2017-04"))
     assert {1} == set(server.copies().values())
     assert 3 == len(server.copies())
+
+
+def test_a_restore_learns_of_a_correction_and_a_pause(
+    project: Project, server: SmtpServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.backup"
+    one_of_three(project, server)
+    went_well(project.run("backup", str(file)))
+    project.issue(SHORT_ISSUE.replace("One story in April", "A corrected story"))
+    went_well(project.run("correct", "2017-04", "--yes"))
+    server.behaviours["dot"] = after(0, b"450 4.2.1 later")
+    assert 4 == project.run("resume", "2017-04", "--wait", "0").returncode
+    server.behaviours.clear()
+    went_well(project.run("pause", "2017-04"))
+    went_well(project.run("restore", str(file), "--yes"))
+    assert 4 == project.run("resume", "2017-04", "--scheduled").returncode
+    assert {"reader0@readers.example"} == set(server.copies())
+
+
+def test_a_restore_that_is_cut_off_is_refused_until_it_is_adopted(
+    project: Project, server: SmtpServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.backup"
+    one_of_three(project, server)
+    went_well(project.run("backup", str(file)))
+    went_well(project.run("resume", "2017-04"), "3 planned = 3 accepted")
+    shutil.rmtree(project.home)
+    for path in project.folder.glob("newsletter.[dkl]*"):
+        path.unlink()
+    with tarfile.open(file) as archive:
+        archive.extract("newsletter.db", project.folder, filter="data")
+        archive.extract("newsletter.key", project.folder, filter="data")
+    stopped(project.run("resume", "2017-04"), 5, "another state folder")
+    went_well(project.run("restore", str(file), "--yes"), "2 people newly in doubt", "is not known")
+    assert 6 == project.run("resume", "2017-04").returncode
+    assert 1 == max(server.copies().values())
+
+
+def test_a_backup_of_a_ledger_that_was_given_up_can_be_restored(
+    project: Project, server: SmtpServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.backup"
+    one_of_three(project, server)
+    went_well(project.run("backup", str(file)))
+    for path in project.folder.glob("newsletter.[dkl]*"):
+        path.unlink()
+    went_well(project.run("adopt", "--yes"))
+    went_well(project.run("restore", str(file), "--yes"))
+    went_well(project.run("resume", "2017-04"), "3 planned = 3 accepted")
+    assert {1} == set(server.copies().values())
+
+
+def test_a_restore_does_not_read_what_another_ledger_left_behind(
+    project: Project, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.backup"
+    went_well(project.run("send", "2017-04", "--yes"))
+    went_well(project.run("backup", str(file)))
+    (project.folder / "newsletter.db").unlink()
+    (project.folder / "newsletter.db-wal").write_bytes(b"frames of another ledger")
+    went_well(project.run("restore", str(file), "--yes"))
+    assert (project.folder / "newsletter.db.1-wal").exists()
+    went_well(project.run("status", "2017-04"), "3 planned = 3 accepted")
 
 
 def test_a_restore_leaves_settings_and_list_that_are_here(project: Project, tmp_path: Path) -> None:

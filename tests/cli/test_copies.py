@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import Gate, ended, running, stopped, went_well
+from tests.cli.support import Gate, ended, parsed, running, stopped, went_well
 from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer, after
 
@@ -271,6 +271,95 @@ def test_who_left_in_one_folder_is_mailed_from_none(project: Project, server: Sm
     done = project.run("send", "2017-04", "--yes", "--again")
     went_well(done, "1 person who left", "2 planned = 2 accepted")
     assert 1 == server.copies()["reader2@readers.example"]
+
+
+def test_who_left_by_another_key_file_is_not_mailed_from_here(
+    project: Project, server: SmtpServer
+) -> None:
+    """Nothing was sent yet: the record holds those who left, and nothing else."""
+    other = Project(project.folder.with_name("other"), delivery=one_a_connection(server))
+    went_well(other.run("render", "2017-04", "--out", "build"))  # makes a key file
+    other.home_folder = project.home
+    went_well(project.run("suppress", "add", "reader1@readers.example"))
+    stopped(other.run("send", "2017-04", "--yes"), 5, "key file is not the list's")
+    went_well(other.run("adopt", "--yes"))
+    went_well(other.run("send", "2017-04", "--yes"), "1 person who left", "2 planned = 2 accepted")
+    assert "reader1@readers.example" not in server.copies()
+
+
+def test_who_leaves_by_another_folder_in_mid_send_is_not_mailed(
+    project: Project, server: SmtpServer
+) -> None:
+    project.list_of(40)
+    project.settings(smtp_delivery(server.port, connections=1, more="rate_per_second = 8"))
+    clone = Project(project.folder.with_name("clone"), delivery=one_a_connection(server))
+    clone.home_folder = project.home
+    gate = Gate(at=3)
+    server.behaviours["dot"] = gate
+    with running(project, "send", "2017-04", "--yes") as process:
+        gate.wait()
+        went_well(clone.run("suppress", "add", "reader39@readers.example"))
+        gate.opened.set()
+        done = ended(process)
+    went_well(done, "1 left", "40 planned")
+    assert "reader39@readers.example" not in server.copies()
+
+
+def test_two_readers_whose_addresses_differ_in_case_stay_two(
+    project: Project, server: SmtpServer
+) -> None:
+    rows = [f"{name}{n}@readers.example,R,en" for n in range(3) for name in ("anna", "Anna")]
+    (project.folder / "subscribers.csv").write_text("\n".join(["email,name,language", *rows]))
+    server.behaviours["MAIL"] = after(3, b"550 5.7.1 sender not allowed")
+    assert 4 == project.run("send", "2017-04", "--yes").returncode
+    server.behaviours.clear()
+    cleaned(project)
+    went_well(project.run("adopt", "--yes"), "with 6 people", "3 people waiting")
+    went_well(project.run("resume", "2017-04"), "6 planned = 6 accepted")
+    assert {1} == set(server.copies().values())
+    assert 6 == len(server.copies())
+
+
+def test_an_original_whose_copy_is_gone_is_adopted_in_turn(
+    project: Project, server: SmtpServer
+) -> None:
+    one_of_three(project, server)
+    clone = Project(project.folder.with_name("clone"), delivery=one_a_connection(server))
+    clone.home_folder = project.home
+    went_well(clone.run("adopt", "--yes"), "2 people waiting")
+    server.behaviours["MAIL"] = after(1, b"550 5.7.1 sender not allowed")
+    assert 4 == clone.run("resume", "2017-04").returncode
+    server.behaviours.clear()
+    shutil.rmtree(clone.folder)
+    stopped(project.run("resume", "2017-04"), 5, ANOTHER)
+    went_well(project.run("adopt", "--yes"), "kept under another name", "1 person waiting")
+    went_well(project.run("resume", "2017-04"), "3 planned = 3 accepted")
+    assert everyone_once() == server.copies()
+
+
+def test_to_adopt_again_changes_nothing_but_by_a_persons_word(
+    project: Project, server: SmtpServer
+) -> None:
+    one_of_three(project, server)
+    cleaned(project)
+    for _ in range(2):
+        went_well(project.run("adopt", "--yes"), "0 people newly in doubt", "2 people waiting")
+    went_well(project.run("adopt", "--yes", "--old-copy"), "2 people newly in doubt")
+    assert 6 == project.run("resume", "2017-04").returncode
+
+
+def test_a_correction_and_a_pause_outlive_the_folder(project: Project, server: SmtpServer) -> None:
+    one_of_three(project, server)
+    project.issue(SHORT_ISSUE.replace("One story in April", "A corrected story"))
+    went_well(project.run("correct", "2017-04", "--yes"))
+    went_well(project.run("pause", "2017-04"))
+    cleaned(project)
+    went_well(project.run("adopt", "--yes"))
+    assert 4 == project.run("resume", "2017-04", "--scheduled").returncode
+    went_well(project.run("resume", "2017-04", "--yes"), "3 planned = 3 accepted")
+    assert everyone_once() == server.copies()
+    subjects = Counter(parsed(mail.content)["Subject"] for mail in server.accepted)
+    assert {"One story in April": 1, "A corrected story": 2} == subjects
 
 
 # Restored.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from newsletter.delivery.ledger.schema import SCHEMA, SCHEMA_VERSION
-from newsletter.delivery.ledger.seal import seal
+from newsletter.delivery.ledger.seal import reader_tag, seal
 from newsletter.delivery.ledger.upgrade import statements, upgrade
 from newsletter.errors import LedgerRefused, Where
 
@@ -70,6 +70,9 @@ class Database:
         self._connection.create_function(
             "seal_of", -1, lambda *values: seal(self.seal_key, values), deterministic=True
         )
+        self._connection.create_function(
+            "reader_of", 1, lambda address: reader_tag(self.seal_key, address), deterministic=True
+        )
         # 64 MB, used as far as the file is large: with SQLite's own 2 MB a freeze of
         # 200,000 takes nearly twice as long.
         run("PRAGMA cache_size = -65536")
@@ -117,7 +120,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and on disk when the block ends.
+        """All or nothing in the ledger, and on disk when the block ends.
+
+        The send record is committed after the ledger; should that fail, it is
+        behind, and copied anew when a run begins.
 
         Raises:
             LedgerRefused: the disk is full or read-only, the file is damaged,
@@ -285,18 +291,20 @@ def move_aside(path: Path) -> Path | None:
     Returns:
         The new name; None if there is no ledger.
     """
-    if not path.exists():
+    # The file itself last: a ledger without its -wal is older, one that is gone is not.
+    there = [s for s in ("-wal", "-shm", "") if path.with_name(f"{path.name}{s}").exists()]
+    if not there:
         return None
     aside = next(
         free
-        for n in itertools.count(1)
-        if not (free := path.with_name(f"{path.name}.{n}")).exists()
+        for number in itertools.count(1)
+        if not any(
+            (free := path.with_name(f"{path.name}.{number}")).with_name(f"{free.name}{s}").exists()
+            for s in ("", *there)
+        )
     )
-    # The file itself last: a ledger without its -wal is older, one that is gone is not.
-    for suffix in ("-wal", "-shm", ""):
-        file = path.with_name(f"{path.name}{suffix}")
-        if file.exists():
-            file.rename(aside.with_name(f"{aside.name}{suffix}"))
+    for suffix in there:
+        path.with_name(f"{path.name}{suffix}").rename(aside.with_name(f"{aside.name}{suffix}"))
     return aside
 
 
@@ -309,7 +317,8 @@ def query(path: Path, sql: str) -> list[tuple[object, ...]]:
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
         try:
-            return connection.execute(sql).fetchall()
+            with connection:
+                return connection.execute(sql).fetchall()
         finally:
             connection.close()
     except sqlite3.Error as error:

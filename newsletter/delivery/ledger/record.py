@@ -1,7 +1,7 @@
 """The send record: what a list was sent, kept outside the project's folder.
 
 It is attached to the ledger's own connection while a ledger is in use, so each
-change of a delivery's state is in both files, in one transaction. It names
+change of a delivery's state is written to both files, to the ledger first. It names
 nobody: readers are in it as keyed hashes. Should the project's folder be
 cleaned, replaced or restored, it tells who has an issue, who may have it and
 who left; :mod:`newsletter.delivery.copy_guard` draws the conclusions.
@@ -24,15 +24,20 @@ from newsletter.errors import LedgerRefused, Where
 
 # What a delivery is in both files. The order of the columns is that of the table.
 _COLUMNS = (
-    "id, campaign, tag, language, state, wave, version, resends, attempts, dated_at,"
+    "id, campaign, reader, tag, language, state, wave, version, resends, attempts, dated_at,"
     " first_attempt_at, next_attempt_at, changed_at"
 )
+_FROM_LEDGER = _COLUMNS.replace("reader", "reader_of(address)")
 _CAMPAIGN = "id, issue, round, frozen_at, planned, fingerprint, letterhead, excluded"
 
 SCHEMA = """
 CREATE TABLE record_meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
+) WITHOUT ROWID;
+-- Other ledgers of the list whose deliveries are in here.
+CREATE TABLE record_ledger (
+    identity TEXT PRIMARY KEY
 ) WITHOUT ROWID;
 CREATE TABLE record_campaign (
     id TEXT PRIMARY KEY,
@@ -66,7 +71,8 @@ CREATE TABLE record_edition (
 CREATE TABLE record_delivery (
     id INTEGER PRIMARY KEY,        -- the ledger's own; below 0: it has no such row
     campaign TEXT NOT NULL,
-    tag BLOB NOT NULL,
+    reader BLOB NOT NULL,          -- keyed hash of the address as it is spelled
+    tag BLOB NOT NULL,             -- that by which suppressions know them
     language TEXT NOT NULL,
     state TEXT NOT NULL,
     wave INTEGER NOT NULL,
@@ -111,6 +117,14 @@ _FOLLOW = (
         UPDATE record_campaign SET not_before = NEW.not_before, not_after = NEW.not_after,
           held = NEW.held
         WHERE id = NEW.campaign; END""",
+    """CREATE TEMP TRIGGER record_version_made AFTER INSERT ON main.version
+        WHEN EXISTS (SELECT 1 FROM record_campaign WHERE id = NEW.campaign) BEGIN
+        INSERT OR REPLACE INTO record_version VALUES (NEW.campaign, NEW.number, NEW.made_at,
+          NEW.fingerprint, NEW.letterhead, NEW.seal); END""",
+    """CREATE TEMP TRIGGER record_edition_made AFTER INSERT ON main.edition
+        WHEN EXISTS (SELECT 1 FROM record_campaign WHERE id = NEW.campaign) BEGIN
+        INSERT OR REPLACE INTO record_edition VALUES (NEW.campaign, NEW.version, NEW.language,
+          NEW.content); END""",
     """CREATE TEMP TRIGGER record_leave AFTER INSERT ON main.suppression BEGIN
         INSERT OR IGNORE INTO record_suppression VALUES (NEW.tag, NEW.reason, NEW.source, NEW.at);
         END""",
@@ -164,6 +178,15 @@ class Remembered:
         )
 
 
+def mark_as_copy(path: Path) -> None:
+    """Let a record that comes from a backup be known as one, wherever it is put.
+
+    Raises:
+        LedgerRefused: it cannot be written.
+    """
+    query(path, "INSERT OR REPLACE INTO record_meta VALUES ('machine', 'a backup')")
+
+
 class SendRecord:
     """A list's record, attached to an open ledger.
 
@@ -193,14 +216,15 @@ class SendRecord:
         return Remembered.of(meta)
 
     def may_have(self, issue: str) -> frozenset[bytes]:
-        """Tags of those who have the issue, or may have it, and are not in the ledger."""
+        """Those who have the issue, or may have it, and are not in the ledger; see reader_tag."""
         with self._database.errors():
             rows = self._database.execute(
-                "SELECT tag FROM record_delivery AS r JOIN record_campaign AS c ON c.id = campaign"
+                "SELECT reader FROM record_delivery AS r"
+                " JOIN record_campaign AS c ON c.id = campaign"
                 f" WHERE r.id < 0 AND issue = ? AND state IN {listed(_MAY_HAVE)}",
                 (issue,),
             ).fetchall()
-        return frozenset(tag for (tag,) in rows)
+        return frozenset(reader for (reader,) in rows)
 
     def missing(self) -> dict[str, str]:
         """The issues of campaigns that the ledger does not hold, by the campaign's id."""
@@ -236,8 +260,22 @@ class SendRecord:
                 (tag, reason, source, at),
             )
 
+    def absorbed(self, ledger: str) -> bool:
+        """Whether the list's ledger knows all that another one, now given up, knew."""
+        with self._database.errors():
+            return bool(
+                self._database.execute(
+                    "SELECT EXISTS (SELECT 1 FROM record_ledger WHERE identity = ?)", (ledger,)
+                ).fetchone()[0]
+            )
+
     def belong_to(self, ledger: str, *, epoch: int, key_check: str) -> None:
         """Become the record of a ledger; inside the caller's transaction."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO record_ledger SELECT value FROM record_meta"
+            " WHERE key = 'ledger' AND value NOT IN ('', ?)",
+            (ledger,),
+        )
         self._put("ledger", ledger)
         self._put("epoch", str(epoch))
         self._put("key_check", key_check)
@@ -254,18 +292,21 @@ class SendRecord:
     def join_suppressions(self) -> None:
         """Let ledger and record know of everybody who left by either; same key file only.
 
-        Raises:
-            LedgerRefused: it cannot be written.
+        Inside the caller's transaction.
         """
-        with self._database.transaction():
-            for there, here in (("record_suppression", "suppression"),
-                                ("suppression", "record_suppression")):  # fmt: skip
-                self._database.execute(
-                    f"INSERT INTO {here} (tag, reason, source, at)"
-                    f" SELECT tag, reason, source, at FROM {there} AS there WHERE NOT EXISTS"
-                    f" (SELECT 1 FROM {here} AS here"
-                    " WHERE here.tag = there.tag AND here.reason = there.reason)"
-                )
+        both = self._database.execute(
+            "SELECT (SELECT COUNT(*) FROM suppression), (SELECT COUNT(*) FROM record_suppression)"
+        ).fetchone()
+        if both[0] == both[1] and self.follows:
+            return  # what is added to the ledger is added here as well
+        for there, here in (("record_suppression", "suppression"),
+                            ("suppression", "record_suppression")):  # fmt: skip
+            self._database.execute(
+                f"INSERT INTO {here} (tag, reason, source, at)"
+                f" SELECT tag, reason, source, at FROM {there} AS there WHERE NOT EXISTS"
+                f" (SELECT 1 FROM {here} AS here"
+                " WHERE here.tag = there.tag AND here.reason = there.reason)"
+            )
 
     def follow(self) -> None:
         """Write down from now on what the ledger writes.
@@ -323,13 +364,15 @@ class SendRecord:
     def settle(self, *, machine: str, folder: str) -> None:
         """Note where the list is sent from now on, and that no run is under way.
 
-        Raises:
-            LedgerRefused: it cannot be written.
+        Inside the caller's transaction.
         """
-        with self._database.transaction():
-            for key, value in (("machine", machine), ("folder", folder), ("boot", "")):
-                self._put(key, value)
-        self._database.checkpoint()
+        for key, value in (("machine", machine), ("folder", folder), ("boot", "")):
+            self._put(key, value)
+
+    def include(self, campaign: str) -> None:
+        """Take in a campaign as it is in the ledger; inside the caller's transaction."""
+        self._copy_frame(campaign)
+        self.copy("?", campaign)
 
     def end(self) -> None:
         """Note that a run has ended, however it did.
@@ -349,7 +392,7 @@ class SendRecord:
             parameters: its own.
         """
         self._database.execute(
-            f"INSERT OR REPLACE INTO record_delivery ({_COLUMNS}) SELECT {_COLUMNS}"
+            f"INSERT OR REPLACE INTO record_delivery ({_COLUMNS}) SELECT {_FROM_LEDGER}"
             f" FROM main.delivery WHERE campaign IN ({campaigns}) ORDER BY id",
             parameters,
         )

@@ -43,12 +43,12 @@ class Recovery:
         self._database = database
         self._record = record
 
-    def detach(self) -> None:
+    def let_go(self) -> None:
         """Let go of the ledger that is lost; inside the caller's transaction."""
         execute = self._database.execute
         (highest,) = execute("SELECT COALESCE(MAX(ABS(id)), 0) FROM record_delivery").fetchone()
         execute("UPDATE record_delivery SET id = -(id + ?) WHERE id > 0", (highest,))
-        execute("CREATE INDEX record.record_reader ON record_delivery (campaign, tag)")
+        execute("CREATE INDEX record.record_reader ON record_delivery (campaign, reader)")
 
     def doubt(self, *, all_open: bool) -> None:
         """Put in doubt who was being attempted; inside the caller's transaction.
@@ -62,7 +62,7 @@ class Recovery:
         )
 
     def bring_up_to_date(self) -> int:
-        """Give the ledger's deliveries the states that the record knows.
+        """Give the ledger's campaigns the versions, holds and states that the record knows.
 
         Inside the caller's transaction. No step of the state table: each row
         becomes what it became in the ledger that is lost.
@@ -70,14 +70,34 @@ class Recovery:
         Returns:
             How many rows changed.
         """
-        return self._database.execute(
-            "UPDATE main.delivery SET state = r.state, version = COALESCE(r.version,"
-            " delivery.version), resends = r.resends, attempts = MAX(r.attempts,"
-            " delivery.attempts), dated_at = r.dated_at, first_attempt_at = r.first_attempt_at,"
+        execute = self._database.execute
+        for table, key in (("version", "number"), ("edition", "version")):
+            execute(
+                f"INSERT INTO main.{table} SELECT * FROM record_{table} AS r"
+                " WHERE campaign IN (SELECT id FROM main.campaign) AND NOT EXISTS"
+                f" (SELECT 1 FROM main.{table} AS m"
+                f" WHERE m.campaign = r.campaign AND m.{key} = r.{key})"
+            )
+        execute(
+            "UPDATE main.control SET held = c.held, not_before = c.not_before,"
+            " not_after = c.not_after, version = (SELECT MAX(number) FROM main.version AS v"
+            " WHERE v.campaign = c.id) FROM record_campaign AS c"
+            " WHERE c.id = control.campaign AND c.planned IS NOT NULL"
+        )
+        same = "r.campaign = delivery.campaign AND r.reader = reader_of(delivery.address)"
+        # A delivery keeps the version of its first attempt, and the record knows of that one.
+        execute(
+            f"UPDATE main.delivery SET version = NULL FROM record_delivery AS r WHERE {same}"
+            " AND r.version IS NOT delivery.version"
+        )
+        return execute(
+            "UPDATE main.delivery SET state = r.state, version = r.version,"
+            " resends = r.resends, attempts = MAX(r.attempts, delivery.attempts),"
+            " dated_at = r.dated_at, first_attempt_at = r.first_attempt_at,"
             " next_attempt_at = r.next_attempt_at, changed_at = r.changed_at, run = NULL,"
             " reply = 'Known from the send record.'"
-            " FROM record_delivery AS r WHERE r.campaign = delivery.campaign"
-            " AND r.tag = delivery.tag AND r.state <> delivery.state"
+            f" FROM record_delivery AS r WHERE {same}"
+            " AND (r.state <> delivery.state OR r.version IS NOT delivery.version)"
         ).rowcount
 
     def rebuild(self, readers: Iterable[Reader]) -> dict[str, tuple[int, int]]:
@@ -90,13 +110,15 @@ class Recovery:
             By campaign, how many were put into the ledger and how many are remembered.
         """
         execute = self._database.execute
-        execute("CREATE TEMP TABLE found (tag BLOB, address TEXT PRIMARY KEY, domain TEXT,"
-                " name TEXT, fields TEXT) WITHOUT ROWID")  # fmt: skip
+        execute(
+            "CREATE TEMP TABLE found (reader BLOB, tag BLOB, address TEXT PRIMARY KEY,"
+            " domain TEXT, name TEXT, fields TEXT) WITHOUT ROWID"
+        )
         self._database.executemany(
-            "INSERT OR IGNORE INTO temp.found VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO temp.found VALUES (reader_of(?2), ?1, ?2, ?3, ?4, ?5)",
             ((each.tag, each.address, each.domain, each.name, each.fields) for each in readers),
         )
-        execute("CREATE INDEX temp.found_tag ON found (tag)")
+        execute("CREATE INDEX temp.found_reader ON found (reader)")
         rebuilt = {}
         for campaign in sorted(self._record.missing()):
             if counts := self._rebuild(campaign):
@@ -108,7 +130,7 @@ class Recovery:
         execute = self._database.execute
         joined = (
             " FROM record_delivery AS r JOIN record_campaign AS c ON c.id = r.campaign"
-            " JOIN temp.found AS f ON f.tag = r.tag WHERE r.campaign = ?"
+            " JOIN temp.found AS f ON f.reader = r.reader WHERE r.campaign = ?"
         )
         (found,) = execute(f"SELECT COUNT(*){joined}", (campaign,)).fetchone()
         (known,) = execute(
@@ -189,12 +211,12 @@ class Recovery:
                 ),
             )
 
-    def attach(self) -> None:
+    def take_rows(self) -> None:
         """Put the ledger's rows in place of one's own; inside the caller's transaction."""
         execute = self._database.execute
         execute(
-            "DELETE FROM record_delivery WHERE (campaign, tag) IN"
-            " (SELECT campaign, tag FROM main.delivery)"
+            "DELETE FROM record_delivery WHERE (campaign, reader) IN"
+            " (SELECT campaign, reader_of(address) FROM main.delivery)"
         )
         execute("DROP INDEX record.record_reader")
         self._record.copy("SELECT id FROM record_campaign")

@@ -65,14 +65,13 @@ class Runs:
                 (now, now, ending, run),
             )
 
-    def left_this_machine(self) -> bool:
-        """Whether any run handed mail to anything but the mailbox or a trial relay."""
+    def campaigns_that_left(self) -> list[str]:
+        """Ids of campaigns of which a run handed mail to anything but a trial."""
         with self._database.errors():
-            return bool(
-                self._database.execute(
-                    "SELECT EXISTS (SELECT 1 FROM run WHERE transport NOT IN (?, ?))", TRIALS
-                ).fetchone()[0]
-            )
+            rows = self._database.execute(
+                "SELECT DISTINCT campaign FROM run WHERE transport NOT IN (?, ?)", TRIALS
+            ).fetchall()
+        return [campaign for (campaign,) in rows]
 
     def of(self, campaign: str) -> tuple[RunRecord, ...]:
         """A campaign's runs, oldest first."""

@@ -32,6 +32,14 @@ def seal(key: bytes, values: Iterable[object]) -> bytes:
     return hmac.digest(key, json.dumps(told).encode(), "sha256")[:_BYTES]
 
 
+def reader_tag(key: bytes, address: str) -> bytes:
+    """12 bytes that stand for exactly this address, as the ledger spells it.
+
+    The tag of suppressions folds case; two readers may share that one.
+    """
+    return hmac.digest(key, b"reader\0" + address.encode(), "sha256")[:12]
+
+
 def version_seal(
     key: bytes,
     frozen: tuple[str, str, int, int],
