@@ -125,6 +125,8 @@ def worst(codes: set[ExitCode]) -> ExitCode:
 def _show(ledger: Ledger, campaign: Campaign, *, now: datetime | None) -> ExitCode:
     tally = ledger.campaigns.tally(campaign)
     say(f"Campaign {campaign.id}, begun {moment(campaign.frozen_at)}", style="bold")
+    if ledger.runs.is_trial(campaign.id):
+        say("A trial: it reached nobody.")
     _show_tally(tally)
     if campaign.excluded:
         reasons = [excluded_words(Exclusion(each), n) for each, n in campaign.excluded.items()]

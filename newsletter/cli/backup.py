@@ -74,6 +74,8 @@ def restore(
             if remembers and LEDGER in parts:
                 _refuse_unrelated(project, parts)
             _place(project, about, parts)
+            say("Issues and templates are not in a backup: put them here from version control, or "
+                "from a copy.")  # fmt: skip
             if project.trial:
                 say("Mail goes to nobody from here, so there is nothing more to do.")
                 return

@@ -99,7 +99,12 @@ def adopt(
         raise typer.Exit(ExitCode.DONE)
     with project.lock():
         adoption = Adoption(project.place, project.key_file, project.keys, old_copy=old_copy)
-        _tell_what(adoption.survey())
+        survey = adoption.survey()
+        if survey.reason is None and not (survey.aside or survey.missing or old_copy):
+            say("Nothing is wrong with this ledger, so there is nothing to adopt. If you know that "
+                "all of this is an old copy: newsletter adopt --old-copy")  # fmt: skip
+            raise typer.Exit(ExitCode.DONE)
+        _tell_what(survey)
         if not yes and not confirmed("Take this ledger on here?"):
             say("Nothing was changed.")
             raise typer.Exit(ExitCode.DONE)
@@ -131,10 +136,6 @@ def readers_of(project: Project, keys: KeyRing) -> Iterator[Reader]:
 def _tell_what(survey: Survey) -> None:
     if survey.reason is not None:
         say(survey.reason.what)
-    else:
-        say("Nothing is known here that speaks against this ledger.")
-        if survey.exact:
-            say("Only if you know that all of this is an old copy: newsletter adopt --old-copy")
     if survey.aside:
         say("The ledger in this folder is kept under another name, and one is made from what this "
             "machine remembers of the list.")  # fmt: skip

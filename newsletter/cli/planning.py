@@ -35,7 +35,7 @@ _EXCLUSIONS = {
     Exclusion.REFUSED: ("row holds", "rows hold", "no usable address"),
     Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that stands further up"),
     Exclusion.SUPPRESSED: ("person", "people", "who left, complained or cannot be reached"),
-    Exclusion.HAS_IT: ("person", "people", "who have this issue already, or may have it"),
+    Exclusion.HAS_IT: ("person has", "people have", "this issue already, or may have it"),
     Exclusion.BEYOND_LIMIT: ("person", "people", "kept for a later send (--limit)"),
 }
 
@@ -110,6 +110,8 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
     if new_round:
         plan = planned(frozenset())
     _show(project, compiled, roster, plan, wish)
+    if ledger and not project.trial and not wish.again and plan.excluded.get(Exclusion.HAS_IT):
+        _tell_trials(ledger, issue)
     if wish.again:
         _tell_round(_round(ledger, issue), new_round=new_round)
     return Prepared(compiled, plan, new_round)
@@ -126,6 +128,15 @@ def _left_out(ledger: Ledger | None, issue: str, wish: Wish) -> frozenset[str]:
     if wish.again:
         return ledger.campaigns.in_round(issue, _round(ledger, issue))
     return ledger.campaigns.has_it(issue)
+
+
+def _tell_trials(ledger: Ledger, issue: str) -> None:
+    """Say so if somebody counts as having the issue who was only in a trial of it."""
+    left = set(ledger.runs.campaigns_that_left())
+    tried = [each.id for each in ledger.campaigns.of_issue(issue) if each.id not in left]
+    if tried:
+        say(f"Only a trial was {joined(tried)}: who was in it counts as having the issue, and does "
+            f"not have it. To mail everybody: newsletter send {issue} --again", style="yellow")  # fmt: skip
 
 
 def _tell_round(latest: int, *, new_round: bool) -> None:

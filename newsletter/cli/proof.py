@@ -50,6 +50,8 @@ def test(
     for result in results:
         words = _checked(project, result) if sandbox else result.words
         tell(words, lead=f"{result.address}: ", lead_style="bold")
+    if project.trial:
+        say("A trial: it reached nobody.")
     if project.settings.delivery.transport == "mailbox":
         say(f"A file in {project.mails}; open it with a mail program.")
     if not all(isinstance(result.outcome, Accepted) for result in results):

@@ -90,9 +90,9 @@ def resume(
         ),
     ] = False,
     at: Annotated[
-        str,
+        str | None,
         typer.Option(metavar="TIME", help="Go on at another time than was set; or “now”."),
-    ] = "",
+    ] = None,
     wait: WaitMinutes = None,
 ) -> None:
     """Go on with a send that was stopped: those not attempted, and those put off till later.
@@ -104,14 +104,14 @@ def resume(
     """
     from newsletter.errors import InputError
 
-    if scheduled and (yes or late or at):
+    if scheduled and (yes or late or at is not None):
         raise InputError(
             "--scheduled decides nothing in a person's place, so it cannot stand beside "
             "--yes, --late or --at.",
             next="Leave one of them out.",
         )
     project = Project.here()
-    if at:
+    if at is not None:
         _set_time(project, project.issue_id(issue), at)
     at_terminal = sys.stdin.isatty()
     terms = Terms(

@@ -46,11 +46,11 @@ def send(
         Path | None, typer.Option(metavar="FILE", help="The list. Default: newsletter.toml's.")
     ] = None,
     at: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="TIME", help="Freeze now, begin then, e.g. “2027-04-01 09:00 Europe/Brussels”."
         ),
-    ] = "",
+    ] = None,
     scheduler: Annotated[
         bool,
         typer.Option("--scheduler", help="With --at: do not wait; print lines for a scheduler."),
@@ -80,14 +80,14 @@ def send(
 
 
 def _appointment(
-    project: Project, at: str, *, scheduler: bool, dry_run: bool
+    project: Project, at: str | None, *, scheduler: bool, dry_run: bool
 ) -> Appointment | None:
     """The time that was asked for, if there is one.
 
     Raises:
         InputError: it is none, or the options contradict each other.
     """
-    if scheduler and not at:
+    if scheduler and at is None:
         raise InputError(
             "--scheduler prints what starts a send at a time, but there is no time.",
             next="Add one: --at “2027-04-01 09:00”.",
@@ -97,7 +97,7 @@ def _appointment(
             "--dry-run freezes nothing, so there would be nothing for a scheduler to start.",
             next="Leave --dry-run or --scheduler out.",
         )
-    if not at:
+    if at is None:
         return None
     from newsletter.delivery.schedule import read_time
 

@@ -126,7 +126,7 @@ class CopyGuard:
             raise _refusal(
                 self._place,
                 "This list was sent from another folder, or with another ledger. This ledger "
-                "knows of none of those who were mailed, and would mail them again.",
+                "does not know who was mailed from there, and would mail them again.",
                 known,
             )
         if known.epoch > self._ledger.epoch:

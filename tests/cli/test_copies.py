@@ -102,7 +102,7 @@ def test_a_cleaned_folder_is_refused_and_goes_on_once_adopted(
     went_well(project.run("adopt", "--yes"), "Campaign 2017-04.1 is in the ledger again")
     went_well(
         project.run("send", "2017-04", "--yes"),
-        "1 person who left", "1 person who have this issue already", "1 planned = 1 accepted",
+        "1 person who left", "1 person has this issue already", "1 planned = 1 accepted",
     )  # fmt: skip
     assert Counter({"reader0@readers.example": 1, "reader2@readers.example": 1}) == server.copies()
 
@@ -327,13 +327,11 @@ def test_an_original_whose_copy_is_gone_is_adopted_in_turn(
     clone = Project(project.folder.with_name("clone"), delivery=one_a_connection(server))
     clone.home_folder = project.home
     went_well(clone.run("adopt", "--yes"), "2 people waiting")
-    server.behaviours["MAIL"] = after(1, b"550 5.7.1 sender not allowed")
-    assert 4 == clone.run("resume", "2017-04").returncode
-    server.behaviours.clear()
+    went_well(clone.run("resume", "2017-04"), "3 planned = 3 accepted")
     shutil.rmtree(clone.folder)
     stopped(project.run("resume", "2017-04"), 5, ANOTHER)
-    went_well(project.run("adopt", "--yes"), "kept under another name", "1 person waiting")
-    went_well(project.run("resume", "2017-04"), "3 planned = 3 accepted")
+    went_well(project.run("adopt", "--yes"), "kept under another name", "with 3 people")
+    went_well(project.run("resume", "2017-04"), "Nobody is waiting", "3 planned = 3 accepted")
     assert everyone_once() == server.copies()
 
 
@@ -342,8 +340,8 @@ def test_to_adopt_again_changes_nothing_but_by_a_persons_word(
 ) -> None:
     one_of_three(project, server)
     cleaned(project)
-    for _ in range(2):
-        went_well(project.run("adopt", "--yes"), "0 people newly in doubt", "2 people waiting")
+    went_well(project.run("adopt", "--yes"), "0 people newly in doubt", "2 people waiting")
+    went_well(project.run("adopt", "--yes"), "nothing to adopt")
     went_well(project.run("adopt", "--yes", "--old-copy"), "2 people newly in doubt")
     assert 6 == project.run("resume", "2017-04").returncode
 

@@ -73,6 +73,11 @@ class Runs:
             ).fetchall()
         return [campaign for (campaign,) in rows]
 
+    def is_trial(self, campaign: str) -> bool:
+        """Whether all of a campaign's runs went to nobody, and there was one."""
+        ways = {run.transport for run in self.of(campaign)}
+        return bool(ways) and ways <= set(TRIALS)
+
     def of(self, campaign: str) -> tuple[RunRecord, ...]:
         """A campaign's runs, oldest first."""
         with self._database.errors():
