@@ -135,8 +135,11 @@ def _tell_trials(ledger: Ledger, issue: str) -> None:
     left = set(ledger.runs.campaigns_that_left())
     tried = [each.id for each in ledger.campaigns.of_issue(issue) if each.id not in left]
     if tried:
-        say(f"Only a trial was {joined(tried)}: who was in it counts as having the issue, and does "
-            f"not have it. To mail everybody: newsletter send {issue} --again", style="yellow")  # fmt: skip
+        say(
+            f"Only a trial was {joined(tried)}: who was in it counts as having the issue, and does "
+            f"not have it. To mail everybody: newsletter send {issue} --again",
+            style="yellow",
+        )
 
 
 def _tell_round(latest: int, *, new_round: bool) -> None:
