@@ -1,7 +1,7 @@
 """Fuzzing by hand: ``python -m tests.fuzz bounces events --seconds 600``.
 
 Each target runs in a process of its own, whose memory is limited. With atheris
-installed (``pip install atheris``) coverage guides the search; else food is made by
+3.0 installed (``pip install atheris``) coverage guides the search; else food is made by
 chance out of the corpus. Findings are kept in build/fuzz/TARGET/.
 """
 
