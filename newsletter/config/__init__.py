@@ -79,7 +79,7 @@ __all__ = [
 ]
 
 FILE_NAME = "newsletter.toml"
-MAX_BYTES = 200_000
+MAX_BYTES = 100_000
 
 
 class Settings(Table):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.message import Message
 from email.utils import parsedate_to_datetime
 
 from newsletter.clock import EARLIEST
@@ -35,6 +34,10 @@ _NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2
 5.7.x is a policy of the other side and never says anything of the mailbox.
 """
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+_BOUNDARY = re.compile(
+    r';\s*+boundary\s*+=\s*+(?:"(?P<quoted>[^"\\]{1,70})"|(?P<plain>[^\s;"]{1,70}))', re.IGNORECASE
+)
+"""RFC 2046 5.1.1; nobody cuts a boundary into pieces or gives it a language (RFC 2231)."""
 _ACTIONS = {"delayed": Kind.DELAYED, "delivered": Kind.TAKEN, "relayed": Kind.TAKEN,
             "expanded": Kind.TAKEN}  # fmt: skip
 _SOURCE = "bounce report"
@@ -103,10 +106,10 @@ def _first(fields: Fields, name: str) -> str:
 
 def _content_type(fields: Fields) -> tuple[str, str]:
     """The media type, and the boundary of its parts."""
-    message = Message()
-    message["Content-Type"] = _first(fields, "content-type")
-    boundary = message.get_param("boundary", "")
-    return message.get_content_type(), boundary if isinstance(boundary, str) else ""
+    value = _first(fields, "content-type")
+    found = _BOUNDARY.search(value)
+    boundary = found["quoted"] or found["plain"] or "" if found else ""
+    return value.partition(";")[0].strip().lower(), boundary
 
 
 def _parts(lines: list[str], boundary: str) -> list[list[str]]:

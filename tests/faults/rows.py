@@ -109,6 +109,16 @@ DEMANDS = (
         "overwritten header", "overwritten page", "file cut off", "file that is no ledger")),
     Demand("Input", "a poison recipient that breaks rendering",
            ("a recipient whose letter cannot be made",)),
+    Demand("Input", "hostile bounces and events", (
+        "a bounce mail made to break what reads it: addresses, dates, nesting, size",
+        "an event among others that cannot be read",
+        "a pipe, device, folder, broken link or link to itself among bounce mails or events")),
+    Demand("Input", "a damaged list", (
+        "a row of a list that is not UTF-8 like the others, holds NUL or ends amid a quoted cell",
+        "a list that is a pipe, a device or a link to itself")),
+    Demand("Input", "what makes a parser slow, and what nobody thought of", (
+        "a megabyte of whatever makes a parser slow",
+        "bytes by chance for every parser of what others wrote (fuzzing)")),
 )  # fmt: skip
 
 NOT_YET = (

@@ -167,6 +167,19 @@ def test_no_head_keeps_a_report_from_being_read(line: str) -> None:
         assert EARLIEST <= event.at <= LATEST
 
 
+def test_parameters_in_pieces_are_no_boundary() -> None:
+    # What the standard library's reader of parameters raises a TypeError over.
+    assert () == read_bounce(b"Content-Type: multipart/report; b*=a; b*0=c; b*1=d\n\n--a\n")
+
+
+@pytest.mark.parametrize(
+    "written", ["boundary=b", "BOUNDARY = b; x=y", ' report-type=a;\n boundary="b"']
+)
+def test_a_boundary_is_read_however_it_is_written(written: str) -> None:
+    whole = report(status("failed", "5.1.1")).decode().replace('boundary="b"', written)
+    assert 1 == len(read_bounce(whole.encode()))
+
+
 def nested(depth: int) -> bytes:
     head = "".join(
         f'Content-Type: multipart/mixed; boundary="{level}"\n\n--{level}\n'

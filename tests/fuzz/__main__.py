@@ -1,22 +1,20 @@
 """Fuzzing by hand: ``python -m tests.fuzz bounces events --seconds 600``.
 
 Each target runs in a process of its own, whose memory is limited. With atheris
-installed (``pip install atheris``) coverage guides the search; else food is made by
+3.0 installed (``pip install atheris``) coverage guides the search; else food is made by
 chance out of the corpus. Findings are kept in build/fuzz/TARGET/.
 """
 
 import argparse
+import importlib.util
 import random
-import resource
 import subprocess
 import sys
 import time
 import traceback
 
-from tests.fuzz.engine import CORPUS, FOUND, Finding, hunt
+from tests.fuzz.engine import FOUND, Finding, hunt, limit_memory
 from tests.fuzz.targets import TARGETS
-
-_MEMORY = 3_000_000_000
 
 
 def main() -> int:
@@ -24,41 +22,34 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=float, default=60, help="for each target")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--by-chance", action="store_true", help="in this process, without atheris")
     arguments = parser.parse_args()
     if unknown := set(arguments.targets) - TARGETS.keys():
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
-    if arguments.here:
-        return _here(arguments.targets[0], arguments.seconds, arguments.seed)
-    failed = [
-        name
-        for name in arguments.targets or TARGETS
-        if subprocess.run(
-            [sys.executable, "-m", "tests.fuzz", name, "--here",
-             "--seconds", str(arguments.seconds), "--seed", str(arguments.seed)],
-            check=False,
-        ).returncode
-    ]  # fmt: skip
+    names = arguments.targets or list(TARGETS)
+    if arguments.by_chance:
+        limit_memory()
+        return max(_by_chance(name, arguments.seconds, arguments.seed) for name in names)
+    failed = [name for name in names if _run(name, arguments.seconds, arguments.seed)]
     print(f"Findings: {', '.join(failed)}; see {FOUND}." if failed else "No findings.")
     return bool(failed)
 
 
-def _here(name: str, seconds: float, seed: int) -> int:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    try:
-        import atheris
-    except ImportError:
-        return _by_chance(name, seconds, seed)
-    found = FOUND / name
-    found.mkdir(parents=True, exist_ok=True)
-    options = [f"-max_total_time={seconds:.0f}", f"-seed={seed}", "-max_len=65536", "-timeout=60",
-               f"-artifact_prefix={found}/", "-verbosity=0", "-print_final_stats=1"]  # fmt: skip
-    learned = found / "learned"
-    learned.mkdir(exist_ok=True)
-    atheris.instrument_all()
-    atheris.Setup(["fuzz", *options, str(learned), str(CORPUS / name)], TARGETS[name])
-    atheris.Fuzz()
-    return 0
+def _run(name: str, seconds: float, seed: int) -> int:
+    """One target in a process of its own."""
+    if importlib.util.find_spec("atheris"):
+        command = ["tests.fuzz.guided", name, str(seconds), str(seed)]
+    else:
+        command = [
+            "tests.fuzz",
+            name,
+            "--by-chance",
+            "--seconds",
+            str(seconds),
+            "--seed",
+            str(seed),
+        ]
+    return subprocess.run([sys.executable, "-m", *command], check=False).returncode
 
 
 def _by_chance(name: str, seconds: float, seed: int) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tests.support.tools import ROOT
 CORPUS = Path(__file__).with_name("corpus")
 FOUND = ROOT / "build" / "fuzz"
 """Where findings are kept, each as a file to be fed again."""
+_MEMORY = 3_000_000_000
 _LONGEST = 100_000
 _LIMIT_S = 20
 """The processor's time for one piece; the slowest sound one takes a second."""
@@ -34,6 +36,11 @@ class Finding:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.food)
         return path
+
+
+def limit_memory() -> None:
+    """Let no piece of food take more memory than a small machine has."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
 def corpus(name: str) -> list[bytes]:

@@ -132,3 +132,9 @@ def test_keys_in_brackets_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
         "Put a text that starts with { or [ in double quotes."
     )
     assert [line.partition(".")[0] for line in told[1:]] == ["2:1: The issue has no “title”"]
+
+
+def test_a_text_that_aliases_multiply_is_refused(tmp_path: Path) -> None:
+    text = "greeting: &a " + "a" * 100_000 + "\nposts:\n" + "- *a\n" * 100
+    (problem,) = problems(tmp_path, text)
+    assert "aliases that multiply them" in problem
