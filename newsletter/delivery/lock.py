@@ -73,7 +73,7 @@ def _lock(path: Path, handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise SenderAtWork(
-            "Another send to this list is running; two at once could mail people twice.",
+            "Another send is running here, to this list; two at once could mail people twice.",
             where=Where(path),
             next="“newsletter status --watch” shows it, “newsletter pause ISSUE” ends it.",
         ) from None

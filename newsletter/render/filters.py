@@ -67,7 +67,7 @@ def _metered(
         budget.weigh_product(given)
         budget.spend(*cost([each for each in given if isinstance(each, str)]))
         if largest is not None and any(isinstance(n, int) and n > largest for n in given[1:]):
-            raise Misuse(f"{largest:,} is the largest number for this filter.", ADVICE)
+            raise Misuse(f"The largest number for this filter is {largest:,}.", ADVICE)
         result = _passing(function, context)(*args, **kwargs)
         if isinstance(result, Iterator):
             result = list(islice(result, MOST_ITEMS + 1))

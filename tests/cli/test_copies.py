@@ -206,7 +206,7 @@ def test_a_copy_is_refused_while_and_after_the_original_sends(
     gate.at = 1
     with running(project, "resume", "2017-04") as process:
         gate.wait()
-        stopped(copy.run("resume", "2017-04"), 5, "Another send to this list is running")
+        stopped(copy.run("resume", "2017-04"), 5, "Another send is running here")
         gate.opened.set()
         process.communicate(timeout=60)
     assert 0 == process.returncode

@@ -243,6 +243,8 @@ def test_a_restored_ledger_repeats_no_call_of_which_it_may_not_know_the_next(
         restored(project, tmp_path / "backup.db")
         assert "This ledger is older" in doubtful.run("reconcile", "2017-04")
         assert 5 == doubtful.code
+        shutil.rmtree(project.state())  # as on another machine: nothing knows better
+        assert "another state folder" in doubtful.run("reconcile", "2017-04")
         doubtful.run("adopt", "--yes")
         assert "Still in doubt: 3 people." in doubtful.run("reconcile", "2017-04")
         assert EVERYBODY == doubtful.server.taken()

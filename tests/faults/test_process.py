@@ -54,4 +54,4 @@ def test_killed_at_each_sync_of_one_connection_at_most_one_is_in_doubt(frozen: F
 @pytest.mark.fault("Process", "SIGKILL between reply and commit", state="in_doubt, and has it")
 def test_killed_between_reply_and_commit_one_is_in_doubt_and_has_it(frozen: Frozen) -> None:
     # A commit is some writes and then a sync: whoever dies in the writes has not committed.
-    assert kill_at_each(frozen, DISK_WRITES, range(20, 60, 2)) > 0
+    assert kill_at_each(frozen, DISK_WRITES, range(60, 180, 6)) > 0
