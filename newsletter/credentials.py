@@ -16,8 +16,10 @@ from pathlib import Path
 
 from newsletter.config import PrivateKey, Secret
 from newsletter.errors import ConfigError, Where
+from newsletter.regular_file import open_regular
 
 _TIMEOUT_S = 30.0
+_MOST_BYTES = 100_000
 # A secret with a line break or the like fits no SMTP command or HTTP header;
 # libraries that refuse it there show it in their message.
 _USABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
@@ -102,9 +104,9 @@ def read_private_key(key: PrivateKey, *, folder: Path, what: str) -> bytes:
 
 def _from_file(path: Path, what: str) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
-            content = file.read()
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError(
             f"The file of the {what} cannot be opened: {error.strerror}.", where=Where(path)
@@ -114,6 +116,12 @@ def _from_file(path: Path, what: str) -> bytes:
             f"The file of the {what} can be read by other users of this machine.",
             where=Where(path),
             next=f"Run: chmod 600 {path.name}",
+        )
+    if len(content) > _MOST_BYTES:
+        raise ConfigError(
+            f"The file of the {what} holds more than {_MOST_BYTES:,} bytes.",
+            where=Where(path),
+            next="Mind the path in newsletter.toml: a password or key is a short text.",
         )
     return content
 

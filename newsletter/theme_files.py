@@ -11,6 +11,7 @@ from typing import Any
 
 from newsletter.errors import TemplateError, Where
 from newsletter.look import Path_
+from newsletter.regular_file import read_start
 
 _KINDS = (".j2", ".css")
 _MOST_ENTRIES = 2000
@@ -132,10 +133,17 @@ def read_text(path: Path) -> str:
         TemplateError: it is larger, cannot be read, or is no UTF-8.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1).decode("utf-8").replace("\r\n", "\n")
-    except (OSError, ValueError) as error:
-        raise TemplateError(f"The file cannot be read: {error}.", where=Where(path)) from None
+        text = read_start(path, max_bytes=_MOST_BYTES + 1).decode("utf-8").replace("\r\n", "\n")
+    except OSError as error:
+        raise TemplateError(
+            f"The file cannot be read: {error.strerror}.", where=Where(path)
+        ) from None
+    except ValueError:
+        raise TemplateError(
+            "The file is no UTF-8 text.",
+            where=Where(path),
+            next="Save it as UTF-8 in your editor.",
+        ) from None
     if len(text.encode()) > _MOST_BYTES:
         raise TemplateError(
             f"The file has more than {_MOST_BYTES:,} bytes.",

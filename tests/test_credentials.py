@@ -1,10 +1,12 @@
+import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from newsletter import credentials
-from newsletter.config import Secret
-from newsletter.credentials import read_secret
+from newsletter.config import PrivateKey, Secret
+from newsletter.credentials import read_private_key, read_secret
 from newsletter.errors import ConfigError
 
 NAME = "NEWSLETTER_TEST_SECRET"
@@ -24,6 +26,18 @@ def test_a_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_secret_comes_from_a_command_without_its_final_line_break(end: str) -> None:
     code = f"import sys; sys.stdout.write({HIDDEN!r} + ' é ' + {end!r})"
     assert f"{HIDDEN} é " == read_secret(python(code), what="SMTP password")
+
+
+def test_a_key_file_is_read_only_where_it_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "dkim.pem"
+    os.mkfifo(file, 0o600)
+    with pytest.raises(ConfigError, match=r"DKIM key cannot be opened: it is a pipe or device"):
+        read_private_key(PrivateKey(file=Path("dkim.pem")), what="DKIM key", folder=tmp_path)
+    file.unlink()
+    file.touch(mode=0o600)
+    os.truncate(file, 100_001)
+    with pytest.raises(ConfigError, match="more than 100,000 bytes"):
+        read_private_key(PrivateKey(file=Path("dkim.pem")), what="DKIM key", folder=tmp_path)
 
 
 def test_arguments_reach_the_command_as_written() -> None:

@@ -32,7 +32,7 @@ from newsletter.issues.loader import parse_issue
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import verify
 from newsletter.model import split_merge_fields
-from newsletter.render import mjml, post, refused, slim, slim_css
+from newsletter.render import markup, mjml, post, refused, slim, slim_css
 from newsletter.render.markdown import parse, to_html, to_text
 from newsletter.render.plaintext import TextLayout
 from newsletter.render.wrap import wrap
@@ -176,6 +176,10 @@ MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
     "style sheets and HTML": (
         alone(styles),
         (*COMMON, "/*", "@media", "@media{", "a{", "a{}", "url(", "url( ", "<img ", '<img "', "\r"),
+    ),
+    "a theme's tags": (
+        alone(lambda text: [piece.attributes for piece in markup.pieces(text)]),
+        (*COMMON, "<!--", "<!", "<a ", '<a "', "<a \"'", "<style>", "</style>", "<a b=", "<a b "),
     ),
     "a reply that a report shows": (
         alone(lambda text: (reason_of(text), without_addresses(text))),

@@ -25,6 +25,7 @@ from typing import Any
 
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError, Where
+from newsletter.regular_file import open_regular
 
 FILE_NAME = "newsletter.key"
 ADDRESS_TAG_BYTES = 12
@@ -32,6 +33,7 @@ CAMPAIGN_TAG_BYTES = 8
 
 _SECRET_BYTES = 32
 _MOST_KEYS = 0xFFFF
+_MOST_BYTES = 10_000_000
 _HEAD = """\
 # Signs the unsubscribe links of your newsletter and keeps the list of who left.
 # Keep it secret and keep a copy in a safe place; docs/keys.md says more.
@@ -60,9 +62,9 @@ class KeyRing:
             ConfigError: it is missing, readable by others, or damaged.
         """
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 mode = os.fstat(file.fileno()).st_mode
-                content = file.read()
+                content = file.read(_MOST_BYTES + 1)
         except FileNotFoundError:
             raise ConfigError(
                 "The key file is missing.",
@@ -81,7 +83,7 @@ class KeyRing:
             )
         try:
             return _parse(content)
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             # The cause is left out: it could quote a key.
             raise ConfigError(
                 "The key file is damaged.",
@@ -237,6 +239,8 @@ def _with_another_key(ring: KeyRing, path: Path) -> KeyRing:
 
 
 def _parse(content: bytes) -> KeyRing:
+    if len(content) > _MOST_BYTES:  # whatever is cut off could be the list's only key
+        raise ValueError
     data: dict[str, Any] = tomllib.loads(content.decode())
     keys = {int(number): _secret(value) for number, value in data["keys"].items()}
     former = tuple(_secret(value) for value in data.pop("former", []))

@@ -35,10 +35,12 @@ VOID = frozenset(
 _RAW = frozenset({"style", "mj-style", "script"})
 _PIECE = re.compile(
     r"(?P<comment><!--.*?-->)"
-    r"|(?P<declaration><[!?][^>]*>)"
-    r"""|<(?P<slash>/?)(?P<name>[A-Za-z][\w:.-]*)(?P<rest>(?:[^"'<>]++|"[^"]*+"|'[^']*+')*+)>""",
+    r"|(?P<declaration><[!?][^>]*+>)"
+    r"""|<(?P<slash>/?)(?P<name>[A-Za-z][\w:.-]*+)(?P<rest>(?:[^"'<>]++|"[^"]*+"|'[^']*+')*+)>"""
+    r"""|(?P<unclosed><(?:!--.*|[!?][^>]*+|/?[A-Za-z](?:[^"'<>]++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))*+)\Z)""",
     re.DOTALL,
 )
+"""``unclosed`` runs to the end, as in a browser; else each ``<`` before the end reads it anew."""
 _ATTRIBUTE = re.compile(
     r"""(?P<name>[^\s=/"'<>]+)(?:\s*=\s*(?P<value>"[^"]*"|'[^']*'|[^\s"'<>]+))?"""
 )
@@ -106,6 +108,8 @@ def pieces(text: str) -> Iterator[Piece]:
 
 
 def _piece(found: re.Match[str]) -> Piece:
+    if found["unclosed"]:
+        return Piece("text", found.group(), found.start())
     if found["comment"]:
         return Piece("comment", found.group(), found.start())
     if found["declaration"]:

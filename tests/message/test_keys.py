@@ -70,6 +70,18 @@ def test_a_file_that_others_can_use_is_refused(path: Path, mode: int) -> None:
         KeyRing.load(path)
 
 
+def test_a_pipe_is_not_waited_for_and_a_huge_file_is_not_read(path: Path) -> None:
+    os.mkfifo(path, 0o600)
+    with pytest.raises(ConfigError, match="pipe or device"):
+        KeyRing.load(path)
+    path.unlink()
+    KeyRing.load_or_create(path)
+    with path.open("ab") as file:
+        file.truncate(20_000_000)
+    with pytest.raises(ConfigError, match="damaged"):
+        KeyRing.load(path)
+
+
 def test_a_missing_file_is_not_made_by_loading(path: Path) -> None:
     with pytest.raises(ConfigError, match="missing"):
         KeyRing.load(path)
