@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from newsletter.errors import Problem, TemplateError, Where
 from newsletter.model import Line
+from newsletter.wrong_value import wrong_value
 
 THEME_FILE = "theme.toml"
 
@@ -111,7 +112,7 @@ def read_look(data: dict[str, Any], places: dict[Path_, Where], file: Where) -> 
             known = places.get(path, file)
             problems.append(
                 Problem(
-                    _what(item["type"], item.get("ctx", {})) or f"{item['msg'].rstrip('.')}.",
+                    wrong_value(item, noun="value of a theme"),
                     Where(known.file, known.line, item=named(path)),
                     _advice(path) if item["type"] == "string_pattern_mismatch" else "",
                 )
@@ -122,24 +123,6 @@ def read_look(data: dict[str, Any], places: dict[Path_, Where], file: Where) -> 
             next="docs/theme.md tells every value of theme.toml.",
             problems=problems,
         ) from None
-
-
-_WHAT = {
-    "missing": "is missing.",
-    "extra_forbidden": "is no value of a theme; mind the spelling.",
-    "string_pattern_mismatch": "cannot be used.",
-    "string_type": "is no text; put it in double quotes.",
-    "string_too_short": "is empty.",
-    "int_type": "is no whole number; write it without quotes.",
-    "int_parsing": "is no whole number; write it without quotes.",
-    "greater_than_equal": "is less than {ge}.",
-    "less_than_equal": "is more than {le}.",
-    "model_type": "is no table; write its name in brackets on a line of its own.",
-}
-
-
-def _what(kind: str, context: dict[str, Any]) -> str | None:
-    return _WHAT[kind].format(**context) if kind in _WHAT else None
 
 
 def _advice(path: Path_) -> str:

@@ -109,6 +109,7 @@ def _figures(ledger: Ledger, campaign: Campaign) -> Figures:
     refused = statement.told(campaign.id, *REFUSED)
     return Figures(
         campaign=campaign,
+        trial=ledger.runs.is_trial(campaign.id),
         tally=ledger.campaigns.tally(campaign),
         runs=ledger.runs.of(campaign.id),
         points=points_of(statement.moments(campaign.id, span_s=span_s), span_s),
@@ -125,10 +126,12 @@ def _figures(ledger: Ledger, campaign: Campaign) -> Figures:
 
 
 def _show(figures: Figures) -> None:
-    from newsletter.report.words import EVENTS, STATES, ended, identity
+    from newsletter.report.words import EVENTS, STATES, TRIAL, ended, identity
 
     tally = figures.tally
     say(f"Campaign {figures.campaign.id}, begun {moment(figures.campaign.frozen_at)}", style="bold")
+    if figures.trial:
+        say(TRIAL)
     there = [state for state in STATES if tally[state]]
     show_counts([*((tally[state], STATES[state], "") for state in there),
                  (tally.planned, "planned", "bold")])  # fmt: skip

@@ -355,8 +355,10 @@ def _apply(
             f"{applied.strangers:,} about other mail. {count(applied.settled, 'doubt')} settled; "
             f"{people(applied.suppressed)} will not be mailed any more."
         )
-    else:
+    elif not skipped.unusable:
         say("There is no report and no event in what was given.")
+    if skipped.without_report:
+        say(f"Without a bounce report, so left alone: {count(skipped.without_report, 'mail')}.")
     if skipped.count:
         say(f"Skipped, since unreadable: {skipped.count:,}. Everything else was read.")
         for problem in skipped.named:

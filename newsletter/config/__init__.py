@@ -42,6 +42,7 @@ from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, Smtp
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.model import Language
 from newsletter.regular_file import read_regular
+from newsletter.wrong_value import wrong_value
 
 __all__ = [
     "BOUNCE_SLOT",
@@ -233,10 +234,7 @@ def load_settings(path: Path) -> Settings:
             "Some settings cannot be used.",
             where=Where(path),
             problems=[
-                Problem(
-                    _sentence(item["msg"], item["type"]),
-                    Where(item=_place(item["loc"])),
-                )
+                Problem(wrong_value(item, noun="setting"), Where(item=_place(item["loc"])))
                 for item in error.errors()
             ],
             next="docs/settings.md lists every setting.",
@@ -247,11 +245,3 @@ def _place(loc: tuple[int | str, ...]) -> str | None:
     """``[smtp] port``; a setting above all tables stands alone."""
     *tables, setting = map(str, loc or ("",))
     return f"[{'.'.join(tables)}] {setting}" if tables else setting or None
-
-
-def _sentence(message: str, kind: str) -> str:
-    if kind == "missing":
-        return "is missing."
-    if kind == "extra_forbidden":
-        return "is no setting; mind the spelling."
-    return message.removeprefix("Value error, ").rstrip(".") + "."

@@ -29,20 +29,24 @@ class Skipped:
     Attributes:
         count: all of them.
         named: the first :data:`_MOST_NAMED`.
-        unusable: of the paths that were named, those that gave nothing at all.
+        unusable: of the paths that were named, those that gave nothing at all; in no other count.
+        without_report: mails that were read and report nothing, such as automatic replies.
     """
 
     count: int = 0
     named: list[Problem] = field(default_factory=list)
     unusable: list[Problem] = field(default_factory=list)
+    without_report: int = 0
 
-    def add(self, file: Path, why: str, item: str | None = None) -> Problem:
+    def add(self, file: Path, why: str, item: str | None = None) -> None:
         """One more: the file, the item in it if only that is meant, and a clause that says why."""
         self.count += 1
-        problem = Problem(f"It was skipped: {why}.", Where(file, item=item))
         if len(self.named) < _MOST_NAMED:
-            self.named.append(problem)
-        return problem
+            self.named.append(Problem(f"It was skipped: {why}.", Where(file, item=item)))
+
+    def add_path(self, path: Path, error: OSError) -> None:
+        """A path that was named and gave nothing at all."""
+        self.unusable.append(Problem(f"It cannot be read: {_reason(error)}.", Where(path)))
 
 
 def read_news(
@@ -69,7 +73,7 @@ def _folder(folder: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            skipped.unusable.append(skipped.add(each, _reason(error)))
+            skipped.add_path(each, error)
             continue
         for name in names:
             if each != folder or name not in {"new", "cur", "tmp"}:
@@ -78,21 +82,25 @@ def _folder(folder: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
 
 def _mail(path: Path, skipped: Skipped, *, named: bool = False) -> tuple[DeliveryEvent, ...]:
     try:
-        return read_bounce(read_start(path, max_bytes=MAX_BYTES))
+        found = read_bounce(read_start(path, max_bytes=MAX_BYTES))
     except OSError as error:
-        problem = skipped.add(path, _reason(error))
         if named:
-            skipped.unusable.append(problem)
+            skipped.add_path(path, error)
+        else:
+            skipped.add(path, _reason(error))
+        return ()
     except Exception as error:  # noqa: BLE001 - one mail must not take the others along
         skipped.add(path, f"it cannot be understood ({type(error).__name__})")
-    return ()
+        return ()
+    skipped.without_report += not found
+    return found
 
 
 def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEvent]:
     try:
         file = open_regular(path)
     except OSError as error:
-        skipped.unusable.append(skipped.add(path, _reason(error)))
+        skipped.add_path(path, error)
         return
     readable, refused = 0, 0
     with file:

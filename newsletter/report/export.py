@@ -75,6 +75,7 @@ def _campaign(figures: Figures) -> Mapping[str, Any]:
     tally = figures.tally
     return {
         "campaign": figures.campaign.id,
+        "trial": figures.trial,
         "frozen_at": figures.campaign.frozen_at.isoformat(),
         "planned": tally.planned,
         "states": {str(state): number for state, number in tally.counts.items()},

@@ -49,10 +49,12 @@ class Point:
 class Figures:
     """All of a report on one campaign.
 
-    ``reasons`` and ``domains`` are of those refused or given up, ``waiting`` of those put off.
+    ``trial``: every run went to nobody. ``reasons`` and ``domains`` are of those refused
+    or given up, ``waiting`` of those deferred.
     """
 
     campaign: Campaign
+    trial: bool
     tally: Tally
     runs: Sequence[RunRecord]
     points: Sequence[Point]

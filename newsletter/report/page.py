@@ -9,7 +9,7 @@ from html import escape
 from newsletter.delivery.states import State
 from newsletter.report.figures import Figures, Share
 from newsletter.report.plots import progress, tempo, words_for
-from newsletter.report.words import EVENTS, STATES, counted, ended, identity
+from newsletter.report.words import EVENTS, STATES, TRIAL, counted, ended, identity
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2327; --soft: #565f66; --paper: #ffffff;
@@ -86,6 +86,8 @@ def page(figures: Sequence[Figures], *, title: str, made_at: datetime) -> str:
 def _campaign(figures: Figures) -> Iterator[str]:
     tally = figures.tally
     yield f"<section><h2>Campaign {escape(figures.campaign.id)}</h2>"
+    if figures.trial:
+        yield f'<p class="verdict">{escape(TRIAL)}</p>'
     yield f'<p class="verdict">{escape(ended(tally))}</p><p>{escape(identity(tally))}</p>'
     yield _states(figures)
     yield "</section>"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from newsletter.delivery.states import State
 from newsletter.delivery.tally import Tally
 
+TRIAL = "A trial: it reached nobody."
+
 STATES = {
     State.ACCEPTED: "accepted by the next mail server",
     State.PENDING: "waiting for their turn",

@@ -21,7 +21,9 @@ def read(*bounces: Path, events: tuple[Path, ...] = ()) -> tuple[list[DeliveryEv
 
 
 def names(skipped: Skipped) -> set[str]:
-    return {Path(str(problem.where.file)).name for problem in skipped.named}
+    problems = [*skipped.named, *skipped.unusable]
+    assert len(problems) == len(set(problems))
+    return {Path(str(problem.where.file)).name for problem in problems}
 
 
 @pytest.mark.fault(

@@ -178,3 +178,14 @@ def test_the_page_loads_nothing_and_everybody_can_read_it(files: Path) -> None:
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
                 page.close()
     assert {(files / "r.html").as_uri()} == set(asked)
+
+
+def test_a_trial_is_told_as_one_in_every_form(tmp_path: Path, files: Path) -> None:
+    assert figures(files)["trial"] is False
+    assert "trial" not in (files / "r.html").read_text()
+    tried = Project(tmp_path / "project")
+    assert 0 == tried.run("send", "2017-04", "--yes").returncode
+    done = tried.run("report", "2017-04", "--html", "r.html", "--json", "r.json")
+    assert "A trial: it reached nobody." in done.stdout
+    assert "A trial: it reached nobody." in (tried.folder / "r.html").read_text()
+    assert figures(tried.folder)["trial"] is True
