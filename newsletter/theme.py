@@ -131,7 +131,11 @@ def load_theme(folder: Path) -> Theme:
     data.pop("base", None)
     for name in _REQUIRED:
         if name not in paths:
-            raise TemplateError("The theme lacks a file it needs.", where=Where(folder / name))
+            raise TemplateError(
+                "The theme lacks a file it needs.",
+                where=Where(folder / name),
+                next='Write it, or take it from another theme: base = "../default" in theme.toml.',
+            )
     files = {name: read_text(path) for name, path in paths.items()}
     if sum(map(len, files.values())) > _MOST_BYTES_IN_ALL:
         raise TemplateError(

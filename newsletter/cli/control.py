@@ -170,7 +170,8 @@ def tell_adopted(done: Adopted) -> None:
     if done.doubts:
         say(
             "“newsletter status” names them. Ask the relay's or provider's log about them, or "
-            "let “newsletter reconcile ISSUE” ask; “newsletter resolve ISSUE” settles the rest."
+            "let “newsletter reconcile ISSUE” ask; “newsletter resolve ISSUE” settles the rest, "
+            "with --all everybody at once."
         )
     if done.waiting:
         say(f"{people(sum(done.waiting.values()))} waiting to be mailed. “newsletter status” "

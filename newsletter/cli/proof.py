@@ -14,7 +14,7 @@ from newsletter.cli.looking import IssueName
 from newsletter.cli.output import say, tell
 from newsletter.cli.recipients import compose_one, parse_addresses, reader
 from newsletter.cli.wiring import Project
-from newsletter.errors import ExitCode
+from newsletter.errors import ExitCode, TransportStopped
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
@@ -46,7 +46,13 @@ def test(
     project = Project.here()
     messages = _proofs(project, issue, parse_addresses(to))
     with closing(project.transport(sandbox=sandbox)) as transport:
-        results = send_proofs(transport, messages)
+        try:
+            results = send_proofs(transport, messages)
+        except TransportStopped as stopped:
+            # Transports advise whoever sends; there is nothing to resume after a proof.
+            again = f"newsletter test {issue} --to ADDRESS"
+            stopped.next = stopped.next.replace("newsletter resume ISSUE", again)
+            raise
     for result in results:
         words = _checked(project, result) if sandbox else result.words
         tell(words, lead=f"{result.address}: ", lead_style="bold")

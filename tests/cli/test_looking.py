@@ -133,7 +133,11 @@ def test_output_that_nobody_reads_to_its_end_gives_no_traceback(project: Project
 
 def test_a_terminal_without_curly_quotes_still_shows_errors(project: Project) -> None:
     ascii_only = project.environment(PYTHONIOENCODING="ascii")
-    stopped(project.run("check", "2017-09", env=ascii_only), 2, "There is no issue ?2017-09? here")
+    stopped(
+        project.run_program("check", "2017-09", env=ascii_only),
+        2,
+        "There is no issue ?2017-09? here",
+    )
 
 
 def test_version_and_help_are_there_without_a_project(project: Project) -> None:

@@ -32,7 +32,7 @@ class Doubtful:
         self.environment = project.environment(NEWSLETTER_API_KEY=API_KEY)
 
     def run(self, *arguments: str) -> str:
-        done = self.project.run(*arguments, env=self.environment)
+        done = self.project.run(*arguments, env=self.environment, hurried=True)
         self.code = done.returncode
         return done.stdout + done.stderr
 

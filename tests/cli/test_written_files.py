@@ -95,5 +95,5 @@ def test_what_breaks_off_leaves_the_former_file_and_nothing_beside_it(project: P
 
 
 def test_a_report_can_go_into_a_pipe(sent: Project) -> None:
-    done = sent.run("report", "2017-04", "--json", "/dev/stdout")
+    done = sent.run_program("report", "2017-04", "--json", "/dev/stdout")
     went_well(done, '"issue": "2017-04"')

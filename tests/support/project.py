@@ -7,6 +7,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from newsletter.clock import SystemClock
+
+from tests.support.inside import HurriedClock, run_inside
 from tests.support.tools import ROOT
 
 SETTINGS = """
@@ -96,14 +99,36 @@ class Project:
         return self.home / ".local" / "state" / "newsletter" / "news.defenders.test"
 
     def run(
-        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        hurried: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; its output holds no traceback."""
+        """Run a command to its end, inside this process; its output holds no traceback.
+
+        ``hurried``: its waits take no time.
+        """
+        done = run_inside(
+            arguments,
+            folder=self.folder,
+            env=env or self.environment(),
+            stdin=stdin,
+            clock=HurriedClock if hurried else SystemClock,
+        )
+        assert "Traceback" not in done.stderr + done.stdout, done.stderr
+        assert "fault of the program" not in done.stderr, done.stderr
+        return done
+
+    def run_program(
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, as a process of its own."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
             env=env or self.environment(),
-            input=stdin or "",
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=120,

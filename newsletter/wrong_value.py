@@ -1,0 +1,53 @@
+"""What is wrong with a value of newsletter.toml or theme.toml, as the end of a sentence. No I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_TEXT = "is no text; put it in double quotes."
+_WHOLE = "is no whole number; write digits, without quotes."
+_NUMBER = "is no number; write digits, without quotes."
+_SWITCH = "is neither true nor false; write one of the two, without quotes."
+_TABLE = "is no table; write its name in brackets on a line of its own."
+
+# Pydantic's name of an error → the words; see docs.pydantic.dev, “Validation Errors”.
+_WORDS = {
+    "missing": "is missing.",
+    "string_type": _TEXT,
+    "path_type": _TEXT,
+    "string_too_short": "is empty.",
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "bool_type": _SWITCH,
+    "bool_parsing": _SWITCH,
+    "list_type": "is no list; write its values in square brackets.",
+    "dict_type": _TABLE,
+    "model_type": _TABLE,
+    "literal_error": "must be one of {expected}.",
+    "greater_than": "must be more than {gt}.",
+    "greater_than_equal": "is less than {ge}.",
+    "less_than": "must be less than {lt}.",
+    "less_than_equal": "is more than {le}.",
+    "string_pattern_mismatch": "cannot be used.",
+}
+
+
+def wrong_value(error: ErrorDetails, *, noun: str) -> str:
+    """What to say after the value's name.
+
+    Args:
+        error: as pydantic tells it.
+        noun: what every name in the file is one of: “setting”.
+    """
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return f"is no {noun}; mind the spelling."
+    if kind in _WORDS:
+        return _WORDS[kind].format(**error.get("ctx", {}))
+    return error["msg"].removeprefix("Value error, ").rstrip(".") + "."
