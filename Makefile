@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint crash fuzz faults bench screenshots clean
+.PHONY: help demo test lint prove crash copies fuzz faults bench screenshots clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -18,6 +18,12 @@ lint: .venv/ready-dev ## Linters and type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+prove: .venv/ready-dev crash copies fuzz ## All that takes longer than a gate may: kills, races, fuzzing, more issues
+	PROVE=1 $(BIN)/pytest -n auto tests/render
+
+copies: .venv/ready-dev ## Let two copies of a project send in the same second, 100 times
+	$(BIN)/python -m tests.crash.copies --times 100
 
 crash: .venv/ready-dev ## Kill the sender 250 times in every way there is, and count (needs smtp-sink, strace)
 	$(BIN)/python -m tests.crash --modes smtp-all,http-all --kills 250 --jobs 2

@@ -60,11 +60,13 @@ def restore(
 
     Example: newsletter restore newsletter-2017-03-31.backup
     """
-    from newsletter.delivery.backup import LEDGER, opened
+    from newsletter.delivery.backup import KEY, LEDGER, opened
 
     with opened(file) as (about, parts):
         made = datetime.fromisoformat(about.made_at)
         say(f"A backup of the list {about.list_id}, made {moment(made)}.", style="bold")
+        if there := [name for name in (LEDGER, KEY) if name in parts and Path(name).exists()]:
+            say(f"Here already, and to be kept under another name: {joined(there)}.")
         if not yes and not confirmed("Put it back into this folder?"):
             say("Nothing was changed.")
             raise typer.Exit(ExitCode.DONE)

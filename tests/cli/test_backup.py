@@ -100,7 +100,11 @@ def test_a_backup_made_in_mid_send_is_told_from_the_ledger(
         process.communicate()
     gate.opened.set()
     server.behaviours.clear()
-    went_well(project.run("restore", str(file), "--yes"), "is kept as newsletter.db.1")
+    went_well(
+        project.run("restore", str(file), "--yes"),
+        "Here already, and to be kept under another name: newsletter.db, newsletter.key.",
+        "is kept as newsletter.db.1",
+    )
     assert 6 == project.run("resume", "2017-04").returncode  # whom the dead run was handing over
     copies = server.copies()
     assert 1 == max(copies.values())

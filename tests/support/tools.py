@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT.parent / "shared" / "specs"
+PROVE = os.environ.get("PROVE") == "1"
+"""Whether tests whose size is a choice take their full one: ``make prove``."""
 
 
 def missing(what: str) -> NoReturn:
