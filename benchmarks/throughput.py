@@ -20,7 +20,7 @@ from pathlib import Path
 from newsletter.cli.wiring import Project as Wired
 from newsletter.delivery.dispatch import Limits, Run
 from newsletter.delivery.plan import make_plan
-from newsletter.delivery.states import State
+from newsletter.ledger.states import State
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_sink import Sink, smtp_sink
 from tests.support.tools import program

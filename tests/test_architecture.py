@@ -24,9 +24,10 @@ ARROWS: dict[str, set[str]] = {
     "checks": {"render.edition", "render.slots", "render.markdown", "render.places"},
     "message": {"render.edition", "render.slots"},
     "transports": {"message.model", "render.edition"},
-    "delivery": {"message", "audience", "transports.protocol", "render.edition"},
-    "feedback": {"delivery", "audience"},
-    "report": {"delivery"},
+    "ledger": {"message.keys", "message.model", "render.edition"},
+    "delivery": {"ledger", "message", "audience", "transports.protocol", "render.edition"},
+    "feedback": {"ledger"},
+    "report": {"ledger"},
     "archive": {"render"},
     "preview": {"render", "checks", "audience", "message", "issues"},
     "testing": {"message", "transports.protocol", "render.edition", "render.slots"},
@@ -34,8 +35,8 @@ ARROWS: dict[str, set[str]] = {
 
 # What acts on the world → the only places that may touch it.
 ONE_PLACE: dict[str, set[str]] = {
-    "sqlite3": {"delivery/ledger/database.py", "delivery/ledger/campaigns.py",
-                "delivery/ledger/upgrade.py"},
+    "sqlite3": {"ledger/database.py", "ledger/campaigns.py",
+                "ledger/upgrade.py"},
     "requests": {"transports/http.py", "transports/http_wire.py"},
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_dialogue.py"},
     "aiosmtpd": {"transports/mailbox.py"},
@@ -56,9 +57,9 @@ ONE_PLACE: dict[str, set[str]] = {
     "uvicorn": {"preview/server.py"},
     "time": {"clock.py"},
     "random": set(),
-    "secrets": {"delivery/ledger/ledger.py", "delivery/ledger/record.py", "message/keys.py",
+    "secrets": {"ledger/ledger.py", "ledger/record.py", "message/keys.py",
                 "cli/proof.py", "cli/running.py", "transports/mailbox.py"},
-    "fcntl": {"delivery/lock.py", "delivery/ledger/database.py"},
+    "fcntl": {"ledger/lock.py", "ledger/database.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},
 }  # fmt: skip

@@ -19,8 +19,8 @@ import typer.core
 import typer.main
 from newsletter.cli.app import app
 from newsletter.config import Settings
-from newsletter.delivery.states import TRANSITIONS, State, Step
 from newsletter.errors import ExitCode
+from newsletter.ledger.states import TRANSITIONS, State, Step
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 

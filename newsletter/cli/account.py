@@ -13,16 +13,16 @@ from newsletter.cli.output import count, moment, say, show_counts, tell
 from newsletter.cli.planning import excluded_words
 from newsletter.cli.standing import is_alive, last_run, show_standing, what_next
 from newsletter.cli.wiring import Project
-from newsletter.delivery.plan import Exclusion
-from newsletter.delivery.states import State
 from newsletter.errors import ExitCode, InputError
+from newsletter.ledger.plan import Exclusion
+from newsletter.ledger.states import State
 from newsletter.report.words import STATES, identity
 
 if TYPE_CHECKING:
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.delivery.ledger.deliveries import Held
-    from newsletter.delivery.tally import Tally
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.deliveries import Held
+    from newsletter.ledger.tally import Tally
 
 _COLOURS = {
     State.ACCEPTED: "green",

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.audience.suppression import Reason, Suppression
 from newsletter.cli.output import count, people, say, say_problems, show_counts
 from newsletter.cli.recipients import parse_addresses
 from newsletter.cli.wiring import Project
 from newsletter.errors import ExitCode, NewsletterError
+from newsletter.ledger.suppressions import Reason, Suppression
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
-    from newsletter.delivery.ledger import Ledger
+    from newsletter.ledger import Ledger
 
 _REASONS = {
     Reason.UNSUBSCRIBED: "left the list",

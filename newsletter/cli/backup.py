@@ -18,7 +18,7 @@ from newsletter.config import FILE_NAME
 from newsletter.errors import ConfigError, ExitCode, InputError, Where
 
 if TYPE_CHECKING:
-    from newsletter.delivery.backup import About
+    from newsletter.ledger.backup import About
 
 
 def backup(
@@ -31,7 +31,7 @@ def backup(
 
     Example: newsletter backup newsletter-2017-03-31.backup
     """
-    from newsletter.delivery.backup import KEY, LIST, SETTINGS, About, write_backup
+    from newsletter.ledger.backup import KEY, LIST, SETTINGS, About, write_backup
 
     project = Project.here()
     listed = project.folder / project.settings.audience.file
@@ -60,7 +60,7 @@ def restore(
 
     Example: newsletter restore newsletter-2017-03-31.backup
     """
-    from newsletter.delivery.backup import KEY, LEDGER, opened
+    from newsletter.ledger.backup import KEY, LEDGER, opened
 
     with opened(file) as (about, parts):
         made = datetime.fromisoformat(about.made_at)
@@ -90,7 +90,7 @@ def _settled(about: About, parts: Mapping[str, Path]) -> Project:
     Raises:
         InputError: it is another list's.
     """
-    from newsletter.delivery.backup import SETTINGS, put_in_place
+    from newsletter.ledger.backup import SETTINGS, put_in_place
 
     try:
         project = Project.here()
@@ -110,7 +110,7 @@ def _settled(about: About, parts: Mapping[str, Path]) -> Project:
 
 def _remembers(project: Project) -> bool:
     """Whether this machine has a send record of its own, not one from a backup."""
-    from newsletter.delivery.ledger.record import Remembered
+    from newsletter.ledger.record import Remembered
 
     known = Remembered.at(project.state.record)
     return bool(known.ledger) and known.machine in {"", project.place.machine}
@@ -118,8 +118,8 @@ def _remembers(project: Project) -> bool:
 
 def _refuse_unrelated(project: Project, parts: Mapping[str, Path]) -> None:
     """Refuse, before anything is put in place, a ledger that could not be adopted."""
-    from newsletter.delivery.adoption import Adoption
-    from newsletter.delivery.backup import KEY, LEDGER
+    from newsletter.ledger.adoption import Adoption
+    from newsletter.ledger.backup import KEY, LEDGER
     from newsletter.message.keys import KeyRing
 
     keys = KeyRing.load(parts[KEY])
@@ -128,9 +128,9 @@ def _refuse_unrelated(project: Project, parts: Mapping[str, Path]) -> None:
 
 def _place(project: Project, about: About, parts: Mapping[str, Path]) -> None:
     """Put the parts where they belong; the caller holds the lock."""
-    from newsletter.delivery.backup import KEY, LEDGER, LIST, RECORD, put_in_place
-    from newsletter.delivery.ledger.database import move_aside
-    from newsletter.delivery.ledger.record import mark_as_copy
+    from newsletter.ledger.backup import KEY, LEDGER, LIST, RECORD, put_in_place
+    from newsletter.ledger.database import move_aside
+    from newsletter.ledger.record import mark_as_copy
 
     if RECORD in parts and not project.trial and not project.state.record.exists():
         # So that it is refused until it is adopted, should the program end in between.
@@ -149,7 +149,7 @@ def _place(project: Project, about: About, parts: Mapping[str, Path]) -> None:
 
 
 def _adopt(project: Project, made: datetime, *, remembers: bool) -> None:
-    from newsletter.delivery.adoption import Adoption
+    from newsletter.ledger.adoption import Adoption
 
     adoption = Adoption(project.place, project.key_file, project.keys)
     done = adoption.adopt(lambda keys: readers_of(project, keys), now=project.clock.now())

@@ -20,10 +20,10 @@ from newsletter.cli.wiring import Project
 from newsletter.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
-    from newsletter.delivery.adoption import Adopted, Survey
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.delivery.ledger.recovery import Reader
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.adoption import Adopted, Survey
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.recovery import Reader
     from newsletter.message.keys import KeyRing
 
 _LOOK_S = 0.2
@@ -91,7 +91,7 @@ def adopt(
 
     Example: newsletter adopt
     """
-    from newsletter.delivery.adoption import Adoption
+    from newsletter.ledger.adoption import Adoption
 
     project = Project.here()
     if project.trial:
@@ -114,7 +114,7 @@ def adopt(
 
 def readers_of(project: Project, keys: KeyRing) -> Iterator[Reader]:
     """The list, as the ledger needs its readers; says so if it cannot be read."""
-    from newsletter.delivery.ledger.recovery import Reader
+    from newsletter.ledger.recovery import Reader
 
     try:
         roster = project.roster()

@@ -18,9 +18,9 @@ from newsletter.delivery.difference import Change, differing, settings_changes, 
 from newsletter.errors import ExitCode
 
 if TYPE_CHECKING:
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.delivery.ledger.versions import Approved
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.versions import Approved
     from newsletter.render.edition import Edition
 
 _MOST_CHANGES = 12
@@ -38,7 +38,7 @@ def correct(
 
     Example: newsletter correct 2017-03
     """
-    from newsletter.delivery.ledger.versions import Approved, fingerprint
+    from newsletter.ledger.versions import Approved, fingerprint
 
     project = Project.here()
     issue = project.issue_id(issue)

@@ -20,15 +20,16 @@ from newsletter.cli.output import (
     show_findings,
 )
 from newsletter.cli.wiring import Compiled, Project
-from newsletter.delivery.ledger.seal import reader_tag
-from newsletter.delivery.plan import Exclusion, Plan, Wave, make_plan
+from newsletter.delivery.plan import make_plan
 from newsletter.errors import ChecksFailed
+from newsletter.ledger.plan import Exclusion, Plan, Wave
+from newsletter.ledger.seal import reader_tag
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
     from newsletter.audience.model import Roster
-    from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.schedule import Appointment
+    from newsletter.ledger import Ledger
 
 _MOST_WARNINGS = 3
 _EXCLUSIONS = {

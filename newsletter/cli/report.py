@@ -15,13 +15,13 @@ from newsletter.cli.looking import IssueName
 from newsletter.cli.output import count, duration, moment, people, say, show_counts, show_table
 from newsletter.cli.wiring import Project
 from newsletter.cli.writing import refuse_own, write_private
-from newsletter.delivery.states import State
 from newsletter.errors import InputError
+from newsletter.ledger.states import State
 
 if TYPE_CHECKING:
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.delivery.ledger.statement import Line
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.statement import Line
     from newsletter.report.figures import Figures, Share
 
 

@@ -15,16 +15,16 @@ from newsletter.cli.account import sent
 from newsletter.cli.looking import IssueName
 from newsletter.cli.output import count, joined, moment, people, say, show_facts, tell
 from newsletter.cli.wiring import Project
-from newsletter.delivery.states import State, Step
 from newsletter.errors import ExitCode, InputError, TransportStopped
+from newsletter.ledger.states import State, Step
 
 if TYPE_CHECKING:
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.delivery.ledger.events import EventRecord
-    from newsletter.delivery.ledger.reading import Held
-    from newsletter.delivery.ledger.runs import RunRecord
     from newsletter.delivery.reconcile import Reconciled
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.events import EventRecord
+    from newsletter.ledger.reading import Held
+    from newsletter.ledger.runs import RunRecord
     from newsletter.message.model import Recipient
     from newsletter.transports.protocol import Transport
 
@@ -56,7 +56,7 @@ def resolve(
 
     Example: newsletter resolve 2017-03 anna@example.org --accepted
     """
-    from newsletter.delivery.lock import SenderAtWork
+    from newsletter.ledger.lock import SenderAtWork
 
     if accepted and resend:
         raise InputError(

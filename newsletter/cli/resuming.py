@@ -21,9 +21,9 @@ from newsletter.cli.wiring import Project
 from newsletter.errors import ExitCode, LedgerRefused, Where
 
 if TYPE_CHECKING:
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.delivery.ledger.controls import Control
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.controls import Control
     from newsletter.transports.protocol import Transport
 
 PAUSED = "Paused by a person."
@@ -178,7 +178,7 @@ def _lock(project: Project, terms: Terms) -> Iterator[Callable[[], None]]:
     Raises:
         LedgerRefused: another send is running, or there can be no lock.
     """
-    from newsletter.delivery.lock import SenderAtWork
+    from newsletter.ledger.lock import SenderAtWork
 
     told = False
     while True:
@@ -245,7 +245,7 @@ def _refuse_changed(
     project: Project, ledger: Ledger, issue: str, campaigns: Sequence[Campaign]
 ) -> None:
     """What was frozen is what goes out; say so when the files tell something else."""
-    from newsletter.delivery.ledger.versions import fingerprint
+    from newsletter.ledger.versions import fingerprint
 
     editions = {name: one.edition for name, one in project.compile(issue).items()}
     now = fingerprint(editions, project.letterhead())

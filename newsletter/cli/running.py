@@ -12,11 +12,11 @@ from newsletter.cli.output import say, tell
 from newsletter.cli.progress import Watch
 from newsletter.cli.wiring import Project
 from newsletter.delivery.ending import Ending, How
-from newsletter.delivery.states import State
 from newsletter.errors import ExitCode, LedgerRefused, NewsletterError
+from newsletter.ledger.states import State
 
 if TYPE_CHECKING:
-    from newsletter.delivery.ledger.campaigns import Campaign
+    from newsletter.ledger.campaigns import Campaign
     from newsletter.transports.protocol import Transport
 
 

@@ -19,9 +19,9 @@ from newsletter.cli.wiring import Project
 from newsletter.errors import ExitCode, InputError, LedgerRefused, Where
 
 if TYPE_CHECKING:
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
     from newsletter.delivery.schedule import Appointment
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
     from newsletter.transports.protocol import Transport
 
 

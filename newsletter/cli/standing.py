@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import moment, people, tell
-from newsletter.delivery.states import State
+from newsletter.ledger.states import State
 
 if TYPE_CHECKING:
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.delivery.ledger.runs import RunRecord
-    from newsletter.delivery.ledger.versions import Version
-    from newsletter.delivery.tally import Tally
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.runs import RunRecord
+    from newsletter.ledger.tally import Tally
+    from newsletter.ledger.versions import Version
 
 GONE_AFTER = timedelta(seconds=10)
 """A run that was not seen for so long is gone; it shows itself every two seconds or so."""

@@ -14,14 +14,14 @@ from rich.table import Table
 from newsletter.cli.output import count, moment, out, say
 from newsletter.cli.standing import is_alive, last_run
 from newsletter.cli.waiting import countdown
-from newsletter.delivery.states import State
+from newsletter.ledger.states import State
 
 if TYPE_CHECKING:
     from newsletter.clock import Clock
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
-    from newsletter.delivery.ledger.runs import RunRecord
-    from newsletter.delivery.tally import Tally
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.runs import RunRecord
+    from newsletter.ledger.tally import Tally
 
 _LOOK_S = 1.0
 _LINE_S = 5.0

@@ -23,11 +23,11 @@ from newsletter.errors import ConfigError, InputError, LedgerRefused, Newsletter
 
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
-    from newsletter.delivery.copy_guard import CopyGuard, Place
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.ledger.campaigns import Campaign
     from newsletter.delivery.worker import Composes
     from newsletter.issues.loader import LoadedIssue
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.copy_guard import CopyGuard, Place
     from newsletter.material import Material
     from newsletter.message.compose import Composer
     from newsletter.message.dkim import Signer
@@ -112,7 +112,7 @@ class Project:
     @cached_property
     def place(self) -> Place:
         """Where the list is sent from, for the copy guard."""
-        from newsletter.delivery.copy_guard import Place
+        from newsletter.ledger.copy_guard import Place
 
         return Place.of(self.folder, self.ledger_file, self.state)
 
@@ -127,7 +127,7 @@ class Project:
             SenderAtWork: another send is running.
             LedgerRefused: there can be no lock, or the state folder cannot be used.
         """
-        from newsletter.delivery.lock import sender_lock
+        from newsletter.ledger.lock import sender_lock
 
         with ExitStack() as held:
             locks = []
@@ -307,7 +307,7 @@ class Project:
             InputError: there is none (without ``create``).
             LedgerRefused: it cannot be used.
         """
-        from newsletter.delivery.ledger import open_ledger
+        from newsletter.ledger import open_ledger
 
         if not create and not self.has_ledger:
             # Asked before the key: looking at a new project must not make one.
@@ -341,7 +341,7 @@ class Project:
 
     def copy_guard(self, ledger: Ledger) -> CopyGuard:
         """What tells whether ``ledger`` is the one that may send to the list from here."""
-        from newsletter.delivery.copy_guard import CopyGuard
+        from newsletter.ledger.copy_guard import CopyGuard
 
         return CopyGuard(self.place, ledger, self.keys)
 
@@ -366,15 +366,15 @@ class Project:
         """
         if self.trial or self.has_ledger:
             return
-        from newsletter.delivery.copy_guard import refuse_without_ledger
-        from newsletter.delivery.ledger.record import Remembered
+        from newsletter.ledger.copy_guard import refuse_without_ledger
+        from newsletter.ledger.record import Remembered
 
         refuse_without_ledger(self.place, Remembered.at(self.state.record))
 
     @property
     def is_new_here(self) -> bool:
         """Whether this machine remembers no send to the list, and would if there had been one."""
-        from newsletter.delivery.ledger.record import Remembered
+        from newsletter.ledger.record import Remembered
 
         return not self.trial and not Remembered.at(self.state.record).ledger
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.plan import Wave
-from newsletter.delivery.states import State
 from newsletter.delivery.verdict import is_policy, refused_words
+from newsletter.ledger import Ledger
+from newsletter.ledger.plan import Wave
+from newsletter.ledger.states import State
 
 _IN_WORDS = {Wave.SEEDS: "the addresses that get it first", Wave.CANARY: "the sample"}
 

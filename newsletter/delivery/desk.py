@@ -14,9 +14,9 @@ from newsletter.clock import Clock
 from newsletter.delivery.canary import Judgement, judge
 from newsletter.delivery.domains import PAUSE_S, DomainRates
 from newsletter.delivery.journal import Book
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.deliveries import Claim
 from newsletter.delivery.pacing import Pacer
+from newsletter.ledger import Ledger
+from newsletter.ledger.deliveries import Claim
 
 TOO_LATE = (
     "It is too late for this send: its time was over before everybody was mailed. "

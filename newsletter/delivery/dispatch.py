@@ -21,14 +21,14 @@ from newsletter.delivery.domains import DomainRates, Refusals
 from newsletter.delivery.ending import Ending, How
 from newsletter.delivery.heart import Heart
 from newsletter.delivery.journal import Book
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.campaigns import Campaign
-from newsletter.delivery.ledger.deliveries import Claim
 from newsletter.delivery.pacing import Pacer
 from newsletter.delivery.verdict import Watchdog
 from newsletter.delivery.worker import Composes, Crew, Worker
 from newsletter.delivery.writer import Writer
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
+from newsletter.ledger import Ledger
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.deliveries import Claim
 from newsletter.transports.protocol import Outcome, Transport
 
 

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from newsletter.clock import Clock
-from newsletter.delivery.ledger.buckets import BucketRow
-from newsletter.delivery.ledger.deliveries import Claim
 from newsletter.delivery.pacing import Bucket
 from newsletter.delivery.verdict import is_bad_address, is_policy
+from newsletter.ledger.buckets import BucketRow
+from newsletter.ledger.deliveries import Claim
 from newsletter.transports.protocol import Accepted, Outcome, Rejected, Scope
 
 PAUSE_S = 3600.0

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 
 from newsletter.delivery.desk import Desk
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.campaigns import Campaign
 from newsletter.delivery.writer import Writer
 from newsletter.errors import LedgerRefused, NewsletterError
+from newsletter.ledger import Ledger
+from newsletter.ledger.campaigns import Campaign
 
 _BEAT_S = 0.8
 """A pause from another process is noticed within a second."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from newsletter.clock import Clock
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.deliveries import Claim
 from newsletter.delivery.pacing import Pacer
 from newsletter.delivery.verdict import verdict
 from newsletter.delivery.writer import Pending, Writer
+from newsletter.ledger import Ledger
+from newsletter.ledger.deliveries import Claim
 from newsletter.message.model import Message
 from newsletter.transports.protocol import (
     Accepted,

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from newsletter.clock import Clock
 from newsletter.delivery.learning import Learner
-from newsletter.delivery.ledger.buckets import BucketRow
 from newsletter.delivery.retry import jitter
+from newsletter.ledger.buckets import BucketRow
 from newsletter.transports.protocol import Allowance
 
 STEP_S = 0.25

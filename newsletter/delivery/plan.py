@@ -1,82 +1,20 @@
-"""The plan: who gets the issue, who does not and why. A value; no I/O.
-
-Every row of the list is accounted for:
-``listed == len(recipients) + sum(excluded.values())``.
-"""
+"""Makes the plan: decides about each row of the list. No I/O."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import IntEnum, StrEnum
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from newsletter.addresses import Address, AddressError
 from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Roster
+from newsletter.ledger.plan import Exclusion, Plan, Planned, Wave
 from newsletter.message.model import Recipient
 
 _CANARY_FROM = 500
 """Of a smaller audience no sample is taken: it would tell nothing."""
 _SMALLEST_CANARY = 10
-
-
-class Exclusion(StrEnum):
-    """Why a row of the list gets no mail in this campaign."""
-
-    REFUSED = "refused"
-    """The row holds no usable address."""
-    REPEATED = "repeated"
-    """The address stands further up in the list."""
-    SUPPRESSED = "suppressed"
-    """They left, complained, or their mailbox is gone."""
-    HAS_IT = "has it"
-    """An earlier campaign of this issue reached them, or may have."""
-    BEYOND_LIMIT = "beyond limit"
-    """Left for a later send by --limit."""
-
-
-class Wave(IntEnum):
-    """In which order the audience is attempted; the ledger keeps the numbers."""
-
-    SEEDS = 0
-    """Those named in newsletter.toml, who look whether it arrives well."""
-    CANARY = 1
-    """A small sample of the rest."""
-    REST = 2
-    """Everybody else, once the sample was not refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One recipient with the tag by which suppressions know them."""
-
-    recipient: Recipient
-    tag: bytes
-    wave: Wave = Wave.REST
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Who gets ``issue`` and how many of the list do not, by reason."""
-
-    issue: str
-    listed: int
-    recipients: tuple[Planned, ...]
-    excluded: Mapping[Exclusion, int]
-    unlisted_seeds: tuple[str, ...] = ()
-    """Addresses to get it first that are not on the list, or not mailed now."""
-
-    @property
-    def waves(self) -> Mapping[Wave, int]:
-        """How many are in each wave that there is, in their order."""
-        counted = Counter(planned.wave for planned in self.recipients)
-        return {wave: counted[wave] for wave in Wave if counted[wave]}
-
-    @property
-    def languages(self) -> Mapping[str, int]:
-        """How many get the edition of each language."""
-        return Counter(planned.recipient.language for planned in self.recipients)
 
 
 def make_plan(

@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from newsletter.clock import Clock
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.calls import CallRecord
-from newsletter.delivery.ledger.campaigns import Campaign
-from newsletter.delivery.ledger.reading import Doubt
 from newsletter.delivery.worker import Composes
+from newsletter.ledger import Ledger
+from newsletter.ledger.calls import CallRecord
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.reading import Doubt
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.transports.protocol import Accepted, Call, Inquiry

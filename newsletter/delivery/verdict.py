@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.delivery.retry import next_attempt_at
-from newsletter.delivery.states import Step
 from newsletter.errors import TransportStopped
+from newsletter.ledger.states import Step
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 
 REFUSALS_IN_A_ROW = 20

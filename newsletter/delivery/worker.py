@@ -10,11 +10,11 @@ from typing import Protocol
 from newsletter.clock import Clock
 from newsletter.delivery.desk import Desk, Handout
 from newsletter.delivery.journal import BatchJournal, Book
-from newsletter.delivery.ledger.deliveries import Claim
 from newsletter.delivery.pacing import STEP_S, Pacer
-from newsletter.delivery.plan import Wave
 from newsletter.delivery.writer import Writer
 from newsletter.errors import NewsletterError
+from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.plan import Wave
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.transports.protocol import Outcome, Rejected, Session, Transport

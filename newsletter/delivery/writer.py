@@ -14,8 +14,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from newsletter.delivery.ledger import Ledger
 from newsletter.errors import LedgerRefused, NewsletterError
+from newsletter.ledger import Ledger
 
 Result = TypeVar("Result")
 

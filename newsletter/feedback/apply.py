@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from newsletter.audience.suppression import Reason, Suppression
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.campaigns import Campaign
-from newsletter.delivery.ledger.statement import Member
 from newsletter.feedback.event import PROVES_ACCEPTANCE, DeliveryEvent, Kind
+from newsletter.ledger import Ledger
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.statement import Member
+from newsletter.ledger.suppressions import Reason, Suppression
 
 _REASONS = {
     Kind.BOUNCED: Reason.BOUNCED,

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from newsletter.delivery.ledger.statement import Line
+from newsletter.ledger.statement import Line
 from newsletter.report.figures import Figures, Share
 from newsletter.report.reasons import without_addresses
 

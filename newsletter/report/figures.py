@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from newsletter.delivery.ledger.campaigns import Campaign
-from newsletter.delivery.ledger.runs import RunRecord
-from newsletter.delivery.ledger.statement import Moment, Told
-from newsletter.delivery.states import State, Step
-from newsletter.delivery.tally import Tally
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.runs import RunRecord
+from newsletter.ledger.statement import Moment, Told
+from newsletter.ledger.states import State, Step
+from newsletter.ledger.tally import Tally
 from newsletter.report.reasons import reason_of
 
 FEWEST_AT_A_DOMAIN = 5

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 
-from newsletter.delivery.states import State
+from newsletter.ledger.states import State
 from newsletter.report.figures import Figures, Share
 from newsletter.report.plots import progress, tempo, words_for
 from newsletter.report.words import EVENTS, STATES, TRIAL, counted, ended, identity

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from newsletter.delivery.states import State
-from newsletter.delivery.tally import Tally
+from newsletter.ledger.states import State
+from newsletter.ledger.tally import Tally
 
 TRIAL = "A trial: it reached nobody."
 

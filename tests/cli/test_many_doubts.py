@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 from newsletter.cli import resolving
-from newsletter.delivery.ledger.calls import CallRecord
-from newsletter.delivery.ledger.database import Database
 from newsletter.delivery.reconcile import Reconciler
 from newsletter.errors import ExitCode
+from newsletter.ledger.calls import CallRecord
+from newsletter.ledger.database import Database
 
 from tests.cli.support import went_well
 from tests.support.project import Project

@@ -7,15 +7,16 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.delivery.dispatch import Limits
 from newsletter.delivery.ending import How
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.campaigns import Campaign
-from newsletter.delivery.plan import Plan, Planned, Wave
-from newsletter.delivery.states import State
+from newsletter.ledger import Ledger
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.plan import Plan, Planned, Wave
+from newsletter.ledger.states import State
 from newsletter.message.model import Message, Recipient
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected, Scope
 
-from tests.delivery.conftest import EDITION, NOW, Begin, counts
+from tests.delivery.conftest import Begin
+from tests.ledger.conftest import EDITION, NOW, counts
 
 LIMITS = Limits(connections=3, batch=4, rate_per_second=0, retry_for_s=86400, stop_above=0.05)
 ONE = replace(LIMITS, connections=1)

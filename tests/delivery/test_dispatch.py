@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from newsletter.audience.suppression import Reason, Suppression
 from newsletter.delivery.dispatch import Limits, Run
 from newsletter.delivery.ending import How
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.states import State, Step
 from newsletter.delivery.worker import Composes
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
+from newsletter.ledger import Ledger
+from newsletter.ledger.states import State, Step
+from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.testing import FrozenClock, ScriptedTransport
@@ -28,7 +28,8 @@ from newsletter.transports.protocol import (
     Session,
 )
 
-from tests.delivery.conftest import LIMITS, NOW, Begin, Freeze, counts
+from tests.delivery.conftest import LIMITS, Begin
+from tests.ledger.conftest import NOW, Freeze, counts
 
 
 def test_everybody_gets_one_copy_over_several_sessions(

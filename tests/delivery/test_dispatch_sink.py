@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from newsletter.config import Smtp
 from newsletter.delivery.dispatch import Limits
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.states import State
 from newsletter.errors import TransportStopped
+from newsletter.ledger import Ledger
+from newsletter.ledger.states import State
 from newsletter.testing import FrozenClock
 from newsletter.transports.smtp import SmtpTransport
 
-from tests.delivery.conftest import Begin, Freeze, counts
+from tests.delivery.conftest import Begin
+from tests.ledger.conftest import Freeze, counts
 from tests.support.smtp_sink import smtp_sink
 
 pytestmark = pytest.mark.needs_smtp_sink

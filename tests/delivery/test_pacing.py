@@ -6,9 +6,9 @@
 from datetime import timedelta
 
 import pytest
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.buckets import BucketRow
 from newsletter.delivery.pacing import Bucket, Pacer
+from newsletter.ledger import Ledger
+from newsletter.ledger.buckets import BucketRow
 from newsletter.testing import FrozenClock
 from newsletter.transports.protocol import Allowance
 

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from newsletter.addresses import Address
 from newsletter.audience.model import Roster, Subscriber
-from newsletter.delivery.plan import Exclusion, Plan, Wave, make_plan
+from newsletter.delivery.plan import make_plan
 from newsletter.errors import Problem
+from newsletter.ledger.plan import Exclusion, Plan, Wave
 
 LANGUAGES = ("en", "fr", "pt-BR")
 

@@ -2,10 +2,10 @@
 
 import pytest
 from newsletter.delivery.retry import next_attempt_at
-from newsletter.delivery.states import State
-from newsletter.delivery.tally import Tally
 from newsletter.delivery.verdict import Watchdog, is_bad_address, is_policy
 from newsletter.errors import ExitCode
+from newsletter.ledger.states import State
+from newsletter.ledger.tally import Tally
 from newsletter.transports.protocol import Accepted, Deferred, Rejected, Scope
 from newsletter.transports.smtp_reply import Reply, Stage, refusal
 

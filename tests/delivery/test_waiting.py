@@ -11,10 +11,10 @@ from newsletter.clock import SystemClock
 from newsletter.config import Smtp
 from newsletter.delivery.dispatch import Limits, Run
 from newsletter.delivery.ending import How
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.campaigns import Campaign
-from newsletter.delivery.states import State
 from newsletter.errors import LedgerRefused
+from newsletter.ledger import Ledger
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.states import State
 from newsletter.message.model import Message
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import (
@@ -28,7 +28,8 @@ from newsletter.transports.protocol import (
 )
 from newsletter.transports.smtp import SmtpTransport
 
-from tests.delivery.conftest import LIMITS, NOW, Begin, Freeze, counts
+from tests.delivery.conftest import LIMITS, Begin
+from tests.ledger.conftest import NOW, Freeze, counts
 from tests.support.throttling_relay import throttling_relay
 
 ONE = replace(LIMITS, connections=1)

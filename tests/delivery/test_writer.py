@@ -2,13 +2,13 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from newsletter.audience.suppression import Reason, Suppression
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.states import State, Step
 from newsletter.delivery.writer import Writer
 from newsletter.errors import LedgerRefused
+from newsletter.ledger import Ledger
+from newsletter.ledger.states import State, Step
+from newsletter.ledger.suppressions import Reason, Suppression
 
-from tests.delivery.conftest import NOW, Freeze, T
+from tests.ledger.conftest import NOW, Freeze, T
 
 RUN = "run-1"
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.campaigns import Campaign
-from newsletter.delivery.states import State
 from newsletter.feedback.apply import Applied, apply_events
 from newsletter.feedback.event import DeliveryEvent, Kind
+from newsletter.ledger import Ledger
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.states import State
 from newsletter.message.keys import KeyRing
 
 from tests.report.course import lived

@@ -10,8 +10,8 @@ import pytest
 from newsletter.cli.wiring import Project as Wired
 from newsletter.config import Dkim, PrivateKey, load_settings
 from newsletter.credentials import read_private_key
-from newsletter.delivery.ledger.versions import fingerprint
 from newsletter.errors import ConfigError
+from newsletter.ledger.versions import fingerprint
 from newsletter.message.dkim import Signer
 
 from tests.message.samples import DATE, EDITION, reader

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from newsletter.addresses import Address
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.ledger.campaigns import Campaign
-from newsletter.delivery.plan import Plan, Planned
-from newsletter.delivery.states import Step
+from newsletter.ledger import Ledger
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.plan import Plan, Planned
+from newsletter.ledger.states import Step
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
 
-from tests.delivery.conftest import EDITION, NOW
+from tests.ledger.conftest import EDITION, NOW
 
 REFUSED = "550 5.1.1 <{address}>: no such user, says postmaster@europa.example"
 LAST_WORDS = {

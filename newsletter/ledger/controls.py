@@ -1,0 +1,198 @@
+"""What people and runs decide about a campaign while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from newsletter.clock import moment_at
+from newsletter.errors import LedgerRefused, Where
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.database import Database
+from newsletter.ledger.plan import Wave
+from newsletter.ledger.versions import Approved, Version, write_version
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How a campaign stands.
+
+    Nothing is attempted before ``not_before`` and after ``not_after``; that is
+    for the run to keep. What the ledger itself keeps: who is of a later wave
+    than ``wave`` is not claimed, a first attempt is made with ``version`` of
+    the editions, and while it is ``held`` (why, in words) nothing is attempted.
+    """
+
+    not_before: datetime
+    not_after: datetime
+    wave: Wave
+    version: int
+    held: str | None
+
+
+class Controls:
+    """The table of controls, one row a campaign, and the versions they choose from."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, campaign: str) -> Control:
+        """How a campaign stands now.
+
+        Raises:
+            LedgerRefused: there is no such campaign.
+        """
+        with self._database.errors():
+            row = self._database.execute(
+                "SELECT not_before, not_after, wave, version, held FROM control WHERE campaign = ?",
+                (campaign,),
+            ).fetchone()
+        if row is None:
+            raise _unknown(campaign)
+        return Control(
+            not_before=moment_at(row[0]),
+            not_after=moment_at(row[1]),
+            wave=Wave(row[2]),
+            version=row[3],
+            held=row[4],
+        )
+
+    def hold(self, campaign: str, why: str) -> None:
+        """Let nothing new be attempted, from the next write-ahead on, in every process.
+
+        The latest word stands first, but none is lost: a person who pauses
+        must still read that the canary stopped it, and the other way round.
+
+        Args:
+            campaign: its id.
+            why: a sentence, for whoever asks later why nothing goes on.
+
+        Raises:
+            LedgerRefused: there is no such campaign.
+        """
+        with self._database.transaction():
+            row = self._database.execute(
+                "SELECT held FROM control WHERE campaign = ?", (campaign,)
+            ).fetchone()
+            if row is None:
+                raise _unknown(campaign)
+            (held,) = row
+            if held is None or why not in held:
+                self._change(campaign, "held = ?", why if held is None else f"{why} {held}")
+
+    def go_on(self, campaign: str) -> None:
+        """Lift every hold; a person's word.
+
+        Raises:
+            LedgerRefused: there is no such campaign.
+        """
+        with self._database.transaction():
+            self._change(campaign, "held = ?", None)
+
+    def open_wave(self, campaign: str, wave: Wave) -> None:
+        """Let ``wave`` and those before it be claimed; inside the caller's transaction.
+
+        Never closes a wave that is open.
+
+        Raises:
+            LedgerRefused: there is no such campaign.
+        """
+        self._change(campaign, "wave = MAX(wave, ?)", wave)
+
+    def begin_at(self, campaign: str, not_before: datetime, not_after: datetime) -> None:
+        """Move the time at which a campaign begins or goes on, and that from which it is too late.
+
+        Raises:
+            LedgerRefused: there is no such campaign.
+        """
+        with self._database.transaction():
+            self._change(campaign, "not_before = ?", not_before.timestamp())
+            self._change(campaign, "not_after = ?", not_after.timestamp())
+
+    def allow_until(self, campaign: str, until: datetime) -> None:
+        """Move the time from which on it is too late.
+
+        Raises:
+            LedgerRefused: there is no such campaign.
+        """
+        with self._database.transaction():
+            self._change(campaign, "not_after = ?", until.timestamp())
+
+    def correct(
+        self,
+        campaign: Campaign,
+        approved: Approved,
+        now: datetime,
+    ) -> int:
+        """Give new editions to all who were not attempted yet.
+
+        Whoever was attempted keeps what they were attempted with.
+
+        Args:
+            campaign: which.
+            approved: the new editions, in the same languages as before, and the letterhead.
+            now: the time, for the record.
+
+        Returns:
+            The new version's number.
+
+        Raises:
+            LedgerRefused: a language is missing or new. Nothing was changed.
+        """
+        with self._database.transaction():
+            latest, languages = self._latest(campaign.id)
+            if set(approved.editions) != languages:
+                raise LedgerRefused(
+                    f"The correction is in {_listed(approved.editions)}, but the campaign in "
+                    f"{_listed(languages)}.",
+                    where=Where(item=f"campaign {campaign.id}"),
+                    next="Correct the issue in exactly these languages; nothing was changed.",
+                )
+            write_version(self._database, campaign, latest + 1, approved, now=now.timestamp())
+            self._change(campaign.id, "version = ?", latest + 1)
+        return latest + 1
+
+    def versions(self, campaign: str) -> tuple[Version, ...]:
+        """What the editions were, oldest first, and how many were attempted with each."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT number, made_at, fingerprint, letterhead, COALESCE(attempted, 0)"
+                " FROM version"
+                " LEFT JOIN (SELECT version, COUNT(*) AS attempted FROM delivery"
+                " WHERE campaign = ? GROUP BY version) AS counts ON counts.version = number"
+                " WHERE campaign = ? ORDER BY number",
+                (campaign, campaign),
+            ).fetchall()
+        return tuple(
+            Version(number, moment_at(made_at), fingerprint, letterhead, attempted)
+            for number, made_at, fingerprint, letterhead, attempted in rows
+        )
+
+    def _latest(self, campaign: str) -> tuple[int, set[str]]:
+        rows = self._database.execute(
+            "SELECT version, language FROM edition WHERE campaign = ?"
+            " AND version = (SELECT MAX(number) FROM version WHERE campaign = ?)",
+            (campaign, campaign),
+        ).fetchall()
+        if not rows:
+            raise _unknown(campaign)
+        return rows[0][0], {language for _, language in rows}
+
+    def _change(self, campaign: str, assignment: str, value: object) -> None:
+        changed = self._database.execute(
+            f"UPDATE control SET {assignment} WHERE campaign = ?", (value, campaign)
+        ).rowcount
+        if changed != 1:
+            raise _unknown(campaign)
+
+
+def _unknown(campaign: str) -> LedgerRefused:
+    return LedgerRefused(
+        f"The ledger knows no campaign “{campaign}”.",
+        next="“newsletter status” lists those it knows.",
+    )
+
+
+def _listed(languages: Mapping[str, object] | set[str]) -> str:
+    return ", ".join(f"“{language}”" for language in sorted(languages)) or "no language"

@@ -1,0 +1,392 @@
+"""The copy guard: whether this ledger is the one that may send to the list from here.
+
+A ledger cannot know that it is an old copy of itself, and an empty folder
+knows of no ledger at all. The send record in the list's state folder does: it
+holds the identity of the list's ledger, and an epoch that grows with each
+transaction in both. Whoever comes with another ledger, with a smaller epoch,
+with another key or from another machine is refused, until a person adopts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from newsletter.addresses import Address
+from newsletter.errors import ConfigError, LedgerRefused, Where
+from newsletter.ledger import Ledger
+from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.old_epoch import old_epoch_files, read_old_epochs
+from newsletter.ledger.record import Remembered, SendRecord
+from newsletter.ledger.suppressions import Reason
+from newsletter.message.keys import KeyRing
+from newsletter.state_folder import ListState, boot_name, machine_name
+
+_ADOPT = "“newsletter adopt” explains what it would do, and asks."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a list is sent from.
+
+    Attributes:
+        folder: the project's.
+        ledger: its ledger's file.
+        state: the list's state folder.
+        home: the home folder; None if there is none.
+        machine: this machine's name.
+    """
+
+    folder: Path
+    ledger: Path
+    state: ListState
+    home: Path | None
+    machine: str
+
+    @classmethod
+    def of(cls, folder: Path, ledger: Path, state: ListState) -> Place:
+        """The place of a project, on this machine and for this user."""
+        return cls(folder, ledger, state, home_folder(), machine_name())
+
+
+class CopyGuard:
+    """Keeps a ledger and the list's send record in step.
+
+    Args:
+        place: where the list is sent from.
+        ledger: open.
+        keys: the project's key ring.
+    """
+
+    def __init__(self, place: Place, ledger: Ledger, keys: KeyRing) -> None:
+        self._place = place
+        self._ledger = ledger
+        self._keys = keys
+
+    def follow(self) -> None:
+        """Open the record, if there is one, and let it follow the ledger if it is this ledger's.
+
+        Who left is joined whosever ledger it is. Refuses nothing: whoever only
+        looks, or notes that somebody left, may do so.
+
+        Raises:
+            LedgerRefused: the record cannot be used.
+        """
+        if not self._place.state.record.is_file():
+            return
+        record = self._ledger.open_record(self._place.state.record)
+        known = record.remembered()
+        if known.key_check == self._keys.pepper_id:
+            with self._ledger.transaction():
+                record.join_suppressions()
+        if known.ledger == self._ledger.identity and known.epoch <= self._ledger.epoch:
+            record.follow()
+            if known.folder not in {"", folder := str(self._place.folder.absolute())}:
+                record.note_folder(folder)
+
+    def note_leaves(self, addresses: Iterable[Address], reason: Reason, *, at: datetime) -> None:
+        """Note in the record, whosever ledger it follows, that somebody must not be mailed.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        self._place.state.prepare()
+        record = self._ledger.open_record(self._place.state.record)
+        keys = self._keys
+        if not (known := record.remembered()).key_check:
+            with self._ledger.transaction():
+                record.belong_to("", epoch=0, key_check=keys.pepper_id)
+            keep_key(self._place.state, keys)
+        elif known.key_check != keys.pepper_id:
+            keys = KeyRing.load(self._place.state.key)
+        for address in addresses:
+            tag = keys.address_tag(address)
+            record.suppress(tag, reason, "command", at.timestamp())
+        self.follow()
+
+    def check(self) -> None:
+        """Make sure that this ledger is the list's, is the latest and belongs here.
+
+        Raises:
+            LedgerRefused: it is not, with what to do about it.
+        """
+        record = self._ledger.record
+        if record is None:
+            self._check_without_record()
+            return
+        known = record.remembered()
+        refuse_other_key(self._place, known, self._keys)
+        if not known.ledger:  # made for those who left, before the first send
+            self._check_without_record()
+            return
+        if known.ledger != self._ledger.identity:
+            raise _refusal(
+                self._place,
+                "This list was sent from another folder, or with another ledger. This ledger "
+                "does not know who was mailed from there, and would mail them again.",
+                known,
+            )
+        if known.epoch > self._ledger.epoch:
+            raise _refusal(
+                self._place,
+                "This ledger is older than what was sent to the list: it does not know who was "
+                "mailed since. Was a backup restored, or is this a copy?",
+                known,
+            )
+        if known.machine not in {"", self._place.machine}:
+            raise _refusal(
+                self._place,
+                "The state folder comes from another machine, which may have sent since, or may "
+                "be sending now.",
+                known,
+            )
+
+    def prepare(self) -> None:
+        """Make sure, before anything is frozen, that what is sent can be remembered.
+
+        Raises:
+            LedgerRefused: it cannot.
+        """
+        self._place.state.prepare()
+        keep_key(self._place.state, self._keys)
+
+    def _check_without_record(self) -> None:
+        if self._ledger.record_id:
+            raise LedgerRefused(
+                "What was sent from this ledger is remembered in another state folder: that of "
+                "another machine, of another user, or one that was removed. There may have been "
+                "sends since that this ledger does not know.",
+                where=Where(self._place.state.folder),
+                next="Send from that machine, as that user, or set state_folder under [delivery] "
+                f"to that folder. If it is lost: {_ADOPT}",
+            )
+        old = read_old_epochs(self._old_files())
+        if old.ledger and old.ledger != self._ledger.identity:
+            raise LedgerRefused(
+                "Another ledger than this one has sent from this folder. This one knows of "
+                "none of its readers and would mail them again.",
+                where=Where(self._place.ledger),
+                next="Put back the newsletter.db that was here, together with its -wal file if "
+                f"it has one. Only if it is lost: {_ADOPT}",
+            )
+        if old.epoch > self._ledger.epoch:
+            raise LedgerRefused(
+                "This ledger is older than what was sent to the list: it does not know who was "
+                "mailed since. Was a backup restored?",
+                where=Where(self._place.ledger),
+                next=f"Put back the latest newsletter.db, if you still have it. If not: {_ADOPT}",
+            )
+
+    def _old_files(self) -> list[Path]:
+        return old_epoch_files(
+            self._place.folder, identity=self._ledger.identity, home=self._place.home
+        )
+
+    def remove_old_epochs(self) -> None:
+        """Remove the epoch files of version 0.1; the send record holds all that they told."""
+        for file in self._old_files():
+            with suppress(OSError):
+                file.unlink()
+
+    def lost_by_old_epochs(self, *, damaged_too: bool = False) -> dict[str, str]:
+        """The issues of campaigns that the epoch files of version 0.1 know and the ledger does not.
+
+        Args:
+            damaged_too: a damaged file tells nothing, instead of stopping.
+
+        Raises:
+            LedgerRefused: one is damaged.
+        """
+        held = {campaign.id for campaign in self._ledger.campaigns.all()}
+        try:
+            told = read_old_epochs(self._old_files()).campaigns
+        except LedgerRefused:
+            if not damaged_too:
+                raise
+            return {}
+        return {id_: issue for id_, issue in told.items() if id_ not in held}
+
+    def refuse_lost(self, issue: str) -> None:
+        """Refuse an issue of which a campaign was begun, and nobody knows who was in it.
+
+        Raises:
+            LedgerRefused: there is one.
+        """
+        record = self._ledger.record
+        if record is not None:
+            unknown = record.unknown()
+        else:
+            unknown = frozenset(self.lost_by_old_epochs().values())
+        if issue in unknown:
+            raise LedgerRefused(
+                "This issue was sent from here before, but the ledger knows nothing of that send: "
+                "it was restored or begun anew. Whoever got it then would get it again.",
+                where=Where(item=f"issue {issue}"),
+                next="Ask the relay's or provider's log who got it. To mail the list all the "
+                f"same: newsletter send {issue} --again",
+            )
+
+    def may_have(self, issue: str) -> frozenset[bytes]:
+        """Those who have the issue, or may have it, by the record; see :func:`reader_tag`."""
+        record = self._ledger.record
+        return frozenset() if record is None else record.may_have(issue)
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Ids of campaigns that were begun and that this ledger does not hold."""
+        record = self._ledger.record
+        return frozenset() if record is None else frozenset(record.missing())
+
+    def begin(self, campaign: Campaign) -> None:
+        """Let the record follow, before anything of ``campaign`` leaves.
+
+        Raises:
+            LedgerRefused: it cannot be written, or another copy sends.
+        """
+        self.prepare()
+        record = self.claim_record()
+        record.begin(
+            campaign.id,
+            machine=self._place.machine,
+            folder=str(self._place.folder.absolute()),
+            boot=boot_name() or "unknown",
+        )
+
+    def claim_record(self) -> SendRecord:
+        """The record, made this ledger's if it is nobody's yet, and following.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        record = self._ledger.open_record(self._place.state.record)
+        if not record.follows and not record.remembered().ledger:
+            with self._ledger.transaction():
+                for campaign in self._ledger.runs.campaigns_that_left():
+                    record.include(campaign)
+            self.take_over(record, lost=tuple(self.lost_by_old_epochs().items()))
+            self.remove_old_epochs()
+        return record
+
+    def take_over(self, record: SendRecord, *, lost: Sequence[tuple[str, str]] = ()) -> None:
+        """Make the record this ledger's, whose rows it holds already, and let it follow.
+
+        Args:
+            record: opened with the ledger.
+            lost: campaigns, by id and issue, of which nobody knows who was in them.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        known = record.remembered()
+        epoch = max(known.epoch, self._ledger.epoch) + 1
+        with self._ledger.transaction():
+            record.note_lost(lost)
+            record.belong_to(self._ledger.identity, epoch=epoch, key_check=self._keys.pepper_id)
+            self._ledger.note_record(known.id, epoch=epoch)
+            self._settle(record)
+            record.join_suppressions()
+        record.follow()
+
+    def settle(self, record: SendRecord) -> None:
+        """Note that the list is sent from this folder and machine from now on.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        with self._ledger.transaction():
+            self._settle(record)
+
+    def _settle(self, record: SendRecord) -> None:
+        record.settle(machine=self._place.machine, folder=str(self._place.folder.absolute()))
+
+    def end(self) -> None:
+        """Note that the run has ended.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        if self._ledger.record is not None:
+            self._ledger.record.end()
+
+
+def refuse_without_ledger(place: Place, known: Remembered) -> None:
+    """Refuse a folder that has no ledger, although the list was sent to.
+
+    Raises:
+        LedgerRefused: it was.
+    """
+    if known.ledger:
+        raise _refusal(
+            place,
+            "This list was sent to before, but this folder has no ledger of it: it was cleaned "
+            "or cloned, or is another one. Everybody would be mailed again.",
+            known,
+        )
+
+
+def refuse_other_key(place: Place, known: Remembered, keys: KeyRing) -> None:
+    """Refuse a key file under which nobody who left would be recognised.
+
+    Raises:
+        LedgerRefused: it is another list's.
+    """
+    if known.key_check and known.key_check != keys.pepper_id:
+        raise _refusal(
+            place,
+            "This folder's key file is not the list's, so nobody who left would be recognised.",
+            known,
+        )
+
+
+def keep_key(state: ListState, keys: KeyRing) -> None:
+    """Keep a copy of the key file beside the record; a damaged one is replaced.
+
+    Raises:
+        LedgerRefused: it cannot be written, or there is one of another list.
+    """
+    try:
+        kept = KeyRing.load(state.key) if state.key.exists() else None
+    except ConfigError:
+        kept = None
+    if kept is not None and kept.pepper not in {keys.pepper, *keys.former}:
+        raise LedgerRefused(
+            "The state folder keeps another key file than this folder's for the list, so nobody "
+            "who left by that would be recognised.",
+            where=Where(state.key),
+            next=f"{_ADOPT} If this is another list, give it an id of its own under [list].",
+        )
+    ring = keys if kept is None else keys.joined(kept)
+    if ring != kept:
+        try:
+            ring.save(state.key)
+        except ConfigError as error:
+            raise LedgerRefused(
+                "The copy of the key file cannot be written, without which nobody who left would "
+                "be recognised from another folder.",
+                where=error.where,
+                next="Look at the disk's free space and the folder's permissions. Nothing was "
+                "sent.",
+            ) from None
+
+
+def home_folder() -> Path | None:
+    """The home folder of whoever runs the program, if they have one."""
+    try:
+        return Path.home()
+    except RuntimeError:  # no HOME and no entry in the user database
+        return None
+
+
+def _refusal(place: Place, what: str, known: Remembered) -> LedgerRefused:
+    there = Path(known.folder) if known.folder else None
+    elsewhere = there is not None and there != place.folder.absolute() and there.is_dir()
+    send_there = f"Send from {there}, from where it was sent last. " if elsewhere else ""
+    return LedgerRefused(
+        what,
+        where=Where(place.folder.absolute()),
+        next=f"{send_there}{'If that is not possible' if elsewhere else 'To go on here'}: {_ADOPT} "
+        "If this is another list, give it an id of its own under [list].",
+    )

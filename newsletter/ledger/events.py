@@ -1,0 +1,68 @@
+"""Events: what was learned after the attempt, from a provider, a bounce or a complaint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from newsletter.clock import moment_at
+from newsletter.ledger.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One piece of news about a delivery: of what ``kind``, and from what ``source``."""
+
+    delivery: int
+    kind: str
+    source: str
+    at: datetime
+    detail: str
+
+
+class Events:
+    """The table of events. Rows are added, never changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, delivery: int, kind: str, source: str, at: datetime, detail: str, mark: str
+    ) -> bool:
+        """Add one.
+
+        Args:
+            delivery: whose, by id.
+            kind: what happened, in a word.
+            source: who said so.
+            at: when it happened.
+            detail: their words.
+            mark: names the news: the same mark again is the same news.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            LedgerRefused: there is no such delivery, or it cannot be written.
+        """
+        with self._database.transaction():
+            cursor = self._database.execute(
+                "INSERT INTO event (delivery, kind, source, at, detail, mark)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mark) DO NOTHING",
+                (delivery, kind, source, at.timestamp(), detail, mark),
+            )
+        return cursor.rowcount == 1
+
+    def of(self, campaign: str) -> tuple[EventRecord, ...]:
+        """A campaign's events, oldest first."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT event.delivery, kind, source, at, detail FROM event"
+                " JOIN delivery ON delivery.id = event.delivery"
+                " WHERE delivery.campaign = ? ORDER BY at, event.id",
+                (campaign,),
+            ).fetchall()
+        return tuple(
+            EventRecord(delivery, kind, source, moment_at(at), detail)
+            for delivery, kind, source, at, detail in rows
+        )

@@ -1,0 +1,231 @@
+"""What the ledger tells of deliveries; nothing here changes one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from newsletter.addresses import Address
+from newsletter.clock import moment_at
+from newsletter.ledger.database import Database
+from newsletter.ledger.plan import Wave
+from newsletter.ledger.seal import INTACT, broken
+from newsletter.ledger.states import State, Step
+from newsletter.message.model import Recipient
+
+HELD_BACK = "held back"
+"""The outcome of an attempt that was put off for the letter's or the account's sake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delivery as a person sees it."""
+
+    id: int
+    address: str
+    state: State
+    attempts: int
+    reply: str
+    changed_at: datetime
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A delivery in doubt, with what is needed to compose the very same message again.
+
+    ``date`` and ``version`` are those of its attempts. Where this ledger knows
+    of none (a restored backup was adopted), they are the time of the adoption
+    and the version in force: good enough to ask by reference, and a repeated
+    call would not have the same bytes.
+    """
+
+    id: int
+    recipient: Recipient
+    date: datetime
+    version: int
+    attempts: int
+    first_attempt_at: datetime | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt. Without ``outcome`` the answer was never written down."""
+
+    number: int
+    run: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    reply: str
+
+
+class Reading:
+    """Questions to the table of deliveries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def held(self, campaign: str, *states: State) -> tuple[Held, ...]:
+        """The deliveries in ``states``, for a person to read."""
+        marks = ", ".join("?" for _ in states)
+        rows = self._rows(
+            "SELECT id, address, state, attempts, reply, changed_at, next_attempt_at"
+            f" FROM delivery WHERE campaign = ? AND state IN ({marks}) ORDER BY id",
+            (campaign, *states),
+        )
+        return tuple(_held(row) for row in rows)
+
+    def next_due(self, campaign: str) -> datetime | None:
+        """When the next one of the queue may be claimed, in the past if now; None: nobody waits.
+
+        Who belongs to a wave that is not open does not count: no time opens it.
+        """
+        due = [
+            at
+            for state in (State.PENDING, State.DEFERRED)
+            for wave in Wave
+            # One look into the index each, however long the queue is.
+            for (at,) in self._rows(
+                "SELECT next_attempt_at FROM delivery JOIN control USING (campaign)"
+                " WHERE campaign = ? AND state = ? AND delivery.wave = ? AND control.wave >= ?"
+                " ORDER BY next_attempt_at LIMIT 1",
+                (campaign, state, wave, wave),
+            )
+        ]
+        return moment_at(min(due)) if due else None
+
+    def wave_tally(self, campaign: str, wave: Wave) -> Mapping[State, int]:
+        """How many of one wave are in which state."""
+        counts: dict[State, int] = {}
+        for state in State:
+            ((count,),) = self._rows(
+                "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND state = ? AND wave = ?",
+                (campaign, state, wave),
+            )
+            if count:
+                counts[state] = count
+        return counts
+
+    def wave_replies(self, campaign: str, wave: Wave) -> Mapping[tuple[State, str], int]:
+        """What those of one wave were told who were refused or put off, and how many."""
+        rows = self._rows(
+            "SELECT state, reply, COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
+            f" AND (state = '{State.REJECTED}' OR (state = '{State.DEFERRED}'"
+            " AND first_attempt_at IS NOT NULL)) GROUP BY state, reply",
+            (campaign, wave),
+        )
+        return {(State(state), reply): count for state, reply, count in rows}
+
+    def wave_unheard(self, campaign: str, wave: Wave) -> int:
+        """How many of one wave have had no answer of their own yet."""
+        ((count,),) = self._rows(
+            "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
+            f" AND (state IN ('{State.PENDING}', '{State.CLAIMED}', '{State.ATTEMPTING}')"
+            f" OR (state = '{State.DEFERRED}' AND first_attempt_at IS NULL))",
+            (campaign, wave),
+        )
+        return int(count)
+
+    def untried(self, campaign: str) -> int:
+        """How many wait for their first attempt: those whom a correction reaches."""
+        ((count,),) = self._rows(
+            "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND version IS NULL"
+            f" AND state IN ('{State.PENDING}', '{State.CLAIMED}', '{State.DEFERRED}')",
+            (campaign,),
+        )
+        return int(count)
+
+    def put_off(self, delivery: int) -> int:
+        """How often the other side said “later” for this recipient's own sake."""
+        ((count,),) = self._rows(
+            "SELECT COUNT(*) FROM attempt WHERE delivery = ? AND outcome = ?",
+            (delivery, Step.DEFER),
+        )
+        return int(count)
+
+    def in_doubt_claims(self, campaign: str) -> list[Doubt]:
+        """Who is in doubt, as a provider can be asked about them.
+
+        Raises:
+            LedgerRefused: one of them is not what was frozen.
+        """
+        rows = self._rows(
+            "SELECT id, address, name, language, fields, resends, COALESCE(dated_at, changed_at),"
+            " COALESCE(version, (SELECT version FROM control"
+            " WHERE control.campaign = delivery.campaign)), attempts, first_attempt_at, changed_at,"
+            f" {INTACT} FROM delivery WHERE campaign = ? AND state = ? ORDER BY id",
+            (campaign, State.IN_DOUBT),
+        )
+        for row in rows:
+            if not row[11]:
+                raise broken(campaign, f"Delivery {row[0]}")
+        return [
+            Doubt(
+                id=row[0],
+                recipient=recipient(*row[1:6]),
+                date=moment_at(row[6]),
+                version=row[7],
+                attempts=row[8],
+                first_attempt_at=_time(row[9]),
+                changed_at=moment_at(row[10]),
+            )
+            for row in rows
+        ]
+
+    def history(self, delivery: int) -> tuple[AttemptRecord, ...]:
+        """The attempts of a delivery, first to last."""
+        rows = self._rows(
+            "SELECT number, run, started_at, ended_at, outcome, reply FROM attempt"
+            " WHERE delivery = ? ORDER BY number",
+            (delivery,),
+        )
+        return tuple(
+            AttemptRecord(
+                number=number,
+                run=run,
+                started_at=moment_at(started_at),
+                ended_at=_time(ended_at),
+                outcome=outcome,
+                reply=reply,
+            )
+            for number, run, started_at, ended_at, outcome, reply in rows
+        )
+
+    def _rows(self, sql: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with self._database.errors():
+            return self._database.execute(sql, parameters).fetchall()
+
+
+def recipient(address: str, name: str, language: str, fields: str, resends: int) -> Recipient:
+    """A recipient from their row."""
+    local, _, domain = address.rpartition("@")
+    return Recipient(
+        # Parsed when it was frozen; parsing again would cost a hundred times more.
+        address=Address(local, domain),
+        name=name,
+        language=language,
+        fields=json.loads(fields),
+        resends=resends,
+    )
+
+
+def _held(row: tuple[Any, ...]) -> Held:
+    state = State(row[2])
+    return Held(
+        id=row[0],
+        address=row[1],
+        state=state,
+        attempts=row[3],
+        reply=row[4],
+        changed_at=moment_at(row[5]),
+        next_attempt_at=(moment_at(row[6]) if state is State.DEFERRED else None),
+    )
+
+
+def _time(at: float | None) -> datetime | None:
+    return None if at is None else moment_at(at)

@@ -1,0 +1,222 @@
+"""What the send record tells a ledger that knows less: one that is new, restored or copied.
+
+Its methods run in the order in which they stand here, inside one transaction
+that the caller opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from newsletter.ledger.database import Database
+from newsletter.ledger.plan import Wave
+from newsletter.ledger.record import OPEN, SendRecord, listed
+from newsletter.ledger.seal import DELIVERY, broken, version_seal
+from newsletter.ledger.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody on the list, as a delivery needs them.
+
+    ``tag`` is the keyed hash of the address, ``fields`` is JSON.
+    """
+
+    tag: bytes
+    address: str
+    domain: str
+    name: str
+    fields: str
+
+
+class Recovery:
+    """Brings the ledger up to date from its send record.
+
+    Args:
+        database: the ledger's, the record attached to it.
+        record: that record.
+    """
+
+    def __init__(self, database: Database, record: SendRecord) -> None:
+        self._database = database
+        self._record = record
+
+    def let_go(self) -> None:
+        """Let go of the ledger that is lost; inside the caller's transaction."""
+        execute = self._database.execute
+        (highest,) = execute("SELECT COALESCE(MAX(ABS(id)), 0) FROM record_delivery").fetchone()
+        execute("UPDATE record_delivery SET id = -(id + ?) WHERE id > 0", (highest,))
+        execute("CREATE INDEX record.record_reader ON record_delivery (campaign, reader)")
+
+    def doubt(self, *, all_open: bool) -> None:
+        """Put in doubt who was being attempted; inside the caller's transaction.
+
+        Args:
+            all_open: also who waits: the last moments before a power cut may be missing here.
+        """
+        states = (State.ATTEMPTING, *(OPEN if all_open else ()))
+        self._database.execute(
+            f"UPDATE record_delivery SET state = '{State.IN_DOUBT}' WHERE state IN {listed(states)}"
+        )
+
+    def bring_up_to_date(self) -> int:
+        """Give the ledger's campaigns the versions, holds and states that the record knows.
+
+        Inside the caller's transaction. No step of the state table: each row
+        becomes what it became in the ledger that is lost.
+
+        Returns:
+            How many rows changed.
+        """
+        execute = self._database.execute
+        for table, key in (("version", "number"), ("edition", "version")):
+            execute(
+                f"INSERT INTO main.{table} SELECT * FROM record_{table} AS r"
+                " WHERE campaign IN (SELECT id FROM main.campaign) AND NOT EXISTS"
+                f" (SELECT 1 FROM main.{table} AS m"
+                f" WHERE m.campaign = r.campaign AND m.{key} = r.{key})"
+            )
+        execute(
+            "UPDATE main.control SET held = c.held, not_before = c.not_before,"
+            " not_after = c.not_after, version = (SELECT MAX(number) FROM main.version AS v"
+            " WHERE v.campaign = c.id) FROM record_campaign AS c"
+            " WHERE c.id = control.campaign AND c.planned IS NOT NULL"
+        )
+        same = "r.campaign = delivery.campaign AND r.reader = reader_of(delivery.address)"
+        # A delivery keeps the version of its first attempt, and the record knows of that one.
+        execute(
+            f"UPDATE main.delivery SET version = NULL FROM record_delivery AS r WHERE {same}"
+            " AND r.version IS NOT delivery.version"
+        )
+        return execute(
+            "UPDATE main.delivery SET state = r.state, version = r.version,"
+            " resends = r.resends, attempts = MAX(r.attempts, delivery.attempts),"
+            " dated_at = r.dated_at, first_attempt_at = r.first_attempt_at,"
+            " next_attempt_at = r.next_attempt_at, changed_at = r.changed_at, run = NULL,"
+            " reply = 'Known from the send record.'"
+            f" FROM record_delivery AS r WHERE {same}"
+            " AND (r.state <> delivery.state OR r.version IS NOT delivery.version)"
+        ).rowcount
+
+    def rebuild(self, readers: Iterable[Reader]) -> dict[str, tuple[int, int]]:
+        """Give the ledger the campaigns that it lacks, with those who are on the list today.
+
+        Inside the caller's transaction. A campaign of which nobody is on the
+        list is left out; the record goes on to know who has it.
+
+        Returns:
+            By campaign, how many were put into the ledger and how many are remembered.
+        """
+        execute = self._database.execute
+        execute(
+            "CREATE TEMP TABLE found (reader BLOB, tag BLOB, address TEXT PRIMARY KEY,"
+            " domain TEXT, name TEXT, fields TEXT) WITHOUT ROWID"
+        )
+        self._database.executemany(
+            "INSERT OR IGNORE INTO temp.found VALUES (reader_of(?2), ?1, ?2, ?3, ?4, ?5)",
+            ((each.tag, each.address, each.domain, each.name, each.fields) for each in readers),
+        )
+        execute("CREATE INDEX temp.found_reader ON found (reader)")
+        rebuilt = {}
+        for campaign in sorted(self._record.missing()):
+            if counts := self._rebuild(campaign):
+                rebuilt[campaign] = counts
+        execute("DROP TABLE temp.found")
+        return rebuilt
+
+    def _rebuild(self, campaign: str) -> tuple[int, int] | None:
+        execute = self._database.execute
+        joined = (
+            " FROM record_delivery AS r JOIN record_campaign AS c ON c.id = r.campaign"
+            " JOIN temp.found AS f ON f.reader = r.reader WHERE r.campaign = ?"
+        )
+        (found,) = execute(f"SELECT COUNT(*){joined}", (campaign,)).fetchone()
+        (known,) = execute(
+            "SELECT COUNT(*) FROM record_delivery WHERE campaign = ?", (campaign,)
+        ).fetchone()
+        if not found:
+            return None
+        execute(
+            "INSERT INTO main.campaign SELECT id, issue, round, frozen_at, ?, fingerprint,"
+            " letterhead, excluded FROM record_campaign WHERE id = ?",
+            (found, campaign),
+        )
+        self._rebuild_versions(campaign, planned=found)
+        frozen = (
+            "r.campaign, c.issue, c.round, f.address, f.domain, r.tag, f.name, r.language,"
+            " f.fields, r.wave"
+        )
+        execute(
+            f"INSERT INTO main.delivery ({DELIVERY}, seal, state, version, resends, attempts,"
+            " dated_at, first_attempt_at, next_attempt_at, reply, changed_at)"
+            f" SELECT {frozen}, seal_of({frozen}), CASE WHEN r.state = '{State.CLAIMED}'"
+            f" THEN '{State.PENDING}' ELSE r.state END, r.version, r.resends, r.attempts,"
+            " r.dated_at, r.first_attempt_at, r.next_attempt_at, 'Known from the send record.',"
+            f" r.changed_at{joined} ORDER BY f.address",
+            (campaign,),
+        )
+        execute(
+            "INSERT INTO main.control SELECT id, not_before, not_after, COALESCE((SELECT MIN(wave)"
+            f" FROM main.delivery WHERE campaign = id AND state IN {listed(OPEN)}), ?),"
+            " (SELECT MAX(number) FROM record_version WHERE campaign = id), held"
+            " FROM record_campaign WHERE id = ?",
+            (Wave.REST, campaign),
+        )
+        return found, known
+
+    def _rebuild_versions(self, campaign: str, *, planned: int) -> None:
+        """What was approved, held against its seals and sealed for the new number of recipients.
+
+        Raises:
+            LedgerRefused: something is not what was frozen.
+        """
+        execute, key = self._database.execute, self._database.seal_key
+        execute("INSERT INTO main.edition SELECT * FROM record_edition WHERE campaign = ?",
+                (campaign,))  # fmt: skip
+        for issue, round_, then, number, made_at, print_, letterhead, sealed in execute(
+            "SELECT c.issue, c.round, c.planned, v.number, v.made_at, v.fingerprint, v.letterhead,"
+            " v.seal FROM record_version AS v JOIN record_campaign AS c ON c.id = v.campaign"
+            " WHERE c.id = ?",
+            (campaign,),
+        ).fetchall():
+            contents = dict(
+                execute(
+                    "SELECT language, content FROM record_edition"
+                    " WHERE campaign = ? AND version = ?",
+                    (campaign, number),
+                ).fetchall()
+            )
+
+            made = partial(
+                version_seal,
+                key,
+                number=number,
+                fingerprint=print_,
+                letterhead=letterhead,
+                contents=contents,
+            )
+            if made((campaign, issue, round_, then)) != sealed:
+                raise broken(campaign, "A version of the mail in the send record")
+            execute(
+                "INSERT INTO main.version VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    campaign,
+                    number,
+                    made_at,
+                    print_,
+                    letterhead,
+                    made((campaign, issue, round_, planned)),
+                ),
+            )
+
+    def take_rows(self) -> None:
+        """Put the ledger's rows in place of one's own; inside the caller's transaction."""
+        execute = self._database.execute
+        execute(
+            "DELETE FROM record_delivery WHERE (campaign, reader) IN"
+            " (SELECT campaign, reader_of(address) FROM main.delivery)"
+        )
+        execute("DROP INDEX record.record_reader")
+        self._record.copy("SELECT id FROM record_campaign")

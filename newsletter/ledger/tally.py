@@ -1,0 +1,52 @@
+"""The accounting identity: planned = the sum of the states. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from newsletter.errors import ExitCode
+from newsletter.ledger.states import TERMINAL, State
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of a campaign's ``planned`` recipients are in which state."""
+
+    planned: int
+    counts: Mapping[State, int]
+
+    def __getitem__(self, state: State) -> int:
+        """How many are in ``state``."""
+        return self.counts.get(state, 0)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every planned recipient is in exactly one state."""
+        return self.planned == sum(self.counts.values())
+
+    @property
+    def open(self) -> int:
+        """How many a run can still work on, now or when they are due."""
+        return self[State.PENDING] + self[State.CLAIMED] + self[State.DEFERRED]
+
+    @property
+    def settled(self) -> int:
+        """How many have a definite end."""
+        return sum(self[state] for state in TERMINAL)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everybody has a definite end; said of a campaign only then."""
+        return self.adds_up and self.settled == self.planned
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit status that this tally deserves."""
+        if not self.adds_up:
+            return ExitCode.LEDGER_REFUSES
+        if self.open:
+            return ExitCode.TRANSPORT_STOPPED
+        if not self.complete:
+            return ExitCode.IN_DOUBT
+        return ExitCode.DONE

@@ -1,0 +1,388 @@
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from newsletter.errors import LedgerRefused
+from newsletter.ledger import Ledger
+from newsletter.ledger.plan import Exclusion
+from newsletter.ledger.states import State, Step
+from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.versions import Approved
+
+from tests.ledger.conftest import EDITION, NOW, Freeze, T, plan_of
+from tests.support.tools import ROOT
+
+RUN = "run-1"
+
+
+def freeze_plan(ledger: Ledger, count: int, *, first: int = 1, again: bool = False) -> str:
+    return ledger.campaigns.freeze(
+        plan_of(count, first=first),
+        editions={"en": EDITION},
+        letterhead="{}",
+        now=NOW,
+        again=again,
+    ).id
+
+
+def test_freezing_writes_audience_and_editions_and_the_numbers_add_up(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(12)
+    tally = ledger.campaigns.tally(campaign)
+    assert (12, {State.PENDING: 12}, True) == (tally.planned, tally.counts, tally.adds_up)
+    assert {1: Approved({"en": EDITION}, "{}")} == ledger.campaigns.approved(campaign)
+
+
+def test_a_second_campaign_with_somebody_of_the_first_is_refused_and_leaves_nothing(
+    ledger: Ledger,
+) -> None:
+    freeze_plan(ledger, 3)
+    with pytest.raises(LedgerRefused, match="already in another campaign"):
+        freeze_plan(ledger, 3, first=3)
+    assert 1 == len(ledger.campaigns.all())
+    assert 3 == len(ledger.campaigns.has_it("2017-03"))
+
+
+def test_a_second_campaign_for_late_sign_ups_is_taken(ledger: Ledger) -> None:
+    assert "2017-03.1" == freeze_plan(ledger, 3)
+    assert "2017-03.2" == freeze_plan(ledger, 2, first=4)
+
+
+def test_a_person_may_ask_to_send_again(ledger: Ledger) -> None:
+    freeze_plan(ledger, 3)
+    freeze_plan(ledger, 3, again=True)
+    assert [1, 2] == [campaign.round for campaign in ledger.campaigns.all()]
+
+
+def test_who_was_refused_may_be_in_a_later_campaign(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550 no", now=T)
+    assert frozenset() == ledger.campaigns.has_it("2017-03")
+    assert "2017-03.2" == freeze_plan(ledger, 1)
+
+
+def test_a_claim_takes_each_delivery_once_and_keeps_its_date(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(3)
+    with ledger.transaction():
+        first = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
+        second = ledger.deliveries.claim(campaign.id, run="run-2", count=9, now=T)
+    assert [1, 2, 3] == [claim.id for claim in (*first, *second)]
+    with ledger.transaction():
+        ledger.deliveries.release(first, run=RUN, now=T + 5)
+        again = ledger.deliveries.claim(campaign.id, run=RUN, count=9, now=T + 600)
+    assert [(claim.id, claim.date) for claim in first] == [(c.id, c.date) for c in again]
+
+
+def test_deferred_comes_back_when_it_is_due_and_not_before(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        ledger.deliveries.record(
+            claim, Step.DEFER, run=RUN, reply="451 later", now=T, next_attempt_at=T + 300
+        )
+        assert [] == ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 299)
+        assert datetime.fromtimestamp(T + 300, UTC) == ledger.deliveries.next_due(campaign.id)
+        (back,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 300)
+    assert 2 == back.number
+
+
+def test_suppression_is_asked_for_again_in_the_write_ahead(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
+    ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    with ledger.transaction():
+        assert not ledger.deliveries.write_ahead(claims, run=RUN, now=T)
+    tally = ledger.campaigns.tally(campaign)
+    assert {State.CLAIMED: 1, State.SUPPRESSED: 1} == tally.counts
+    with ledger.transaction():
+        assert ledger.deliveries.write_ahead(claims[:1], run=RUN, now=T)
+
+
+def test_a_write_ahead_for_several_is_all_or_nothing(
+    ledger: Ledger, ledger_path: Path, freeze: Freeze
+) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
+        ledger.deliveries.release(claims[1:], run=RUN, now=T)
+        assert not ledger.deliveries.write_ahead(claims, run=RUN, now=T)
+    assert {State.CLAIMED: 1, State.PENDING: 1} == ledger.campaigns.tally(campaign).counts
+    connection = sqlite3.connect(ledger_path)
+    assert (0,) == connection.execute("SELECT COUNT(*) FROM attempt").fetchone()
+    connection.close()
+
+
+def test_suppressions_cannot_be_deleted_or_changed(ledger: Ledger, ledger_path: Path) -> None:
+    suppression = Suppression(b"t", Reason.UNSUBSCRIBED, "test", NOW)
+    assert ledger.suppressions.add(suppression)
+    assert not ledger.suppressions.add(replace(suppression, source="import"))
+    connection = sqlite3.connect(ledger_path)
+    for statement in ("DELETE FROM suppression", "UPDATE suppression SET reason = 'manual'"):
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute(statement)
+    connection.close()
+    assert {"unsubscribed": 1} == ledger.suppressions.counts()
+
+
+def test_the_attempts_of_a_delivery_are_kept_one_row_each(
+    ledger: Ledger, ledger_path: Path, freeze: Freeze
+) -> None:
+    campaign = freeze(1)
+    for now, step in ((T, Step.DEFER), (T + 10, Step.ACCEPT)):
+        with ledger.transaction():
+            (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=now)
+            assert ledger.deliveries.write_ahead([claim], run=RUN, now=now)
+            ledger.deliveries.record(
+                claim, step, run=RUN, reply=str(step), now=now + 1, started_at=now
+            )
+    connection = sqlite3.connect(ledger_path)
+    rows = connection.execute(
+        "SELECT number, started_at, ended_at, outcome FROM attempt ORDER BY number"
+    ).fetchall()
+    connection.close()
+    assert [(1, T, T + 1, "defer"), (2, T + 10, T + 11, "accept")] == rows
+
+
+def test_the_ledger_is_readable_by_its_owner_alone_and_writes_through_to_the_disk(
+    ledger: Ledger, ledger_path: Path
+) -> None:
+    assert 0o600 == stat.S_IMODE(ledger_path.stat().st_mode)
+    (level,) = ledger._database.execute("PRAGMA synchronous").fetchone()
+    assert 2 == level
+
+
+@pytest.mark.fault("Ledger", "key file of another ledger", state="refused; nothing is sent")
+def test_another_key_file_is_refused_since_nobody_who_left_would_be_recognised(
+    ledger: Ledger, ledger_path: Path
+) -> None:
+    with pytest.raises(LedgerRefused, match="key file"):
+        Ledger(ledger_path, key_check="another", seal_key=b"s")
+
+
+@pytest.mark.fault(
+    "Ledger", "file that is no ledger", state="refused, exit 5; the file is left as it is"
+)
+def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.db"
+    path.write_text("these are notes, not a database " * 40)
+    before = path.read_bytes()
+    with pytest.raises(LedgerRefused, match="no ledger"):
+        Ledger(path, key_check="k", seal_key=b"s")
+    assert before == path.read_bytes()
+
+
+@pytest.mark.fault(
+    "Ledger", "file of a newer version", state="refused, exit 5; the file is left as it is"
+)
+def test_a_newer_ledger_is_refused(ledger: Ledger, ledger_path: Path) -> None:
+    connection = sqlite3.connect(ledger_path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LedgerRefused, match="newer version"):
+        Ledger(ledger_path, key_check="k", seal_key=b"s")
+
+
+def test_a_ledger_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
+    with pytest.raises(LedgerRefused, match="no ledger"):
+        Ledger(tmp_path / "newsletter.db", key_check="k", seal_key=b"s", create=False)
+    assert [] == list(tmp_path.iterdir())
+
+
+OPENS_IT = """
+import sys
+from pathlib import Path
+from newsletter.ledger import Ledger
+print("ready", flush=True)
+sys.stdin.readline()
+Ledger(Path(sys.argv[1]), key_check="k", seal_key=b"s").close()
+"""
+
+
+def test_several_programs_may_open_a_new_ledger_at_once(tmp_path: Path) -> None:
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENS_IT, str(tmp_path / "newsletter.db")],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for one in programs:
+        assert one.stdout is not None
+        assert "ready\n" == one.stdout.readline()
+    for one in programs:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    said = [one.communicate(timeout=30)[1] for one in programs]
+    assert [""] * 4 == said
+    Ledger(tmp_path / "newsletter.db", key_check="k", seal_key=b"s", create=False).close()
+
+
+def test_a_folder_without_permission_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(LedgerRefused, match="cannot be"):
+        Ledger(tmp_path / "missing" / "newsletter.db", key_check="k", seal_key=b"s")
+
+
+def test_the_plan_accounts_for_every_row_of_the_list() -> None:
+    plan = replace(plan_of(3), listed=5, excluded={Exclusion.SUPPRESSED: 2})
+    assert plan.listed == len(plan.recipients) + sum(plan.excluded.values())
+
+
+def test_a_damaged_ledger_is_named_as_such(ledger_path: Path) -> None:
+    ledger = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    freeze_plan(ledger, 2000)
+    ledger.close()
+    size = ledger_path.stat().st_size
+    with ledger_path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(os.urandom(size // 2))
+    damaged = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    with pytest.raises(LedgerRefused, match="damaged"), damaged.transaction():
+        damaged.deliveries.claim("2017-03.1", run=RUN, count=500, now=T)
+    damaged.close()
+
+
+def test_who_was_resent_has_the_whole_time_for_retries_again(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign, later = freeze(1), T + 5 * 86400
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+        ledger.deliveries.record(claim, Step.DOUBT, run=RUN, reply="cut", now=T)
+    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=later)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=later)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=later)
+        ledger.deliveries.record(claim, Step.DEFER, run=RUN, reply="450 greylisted", now=later)
+        assert 0 == ledger.deliveries.expire(campaign.id, retry_for_s=86400, now=later + 600)
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=later + 600)
+    assert 3 == claim.number
+
+
+def test_whose_claim_is_returned_is_due_at_once_also_when_the_clock_is_set_back(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        for claim in ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T):
+            ledger.deliveries.record(
+                claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=T + 300
+            )
+        released, _orphan = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T + 300)
+        ledger.deliveries.release([released], run=RUN, now=T + 300)
+        ledger.deliveries.recover(campaign.id, now=T + 300)
+    assert {State.PENDING: 2} == ledger.campaigns.tally(campaign).counts
+    with ledger.transaction():
+        one, two = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T - 3600)
+        assert ledger.deliveries.write_ahead([one, two], run=RUN, now=T - 3600)
+
+
+def test_who_was_resent_is_due_at_once_also_when_the_clock_is_set_back(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        ledger.deliveries.record(
+            claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=T + 300
+        )
+        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 300)
+        assert ledger.deliveries.write_ahead(claims, run=RUN, now=T + 300)
+        assert 1 == ledger.deliveries.recover(campaign.id, now=T + 300)
+    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T)
+    with ledger.transaction():
+        assert 1 == len(ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T))
+
+
+@pytest.mark.parametrize(
+    ("step", "has_it"),
+    [(Step.ACCEPT, True), (Step.DOUBT, True), (Step.DEFER, True), (Step.REJECT, False)],
+)
+def test_who_has_the_issue_or_may_have_it_or_will_get_it_is_in_no_later_plan(
+    ledger: Ledger, freeze: Freeze, step: Step, *, has_it: bool
+) -> None:
+    campaign = freeze(1)
+    assert {"reader1@example.org"} == ledger.campaigns.has_it("2017-03")
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+    assert {"reader1@example.org"} == ledger.campaigns.has_it("2017-03")
+    with ledger.transaction():
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+    assert {"reader1@example.org"} == ledger.campaigns.has_it("2017-03")
+    with ledger.transaction():
+        assert ledger.deliveries.record(claim, step, run=RUN, reply="said", now=T)
+    assert has_it == bool(ledger.campaigns.has_it("2017-03"))
+    assert frozenset() == ledger.campaigns.has_it("2017-04")
+
+
+def test_a_write_ahead_that_is_taken_back_begins_no_time_for_retries(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
+    ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    with ledger.transaction():
+        assert not ledger.deliveries.write_ahead(claims, run=RUN, now=T)
+        ledger.deliveries.release(claims, run=RUN, now=T)
+        (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T + 60)
+    assert (1, None) == (again.number, again.first_attempt_at)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("550 \ud800 half a letter", "550 � half a letter"),
+        ("550 \x1b[2J\r\nnothing to see", "550 �[2J��nothing to see"),
+        ("550 " + "x" * 500_000, "550 " + "x" * 996),
+    ],
+)
+def test_what_the_other_side_says_is_kept_as_far_as_it_can_be_shown(
+    ledger: Ledger, freeze: Freeze, said: str, kept: str
+) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        assert ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply=said, now=T)
+    (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
+    assert kept == held.reply
+
+
+def test_a_provider_may_answer_with_any_id_at_all(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        assert ledger.deliveries.write_ahead(claims, run=RUN, now=T)
+        assert ledger.deliveries.record(
+            claims[0], Step.ACCEPT, run=RUN, reply="200", now=T, provider_id="re_\ud800"
+        )
+    assert {State.ACCEPTED: 1} == ledger.campaigns.tally(campaign).counts
+
+
+def test_who_was_refused_in_a_round_was_in_it(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550 5.1.1 no", now=T)
+    assert 1 == ledger.campaigns.latest_round("2017-03")
+    both = frozenset({"reader1@example.org", "reader2@example.org"})
+    assert both == ledger.campaigns.in_round("2017-03", 1)
+    assert frozenset() == ledger.campaigns.in_round("2017-03", 2)

@@ -1,0 +1,229 @@
+"""A ledger of an earlier version is brought up to date whole, or left as it is."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from newsletter.errors import LedgerRefused
+from newsletter.ledger import Ledger, upgrade
+from newsletter.ledger.plan import Wave
+from newsletter.ledger.schema import SCHEMA_VERSION
+from newsletter.ledger.states import State
+from newsletter.ledger.versions import Approved
+
+from tests.ledger.conftest import EDITION, NOW, T
+from tests.support.tools import ROOT
+
+SCHEMAS = {
+    number: Path(__file__).with_name(f"schema_{number}.sql").read_text(encoding="utf-8")
+    for number in (1, 2)
+}
+NEVER_ATTEMPTED = {State.PENDING, State.CLAIMED, State.SUPPRESSED}
+KEPT = (
+    "id, campaign, issue, round, address, tag, name, language, fields, state, attempts, dated_at,"
+    " first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at"
+)
+
+
+def old_rows() -> list[tuple[object, ...]]:
+    """Two deliveries in each state, with something in each column."""
+    rows: list[tuple[object, ...]] = []
+    for number, state in enumerate([*State, *State], start=1):
+        fresh = state in NEVER_ATTEMPTED
+        rows.append(
+            (
+                *(number, "2017-03.1", "2017-03", 1),
+                *(f"reader{number}@Host{number}.example".lower(), f"tag{number}".encode()),
+                *(f"Lëserin {number}", "en", json.dumps({"city": f"Göteborg {number}"})),
+                *(state, 0 if fresh else number, None if fresh else T + number),
+                None if fresh else T + 2 * number,
+                T + 300 if state is State.DEFERRED else 0.0,
+                "run-1" if state in {State.CLAIMED, State.ATTEMPTING} else None,
+                *(f"250 said {number}", f"id-{number}" if number % 2 else None, T + 3 * number),
+            )
+        )
+    return rows
+
+
+@pytest.fixture(params=[1, 2])
+def since(request: pytest.FixtureRequest) -> int:
+    """The version that the old ledger was written by."""
+    return int(request.param)
+
+
+@pytest.fixture
+def old(ledger_path: Path, since: int) -> Path:
+    with closing(sqlite3.connect(ledger_path)) as connection:
+        connection.executescript(SCHEMAS[since])
+        connection.execute("INSERT INTO meta VALUES ('key_check', 'k')")
+        connection.execute(
+            "INSERT INTO campaign VALUES ('2017-03.1', '2017-03', 1, ?, 18, 'f', '{}', '{}')", (T,)
+        )
+        marks = ", ".join("?" * 18)
+        if since == 1:
+            connection.execute(
+                "INSERT INTO edition VALUES ('2017-03.1', 'en', ?)", (EDITION.to_json(),)
+            )
+            connection.executemany(f"INSERT INTO delivery ({KEPT}) VALUES ({marks})", old_rows())
+        else:
+            connection.execute(
+                "INSERT INTO edition VALUES ('2017-03.1', 1, 'en', ?)", (EDITION.to_json(),)
+            )
+            connection.execute("INSERT INTO version VALUES ('2017-03.1', 1, ?, 'f', '{}')", (T,))
+            connection.executemany(
+                f"INSERT INTO delivery ({KEPT}, domain, wave, version)"
+                f" VALUES ({marks}, ?, 2, CASE WHEN ? > 0 THEN 1 END)",
+                [(*row, str(row[4]).partition("@")[2], row[10]) for row in old_rows()],
+            )
+            connection.execute(
+                "INSERT INTO control VALUES ('2017-03.1', ?, ?, 2, 1, NULL)", (T, T + 259200)
+            )
+            connection.execute(
+                "INSERT INTO event VALUES (1, 4, 'bounced', 'dsn', ?, '550', 'm')", (T,)
+            )
+        connection.executemany(
+            "INSERT INTO attempt VALUES (?, ?, 'run-1', ?, ?, 'defer', '450 later')",
+            [(row[0], number, T, T + 1) for row in old_rows() for number in (1, 2)],
+        )
+        connection.execute("INSERT INTO suppression VALUES (1, x'74', 'unsubscribed', 'page', 9)")
+        connection.commit()
+    return ledger_path
+
+
+def contents(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        (number,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(number)
+
+
+def query(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_each_row_keeps_all_that_it_held(old: Path) -> None:
+    before = {table: query(old, f"SELECT * FROM {table}") for table in ("attempt", "suppression")}
+    Ledger(old, key_check="k", seal_key=b"s").close()
+    assert old_rows() == query(old, f"SELECT {KEPT} FROM delivery ORDER BY id")
+    assert before == {table: query(old, f"SELECT * FROM {table}") for table in before}
+    assert SCHEMA_VERSION == version(old)
+    assert [] == query(old, "SELECT name FROM sqlite_master WHERE name LIKE 'old%'")
+    assert [] == query(old, "PRAGMA foreign_key_check")
+
+
+def test_an_upgraded_ledger_has_the_same_shape_as_a_new_one(old: Path, tmp_path: Path) -> None:
+    Ledger(old, key_check="k", seal_key=b"s").close()
+    Ledger(tmp_path / "new.db", key_check="k", seal_key=b"s").close()
+    shape = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+    assert query(tmp_path / "new.db", shape) == query(old, shape)
+
+
+def test_who_was_attempted_had_the_only_edition_and_the_others_get_what_is_in_force(
+    old: Path,
+) -> None:
+    Ledger(old, key_check="k", seal_key=b"s").close()
+    rows = query(old, "SELECT state, domain, id, version, wave, resends FROM delivery")
+    for state, domain, number, version_, wave, resends in rows:
+        assert f"host{number}.example" == domain
+        assert (None if state in NEVER_ATTEMPTED else 1) == version_
+        assert (Wave.REST, 0) == (wave, resends)
+
+
+def test_an_upgraded_campaign_goes_on(old: Path) -> None:
+    with closing(Ledger(old, key_check="k", seal_key=b"s")) as ledger:
+        (campaign,) = ledger.campaigns.all()
+        assert dict.fromkeys(State, 2) == ledger.campaigns.verify(campaign).counts
+        assert {1: Approved({"en": EDITION}, "{}")} == ledger.campaigns.approved(campaign)
+        ledger.campaigns.check_seals(campaign)
+        ((number, made_at, fingerprint, attempted),) = (
+            (one.number, one.made_at, one.fingerprint, one.attempted)
+            for one in ledger.controls.versions(campaign.id)
+        )
+        assert (1, NOW, "f", 12) == (number, made_at, fingerprint, attempted)
+        control = ledger.controls.of(campaign.id)
+        assert (NOW, Wave.REST, 1, None) == (
+            control.not_before,
+            control.wave,
+            control.version,
+            control.held,
+        )
+        with ledger.transaction():
+            claims = ledger.deliveries.claim(campaign.id, run="run-2", count=9, now=T + 300)
+            assert 4 == len(claims)
+            assert ledger.deliveries.write_ahead(claims, run="run-2", now=T + 300)
+        deferred = next(claim for claim in claims if claim.number > 1)
+        assert datetime.fromtimestamp(T + deferred.id, UTC) == deferred.date
+
+
+def test_an_upgraded_ledger_has_a_name_for_good_and_a_sealed_audience(old: Path) -> None:
+    with closing(Ledger(old, key_check="k", seal_key=b"s")) as ledger:
+        name = ledger.identity
+    assert 32 == len(name)
+    with closing(Ledger(old, key_check="k", seal_key=b"s")) as ledger:
+        assert name == ledger.identity
+    with (
+        closing(sqlite3.connect(old)) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="sealed"),
+    ):
+        connection.execute(
+            "INSERT INTO delivery SELECT 99, campaign, issue, round, 'new@example.org', domain,"
+            " tag, name, language, fields, state, wave, version, resends, attempts, dated_at,"
+            " first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at, seal"
+            " FROM delivery LIMIT 1"
+        )
+
+
+def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(
+    old: Path, since: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(old)
+    way = upgrade._WAYS[since]
+    broken = replace(way, fill=(*way.fill, "INSERT INTO nowhere VALUES (1)"))
+    with monkeypatch.context() as patched:
+        patched.setitem(upgrade._WAYS, since, broken)
+        with pytest.raises(LedgerRefused, match="nowhere"):
+            Ledger(old, key_check="k", seal_key=b"s")
+    assert (before, since) == (contents(old), version(old))
+    Ledger(old, key_check="k", seal_key=b"s").close()
+    assert SCHEMA_VERSION == version(old)
+
+
+DIES_IN_THE_MIDDLE = """
+import os, signal, sys
+from pathlib import Path
+from newsletter.ledger import Ledger, database
+
+def dies(key, values):
+    if "reader9@host9.example" in values:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return b"seal"
+
+database.seal = dies
+Ledger(Path(sys.argv[1]), key_check="k", seal_key=b"s")
+"""
+
+
+@pytest.mark.fault(
+    "Ledger", "SIGKILL in the upgrade", state="as it was before; upgraded at the next start"
+)
+def test_an_upgrade_that_is_killed_leaves_the_ledger_as_it_was(old: Path, since: int) -> None:
+    before = contents(old)
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES_IN_THE_MIDDLE, str(old)], cwd=ROOT, check=False
+    )
+    assert -signal.SIGKILL == killed.returncode
+    assert (before, since) == (contents(old), version(old))
+    Ledger(old, key_check="k", seal_key=b"s").close()
+    assert old_rows() == query(old, f"SELECT {KEPT} FROM delivery ORDER BY id")
