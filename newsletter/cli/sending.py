@@ -192,6 +192,7 @@ def _question(prepared: Prepared, wish: Wish) -> str:
 def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
     editions = {language: one.edition for language, one in prepared.compiled.items()}
     with closing(project.ledger(create=True)) as ledger:
+        guard = None if project.trial else project.copy_guard(ledger)
         return ledger.campaigns.freeze(
             prepared.plan,
             editions=editions,
@@ -200,7 +201,8 @@ def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
             again=prepared.new_round,
             not_before=wish.appointment.at if wish.appointment else None,
             late_after_s=project.settings.delivery.late_after_hours * 3600,
-            elsewhere=frozenset() if project.trial else project.copy_guard(ledger).missing,
+            elsewhere=guard.missing if guard else frozenset(),
+            round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
         )
 
 
