@@ -212,12 +212,22 @@ def _hand_to_scheduler(project: Project, issue: str, appointment: Appointment) -
 
     say(f"Frozen, and nothing was sent. It begins on {appointment} if one of these lines is "
         "run now; each starts it at that time.", style="bold")  # fmt: skip
-    command = (*_program(), "resume", issue, "--scheduled")
+    command = (*_environment(project), *_program(), "resume", issue, "--scheduled")
     for each in scheduler_lines(command, folder=project.folder.absolute(), at=appointment.at):
         say("")
         tell(each.note, lead=f"{each.scheduler}: ")
         show_line(each.line)
     return ExitCode.TRANSPORT_STOPPED
+
+
+def _environment(project: Project) -> tuple[str, ...]:
+    """What a scheduler does not know of the shell, and needs to find the same state folder."""
+    from newsletter.state_folder import moved_by_environment
+
+    if project.trial or project.settings.delivery.state_folder is not None:
+        return ()
+    base = moved_by_environment()
+    return () if base is None else ("env", f"XDG_STATE_HOME={base}")
 
 
 def _program() -> tuple[str, ...]:

@@ -168,8 +168,8 @@ class CopyGuard:
                 "another machine, of another user, or one that was removed. There may have been "
                 "sends since that this ledger does not know.",
                 where=Where(self._place.state.folder),
-                next="Send from that machine, as that user, or set state_folder under [delivery] "
-                f"to that folder. If it is lost: {_ADOPT}",
+                next="Send from that machine, as that user and with the same XDG_STATE_HOME, or "
+                f"set state_folder under [delivery] to that folder. If it is lost: {_ADOPT}",
             )
         old = read_old_epochs(self._old_files())
         if old.ledger and old.ledger != self._ledger.identity:
