@@ -94,6 +94,16 @@ def state_folder(setting: Path | None) -> Path:
         ) from None
 
 
+def moved_by_environment() -> Path | None:
+    """What XDG_STATE_HOME says, if it moves the state folder; None where it is not heeded.
+
+    Raises:
+        LedgerRefused: as :func:`state_folder`.
+    """
+    base = state_folder(None).parent
+    return None if base == Path.home() / ".local" / "state" else base
+
+
 def machine_name(file: Path = MACHINE_ID) -> str:
     """A name for this machine that tells nothing about it; empty where it has no id.
 

@@ -26,10 +26,10 @@ from newsletter.ledger.plan import Exclusion, Plan, Wave
 from newsletter.ledger.seal import reader_tag
 
 if TYPE_CHECKING:
-    from newsletter.addresses import Address
     from newsletter.audience.model import Roster
     from newsletter.delivery.schedule import Appointment
     from newsletter.ledger import Ledger
+    from newsletter.ledger.copy_guard import CopyGuard
 
 _MOST_WARNINGS = 3
 _EXCLUSIONS = {
@@ -82,14 +82,10 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
     compiled = project.compile(issue)
     refuse_on_errors(project, issue, compiled)
     roster = project.roster(wish.subscribers)
-    may_have = frozenset[bytes]()
-    if ledger and not wish.again and not project.trial:
-        may_have = project.copy_guard(ledger).may_have(issue)
+    guard = project.copy_guard(ledger) if ledger and not project.trial else None
+    round_ = _latest_round(ledger, guard, issue)
 
-    def is_remembered(address: Address) -> bool:
-        return bool(may_have) and reader_tag(project.keys.seal_key, address.key) in may_have
-
-    def planned(has_it: frozenset[str]) -> Plan:
+    def planned(has_it: frozenset[str], remembered: frozenset[bytes]) -> Plan:
         return make_plan(
             roster,
             issue=issue,
@@ -99,36 +95,37 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
             tag=project.keys.address_tag if ledger else lambda _: b"",
             suppressed=ledger.suppressions.tags() if ledger else frozenset(),
             has_it=has_it,
-            may_have=is_remembered,
+            may_have=lambda address: (
+                bool(remembered) and reader_tag(project.keys.seal_key, address.key) in remembered
+            ),
             former_tags=project.keys.former_tags if ledger else lambda _: (),
             limit=wish.limit,
             seeds=project.settings.delivery.seeds,
             canary_share=project.settings.delivery.canary_share,
         )
 
-    plan = planned(_left_out(ledger, issue, wish))
-    new_round = wish.again and (not plan.recipients or _round(ledger, issue) == 1)
+    if wish.again:
+        has_it = ledger.campaigns.in_round(issue, round_) if ledger else frozenset()
+        remembered = guard.in_round(issue, round_) if guard else frozenset()
+    else:
+        has_it = ledger.campaigns.has_it(issue) if ledger else frozenset()
+        remembered = guard.may_have(issue) if guard else frozenset()
+    plan = planned(has_it, remembered)
+    new_round = wish.again and (not plan.recipients or round_ == 1)
     if new_round:
-        plan = planned(frozenset())
+        plan = planned(frozenset(), frozenset())
     _show(project, compiled, roster, plan, wish)
     if ledger and not project.trial and not wish.again and plan.excluded.get(Exclusion.HAS_IT):
         _tell_trials(ledger, issue)
     if wish.again:
-        _tell_round(_round(ledger, issue), new_round=new_round)
+        _tell_round(round_, new_round=new_round)
     return Prepared(compiled, plan, new_round)
 
 
-def _round(ledger: Ledger | None, issue: str) -> int:
+def _latest_round(ledger: Ledger | None, guard: CopyGuard | None, issue: str) -> int:
+    if guard is not None:
+        return guard.latest_round(issue)
     return ledger.campaigns.latest_round(issue) if ledger else 1
-
-
-def _left_out(ledger: Ledger | None, issue: str, wish: Wish) -> frozenset[str]:
-    """Who is left out, since they have it; with --again: in the round that goes on."""
-    if ledger is None:
-        return frozenset()
-    if wish.again:
-        return ledger.campaigns.in_round(issue, _round(ledger, issue))
-    return ledger.campaigns.has_it(issue)
 
 
 def _tell_trials(ledger: Ledger, issue: str) -> None:

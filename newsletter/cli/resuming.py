@@ -231,6 +231,7 @@ def _ready(project: Project, ledger: Ledger, issue: str, terms: Terms) -> list[C
     if not waiting:
         say("Nobody is waiting, so nothing was sent.", style="bold")
         raise typer.Exit(account(ledger, campaigns))
+    _refuse_mixed(project, ledger, waiting)
     if not terms.as_frozen:
         _refuse_changed(project, ledger, issue, waiting)
     for campaign in waiting:
@@ -239,6 +240,35 @@ def _ready(project: Project, ledger: Ledger, issue: str, terms: Terms) -> list[C
         if control.held:
             _lift(ledger, campaign, control.held, terms)
     return waiting
+
+
+def _refuse_mixed(project: Project, ledger: Ledger, campaigns: Sequence[Campaign]) -> None:
+    """Keep trials and sends apart: in one account, nobody could tell whom it reached.
+
+    Raises:
+        LedgerRefused: one would become the other.
+    """
+    left = set(ledger.runs.campaigns_that_left())
+    for campaign in campaigns:
+        tally = ledger.campaigns.tally(campaign)
+        if tally.planned == tally.open:
+            continue  # nobody's mail is anywhere yet
+        if not project.trial and ledger.runs.is_trial(campaign.id):
+            raise LedgerRefused(
+                "This send has been a trial so far: whoever counts as accepted in it got nothing, "
+                "and would be missed.",
+                where=Where(item=f"campaign {campaign.id}"),
+                next="Bring the trial to its end, with the settings that it began with: newsletter "
+                f"resume {campaign.issue}. Then mail everybody: newsletter send {campaign.issue} "
+                "--again",
+            )
+        if project.trial and campaign.id in left:
+            raise LedgerRefused(
+                "Some of this send has left for real; what went on now would reach nobody, and "
+                "count as accepted.",
+                where=Where(item=f"campaign {campaign.id}"),
+                next="Go on the way it began: set the transport again, or take trial = true out.",
+            )
 
 
 def _refuse_changed(

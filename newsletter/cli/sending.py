@@ -192,6 +192,7 @@ def _question(prepared: Prepared, wish: Wish) -> str:
 def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
     editions = {language: one.edition for language, one in prepared.compiled.items()}
     with closing(project.ledger(create=True)) as ledger:
+        guard = None if project.trial else project.copy_guard(ledger)
         return ledger.campaigns.freeze(
             prepared.plan,
             editions=editions,
@@ -200,7 +201,8 @@ def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
             again=prepared.new_round,
             not_before=wish.appointment.at if wish.appointment else None,
             late_after_s=project.settings.delivery.late_after_hours * 3600,
-            elsewhere=frozenset() if project.trial else project.copy_guard(ledger).missing,
+            elsewhere=guard.missing if guard else frozenset(),
+            round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
         )
 
 
@@ -210,12 +212,22 @@ def _hand_to_scheduler(project: Project, issue: str, appointment: Appointment) -
 
     say(f"Frozen, and nothing was sent. It begins on {appointment} if one of these lines is "
         "run now; each starts it at that time.", style="bold")  # fmt: skip
-    command = (*_program(), "resume", issue, "--scheduled")
+    command = (*_environment(project), *_program(), "resume", issue, "--scheduled")
     for each in scheduler_lines(command, folder=project.folder.absolute(), at=appointment.at):
         say("")
         tell(each.note, lead=f"{each.scheduler}: ")
         show_line(each.line)
     return ExitCode.TRANSPORT_STOPPED
+
+
+def _environment(project: Project) -> tuple[str, ...]:
+    """What a scheduler does not know of the shell, and needs to find the same state folder."""
+    from newsletter.state_folder import moved_by_environment
+
+    if project.trial or project.settings.delivery.state_folder is not None:
+        return ()
+    base = moved_by_environment()
+    return () if base is None else ("env", f"XDG_STATE_HOME={base}")
 
 
 def _program() -> tuple[str, ...]:

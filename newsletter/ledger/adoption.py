@@ -17,7 +17,13 @@ from pathlib import Path
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError, LedgerRefused, Where
 from newsletter.ledger import Ledger, open_ledger
-from newsletter.ledger.copy_guard import CopyGuard, Place, keep_key, refuse_without_ledger
+from newsletter.ledger.copy_guard import (
+    CopyGuard,
+    Place,
+    follows,
+    keep_key,
+    refuse_without_ledger,
+)
 from newsletter.ledger.database import move_aside
 from newsletter.ledger.record import Remembered, SendRecord
 from newsletter.ledger.recovery import Reader
@@ -97,7 +103,7 @@ class Adoption:
             LedgerRefused: it cannot be done; says why.
         """
         if not self._place.ledger.exists():
-            return Survey(_no_ledger(self._place, self._known), self._is_exact(), {}, (), (),
+            return Survey(_no_ledger(self._place, self._known), self._is_exact(None), {}, (), (),
                           aside=False)  # fmt: skip
         with closing(open_ledger(self._place.ledger, self._keys)) as ledger:
             aside = self._goes_aside(ledger)
@@ -109,7 +115,7 @@ class Adoption:
             told = {} if record else guard.lost_by_old_epochs(damaged_too=True)
             return Survey(
                 reason=_reason(guard),
-                exact=self._is_exact(),
+                exact=self._is_exact(None if aside else ledger),
                 waiting=_waiting(ledger),
                 missing=tuple(sorted(set(record.missing().values() if record else told.values()))),
                 unknown=tuple(sorted(record.unknown() if record else set(told.values()))),
@@ -153,7 +159,7 @@ class Adoption:
     def _bring_in(
         self, ledger: Ledger, record: SendRecord, people: Sequence[Reader], *, now: datetime
     ) -> tuple[int, dict[str, tuple[int, int]]]:
-        exact, updated = self._is_exact(), 0
+        exact, updated = self._is_exact(ledger), 0
         recovery = ledger.recovery(record)
         with ledger.transaction():
             joins = not record.follows
@@ -161,8 +167,8 @@ class Adoption:
                 recovery.let_go()
                 cut_short = self._known.boot not in {"", boot_name()}
                 recovery.doubt(all_open=cut_short or not exact)
-                updated = recovery.bring_up_to_date()
-            rebuilt = recovery.rebuild(people)
+                updated = recovery.bring_up_to_date() if exact else recovery.join()
+            rebuilt = recovery.rebuild(people, joined=not exact)
             if not exact:
                 for campaign in ledger.campaigns.all():
                     ledger.deliveries.adopt(campaign.id, now=now.timestamp(), note=_ADOPTED)
@@ -171,10 +177,15 @@ class Adoption:
                 recovery.take_rows()
         return updated, rebuilt
 
-    def _is_exact(self) -> bool:
-        """Whether the record tells where everybody's mail is, as far as this machine sent it."""
+    def _is_exact(self, ledger: Ledger | None) -> bool:
+        """Whether the record tells where everybody's mail is, as far as this machine sent it.
+
+        Not so where ``ledger`` was used with another record: it knows what this one does not.
+        """
         known = self._known
         if self._old_copy or not known.ledger:
+            return False
+        if ledger is not None and not follows(ledger, known):
             return False
         return known.machine in {"", self._place.machine}
 

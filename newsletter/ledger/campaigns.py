@@ -59,6 +59,7 @@ class Campaigns:
         not_before: datetime | None = None,
         late_after_s: float = 72 * 3600.0,
         elsewhere: Collection[str] = (),
+        round_elsewhere: int = 1,
     ) -> Campaign:
         """Write campaign, editions and audience, all or nothing.
 
@@ -73,17 +74,18 @@ class Campaigns:
             elsewhere: ids of campaigns that this ledger does not hold, but that were
                 begun: a second one of the same name would send the same Message-IDs
                 and idempotency keys for other letters.
+            round_elsewhere: the issue's latest round that is known of, be it not in here.
 
         Raises:
             LedgerRefused: somebody in the plan was put into another campaign of
                 the issue meanwhile, or nothing can be written. Nothing is frozen.
         """
         with self._database.transaction():
-            round_ = self.latest_round(plan.issue) + (1 if again else 0)
+            latest = max(self.latest_round(plan.issue), round_elsewhere)
             campaign = Campaign(
                 id=self._unused_id(plan.issue, elsewhere),
                 issue=plan.issue,
-                round=round_,
+                round=latest + (1 if again else 0),
                 frozen_at=now,
                 planned=len(plan.recipients),
                 fingerprint=fingerprint(editions, letterhead),
@@ -142,11 +144,10 @@ class Campaigns:
             ) from None
 
     def _unused_id(self, issue: str, elsewhere: Collection[str]) -> str:
-        (earlier,) = self._database.execute(
-            "SELECT COUNT(*) FROM campaign WHERE issue = ?", (issue,)
-        ).fetchone()
-        numbers = itertools.count(earlier + 1)
-        return next(id_ for n in numbers if (id_ := f"{issue}.{n}") not in elsewhere)
+        here = {campaign.id for campaign in self.of_issue(issue)}
+        used = here.union(elsewhere)
+        numbers = itertools.count(len(here) + 1)
+        return next(id_ for n in numbers if (id_ := f"{issue}.{n}") not in used)
 
     def latest_round(self, issue: str) -> int:
         """1 for an issue's first round; “send --again” begins another."""

@@ -82,7 +82,8 @@ class CopyGuard:
         if known.key_check == self._keys.pepper_id:
             with self._ledger.transaction():
                 record.join_suppressions()
-        if known.ledger == self._ledger.identity and known.epoch <= self._ledger.epoch:
+        is_latest = known.epoch <= self._ledger.epoch
+        if known.ledger == self._ledger.identity and is_latest and follows(self._ledger, known):
             record.follow()
             if known.folder not in {"", folder := str(self._place.folder.absolute())}:
                 record.note_folder(folder)
@@ -129,6 +130,13 @@ class CopyGuard:
                 "does not know who was mailed from there, and would mail them again.",
                 known,
             )
+        if not follows(self._ledger, known):
+            raise _refusal(
+                self._place,
+                "This ledger was used elsewhere: by another user, on another machine or with "
+                "another state folder. It does not know what was sent from here meanwhile.",
+                known,
+            )
         if known.epoch > self._ledger.epoch:
             raise _refusal(
                 self._place,
@@ -160,8 +168,8 @@ class CopyGuard:
                 "another machine, of another user, or one that was removed. There may have been "
                 "sends since that this ledger does not know.",
                 where=Where(self._place.state.folder),
-                next="Send from that machine, as that user, or set state_folder under [delivery] "
-                f"to that folder. If it is lost: {_ADOPT}",
+                next="Send from that machine, as that user and with the same XDG_STATE_HOME, or "
+                f"set state_folder under [delivery] to that folder. If it is lost: {_ADOPT}",
             )
         old = read_old_epochs(self._old_files())
         if old.ledger and old.ledger != self._ledger.identity:
@@ -234,6 +242,16 @@ class CopyGuard:
         record = self._ledger.record
         return frozenset() if record is None else record.may_have(issue)
 
+    def in_round(self, issue: str, number: int) -> frozenset[bytes]:
+        """Those who were in a round of the issue, by the record; see :func:`reader_tag`."""
+        record = self._ledger.record
+        return frozenset() if record is None else record.in_round(issue, number)
+
+    def latest_round(self, issue: str) -> int:
+        """The issue's latest round that ledger or record knows of."""
+        latest, record = self._ledger.campaigns.latest_round(issue), self._ledger.record
+        return latest if record is None else max(latest, record.latest_round(issue))
+
     @property
     def missing(self) -> frozenset[str]:
         """Ids of campaigns that were begun and that this ledger does not hold."""
@@ -286,7 +304,7 @@ class CopyGuard:
             record.note_lost(lost)
             record.belong_to(self._ledger.identity, epoch=epoch, key_check=self._keys.pepper_id)
             self._ledger.note_record(known.id, epoch=epoch)
-            self._settle(record)
+            self._settle(record, known)
             record.join_suppressions()
         record.follow()
 
@@ -297,9 +315,12 @@ class CopyGuard:
             LedgerRefused: it cannot be written.
         """
         with self._ledger.transaction():
-            self._settle(record)
+            self._settle(record, record.remembered())
 
-    def _settle(self, record: SendRecord) -> None:
+    def _settle(self, record: SendRecord, known: Remembered) -> None:
+        if known.machine not in {"", self._place.machine}:
+            # A copy: the original goes on under its name, and neither knows of the other.
+            self._ledger.note_record(record.renamed(), epoch=self._ledger.epoch)
         record.settle(machine=self._place.machine, folder=str(self._place.folder.absolute()))
 
     def end(self) -> None:
@@ -310,6 +331,11 @@ class CopyGuard:
         """
         if self._ledger.record is not None:
             self._ledger.record.end()
+
+
+def follows(ledger: Ledger, known: Remembered) -> bool:
+    """Whether a ledger was used with this record and no other one, as far as it knows."""
+    return ledger.record_id in {"", known.id}
 
 
 def refuse_without_ledger(place: Place, known: Remembered) -> None:

@@ -226,6 +226,25 @@ class SendRecord:
             ).fetchall()
         return frozenset(reader for (reader,) in rows)
 
+    def in_round(self, issue: str, number: int) -> frozenset[bytes]:
+        """Those who were in a round, whatever came of it, and are not in the ledger."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT reader FROM record_delivery AS r"
+                " JOIN record_campaign AS c ON c.id = campaign"
+                " WHERE r.id < 0 AND issue = ? AND round = ?",
+                (issue, number),
+            ).fetchall()
+        return frozenset(reader for (reader,) in rows)
+
+    def latest_round(self, issue: str) -> int:
+        """1 for an issue's first round; “send --again” begins another."""
+        with self._database.errors():
+            (highest,) = self._database.execute(
+                "SELECT COALESCE(MAX(round), 1) FROM record_campaign WHERE issue = ?", (issue,)
+            ).fetchone()
+        return int(highest)
+
     def missing(self) -> dict[str, str]:
         """The issues of campaigns that the ledger does not hold, by the campaign's id."""
         return self._pairs("SELECT id, issue FROM record_campaign"
@@ -279,6 +298,12 @@ class SendRecord:
         self._put("ledger", ledger)
         self._put("epoch", str(epoch))
         self._put("key_check", key_check)
+
+    def renamed(self) -> str:
+        """Give it a name of its own, since it is a copy; inside the caller's transaction."""
+        name = secrets.token_hex(16)
+        self._put("id", name)
+        return name
 
     def note_lost(self, campaigns: Iterable[tuple[str, str]]) -> None:
         """Note campaigns, by id and issue, of which nobody knows who was in them."""

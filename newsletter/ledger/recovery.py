@@ -14,7 +14,23 @@ from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.record import OPEN, SendRecord, listed
 from newsletter.ledger.seal import DELIVERY, broken, version_seal
-from newsletter.ledger.states import State
+from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
+
+# Who has it, who may have it, who will not get it, who waits.
+_FURTHER = (
+    (State.ACCEPTED,),
+    (State.ATTEMPTING, State.IN_DOUBT),
+    (State.REJECTED, State.EXPIRED, State.SUPPRESSED),
+)
+
+
+def _furthest(state: str) -> str:
+    """An SQL expression: the larger, the further a mail in that state is."""
+    cases = "".join(
+        f" WHEN {state} IN {listed(states)} THEN {-number}"
+        for number, states in enumerate(_FURTHER)
+    )
+    return f"CASE{cases} ELSE {-len(_FURTHER)} END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +87,8 @@ class Recovery:
             How many rows changed.
         """
         execute = self._database.execute
-        for table, key in (("version", "number"), ("edition", "version")):
-            execute(
-                f"INSERT INTO main.{table} SELECT * FROM record_{table} AS r"
-                " WHERE campaign IN (SELECT id FROM main.campaign) AND NOT EXISTS"
-                f" (SELECT 1 FROM main.{table} AS m"
-                f" WHERE m.campaign = r.campaign AND m.{key} = r.{key})"
-            )
-        execute(
-            "UPDATE main.control SET held = c.held, not_before = c.not_before,"
-            " not_after = c.not_after, version = (SELECT MAX(number) FROM main.version AS v"
-            " WHERE v.campaign = c.id) FROM record_campaign AS c"
-            " WHERE c.id = control.campaign AND c.planned IS NOT NULL"
-        )
+        self._take_versions()
+        self._take_controls("c.held")
         same = "r.campaign = delivery.campaign AND r.reader = reader_of(delivery.address)"
         # A delivery keeps the version of its first attempt, and the record knows of that one.
         execute(
@@ -100,11 +105,68 @@ class Recovery:
             " AND (r.state <> delivery.state OR r.version IS NOT delivery.version)"
         ).rowcount
 
-    def rebuild(self, readers: Iterable[Reader]) -> dict[str, tuple[int, int]]:
+    def join(self) -> int:
+        """Join what was sent with this record and what was sent with another one.
+
+        Inside the caller's transaction. Each reader gets the further of the two
+        states, whichever campaign of the issue's round it comes from: whoever
+        has the mail, or may have it, by either of the two is mailed by neither.
+
+        Returns:
+            How many rows changed.
+        """
+        self._take_versions()
+        self._take_controls("COALESCE(control.held, c.held)")
+        return self._database.execute(
+            "UPDATE main.delivery SET state = r.state, attempts = MAX(r.attempts,"
+            " delivery.attempts), version = COALESCE(delivery.version,"
+            " CASE WHEN r.campaign = delivery.campaign THEN r.version END, 1),"
+            " dated_at = COALESCE(delivery.dated_at, r.dated_at),"
+            " first_attempt_at = COALESCE(delivery.first_attempt_at, r.first_attempt_at),"
+            " changed_at = r.changed_at, run = NULL, reply = 'Known from the send record.'"
+            # With MAX, SQLite takes the other columns from the row that holds it.
+            f" FROM (SELECT c.issue, c.round, d.*, MAX({_furthest('d.state')}) AS furthest"
+            " FROM record_delivery AS d JOIN record_campaign AS c ON c.id = d.campaign"
+            " GROUP BY c.issue, c.round, d.reader) AS r"
+            " WHERE r.issue = delivery.issue AND r.round = delivery.round"
+            " AND r.reader = reader_of(delivery.address)"
+            f" AND r.furthest > {_furthest('delivery.state')}"
+            # Of several rows of a reader only the last may be raised: they have one mail.
+            " AND NOT EXISTS (SELECT 1 FROM main.delivery AS other"
+            " WHERE other.issue = delivery.issue AND other.round = delivery.round"
+            " AND other.address = delivery.address AND other.id <> delivery.id"
+            f" AND (other.id > delivery.id OR other.state IN {listed(HAS_OR_MAY_HAVE)}))"
+        ).rowcount
+
+    def _take_versions(self) -> None:
+        for table, key in (("version", "number"), ("edition", "version")):
+            self._database.execute(
+                f"INSERT INTO main.{table} SELECT * FROM record_{table} AS r"
+                " WHERE campaign IN (SELECT id FROM main.campaign) AND NOT EXISTS"
+                f" (SELECT 1 FROM main.{table} AS m"
+                f" WHERE m.campaign = r.campaign AND m.{key} = r.{key})"
+            )
+
+    def _take_controls(self, held: str) -> None:
+        self._database.execute(
+            f"UPDATE main.control SET held = {held}, not_before = c.not_before,"
+            " not_after = c.not_after, version = (SELECT MAX(number) FROM main.version AS v"
+            " WHERE v.campaign = c.id) FROM record_campaign AS c"
+            " WHERE c.id = control.campaign AND c.planned IS NOT NULL"
+        )
+
+    def rebuild(
+        self, readers: Iterable[Reader], *, joined: bool = False
+    ) -> dict[str, tuple[int, int]]:
         """Give the ledger the campaigns that it lacks, with those who are on the list today.
 
         Inside the caller's transaction. A campaign of which nobody is on the
         list is left out; the record goes on to know who has it.
+
+        Args:
+            readers: the list.
+            joined: :meth:`join` went before. Whoever has their mail by another campaign of
+                the round, or may have it, stays in that one.
 
         Returns:
             By campaign, how many were put into the ledger and how many are remembered.
@@ -121,18 +183,24 @@ class Recovery:
         execute("CREATE INDEX temp.found_reader ON found (reader)")
         rebuilt = {}
         for campaign in sorted(self._record.missing()):
-            if counts := self._rebuild(campaign):
+            if counts := self._rebuild(campaign, joined=joined):
                 rebuilt[campaign] = counts
         execute("DROP TABLE temp.found")
         return rebuilt
 
-    def _rebuild(self, campaign: str) -> tuple[int, int] | None:
+    def _rebuild(self, campaign: str, *, joined: bool) -> tuple[int, int] | None:
         execute = self._database.execute
-        joined = (
+        theirs = (
             " FROM record_delivery AS r JOIN record_campaign AS c ON c.id = r.campaign"
             " JOIN temp.found AS f ON f.reader = r.reader WHERE r.campaign = ?"
         )
-        (found,) = execute(f"SELECT COUNT(*){joined}", (campaign,)).fetchone()
+        if joined:
+            theirs += (
+                " AND NOT EXISTS (SELECT 1 FROM main.delivery AS d WHERE d.issue = c.issue"
+                " AND d.round = c.round AND d.address = f.address"
+                f" AND d.state IN {listed(HAS_OR_MAY_HAVE)})"
+            )
+        (found,) = execute(f"SELECT COUNT(*){theirs}", (campaign,)).fetchone()
         (known,) = execute(
             "SELECT COUNT(*) FROM record_delivery WHERE campaign = ?", (campaign,)
         ).fetchone()
@@ -154,7 +222,7 @@ class Recovery:
             f" SELECT {frozen}, seal_of({frozen}), CASE WHEN r.state = '{State.CLAIMED}'"
             f" THEN '{State.PENDING}' ELSE r.state END, r.version, r.resends, r.attempts,"
             " r.dated_at, r.first_attempt_at, r.next_attempt_at, 'Known from the send record.',"
-            f" r.changed_at{joined} ORDER BY f.address",
+            f" r.changed_at{theirs} ORDER BY f.address",
             (campaign,),
         )
         execute(
