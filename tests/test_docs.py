@@ -10,7 +10,7 @@ import sys
 import tomllib
 import typing
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 import typer.core
 import typer.main
 from newsletter.cli.app import app
-from newsletter.config import Settings
+from newsletter.config import PROVIDERS, ProviderSettings, Settings
 from newsletter.errors import ExitCode
 from newsletter.ledger.states import TRANSITIONS, State, Step
 from pydantic import BaseModel
@@ -184,7 +184,7 @@ def tables_of_settings() -> dict[str, type[BaseModel]]:
     found: dict[str, type[BaseModel]] = {"At the top": Settings}
     for name, field in Settings.model_fields.items():
         for table in inner_models(field.annotation):
-            found[f"[{name}]"] = table
+            found["Providers" if name in PROVIDERS else f"[{name}]"] = table
             for inner in table.model_fields.values():
                 found |= {plural(model): model for model in inner_models(inner.annotation)}
     return found
@@ -210,12 +210,28 @@ def default_of(field: FieldInfo) -> str:
 def test_settings_md_has_every_key_with_its_default_and_limits(
     heading: str, model: type[BaseModel]
 ) -> None:
-    table = rows(sections(page("docs/settings.md"))[heading])
     fields = {
         name: field
         for name, field in model.model_fields.items()
         if model is not Settings or not list(inner_models(field.annotation))
     }
+    is_table_of(fields, sections(page("docs/settings.md"))[heading])
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_providers_md_has_every_key_of_a_provider_with_its_default_and_limits(name: str) -> None:
+    table = PROVIDERS[name]
+    fields = {
+        name: field
+        for name, field in table.model_fields.items()
+        if name not in ProviderSettings.model_fields
+    }
+    section = sections(page("docs/providers.md"))[table.title]
+    is_table_of(fields, section.partition("| key |")[2].partition("\n\n")[0])
+
+
+def is_table_of(fields: Mapping[str, FieldInfo], text: str) -> None:
+    table = rows(text)
     assert [f"`{name}`" for name in fields] == [row[0] for row in table]
     for (_, default, meaning, _), field in zip(table, fields.values(), strict=True):
         assert default_of(field) == default

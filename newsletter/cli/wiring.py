@@ -14,7 +14,7 @@ from newsletter.clock import SystemClock
 from newsletter.config import (
     FILE_NAME,
     PrivateKey,
-    Provider,
+    ProviderSettings,
     Secret,
     Settings,
     load_settings,
@@ -531,10 +531,10 @@ class Project:
 
         return MailboxTransport(self.outbox, clock=self.clock)
 
-    def _account(self, name: str, provider: Provider, *, sandbox: bool) -> Transport:
+    def _account(self, name: str, provider: ProviderSettings, *, sandbox: bool) -> Transport:
         from newsletter.credentials import read_secret
         from newsletter.transports.api import ApiTransport
-        from newsletter.transports.catalogue import vendor
+        from newsletter.transports.provider import provider_class
 
         secrets = {
             key: read_secret(
@@ -545,7 +545,7 @@ class Project:
             if isinstance(value, Secret) and (sandbox or not key.startswith("sandbox_"))
         }
         return ApiTransport(
-            vendor(name, provider, secrets, clock=self.clock, sandbox=sandbox),
+            provider_class(name)(provider, secrets, clock=self.clock, sandbox=sandbox),
             timeout_s=provider.timeout_s,
             clock=self.clock,
             secrets=secrets.values(),

@@ -21,23 +21,8 @@ from newsletter.config.identity import (
     Sender,
     Translation,
 )
-from newsletter.config.providers import (
-    PROVIDERS,
-    Brevo,
-    Lettermint,
-    MailerSend,
-    Mailgun,
-    Mailjet,
-    Mailtrap,
-    Postmark,
-    Provider,
-    Resend,
-    Scaleway,
-    SendGrid,
-    Ses,
-)
+from newsletter.config.providers import PROVIDERS, ProviderSettings, ProviderTables
 from newsletter.config.secret import Secret
-from newsletter.config.table import Table
 from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, Smtp
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.model import Language
@@ -50,28 +35,17 @@ __all__ = [
     "PROVIDERS",
     "Archive",
     "Audience",
-    "Brevo",
     "Delivery",
     "Dkim",
-    "Lettermint",
     "ListIdentity",
     "Mail",
     "Mailbox",
-    "MailerSend",
-    "Mailgun",
-    "Mailjet",
-    "Mailtrap",
     "Organisation",
-    "Postmark",
     "PrivateKey",
-    "Provider",
+    "ProviderSettings",
     "Relay",
-    "Resend",
-    "Scaleway",
     "Secret",
-    "SendGrid",
     "Sender",
-    "Ses",
     "Settings",
     "Smtp",
     "Theme",
@@ -83,7 +57,7 @@ FILE_NAME = "newsletter.toml"
 MAX_BYTES = 100_000
 
 
-class Settings(Table):
+class Settings(ProviderTables):
     """All of newsletter.toml."""
 
     language: Language = Field(default="en", description="Language of readers who named none.")
@@ -96,17 +70,6 @@ class Settings(Table):
     audience: Audience = Audience()
     delivery: Delivery = Delivery()
     smtp: Smtp | None = None
-    ses: Ses | None = None
-    postmark: Postmark | None = None
-    mailgun: Mailgun | None = None
-    resend: Resend | None = None
-    brevo: Brevo | None = None
-    mailjet: Mailjet | None = None
-    lettermint: Lettermint | None = None
-    sendgrid: SendGrid | None = None
-    mailersend: MailerSend | None = None
-    scaleway: Scaleway | None = None
-    mailtrap: Mailtrap | None = None
     dkim: Dkim | None = None
 
     @model_validator(mode="after")
@@ -162,11 +125,11 @@ class Settings(Table):
         return False
 
     @property
-    def provider(self) -> Provider | None:
+    def provider(self) -> ProviderSettings | None:
         """The table of the HTTP provider that mail leaves through; None for a relay or mailbox."""
         if self.delivery.transport not in PROVIDERS:
             return None
-        provider: Provider | None = getattr(self, self.delivery.transport)
+        provider: ProviderSettings | None = getattr(self, self.delivery.transport)
         return provider
 
     def organisation_in(self, language: str) -> tuple[Organisation, str]:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticKnownError
 
+from newsletter.config.providers import PROVIDERS
 from newsletter.config.secret import Secret
 from newsletter.config.table import Table
 
@@ -38,24 +40,22 @@ def _absolute(path: Path) -> Path:
     return found
 
 
+def _transport(name: str) -> str:
+    known = ["mailbox", "smtp", *PROVIDERS]
+    quoted = [f"'{each}'" for each in known]
+    if name not in known:
+        raise PydanticKnownError(
+            "literal_error", {"expected": " or ".join([", ".join(quoted[:-1]), quoted[-1]])}
+        )
+    return name
+
+
 class Delivery(Table):
     """How mail leaves, and how fast."""
 
-    transport: Literal[
-        "mailbox",
-        "smtp",
-        "ses",
-        "postmark",
-        "mailgun",
-        "resend",
-        "brevo",
-        "mailjet",
-        "lettermint",
-        "sendgrid",
-        "mailersend",
-        "scaleway",
-        "mailtrap",
-    ] = Field(default="mailbox", description="mailbox files mail in outbox/ and sends nothing.")
+    transport: Annotated[str, AfterValidator(_transport)] = Field(
+        default="mailbox", description="mailbox files mail in outbox/ and sends nothing."
+    )
     connections: int = Field(default=4, ge=1, le=50, description="Connections at the same time.")
     batch: int = Field(
         default=50, ge=1, le=100, description="Recipients that one connection takes at a time."

@@ -3,12 +3,13 @@
 One call after the other, each durable in the ledger before it is made, and
 none ever repeated unless the provider knows it by its idempotency key. What is
 a provider's own (request, answers, limits) comes from its
-:class:`newsletter.transports.vendor.Vendor`.
+:class:`newsletter.transports.provider.Provider`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from newsletter.clock import Clock
@@ -19,7 +20,7 @@ from newsletter.transports.calls import Calls
 from newsletter.transports.http import HttpClient
 from newsletter.transports.inquiry import ApiInquiry
 from newsletter.transports.protocol import Allowance, Journal, Rejected
-from newsletter.transports.vendor import Letter, Vendor, call_key
+from newsletter.transports.provider import ApiMessage, Provider, call_key
 
 _SINGLES_AT_A_TIME = 20
 """How many messages are claimed together where each is a call of its own."""
@@ -29,7 +30,7 @@ class ApiTransport:
     """An account at a provider.
 
     Args:
-        vendor: what is the provider's own.
+        provider: what is the provider's own.
         timeout_s: how long to wait for an answer, as a whole, in seconds.
         clock: waits between repeats.
         secrets: the account's keys, which no word of the provider may bring back.
@@ -41,16 +42,16 @@ class ApiTransport:
     notices = ()
 
     def __init__(
-        self, vendor: Vendor, *, timeout_s: float, clock: Clock, secrets: Collection[str]
+        self, provider: Provider[Any], *, timeout_s: float, clock: Clock, secrets: Collection[str]
     ) -> None:
-        address = urlsplit(vendor.base_url)
+        address = urlsplit(provider.base_url)
         if address.scheme != "https" and address.hostname not in {"127.0.0.1", "::1", "localhost"}:
             raise ConfigError(
                 "base_url must start with https://, or the API key would travel in the open.",
-                where=Where("newsletter.toml", item=f"[{vendor.name}]"),
+                where=Where("newsletter.toml", item=f"[{provider.name}]"),
                 next="Take base_url out; the default is right.",
             )
-        self._vendor = vendor
+        self._provider = provider
         self._timeout_s = timeout_s
         self._clock = clock
         self._secrets = tuple(secrets)
@@ -58,22 +59,22 @@ class ApiTransport:
     @property
     def name(self) -> str:
         """The word in newsletter.toml."""
-        return self._vendor.name
+        return self._provider.name
 
     @property
     def place(self) -> str:
         """Provider and endpoint."""
-        return f"{self._vendor.name} {urlsplit(self._vendor.base_url).netloc}"
+        return f"{self._provider.name} {urlsplit(self._provider.base_url).netloc}"
 
     @property
     def batch_size(self) -> int:
         """How many messages one call of ``deliver`` takes at the most."""
-        return max(self._vendor.batch_size, _SINGLES_AT_A_TIME)
+        return max(self._provider.batch_size, _SINGLES_AT_A_TIME)
 
     @property
     def allowance(self) -> Allowance:
         """What the provider documents."""
-        return self._vendor.allowance
+        return self._provider.allowance
 
     def open(self) -> ApiSession:
         """Start a session; it connects at its first call."""
@@ -85,11 +86,11 @@ class ApiTransport:
         Raises:
             ConfigError: the letter holds what the provider cannot take.
         """
-        self._vendor.request([Letter(message, self._vendor.name)], call_key([message]))
+        self._provider.request([self._provider.message(message)], call_key([message]))
 
     def inquire(self) -> ApiInquiry | None:
         """Start an inquiry; None where the provider can be asked nothing."""
-        if not self._vendor.key_lifetime_s and not self._vendor.can_search:
+        if not self._provider.key_lifetime_s and not self._provider.can_search:
             return None
         return ApiInquiry(self._calls())
 
@@ -97,8 +98,8 @@ class ApiTransport:
         """Sessions share nothing that must be released."""
 
     def _calls(self) -> Calls:
-        client = HttpClient(self._vendor.base_url, timeout_s=self._timeout_s, clock=self._clock)
-        return Calls(self._vendor, client, self._clock, secrets=self._secrets)
+        client = HttpClient(self._provider.base_url, timeout_s=self._timeout_s, clock=self._clock)
+        return Calls(self._provider, client, self._clock, secrets=self._secrets)
 
 
 class ApiSession:
@@ -106,7 +107,7 @@ class ApiSession:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._vendor = calls.vendor
+        self._provider = calls.provider
         self._letter_is_taken = False
 
     def deliver(self, messages: Sequence[Message], journal: Journal) -> None:
@@ -119,18 +120,18 @@ class ApiSession:
         """
         letters = []
         for message in messages:
-            if message.envelope_to.needs_smtputf8 and not self._vendor.takes_smtputf8:
+            if message.envelope_to.needs_smtputf8 and not self._provider.takes_smtputf8:
                 journal.record(
                     message,
-                    Rejected(f"{self._vendor.title} takes no addresses with non-ASCII letters."),
+                    Rejected(f"{self._provider.title} takes no addresses with non-ASCII letters."),
                 )
             else:
-                letters.append(Letter(message, self._vendor.name))
+                letters.append(self._provider.message(message))
         refusals = Refusals(
-            journal, of_readers=self._letter_is_taken, singly=self._vendor.batch_size == 1
+            journal, of_readers=self._letter_is_taken, singly=self._provider.batch_size == 1
         )
         try:
-            for group in _chunks(letters, self._vendor.batch_size):
+            for group in _chunks(letters, self._provider.batch_size):
                 if not Batch(self._calls, journal, refusals).hand_over(group):
                     return
         finally:
@@ -142,6 +143,6 @@ class ApiSession:
         self._calls.close()
 
 
-def _chunks(letters: Sequence[Letter], size: int) -> Iterator[Sequence[Letter]]:
+def _chunks(letters: Sequence[ApiMessage], size: int) -> Iterator[Sequence[ApiMessage]]:
     for start in range(0, len(letters), size):
         yield letters[start : start + size]

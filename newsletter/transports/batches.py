@@ -8,7 +8,7 @@ from typing import Never
 
 from newsletter.errors import TransportStopped, Where
 from newsletter.message.model import Message
-from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Taken, Verdict
+from newsletter.transports.answers import Ambiguous, ApiResult, Each, Later, Refused, Stop, Taken
 from newsletter.transports.calls import Calls, spread
 from newsletter.transports.http import Request
 from newsletter.transports.protocol import (
@@ -20,7 +20,7 @@ from newsletter.transports.protocol import (
     Rejected,
     Scope,
 )
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
 
 _ALIKE = 3
 """So many refusals and nothing accepted: it is the letter, not its readers."""
@@ -87,11 +87,11 @@ class Batch:
         self._calls = calls
         self._journal = journal
         self._refusals = refusals
-        self._waiting: deque[Sequence[Letter]] = deque()
+        self._waiting: deque[Sequence[ApiMessage]] = deque()
         self._begun = False
         self._go_on = True
 
-    def hand_over(self, letters: Sequence[Letter]) -> bool:
+    def hand_over(self, letters: Sequence[ApiMessage]) -> bool:
         """Send, and record an outcome for each.
 
         Returns:
@@ -110,7 +110,7 @@ class Batch:
                 self._settle(group, verdict)
         return self._go_on and not self._refusals.of_the_letter
 
-    def _may_go(self, group: Sequence[Letter]) -> Request | None:
+    def _may_go(self, group: Sequence[ApiMessage]) -> Request | None:
         """The request, once there is leave to make it and the record is on disk.
 
         Made after leave came, which may take long: a signature holds for minutes.
@@ -125,7 +125,7 @@ class Batch:
         self._leave_out(group)
         return None
 
-    def _leave_out(self, group: Sequence[Letter]) -> None:
+    def _leave_out(self, group: Sequence[ApiMessage]) -> None:
         """What was attempted as a part of what was refused whole is definitely not taken.
 
         What was never attempted goes back to the queue on its own.
@@ -134,8 +134,8 @@ class Batch:
             for letter in group:
                 self._journal.record(letter.message, _NOT_AGAIN)
 
-    def _settle(self, group: Sequence[Letter], verdict: Verdict) -> None:
-        title = self._calls.vendor.title
+    def _settle(self, group: Sequence[ApiMessage], verdict: ApiResult) -> None:
+        title = self._calls.provider.title
         match verdict:
             case Taken():
                 self._record_each(group, spread(verdict, len(group)))
@@ -155,19 +155,19 @@ class Batch:
 
     def _stop_in_doubt(self, reason: str) -> Never:
         """After one call that leaves a doubt no other is made."""
-        vendor = self._calls.vendor
-        self._end((), Deferred(f"{vendor.title} stopped answering.", Scope.ACCOUNT))
-        if vendor.key_lifetime_s or vendor.can_search:
-            way = f"“newsletter reconcile ISSUE” asks {vendor.title} about them"
+        provider = self._calls.provider
+        self._end((), Deferred(f"{provider.title} stopped answering.", Scope.ACCOUNT))
+        if provider.key_lifetime_s or provider.can_search:
+            way = f"“newsletter reconcile ISSUE” asks {provider.title} about them"
         else:
             way = "you can decide on each with “newsletter resolve”"
         raise TransportStopped(
-            f"{vendor.title} did not say what became of a call: {reason}",
-            where=Where(item=vendor.title),
+            f"{provider.title} did not say what became of a call: {reason}",
+            where=Where(item=provider.title),
             next=f"Whom it carried is in doubt; {way}. For all others: newsletter resume ISSUE",
         )
 
-    def _refuse(self, group: Sequence[Letter], verdict: Refused) -> None:
+    def _refuse(self, group: Sequence[ApiMessage], verdict: Refused) -> None:
         """Nothing of it was accepted, so its parts may go on their own."""
         alone = len(group) == 1 or self._refusals.of_the_letter
         blamed = [each for n, each in enumerate(group) if alone or n in verdict.to_blame]
@@ -181,7 +181,7 @@ class Batch:
         half = len(group) // 2
         self._waiting.extendleft([group[half:], group[:half]])
 
-    def _record_each(self, group: Sequence[Letter], results: Sequence[Outcome]) -> None:
+    def _record_each(self, group: Sequence[ApiMessage], results: Sequence[Outcome]) -> None:
         doubts: list[InDoubt] = []
         for letter, outcome in zip(group, results, strict=True):
             if isinstance(outcome, InDoubt):
@@ -194,7 +194,7 @@ class Batch:
         if doubts:
             self._stop_in_doubt(doubts[0].reason)
 
-    def _end(self, group: Sequence[Letter], outcome: Deferred) -> None:
+    def _end(self, group: Sequence[ApiMessage], outcome: Deferred) -> None:
         """Nothing more will be sent: this group and all parts that wait were not taken."""
         self._go_on = False
         self._waiting.appendleft(group)

@@ -15,19 +15,19 @@ from dataclasses import replace
 from typing import Any
 
 from newsletter.addresses import Address, AddressError
-from newsletter.transports.answers import Ambiguous, Each, Taken, Verdict
+from newsletter.transports.answers import Ambiguous, ApiResult, Each, Taken
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
 
 _FIELDS = frozenset({"to", "email", "recipient", "recipients", "mail_rcpt"})
 _LONGEST_ADDRESS = 1000
 
 
-def believed(verdict: Verdict, letters: Sequence[Letter], *, title: str) -> Verdict:
+def believed(verdict: ApiResult, letters: Sequence[ApiMessage], *, title: str) -> ApiResult:
     """``verdict``, with everything in doubt that cannot be told.
 
     Args:
-        verdict: what the vendor read.
+        verdict: what the provider read.
         letters: whom the call carried.
         title: the provider, as it writes itself.
 
@@ -46,7 +46,7 @@ def believed(verdict: Verdict, letters: Sequence[Letter], *, title: str) -> Verd
     return verdict
 
 
-def _each(verdict: Each, letters: Sequence[Letter], title: str) -> list[Outcome]:
+def _each(verdict: Each, letters: Sequence[ApiMessage], title: str) -> list[Outcome]:
     count = len(letters)
     nobody: frozenset[str] = frozenset()
     named = [*verdict.named, *[nobody] * count][:count]
@@ -105,7 +105,7 @@ def _key(text: str) -> str:
         return plain.casefold()
 
 
-def worded(verdict: Verdict, said: Callable[[str], str]) -> Verdict:
+def worded(verdict: ApiResult, said: Callable[[str], str]) -> ApiResult:
     """``verdict`` in words that can be shown and stored.
 
     Args:

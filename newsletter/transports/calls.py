@@ -6,10 +6,11 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from newsletter.clock import Clock
 from newsletter.errors import TransportStopped, Where
-from newsletter.transports.answers import Ambiguous, Each, Later, Stop, Taken, Verdict
+from newsletter.transports.answers import Ambiguous, ApiResult, Each, Later, Stop, Taken
 from newsletter.transports.belief import believed, worded
 from newsletter.transports.http import (
     Answer,
@@ -20,7 +21,7 @@ from newsletter.transports.http import (
     retry_after_s,
 )
 from newsletter.transports.protocol import Accepted, Call, InDoubt, Outcome
-from newsletter.transports.vendor import Letter, Vendor, call_key
+from newsletter.transports.provider import ApiMessage, Provider, call_key
 from newsletter.transports.words import Secrets
 
 _WAITS_S = (1.0, 3.0, 9.0, 27.0)
@@ -39,34 +40,34 @@ class Calls:
     """What one connection to a provider is asked.
 
     Args:
-        vendor: how it is asked, and what its answers mean.
+        provider: how it is asked, and what its answers mean.
         client: the connection.
         clock: waits between repeats.
         secrets: what no word of the provider may bring back.
     """
 
     def __init__(
-        self, vendor: Vendor, client: HttpClient, clock: Clock, *, secrets: Sequence[str]
+        self, provider: Provider[Any], client: HttpClient, clock: Clock, *, secrets: Sequence[str]
     ) -> None:
-        self.vendor = vendor
+        self.provider = provider
         self._client = client
         self._clock = clock
         self._keys = tuple(secrets)
         self._secrets = Secrets(secrets)
 
-    def prepare(self, letters: Sequence[Letter]) -> tuple[Request, Call]:
+    def prepare(self, letters: Sequence[ApiMessage]) -> tuple[Request, Call]:
         """The request for a group, and how it is known."""
         key = call_key([letter.message for letter in letters])
-        request = self.vendor.request(letters, key)
+        request = self.provider.request(letters, key)
         return request, Call(key, digest(request))
 
-    def once(self, request: Request, letters: Sequence[Letter]) -> Verdict:
+    def once(self, request: Request, letters: Sequence[ApiMessage]) -> ApiResult:
         """Make one call and say what came of it, as far as it can be believed."""
         # A signature proves who asks, too, and is another one each time.
         secrets = Secrets([*self._keys, request.proof]) if request.proof else self._secrets
         return worded(self._once(request, letters), secrets.said)
 
-    def _once(self, request: Request, letters: Sequence[Letter]) -> Verdict:
+    def _once(self, request: Request, letters: Sequence[ApiMessage]) -> ApiResult:
         try:
             answer = self._client.send(request)
         except NeverLeft as error:
@@ -74,7 +75,7 @@ class Calls:
             return Stop(stopped.what, stopped.next)
         except NoAnswer as error:
             return Ambiguous(f"No answer came: {error}.")
-        verdict = believed(self.vendor.read(answer, letters), letters, title=self.vendor.title)
+        verdict = believed(self.provider.read(answer, letters), letters, title=self.provider.title)
         if isinstance(verdict, Later) and verdict.retry_after_s is None:
             asked = retry_after_s(answer.headers, now=self._clock.now(), value=answer.json())
             return replace(verdict, retry_after_s=asked)
@@ -82,13 +83,13 @@ class Calls:
             return replace(verdict, reason=f"{verdict.reason} Their name for the call: {name}.")
         return verdict
 
-    def search(self, letter: Letter) -> Answer:
+    def search(self, letter: ApiMessage) -> Answer:
         """Ask for one letter, and again after a pause where that was too fast.
 
         Raises:
             TransportStopped: no answer comes.
         """
-        request = self.vendor.search(letter)
+        request = self.provider.search(letter)
         for _ in range(_PATIENCE):
             try:
                 answer = self._client.send(request)
@@ -100,17 +101,17 @@ class Calls:
             self._clock.sleep(min(asked or _PAUSE_S, _LONGEST_S))
         return answer
 
-    def found(self, answer: Answer, letter: Letter) -> Accepted | None:
+    def found(self, answer: Answer, letter: ApiMessage) -> Accepted | None:
         """What an answer to :meth:`search` proves."""
-        found = self.vendor.found(answer, letter)
+        found = self.provider.found(answer, letter)
         if found is None:
             return None
         known = found.provider_id and self._secrets.said(found.provider_id)
         return Accepted(self._secrets.said(found.reply), known)
 
     def exchange(
-        self, request: Request, letters: Sequence[Letter], leave: Callable[[], bool]
-    ) -> Verdict:
+        self, request: Request, letters: Sequence[ApiMessage], leave: Callable[[], bool]
+    ) -> ApiResult:
         """Make a call, and again with the same bytes and key while nobody knows.
 
         Once an answer was missed, only an acceptance is believed: a later
@@ -119,7 +120,7 @@ class Calls:
         forgotten would have everybody mailed twice.
         """
         missed: Ambiguous | None = None
-        until = self._clock.monotonic() + self.vendor.key_lifetime_s / 2
+        until = self._clock.monotonic() + self.provider.key_lifetime_s / 2
         for wait_s in (*_WAITS_S, None):
             verdict = self.once(request, letters)
             match verdict:
@@ -132,7 +133,7 @@ class Calls:
                     return Each([_if_accepted(each, reason) for each in verdict.results])
                 case Ambiguous():
                     missed = missed or verdict
-                    if verdict.final or not self.vendor.key_lifetime_s:
+                    if verdict.final or not self.provider.key_lifetime_s:
                         return verdict
                 case _ if missed is None:
                     return verdict
@@ -148,8 +149,8 @@ class Calls:
     def unreachable(self, error: Exception) -> TransportStopped:
         """The error for a provider that does not answer."""
         return TransportStopped(
-            f"{self.vendor.title} cannot be reached: {self._secrets.said(str(error))}.",
-            where=Where(item=self.vendor.title),
+            f"{self.provider.title} cannot be reached: {self._secrets.said(str(error))}.",
+            where=Where(item=self.provider.title),
             next="Check this machine's connection, then run “newsletter resume ISSUE”.",
         )
 
@@ -175,7 +176,7 @@ def spread(taken: Taken, count: int) -> Sequence[Outcome]:
     return [Accepted(taken.reply, known) for known in taken.ids]
 
 
-def _pause_s(verdict: Verdict, wait_s: float | None) -> float | None:
+def _pause_s(verdict: ApiResult, wait_s: float | None) -> float | None:
     """How long to wait before the same bytes go again; None: not at all."""
     if wait_s is None or not isinstance(verdict, Later) or verdict.retry_after_s is None:
         return wait_s

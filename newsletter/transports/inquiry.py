@@ -9,7 +9,7 @@ from newsletter.message.model import Message
 from newsletter.transports.answers import Each, Stop, Taken
 from newsletter.transports.calls import Calls, digest, spread
 from newsletter.transports.protocol import Accepted, Call, Outcome
-from newsletter.transports.vendor import Letter, call_key
+from newsletter.transports.provider import call_key
 
 
 class ApiInquiry:
@@ -17,25 +17,25 @@ class ApiInquiry:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._vendor = calls.vendor
+        self._provider = calls.provider
         self._too_fast = False
 
     @property
     def replay_for_s(self) -> float:
         """Half of the key's life: their clock and ours may differ."""
-        return self._vendor.key_lifetime_s / 2
+        return self._provider.key_lifetime_s / 2
 
     def replay(self, messages: Sequence[Message], call: Call) -> Mapping[str, Accepted]:
         """See :class:`newsletter.transports.protocol.Inquiry`."""
-        letters = [Letter(message, self._vendor.name) for message in messages]
-        request = self._vendor.request(letters, call.key)
+        letters = [self._provider.message(message) for message in messages]
+        request = self._provider.request(letters, call.key)
         # The key tells also who was mailed again since, which the body need not.
         if call_key(messages) != call.key or digest(request) != call.digest:
             return {}
         verdict = self._calls.once(request, letters)
         if isinstance(verdict, Stop):
             raise TransportStopped(
-                verdict.reply, where=Where(item=self._vendor.title), next=verdict.next
+                verdict.reply, where=Where(item=self._provider.title), next=verdict.next
             )
         results: Sequence[Outcome] = ()
         if isinstance(verdict, Taken):
@@ -51,7 +51,7 @@ class ApiInquiry:
     @property
     def can_search(self) -> bool:
         """Whether the provider can be asked for a single message."""
-        return self._vendor.can_search
+        return self._provider.can_search
 
     def search(self, messages: Sequence[Message]) -> Mapping[str, Accepted]:
         """See :class:`newsletter.transports.protocol.Inquiry`."""
@@ -59,13 +59,13 @@ class ApiInquiry:
         for message in messages:
             if self._too_fast:
                 break  # of those that are left nothing is known, as before
-            letter = Letter(message, self._vendor.name)
+            letter = self._provider.message(message)
             answer = self._calls.search(letter)
             if answer.status in {401, 403}:
                 raise TransportStopped(
-                    f"{self._vendor.title} does not let this key search "
+                    f"{self._provider.title} does not let this key search "
                     f"(HTTP status {answer.status}).",
-                    where=Where(item=self._vendor.title),
+                    where=Where(item=self._provider.title),
                     next="Give the key the right to read, or decide with “newsletter resolve”.",
                 )
             self._too_fast = answer.status == 429

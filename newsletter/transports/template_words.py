@@ -11,60 +11,30 @@ behind it. Readers see, and links lead to, what was approved.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
-from types import MappingProxyType
 
 from newsletter.message.model import Content
 
 _JOINER = "\N{WORD JOINER}"
 _STYLES = re.compile(r"(<style\b.*?</style\s*>)", re.IGNORECASE | re.DOTALL)
 _LINKS = re.compile(r"((?:https?://|mailto:)\S+)", re.IGNORECASE)
-_BRACES = r"\{(?=[{%#$])"
-_TWO_BRACES = r"\{(?=\{)"
-
-_WORDS = MappingProxyType(
-    {
-        vendor: tuple(re.compile(pattern) for pattern in patterns)
-        for vendor, patterns in {
-            # %recipient.name%, %unsubscribe_url%: https://documentation.mailgun.com
-            "mailgun": (
-                r"%(?=(?:recipient|(?:mailing_list_|tag_)?unsubscribe)[^%\n]*%)",
-                _BRACES,
-            ),
-            # {{{ pm:unsubscribe }}}: https://postmarkapp.com/support/article/1299
-            "postmark": (_TWO_BRACES,),
-            # {{ params.x }}: https://developers.brevo.com/docs/send-a-transactional-email
-            "brevo": (_BRACES,),
-            # {{var:x}}, [[UNSUB_LINK_EN]]: https://dev.mailjet.com/email/template-language
-            "mailjet": (_BRACES, r"\[(?=\[)"),
-            # {{ x }}, {$x}: https://developers.mailersend.com/api/v1/email.html
-            "mailersend": (_BRACES,),
-            # <% %>, [unsubscribe]: https://www.twilio.com/docs/sendgrid
-            "sendgrid": (
-                _TWO_BRACES,
-                r"<(?=%)",
-                r"\[(?=(?i:unsubscribe|subscribe|weblink)\])",
-            ),
-            "lettermint": (_BRACES,),
-            "resend": (_TWO_BRACES,),
-            # __unsubscribe_url__, __tracking_opt_out_url__: https://docs.mailtrap.io
-            "mailtrap": (_TWO_BRACES, r"_(?=_[a-z_]+_url__)"),
-        }.items()
-    }
-)
-"""By the word in newsletter.toml; who takes whole messages or has no such language is left out.
-
-Each pattern finds the first character of a word and begins with that character: one
-that begins with a choice takes twenty times as long.
-"""
+BRACES = re.compile(r"\{(?=[{%#$])")
+"""``{{ x }}``, ``{% if x %}``, ``{# x #}``, ``{$x}``"""
+TWO_BRACES = re.compile(r"\{(?=\{)")
 
 
-def literal(content: Content, vendor: str) -> Content:
-    """``content`` with nothing in it that the provider called ``vendor`` would interpret.
+def literal(content: Content, patterns: Iterable[re.Pattern[str]]) -> Content:
+    """``content`` with nothing in it that a provider would interpret.
 
     Headers are left as they are: what stands in them is ours.
+
+    Args:
+        content: what is sent.
+        patterns: each finds the first character of a word and begins with that character;
+            one that begins with a choice takes twenty times as long.
     """
-    for words in _WORDS.get(vendor, ()):
+    for words in patterns:
         content = replace(
             content,
             from_name=in_text(content.from_name, words),

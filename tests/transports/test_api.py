@@ -24,7 +24,7 @@ from tests.transports.providers.harness import (
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 from tests.transports.providers.test_mailtrap import TOKEN, MailtrapSide
 
@@ -47,7 +47,7 @@ def keyless() -> Iterator[ProviderHarness]:
 def nobody_is_lost(url: str, *, words: str) -> None:
     """The address leads nowhere: all are put off, nobody is blamed, the run stops and says why."""
     transport = ApiTransport(
-        vendor_of("resend", url=url), timeout_s=0.5, clock=FrozenClock(), secrets=()
+        provider_of("resend", url=url), timeout_s=0.5, clock=FrozenClock(), secrets=()
     )
     journal, session, messages = RecordingJournal(), transport.open(), letters(ANNA, BOB)
     with pytest.raises(TransportStopped, match=words) as caught:
@@ -356,7 +356,7 @@ def test_a_refused_address(harness: ProviderHarness) -> None:
 def test_the_key_never_travels_in_the_open() -> None:
     with pytest.raises(ConfigError, match="https"):
         ApiTransport(
-            vendor_of("resend", url="http://api.resend.com"),
+            provider_of("resend", url="http://api.resend.com"),
             timeout_s=1,
             clock=FrozenClock(),
             secrets=(),

@@ -8,7 +8,7 @@ from newsletter.errors import TransportStopped
 from newsletter.message.model import Message
 from newsletter.testing import FakeMessage, RecordingJournal, letters
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.vendor import call_key
+from newsletter.transports.provider import call_key
 
 from tests.support import http_server as misbehaviours
 from tests.support.http_server import says

@@ -10,21 +10,21 @@ from newsletter.transports.answers import Ambiguous, Each, Taken
 from newsletter.transports.belief import believed, whom
 from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome, Rejected
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
 
 from tests.support.mailjet_side import failure
 from tests.support.postmark_side import INACTIVE, row
 from tests.transports.contract import ANNA, BOB, CLAIRE
-from tests.transports.providers.harness import vendor_of
+from tests.transports.providers.harness import api_message, provider_of
 
 THREE = (ANNA, BOB, CLAIRE)
 
 
 def read(name: str, value: object, addresses: Sequence[str] = THREE) -> Sequence[Outcome]:
-    vendor = vendor_of(name)
-    group = [Letter(message, name) for message in letters(*addresses)]
+    provider = provider_of(name)
+    group = [api_message(message, name) for message in letters(*addresses)]
     answer = Answer(200, {"content-type": "application/json"}, canonical_json(value))
-    verdict = believed(vendor.read(answer, group), group, title=vendor.title)
+    verdict = believed(provider.read(answer, group), group, title=provider.title)
     assert isinstance(verdict, Each)
     return verdict.results
 
@@ -89,7 +89,7 @@ def test_a_row_that_names_nobody_is_not_believed_where_another_names_somebody_el
     "ids", [["a", "a", "b"], ["a", "b"], ["a", "b", "c", "d"], ["a", None, "c"], []]
 )
 def test_ids_that_do_not_tell_one_from_another_leave_all_in_doubt(ids: list[str | None]) -> None:
-    group = [Letter(message) for message in letters(*THREE)]
+    group = [ApiMessage(message) for message in letters(*THREE)]
     assert isinstance(believed(Taken("200", ids), group, title="X"), Ambiguous)
     accepted = Each([Accepted("200", known) for known in ["a", "a", "b"]])
     found = believed(accepted, group, title="X")
@@ -98,7 +98,7 @@ def test_ids_that_do_not_tell_one_from_another_leave_all_in_doubt(ids: list[str 
 
 
 def test_noughts_that_a_sandbox_gives_are_no_doubled_ids() -> None:
-    group = [Letter(message) for message in letters(ANNA, BOB)]
+    group = [ApiMessage(message) for message in letters(ANNA, BOB)]
     nought = Accepted("OK", "00000000-0000-0000-0000-000000000000")
     assert Each([nought, nought]) == believed(Each([nought, nought]), group, title="X")
 

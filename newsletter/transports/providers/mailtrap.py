@@ -7,174 +7,142 @@ sandbox-sending.openapi.yml (the sandbox), email-sending.openapi.yml (email_logs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, ClassVar
 
-from newsletter.clock import Clock
-from newsletter.config import Mailtrap
-from newsletter.render.edition import Enclosure
-from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop, Verdict
+from pydantic import Field
+
+from newsletter.config import ProviderSettings, Secret
+from newsletter.transports.answers import MESSAGE, ApiError, ApiResult, Each
 from newsletter.transports.belief import whom
-from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
+from newsletter.transports.fields import at, given, known_id, person
+from newsletter.transports.http import Answer, Request
 from newsletter.transports.protocol import Accepted, Allowance, InDoubt, Outcome, Rejected, Scope
-from newsletter.transports.providers.references import reference
-from newsletter.transports.vendor import (
-    Letter,
-    base64_of,
-    check_secret,
-    known_id,
-    no_sandbox,
-    of_the_way,
-    person,
-)
+from newsletter.transports.provider import ApiMessage, FileFields, Provider
+from newsletter.transports.template_words import TWO_BRACES
 
-_BULK = "https://bulk.api.mailtrap.io"
-_SANDBOX = "https://sandbox.api.mailtrap.io"
 _LOGS = "https://mailtrap.io"
-_CHECK_ACCOUNT = "Look at your account at Mailtrap, then run “newsletter resume ISSUE”."
 _ALIKE = 3
 """So many refusals in the same words, and nothing accepted: it is the letter."""
 
 
-class MailtrapVendor:
+class MailtrapSettings(ProviderSettings):
+    """Mailtrap, through its bulk stream."""
+
+    title: ClassVar[str] = "Mailtrap"
+
+    api_token: Secret = Field(description="Where the API token comes from.")
+    sandbox_inbox: int | None = Field(
+        default=None, description="Number of a sandbox inbox, for “newsletter test --sandbox”."
+    )
+
+
+class Mailtrap(Provider[MailtrapSettings]):
     """An account at Mailtrap."""
 
     name = "mailtrap"
-    title = Mailtrap.title
+    table = MailtrapSettings
     batch_size = 100
     """They take 500; a batch is as much as one unanswered call leaves in doubt."""
-    key_lifetime_s = 0.0
     allowance = Allowance(calls_per_second=15)
     """150 in 10 seconds for a token: https://docs.mailtrap.io, Rate Limits."""
-    takes_smtputf8 = False
-    can_search = True
+    # __unsubscribe_url__, __tracking_opt_out_url__: https://docs.mailtrap.io
+    template_words = (TWO_BRACES, re.compile(r"_(?=_[a-z_]+_url__)"))
+    file_fields = FileFields(media_type="type", content_id="content_id", disposition=("", "inline"))
+    no_sandbox = (
+        "Set up a sandbox at Mailtrap and name its number as sandbox_inbox under [mailtrap]."
+    )
+    listed = "messages"
+    errors: ClassVar = {400: MESSAGE, 413: MESSAGE, 422: MESSAGE}
 
-    def __init__(
-        self, settings: Mailtrap, secrets: Mapping[str, str], *, clock: Clock, sandbox: bool
-    ) -> None:
-        if sandbox and settings.sandbox_inbox is None:
-            raise no_sandbox(
-                self.title,
-                "Set up a sandbox at Mailtrap and name its number as sandbox_inbox under "
-                "[mailtrap].",
-            )
-        self.base_url = settings.base_url or (_SANDBOX if sandbox else _BULK)
-        self._path = f"/api/batch/{settings.sandbox_inbox}" if sandbox else "/api/batch"
-        self._logs = "" if settings.base_url else _LOGS
-        self._token = check_secret(secrets["api_token"], what="API token", vendor=self)
-        self._clock = clock
+    @property
+    def endpoint(self) -> str:
+        """The bulk stream's, or the sandbox's."""
+        return f"https://{'sandbox' if self.sandbox else 'bulk'}.api.mailtrap.io"
 
-    def request(self, letters: Sequence[Letter], key: str) -> Request:  # noqa: ARG002 - the protocol's
+    @property
+    def path(self) -> str:
+        """Of batches; in the sandbox, of those to the inbox."""
+        return f"/api/batch/{self.settings.sandbox_inbox}" if self.sandbox else "/api/batch"
+
+    def auth(self) -> dict[str, str]:
+        """The API token."""
+        return {"Api-Token": self.secrets["api_token"]}
+
+    def payload(self, messages: Sequence[ApiMessage], key: str) -> object:  # noqa: ARG002 - it knows none
         """One batch; what all its letters share stands in it once."""
-        base = _shared(letters[0])
-        alike = all(_shared(letter) == base for letter in letters[1:])
-        body = {
+        base = self._shared(messages[0])
+        alike = all(self._shared(message) == base for message in messages[1:])
+        return {
             "base": base if alike else {},
             "requests": [
-                _own(letter) if alike else {**_shared(letter), **_own(letter)} for letter in letters
+                self.fields(message) | ({} if alike else self._shared(message))
+                for message in messages
             ],
         }
-        return Request(self._path, canonical_json(body), self._headers())
 
-    def _headers(self) -> dict[str, str]:
-        return {
-            "Api-Token": self._token,
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-        }
-
-    def read(self, answer: Answer, letters: Sequence[Letter]) -> Verdict:  # noqa: ARG002 - the protocol's
-        """A success tells of each letter; an error, of the whole request."""
-        value = answer.json()
-        if 200 <= answer.status < 300:
-            rows = value.get("responses") if isinstance(value, dict) else None
-            if not isinstance(rows, list):
-                return Ambiguous(
-                    f"Mailtrap answered with HTTP status {answer.status}, but without results."
-                )
-            results = _of_letter_or_reader([_result(row) for row in rows])
-            return Each(results, [whom(row) for row in rows])
-        words = _errors(value)
-        if answer.status == 408 or not 400 <= answer.status < 500 or words is None:
-            return of_the_way(answer, self.title)
-        reply = f"{answer.status} {words}"
-        if answer.status == 429:
-            return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
-        if answer.status in {400, 413, 422}:
-            return Refused(reply, of_reader=_is_of_reader(words))
-        return Stop(reply, _CHECK_ACCOUNT)
-
-    def search(self, letter: Letter) -> Request:
-        """What was sent to the address, the newest first; the token must be allowed to see it."""
-        query = urlencode(
+    def _shared(self, message: ApiMessage) -> dict[str, object]:
+        content = message.content
+        return given(
             {
-                "filters[to][operator]": "ci_equal",
-                "filters[to][value]": letter.content.to_address,
-                "filters[sent_after]": letter.message.date.isoformat(),
+                "from": person(content.from_name, content.from_address),
+                "reply_to": {"email": content.reply_to} if content.reply_to else None,
+                "attachments": self.files(content),
             }
         )
-        return Request(
-            f"{self._logs}/api/email_logs?{query}", headers=self._headers(), method="GET"
-        )
 
-    def found(self, answer: Answer, letter: Letter) -> Accepted | None:
+    def fields(self, message: ApiMessage) -> dict[str, object]:
+        """What is one letter's own."""
+        content = message.content
+        return {
+            "to": [person(content.to_name, content.to_address)],
+            "subject": content.subject,
+            "html": content.html,
+            "text": content.text,
+            "headers": dict(content.headers),
+            "custom_variables": {"reference": message.reference},
+        }
+
+    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+        """It tells of each letter."""
+        listed = at(answer.json(), "responses")
+        if not isinstance(listed, list):
+            return self.lacking(answer, "results")
+        results = _of_letter_or_reader([_result(row) for row in listed])
+        return Each(results, [whom(row) for row in listed])
+
+    def error(self, answer: Answer) -> ApiError | None:
+        """It is about the whole request."""
+        words = _errors(answer.json())
+        if words is None:
+            return None
+        reply = f"{answer.status} {words}"
+        return ApiError(reply, self.fault(answer.status), _is_of_reader(words))
+
+    def search(self, message: ApiMessage) -> Request:
+        """What was sent to the address, the newest first; the token must be allowed to see it."""
+        query = {
+            "filters[to][operator]": "ci_equal",
+            "filters[to][value]": message.content.to_address,
+            "filters[sent_after]": message.message.date.isoformat(),
+        }
+        host = "" if self.settings.base_url else _LOGS
+        return self.get(f"{host}/api/email_logs", query)
+
+    def proof(self, row: Mapping[str, Any], message: ApiMessage) -> Accepted | None:
         """What it lists under our reference it took, whatever became of it then."""
-        value = answer.json() if answer.status == 200 else None
-        rows = value.get("messages") if isinstance(value, dict) else None
-        for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, dict) and row.get("custom_variables") == _variables(letter):
-                known, status = row.get("message_id"), row.get("status")
-                return Accepted(f"Mailtrap has it as {status}.", known_id(known))
-        return None
-
-
-def _shared(letter: Letter) -> dict[str, object]:
-    content = letter.content
-    shared: dict[str, object] = {"from": person(content.from_name, content.from_address)}
-    if content.reply_to:
-        shared["reply_to"] = {"email": content.reply_to}
-    if content.enclosures:
-        shared["attachments"] = [_attached(each) for each in content.enclosures]
-    return shared
-
-
-def _own(letter: Letter) -> dict[str, object]:
-    content = letter.content
-    return {
-        "to": [person(content.to_name, content.to_address)],
-        "subject": content.subject,
-        "html": content.html,
-        "text": content.text,
-        "headers": dict(content.headers),
-        "custom_variables": _variables(letter),
-    }
-
-
-def _variables(letter: Letter) -> dict[str, str]:
-    return {"reference": reference(letter)}
-
-
-def _attached(file: Enclosure) -> dict[str, str]:
-    attached = {
-        "filename": file.name,
-        "type": file.media_type,
-        "content": base64_of(file.content),
-    }
-    if file.content_id:
-        attached |= {"disposition": "inline", "content_id": file.content_id}
-    return attached
+        if row.get("custom_variables") != {"reference": message.reference}:
+            return None
+        return Accepted(f"Mailtrap has it as {row.get('status')}.", known_id(row.get("message_id")))
 
 
 def _result(row: Any) -> Outcome:
-    if not isinstance(row, dict):
-        return InDoubt("Mailtrap gave no result for it.")
-    if row.get("success") is True:
-        ids = row.get("message_ids")
-        known = known_id(ids[0]) if isinstance(ids, list) and ids else None
+    if at(row, "success") is True:
+        known = known_id(at(row, "message_ids", 0))
         return Accepted("200 accepted", known) if known else InDoubt("Mailtrap gave no id for it.")
     words = _errors(row)
-    if row.get("success") is False and words:
+    if at(row, "success") is False and words:
         return Rejected(f"200 {words}")
     return InDoubt("Mailtrap gave no result for it.")
 
@@ -198,9 +166,12 @@ def _is_of_reader(words: str) -> bool:
 
 def _errors(value: Any) -> str | None:
     """The words of an error; a list for a request, a single sentence for too many of them."""
-    found = value.get("errors") if isinstance(value, dict) else None
+    found = at(value, "errors")
     if isinstance(found, str):
         return found or None
     if isinstance(found, list) and found and all(isinstance(each, str) for each in found):
         return "; ".join(found)
     return None
+
+
+PROVIDER = Mailtrap

@@ -7,117 +7,99 @@ https://resend.com/docs/dashboard/emails/idempotency-keys
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import ClassVar
 
-from newsletter.clock import Clock
-from newsletter.config import Resend
-from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken, Verdict
-from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
-from newsletter.transports.protocol import Allowance
-from newsletter.transports.vendor import (
-    Letter,
-    Unsearchable,
-    check_secret,
-    known_id,
-    named,
-    no_files,
-    no_sandbox,
-    of_the_way,
+from pydantic import Field
+
+from newsletter.config import ProviderSettings, Secret
+from newsletter.transports.answers import (
+    ACCOUNT,
+    KEY,
+    KEY_IN_USE,
+    MESSAGE,
+    ApiError,
+    ApiResult,
+    Taken,
 )
+from newsletter.transports.fields import at, bearer, known_id, named, text_at
+from newsletter.transports.http import Answer
+from newsletter.transports.protocol import Allowance
+from newsletter.transports.provider import ApiMessage, Provider
+from newsletter.transports.template_words import TWO_BRACES
 
-_CHECK_ACCOUNT = "Look at your account at Resend, then run “newsletter resume ISSUE”."
-_QUOTAS = frozenset({"daily_quota_exceeded", "monthly_quota_exceeded"})
+
+class ResendSettings(ProviderSettings):
+    """Resend."""
+
+    title: ClassVar[str] = "Resend"
+    takes_pictures: ClassVar[bool] = False
+    takes_documents: ClassVar[bool] = False
+
+    api_key: Secret = Field(description="Where the API key comes from.")
 
 
-class ResendVendor(Unsearchable):
-    """An account at Resend."""
+class Resend(Provider[ResendSettings]):
+    """An account at Resend; its errors: https://resend.com/docs/api-reference/errors."""
 
     name = "resend"
-    title = Resend.title
+    table = ResendSettings
+    endpoint = "https://api.resend.com"
+    path = "/emails/batch"
     batch_size = 100
     key_lifetime_s = 24 * 3600.0
     allowance = Allowance(calls_per_second=2)  # a team's default; answers tell of another
-    takes_smtputf8 = False
+    template_words = (TWO_BRACES,)
+    no_sandbox = "Proofs to delivered@resend.dev are never delivered."
+    errors: ClassVar = {
+        "invalid_access": ACCOUNT,
+        "invalid_idempotency_key": ACCOUNT,
+        "daily_quota_exceeded": ACCOUNT,
+        "monthly_quota_exceeded": ACCOUNT,
+        "concurrent_idempotent_requests": KEY_IN_USE,
+        400: MESSAGE,
+        409: KEY,
+        413: MESSAGE,
+        422: MESSAGE,
+    }
 
-    def __init__(
-        self, settings: Resend, secrets: Mapping[str, str], *, clock: Clock, sandbox: bool
-    ) -> None:
-        if sandbox:
-            raise no_sandbox(self.title, "Proofs to delivered@resend.dev are never delivered.")
-        self.base_url = settings.base_url
-        self._api_key = check_secret(secrets["api_key"], what="API key", vendor=self)
-        self._clock = clock
+    def auth(self) -> dict[str, str]:
+        """The API key."""
+        return bearer(self.secrets["api_key"])
 
-    def request(self, letters: Sequence[Letter], key: str) -> Request:
-        """One batch."""
-        return Request(
-            "/emails/batch",
-            canonical_json([self._payload(letter) for letter in letters]),
-            {
-                "Authorization": f"Bearer {self._api_key}",
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Idempotency-Key": key,
-                "x-batch-validation": "strict",
-            },
-        )
+    def call_headers(self, key: str) -> dict[str, str]:
+        """The key, and that a batch is taken whole or not at all."""
+        return {"Idempotency-Key": key, "x-batch-validation": "strict"}
 
-    def _payload(self, letter: Letter) -> dict[str, object]:
-        content = letter.content
-        no_files(letter, title=self.title)
-        payload: dict[str, object] = {
+    def fields(self, message: ApiMessage) -> dict[str, object]:
+        """Without files: a batch would lose them, and say nothing."""
+        content = message.content
+        self.files(content)
+        return {
             "from": named(content.from_name, content.from_address),
             "to": [named(content.to_name, content.to_address)],
             "subject": content.subject,
             "html": content.html,
             "text": content.text,
             "headers": dict(content.headers),
+            "reply_to": [content.reply_to] if content.reply_to else None,
         }
-        if content.reply_to:
-            payload["reply_to"] = [content.reply_to]
-        return payload
 
-    def read(self, answer: Answer, letters: Sequence[Letter]) -> Verdict:  # noqa: ARG002 - the protocol's
-        """https://resend.com/docs/api-reference/errors, believed only in its shape."""
-        if 200 <= answer.status < 300:
-            return _success(answer)
-        error = answer.json()
-        if answer.status == 408 or not 400 <= answer.status < 500 or not _is_error(error):
-            return of_the_way(answer, self.title)
-        name: str = error["name"]
-        reply = f"{answer.status} {name}: {error['message']}"
-        match answer.status:
-            case 400 | 413 | 422 if name not in {"invalid_access", "invalid_idempotency_key"}:
-                return Refused(reply, of_reader="`to`" in reply)
-            case 409:
-                return Ambiguous(reply, final=name != "concurrent_idempotent_requests")
-            case 429 if name not in _QUOTAS:
-                return Later(reply, retry_after_s(answer.headers, now=self._clock.now()))
-            case _:
-                # The key, the domain, the quota, the address of the API: nobody's mail
-                # will be taken, and no reader is to blame.
-                return Stop(reply, _CHECK_ACCOUNT)
+    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+        """An id for each, in order."""
+        rows = at(answer.json(), "data")
+        if not isinstance(rows, list):
+            return self.lacking(answer, "ids")
+        return Taken(f"{answer.status} accepted", [known_id(at(row, "id")) for row in rows])
+
+    def error(self, answer: Answer) -> ApiError | None:
+        """Name and message."""
+        value = answer.json()
+        name, text = text_at(value, "name"), text_at(value, "message")
+        if name is None or text is None:
+            return None
+        reply = f"{answer.status} {name}: {text}"
+        return ApiError(reply, self.fault(name, answer.status), "`to`" in reply)
 
 
-def _success(answer: Answer) -> Verdict:
-    if not answer.is_json:
-        return of_the_way(answer, ResendVendor.title)
-    reply = f"{answer.status} accepted"
-    value = answer.json()
-    rows = value.get("data") if isinstance(value, dict) else None
-    if not isinstance(rows, list):
-        return Ambiguous(f"Resend answered with HTTP status {answer.status}, but without ids.")
-    return Taken(reply, tuple(_id(row) for row in rows))
-
-
-def _is_error(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("name"), str)
-        and isinstance(value.get("message"), str)
-    )
-
-
-def _id(row: Any) -> str | None:
-    return known_id(row.get("id")) if isinstance(row, dict) else None
+PROVIDER = Resend

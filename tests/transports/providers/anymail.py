@@ -1,15 +1,15 @@
 """What django-anymail would send: a second opinion on our payloads, written by others.
 
-It builds the same letter with anymail's backend for a vendor, without network,
+It builds the same letter with anymail's backend for a provider, without network,
 and brings both payloads into a form that can be compared: addresses taken
 apart, header names in small letters, attachments decoded, what is empty left
-out. It knows all of our vendors but Lettermint. SES takes whole messages: they
+out. It knows all of our providers but Lettermint. SES takes whole messages: they
 are taken apart as a mail program does it.
 
 ::
 
     theirs = anymail_payload("postmark", message, server_token="t", metadata={"a": "b"})
-    ours = normalised(json.loads(vendor.request([Letter(message)], KEY).body)[0])
+    ours = normalised(json.loads(provider.request([ApiMessage(message)], KEY).body)[0])
     assert theirs | {"TrackOpens": False, "TrackLinks": "None"} == ours
 """
 
@@ -28,7 +28,7 @@ from typing import Any
 
 import requests
 from newsletter.message.model import Content, Message
-from newsletter.transports.vendor import named
+from newsletter.transports.fields import named
 
 _MODULES = {
     "postmark": "postmark",
@@ -54,12 +54,12 @@ def _configure() -> None:
 
 
 def anymail_payload(
-    vendor: str, message: Message, *, metadata: Mapping[str, str] | None = None, **settings: Any
+    provider: str, message: Message, *, metadata: Mapping[str, str] | None = None, **settings: Any
 ) -> Any:
     """The payload that anymail's backend makes of ``message``, normalised.
 
     Args:
-        vendor: the word in newsletter.toml.
+        provider: the word in newsletter.toml.
         message: is taken apart, and put together again for Django.
         metadata: what the provider is to keep with the mail, in anymail's words.
         settings: what the backend's constructor takes, such as ``api_key``.
@@ -68,15 +68,15 @@ def anymail_payload(
         JSON as values; of a form, its fields by name, each with its values, and under
         ``files`` what was enclosed.
     """
-    parameters = _parameters(vendor, message.as_content(), metadata or {}, settings)
+    parameters = _parameters(provider, message.as_content(), metadata or {}, settings)
     if parameters["files"] or not isinstance(parameters["data"], str | bytes):
         return _form(parameters)
     return normalised(json.loads(parameters["data"]))
 
 
-def anymail_request(vendor: str, message: Message, **settings: Any) -> requests.PreparedRequest:
+def anymail_request(provider: str, message: Message, **settings: Any) -> requests.PreparedRequest:
     """The whole request as it would leave: address, headers and body."""
-    parameters = _parameters(vendor, message.as_content(), {}, settings)
+    parameters = _parameters(provider, message.as_content(), {}, settings)
     return requests.Request(
         parameters["method"],
         parameters["url"],
@@ -128,10 +128,10 @@ def anymail_ses_payload(message: Message, *, tag: str, region: str, **settings: 
 
 
 def _parameters(
-    vendor: str, content: Content, metadata: Mapping[str, str], settings: Mapping[str, Any]
+    provider: str, content: Content, metadata: Mapping[str, str], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     _configure()
-    module = importlib.import_module(f"anymail.backends.{_MODULES[vendor]}")
+    module = importlib.import_module(f"anymail.backends.{_MODULES[provider]}")
     with warnings.catch_warnings():
         # SendGrid's backend says that nobody there tries it with an account any more.
         warnings.simplefilter("ignore")

@@ -22,7 +22,6 @@ from newsletter.transports.answers import Ambiguous, Each, Taken
 from newsletter.transports.belief import believed, worded
 from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.vendor import Letter
 from newsletter.transports.words import Secrets
 
 from tests.support import http_server as misbehaviours
@@ -32,8 +31,8 @@ from tests.transports.providers.harness import (
     ProviderHarness,
     crowd,
     deliver,
+    provider_of,
     secret_names,
-    vendor_of,
 )
 
 WORDS = [
@@ -108,10 +107,10 @@ class ProviderContract(RemoteContract):
 
     @staticmethod
     def _one_call_at_most(harness: ProviderHarness, outcomes: object, stopped: object) -> None:
-        vendor = harness.vendor()
+        provider = harness.provider()
         assert isinstance(outcomes, list)
         doubtful = [outcome for outcome in outcomes if isinstance(outcome, InDoubt)]
-        if vendor.key_lifetime_s:
+        if provider.key_lifetime_s:
             assert [] == doubtful
             assert None is stopped
             assert 3 == sum(harness.taken().values())
@@ -119,7 +118,7 @@ class ProviderContract(RemoteContract):
             assert keys[0]
             assert keys[0] == keys[1]
         else:
-            assert min(3, vendor.batch_size) == len(doubtful)
+            assert min(3, provider.batch_size) == len(doubtful)
             assert stopped is not None
             assert 1 == len(harness.server.requests)
 
@@ -170,7 +169,7 @@ class ProviderContract(RemoteContract):
         assert isinstance(outcomes[0], Accepted | InDoubt)
 
     def test_a_full_call_is_accepted_each_with_its_own_id(self, harness: ProviderHarness) -> None:
-        count = min(harness.vendor().batch_size, 50)
+        count = min(harness.provider().batch_size, 50)
         outcomes, stopped = deliver(harness, crowd(count))
         assert None is stopped
         assert 1 == len(harness.server.requests)
@@ -179,11 +178,10 @@ class ProviderContract(RemoteContract):
             assert outcome.provider_id in {None, f"id-{number}"}
 
     def test_the_same_letters_make_the_same_body(self, harness: ProviderHarness) -> None:
-        vendor = harness.vendor()
-        group = letters(ANNA, BOB, CLAIRE)[: vendor.batch_size]
+        provider = harness.provider()
+        group = letters(ANNA, BOB, CLAIRE)[: provider.batch_size]
         bodies = {
-            vendor.request([Letter(each, harness.name) for each in group], "k").body
-            for _ in range(2)
+            provider.request([provider.message(each) for each in group], "k").body for _ in range(2)
         }
         assert 1 == len(bodies)
 
@@ -227,10 +225,10 @@ class ProviderContract(RemoteContract):
     def test_a_success_without_the_ids_that_are_promised_is_doubt(
         self, harness: ProviderHarness, status: int, body: bytes | None
     ) -> None:
-        vendor = harness.vendor()
-        group = [Letter(each, harness.name) for each in letters(ANNA, BOB)][: vendor.batch_size]
+        provider = harness.provider()
+        group = [provider.message(each) for each in letters(ANNA, BOB)][: provider.batch_size]
         answer = Answer(status, {"content-type": "application/json"}, body)
-        verdict = believed(vendor.read(answer, group), group, title=vendor.title)
+        verdict = believed(provider.read(answer, group), group, title=provider.title)
         assert isinstance(verdict, Ambiguous | Each)
         results = verdict.results if isinstance(verdict, Each) else []
         assert all(isinstance(each, InDoubt) for each in results)
@@ -241,7 +239,7 @@ class ProviderContract(RemoteContract):
     ) -> None:
         for name in secret_names(harness.name):
             with pytest.raises(ConfigError) as caught:
-                vendor_of(
+                provider_of(
                     harness.name,
                     secrets={**harness.secrets, name: secret},
                     **harness.settings,
@@ -265,18 +263,18 @@ class ProviderContract(RemoteContract):
     def test_whatever_comes_back_has_a_meaning_and_no_success_is_a_refusal(
         self, harness: ProviderHarness, answer: Answer, count: int
     ) -> None:
-        vendor = vendor_of(
+        provider = provider_of(
             harness.name, secrets=harness.secrets, clock=FrozenClock(), **harness.settings
         )
-        group = [Letter(each, harness.name) for each in letters(ANNA, BOB, CLAIRE)[:count]]
-        verdict = vendor.read(answer, group[: vendor.batch_size])
+        group = [provider.message(each) for each in letters(ANNA, BOB, CLAIRE)[:count]]
+        verdict = provider.read(answer, group[: provider.batch_size])
         # Some say 200 and mean no, in JSON of their own.
         may_refuse = 200 <= answer.status < 300 or 400 <= answer.status < 500
         if not may_refuse or answer.json() is None:
             assert isinstance(verdict, Taken | Ambiguous | Each)
         if isinstance(verdict, Taken):
             assert 200 <= answer.status < 300
-        told = worded(believed(verdict, group[: vendor.batch_size], title="X"), Secrets().said)
+        told = worded(believed(verdict, group[: provider.batch_size], title="X"), Secrets().said)
         if isinstance(told, Each):
             accepted = [each for each in told.results if isinstance(each, Accepted)]
             assert all(each.provider_id for each in accepted) or harness.name == "mailjet"

@@ -1,17 +1,17 @@
-"""A provider's vendor in front of a server that stands in for the provider."""
+"""A provider in front of a server that stands in for the provider."""
 
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from newsletter.config import PROVIDERS, Provider, Secret
+from newsletter.config import PROVIDERS, ProviderSettings, Secret
 from newsletter.errors import TransportStopped
+from newsletter.message.model import Message
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
 from newsletter.transports.api import ApiTransport
-from newsletter.transports.catalogue import vendor
 from newsletter.transports.protocol import Outcome
-from newsletter.transports.vendor import Vendor
+from newsletter.transports.provider import ApiMessage, Provider, provider_class
 
 from tests.support import http_server as misbehaviours
 from tests.support.http_server import HttpServer
@@ -21,7 +21,7 @@ from tests.transports.contract import deliver as through
 from tests.transports.contract import judge
 
 
-def settings_of(name: str, url: str, *, timeout_s: float = 0.5, **more: Any) -> Provider:
+def settings_of(name: str, url: str, *, timeout_s: float = 0.5, **more: Any) -> ProviderSettings:
     """The provider's table with its secrets named, and its API at ``url``."""
     kind = PROVIDERS[name]
     secrets = {key: Secret(env=key.upper()) for key in secret_names(name)}
@@ -33,7 +33,7 @@ def secret_names(name: str) -> list[str]:
     return [key for key, field in fields if field.annotation is Secret]
 
 
-def vendor_of(
+def provider_of(
     name: str,
     *,
     url: str = "https://api.provider.example",
@@ -41,16 +41,20 @@ def vendor_of(
     sandbox: bool = False,
     clock: FrozenClock | None = None,
     **settings: Any,
-) -> Vendor:
-    """The vendor called ``name``; without ``secrets`` each is a word of its own."""
+) -> Provider[Any]:
+    """The provider called ``name``; without ``secrets`` each is a word of its own."""
     given = secrets or {key: f"{key}-0123456789" for key in secret_names(name)}
-    return vendor(
-        name,
+    return provider_class(name)(
         settings_of(name, url, **settings),
         given,
         clock=clock or FrozenClock(),
         sandbox=sandbox,
     )
+
+
+def api_message(message: Message, name: str) -> ApiMessage:
+    """``message`` as the provider called ``name`` is given it."""
+    return ApiMessage(message, provider_class(name).template_words)
 
 
 class ProviderHarness:
@@ -82,14 +86,14 @@ class ProviderHarness:
         self._nobody = nobody
         self._url = server.url
 
-    def vendor(self) -> Vendor:
-        return vendor_of(
+    def provider(self) -> Provider[Any]:
+        return provider_of(
             self.name, url=self._url, secrets=self.secrets, clock=self.clock, **self.settings
         )
 
     def transport(self) -> ApiTransport:
         return ApiTransport(
-            self.vendor(), timeout_s=0.5, clock=self.clock, secrets=self.secrets.values()
+            self.provider(), timeout_s=0.5, clock=self.clock, secrets=self.secrets.values()
         )
 
     def taken(self) -> Counter[str]:
@@ -115,7 +119,7 @@ class ProviderHarness:
 def provider_harness(
     name: str, side: Side, *, secrets: Mapping[str, str] | None = None, **settings: Any
 ) -> Iterator[ProviderHarness]:
-    """A running server, and the way to it through the vendor called ``name``.
+    """A running server, and the way to it through the provider called ``name``.
 
     Args:
         name: the word in newsletter.toml.

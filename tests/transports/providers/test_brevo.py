@@ -11,9 +11,8 @@ from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, RecordingJournal, letters
 from newsletter.transports.http import Answer
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.providers.brevo import ERRORS
-from newsletter.transports.providers.references import campaign
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
+from newsletter.transports.providers.brevo import Brevo
 
 from tests.message.samples import DATE, EDITION, LIST, SENDER, composer, reader
 from tests.support import http_server as misbehaviours
@@ -25,10 +24,11 @@ from tests.transports.providers.anymail import anymail_payload, normalised
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
     ProviderHarness,
+    api_message,
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 KEY = "b52dbf81-dd4a-5a55-8b80-085c00000000"
@@ -71,8 +71,8 @@ DOCUMENTS = (Enclosure("report.pdf", "application/pdf", b"%PDF", None),)
 
 
 def payload(*messages: Message, **settings: Any) -> dict[str, Any]:
-    group = [Letter(message, "brevo") for message in messages]
-    value: dict[str, Any] = json.loads(vendor_of("brevo", **settings).request(group, KEY).body)
+    group = [api_message(message, "brevo") for message in messages]
+    value: dict[str, Any] = json.loads(provider_of("brevo", **settings).request(group, KEY).body)
     return value
 
 
@@ -91,7 +91,7 @@ def test_the_whole_letter_travels_and_nothing_of_it_outside_of_its_version(
         "htmlContent": "<p>News</p>",
         "textContent": "News",
         "headers": {"idempotencyKey": sent["headers"]["idempotencyKey"]},
-        "tags": [campaign(Letter(message))],
+        "tags": [ApiMessage(message).campaign],
         "messageVersions": [
             {
                 "to": [{"name": "Lind, Anna", "email": "anna@xn--mnchen-3ya.example"}],
@@ -223,7 +223,7 @@ def test_every_code_of_the_table_is_tried_above() -> None:
         "reseller_permission_denied", "account_under_validation", "unauthorized",
         "invalid_parameter", "missing_parameter", "out_of_range", "bad_request", "not_acceptable",
         "duplicate_parameter", "duplicate_request",
-    } == set(ERRORS)  # fmt: skip
+    } == set(Brevo.errors)  # fmt: skip
 
 
 def test_brevos_own_header_tells_when_to_come_again(harness: ProviderHarness) -> None:
@@ -275,23 +275,23 @@ def test_a_call_in_doubt_is_settled_by_what_brevo_tells_of_its_mails(
     ],
 )
 def test_another_mail_or_one_that_was_held_back_proves_nothing(event: dict[str, object]) -> None:
-    letter = Letter(letters(ANNA)[0], "brevo")
-    base = {"email": ANNA, "tag": campaign(letter), "messageId": "m"}
+    letter = api_message(letters(ANNA)[0], "brevo")
+    base = {"email": ANNA, "tag": letter.campaign, "messageId": "m"}
 
     def told(row: dict[str, object]) -> Answer:
         body = json.dumps({"events": [1, {**base, **row}]}).encode()
         return Answer(200, {"content-type": "application/json"}, body)
 
-    vendor = vendor_of("brevo")
-    assert None is vendor.found(told(event), letter)
-    tags = json.dumps(["other", campaign(letter)])
-    proof = vendor.found(told({"event": "delivered", "tag": tags}), letter)
+    provider = provider_of("brevo")
+    assert None is provider.found(told(event), letter)
+    tags = json.dumps(["other", letter.campaign])
+    proof = provider.found(told({"event": "delivered", "tag": tags}), letter)
     assert Accepted("found at Brevo: delivered", "m") == proof
 
 
 def test_the_sandbox_drops_the_mails() -> None:
-    vendor = vendor_of("brevo", sandbox=True)
-    request = vendor.request([Letter(letters(ANNA)[0], "brevo")], KEY)
+    provider = provider_of("brevo", sandbox=True)
+    request = provider.request([api_message(letters(ANNA)[0], "brevo")], KEY)
     assert "drop" == request.headers["X-Sib-Sandbox"]
     assert "drop" == json.loads(request.body)["headers"]["X-Sib-Sandbox"]
     assert "X-Sib-Sandbox" not in json.dumps(payload(*letters(ANNA)))
@@ -335,5 +335,5 @@ def test_two_senders_that_share_an_account_have_campaigns_of_their_own() -> None
     made = composer(EDITION).compose(reader(), date=DATE)
     other = SENDER.model_copy(update={"address": "other@defenders.example"})
     theirs = composer(EDITION, sender=other).compose(reader(), date=DATE)
-    assert campaign(Letter(made)).startswith("2017-03-1_")
-    assert campaign(Letter(made)) != campaign(Letter(theirs))
+    assert ApiMessage(made).campaign.startswith("2017-03-1_")
+    assert ApiMessage(made).campaign != ApiMessage(theirs).campaign

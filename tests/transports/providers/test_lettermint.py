@@ -10,7 +10,7 @@ from newsletter.testing import FakeMessage, RecordingJournal, letters
 from newsletter.transports.answers import Each, Refused, Stop
 from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support import http_server as misbehaviours
@@ -22,7 +22,7 @@ from tests.transports.providers.harness import (
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 TOKEN = "lm_0123456789abcdef"
@@ -107,7 +107,7 @@ def test_the_whole_letter_travels(harness: ProviderHarness) -> None:
         },
         "metadata": {"reference": message.as_content().reference},
         "settings": {"track_opens": False, "track_clicks": False},
-        "idempotency_key": Letter(message).key,
+        "idempotency_key": ApiMessage(message).key,
         "route": "newsletters",
     } == mail
     assert "/v1/send/batch" == request.path
@@ -119,12 +119,12 @@ def test_files_travel_and_pictures_are_shown_where_they_belong() -> None:
         Enclosure("report.bin", "application/octet-stream", b"bin", None),
     )
     letter = composer(replace(EDITION, enclosures=files)).compose(reader(), date=DATE)
-    vendor = vendor_of("lettermint")
+    provider = provider_of("lettermint")
     assert (
         b'"attachments":[{"content":"cG5n","content_id":"map.png@news.example",'
         b'"content_type":"image/png","filename":"map.png"},'
         b'{"content":"Ymlu","filename":"report.bin"}]'
-    ) in vendor.request([Letter(letter)], "k").body
+    ) in provider.request([ApiMessage(letter)], "k").body
 
 
 def test_a_letter_keeps_its_key_in_whatever_batch_it_stands(harness: ProviderHarness) -> None:
@@ -165,7 +165,7 @@ def test_a_refusal_is_read_for_whom_it_names(
     reply: Reply, whose: set[int], of_reader: bool
 ) -> None:
     answer = Answer(reply.status, {"content-type": "application/json"}, canonical_json(reply.value))
-    verdict = vendor_of("lettermint").read(answer, [Letter(each) for each in crowd(3)])
+    verdict = provider_of("lettermint").read(answer, [ApiMessage(each) for each in crowd(3)])
     assert isinstance(verdict, Refused)
     assert (frozenset(whose), of_reader) == (verdict.to_blame, verdict.of_reader)
 
@@ -244,14 +244,14 @@ def test_a_suppressed_address_is_refused() -> None:
         {"content-type": "application/json"},
         b'[{"message_id":"a","status":"suppressed"},{"message_id":"b","status":"pending"},{}]',
     )
-    verdict = vendor_of("lettermint").read(answer, [Letter(each) for each in crowd(3)])
+    verdict = provider_of("lettermint").read(answer, [ApiMessage(each) for each in crowd(3)])
     assert isinstance(verdict, Each)
     assert [Rejected, Accepted, InDoubt] == [type(each) for each in verdict.results]
 
 
 def test_without_a_sandbox_project_there_is_no_sandbox() -> None:
     with pytest.raises(ConfigError, match=r"no sandbox.*sandbox_token"):
-        vendor_of("lettermint", sandbox=True)
+        provider_of("lettermint", sandbox=True)
 
 
 @pytest.mark.parametrize(("flag", "kind"), [(True, Each), (None, Stop)])
@@ -259,12 +259,12 @@ def test_a_sandbox_has_a_token_of_its_own_and_must_say_that_it_is_one(
     flag: bool | None, kind: type
 ) -> None:
     secrets = {"api_token": "lm_live", "sandbox_token": "lm_sandbox"}
-    vendor = vendor_of("lettermint", sandbox=True, secrets=secrets)
-    letter = Letter(letters(ANNA)[0])
-    assert "lm_sandbox" == vendor.request([letter], "k").headers["x-lettermint-token"]
+    provider = provider_of("lettermint", sandbox=True, secrets=secrets)
+    letter = ApiMessage(letters(ANNA)[0])
+    assert "lm_sandbox" == provider.request([letter], "k").headers["x-lettermint-token"]
     row = {"message_id": "a", "status": "pending"} | ({"sandbox": flag} if flag else {})
     answer = Answer(202, {"content-type": "application/json"}, canonical_json([row]))
-    assert isinstance(vendor.read(answer, [letter]), kind)
+    assert isinstance(provider.read(answer, [letter]), kind)
 
 
 def test_a_batch_that_breaks_off_after_a_missed_answer_proves_no_refusal(

@@ -11,7 +11,7 @@ from newsletter.testing import FakeMessage, letters
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken
 from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, Rejected, Scope
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support.http_server import Item, Provider, Reply, Request, Row, says
@@ -20,10 +20,11 @@ from tests.transports.providers.anymail import anymail_payload, normalised
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
     ProviderHarness,
+    api_message,
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 JSON = {"content-type": "application/json"}
@@ -90,8 +91,8 @@ class TestMailerSend(ProviderContract):
 
 
 def payload(message: Any, **more: Any) -> Any:
-    letter = Letter(message, "mailersend")
-    return json.loads(vendor_of("mailersend", **more).request([letter], "k").body)
+    letter = api_message(message, "mailersend")
+    return json.loads(provider_of("mailersend", **more).request([letter], "k").body)
 
 
 def test_the_whole_letter_travels() -> None:
@@ -181,7 +182,7 @@ def test_anymail_would_send_the_same() -> None:
 def test_each_code_has_its_meaning(status: int, code: str, field: str, verdict: Any) -> None:
     reply = error(status, f"What it says. #{code}", field)
     answer = Answer(status, JSON, canonical_json(reply.value))
-    found = vendor_of("mailersend").read(answer, [Letter(letters(ANNA)[0])])
+    found = provider_of("mailersend").read(answer, [ApiMessage(letters(ANNA)[0])])
     if isinstance(verdict, type):
         assert isinstance(found, verdict)
         assert not isinstance(found, Stop) or found.reply.startswith(f"{status} What it says.")
@@ -207,20 +208,20 @@ def test_who_is_on_its_suppression_list_is_refused_with_the_reason(
 
 @pytest.mark.parametrize("kind", ["ALL_SUPPRESSED", "SOME_SUPPRESSED"])
 def test_a_warning_is_about_whom_it_names(kind: str) -> None:
-    letter = Letter(letters(ANNA)[0])
-    vendor = vendor_of("mailersend")
+    letter = ApiMessage(letters(ANNA)[0])
+    provider = provider_of("mailersend")
     headers = {**JSON, "x-message-id": "x"}
     about_another = Answer(202, headers, canonical_json(suppressed(BOB, kind)))
-    assert Taken("202 accepted", ("x",)) == vendor.read(about_another, [letter])
+    assert Taken("202 accepted", ("x",)) == provider.read(about_another, [letter])
     about_anna = Answer(202, headers, canonical_json(suppressed(ANNA.upper(), kind)))
-    assert not isinstance(vendor.read(about_anna, [letter]), Taken)
+    assert not isinstance(provider.read(about_anna, [letter]), Taken)
 
 
 def test_an_acceptance_without_its_id_is_no_acceptance() -> None:
-    letter = Letter(letters(ANNA)[0])
-    vendor = vendor_of("mailersend")
-    assert isinstance(vendor.read(Answer(202, {}, b""), [letter]), Ambiguous)
-    assert isinstance(vendor.read(Answer(200, {"x-message-id": "x"}, b""), [letter]), Ambiguous)
+    letter = ApiMessage(letters(ANNA)[0])
+    provider = provider_of("mailersend")
+    assert isinstance(provider.read(Answer(202, {}, b""), [letter]), Ambiguous)
+    assert isinstance(provider.read(Answer(200, {"x-message-id": "x"}, b""), [letter]), Ambiguous)
 
 
 def test_a_plan_that_lacks_one_click_is_told_which_it_needs(harness: ProviderHarness) -> None:
@@ -252,4 +253,4 @@ def test_words_of_its_template_language_reach_readers_as_they_were_written() -> 
 
 def test_there_is_no_sandbox_and_it_says_what_there_is_instead() -> None:
     with pytest.raises(ConfigError, match="no sandbox"):
-        vendor_of("mailersend", sandbox=True)
+        provider_of("mailersend", sandbox=True)

@@ -15,7 +15,6 @@ from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken
 from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.http import Request as Sent
 from newsletter.transports.protocol import Accepted, Deferred, Scope
-from newsletter.transports.vendor import Letter
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, says
@@ -24,10 +23,11 @@ from tests.transports.providers.anymail import anymail_payload
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
     ProviderHarness,
+    api_message,
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 DOMAIN = "mg.news.example"
@@ -109,7 +109,9 @@ class TestMailgun(ProviderContract):
 
 
 def request(message: Any, **more: Any) -> Sent:
-    return vendor_of("mailgun", domain=DOMAIN, **more).request([Letter(message, "mailgun")], "k")
+    return provider_of("mailgun", domain=DOMAIN, **more).request(
+        [api_message(message, "mailgun")], "k"
+    )
 
 
 def fields_of(sent: Sent) -> dict[str, bytes]:
@@ -186,7 +188,7 @@ def test_anymail_would_say_the_same() -> None:
 )
 def test_each_error_has_its_meaning(status: int, message: str, verdict: Any) -> None:
     answer = Answer(status, JSON, canonical_json({"message": message}))
-    found = vendor_of("mailgun", domain=DOMAIN).read(answer, [])
+    found = provider_of("mailgun", domain=DOMAIN).read(answer, [])
     if isinstance(verdict, type):
         assert isinstance(found, verdict)
         assert not isinstance(found, Stop) or found.reply == f"{status} {message}"
@@ -195,10 +197,12 @@ def test_each_error_has_its_meaning(status: int, message: str, verdict: Any) -> 
 
 
 def test_a_wrong_key_is_told_in_one_word_and_a_gateways_word_is_not_believed() -> None:
-    vendor = vendor_of("mailgun", domain=DOMAIN)
+    provider = provider_of("mailgun", domain=DOMAIN)
     text = {"content-type": "text/plain"}
-    assert isinstance(vendor.read(Answer(401, text, b"Forbidden"), []), Stop)
-    assert isinstance(vendor.read(Answer(401, text, b"Log in at the hotel's page"), []), Ambiguous)
+    assert isinstance(provider.read(Answer(401, text, b"Forbidden"), []), Stop)
+    assert isinstance(
+        provider.read(Answer(401, text, b"Log in at the hotel's page"), []), Ambiguous
+    )
 
 
 @pytest.mark.fault(
@@ -217,17 +221,19 @@ def test_a_greeting_means_a_wrong_address_and_that_nothing_was_taken(
 
 
 def test_only_what_says_queued_is_accepted() -> None:
-    vendor = vendor_of("mailgun", domain=DOMAIN)
+    provider = provider_of("mailgun", domain=DOMAIN)
     queued = canonical_json({"id": "<a@b>", "message": "Queued. Thank you."})
-    assert Taken("200 Queued. Thank you.", ("<a@b>",)) == vendor.read(Answer(200, JSON, queued), [])
+    assert Taken("200 Queued. Thank you.", ("<a@b>",)) == provider.read(
+        Answer(200, JSON, queued), []
+    )
     for body in (b'{"message":"Hello"}', b"[]", b"Queued. Thank you.", None):
-        assert isinstance(vendor.read(Answer(200, JSON, body), []), Ambiguous)
+        assert isinstance(provider.read(Answer(200, JSON, body), []), Ambiguous)
 
 
 def test_the_region_of_the_domain_tells_the_address() -> None:
-    default_one = vendor_of("mailgun", url="", domain=DOMAIN)
+    default_one = provider_of("mailgun", url="", domain=DOMAIN)
     assert "https://api.eu.mailgun.net" == default_one.base_url
-    american = vendor_of("mailgun", url="", domain=DOMAIN, region="us")
+    american = provider_of("mailgun", url="", domain=DOMAIN, region="us")
     assert "https://api.mailgun.net" == american.base_url
 
 
@@ -270,13 +276,13 @@ def test_events_prove_what_was_taken(harness: ProviderHarness) -> None:
 
 
 def test_an_event_of_a_mail_that_was_not_taken_proves_nothing() -> None:
-    letter = Letter(letters(ANNA)[0], "mailgun")
+    letter = api_message(letters(ANNA)[0], "mailgun")
     ours = {"reference": letter.content.reference}
-    vendor = vendor_of("mailgun", domain=DOMAIN, clock=FrozenClock())
+    provider = provider_of("mailgun", domain=DOMAIN, clock=FrozenClock())
     for item in (
         {"event": "rejected", "user-variables": ours},
         {"event": "delivered", "user-variables": {"reference": "another"}},
         {"event": "delivered"},
     ):
         answer = Answer(200, JSON, canonical_json({"items": [item]}))
-        assert vendor.found(answer, letter) is None
+        assert provider.found(answer, letter) is None

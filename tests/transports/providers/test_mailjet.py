@@ -9,12 +9,11 @@ from newsletter.addresses import Address
 from newsletter.message.model import Message
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, RecordingJournal, letters
-from newsletter.transports.answers import Verdict
+from newsletter.transports.answers import ApiResult, Blame
 from newsletter.transports.http import Answer
 from newsletter.transports.protocol import Accepted, Call, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.providers.mailjet import ERRORS
-from newsletter.transports.providers.references import campaign
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
+from newsletter.transports.providers.mailjet import Mailjet
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support import http_server as misbehaviours
@@ -26,10 +25,11 @@ from tests.transports.providers.anymail import anymail_payload, normalised
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
     ProviderHarness,
+    api_message,
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 
@@ -53,14 +53,14 @@ class TestMailjet(ProviderContract):
 
 
 def payload(message: Message, **settings: Any) -> dict[str, Any]:
-    request = vendor_of("mailjet", **settings).request([Letter(message, "mailjet")], "k")
+    request = provider_of("mailjet", **settings).request([api_message(message, "mailjet")], "k")
     value: dict[str, Any] = json.loads(request.body)
     return value
 
 
-def read(status: int, value: object, *messages: Message) -> Verdict:
+def read(status: int, value: object, *messages: Message) -> ApiResult:
     answer = Answer(status, {"content-type": "application/json"}, json.dumps(value).encode())
-    return vendor_of("mailjet").read(answer, [Letter(each, "mailjet") for each in messages])
+    return provider_of("mailjet").read(answer, [api_message(each, "mailjet") for each in messages])
 
 
 def test_the_whole_letter_travels(harness: ProviderHarness) -> None:
@@ -83,7 +83,7 @@ def test_the_whole_letter_travels(harness: ProviderHarness) -> None:
                     "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
                 },
                 "CustomID": message.message_id[1:].partition("@")[0],
-                "CustomCampaign": campaign(Letter(message)),
+                "CustomCampaign": ApiMessage(message).campaign,
                 "DeduplicateCampaign": True,
                 "TrackOpens": "disabled",
                 "TrackClicks": "disabled",
@@ -116,7 +116,7 @@ def test_anymail_would_send_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("code", "related"),
-    [(code, []) for code in sorted(ERRORS) if ERRORS[code].name == "LETTER"]
+    [(code, []) for code, fault in sorted(Mailjet.errors.items()) if fault.blame is Blame.MESSAGE]
     + [("mj-0013", ["From.Email"]), ("mj-0013", ["ReplyTo"])],
 )
 def test_a_letter_that_mailjet_does_not_take_is_nobodys_fault(
@@ -149,16 +149,16 @@ def test_a_refused_account_stops_the_run_and_blames_no_reader(
 def test_every_code_means_what_mailjets_table_says() -> None:
     """https://dev.mailjet.com/email/guides/send-api-v31/#send-api-errors."""
     by_meaning = {
-        "STOP": {"send-0006", "send-0007", "send-0008", "mj-0001", "mj-0015"},
-        "READER": {"mj-0013"},
-        "LETTER": {
+        "ACCOUNT": {"send-0006", "send-0007", "send-0008", "mj-0001", "mj-0015"},
+        "RECIPIENT": {"mj-0013"},
+        "MESSAGE": {
             "send-0003", "send-0004", "send-0010", "send-0011", "send-0012", "send-0013",
             "send-0015", "send-0016", "mj-0002", "mj-0003", "mj-0004", "mj-0005", "mj-0006",
             "mj-0007", "mj-0008", "mj-0011", "mj-0012",
         },
     }  # fmt: skip
     assert by_meaning == {
-        name: {code for code, meaning in ERRORS.items() if meaning.name == name}
+        name: {code for code, fault in Mailjet.errors.items() if fault.blame.name == name}
         for name in by_meaning
     }
 
@@ -262,16 +262,16 @@ def test_a_message_is_found_again_by_our_reference_and_no_other(
     "row", [{"CustomID": "x"}, {"Status": "blocked"}, {"Status": None}, {"CustomID": ""}]
 )
 def test_another_message_or_one_that_was_held_back_proves_nothing(row: dict[str, object]) -> None:
-    letter = Letter(letters(ANNA)[0], "mailjet")
+    letter = api_message(letters(ANNA)[0], "mailjet")
     base = {"CustomID": letter.content.reference, "Status": "queued", "ID": 7}
 
     def told(*rows: object) -> Answer:
         body = json.dumps({"Data": list(rows)}).encode()
         return Answer(200, {"content-type": "application/json"}, body)
 
-    vendor = vendor_of("mailjet")
-    assert None is vendor.found(told({**base, **row}, 1), letter)
-    proof = vendor.found(told({**base, **row}, base), letter)
+    provider = provider_of("mailjet")
+    assert None is provider.found(told({**base, **row}, 1), letter)
+    proof = provider.found(told({**base, **row}, base), letter)
     assert Accepted("found at Mailjet: queued", "7") == proof
 
 

@@ -5,15 +5,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from newsletter.addresses import Address
-from newsletter.config import Mailtrap, Secret
+from newsletter.config import Secret
 from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, letters
 from newsletter.transports.answers import Each
 from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.providers.mailtrap import MailtrapVendor
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
+from newsletter.transports.providers.mailtrap import Mailtrap, MailtrapSettings
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, says
@@ -25,7 +25,7 @@ from tests.transports.providers.harness import (
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 TOKEN = "0123456789abcdef"
@@ -133,7 +133,7 @@ def test_anymail_writes_the_same_letter() -> None:
     letter = composer(replace(EDITION, enclosures=FILES)).compose(reader(), date=DATE)
     reference = letter.as_content().reference
     theirs = anymail_payload("mailtrap", letter, metadata={"reference": reference}, api_token=TOKEN)
-    body = json.loads(vendor_of("mailtrap").request([Letter(letter)], "k").body)
+    body = json.loads(provider_of("mailtrap").request([ApiMessage(letter)], "k").body)
     (own,) = body["requests"]
     assert theirs == normalised({**body["base"], **own})
 
@@ -143,7 +143,9 @@ def test_letters_of_two_editions_carry_their_own_files() -> None:
         composer(replace(EDITION, enclosures=files)).compose(reader(), date=DATE)
         for files in (FILES, FILES[1:])
     ]
-    body = json.loads(vendor_of("mailtrap").request([Letter(each) for each in letters], "k").body)
+    body = json.loads(
+        provider_of("mailtrap").request([ApiMessage(each) for each in letters], "k").body
+    )
     assert {} == body["base"]
     assert [2, 1] == [len(each["attachments"]) for each in body["requests"]]
     assert all("from" in each for each in body["requests"])
@@ -215,7 +217,7 @@ def test_a_success_without_results_is_doubt(harness: ProviderHarness, value: obj
 def test_a_result_that_says_nothing_is_doubt_for_that_one() -> None:
     rows = [{"success": True}, {"success": False}, {}, "x", {"success": True, "message_ids": ["a"]}]
     answer = Answer(200, JSON, canonical_json({"success": True, "responses": rows}))
-    verdict = vendor_of("mailtrap").read(answer, [Letter(each) for each in crowd(5)])
+    verdict = provider_of("mailtrap").read(answer, [ApiMessage(each) for each in crowd(5)])
     assert isinstance(verdict, Each)
     kinds = [type(each) for each in verdict.results]
     assert [InDoubt, InDoubt, InDoubt, InDoubt, Accepted] == kinds
@@ -238,17 +240,17 @@ def test_what_is_in_doubt_is_found_by_our_reference(harness: ProviderHarness) ->
 
 
 def test_logs_are_asked_for_where_they_are_kept() -> None:
-    settings = Mailtrap(api_token=Secret(env="T"), sandbox_inbox=7)
+    settings = MailtrapSettings(api_token=Secret(env="T"), sandbox_inbox=7)
     secrets = {"api_token": TOKEN}
-    vendor = MailtrapVendor(settings, secrets, clock=FrozenClock(), sandbox=False)
-    letter = Letter(letters(ANNA)[0])
-    assert "https://bulk.api.mailtrap.io" == vendor.base_url
-    assert vendor.search(letter).path.startswith("https://mailtrap.io/api/email_logs?filters")
-    trying = MailtrapVendor(settings, secrets, clock=FrozenClock(), sandbox=True)
+    provider = Mailtrap(settings, secrets, clock=FrozenClock(), sandbox=False)
+    letter = ApiMessage(letters(ANNA)[0])
+    assert "https://bulk.api.mailtrap.io" == provider.base_url
+    assert provider.search(letter).path.startswith("https://mailtrap.io/api/email_logs?filters")
+    trying = Mailtrap(settings, secrets, clock=FrozenClock(), sandbox=True)
     assert "https://sandbox.api.mailtrap.io" == trying.base_url
     assert "/api/batch/7" == trying.request([letter], "k").path
 
 
 def test_without_an_inbox_there_is_no_sandbox() -> None:
     with pytest.raises(ConfigError, match=r"no sandbox.*sandbox_inbox"):
-        vendor_of("mailtrap", sandbox=True)
+        provider_of("mailtrap", sandbox=True)

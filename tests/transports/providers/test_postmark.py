@@ -10,8 +10,7 @@ from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, letters
 from newsletter.transports.http import Answer
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.providers.postmark import ERRORS
-from newsletter.transports.vendor import Letter
+from newsletter.transports.providers.postmark import Postmark
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support.http_server import Reply, says, says_after_taking
@@ -21,10 +20,11 @@ from tests.transports.providers.anymail import anymail_payload, normalised
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
     ProviderHarness,
+    api_message,
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 
@@ -40,7 +40,7 @@ class TestPostmark(ProviderContract):
 
 def payload(message: Message, **settings: Any) -> dict[str, Any]:
     (mail,) = json.loads(
-        vendor_of("postmark", **settings).request([Letter(message, "postmark")], "k").body
+        provider_of("postmark", **settings).request([api_message(message, "postmark")], "k").body
     )
     assert isinstance(mail, dict)
     return mail
@@ -131,11 +131,11 @@ def test_a_reader_whom_postmark_does_not_mail_is_rejected_alone(
     ok = {**row(0, "OK"), "MessageID": "b7bc2f4a"}
     harness.server.script.append(says(Reply(200, [row(code, message)])))
     assert [Rejected(f"{code} {message}")] == deliver(harness, letters(BOB))[0]
-    verdict = harness.vendor().read(
+    verdict = harness.provider().read(
         Answer(
             200, {"content-type": "application/json"}, json.dumps([row(code, message), ok]).encode()
         ),
-        [Letter(each, "postmark") for each in letters(BOB, CLAIRE)],
+        [api_message(each, "postmark") for each in letters(BOB, CLAIRE)],
     )
     assert [Rejected(f"{code} {message}"), Accepted("0 OK", "b7bc2f4a")] == verdict.results  # type: ignore[union-attr]
 
@@ -152,7 +152,7 @@ def test_a_letter_that_postmark_does_not_take_is_nobodys_fault(
 
 
 def test_every_code_of_the_table_is_tried_above() -> None:
-    assert set(ERRORS) == {10, 400, 401, 405, 412, 413, 1235, 1236} | {100, 429} | {
+    assert set(Postmark.errors) == {10, 400, 401, 405, 412, 413, 1235, 1236} | {100, 429} | {
         300, 402, 403, 406, 409, 410, 411
     }  # fmt: skip
 
@@ -172,9 +172,9 @@ def test_one_account_error_among_acceptances_keeps_what_was_taken(
 ) -> None:
     """The credits ran out on the way through the batch."""
     rows: Sequence[Any] = [{**row(0, "OK"), "MessageID": "a"}, row(405, "No credits.")]
-    verdict = harness.vendor().read(
+    verdict = harness.provider().read(
         Answer(200, {"content-type": "application/json"}, json.dumps(rows).encode()),
-        [Letter(each, "postmark") for each in letters(ANNA, BOB)],
+        [api_message(each, "postmark") for each in letters(ANNA, BOB)],
     )
     assert [
         Accepted("0 OK", "a"),
@@ -224,12 +224,12 @@ def test_a_message_is_found_again_by_our_reference_and_no_other(
 )
 def test_what_a_search_cannot_show_proves_nothing(value: object) -> None:
     answer = Answer(200, {"content-type": "application/json"}, json.dumps(value).encode())
-    assert None is vendor_of("postmark").found(answer, Letter(letters(ANNA)[0], "postmark"))
+    assert None is provider_of("postmark").found(answer, api_message(letters(ANNA)[0], "postmark"))
 
 
 def test_the_sandbox_uses_postmarks_own_token() -> None:
-    request = vendor_of("postmark", sandbox=True).request(
-        [Letter(letters(ANNA)[0], "postmark")], "k"
+    request = provider_of("postmark", sandbox=True).request(
+        [api_message(letters(ANNA)[0], "postmark")], "k"
     )
     assert "POSTMARK_API_TEST" == request.headers["X-Postmark-Server-Token"]
 

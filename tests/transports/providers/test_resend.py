@@ -12,7 +12,7 @@ from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
 from newsletter.transports.api import ApiTransport
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support import http_server as misbehaviours
@@ -28,7 +28,7 @@ from tests.transports.providers.harness import (
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 
@@ -69,7 +69,7 @@ def test_the_whole_letter_travels(harness: ProviderHarness) -> None:
 def test_anymail_writes_the_same_letter() -> None:
     letter = composer().compose(reader(), date=DATE)
     theirs = anymail_payload("resend", letter, api_key=API_KEY)
-    (ours,) = json.loads(vendor_of("resend").request([Letter(letter)], "k").body)
+    (ours,) = json.loads(provider_of("resend").request([ApiMessage(letter)], "k").body)
     assert theirs == normalised(ours)
 
 
@@ -181,11 +181,11 @@ def test_settings_that_would_lose_files_are_refused_with_the_remedy(
 
 def test_there_is_no_sandbox_and_it_says_what_there_is_instead() -> None:
     with pytest.raises(ConfigError, match=r"no sandbox.*delivered@resend\.dev"):
-        vendor_of("resend", sandbox=True)
+        provider_of("resend", sandbox=True)
 
 
 @pytest.mark.needs_prism
-def test_the_vendors_own_specification_takes_our_request() -> None:
+def test_the_providers_own_specification_takes_our_request() -> None:
     messages = [
         *letters(ANNA, BOB),
         FakeMessage(Address.parse("zoe@a.example"), to_name="Zoë, «Зоя»"),
@@ -193,7 +193,7 @@ def test_the_vendors_own_specification_takes_our_request() -> None:
     with prism("resend.yaml") as url:
         journal = RecordingJournal()
         transport = ApiTransport(
-            vendor_of("resend", url=url, secrets={"api_key": API_KEY}),
+            provider_of("resend", url=url, secrets={"api_key": API_KEY}),
             timeout_s=30,
             clock=FrozenClock(),
             secrets=(),

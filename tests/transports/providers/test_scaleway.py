@@ -12,7 +12,7 @@ from newsletter.testing import FakeMessage, RecordingJournal, letters
 from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop
 from newsletter.transports.http import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, says
@@ -22,10 +22,11 @@ from tests.transports.providers.anymail import anymail_payload, normalised
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
     ProviderHarness,
+    api_message,
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 JSON = {"content-type": "application/json"}
@@ -102,8 +103,8 @@ class TestScaleway(ProviderContract):
 
 
 def payload(message: Any) -> Any:
-    vendor = vendor_of("scaleway", project_id=PROJECT)
-    return json.loads(vendor.request([Letter(message, "scaleway")], "k").body)
+    provider = provider_of("scaleway", project_id=PROJECT)
+    return json.loads(provider.request([api_message(message, "scaleway")], "k").body)
 
 
 def test_the_whole_letter_travels() -> None:
@@ -160,8 +161,8 @@ def test_anymail_would_send_the_same() -> None:
 def test_each_error_has_its_meaning(status: int, kind: str, argument: str, verdict: Any) -> None:
     reply = error(status, kind, argument)
     answer = Answer(status, JSON, canonical_json(reply.value))
-    vendor = vendor_of("scaleway", project_id=PROJECT)
-    found = vendor.read(answer, [Letter(letters(ANNA)[0])])
+    provider = provider_of("scaleway", project_id=PROJECT)
+    found = provider.read(answer, [ApiMessage(letters(ANNA)[0])])
     if isinstance(verdict, type):
         assert isinstance(found, verdict)
         assert not isinstance(found, Stop) or found.reply == f"{status} {kind}: What it says."
@@ -171,7 +172,7 @@ def test_each_error_has_its_meaning(status: int, kind: str, argument: str, verdi
 
 def test_a_refusal_says_which_argument_is_too_short() -> None:
     answer = Answer(400, JSON, canonical_json(error(400, "invalid_arguments", "subject").value))
-    found = vendor_of("scaleway", project_id=PROJECT).read(answer, [Letter(letters(ANNA)[0])])
+    found = provider_of("scaleway", project_id=PROJECT).read(answer, [ApiMessage(letters(ANNA)[0])])
     assert Refused("400 invalid_arguments: What it says.; subject: too short") == found
 
 
@@ -189,17 +190,17 @@ def test_a_refusal_says_which_argument_is_too_short() -> None:
 def test_each_status_has_its_meaning(status: str, outcome: object) -> None:
     row = {"id": "id-7", "mail_rcpt": ANNA, "status": status, "status_details": "blocklisted"}
     answer = Answer(200, JSON, canonical_json({"emails": [row]}))
-    vendor = vendor_of("scaleway", project_id=PROJECT)
-    assert Each([outcome]) == vendor.read(answer, [Letter(letters(ANNA)[0])])  # type: ignore[list-item]
+    provider = provider_of("scaleway", project_id=PROJECT)
+    assert Each([outcome]) == provider.read(answer, [ApiMessage(letters(ANNA)[0])])  # type: ignore[list-item]
 
 
 @pytest.mark.fault("HTTP", "Scaleway answers for another reader", state="in_doubt")
 def test_an_answer_for_somebody_else_is_none() -> None:
-    vendor = vendor_of("scaleway", project_id=PROJECT)
+    provider = provider_of("scaleway", project_id=PROJECT)
     row = {"id": "id-7", "mail_rcpt": BOB, "status": "new"}
     for rows in ([row], [], None):
         answer = Answer(200, JSON, canonical_json({"emails": rows}))
-        assert isinstance(vendor.read(answer, [Letter(letters(ANNA)[0])]), Ambiguous)
+        assert isinstance(provider.read(answer, [ApiMessage(letters(ANNA)[0])]), Ambiguous)
 
 
 def test_pictures_inside_the_mail_are_refused_with_the_remedy() -> None:
@@ -211,8 +212,11 @@ def test_pictures_inside_the_mail_are_refused_with_the_remedy() -> None:
 
 
 def test_each_region_has_its_address(harness: ProviderHarness) -> None:
-    vendor = vendor_of("scaleway", project_id=PROJECT, region="nl-ams")
-    assert PATH.replace("fr-par", "nl-ams") == vendor.request([Letter(letters(ANNA)[0])], "k").path
+    provider = provider_of("scaleway", project_id=PROJECT, region="nl-ams")
+    assert (
+        PATH.replace("fr-par", "nl-ams")
+        == provider.request([ApiMessage(letters(ANNA)[0])], "k").path
+    )
 
 
 def test_a_letter_that_all_are_refused_for_is_the_letter(harness: ProviderHarness) -> None:
@@ -254,12 +258,12 @@ def test_its_list_of_mails_proves_what_was_taken(harness: ProviderHarness) -> No
 
 
 def test_a_mail_that_failed_is_no_proof() -> None:
-    letter = Letter(letters(ANNA)[0])
+    letter = ApiMessage(letters(ANNA)[0])
     row = {"id": "x", "message_id": letter.message.message_id, "status": "failed"}
     answer = Answer(200, JSON, canonical_json({"emails": [row]}))
-    assert vendor_of("scaleway", project_id=PROJECT).found(answer, letter) is None
+    assert provider_of("scaleway", project_id=PROJECT).found(answer, letter) is None
 
 
 def test_there_is_no_sandbox_and_it_says_what_there_is_instead() -> None:
     with pytest.raises(ConfigError, match="no sandbox"):
-        vendor_of("scaleway", project_id=PROJECT, sandbox=True)
+        provider_of("scaleway", project_id=PROJECT, sandbox=True)

@@ -13,7 +13,7 @@ from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken
 from newsletter.transports.api import ApiTransport
 from newsletter.transports.http import Answer, HttpClient, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, Scope
-from newsletter.transports.vendor import Letter
+from newsletter.transports.provider import ApiMessage
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, says
@@ -23,10 +23,11 @@ from tests.transports.providers.anymail import anymail_payload, normalised
 from tests.transports.providers.contract import ProviderContract
 from tests.transports.providers.harness import (
     ProviderHarness,
+    api_message,
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 FORBIDDEN = {
@@ -95,7 +96,9 @@ class TestSendGrid(ProviderContract):
 
 def payload(message: FakeMessage | None = None, **more: Any) -> Any:
     given = message or letters(ANNA)[0]
-    return json.loads(vendor_of("sendgrid", **more).request([Letter(given, "sendgrid")], "k").body)
+    return json.loads(
+        provider_of("sendgrid", **more).request([api_message(given, "sendgrid")], "k").body
+    )
 
 
 def test_the_whole_letter_travels() -> None:
@@ -133,8 +136,8 @@ def test_the_whole_letter_travels() -> None:
 def test_anymail_would_send_the_same() -> None:
     edition = replace(EDITION, enclosures=FILES)
     message = composer(edition).compose(reader(), date=DATE)
-    letter = Letter(message, "sendgrid")
-    ours = normalised(json.loads(vendor_of("sendgrid").request([letter], "k").body))
+    letter = api_message(message, "sendgrid")
+    ours = normalised(json.loads(provider_of("sendgrid").request([letter], "k").body))
     theirs = anymail_payload(
         "sendgrid",
         message,
@@ -142,7 +145,7 @@ def test_anymail_would_send_the_same() -> None:
         generate_message_id=False,
         metadata={"reference": letter.content.reference},
     )
-    # The vendor's own file takes custom_args with each recipient alone.
+    # The provider's own file takes custom_args with each recipient alone.
     theirs["personalizations"][0]["custom_args"] = theirs.pop("custom_args")
     theirs["reply_to"] = theirs.pop("reply_to_list")[0]
     theirs["attachments"][1]["disposition"] = "attachment"
@@ -179,7 +182,7 @@ def test_no_header_is_one_that_sendgrid_refuses() -> None:
 def test_each_error_has_its_meaning(status: int, field: str, verdict: Any) -> None:
     reply = error(status, "What it says.", field)
     answer = Answer(status, {"content-type": "application/json"}, canonical_json(reply.value))
-    found = vendor_of("sendgrid").read(answer, [Letter(letters(ANNA)[0])])
+    found = provider_of("sendgrid").read(answer, [ApiMessage(letters(ANNA)[0])])
     if isinstance(verdict, type):
         assert isinstance(found, verdict)
         assert not isinstance(found, Stop) or found.reply == f"{status} What it says."
@@ -203,24 +206,24 @@ def test_the_pause_is_the_moment_that_sendgrid_names(
     told = {name: value.format(in_90_s=then) for name, value in headers.items()}
     body = canonical_json({"errors": [{"message": "slow down", "field": None}]})
     answer = Answer(429, {"content-type": "application/json", **told}, body)
-    verdict = vendor_of("sendgrid", clock=clock).read(answer, [Letter(letters(ANNA)[0])])
+    verdict = provider_of("sendgrid", clock=clock).read(answer, [ApiMessage(letters(ANNA)[0])])
     assert Later("429 slow down", pause_s) == verdict
 
 
 @pytest.mark.fault("HTTP", "SendGrid accepts without an id", state="in_doubt")
 def test_an_acceptance_without_its_id_is_no_acceptance() -> None:
-    letter = Letter(letters(ANNA)[0])
-    vendor = vendor_of("sendgrid")
-    assert Taken("202 accepted", ("x",)) == vendor.read(
+    letter = ApiMessage(letters(ANNA)[0])
+    provider = provider_of("sendgrid")
+    assert Taken("202 accepted", ("x",)) == provider.read(
         Answer(202, {"x-message-id": "x"}, b""), [letter]
     )
-    assert isinstance(vendor.read(Answer(202, {}, b""), [letter]), Ambiguous)
-    assert isinstance(vendor.read(Answer(200, {}, b""), [letter]), Ambiguous)
+    assert isinstance(provider.read(Answer(202, {}, b""), [letter]), Ambiguous)
+    assert isinstance(provider.read(Answer(200, {}, b""), [letter]), Ambiguous)
 
 
 def test_the_sandbox_checks_and_sends_nothing() -> None:
     assert {"enable": True} == payload(sandbox=True)["mail_settings"]["sandbox_mode"]
-    verdict = vendor_of("sendgrid", sandbox=True).read(Answer(200, {}, b""), [])
+    verdict = provider_of("sendgrid", sandbox=True).read(Answer(200, {}, b""), [])
     assert isinstance(verdict, Taken)
 
 
@@ -228,9 +231,9 @@ def test_the_sandbox_checks_and_sends_nothing() -> None:
     ("region", "host"), [("global", "api.sendgrid.com"), ("eu", "api.eu.sendgrid.com")]
 )
 def test_each_region_has_its_address(region: str, host: str) -> None:
-    vendor = vendor_of("sendgrid", url="", region=region)
-    assert f"https://{host}" == vendor.base_url
-    assert vendor.can_search is (region == "global")
+    provider = provider_of("sendgrid", url="", region=region)
+    assert f"https://{host}" == provider.base_url
+    assert provider.can_search is (region == "global")
 
 
 def test_a_letter_that_all_are_refused_for_is_the_letter(harness: ProviderHarness) -> None:
@@ -265,17 +268,17 @@ def test_email_activity_proves_what_was_taken(harness: ProviderHarness) -> None:
 def test_activity_of_somebody_else_proves_nothing() -> None:
     row = {"msg_id": "x", "to_email": BOB, "status": "delivered"}
     answer = Answer(200, {"content-type": "application/json"}, canonical_json({"messages": [row]}))
-    assert vendor_of("sendgrid").found(answer, Letter(letters(ANNA)[0], "sendgrid")) is None
+    assert provider_of("sendgrid").found(answer, api_message(letters(ANNA)[0], "sendgrid")) is None
 
 
 @pytest.mark.needs_prism
-def test_the_vendors_own_specification_takes_our_request() -> None:
+def test_the_providers_own_specification_takes_our_request() -> None:
     edition = replace(EDITION, enclosures=FILES)
     with prism("sendgrid_mail.json") as url:
-        vendor = vendor_of("sendgrid", url=url)
+        provider = provider_of("sendgrid", url=url)
         client = HttpClient(url, timeout_s=30, clock=FrozenClock())
         for message in [*letters(ANNA, CLAIRE), composer(edition).compose(reader(), date=DATE)]:
-            answer = client.send(vendor.request([Letter(message, "sendgrid")], "k"))
+            answer = client.send(provider.request([api_message(message, "sendgrid")], "k"))
             assert 202 == answer.status, answer.body
         client.close()
         # The judge is awake: without its “from” the same letter is refused.
@@ -288,5 +291,5 @@ def test_the_vendors_own_specification_takes_our_request() -> None:
 
 
 def test_a_transport_that_never_searches_says_so() -> None:
-    vendor = vendor_of("sendgrid", region="eu")
-    assert None is ApiTransport(vendor, timeout_s=1, clock=FrozenClock(), secrets=()).inquire()
+    provider = provider_of("sendgrid", region="eu")
+    assert None is ApiTransport(provider, timeout_s=1, clock=FrozenClock(), secrets=()).inquire()

@@ -21,7 +21,7 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.addresses import Address
-from newsletter.config import PROVIDERS, Secret, Ses
+from newsletter.config import PROVIDERS, Secret
 from newsletter.delivery.pacing import Pacer
 from newsletter.errors import ConfigError
 from newsletter.message.dkim import Signer as DkimSigner
@@ -32,9 +32,9 @@ from newsletter.transports.answers import Ambiguous
 from newsletter.transports.api import ApiTransport
 from newsletter.transports.http import Answer
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.providers.ses import ERRORS, SesVendor, endpoint
-from newsletter.transports.providers.sigv4 import Signer
-from newsletter.transports.vendor import Letter, Vendor
+from newsletter.transports.provider import ApiMessage, Provider
+from newsletter.transports.providers.ses import Ses, SesSettings
+from newsletter.transports.sigv4 import Signer
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support.dkim import DOMAIN, SECOND, SELECTOR, ed25519_key, pem, rsa_key
@@ -49,7 +49,7 @@ from tests.transports.providers.harness import (
     crowd,
     deliver,
     provider_harness,
-    vendor_of,
+    provider_of,
 )
 
 SECRETS = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI/K7MDENG"}
@@ -65,10 +65,10 @@ class TestSes(ProviderContract):
     """Passes the contract with the fixture above."""
 
 
-def vendor(
+def provider(
     url: str = "https://email.eu-central-1.amazonaws.com", configuration_set: str | None = None
-) -> Vendor:
-    return vendor_of(
+) -> Provider[Any]:
+    return provider_of(
         "ses",
         url=url,
         secrets=SECRETS,
@@ -78,7 +78,7 @@ def vendor(
 
 
 def sent(message: Message, configuration_set: str | None = None) -> dict[str, Any]:
-    request = vendor(configuration_set=configuration_set).request([Letter(message)], "k")
+    request = provider(configuration_set=configuration_set).request([ApiMessage(message)], "k")
     payload: dict[str, Any] = json.loads(request.body)
     return payload
 
@@ -200,10 +200,12 @@ def test_each_region_is_where_amazon_says_it_is(region: str) -> None:
     client = botocore.session.get_session().create_client(
         "sesv2", region_name=region, aws_access_key_id="a", aws_secret_access_key="b"
     )
-    assert client.meta.endpoint_url == endpoint(region)
-    settings = Ses(region=region, access_key_id=Secret(env="A"), secret_access_key=Secret(env="B"))
-    made = SesVendor(settings, SECRETS, clock=FrozenClock(), sandbox=False)
-    assert endpoint(region) == made.base_url
+    settings = SesSettings(
+        region=region, access_key_id=Secret(env="A"), secret_access_key=Secret(env="B")
+    )
+    made = Ses(settings, SECRETS, clock=FrozenClock(), sandbox=False)
+    assert client.meta.endpoint_url == made.endpoint
+    assert made.endpoint == made.base_url
 
 
 TOO_FAST = [
@@ -274,7 +276,7 @@ def test_every_exception_of_the_table_and_of_amazons_own_model_is_tried_above() 
     model = botocore.session.get_session().get_service_model("sesv2")
     declared = {shape.name for shape in model.operation_model("SendEmail").error_shapes}
     tried = {name for _, name, _ in TOO_FAST + OF_THE_ACCOUNT + OF_THE_MESSAGE}
-    assert declared <= set(ERRORS) <= tried
+    assert declared <= set(Ses.errors) <= tried
 
 
 @pytest.mark.parametrize(
@@ -302,7 +304,7 @@ def test_a_success_without_an_id_is_no_success(harness: ProviderHarness) -> None
 @pytest.mark.parametrize("body", [None, b"", b"okay", b"{}", b'{"MessageId": 7}'])
 def test_a_success_whose_id_is_lost_is_doubt(body: bytes | None) -> None:
     answer = Answer(200, {"content-type": "application/json"}, body)
-    assert isinstance(vendor().read(answer, [Letter(letters(ANNA)[0])]), Ambiguous)
+    assert isinstance(provider().read(answer, [ApiMessage(letters(ANNA)[0])]), Ambiguous)
 
 
 def test_addresses_with_non_ascii_letters_are_refused_without_asking(
@@ -314,7 +316,7 @@ def test_addresses_with_non_ascii_letters_are_refused_without_asking(
 
 def test_there_is_no_sandbox_and_it_says_what_there_is_instead() -> None:
     with pytest.raises(ConfigError, match=r"no sandbox.*simulator\.amazonses\.com"):
-        vendor_of("ses", sandbox=True, region="eu-central-1")
+        provider_of("ses", sandbox=True, region="eu-central-1")
 
 
 def test_pictures_and_documents_go_with_the_message() -> None:
@@ -355,7 +357,7 @@ def test_an_emulator_written_by_others_reads_what_was_meant() -> None:
     ]
     with local_ses() as url:
         journal = RecordingJournal()
-        transport = ApiTransport(vendor(url), timeout_s=30, clock=FrozenClock(), secrets=())
+        transport = ApiTransport(provider(url), timeout_s=30, clock=FrozenClock(), secrets=())
         session = transport.open()
         session.deliver(messages, journal)
         session.close()
@@ -390,7 +392,7 @@ def _plain(text: str) -> str:
 def test_it_begins_at_the_rate_that_accounts_have() -> None:
     clock, transport = (
         FrozenClock(),
-        ApiTransport(vendor(), timeout_s=1, clock=FrozenClock(), secrets=()),
+        ApiTransport(provider(), timeout_s=1, clock=FrozenClock(), secrets=()),
     )
     pacer = Pacer(
         transport.place,
