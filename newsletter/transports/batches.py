@@ -10,7 +10,7 @@ from newsletter.errors import TransportStopped, Where
 from newsletter.message.model import Message
 from newsletter.transports.answers import Ambiguous, ApiResult, Each, Later, Refused, Stop, Taken
 from newsletter.transports.calls import Calls, spread
-from newsletter.transports.http import Request
+from newsletter.transports.http_values import Request
 from newsletter.transports.protocol import (
     Accepted,
     Deferred,

@@ -12,14 +12,8 @@ from newsletter.clock import Clock
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.answers import Ambiguous, ApiResult, Each, Later, Stop, Taken
 from newsletter.transports.belief import believed, worded
-from newsletter.transports.http import (
-    Answer,
-    HttpClient,
-    NeverLeft,
-    NoAnswer,
-    Request,
-    retry_after_s,
-)
+from newsletter.transports.http import HttpClient, NeverLeft, NoAnswer
+from newsletter.transports.http_values import Answer, Request, retry_after_s
 from newsletter.transports.protocol import Accepted, Call, InDoubt, Outcome
 from newsletter.transports.provider import ApiMessage, Provider, call_key
 from newsletter.transports.words import Secrets

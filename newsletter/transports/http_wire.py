@@ -18,9 +18,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from newsletter.clock import Clock
+from newsletter.transports.http_values import LARGEST_ANSWER
 
-LARGEST_ANSWER = 4_000_000
-"""Octets, with the headers."""
 _SLOWEST = 20_000
 """Octets of a request that a second is allowed for, besides the time to wait."""
 

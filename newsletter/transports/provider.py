@@ -34,8 +34,14 @@ from newsletter.transports.answers import (
     Refused,
     Stop,
 )
-from newsletter.transports.fields import given, rows
-from newsletter.transports.http import Answer, Request, canonical_json, retry_after_s
+from newsletter.transports.http_values import (
+    Answer,
+    Request,
+    canonical_json,
+    given,
+    retry_after_s,
+    rows,
+)
 from newsletter.transports.protocol import Accepted, Allowance
 from newsletter.transports.template_words import literal
 

@@ -8,7 +8,7 @@ from newsletter.addresses import Address
 from newsletter.testing import FakeMessage, letters
 from newsletter.transports.answers import Ambiguous, Each, Taken
 from newsletter.transports.belief import believed, whom
-from newsletter.transports.http import Answer, canonical_json
+from newsletter.transports.http_values import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome, Rejected
 from newsletter.transports.provider import ApiMessage
 

@@ -12,7 +12,8 @@ from newsletter.clock import SystemClock
 from newsletter.delivery.domains import Refusals
 from newsletter.errors import TransportStopped
 from newsletter.testing import RecordingJournal, letters
-from newsletter.transports.http import Answer, HttpClient, NoAnswer, Request, retry_after_s
+from newsletter.transports.http import HttpClient, NoAnswer
+from newsletter.transports.http_values import Answer, Request, retry_after_s
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected
 from newsletter.transports.smtp_reply import Reply, ReplyError, Stage, read_reply, refusal
 

@@ -11,15 +11,8 @@ import pytest
 import trustme
 from newsletter.clock import SystemClock
 from newsletter.testing import FrozenClock
-from newsletter.transports.http import (
-    Answer,
-    HttpClient,
-    NeverLeft,
-    NoAnswer,
-    Request,
-    canonical_json,
-    retry_after_s,
-)
+from newsletter.transports.http import HttpClient, NeverLeft, NoAnswer
+from newsletter.transports.http_values import Answer, Request, canonical_json, retry_after_s
 
 from tests.support.http_server import (
     HttpServer,

@@ -21,8 +21,16 @@ from pydantic import Field
 from newsletter.config import ProviderSettings, Secret
 from newsletter.errors import ConfigError, Where
 from newsletter.transports.answers import ACCOUNT, KEY, MESSAGE, ApiError, ApiResult, Taken
-from newsletter.transports.fields import at, given, known_id, person, text_at, without
-from newsletter.transports.http import Answer, Request
+from newsletter.transports.http_values import (
+    Answer,
+    Request,
+    at,
+    given,
+    known_id,
+    person,
+    text_at,
+    without,
+)
 from newsletter.transports.protocol import Accepted, Allowance
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
 from newsletter.transports.template_words import BRACES

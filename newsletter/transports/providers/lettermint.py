@@ -28,8 +28,7 @@ from newsletter.transports.answers import (
     Stop,
 )
 from newsletter.transports.belief import whom
-from newsletter.transports.fields import at, known_id, named, rows, text_at
-from newsletter.transports.http import Answer
+from newsletter.transports.http_values import Answer, at, known_id, named, rows, text_at
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
 from newsletter.transports.template_words import BRACES

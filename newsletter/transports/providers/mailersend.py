@@ -27,8 +27,17 @@ from newsletter.transports.answers import (
     account,
 )
 from newsletter.transports.belief import whom
-from newsletter.transports.fields import at, bearer, known_id, pairs, person, rows, text_at, without
-from newsletter.transports.http import Answer
+from newsletter.transports.http_values import (
+    Answer,
+    at,
+    bearer,
+    known_id,
+    pairs,
+    person,
+    rows,
+    text_at,
+    without,
+)
 from newsletter.transports.protocol import Allowance, Rejected
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
 from newsletter.transports.template_words import BRACES

@@ -27,8 +27,7 @@ from newsletter.transports.answers import (
     Taken,
     account,
 )
-from newsletter.transports.fields import at, basic, known_id, text_at
-from newsletter.transports.http import Answer, Request
+from newsletter.transports.http_values import Answer, Request, at, basic, known_id, text_at
 from newsletter.transports.protocol import Accepted
 from newsletter.transports.provider import ApiMessage, Provider
 from newsletter.transports.template_words import BRACES

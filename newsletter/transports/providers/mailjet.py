@@ -27,8 +27,17 @@ from newsletter.transports.answers import (
     outcome_of,
 )
 from newsletter.transports.belief import whom
-from newsletter.transports.fields import at, basic, given, known_id, rows, text_at, without
-from newsletter.transports.http import Answer, Request
+from newsletter.transports.http_values import (
+    Answer,
+    Request,
+    at,
+    basic,
+    given,
+    known_id,
+    rows,
+    text_at,
+    without,
+)
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
 from newsletter.transports.template_words import BRACES

@@ -16,8 +16,7 @@ from pydantic import Field
 from newsletter.config import ProviderSettings, Secret
 from newsletter.transports.answers import MESSAGE, ApiError, ApiResult, Each
 from newsletter.transports.belief import whom
-from newsletter.transports.fields import at, given, known_id, person
-from newsletter.transports.http import Answer, Request
+from newsletter.transports.http_values import Answer, Request, at, given, known_id, person
 from newsletter.transports.protocol import Accepted, Allowance, InDoubt, Outcome, Rejected, Scope
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
 from newsletter.transports.template_words import TWO_BRACES

@@ -28,8 +28,7 @@ from newsletter.transports.answers import (
     outcome_of,
 )
 from newsletter.transports.belief import whom
-from newsletter.transports.fields import at, known_id, named, pairs, text_at
-from newsletter.transports.http import Answer, Request
+from newsletter.transports.http_values import Answer, Request, at, known_id, named, pairs, text_at
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
 from newsletter.transports.template_words import TWO_BRACES

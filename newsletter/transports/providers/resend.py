@@ -22,8 +22,7 @@ from newsletter.transports.answers import (
     ApiResult,
     Taken,
 )
-from newsletter.transports.fields import at, bearer, known_id, named, text_at
-from newsletter.transports.http import Answer
+from newsletter.transports.http_values import Answer, at, bearer, known_id, named, text_at
 from newsletter.transports.protocol import Allowance
 from newsletter.transports.provider import ApiMessage, Provider
 from newsletter.transports.template_words import TWO_BRACES

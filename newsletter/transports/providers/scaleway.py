@@ -13,8 +13,15 @@ from pydantic import Field
 from newsletter.config import ProviderSettings, Secret
 from newsletter.transports.answers import ACCOUNT, MESSAGE, RATE, ApiError, ApiResult, Each, account
 from newsletter.transports.belief import whom
-from newsletter.transports.fields import known_id, pairs, person, rows, text_at
-from newsletter.transports.http import Answer, Request
+from newsletter.transports.http_values import (
+    Answer,
+    Request,
+    known_id,
+    pairs,
+    person,
+    rows,
+    text_at,
+)
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome, Rejected
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
 

@@ -14,8 +14,7 @@ from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
 from newsletter.transports.answers import ACCOUNT, MESSAGE, ApiError, ApiResult, Taken, account
-from newsletter.transports.fields import at, bearer, known_id, person
-from newsletter.transports.http import Answer, Request
+from newsletter.transports.http_values import Answer, Request, at, bearer, known_id, person
 from newsletter.transports.protocol import Accepted
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
 from newsletter.transports.template_words import TWO_BRACES

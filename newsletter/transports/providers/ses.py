@@ -15,8 +15,7 @@ from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
 from newsletter.transports.answers import ACCOUNT, MESSAGE, RATE, ApiError, ApiResult, Fault, Taken
-from newsletter.transports.fields import at, known_id, text_at
-from newsletter.transports.http import Answer, Request, canonical_json
+from newsletter.transports.http_values import Answer, Request, at, canonical_json, known_id, text_at
 from newsletter.transports.protocol import Allowance
 from newsletter.transports.provider import ApiMessage, Provider
 from newsletter.transports.sigv4 import Signer

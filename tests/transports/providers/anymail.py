@@ -28,7 +28,7 @@ from typing import Any
 
 import requests
 from newsletter.message.model import Content, Message
-from newsletter.transports.fields import named
+from newsletter.transports.http_values import named
 
 _MODULES = {
     "postmark": "postmark",

@@ -20,7 +20,7 @@ from newsletter.errors import ConfigError
 from newsletter.testing import FrozenClock, letters
 from newsletter.transports.answers import Ambiguous, Each, Taken
 from newsletter.transports.belief import believed, worded
-from newsletter.transports.http import Answer, canonical_json
+from newsletter.transports.http_values import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.words import Secrets
 

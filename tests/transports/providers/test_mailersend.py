@@ -9,7 +9,7 @@ from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, letters
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken
-from newsletter.transports.http import Answer, canonical_json
+from newsletter.transports.http_values import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
 

@@ -12,8 +12,8 @@ from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, letters
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken
-from newsletter.transports.http import Answer, canonical_json
-from newsletter.transports.http import Request as Sent
+from newsletter.transports.http_values import Answer, canonical_json
+from newsletter.transports.http_values import Request as Sent
 from newsletter.transports.protocol import Accepted, Deferred, Scope
 
 from tests.message.samples import DATE, EDITION, composer, reader

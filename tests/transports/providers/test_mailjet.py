@@ -10,7 +10,7 @@ from newsletter.message.model import Message
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, RecordingJournal, letters
 from newsletter.transports.answers import ApiResult, Blame
-from newsletter.transports.http import Answer
+from newsletter.transports.http_values import Answer
 from newsletter.transports.protocol import Accepted, Call, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
 from newsletter.transports.providers.mailjet import Mailjet

@@ -10,7 +10,7 @@ from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, letters
 from newsletter.transports.answers import Each
-from newsletter.transports.http import Answer, canonical_json
+from newsletter.transports.http_values import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
 from newsletter.transports.providers.mailtrap import Mailtrap, MailtrapSettings

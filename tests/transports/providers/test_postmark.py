@@ -8,7 +8,7 @@ from newsletter.addresses import Address
 from newsletter.message.model import Message
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, letters
-from newsletter.transports.http import Answer
+from newsletter.transports.http_values import Answer
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.providers.postmark import Postmark
 

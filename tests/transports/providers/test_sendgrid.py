@@ -11,7 +11,8 @@ from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, letters
 from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken
 from newsletter.transports.api import ApiTransport
-from newsletter.transports.http import Answer, HttpClient, canonical_json
+from newsletter.transports.http import HttpClient
+from newsletter.transports.http_values import Answer, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, Scope
 from newsletter.transports.provider import ApiMessage
 

@@ -30,7 +30,7 @@ from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
 from newsletter.transports.answers import Ambiguous
 from newsletter.transports.api import ApiTransport
-from newsletter.transports.http import Answer
+from newsletter.transports.http_values import Answer
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage, Provider
 from newsletter.transports.providers.ses import Ses, SesSettings
