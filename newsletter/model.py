@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -116,16 +118,113 @@ def direction(language: str) -> Literal["ltr", "rtl"]:
     return "rtl" if language.split("-", maxsplit=1)[0] in _RTL_SCRIPTS else "ltr"
 
 
+class Translated(Enum):
+    """What a translation does with a value of its original."""
+
+    ANEW = auto()
+    """It says it in its own words."""
+    MAYBE = auto()
+    """It may keep it: the label of a link, a title."""
+    UNLESS_NAME = auto()
+    """It keeps a name and translates a role."""
+    NEVER = auto()
+    """It has the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What is said by a field of a part; stands in its annotation.
+
+    Attributes:
+        translated: what a translation does with it.
+        name: what readers meet it as, in the HTML and in the text; "": not there, or elsewhere.
+        markdown: it may hold Markdown.
+        label: it is the label of the link that the part is.
+    """
+
+    translated: Translated
+    name: str = ""
+    markdown: bool = False
+    label: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One text of an issue.
+
+    Attributes:
+        path: its place, from the part that was asked.
+        text: as the editor wrote it.
+        says: what it is.
+        part: what holds it.
+    """
+
+    path: tuple[str | int, ...]
+    text: str
+    says: Says
+    part: Part
+
+
 class Part(BaseModel):
     """The base of all that is read from an issue: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    noun: ClassVar[str] = "part"
+    """What to call it in a sentence."""
+
+    def parts(self) -> Iterator[Value]:
+        """Every text of this part and of the parts in it, in the order of the model.
+
+        Checks, translations, the feed and what a mail refuses all follow this walk:
+        a field that is added here is in all of them.
+        """
+        for key, field in type(self).model_fields.items():
+            value = getattr(self, key)
+            for path, each in _items(key, value):
+                if isinstance(each, Part):
+                    for inner in each.parts():
+                        yield replace(inner, path=(*path, *inner.path))
+                elif isinstance(each, str):
+                    for says in field.metadata:
+                        if isinstance(says, Says):
+                            yield Value(path, each, says, self)
+
+    @classmethod
+    def inner(cls) -> dict[str, type[Part]]:
+        """The parts that this part may hold, and those within them, by their keys."""
+        found: dict[str, type[Part]] = {}
+        for key, field in cls.model_fields.items():
+            for kind in (field.annotation, *get_args(field.annotation)):
+                if isinstance(kind, type) and issubclass(kind, Part):
+                    found |= {key: kind, **kind.inner()}
+        return found
+
+    @classmethod
+    def optional(cls) -> tuple[str, ...]:
+        """The keys that may be left out, and mean that there is no such thing."""
+        return tuple(
+            key
+            for key, field in cls.model_fields.items()
+            if not field.is_required() and field.default is None
+        )
+
+
+def _items(key: str, value: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    if isinstance(value, tuple):
+        yield from (((key, number), each) for number, each in enumerate(value))
+    else:
+        yield (key,), value
+
 
 class Link(Part):
     """A labelled link, with the language of what it leads to."""
 
-    label: Line = Field(description="What the reader will find there, e.g. “Report (PDF)”.")
+    noun = "link"
+
+    label: Annotated[Line, Says(Translated.MAYBE, "label of a link", label=True)] = Field(
+        description="What the reader will find there, e.g. “Report (PDF)”."
+    )
     url: WebAddress = Field(description="Where it leads.")
     language: Language | None = Field(
         default=None, description="Language of the target, when it differs from the issue's."
@@ -135,8 +234,14 @@ class Link(Part):
 class Download(Part):
     """A document to download: a page on the web, or a file that goes with the issue."""
 
-    label: Line = Field(description="What the reader will find there, e.g. “Guide (PDF)”.")
-    url: WebAddress | None = Field(default=None, description="Where it is on the web.")
+    noun = "download"
+
+    label: Annotated[Line, Says(Translated.MAYBE, "label of the download", label=True)] = Field(
+        description="What the reader will find there, e.g. “Guide (PDF)”."
+    )
+    url: Annotated[WebAddress | None, Says(Translated.NEVER)] = Field(
+        default=None, description="Where it is on the web."
+    )
     file: Line | None = Field(
         default=None, description="File name below issues/files/, instead of url."
     )
@@ -154,23 +259,43 @@ class Download(Part):
 class Picture(Part):
     """A picture beside a story."""
 
-    file: Line = Field(description="File name below issues/images/.")
-    alt: Line = Field(description="What the picture shows, for readers who do not see it.")
-    credit: Line = Field(description="Who made it.")
+    noun = "picture"
+
+    file: Annotated[Line, Says(Translated.NEVER)] = Field(
+        description="File name below issues/images/."
+    )
+    alt: Annotated[Line, Says(Translated.ANEW)] = Field(
+        description="What the picture shows, for readers who do not see it."
+    )
+    credit: Annotated[Line, Says(Translated.UNLESS_NAME, "picture credit")] = Field(
+        description="Who made it."
+    )
 
 
 class Quote(Part):
     """What somebody said, and who."""
 
-    text: Markdown = Field(description="The words, without quotation marks.")
-    by: Line = Field(description="Who said it, with their role.")
+    noun = "quote"
+
+    text: Annotated[Markdown, Says(Translated.ANEW, "quote", markdown=True)] = Field(
+        description="The words, without quotation marks."
+    )
+    by: Annotated[Line, Says(Translated.UNLESS_NAME, "name of who is quoted")] = Field(
+        description="Who said it, with their role."
+    )
 
 
 class Background(Part):
     """Long text: a link in the mail, in full on the web page."""
 
-    title: Line = Field(description="Label of the link, e.g. “Background information”.")
-    text: Markdown = Field(description="The text itself.")
+    noun = "background"
+
+    title: Annotated[Line, Says(Translated.MAYBE, "link to the background", label=True)] = Field(
+        description="Label of the link, e.g. “Background information”."
+    )
+    text: Annotated[Markdown, Says(Translated.ANEW, markdown=True)] = Field(
+        description="The text itself."
+    )
     url: WebAddress | None = Field(
         default=None,
         description="The page that carries it. Default: the issue's page in the archive.",
@@ -180,14 +305,22 @@ class Background(Part):
 class Story(Part):
     """One item of the newsletter."""
 
+    noun = "story"
+
     id: Slug = Field(description="Unique in the issue; never changes, it is part of links.")
-    headline: Line = Field(description="The headline.")
-    section: Slug | None = Field(
+    headline: Annotated[Line, Says(Translated.ANEW, "headline")] = Field(
+        description="The headline."
+    )
+    section: Annotated[Slug | None, Says(Translated.NEVER)] = Field(
         default=None, description="Id of the section the story belongs to, if there are sections."
     )
-    kicker: Line | None = Field(default=None, description="A word or two above the headline.")
-    blurb: Markdown = Field(description="The story itself: a paragraph or a few.")
-    highlight: Line | None = Field(
+    kicker: Annotated[Line | None, Says(Translated.UNLESS_NAME, "kicker")] = Field(
+        default=None, description="A word or two above the headline."
+    )
+    blurb: Annotated[Markdown, Says(Translated.ANEW, "text", markdown=True)] = Field(
+        description="The story itself: a paragraph or a few."
+    )
+    highlight: Annotated[Line | None, Says(Translated.ANEW, "highlight")] = Field(
         default=None, description="The key figure or sentence, set large."
     )
     quote: Quote | None = Field(default=None, description="One quotation.")
@@ -197,7 +330,9 @@ class Story(Part):
         default=(), description="“Read more”, reports, language versions."
     )
     download: Download | None = Field(default=None, description="A document to download.")
-    source: Line | None = Field(default=None, description="Where the story comes from.")
+    source: Annotated[Line | None, Says(Translated.UNLESS_NAME, "source")] = Field(
+        default=None, description="Where the story comes from."
+    )
     language: Language | None = Field(
         default=None, description="Language of the story, when it differs from the issue's."
     )
@@ -206,14 +341,18 @@ class Story(Part):
 class Section(Part):
     """A group of stories under one heading."""
 
+    noun = "section"
+
     id: Slug = Field(description="What stories name in their “section”.")
-    title: Line = Field(description="The heading.")
+    title: Annotated[Line, Says(Translated.MAYBE)] = Field(description="The heading.")
 
 
 class Post(Part):
     """Something the organisation posted on a social network."""
 
-    text: Line = Field(description="The words of the post.")
+    noun = "post"
+
+    text: Annotated[Line, Says(Translated.MAYBE)] = Field(description="The words of the post.")
     url: WebAddress = Field(description="The post itself.")
     network: Line = Field(description="Where it was posted.")
 
@@ -225,20 +364,26 @@ class Issue(Part):
     and is not written in the file.
     """
 
+    noun = "issue"
+
     id: Slug = Field(exclude=True, description="Taken from the file's name.")
-    title: Line = Field(description="The name of the issue, e.g. “March 2017”.")
+    title: Annotated[Line, Says(Translated.MAYBE)] = Field(
+        description="The name of the issue, e.g. “March 2017”."
+    )
     date: dt.date = Field(description="Day of publication, as YYYY-MM-DD.")
     language: Language = Field(description="Language the issue is written in, e.g. en.")
-    subject: Line = Field(description="Subject of the mail. May hold merge fields.")
-    preheader: Line = Field(
+    subject: Annotated[Line, Says(Translated.ANEW)] = Field(
+        description="Subject of the mail. May hold merge fields."
+    )
+    preheader: Annotated[Line, Says(Translated.ANEW)] = Field(
         description="The line that inboxes show after the subject. May hold merge fields."
     )
-    greeting: Line | None = Field(
+    greeting: Annotated[Line | None, Says(Translated.ANEW)] = Field(
         default=None,
         description="First words of the mail, e.g. “Dear {{ name | friend }},”. "
         "May hold merge fields.",
     )
-    introduction: Markdown | None = Field(
+    introduction: Annotated[Markdown | None, Says(Translated.ANEW, markdown=True)] = Field(
         default=None, description="A few sentences from the editor. May hold merge fields."
     )
     web_url: WebAddress | None = Field(

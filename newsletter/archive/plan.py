@@ -63,7 +63,7 @@ def plan_files(
                 web, languages=list(issue), has_pdf=web.pdf in pdfs
             )
     for language in languages:
-        listed = [issue[language].issue for issue in ordered if language in issue]
+        listed = [issue[language] for issue in ordered if language in issue]
         files[feed_path(language)] = render_feed(site, listed, language=language)
     files[INDEX] = site.index(ordered, pdfs=pdfs)
     return files

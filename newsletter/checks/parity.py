@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.checks.page import addresses_in, anchors, canonical, words
 from newsletter.checks.specimen import Specimen
-from newsletter.model import Story
 from newsletter.render.markdown import parse
 
 Path = tuple[str | int, ...]
@@ -59,37 +58,12 @@ def _solid(text: str) -> str:
 def _pieces(specimen: Specimen) -> Iterator[tuple[Path, str, str]]:
     """What each story must say in both parts: its place, what it is, and the words."""
     for index, story in enumerate(specimen.issue.stories):
-        for keys, name, text in _plain(story):
-            yield ("stories", index, *keys), name, text
-        for keys, name, markdown in _marked(story):
-            for piece in _runs(markdown, specimen.issue.language_of(story)):
-                yield ("stories", index, *keys), name, piece
-
-
-def _plain(story: Story) -> Iterator[tuple[Path, str, str]]:
-    yield ("headline",), "headline", story.headline
-    if story.kicker:
-        yield ("kicker",), "kicker", story.kicker
-    if story.highlight:
-        yield ("highlight",), "highlight", story.highlight
-    if story.quote:
-        yield ("quote", "by"), "name of who is quoted", story.quote.by
-    if story.image:
-        yield ("image", "credit"), "picture credit", story.image.credit
-    if story.background:
-        yield ("background", "title"), "link to the background", story.background.title
-    for number, link in enumerate(story.links):
-        yield ("links", number, "label"), "label of a link", link.label
-    if story.download:
-        yield ("download", "label"), "label of the download", story.download.label
-    if story.source:
-        yield ("source",), "source", story.source
-
-
-def _marked(story: Story) -> Iterator[tuple[Path, str, str]]:
-    yield ("blurb",), "text", story.blurb
-    if story.quote:
-        yield ("quote", "text"), "quote", story.quote.text
+        language = specimen.issue.language_of(story)
+        for value in story.parts():
+            if value.says.name:
+                runs = _runs(value.text, language) if value.says.markdown else [value.text]
+                for piece in runs:
+                    yield ("stories", index, *value.path), value.says.name, piece
 
 
 def _runs(markdown: str, language: str) -> Iterator[str]:
@@ -164,16 +138,14 @@ def _links(specimen: Specimen) -> Iterator[tuple[Path, str]]:
             (("introduction",), url) for url in _targets(issue.introduction, issue.language)
         )
     for index, story in enumerate(issue.stories):
-        here: Path = ("stories", index)
-        for number, link in enumerate(story.links):
-            yield (*here, "links", number, "url"), link.url
-        if (document := specimen.places.download(story)) is not None:
-            yield (*here, "download", "url"), document
-        if (page := specimen.places.background(story)) is not None:
-            yield (*here, "background", "url"), page
-        for keys, _, markdown in _marked(story):
-            language = issue.language_of(story)
-            yield from (((*here, *keys), url) for url in _targets(markdown, language))
+        for value in story.parts():
+            path: Path = ("stories", index, *value.path)
+            if value.says.label:
+                if (url := specimen.places.address(story, value.part)) is not None:
+                    yield (*path[:-1], "url"), url
+            elif value.says.markdown and value.says.name:
+                targets = _targets(value.text, issue.language_of(story))
+                yield from ((path, url) for url in targets)
     for number, post in enumerate(issue.posts):
         yield ("posts", number, "url"), post.url
 

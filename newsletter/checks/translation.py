@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 from newsletter.checks.finding import Flaw, Place, Severity, check
 from newsletter.checks.specimen import Specimen
-from newsletter.model import Issue, Story
-from newsletter.source import Path_
-
-_Words = Iterator[tuple[Path_, str]]
+from newsletter.model import Download, Issue, Link, Translated, Value
 
 
 @check(
@@ -39,14 +36,14 @@ def translation_same(specimen: Specimen) -> Iterator[Flaw]:
     issue, original = specimen.issue, specimen.original
     if original is None or _base(original.language) == _base(issue.language):
         return
-    theirs = {words for _, words in _short_words(original) if any(map(str.isalpha, words))}
-    for path, words in _short_words(issue):
-        if words in theirs:
+    theirs = {value.text for value in _short_words(original) if any(map(str.isalpha, value.text))}
+    for value in _short_words(issue):
+        if value.text in theirs:
             yield Flaw(
                 Severity.NOTE,
-                f"“{words}” stands in the original, too.",
+                f"“{value.text}” stands in the original, too.",
                 "Translate it, unless it is the same in both languages.",
-                specimen.at(*path),
+                specimen.at(*value.path),
             )
 
 
@@ -54,34 +51,21 @@ def _base(language: str) -> str:
     return language.partition("-")[0]
 
 
-def _short_words(issue: Issue) -> _Words:
+def _short_words(issue: Issue) -> Iterator[Value]:
     """Words that a translation may keep, and that the loader therefore lets pass; without names."""
-    yield ("title",), issue.title
-    for number, section in enumerate(issue.sections):
-        yield ("sections", number, "title"), section.title
-    for number, story in enumerate(issue.stories):
-        if story.language is None and story.id not in issue.fallback:
-            yield from ((("stories", number, *path), words) for path, words in _of_story(story))
-    for number, post in enumerate(issue.posts):
-        yield ("posts", number, "text"), post.text
-
-
-def _of_story(story: Story) -> _Words:
-    roles: tuple[tuple[Path_, str | None], ...] = (
-        (("kicker",), story.kicker),
-        (("quote", "by"), story.quote.by if story.quote else None),
-        (("image", "credit"), story.image.credit if story.image else None),
-        (("source",), story.source),
-    )
-    yield from ((path, words) for path, words in roles if words and _is_no_name(words))
-    if story.background:
-        yield ("background", "title"), story.background.title
-    # What leads to a page in another language may be called as it is there.
-    for number, link in enumerate(story.links):
-        if link.language is None:
-            yield ("links", number, "label"), link.label
-    if story.download and story.download.language is None:
-        yield ("download", "label"), story.download.label
+    for value in issue.parts():
+        match value.path:
+            case ("stories", int(number), *_):
+                story = issue.stories[number]
+                if story.language is not None or story.id in issue.fallback:
+                    continue
+        match value.says.translated, value.part:
+            case Translated.MAYBE, Link(language=str()) | Download(language=str()):
+                pass  # what leads to a page in another language may be called as it is there
+            case Translated.MAYBE, _:
+                yield value
+            case Translated.UNLESS_NAME, _ if _is_no_name(value.text):
+                yield value
 
 
 def _is_no_name(words: str) -> bool:

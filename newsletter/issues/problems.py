@@ -11,32 +11,14 @@ from pydantic_core import ErrorDetails
 from newsletter.errors import Problem
 from newsletter.issues.document import Document
 from newsletter.issues.hints import did_you_mean, nearest, shorten
-from newsletter.model import (
-    Background,
-    Download,
-    Issue,
-    Link,
-    Part,
-    Picture,
-    Post,
-    Quote,
-    Section,
-    Story,
-)
+from newsletter.model import Issue, Part
 from newsletter.source import Path_
 
 DATE_ADVICE = "Write year, month and day as in 2017-03-31."
 
 # The key that holds a part → the part, and what it is called in a sentence.
 PARTS: dict[str, tuple[type[Part], str]] = {
-    "stories": (Story, "The story"),
-    "sections": (Section, "The section"),
-    "posts": (Post, "The post"),
-    "links": (Link, "The link"),
-    "download": (Download, "The download"),
-    "image": (Picture, "The picture"),
-    "quote": (Quote, "The quote"),
-    "background": (Background, "The background"),
+    key: (part, f"The {part.noun}") for key, part in Issue.inner().items()
 }
 
 _MISSING = {

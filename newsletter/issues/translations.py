@@ -11,29 +11,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from newsletter.errors import Problem, Where
 from newsletter.issues.fallback import fallback_problems
 from newsletter.issues.hints import shorten
 from newsletter.issues.loader import LoadedIssue
-from newsletter.model import MERGE_FIELD, Issue, Part, Post, Section, Story
+from newsletter.model import MERGE_FIELD, Issue, Part, Post, Section, Story, Translated, Value
 from newsletter.source import Path_
 
-_ISSUE_PARTS = ("greeting", "introduction", "web_url")
-_ISSUE_PROSE = (("subject",), ("preheader",), ("greeting",), ("introduction",))
-_STORY_PARTS = ("section", "kicker", "highlight", "quote", "image", "background", "download")
-_STORY_PROSE = (
-    ("headline",),
-    ("blurb",),
-    ("highlight",),
-    ("quote", "text"),
-    ("image", "alt"),
-    ("background", "text"),
-)
-_STORY_SAME = (("section",), ("image", "file"))
-
+_LEFT_OUT = frozenset({"language", "lead"})
+"""Keys that an original and its translation may each have alone; others tell of them."""
 _ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s()<>]+")
 """An address within Markdown, near enough to compare two texts."""
 _Targets = Iterator[tuple[Path_, str]]
@@ -101,10 +90,9 @@ def _heading_problems(pair: _Pair) -> Iterator[Problem]:
             ("lead",),
             f"Write lead: {original.lead_story.id}",
         )
-    for key in _ISSUE_PARTS:
-        yield from _one_sided(pair, original, translation, key, (), ())
+    yield from _one_sided(pair, original, translation, (), ())
     if not _alike(original.language, translation.language):
-        yield from _untranslated(pair, original, translation, _ISSUE_PROSE, (), ())
+        yield from _untranslated(pair, _own(original), _own(translation), (), ())
 
 
 def _group_problems(pair: _Pair, group: str, noun: str) -> Iterator[Problem]:
@@ -154,13 +142,12 @@ def _story_problems(pair: _Pair, story: Story) -> Iterator[Problem]:
     here: Path_ = ("stories", found[0])
     there: Path_ = ("stories", original.stories.index(story))
     translated = translation.stories[found[0]]
-    for key in (*_STORY_PARTS, "source"):
-        yield from _one_sided(pair, story, translated, key, here, there)
-    for path in _STORY_SAME:
-        yield from _differing(pair, story, translated, path, here, there)
+    theirs, ours = list(story.parts()), list(translated.parts())
+    yield from _one_sided(pair, story, translated, here, there)
+    yield from _differing(pair, theirs, ours, here, there)
     yield from _language_problems(pair, story, translated, here, there)
     if not _alike(original.language_of(story), translation.language_of(translated)):
-        yield from _untranslated(pair, story, translated, _STORY_PROSE, here, there)
+        yield from _untranslated(pair, theirs, ours, here, there)
     yield from _link_problems(pair, story, translated, here, there)
 
 
@@ -179,54 +166,62 @@ def _language_problems(
 
 
 def _one_sided(
-    pair: _Pair, original: Part, translation: Part, key: str, here: Path_, there: Path_
+    pair: _Pair, original: Part, translation: Part, here: Path_, there: Path_
 ) -> Iterator[Problem]:
-    """A part that only one of the two has."""
-    theirs, ours = getattr(original, key), getattr(translation, key)
-    if theirs is not None and ours is None:
-        yield pair.problem(f"“{key}” is missing.", here, (*there, key), "Translate it too.")
-    if theirs is None and ours is not None:
-        advice = "Add it there, or delete it here."
-        yield pair.problem(f"The original has no “{key}” here.", (*here, key), there, advice)
+    """Parts that only one of the two has."""
+    for key in original.optional():
+        if key in _LEFT_OUT:
+            continue
+        theirs, ours = getattr(original, key), getattr(translation, key)
+        if theirs is not None and ours is None:
+            yield pair.problem(f"“{key}” is missing.", here, (*there, key), "Translate it too.")
+        if theirs is None and ours is not None:
+            advice = "Add it there, or delete it here."
+            yield pair.problem(f"The original has no “{key}” here.", (*here, key), there, advice)
 
 
 def _untranslated(
-    pair: _Pair,
-    original: Part,
-    translation: Part,
-    prose: Sequence[tuple[str, ...]],
-    here: Path_,
-    there: Path_,
+    pair: _Pair, theirs: Iterable[Value], ours: Iterable[Value], here: Path_, there: Path_
 ) -> Iterator[Problem]:
     """Texts that still are the original's, as one problem at the first of them."""
+    said = {value.path: value.text for value in theirs}
     same = [
-        path
-        for path in prose
-        if _has_words(said := _at(translation, path)) and said == _at(original, path)
+        value.path
+        for value in ours
+        if value.says.translated is Translated.ANEW
+        and _has_words(value.text)
+        and said.get(value.path) == value.text
     ]
     if not same:
         return
-    *names, last = (f"“{'.'.join(path)}”" for path in same)
+    *names, last = (f"“{'.'.join(map(str, path))}”" for path in same)
     what = f"{', '.join(names)} and {last} are" if names else f"{last} is"
     advice = "Translate them." if names else "Translate it."
     yield pair.problem(f"{what} not translated.", (*here, *same[0]), (*there, *same[0]), advice)
 
 
 def _differing(
-    pair: _Pair, original: Part, translation: Part, path: Path_, here: Path_, there: Path_
+    pair: _Pair, theirs: Iterable[Value], ours: Iterable[Value], here: Path_, there: Path_
 ) -> Iterator[Problem]:
-    """A value that both have and that must be the same."""
-    theirs, ours = _at(original, path), _at(translation, path)
-    if theirs is not None and ours is not None and theirs != ours:
-        what = f"“{path[-1]}” is {shorten(str(ours))}, in the original {shorten(str(theirs))}."
-        advice = "Keep what the original says."
-        yield pair.problem(what, (*here, *path), (*there, *path), advice)
+    """Values that both have and that must be the same."""
+    wanted = {value.path: value.text for value in theirs}
+    for value in ours:
+        path, text = value.path, wanted.get(value.path, value.text)
+        if value.says.translated is Translated.NEVER and text != value.text:
+            what = f"“{path[-1]}” is {shorten(value.text)}, in the original {shorten(text)}."
+            advice = "Keep what the original says."
+            yield pair.problem(what, (*here, *path), (*there, *path), advice)
+
+
+def _own(issue: Issue) -> list[Value]:
+    """The issue's own texts, without those of its stories, sections and posts."""
+    return [value for value in issue.parts() if value.part is issue]
 
 
 def _link_problems(
     pair: _Pair, story: Story, translated: Story, here: Path_, there: Path_
 ) -> Iterator[Problem]:
-    """Links and the download: as many, to the same places, in the same languages."""
+    """Links: as many, to the same places, in the same languages."""
     theirs, ours = _targets(story), _targets(translated)
     advice = "Keep each link with its address and its language."
     for path, target in _surplus(theirs, ours):
@@ -235,7 +230,6 @@ def _link_problems(
     for path, target in _surplus(ours, theirs):
         what = f"The original has no such link to {target}."
         yield pair.problem(what, (*here, *path), there, advice)
-    yield from _differing(pair, story, translated, ("download", "url"), here, there)
 
 
 def _targets(story: Story) -> list[tuple[Path_, str]]:
@@ -244,7 +238,15 @@ def _targets(story: Story) -> list[tuple[Path_, str]]:
         (("links", n), f"{link.url} ({link.language})" if link.language else link.url)
         for n, link in enumerate(story.links)
     ]
-    return [*listed, *((("blurb",), found) for found in _ADDRESS.findall(story.blurb))]
+    return [
+        *listed,
+        *(
+            (value.path, found)
+            for value in story.parts()
+            if value.says.markdown and value.says.name
+            for found in _ADDRESS.findall(value.text)
+        ),
+    ]
 
 
 def _surplus(ones: list[tuple[Path_, str]], others: list[tuple[Path_, str]]) -> _Targets:
@@ -279,13 +281,6 @@ def _alike(one: str, other: str) -> bool:
     return one.partition("-")[0] == other.partition("-")[0]
 
 
-def _has_words(text: object) -> bool:
+def _has_words(text: str) -> bool:
     """Whether there is something to translate besides what is known of the reader."""
-    return isinstance(text, str) and any(map(str.isalpha, MERGE_FIELD.sub("", text)))
-
-
-def _at(part: object, path: Path_) -> object:
-    """The value at a place of a story, None where a part on the way is missing."""
-    for key in path:
-        part = getattr(part, str(key), None)
-    return part
+    return any(map(str.isalpha, MERGE_FIELD.sub("", text)))

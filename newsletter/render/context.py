@@ -16,7 +16,6 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter.config import Settings
-from newsletter.errors import TemplateError
 from newsletter.look import Colours
 from newsletter.material import Material
 from newsletter.model import Issue, MergeField, Story, direction, split_merge_fields
@@ -29,7 +28,7 @@ from newsletter.render.plaintext import TextLayout
 from newsletter.render.sentinel import Sentinel
 from newsletter.render.slots import TOKEN, Context, SlotRegistry
 from newsletter.render.urls import ascii_url
-from newsletter.render.words import Words, words_of
+from newsletter.render.words import Words, words_for, words_of
 from newsletter.render.wrap import WIDTH, display_width, wrap
 from newsletter.source import Source
 from newsletter.theme import Theme
@@ -116,7 +115,9 @@ class Vocabulary:
             "sender": self.settings.sender,
             "theme": self.theme_values,
             "w": self.words,
-            "words_for": self._words_for,
+            "words_for": lambda story: words_for(
+                self.theme, self.issue.language_of(story), otherwise=self.issue.language
+            ),
             "lang": self.issue.language,
             "dir": self.issue.direction,
             "home_lang": home_lang,
@@ -200,13 +201,6 @@ class Vocabulary:
     @cached_property
     def _parsed(self) -> dict[tuple[str, str], markdown.Parsed]:
         return {}
-
-    def _words_for(self, story: Story) -> Words:
-        """The phrases of a story's own language, where the theme speaks it."""
-        try:
-            return words_of(self.theme, self.issue.language_of(story))
-        except TemplateError:
-            return self.words
 
     def _slot(self, field: str, fallback: str, context: Context) -> Sentinel:
         known = (*BUILT_IN_FIELDS, *self.settings.audience.fields)

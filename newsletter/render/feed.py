@@ -13,11 +13,14 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from newsletter.archive_layout import INDEX, feed_path, page_path
-from newsletter.model import Issue, Story, direction
+from newsletter.model import Issue, Picture, Quote, Value, direction
 from newsletter.render import markdown
 from newsletter.render.urls import ascii_url
 from newsletter.render.web import Site
+from newsletter.render.web_places import WebIssue, WebPlaces
 from newsletter.render.web_vocabulary import with_fallbacks
+from newsletter.render.words import Words, words_for
+from newsletter.theme import Theme
 
 _ATOM = "http://www.w3.org/2005/Atom"
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -26,7 +29,7 @@ MOST_ENTRIES = 20
 """Older issues are in the index."""
 
 
-def render_feed(site: Site, issues: Sequence[Issue], *, language: str) -> bytes:
+def render_feed(site: Site, issues: Sequence[WebIssue], *, language: str) -> bytes:
     """The feed of one language.
 
     Args:
@@ -38,7 +41,7 @@ def render_feed(site: Site, issues: Sequence[Issue], *, language: str) -> bytes:
     feed = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": language})
     _add(feed, "id", base + feed_path(language))
     _add(feed, "title", settings.list.name)
-    _add(feed, "updated", _moment(issues[0].date))
+    _add(feed, "updated", _moment(issues[0].issue.date))
     _link(feed, "self", base + feed_path(language), type="application/atom+xml")
     _link(feed, "alternate", base + INDEX, type="text/html")
     author = _add(feed, "author")
@@ -46,23 +49,24 @@ def render_feed(site: Site, issues: Sequence[Issue], *, language: str) -> bytes:
     _add(author, "name", organisation.name)
     if organisation.website:
         _add(author, "uri", ascii_url(organisation.website))
-    for issue in issues[:MOST_ENTRIES]:
-        _entry(feed, issue, base=base, authority=settings.list.id)
+    for web in issues[:MOST_ENTRIES]:
+        _entry(feed, web, site)
     ET.indent(feed)
     document: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
 
 
-def _entry(feed: ET.Element, issue: Issue, *, base: str, authority: str) -> None:
-    page = base + page_path(issue.id, issue.language)
+def _entry(feed: ET.Element, web: WebIssue, site: Site) -> None:
+    issue, places = web.issue, WebPlaces(web, site.archive)
+    page = places.absolute(page_path(issue.id, issue.language))
     entry = _add(feed, "entry")
-    _add(entry, "id", tag_uri(issue, authority))
+    _add(entry, "id", tag_uri(issue, site.settings.list.id))
     _add(entry, "title", issue.title)
     _add(entry, "published", _moment(issue.date))
     _add(entry, "updated", _moment(issue.date))
     _link(entry, "alternate", page, type="text/html", hreflang=issue.language)
     _add(entry, "summary", with_fallbacks(issue.preheader))
-    content = _add(entry, "content", "".join(_content(issue, page)))
+    content = _add(entry, "content", "".join(_content(places, page, site.theme)))
     content.set("type", "html")
 
 
@@ -76,26 +80,53 @@ def tag_uri(issue: Issue, authority: str) -> str:
     return f"tag:{authority},{issue.date.year}:{issue.id}.{issue.language}"
 
 
-def _content(issue: Issue, page: str) -> Iterator[str]:
+def _content(places: WebPlaces, page: str, theme: Theme) -> Iterator[str]:
+    issue = places.web.issue
     yield f'<div lang="{issue.language}" dir="{issue.direction}">'
     if issue.introduction:
         yield _text(with_fallbacks(issue.introduction, escaped=True), issue.language)
     for story in issue.reading_order:
         language = issue.language_of(story)
+        words = words_for(theme, language, otherwise=issue.language)
         yield f'<div lang="{language}" dir="{direction(language)}">'
-        yield from _story(story, page, language)
+        yield f'<h2><a href="{page}#{story.id}">{html.escape(story.headline)}</a></h2>'
+        for value in story.parts():
+            if value.says.label:
+                yield _anchor(value, places.address(story, value.part))
+            elif value.says.markdown and value.says.name:
+                yield _marked(value, language)
+            elif value.says.name and value.path != ("headline",):
+                yield _line(value, words)
         yield "</div>"
     yield "</div>"
 
 
-def _story(story: Story, page: str, language: str) -> Iterator[str]:
-    yield f'<h2><a href="{page}#{story.id}">{html.escape(story.headline)}</a></h2>'
-    yield _text(story.blurb, language)
-    if story.highlight:
-        yield f"<p><strong>{html.escape(story.highlight)}</strong></p>"
-    if story.quote:
-        yield f"<blockquote>{_text(story.quote.text, language)}</blockquote>"
-        yield f"<p>— {html.escape(story.quote.by)}</p>"
+def _anchor(value: Value, address: str | None) -> str:
+    label = html.escape(value.text)
+    language = getattr(value.part, "language", None)
+    more = f' hreflang="{language}"' if language else ""
+    return f'<p><a href="{html.escape(address)}"{more}>{label}</a></p>' if address else ""
+
+
+def _marked(value: Value, language: str) -> str:
+    text = _text(value.text, language)
+    return f"<blockquote>{text}</blockquote>" if isinstance(value.part, Quote) else text
+
+
+def _line(value: Value, words: Words) -> str:
+    line = html.escape(value.text)
+    match value.part, value.path[-1]:
+        case Quote(), _:
+            line = f"— {line}"
+        case Picture(alt=alt), _:
+            line = html.escape(
+                f"{words.picture.format(alt=alt)} {words.credit.format(credit=value.text)}"
+            )
+        case _, "source":
+            line = html.escape(words.source.format(source=value.text))
+        case _, "highlight":
+            line = f"<strong>{line}</strong>"
+    return f"<p>{line}</p>"
 
 
 def _text(text: str, language: str) -> str:

@@ -8,7 +8,7 @@ from newsletter.archive_layout import background_anchor, document_path, page_pat
 from newsletter.config import Settings
 from newsletter.errors import IssueError
 from newsletter.material import Material, PreparedPicture
-from newsletter.model import Issue, Story
+from newsletter.model import Background, Download, Issue, Part, Story
 from newsletter.render.edition import Enclosure
 from newsletter.render.urls import ascii_url
 from newsletter.source import Source
@@ -90,6 +90,20 @@ class MailPlaces:
         if place is None:
             raise self._nowhere(story, "download", "The document has no place on the web.")
         return place
+
+    def address(self, story: Story, part: Part) -> str | None:
+        """Where the link leads that a part of the story is; None if it leads nowhere.
+
+        Raises:
+            IssueError: it should, and has no address.
+        """
+        match part:
+            case Background():
+                return self.background(story)
+            case Download():
+                return self.download(story)
+        address: str | None = getattr(part, "url", None)
+        return address
 
     def enclosures(self) -> tuple[Enclosure, ...]:
         """What travels inside the mail, in reading order, each file once."""

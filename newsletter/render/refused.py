@@ -23,9 +23,10 @@ def refuse_bad_markdown(vocabulary: Vocabulary, source: Source) -> None:
     """
     issue = vocabulary.issue
     problems = [
-        Problem(what, source.where(*path, item=_item(issue, path)), advice)
-        for path, text in markdown_fields(issue)
-        for what, advice in _faults(vocabulary, text)
+        Problem(what, source.where(*value.path, item=_item(issue, value.path)), advice)
+        for value in issue.parts()
+        if value.says.markdown
+        for what, advice in _faults(vocabulary, value.text)
     ]
     if problems:
         raise IssueError(
@@ -33,18 +34,6 @@ def refuse_bad_markdown(vocabulary: Vocabulary, source: Source) -> None:
             where=problems[0].where,
             problems=problems,
         )
-
-
-def markdown_fields(issue: Issue) -> Iterator[tuple[Path_, str]]:
-    """Every text of an issue that may hold Markdown, with its path."""
-    if issue.introduction:
-        yield ("introduction",), issue.introduction
-    for number, story in enumerate(issue.stories):
-        yield ("stories", number, "blurb"), story.blurb
-        if story.quote:
-            yield ("stories", number, "quote", "text"), story.quote.text
-        if story.background:
-            yield ("stories", number, "background", "text"), story.background.text
 
 
 def _faults(vocabulary: Vocabulary, text: str) -> Iterator[tuple[str, str]]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from newsletter.archive_layout import document_path, pdf_path, picture_path
+from newsletter.archive_layout import (
+    background_anchor,
+    document_path,
+    page_path,
+    pdf_path,
+    picture_path,
+)
 from newsletter.config import Archive
 from newsletter.material import Material, PreparedPicture
-from newsletter.model import Issue, Story
+from newsletter.model import Background, Download, Issue, Part, Story
 from newsletter.render.urls import ascii_url
 
 
@@ -61,6 +67,17 @@ class WebPlaces:
         if story.download.url is not None:
             return story.download.url
         return document_path(self.web.material.documents[story.id])
+
+    def address(self, story: Story, part: Part) -> str | None:
+        """The whole address of where the link leads that a part of the story is, if any."""
+        match part:
+            case Background():
+                page = page_path(self.web.issue.id, self.web.issue.language)
+                return self.absolute(f"{page}#{background_anchor(story.id)}")
+            case Download(file=str()):
+                return self.absolute(document_path(self.web.material.documents[story.id]))
+        address: str | None = getattr(part, "url", None)
+        return address and ascii_url(address)
 
     def first_picture(self) -> WebPicture | None:
         """The first picture that a reader meets: what stands for the issue elsewhere."""

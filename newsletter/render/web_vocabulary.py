@@ -18,8 +18,7 @@ from markupsafe import Markup
 
 from newsletter.archive_layout import INDEX, background_anchor, feed_path, page_path
 from newsletter.config import Archive, Settings
-from newsletter.errors import TemplateError
-from newsletter.model import Issue, MergeField, Story, direction, split_merge_fields
+from newsletter.model import Issue, MergeField, direction, split_merge_fields
 from newsletter.render import markdown
 from newsletter.render.context import Filter
 from newsletter.render.dates import long_date
@@ -27,7 +26,7 @@ from newsletter.render.languages import language_name
 from newsletter.render.slots import Context
 from newsletter.render.urls import ascii_url
 from newsletter.render.web_places import WebIssue, WebPicture, WebPlaces
-from newsletter.render.words import Words, words_of
+from newsletter.render.words import Words, words_for, words_of
 from newsletter.theme import Theme
 
 _MARKDOWN_MARK = re.compile(r"([!-/:-@\[-`{-~])")
@@ -131,7 +130,9 @@ class PageVocabulary(WebVocabulary):
             "first_picture": places.first_picture(),
             "download_url": places.download,
             "background_anchor": lambda story: background_anchor(story.id),
-            "words_for": self._words_for,
+            "words_for": lambda story: words_for(
+                self.theme, issue.language_of(story), otherwise=self.language
+            ),
             "running_head": running_head(f"{self.settings.list.name} · {issue.title}"),
         }
 
@@ -144,13 +145,6 @@ class PageVocabulary(WebVocabulary):
         tokens = markdown.parse(with_fallbacks(text, escaped=True),
                                 language=language or self.language)  # fmt: skip
         return Markup(markdown.to_page(tokens, heading=heading))  # noqa: S704 - raw HTML was escaped by the parser
-
-    def _words_for(self, story: Story) -> Words:
-        """The phrases of a story's own language, where the theme speaks it."""
-        try:
-            return words_of(self.theme, self.web.issue.language_of(story))
-        except TemplateError:
-            return self.words
 
 
 @dataclass(frozen=True, slots=True)

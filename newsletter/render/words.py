@@ -30,6 +30,20 @@ class Words:
         return self[key]
 
 
+def words_for(theme: Theme, language: str, *, otherwise: str) -> Words:
+    """The phrases of a story's own language, where the theme speaks it.
+
+    Args:
+        theme: has the phrases.
+        language: the story's.
+        otherwise: the issue's.
+    """
+    try:
+        return words_of(theme, language)
+    except TemplateError:
+        return words_of(theme, otherwise)
+
+
 def words_of(theme: Theme, language: str) -> Words:
     """The phrases of a language.
 

@@ -101,3 +101,31 @@ def test_odd_characters_of_an_issue_stay_what_they_are(archive: Archive) -> None
     assert [("ar", "rtl")] == [
         (each.get("lang"), each.get("dir")) for each in content.xpath("//div[@lang='ar']")
     ]
+
+
+@pytest.mark.parametrize("language", ["ar", "en", "es", "fr"])
+def test_an_entry_has_every_link_credit_and_source_of_its_page(
+    archive: Archive, language: str
+) -> None:
+    (entry,) = feed(archive, f"feed.{language}.atom").findall(f"{ATOM}entry")[:1]
+    content = html_of(texts(entry, "content")[0])
+    shown = " ".join(content.text_content().split())
+    page = archive.page(f"2017-03.{language}.html")
+    leads_to = page.xpath("//article//*[contains(@class, 'links')]//a/@href")
+    assert leads_to
+    assert set(map(str, leads_to)) <= set(map(str, content.xpath("//p/a/@href")))
+    said = page.xpath("//article//figure/figcaption | //article/p[@class='source']")
+    assert said
+    for each in said:
+        assert " ".join(each.text_content().split()) in shown
+
+
+def test_documents_and_backgrounds_are_linked_where_the_archive_has_them(archive: Archive) -> None:
+    entry = feed(archive, "feed.fr.atom").findall(f"{ATOM}entry")[1]
+    content = html_of(texts(entry, "content")[0])
+    labels = {a.text: str(a.get("href")) for a in content.xpath("//p/a")}
+    story = archive.page("2016-12.fr.html").get_element_by_id("tableau")
+    (document,) = story.xpath(".//ul[@class='links']//a/@href")
+    assert URL + document == labels["Guide (PDF)"]
+    assert labels["Le fond"].endswith("#tableau-background")
+    assert labels["Le fond"].startswith(f"{URL}2016-12.fr.html#")
