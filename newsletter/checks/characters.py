@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
-from newsletter.checks.specimen import Specimen
 
 _C1 = re.compile(r"[\x80-\x9f]")
 
@@ -15,9 +15,9 @@ _C1 = re.compile(r"[\x80-\x9f]")
     "control-characters",
     why="Gmail cuts a mail off at such a character, however short the mail is.",
 )
-def control_characters(specimen: Specimen) -> Iterator[Flaw]:
+def control_characters(given: CheckInput) -> Iterator[Flaw]:
     """No U+0080 to U+009F, the trace of a text read in the wrong encoding."""
-    edition = specimen.edition
+    edition = given.edition
     for part, text in (
         ("subject", edition.subject),
         ("preheader", edition.preheader),
@@ -27,7 +27,7 @@ def control_characters(specimen: Specimen) -> Iterator[Flaw]:
         found = _C1.search(text)
         if found is None:
             continue
-        place = specimen.place_of(found.group())
+        place = given.place_of(found.group())
         around = _C1.sub("?", text[max(found.start() - 20, 0) : found.end() + 20])
         yield Flaw(
             Severity.ERROR,

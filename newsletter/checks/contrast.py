@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Place, Severity, check
-from newsletter.checks.specimen import Specimen
 from newsletter.checks.styles import Manner, contrast, dark_rules, luminance, shown_texts
 from newsletter.errors import Where
 from newsletter.look import THEME_FILE, Palette, named
@@ -41,15 +41,15 @@ class _Mode:
 @check(
     "contrast", why="Who sees little, or reads in the sun, cannot tell pale words from the page."
 )
-def contrast_of_text(specimen: Specimen) -> Iterator[Flaw]:
+def contrast_of_text(given: CheckInput) -> Iterator[Flaw]:
     """Text of less than 4.5 : 1 with its ground; 3 : 1 if it is large."""
-    colours = specimen.templates.look.colours
+    colours = given.theme.look.colours
     for mode, over in (
         (_Mode("light", ("colours",), colours), []),
-        (_Mode("dark", ("colours", "dark"), colours.dark), dark_rules(specimen.page)),
+        (_Mode("dark", ("colours", "dark"), colours.dark), dark_rules(given.page)),
     ):
         poor: dict[tuple[str, str], list[tuple[str, float]]] = {}
-        for shown in shown_texts(specimen.page, over):
+        for shown in shown_texts(given.page, over):
             colour, ground = shown.manner.colour, shown.manner.ground
             if colour is None or ground is None:  # over a picture, say
                 continue
@@ -57,7 +57,7 @@ def contrast_of_text(specimen: Specimen) -> Iterator[Flaw]:
             if contrast(colour, ground) < enough:
                 poor.setdefault((colour, ground), []).append((shown.text, enough))
         for (colour, ground), texts in poor.items():
-            yield _flaw(specimen.templates, mode, colour, ground, texts)
+            yield _flaw(given.theme, mode, colour, ground, texts)
 
 
 def _enough(manner: Manner) -> float:

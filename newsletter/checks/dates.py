@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
-from newsletter.checks.specimen import Specimen
 
 _HALF_YEAR = dt.timedelta(days=183)
 
@@ -18,17 +18,17 @@ _HALF_YEAR = dt.timedelta(days=183)
     "weekday",
     why="Readers put the date in their diaries, and half of them will come on the wrong day.",
 )
-def weekday(specimen: Specimen) -> Iterator[Flaw]:
+def weekday(given: CheckInput) -> Iterator[Flaw]:
     """A weekday that does not fit its date, in the story's language."""
-    for index, story in enumerate(specimen.issue.stories):
-        calendar = _Calendar.of(specimen.issue.language_of(story))
+    for index, story in enumerate(given.issue.stories):
+        calendar = _Calendar.of(given.issue.language_of(story))
         if calendar is None:
             continue
         for key, text in (("headline", story.headline), ("blurb", story.blurb)):
-            for phrase, said, date in calendar.dates(text, near=specimen.issue.date):
+            for phrase, said, date in calendar.dates(text, near=given.issue.date):
                 if date.weekday() == said:
                     continue
-                place = specimen.at("stories", index, key)
+                place = given.at("stories", index, key)
                 yield Flaw(
                     Severity.WARNING,
                     f"“{phrase}”: {date.isoformat()} is a {calendar.name(date.weekday())}.",

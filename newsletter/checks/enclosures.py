@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Place, Severity, check
-from newsletter.checks.specimen import Specimen
 
 MB = 1024 * 1024
 MESSAGE_HEAVY_MB = 1.0
@@ -18,10 +18,10 @@ _NAMED = 3
     "message-heavy",
     why="Mail servers refuse large mails, and each reader pays for the whole of it.",
 )
-def message_heavy(specimen: Specimen) -> Iterator[Flaw]:
+def message_heavy(given: CheckInput) -> Iterator[Flaw]:
     """A mail above 1 MB with what travels inside it; above 9.5 MB it is an error."""
-    enclosures = specimen.edition.enclosures
-    texts = len(specimen.edition.html.encode()) + len(specimen.edition.text.encode())
+    enclosures = given.edition.enclosures
+    texts = len(given.edition.html.encode()) + len(given.edition.text.encode())
     size = (texts + sum(_travelling(len(each.content)) for each in enclosures)) / MB
     if enclosures and size > MESSAGE_HEAVY_MB:
         heaviest = sorted(enclosures, key=lambda each: len(each.content), reverse=True)[:_NAMED]
@@ -31,7 +31,7 @@ def message_heavy(specimen: Specimen) -> Iterator[Flaw]:
             f"Each mail weighs about {size:.1f} MB: {named}, a third more as they travel.",
             'Set downloads = "link" or pictures = "hosted" under [mail] in newsletter.toml, or '
             "save what is heaviest smaller.",
-            _place(specimen, heaviest[0].name),
+            _place(given, heaviest[0].name),
         )
 
 
@@ -41,27 +41,27 @@ def _travelling(size: int) -> int:
     return encoded + -(-encoded // 76) * 2
 
 
-def _place(specimen: Specimen, name: str) -> Place:
+def _place(given: CheckInput, name: str) -> Place:
     """Where the issue names the file that readers know by this name."""
-    for index, story in enumerate(specimen.issue.stories):
-        picture = specimen.material.pictures.get(story.id)
-        document = specimen.material.documents.get(story.id)
+    for index, story in enumerate(given.issue.stories):
+        picture = given.material.pictures.get(story.id)
+        document = given.material.documents.get(story.id)
         if picture is not None and picture.name == name:
-            return specimen.at("stories", index, "image", "file")
+            return given.at("stories", index, "image", "file")
         if document is not None and document.name == name:
-            return specimen.at("stories", index, "download", "file")
-    return specimen.theme
+            return given.at("stories", index, "download", "file")
+    return given.theme_place
 
 
 @check(
     "document-author",
     why="A document goes out as it is, with what office programs write into it.",
 )
-def document_author(specimen: Specimen) -> Iterator[Flaw]:
+def document_author(given: CheckInput) -> Iterator[Flaw]:
     """A document that names its author or last editor, other than the organisation."""
-    organisation = specimen.settings.organisation.name.casefold()
-    for index, story in enumerate(specimen.issue.stories):
-        document = specimen.material.documents.get(story.id)
+    organisation = given.settings.organisation.name.casefold()
+    for index, story in enumerate(given.issue.stories):
+        document = given.material.documents.get(story.id)
         authors = [
             f"“{name}”"
             for name in (document.authors if document else ())
@@ -73,5 +73,5 @@ def document_author(specimen: Specimen) -> Iterator[Flaw]:
                 f"“{document.name}” says that it was written by {' and '.join(authors)}.",
                 "If that should not be known, take the name out of the document's properties and "
                 "export it anew.",
-                specimen.at("stories", index, "download", "file"),
+                given.at("stories", index, "download", "file"),
             )

@@ -11,7 +11,7 @@ from newsletter.errors import Where
 from newsletter.model import Story
 
 if TYPE_CHECKING:
-    from newsletter.checks.specimen import Specimen
+    from newsletter.checks.check_input import CheckInput
 
 
 class Severity(StrEnum):
@@ -62,7 +62,7 @@ class Flaw:
     place: Place
 
 
-Look = Callable[["Specimen"], Iterator[Flaw]]
+Look = Callable[["CheckInput"], Iterator[Flaw]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ class Check:
     why: str
     look: Look
 
-    def findings(self, specimen: Specimen) -> Iterator[Finding]:
+    def findings(self, given: CheckInput) -> Iterator[Finding]:
         """What this check finds."""
-        for flaw in self.look(specimen):
+        for flaw in self.look(given):
             story = flaw.place.story
             yield Finding(
                 id=self.id,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Place, Severity, check
 from newsletter.checks.page import words
-from newsletter.checks.specimen import Specimen
 from newsletter.model import Picture
 
 ALT_LONG = 125
@@ -22,15 +22,15 @@ _CAMERA_NAME = re.compile(
     "alt-missing",
     why="Readers who are blind, or whose mail program blocks pictures, get nothing in its place.",
 )
-def alt_missing(specimen: Specimen) -> Iterator[Flaw]:
+def alt_missing(given: CheckInput) -> Iterator[Flaw]:
     """A picture without alt; or an empty one on a story's picture or on a link."""
-    for image in specimen.page.iter("img"):
+    for image in given.page.iter("img"):
         alt, address = image.get("alt"), image.get("src") or ""
         linked = any(parent.tag == "a" for parent in image.iterancestors())
-        content = _story_of(specimen, address) is not None
+        content = _story_of(given, address) is not None
         if alt is not None and (alt.strip() or not (linked or content)):
             continue
-        place = _place_of_picture(specimen, address)
+        place = _place_of_picture(given, address)
         yield Flaw(
             Severity.ERROR,
             f"The picture “{address.rsplit('/', 1)[-1]}” has no description.",
@@ -39,30 +39,30 @@ def alt_missing(specimen: Specimen) -> Iterator[Flaw]:
         )
 
 
-def _story_of(specimen: Specimen, address: str) -> int | None:
+def _story_of(given: CheckInput, address: str) -> int | None:
     """The number of the story whose picture has the address."""
-    for number, story in enumerate(specimen.issue.stories):
-        picture = specimen.material.pictures.get(story.id)
+    for number, story in enumerate(given.issue.stories):
+        picture = given.material.pictures.get(story.id)
         if picture is not None and picture.name in address:
             return number
     return None
 
 
-def _place_of_picture(specimen: Specimen, address: str) -> Place:
-    number = _story_of(specimen, address)
-    return specimen.theme if number is None else specimen.at("stories", number, "image", "file")
+def _place_of_picture(given: CheckInput, address: str) -> Place:
+    number = _story_of(given, address)
+    return given.theme_place if number is None else given.at("stories", number, "image", "file")
 
 
-def _pictures(specimen: Specimen) -> Iterator[tuple[Picture, Place]]:
-    for index, story in enumerate(specimen.issue.stories):
+def _pictures(given: CheckInput) -> Iterator[tuple[Picture, Place]]:
+    for index, story in enumerate(given.issue.stories):
         if story.image is not None:
-            yield story.image, specimen.at("stories", index, "image", "alt")
+            yield story.image, given.at("stories", index, "image", "alt")
 
 
 @check("alt-file-name", why="A file name tells nobody what the picture shows.")
-def alt_file_name(specimen: Specimen) -> Iterator[Flaw]:
+def alt_file_name(given: CheckInput) -> Iterator[Flaw]:
     """An alt such as IMG_2041.jpg."""
-    for picture, place in _pictures(specimen):
+    for picture, place in _pictures(given):
         alt = picture.alt
         if _FILE_NAME.fullmatch(alt) or _CAMERA_NAME.fullmatch(alt) or alt == picture.file:
             yield Flaw(
@@ -77,9 +77,9 @@ def alt_file_name(specimen: Specimen) -> Iterator[Flaw]:
     "alt-long",
     why="Screen readers read a description without a pause; a long one cannot be skimmed.",
 )
-def alt_long(specimen: Specimen) -> Iterator[Flaw]:
+def alt_long(given: CheckInput) -> Iterator[Flaw]:
     """An alt of more than 125 characters."""
-    for picture, place in _pictures(specimen):
+    for picture, place in _pictures(given):
         if len(picture.alt) > ALT_LONG:
             yield Flaw(
                 Severity.WARNING,
@@ -91,9 +91,9 @@ def alt_long(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("alt-repeats", why="A screen reader would say the same words twice.")
-def alt_repeats(specimen: Specimen) -> Iterator[Flaw]:
+def alt_repeats(given: CheckInput) -> Iterator[Flaw]:
     """An alt that is the headline or the credit again."""
-    for picture, place in _pictures(specimen):
+    for picture, place in _pictures(given):
         assert place.story is not None  # pictures stand in stories
         if words(picture.alt) in {words(place.story.headline), words(picture.credit)}:
             yield Flaw(
@@ -105,14 +105,14 @@ def alt_repeats(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("image-address", why="Mail programs load a picture only from a public https address.")
-def image_address(specimen: Specimen) -> Iterator[Flaw]:
+def image_address(given: CheckInput) -> Iterator[Flaw]:
     """A picture at a local path, inside the mail (data:), or without encryption (http:)."""
-    for image in specimen.page.iter("img"):
+    for image in given.page.iter("img"):
         address = image.get("src") or ""
         if address.startswith(("https://", "cid:")):
             continue
         plain = address.startswith("http://")
-        place = _place_of_picture(specimen, address)
+        place = _place_of_picture(given, address)
         yield Flaw(
             Severity.WARNING if plain else Severity.ERROR,
             f"A picture is loaded from “{address[:80]}”, which is no https address.",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Place, Severity, check
-from newsletter.checks.specimen import Specimen
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
 
@@ -14,9 +14,9 @@ from newsletter.errors import Where
     "language",
     why="A screen reader reads the mail in the voice of the language that it names.",
 )
-def language(specimen: Specimen) -> Iterator[Flaw]:
+def language(given: CheckInput) -> Iterator[Flaw]:
     """The html element names the issue's language, not none and not “und”."""
-    expected, found = specimen.issue.language, specimen.page.get("lang")
+    expected, found = given.issue.language, given.page.get("lang")
     if found == expected:
         return
     said = "names no language" if found in {None, "", "und"} else f"says the language is “{found}”"
@@ -24,22 +24,22 @@ def language(specimen: Specimen) -> Iterator[Flaw]:
         Severity.ERROR,
         f"The mail {said}, and the issue is in “{expected}”.",
         f'Set lang="{expected}" on <mjml> in the theme\'s mail.mjml.j2 from the issue.',
-        specimen.theme,
+        given.theme_place,
     )
 
 
 @check("direction", why="Arabic, Hebrew, Persian and Urdu run from right to left; the rest do not.")
-def direction(specimen: Specimen) -> Iterator[Flaw]:
+def direction(given: CheckInput) -> Iterator[Flaw]:
     """The html element says which way the issue's language runs."""
-    expected, found = specimen.issue.direction, specimen.page.get("dir")
+    expected, found = given.issue.direction, given.page.get("dir")
     if found == expected:
         return
     yield Flaw(
         Severity.ERROR,
-        f"The mail's direction is “{found or 'not given'}”, and “{specimen.issue.language}” "
+        f"The mail's direction is “{found or 'not given'}”, and “{given.issue.language}” "
         f"runs {expected}.",
         f'Set dir="{expected}" on <mjml> in the theme\'s mail.mjml.j2 from the issue.',
-        specimen.theme,
+        given.theme_place,
     )
 
 
@@ -48,10 +48,10 @@ def direction(specimen: Specimen) -> Iterator[Flaw]:
     why="Web mail throws the html element away, and with it what it says of language "
     "and direction.",
 )
-def language_in_body(specimen: Specimen) -> Iterator[Flaw]:
+def language_in_body(given: CheckInput) -> Iterator[Flaw]:
     """An element inside the body names language and direction as well."""
-    issue = specimen.issue
-    body = specimen.page.find("body")
+    issue = given.issue
+    body = given.page.find("body")
     inside = body.iterdescendants() if body is not None else ()
     if any(e.get("lang") == issue.language and e.get("dir") == issue.direction for e in inside):
         return
@@ -59,7 +59,7 @@ def language_in_body(specimen: Specimen) -> Iterator[Flaw]:
         Severity.ERROR,
         "No element inside the mail's body names the language and the direction.",
         f'Put lang="{issue.language}" dir="{issue.direction}" on the element around all stories.',
-        specimen.theme,
+        given.theme_place,
     )
 
 
@@ -67,10 +67,10 @@ def language_in_body(specimen: Specimen) -> Iterator[Flaw]:
     "organisation-language",
     why="A mail that ends in another language looks careless, and not all readers understand it.",
 )
-def organisation_language(specimen: Specimen) -> Iterator[Flaw]:
+def organisation_language(given: CheckInput) -> Iterator[Flaw]:
     """An edition in a language in which the organisation says nothing about itself."""
-    language = specimen.issue.language
-    _, spoken = specimen.settings.organisation_in(language)
+    language = given.issue.language
+    _, spoken = given.settings.organisation_in(language)
     if spoken.partition("-")[0] != language.partition("-")[0]:
         yield Flaw(
             Severity.WARNING,

@@ -6,9 +6,9 @@ import re
 import urllib.parse
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.checks.page import Anchor, anchors, words
-from newsletter.checks.specimen import Specimen
 from newsletter.render.slots import TOKEN
 
 _SCHEMES = frozenset({"http", "https", "mailto", "tel"})
@@ -40,10 +40,10 @@ def _scheme(href: str) -> str:
     return href.partition(":")[0].lower() if re.match(r"[A-Za-z][\w+.-]*:", href) else ""
 
 
-def _flaw(specimen: Specimen, anchor: Anchor, severity: Severity, what: str, mend: str) -> Flaw:
-    place = specimen.place_of(anchor.href)
-    if place == specimen.theme and anchor.text:
-        place = specimen.place_of(anchor.text)
+def _flaw(given: CheckInput, anchor: Anchor, severity: Severity, what: str, mend: str) -> Flaw:
+    place = given.place_of(anchor.href)
+    if place == given.theme_place and anchor.text:
+        place = given.place_of(anchor.text)
     return Flaw(severity, what, mend, place)
 
 
@@ -52,15 +52,15 @@ def _name(anchor: Anchor) -> str:
 
 
 @check("link-empty", why="The reader clicks and nothing happens.")
-def link_empty(specimen: Specimen) -> Iterator[Flaw]:
+def link_empty(given: CheckInput) -> Iterator[Flaw]:
     """A link to nowhere, or to a place in the mail that does not exist."""
-    places = {element.get("id") for element in specimen.page.iter()}
-    places |= {element.get("name") for element in specimen.page.iter("a")}
-    for anchor in anchors(specimen.page):
+    places = {element.get("id") for element in given.page.iter()}
+    places |= {element.get("name") for element in given.page.iter("a")}
+    for anchor in anchors(given.page):
         if anchor.href and not (anchor.href.startswith("#") and anchor.href[1:] not in places):
             continue
         yield _flaw(
-            specimen,
+            given,
             anchor,
             Severity.ERROR,
             f"The link {_name(anchor)} leads nowhere.",
@@ -71,12 +71,12 @@ def link_empty(specimen: Specimen) -> Iterator[Flaw]:
 @check(
     "link-script", why="Mail programs block such a link, and filters take the mail for an attack."
 )
-def link_script(specimen: Specimen) -> Iterator[Flaw]:
+def link_script(given: CheckInput) -> Iterator[Flaw]:
     """javascript: and its kin."""
-    for anchor in anchors(specimen.page):
+    for anchor in anchors(given.page):
         if _scheme(anchor.href) in _SCRIPTS:
             yield _flaw(
-                specimen,
+                given,
                 anchor,
                 Severity.ERROR,
                 f"The link {_name(anchor)} starts with “{_scheme(anchor.href)}:”.",
@@ -85,14 +85,14 @@ def link_script(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("link-relative", why="A mail has no site of its own, so only a full address leads anywhere.")
-def link_relative(specimen: Specimen) -> Iterator[Flaw]:
+def link_relative(given: CheckInput) -> Iterator[Flaw]:
     """A link that is no full address."""
-    for anchor in anchors(specimen.page):
+    for anchor in anchors(given.page):
         known = _scheme(anchor.href) in _SCHEMES | _SCRIPTS
         if known or not anchor.href or anchor.href.startswith("#") or TOKEN.match(anchor.href):
             continue
         yield _flaw(
-            specimen,
+            given,
             anchor,
             Severity.ERROR,
             f"The link {_name(anchor)} leads to “{anchor.href}”, which is no full address.",
@@ -104,12 +104,12 @@ def link_relative(specimen: Specimen) -> Iterator[Flaw]:
     "link-http",
     why="Whoever runs the reader's network can see and change what the page says.",
 )
-def link_http(specimen: Specimen) -> Iterator[Flaw]:
+def link_http(given: CheckInput) -> Iterator[Flaw]:
     """A link without encryption."""
-    for anchor in anchors(specimen.page):
+    for anchor in anchors(given.page):
         if _scheme(anchor.href) == "http":
             yield _flaw(
-                specimen,
+                given,
                 anchor,
                 Severity.WARNING,
                 f"The link {_name(anchor)} is not encrypted: {anchor.href}",
@@ -122,9 +122,9 @@ def link_http(specimen: Specimen) -> Iterator[Flaw]:
     why="A link that names one site and opens another is how phishing looks, to readers and "
     "filters alike.",
 )
-def link_host(specimen: Specimen) -> Iterator[Flaw]:
+def link_host(given: CheckInput) -> Iterator[Flaw]:
     """A link whose text is the address of another site."""
-    for anchor in anchors(specimen.page):
+    for anchor in anchors(given.page):
         shown = _LOOKS_LIKE_HOST.match(anchor.text)
         if shown is None or _scheme(anchor.href) not in {"http", "https"}:
             continue
@@ -133,7 +133,7 @@ def link_host(specimen: Specimen) -> Iterator[Flaw]:
         if host.rpartition(".")[2] in _FILE_KINDS or _related(host, target):
             continue
         yield _flaw(
-            specimen,
+            given,
             anchor,
             Severity.ERROR,
             f"The link says “{anchor.text}” and leads to {target}.",
@@ -150,13 +150,13 @@ def _related(one: str, other: str) -> bool:
     "link-text",
     why="Screen readers list the links of a mail without the text around them.",
 )
-def link_text(specimen: Specimen) -> Iterator[Flaw]:
+def link_text(given: CheckInput) -> Iterator[Flaw]:
     """A link that says no more than “Read more”."""
-    for anchor in anchors(specimen.page):
+    for anchor in anchors(given.page):
         if anchor.hidden or words(anchor.label) not in _GENERIC:
             continue
         yield _flaw(
-            specimen,
+            given,
             anchor,
             Severity.NOTE,
             f"The link “{anchor.text}” does not say where it leads.",
@@ -165,12 +165,12 @@ def link_text(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("link-words", why="A link without words cannot be seen with pictures off, nor be heard.")
-def link_words(specimen: Specimen) -> Iterator[Flaw]:
+def link_words(given: CheckInput) -> Iterator[Flaw]:
     """A link with nothing to click on."""
-    for anchor in anchors(specimen.page):
+    for anchor in anchors(given.page):
         if not anchor.label.strip() and not anchor.hidden and anchor.href:
             yield _flaw(
-                specimen,
+                given,
                 anchor,
                 Severity.ERROR,
                 f"The link to {anchor.href} has no words.",

@@ -6,9 +6,9 @@ import functools
 from collections import Counter
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.checks.page import addresses_in, anchors, canonical, words
-from newsletter.checks.specimen import Specimen
 from newsletter.render.markdown import parse
 
 Path = tuple[str | int, ...]
@@ -20,11 +20,11 @@ _LONG = 12
     "parity-words",
     why="Who reads the text part would miss it, or who reads the HTML; filters compare both.",
 )
-def parity_words(specimen: Specimen) -> Iterator[Flaw]:
+def parity_words(given: CheckInput) -> Iterator[Flaw]:
     """Every headline, text, highlight, quote, credit, source and label is in both parts."""
-    parts = {"HTML": words(specimen.visible), "text part": words(specimen.edition.text)}
+    parts = {"HTML": words(given.visible), "text part": words(given.edition.text)}
     needed: Counter[str] = Counter()
-    for path, name, piece in _pieces(specimen):
+    for path, name, piece in _pieces(given):
         wanted = words(piece)
         needed[wanted] += 1
         for part, text in parts.items():
@@ -33,7 +33,7 @@ def parity_words(specimen: Specimen) -> Iterator[Flaw]:
                     Severity.ERROR,
                     f"The {part} lacks the {name}: “{_short(piece)}”.",
                     "Let the theme's template for that part show it.",
-                    specimen.at(*path),
+                    given.at(*path),
                 )
 
 
@@ -55,10 +55,10 @@ def _solid(text: str) -> str:
     return text.replace(" ", "")
 
 
-def _pieces(specimen: Specimen) -> Iterator[tuple[Path, str, str]]:
+def _pieces(given: CheckInput) -> Iterator[tuple[Path, str, str]]:
     """What each story must say in both parts: its place, what it is, and the words."""
-    for index, story in enumerate(specimen.issue.stories):
-        language = specimen.issue.language_of(story)
+    for index, story in enumerate(given.issue.stories):
+        language = given.issue.language_of(story)
         for value in story.parts():
             if value.says.name:
                 runs = _runs(value.text, language) if value.says.markdown else [value.text]
@@ -90,26 +90,26 @@ def _short(text: str) -> str:
 
 
 @check("parity-links", why="Who reads one part only must be able to go wherever the other leads.")
-def parity_links(specimen: Specimen) -> Iterator[Flaw]:
+def parity_links(given: CheckInput) -> Iterator[Flaw]:
     """Every link as often as the issue has it in both parts, and none in one part alone."""
-    html = Counter(canonical(a.href) for a in anchors(specimen.page) if not a.hidden)
-    text = Counter(canonical(url) for url in addresses_in(specimen.edition.text))
-    text += _bare_mail_addresses(specimen, html)
+    html = Counter(canonical(a.href) for a in anchors(given.page) if not a.hidden)
+    text = Counter(canonical(url) for url in addresses_in(given.edition.text))
+    text += _bare_mail_addresses(given, html)
     needed: Counter[str] = Counter()
-    for path, url in _links(specimen):
+    for path, url in _links(given):
         wanted = canonical(url)
         needed[wanted] += 1
         for part, there in (("HTML", html), ("text part", text)):
             if there[wanted] < needed[wanted]:
-                yield _missing_link(specimen, part, url, path)
+                yield _missing_link(given, part, url, path)
     for part, here, there in (("text part", html, text), ("HTML", text, html)):
         for url in sorted(here.keys() - there.keys() - needed.keys()):
             if url.partition(":")[0] in {"http", "https", "mailto"}:
-                yield _missing_link(specimen, part, url, None)
+                yield _missing_link(given, part, url, None)
 
 
-def _missing_link(specimen: Specimen, part: str, url: str, path: Path | None) -> Flaw:
-    place = specimen.at(*path) if path else specimen.place_of(url)
+def _missing_link(given: CheckInput, part: str, url: str, path: Path | None) -> Flaw:
+    place = given.at(*path) if path else given.place_of(url)
     return Flaw(
         Severity.ERROR,
         f"The {part} lacks the link to {url}",
@@ -118,9 +118,9 @@ def _missing_link(specimen: Specimen, part: str, url: str, path: Path | None) ->
     )
 
 
-def _bare_mail_addresses(specimen: Specimen, html: Counter[str]) -> Counter[str]:
+def _bare_mail_addresses(given: CheckInput, html: Counter[str]) -> Counter[str]:
     """``mailto:`` links that the text part shows as the address alone, as readers expect."""
-    text = specimen.edition.text
+    text = given.edition.text
     return Counter(
         {
             url: text.count(url.partition(":")[2].partition("?")[0])
@@ -130,9 +130,9 @@ def _bare_mail_addresses(specimen: Specimen, html: Counter[str]) -> Counter[str]
     )
 
 
-def _links(specimen: Specimen) -> Iterator[tuple[Path, str]]:
+def _links(given: CheckInput) -> Iterator[tuple[Path, str]]:
     """Every address that the issue links, as often as it does."""
-    issue = specimen.issue
+    issue = given.issue
     if issue.introduction:
         yield from (
             (("introduction",), url) for url in _targets(issue.introduction, issue.language)
@@ -141,7 +141,7 @@ def _links(specimen: Specimen) -> Iterator[tuple[Path, str]]:
         for value in story.parts():
             path: Path = ("stories", index, *value.path)
             if value.says.label:
-                if (url := specimen.places.address(story, value.part)) is not None:
+                if (url := given.places.address(story, value.part)) is not None:
                     yield (*path[:-1], "url"), url
             elif value.says.markdown and value.says.name:
                 targets = _targets(value.text, issue.language_of(story))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Place, Severity, check
-from newsletter.checks.specimen import Specimen
 from newsletter.material import PreparedPicture
 
 KB = 1024
@@ -17,22 +17,22 @@ SHARP = 1.5
 """Fewest pixels for each CSS pixel of width before a telephone's screen shows it soft."""
 
 
-def _shown(specimen: Specimen, key: str = "file") -> Iterator[tuple[PreparedPicture, Place]]:
+def _shown(given: CheckInput, key: str = "file") -> Iterator[tuple[PreparedPicture, Place]]:
     """Each picture of the mail and where it is named; the theme's logo last."""
-    for index, story in enumerate(specimen.issue.stories):
-        if (picture := specimen.material.pictures.get(story.id)) is not None:
-            yield picture, specimen.at("stories", index, "image", key)
-    if specimen.material.logo is not None:
-        yield specimen.material.logo, specimen.theme
+    for index, story in enumerate(given.issue.stories):
+        if (picture := given.material.pictures.get(story.id)) is not None:
+            yield picture, given.at("stories", index, "image", key)
+    if given.material.logo is not None:
+        yield given.material.logo, given.theme_place
 
 
 @check(
     "picture-heavy",
     why="Readers on a slow or costly line wait for it, or never see it.",
 )
-def picture_heavy(specimen: Specimen) -> Iterator[Flaw]:
+def picture_heavy(given: CheckInput) -> Iterator[Flaw]:
     """A picture above 200 KB as readers get it; above 1 MB it is an error."""
-    for picture, place in _shown(specimen):
+    for picture, place in _shown(given):
         size = len(picture.content) / KB
         if size > HEAVY_KB:
             yield Flaw(
@@ -50,14 +50,14 @@ def picture_heavy(specimen: Specimen) -> Iterator[Flaw]:
     "pictures-heavy",
     why="On a telephone abroad, all of them together cost time and money.",
 )
-def pictures_heavy(specimen: Specimen) -> Iterator[Flaw]:
+def pictures_heavy(given: CheckInput) -> Iterator[Flaw]:
     """Pictures of more than 1 MB together, where they are loaded from the web."""
-    size = sum(len(picture.content) for picture in specimen.material.shown) / KB
-    if size > ALL_HEAVY_KB and specimen.settings.mail.pictures == "hosted":
-        heaviest, place = max(_shown(specimen), key=lambda pair: len(pair[0].content))
+    size = sum(len(picture.content) for picture in given.material.shown) / KB
+    if size > ALL_HEAVY_KB and given.settings.mail.pictures == "hosted":
+        heaviest, place = max(_shown(given), key=lambda pair: len(pair[0].content))
         yield Flaw(
             Severity.WARNING,
-            f"The {len(specimen.material.shown)} pictures weigh {size / KB:.1f} MB together; this "
+            f"The {len(given.material.shown)} pictures weigh {size / KB:.1f} MB together; this "
             f"one is the heaviest, with {len(heaviest.content) / KB:.0f} KB.",
             "Show fewer pictures, or simpler ones.",
             place,
@@ -65,9 +65,9 @@ def pictures_heavy(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("picture-blurred", why="Telephones and good screens show two pixels where one is asked for.")
-def picture_blurred(specimen: Specimen) -> Iterator[Flaw]:
+def picture_blurred(given: CheckInput) -> Iterator[Flaw]:
     """A picture with fewer than 1.5 pixels for each pixel of the width shown."""
-    for picture, place in _shown(specimen):
+    for picture, place in _shown(given):
         if picture.width < SHARP * picture.shown:
             yield Flaw(
                 Severity.WARNING,
@@ -81,9 +81,9 @@ def picture_blurred(specimen: Specimen) -> Iterator[Flaw]:
 @check(
     "picture-moves", why="The tool sends the first picture of an animation, and it stands still."
 )
-def picture_moves(specimen: Specimen) -> Iterator[Flaw]:
+def picture_moves(given: CheckInput) -> Iterator[Flaw]:
     """An animated GIF or PNG (WCAG 2.2, 2.2.2: what moves must be possible to stop)."""
-    for picture, place in _shown(specimen):
+    for picture, place in _shown(given):
         if picture.moves:
             yield Flaw(
                 Severity.WARNING,
@@ -97,9 +97,9 @@ def picture_moves(specimen: Specimen) -> Iterator[Flaw]:
     "credit-differs",
     why="Who made the picture has a right to be named, or a reason not to be.",
 )
-def credit_differs(specimen: Specimen) -> Iterator[Flaw]:
+def credit_differs(given: CheckInput) -> Iterator[Flaw]:
     """A picture whose file names somebody whom the credit does not name."""
-    for picture, place in _shown(specimen, "credit"):
+    for picture, place in _shown(given, "credit"):
         if picture.withheld and place.story is not None and place.story.image is not None:
             names = " and ".join(f"“{each}”" for each in picture.withheld)
             also = "also " if picture.credit else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
-from newsletter.checks.specimen import Specimen
 from newsletter.render.slots import TOKEN
 
 _FIELD = re.compile(
@@ -24,13 +24,13 @@ _MISSING = re.compile(rf"(?:^|[\s:(“\"]){_MISSING_WORDS}(?=[\s,.!?;:)”\"]|$)
 _MISSING_WORD = re.compile(rf"(?<!\w){_MISSING_WORDS}(?!\w)")
 
 
-def _parts(specimen: Specimen) -> dict[str, str]:
+def _parts(given: CheckInput) -> dict[str, str]:
     """What the reader sees, by the name of the part."""
-    edition = specimen.edition
+    edition = given.edition
     return {
         "subject": edition.subject,
         "preheader": edition.preheader,
-        "mail": specimen.visible,
+        "mail": given.visible,
         "text part": edition.text,
     }
 
@@ -45,19 +45,19 @@ def _found(pattern: re.Pattern[str], parts: Mapping[str, str]) -> dict[str, list
 
 
 def _flaw(
-    specimen: Specimen, severity: Severity, found: str, parts: Sequence[str], mend: str
+    given: CheckInput, severity: Severity, found: str, parts: Sequence[str], mend: str
 ) -> Flaw:
     where = " and the ".join(parts)
-    return Flaw(severity, f"“{found}” stands in the {where}.", mend, specimen.place_of(found))
+    return Flaw(severity, f"“{found}” stands in the {where}.", mend, given.place_of(found))
 
 
 @check("placeholder-field", why="Readers would see the tool's inner language instead of a value.")
-def placeholder_field(specimen: Specimen) -> Iterator[Flaw]:
+def placeholder_field(given: CheckInput) -> Iterator[Flaw]:
     """A field of this tool or of another one: {{ x }}, {% x %}, %%x%%, *|x|*, [[x]], ${x}."""
-    parts = {**_parts(specimen), "HTML": _attributes(specimen)}
+    parts = {**_parts(given), "HTML": _attributes(given)}
     for found, names in _found(_FIELD, parts).items():
         yield _flaw(
-            specimen,
+            given,
             Severity.ERROR,
             found,
             names,
@@ -66,26 +66,26 @@ def placeholder_field(specimen: Specimen) -> Iterator[Flaw]:
         )
 
 
-def _attributes(specimen: Specimen) -> str:
+def _attributes(given: CheckInput) -> str:
     """Addresses and descriptions, where a left-over field hides from the eye."""
     names = ("href", "src", "alt", "title", "aria-label")
-    values = (e.get(name) for e in specimen.page.iter() for name in names)
+    values = (e.get(name) for e in given.page.iter() for name in names)
     return "\n".join(value for value in values if value)
 
 
 @check("placeholder-text", why="Filler text was put there to be replaced before anybody sees it.")
-def placeholder_text(specimen: Specimen) -> Iterator[Flaw]:
+def placeholder_text(given: CheckInput) -> Iterator[Flaw]:
     """Lorem ipsum, FIXME, XXX, TBD, TODO, or the starter issue's own words."""
     for severity, pattern in ((Severity.ERROR, _LOREM), (Severity.WARNING, _TODO)):
-        for found, names in _found(pattern, _parts(specimen)).items():
-            yield _flaw(specimen, severity, found, names, "Write the text, or take it out.")
+        for found, names in _found(pattern, _parts(given)).items():
+            yield _flaw(given, severity, found, names, "Write the text, or take it out.")
 
 
 @check("value-missing", why="Such a word is what a program prints when it had nothing to say.")
-def value_missing(specimen: Specimen) -> Iterator[Flaw]:
+def value_missing(given: CheckInput) -> Iterator[Flaw]:
     """None, nan or undefined, unless the editor wrote that word."""
-    written = set(_MISSING_WORD.findall(specimen.written))
-    for part, text in _parts(specimen).items():
+    written = set(_MISSING_WORD.findall(given.written))
+    for part, text in _parts(given).items():
         for line in text.splitlines():
             for found in _MISSING.findall(line):
                 if found not in written:
@@ -93,14 +93,14 @@ def value_missing(specimen: Specimen) -> Iterator[Flaw]:
                         Severity.ERROR,
                         f"The {part} says “{found}”, near “{line.strip()[:60]}”.",
                         "Let the theme leave the line out where the story has no such value.",
-                        specimen.theme,
+                        given.theme_place,
                     )
 
 
 @check("slot-unknown", why="Readers would get a row of meaningless letters, or no mail at all.")
-def slot_unknown(specimen: Specimen) -> Iterator[Flaw]:
+def slot_unknown(given: CheckInput) -> Iterator[Flaw]:
     """A token without its slot, or a slot for which no reader has a value."""
-    edition = specimen.edition
+    edition = given.edition
     known = {slot.token for slot in edition.slots}
     everything = (edition.subject, edition.preheader, edition.html, edition.text)
     for token in sorted(set(TOKEN.findall("\n".join(everything))) - known):
@@ -108,13 +108,13 @@ def slot_unknown(specimen: Specimen) -> Iterator[Flaw]:
             Severity.ERROR,
             f"The mark {token} stands in the mail and belongs to no field.",
             "Take it out of the text or the theme.",
-            specimen.place_of(token),
+            given.place_of(token),
         )
-    columns = {"name", "email", "unsubscribe_url", *specimen.settings.audience.fields}
+    columns = {"name", "email", "unsubscribe_url", *given.settings.audience.fields}
     for field in sorted({slot.field for slot in edition.slots} - columns):
         yield Flaw(
             Severity.ERROR,
             f"The mail asks for the field “{field}”, which readers do not have.",
             "Add it to fields under [audience] in newsletter.toml and to the list, or take it out.",
-            specimen.place_of(field),
+            given.place_of(field),
         )

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from newsletter.checks.check_input import UNSUBSCRIBE, CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.checks.page import canonical
-from newsletter.checks.specimen import UNSUBSCRIBE, Specimen
 from newsletter.render.slots import TOKEN
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ _LOOKS_LIKE_ADDRESS = re.compile(r"://|^\W*(?:mailto:|www\.)", re.IGNORECASE)
     why="Whoever runs that host learns when, from where and with which program each reader "
     "opens the mail.",
 )
-def privacy_contact(specimen: Specimen) -> Iterator[Flaw]:
+def privacy_contact(given: CheckInput) -> Iterator[Flaw]:
     """Opening the mail loads nothing but the pictures of the stories and the theme's logo."""
-    listed = {canonical(address) for address in _listed(specimen)}
-    for load in specimen.contacts.loads:
+    listed = {canonical(address) for address in _listed(given)}
+    for load in given.contacts.loads:
         if canonical(load.address) not in listed:
             yield Flaw(
                 Severity.ERROR,
@@ -44,13 +44,13 @@ def privacy_contact(specimen: Specimen) -> Iterator[Flaw]:
                 f"({load.how}), which is no picture of a story and not the theme's logo.",
                 "Take it out of the theme. Pictures belong under “image” of a story, a logo "
                 "into theme.toml.",
-                specimen.place_of(load.address),
+                given.place_of(load.address),
             )
 
 
-def _listed(specimen: Specimen) -> Iterator[str]:
-    places = specimen.places
-    shown = [places.logo(alt=""), *(places.picture(story) for story in specimen.issue.stories)]
+def _listed(given: CheckInput) -> Iterator[str]:
+    places = given.places
+    shown = [places.logo(alt=""), *(places.picture(story) for story in given.issue.stories)]
     yield from (picture.src for picture in shown if picture is not None)
 
 
@@ -62,9 +62,9 @@ def _short(text: str) -> str:
     "privacy-active",
     why="It acts without a click; mail programs block it, and filters take the mail for an attack.",
 )
-def privacy_active(specimen: Specimen) -> Iterator[Flaw]:
+def privacy_active(given: CheckInput) -> Iterator[Flaw]:
     """No script, frame, form or redirection."""
-    for element in specimen.contacts.elements:
+    for element in given.contacts.elements:
         refresh = (element.get("http-equiv") or "").strip().lower() == "refresh"
         if element.tag in _ACTIVE or refresh:
             name = "meta http-equiv=refresh" if refresh else element.tag
@@ -72,14 +72,14 @@ def privacy_active(specimen: Specimen) -> Iterator[Flaw]:
                 Severity.ERROR,
                 f"The mail holds <{name}>.",
                 "Take it out of the theme; put what needs it on a page on the web, and link that.",
-                specimen.theme,
+                given.theme_place,
             )
 
 
 @check("privacy-pixel", why="A picture that nobody sees is there to tell who opened the mail.")
-def privacy_pixel(specimen: Specimen) -> Iterator[Flaw]:
+def privacy_pixel(given: CheckInput) -> Iterator[Flaw]:
     """No picture of one pixel, and none that is hidden."""
-    for element in specimen.contacts.elements:
+    for element in given.contacts.elements:
         if element.tag != "img":
             continue
         unseen = _unseen(element)
@@ -89,7 +89,7 @@ def privacy_pixel(specimen: Specimen) -> Iterator[Flaw]:
                 Severity.ERROR,
                 f"The picture “{_short(address)}” is {unseen}.",
                 "Take it out of the theme, or show it.",
-                specimen.place_of(address),
+                given.place_of(address),
             )
 
 
@@ -112,17 +112,17 @@ def _style(element: HtmlElement) -> str:
     "privacy-personal",
     why="An address of one's own tells who opens it, and some carry a name or address with them.",
 )
-def privacy_personal(specimen: Specimen) -> Iterator[Flaw]:
+def privacy_personal(given: CheckInput) -> Iterator[Flaw]:
     """No reader's field in an address, but for the unsubscribe link as a whole."""
-    fields = {slot.token: slot.field for slot in specimen.edition.slots}
+    fields = {slot.token: slot.field for slot in given.edition.slots}
     leave = {token for token, field in fields.items() if field == UNSUBSCRIBE}
     found = [
         (where, token)
-        for where, value in specimen.contacts.addresses
+        for where, value in given.contacts.addresses
         if not (where == "href of <a>" and value.strip() in leave)
         for token in TOKEN.findall(value)
     ]
-    for run in _IN_TEXT.findall(specimen.edition.text):
+    for run in _IN_TEXT.findall(given.edition.text):
         if _LOOKS_LIKE_ADDRESS.search(run):
             found += [("an address of the text part", token) for token in TOKEN.findall(run)]
     for where, token in dict.fromkeys(found):
@@ -132,5 +132,5 @@ def privacy_personal(specimen: Specimen) -> Iterator[Flaw]:
             f"The reader's field “{field}” stands in {where}.",
             "Take it out of the theme: the same address for all readers; only the "
             "unsubscribe link is each reader's own.",
-            specimen.theme,
+            given.theme_place,
         )

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from newsletter.checks.check_input import UNSUBSCRIBE, CheckInput
 from newsletter.checks.contacts import link_host
-from newsletter.checks.specimen import UNSUBSCRIBE, Specimen
 from newsletter.model import MergeField, split_merge_fields
 
 _WRITTEN_IN = ("subject", "preheader", "greeting", "introduction")
@@ -79,26 +79,26 @@ class PrivacyReport:
         }
 
 
-def privacy_report(specimen: Specimen) -> PrivacyReport:
+def privacy_report(given: CheckInput) -> PrivacyReport:
     """What the edition tells whom."""
-    leave = specimen.settings.list.unsubscribe_url
-    own = {slot.token: leave for slot in specimen.edition.slots if slot.field == UNSUBSCRIBE}
-    hosts = (link_host(own.get(url.strip(), url)) for url in specimen.contacts.links)
+    leave = given.settings.list.unsubscribe_url
+    own = {slot.token: leave for slot in given.edition.slots if slot.field == UNSUBSCRIBE}
+    hosts = (link_host(own.get(url.strip(), url)) for url in given.contacts.links)
     counted = Counter(host for host in hosts if host)
-    sources = {e.get("src") or "" for e in specimen.contacts.elements if e.tag == "img"}
+    sources = {e.get("src") or "" for e in given.contacts.elements if e.tag == "img"}
     return PrivacyReport(
-        language=specimen.edition.language,
-        opening=_opening(specimen),
+        language=given.edition.language,
+        opening=_opening(given),
         inside=sum(source.startswith("cid:") for source in sources),
         links=dict(sorted(counted.items())),
-        differs=_differs(specimen),
+        differs=_differs(given),
     )
 
 
-def _opening(specimen: Specimen) -> tuple[Opening, ...]:
+def _opening(given: CheckInput) -> tuple[Opening, ...]:
     """Each host once; an address that is loaded in two ways is fetched once."""
     pictures: dict[tuple[str, str], bool] = {}
-    for load in specimen.contacts.loads:
+    for load in given.contacts.loads:
         key = (load.host, load.address)
         pictures[key] = pictures.get(key, False) or load.is_picture
     counted: dict[str, Counter[bool]] = {}
@@ -107,8 +107,8 @@ def _opening(specimen: Specimen) -> tuple[Opening, ...]:
     return tuple(Opening(host, each[True], each[False]) for host, each in sorted(counted.items()))
 
 
-def _differs(specimen: Specimen) -> tuple[OpenPlace, ...]:
-    edition, issue = specimen.edition, specimen.issue
+def _differs(given: CheckInput) -> tuple[OpenPlace, ...]:
+    edition, issue = given.edition, given.issue
     parts = {"subject": edition.subject, "html": edition.html, "text": edition.text}
     written = {key: getattr(issue, key) or "" for key in _WRITTEN_IN}
     found = []

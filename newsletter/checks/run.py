@@ -26,9 +26,9 @@ from newsletter.checks import (
     translation,
     unsubscribe,
 )
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Check, Finding, Severity
 from newsletter.checks.privacy_report import PrivacyReport
-from newsletter.checks.specimen import Specimen
 from newsletter.checks.weight import Weight
 
 CHECKS: tuple[Check, ...] = (
@@ -94,13 +94,13 @@ CHECKS: tuple[Check, ...] = (
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-def run_checks(specimen: Specimen) -> tuple[Finding, ...]:
+def run_checks(given: CheckInput) -> tuple[Finding, ...]:
     """Look for every fault that can be seen without a network.
 
     Returns:
         What was found: errors first, then by place.
     """
-    found = {finding: None for check in CHECKS for finding in check.findings(specimen)}
+    found = {finding: None for check in CHECKS for finding in check.findings(given)}
     return tuple(sorted(found, key=_order))
 
 

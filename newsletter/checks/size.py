@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
-from newsletter.checks.specimen import Specimen
 from newsletter.checks.weight import CLIP_KB, KB, Gmail, cut_in_words, weigh
 
 WARN_KB = 85
@@ -24,21 +24,21 @@ def size_kb(text: str) -> float:
     why="Gmail cuts a mail off at 102 KB and hides the rest, the unsubscribe link included, "
     "behind “View entire message”.",
 )
-def html_size(specimen: Specimen) -> Iterator[Flaw]:
+def html_size(given: CheckInput) -> Iterator[Flaw]:
     """The HTML of the reader with the longest values: 85 KB is much, 100 KB too much."""
-    size = size_kb(specimen.largest_html)
+    size = size_kb(given.largest_html)
     if size < WARN_KB:
         return
-    weight = weigh(specimen)
+    weight = weigh(given)
     missed = next((each for each in weight.stories if each.gmail is not Gmail.SHOWN), None)
-    at = (specimen.issue.stories.index(missed.story),) if missed else ()
+    at = (given.issue.stories.index(missed.story),) if missed else ()
     kept = f"The HTML is {size:.1f} KB of the {CLIP_KB} KB that Gmail shows."
     yield Flaw(
         Severity.ERROR if size >= ERROR_KB else Severity.WARNING,
         f"{kept} {cut_in_words(weight)}".rstrip(),
         "Shorten stories, or move long text to a page on the web and link it as background. "
         "“newsletter check ISSUE --sizes” shows what each story weighs.",
-        specimen.at("stories", *at),
+        given.at("stories", *at),
     )
 
 
@@ -47,14 +47,14 @@ def html_size(specimen: Specimen) -> Iterator[Flaw]:
     why="Gmail ignores a style block of more than 16 KB as a whole, and with it the layout "
     "on phones.",
 )
-def style_size(specimen: Specimen) -> Iterator[Flaw]:
+def style_size(given: CheckInput) -> Iterator[Flaw]:
     """Each ``<style>`` block: 8 KB is much, 16 KB too much."""
-    for number, element in enumerate(specimen.page.iter("style"), start=1):
+    for number, element in enumerate(given.page.iter("style"), start=1):
         size = size_kb(element.text or "")
         if size > STYLE_WARN_KB:
             yield Flaw(
                 Severity.ERROR if size > STYLE_ERROR_KB else Severity.WARNING,
                 f"Style block {number} is {size:.1f} KB; Gmail takes {STYLE_ERROR_KB} KB.",
                 "Shorten the theme's css/head.css or css/dark.css, or split it in two blocks.",
-                specimen.theme,
+                given.theme_place,
             )

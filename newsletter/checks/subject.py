@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.checks.page import words
-from newsletter.checks.specimen import Specimen
 from newsletter.render.slots import TOKEN
 
 SUBJECT_LONG = 50
@@ -25,21 +25,21 @@ def _shown(text: str) -> str:
     return TOKEN.sub(_NAME, text).strip()
 
 
-def _in_subject(specimen: Specimen, severity: Severity, what: str, mend: str) -> Flaw:
-    return Flaw(severity, what, mend, specimen.at("subject"))
+def _in_subject(given: CheckInput, severity: Severity, what: str, mend: str) -> Flaw:
+    return Flaw(severity, what, mend, given.at("subject"))
 
 
-def _in_preheader(specimen: Specimen, severity: Severity, what: str, mend: str) -> Flaw:
-    return Flaw(severity, what, mend, specimen.at("preheader"))
+def _in_preheader(given: CheckInput, severity: Severity, what: str, mend: str) -> Flaw:
+    return Flaw(severity, what, mend, given.at("preheader"))
 
 
 @check("subject-long", why="Inboxes cut a long subject off, phones after 33 to 48 characters.")
-def subject_long(specimen: Specimen) -> Iterator[Flaw]:
+def subject_long(given: CheckInput) -> Iterator[Flaw]:
     """More than 50 characters."""
-    length = len(_shown(specimen.edition.subject))
+    length = len(_shown(given.edition.subject))
     if length > SUBJECT_LONG:
         yield _in_subject(
-            specimen,
+            given,
             Severity.WARNING,
             f"The subject has {length} characters; {SUBJECT_LONG} are shown.",
             "Put what matters first, and the rest into the preheader.",
@@ -47,20 +47,20 @@ def subject_long(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("subject-shouts", why="Capitals and exclamation marks in rows are what spam filters count.")
-def subject_shouts(specimen: Specimen) -> Iterator[Flaw]:
+def subject_shouts(given: CheckInput) -> Iterator[Flaw]:
     """All in capitals, or with exclamation marks in a row."""
-    subject = TOKEN.sub("", specimen.edition.subject)
+    subject = TOKEN.sub("", given.edition.subject)
     letters = [char for char in subject if char.isalpha()]
     if len(letters) > 5 and all(char.isupper() for char in letters):
         yield _in_subject(
-            specimen,
+            given,
             Severity.WARNING,
             "The subject is written in capitals.",
             "Write it as a sentence.",
         )
     if re.search(r"[!?！？]{2,}", subject):
         yield _in_subject(
-            specimen,
+            given,
             Severity.WARNING,
             "The subject has several exclamation or question marks in a row.",
             "One is enough.",
@@ -68,12 +68,12 @@ def subject_shouts(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("subject-reply", why="A newsletter that poses as an answer is taken for spam, and rightly.")
-def subject_reply(specimen: Specimen) -> Iterator[Flaw]:
+def subject_reply(given: CheckInput) -> Iterator[Flaw]:
     """A subject that starts with Re: or Fwd:."""
-    found = _REPLY.match(specimen.edition.subject)
+    found = _REPLY.match(given.edition.subject)
     if found:
         yield _in_subject(
-            specimen,
+            given,
             Severity.WARNING,
             f"The subject starts with “{found.group().strip()}”.",
             "Take it out.",
@@ -84,13 +84,13 @@ def subject_reply(specimen: Specimen) -> Iterator[Flaw]:
     "preheader-missing",
     why="The inbox then shows whatever the mail starts with, often “View in browser”.",
 )
-def preheader_missing(specimen: Specimen) -> Iterator[Flaw]:
+def preheader_missing(given: CheckInput) -> Iterator[Flaw]:
     """No preheader, or one that the HTML does not carry."""
-    preheader = _shown(specimen.edition.preheader)
-    if preheader and words(preheader) in words(_shown(" ".join(specimen.page.itertext()))):
+    preheader = _shown(given.edition.preheader)
+    if preheader and words(preheader) in words(_shown(" ".join(given.page.itertext()))):
         return
     yield _in_preheader(
-        specimen,
+        given,
         Severity.ERROR if preheader else Severity.WARNING,
         "The mail does not carry its preheader." if preheader else "There is no preheader.",
         "Write under “preheader” one line that goes on from the subject; the theme must show "
@@ -99,12 +99,12 @@ def preheader_missing(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("preheader-repeats", why="It stands beside the subject, so it says the same thing twice.")
-def preheader_repeats(specimen: Specimen) -> Iterator[Flaw]:
+def preheader_repeats(given: CheckInput) -> Iterator[Flaw]:
     """A preheader equal to the subject."""
-    edition = specimen.edition
+    edition = given.edition
     if words(edition.preheader).strip() and words(edition.preheader) == words(edition.subject):
         yield _in_preheader(
-            specimen,
+            given,
             Severity.ERROR,
             "The preheader repeats the subject.",
             "Say what else is in the issue.",
@@ -112,12 +112,12 @@ def preheader_repeats(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("preheader-length", why="Inboxes show 40 to 100 characters of it and fill up what is short.")
-def preheader_length(specimen: Specimen) -> Iterator[Flaw]:
+def preheader_length(given: CheckInput) -> Iterator[Flaw]:
     """Fewer than 30 or more than 110 characters."""
-    length = len(_shown(specimen.edition.preheader))
+    length = len(_shown(given.edition.preheader))
     if 0 < length < PREHEADER_SHORT or length > PREHEADER_LONG:
         yield _in_preheader(
-            specimen,
+            given,
             Severity.WARNING,
             f"The preheader has {length} characters; {PREHEADER_SHORT} to {PREHEADER_LONG} fit.",
             "Say in one line what else is in the issue, the most important first.",
@@ -125,12 +125,12 @@ def preheader_length(specimen: Specimen) -> Iterator[Flaw]:
 
 
 @check("title-missing", why="Screen readers and browser tabs name the mail by its title.")
-def title_missing(specimen: Specimen) -> Iterator[Flaw]:
+def title_missing(given: CheckInput) -> Iterator[Flaw]:
     """An empty ``<title>``."""
-    if not (specimen.page.findtext(".//title") or "").strip():
+    if not (given.page.findtext(".//title") or "").strip():
         yield Flaw(
             Severity.ERROR,
             "The mail has no title.",
             "Put <mj-title>{{ issue.title }}</mj-title> in the theme's mail.mjml.j2.",
-            specimen.theme,
+            given.theme_place,
         )

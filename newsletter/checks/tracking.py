@@ -6,10 +6,10 @@ import re
 import urllib.parse
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.contacts import link_host
 from newsletter.checks.finding import Flaw, Place, Severity, check
 from newsletter.checks.page import addresses_in, canonical
-from newsletter.checks.specimen import Specimen
 
 _FAMILIES = ("utm_", "mtm_", "piwik_", "hsa_", "bsft_", "trk_")
 """How the names of marks begin that come in families."""
@@ -60,13 +60,13 @@ _EXITS = re.compile(
 """Pages of large sites that only lead on."""
 
 
-def _addresses(specimen: Specimen) -> Iterator[tuple[str, ...]]:
+def _addresses(given: CheckInput) -> Iterator[tuple[str, ...]]:
     """Every web address of the mail, in all its spellings, the HTML's first."""
-    contacts = specimen.contacts
+    contacts = given.contacts
     everything = (
         *contacts.links,
         *(load.address for load in contacts.loads),
-        *addresses_in(specimen.edition.text),
+        *addresses_in(given.edition.text),
     )
     spellings: dict[str, dict[str, None]] = {}
     for url in everything:
@@ -76,10 +76,10 @@ def _addresses(specimen: Specimen) -> Iterator[tuple[str, ...]]:
         yield tuple(same)
 
 
-def _place(specimen: Specimen, spellings: tuple[str, ...]) -> Place:
+def _place(given: CheckInput, spellings: tuple[str, ...]) -> Place:
     """Where an address was written; the HTML encodes what an editor does not."""
-    places = (specimen.place_of(url) for url in spellings)
-    return next((place for place in places if place != specimen.theme), specimen.theme)
+    places = (given.place_of(url) for url in spellings)
+    return next((place for place in places if place != given.theme_place), given.theme_place)
 
 
 @check(
@@ -87,9 +87,9 @@ def _place(specimen: Specimen, spellings: tuple[str, ...]) -> Place:
     why="Such a mark tells the site, and whoever measures for it, who sent the reader or even "
     "who they are.",
 )
-def privacy_tracking(specimen: Specimen) -> Iterator[Flaw]:
+def privacy_tracking(given: CheckInput) -> Iterator[Flaw]:
     """No utm_source and its like in any address."""
-    for url, *others in _addresses(specimen):
+    for url, *others in _addresses(given):
         marks = [f"“{name}”" for name in marks_in(url)]
         if marks:
             yield Flaw(
@@ -97,7 +97,7 @@ def privacy_tracking(specimen: Specimen) -> Iterator[Flaw]:
                 f"The address {url} carries the tracking mark{'s' * (len(marks) > 1)} "
                 f"{', '.join(marks)}.",
                 f"Write {without_marks(url)} and see that it opens the same page.",
-                _place(specimen, (url, *others)),
+                _place(given, (url, *others)),
             )
 
 
@@ -139,9 +139,9 @@ def _is_mark(pair: str) -> bool:
     why="Who runs the detour learns who follows the link, can lead elsewhere later, and the "
     "reader cannot see where it ends.",
 )
-def privacy_detour(specimen: Specimen) -> Iterator[Flaw]:
+def privacy_detour(given: CheckInput) -> Iterator[Flaw]:
     """A link through a shortener, a service that counts clicks, or somebody's mail filter."""
-    for url, *others in _addresses(specimen):
+    for url, *others in _addresses(given):
         detour = _detour(url)
         if detour:
             end = _end(url)
@@ -151,7 +151,7 @@ def privacy_detour(specimen: Specimen) -> Iterator[Flaw]:
                 f"Its address says that it ends at {end} – write that."
                 if end
                 else "Open it in a private window and write the address where it ends.",
-                _place(specimen, (url, *others)),
+                _place(given, (url, *others)),
             )
 
 

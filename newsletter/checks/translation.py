@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Place, Severity, check
-from newsletter.checks.specimen import Specimen
 from newsletter.model import Download, Issue, Link, Translated, Value
 
 
@@ -13,9 +13,9 @@ from newsletter.model import Download, Issue, Link, Translated, Value
     "translation-fallback",
     why="Readers who chose a language get this story in another one, and some cannot read it.",
 )
-def translation_fallback(specimen: Specimen) -> Iterator[Flaw]:
+def translation_fallback(given: CheckInput) -> Iterator[Flaw]:
     """A story that a translation shows in the original's language, as it says it does."""
-    issue = specimen.issue
+    issue = given.issue
     for index, name in enumerate(issue.fallback):
         story = next(story for story in issue.stories if story.id == name)
         yield Flaw(
@@ -23,7 +23,7 @@ def translation_fallback(specimen: Specimen) -> Iterator[Flaw]:
             f"The edition in “{issue.language}” shows “{story.headline}” in "
             f"“{issue.language_of(story)}”.",
             f"Translate it when you can, and take “{name}” out of “fallback”.",
-            Place(specimen.at("fallback", index).where, story),
+            Place(given.at("fallback", index).where, story),
         )
 
 
@@ -31,9 +31,9 @@ def translation_fallback(specimen: Specimen) -> Iterator[Flaw]:
     "translation-same",
     why="A word that was overlooked stands in the wrong language among words of the right one.",
 )
-def translation_same(specimen: Specimen) -> Iterator[Flaw]:
+def translation_same(given: CheckInput) -> Iterator[Flaw]:
     """A title, label or role that is the same in the translation as in its original."""
-    issue, original = specimen.issue, specimen.original
+    issue, original = given.issue, given.original
     if original is None or _base(original.language) == _base(issue.language):
         return
     theirs = {value.text for value in _short_words(original) if any(map(str.isalpha, value.text))}
@@ -43,7 +43,7 @@ def translation_same(specimen: Specimen) -> Iterator[Flaw]:
                 Severity.NOTE,
                 f"“{value.text}” stands in the original, too.",
                 "Translate it, unless it is the same in both languages.",
-                specimen.at(*value.path),
+                given.at(*value.path),
             )
 
 

@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from newsletter.checks.check_input import UNSUBSCRIBE, CheckInput
 from newsletter.checks.finding import Flaw, Place, Severity, check
 from newsletter.checks.page import anchors, words
-from newsletter.checks.specimen import UNSUBSCRIBE, Specimen
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
 
 _WHY = "Who finds no way out marks the mail as spam, and the law asks for one."
 
 
-def _tokens(specimen: Specimen) -> frozenset[str]:
-    return frozenset(slot.token for slot in specimen.edition.slots if slot.field == UNSUBSCRIBE)
+def _tokens(given: CheckInput) -> frozenset[str]:
+    return frozenset(slot.token for slot in given.edition.slots if slot.field == UNSUBSCRIBE)
 
 
 @check("unsubscribe-html", why=_WHY)
-def unsubscribe_html(specimen: Specimen) -> Iterator[Flaw]:
+def unsubscribe_html(given: CheckInput) -> Iterator[Flaw]:
     """A visible link with words to the reader's own unsubscribe page."""
-    tokens = _tokens(specimen)
-    if any(a.href in tokens and a.text and not a.hidden for a in anchors(specimen.page)):
+    tokens = _tokens(given)
+    if any(a.href in tokens and a.text and not a.hidden for a in anchors(given.page)):
         return
     yield Flaw(
         Severity.ERROR,
         "The mail has no visible unsubscribe link.",
         "Put a link to {{ unsubscribe_url }} in the theme's footer.",
-        specimen.theme,
+        given.theme_place,
     )
 
 
 @check("unsubscribe-text", why=_WHY)
-def unsubscribe_text(specimen: Specimen) -> Iterator[Flaw]:
+def unsubscribe_text(given: CheckInput) -> Iterator[Flaw]:
     """The reader's own unsubscribe address stands in the text part."""
-    if any(token in specimen.edition.text for token in _tokens(specimen)):
+    if any(token in given.edition.text for token in _tokens(given)):
         return
     yield Flaw(
         Severity.ERROR,
         "The text part has no unsubscribe address.",
         "Put {{ unsubscribe_url }} in the theme's mail.txt.j2.",
-        specimen.theme,
+        given.theme_place,
     )
 
 
@@ -48,25 +48,25 @@ def unsubscribe_text(specimen: Specimen) -> Iterator[Flaw]:
     "postal-address",
     why="The law of many countries wants the sender's postal address in the mail itself.",
 )
-def postal_address(specimen: Specimen) -> Iterator[Flaw]:
+def postal_address(given: CheckInput) -> Iterator[Flaw]:
     """The organisation's postal address stands in the HTML and in the text part."""
-    organisation, _ = specimen.settings.organisation_in(specimen.issue.language)
+    organisation, _ = given.settings.organisation_in(given.issue.language)
     address = words(organisation.postal_address)
-    parts = {"HTML": specimen.visible, "text part": specimen.edition.text}
+    parts = {"HTML": given.visible, "text part": given.edition.text}
     for part, text in parts.items():
         if address not in words(text):
             yield Flaw(
                 Severity.ERROR,
                 f"The {part} lacks the organisation's postal address.",
                 "Put {{ organisation.postal_address }} in the theme's footer.",
-                specimen.theme,
+                given.theme_place,
             )
 
 
 @check("sender-no-reply", why="Readers answer newsletters; an address nobody reads loses them.")
-def sender_no_reply(specimen: Specimen) -> Iterator[Flaw]:
+def sender_no_reply(given: CheckInput) -> Iterator[Flaw]:
     """Answers do not go to noreply@."""
-    sender = specimen.settings.sender
+    sender = given.settings.sender
     address = sender.reply_to or sender.address
     local = address.partition("@")[0].lower()
     if local.replace("-", "").replace("_", "").replace(".", "") in {"noreply", "donotreply"}:

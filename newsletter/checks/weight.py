@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from newsletter.checks.specimen import Specimen
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.story_parts import story_parts
 from newsletter.model import Story
 
@@ -102,21 +102,21 @@ class Weight:
         }
 
 
-def weigh(specimen: Specimen) -> Weight:
+def weigh(given: CheckInput) -> Weight:
     """What the edition weighs, and each story of it."""
-    html, text = specimen.largest_html, specimen.largest_text
+    html, text = given.largest_html, given.largest_text
     return Weight(
-        language=specimen.edition.language,
+        language=given.edition.language,
         html=len(html.encode()),
         html_encoded=encoded_size(html),
         text=len(text.encode()),
         text_encoded=encoded_size(text),
-        stories=tuple(_stories(html, specimen)),
+        stories=tuple(_stories(html, given)),
     )
 
 
-def _stories(html: str, specimen: Specimen) -> Iterator[StoryWeight]:
-    for part in story_parts(html, specimen.issue.reading_order):
+def _stories(html: str, given: CheckInput) -> Iterator[StoryWeight]:
+    for part in story_parts(html, given.issue.reading_order):
         own = html[part.begin : part.end]
         start = len(html[: part.begin].encode())
         yield StoryWeight(part.number, part.story, start, len(own.encode()), encoded_size(own))

@@ -75,7 +75,7 @@ def _campaign(project: Project, ledger: Ledger, issue: str) -> Campaign:
 
 def _compiled(project: Project, campaign: Campaign) -> Mapping[str, Edition]:
     compiled = project.compile(campaign.issue)
-    refuse_on_errors(project, campaign.issue, compiled)
+    refuse_on_errors(campaign.issue, compiled)
     return {language: one.edition for language, one in compiled.items()}
 
 

@@ -16,8 +16,8 @@ from newsletter.cli.writing import refuse_own, write_private
 from newsletter.errors import ExitCode, InputError, Where
 
 if TYPE_CHECKING:
+    from newsletter.checks.check_input import CheckInput
     from newsletter.checks.finding import Finding
-    from newsletter.checks.specimen import Specimen
     from newsletter.message.model import Recipient
 
 IssueName = Annotated[
@@ -88,10 +88,10 @@ def check(
 
     project = Project.here()
     compiled = project.compile(issue)
-    specimens = specimens_of(project, compiled)
-    findings = all_findings(specimens)
-    privacy = [privacy_report(each) for each in specimens]
-    weights = [weight.weigh(each) for each in specimens]
+    inputs = check_inputs(compiled)
+    findings = all_findings(inputs)
+    privacy = [privacy_report(each) for each in inputs]
+    weights = [weight.weigh(each) for each in inputs]
     if format_ is Format.JSON:
         typer.echo(to_json(findings, privacy, weights))
     else:
@@ -117,29 +117,18 @@ def _summed_up(findings: Sequence[Finding]) -> str:
     return joined(parts) or "the checks found nothing to mend"
 
 
-def specimens_of(project: Project, compiled: dict[str, Compiled]) -> list[Specimen]:
+def check_inputs(compiled: dict[str, Compiled]) -> list[CheckInput]:
     """What the checks look at, in every language."""
-    from newsletter.checks.specimen import Specimen
+    from newsletter.checks.check_input import CheckInput
 
-    return [
-        Specimen(
-            one.loaded.issue,
-            one.loaded.source,
-            one.edition,
-            project.settings,
-            one.material,
-            project.theme,
-            one.loaded.original,
-        )
-        for one in compiled.values()
-    ]
+    return [CheckInput.of(one.given, one.edition, one.loaded.original) for one in compiled.values()]
 
 
-def all_findings(specimens: Sequence[Specimen]) -> list[Finding]:
+def all_findings(inputs: Sequence[CheckInput]) -> list[Finding]:
     """What the checks find in every language; of a story that several show, once."""
     from newsletter.checks.run import run_checks
 
-    return list(dict.fromkeys(found for each in specimens for found in run_checks(each)))
+    return list(dict.fromkeys(found for each in inputs for found in run_checks(each)))
 
 
 def render(

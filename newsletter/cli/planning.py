@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.cli.archive import publish_first
-from newsletter.cli.looking import all_findings, specimens_of
+from newsletter.cli.looking import all_findings, check_inputs
 from newsletter.cli.output import (
     count,
     duration,
@@ -80,7 +80,7 @@ def prepare(project: Project, issue: str, wish: Wish, *, ledger: Ledger | None) 
         InputError: the issue, its theme or the list cannot be used.
     """
     compiled = project.compile(issue)
-    refuse_on_errors(project, issue, compiled)
+    refuse_on_errors(issue, compiled)
     roster = project.roster(wish.subscribers)
     guard = project.copy_guard(ledger) if ledger and not project.trial else None
     round_ = _latest_round(ledger, guard, issue)
@@ -154,7 +154,7 @@ def excluded_words(reason: Exclusion, number: int) -> str:
     return f"{count(number, one, several)} {words}"
 
 
-def refuse_on_errors(project: Project, issue: str, compiled: dict[str, Compiled]) -> None:
+def refuse_on_errors(issue: str, compiled: dict[str, Compiled]) -> None:
     """Check what was compiled.
 
     Raises:
@@ -162,7 +162,7 @@ def refuse_on_errors(project: Project, issue: str, compiled: dict[str, Compiled]
     """
     from newsletter.checks.finding import Severity
 
-    findings = all_findings(specimens_of(project, compiled))
+    findings = all_findings(check_inputs(compiled))
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:
         show_findings(errors, to=err)

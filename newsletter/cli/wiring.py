@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.copy_guard import CopyGuard, Place
-    from newsletter.material import Material
     from newsletter.message.compose import Composer
     from newsletter.message.dkim import Signer
     from newsletter.message.keys import KeyRing
-    from newsletter.render.edition import Edition
+    from newsletter.render.edition import CompileInput, Edition
     from newsletter.render.web_places import WebIssue
     from newsletter.state_folder import ListState
     from newsletter.theme import Theme
@@ -44,7 +43,7 @@ class Compiled:
     """An issue in one language, as written and as it will be sent."""
 
     loaded: LoadedIssue
-    material: Material
+    given: CompileInput
     edition: Edition
 
 
@@ -234,6 +233,7 @@ class Project:
         """
         from newsletter.issues.languages import load_languages
         from newsletter.issues.material import load_material
+        from newsletter.render.edition import CompileInput
         from newsletter.render.pipeline import compile_edition
 
         file = self.issue_file(self.issue_id(name))
@@ -241,8 +241,8 @@ class Project:
         compiled = {}
         for language, one in loaded.items():
             material = load_material(one, self.issues_folder, shown=self.theme.shown)
-            edition = compile_edition(one.issue, one.source, self.theme, self.settings, material)
-            compiled[language] = Compiled(one, material, edition)
+            given = CompileInput(one.issue, one.source, self.theme, self.settings, material)
+            compiled[language] = Compiled(one, given, compile_edition(given))
         return compiled
 
     def issue_on_web(self, name: str) -> dict[str, WebIssue]:
@@ -254,7 +254,7 @@ class Project:
         from newsletter.render.web_places import WebIssue
 
         return {
-            language: WebIssue(one.loaded.issue, one.material)
+            language: WebIssue(one.loaded.issue, one.given.material)
             for language, one in self.compile(name).items()
         }
 

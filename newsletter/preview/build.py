@@ -17,9 +17,9 @@ from pathlib import Path
 
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import read_roster
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Finding
 from newsletter.checks.run import run_checks
-from newsletter.checks.specimen import Specimen
 from newsletter.clock import Clock
 from newsletter.config import FILE_NAME, Settings, load_settings
 from newsletter.errors import ConfigError, InputError, RosterError
@@ -30,7 +30,7 @@ from newsletter.material import PreparedPicture
 from newsletter.message.compose import Composer, Uncomposable
 from newsletter.message.keys import KeyRing
 from newsletter.preview.readers import Reader, sample_readers
-from newsletter.render.edition import Edition
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import bind
 from newsletter.theme import load_theme, theme_folders
@@ -169,11 +169,9 @@ def build_preview(sources: Sources, *, clock: Clock) -> Preview:
     for language, one in loaded.items():
         material = load_material(one, sources.issue.parent, shown=theme.shown)
         pictures |= {picture.name: picture for picture in material.shown}
-        editions[language] = compile_edition(one.issue, one.source, theme, settings, material)
-        specimen = Specimen(
-            one.issue, one.source, editions[language], settings, material, theme, one.original
-        )
-        findings[language] = run_checks(specimen)
+        given = CompileInput(one.issue, one.source, theme, settings, material)
+        editions[language] = compile_edition(given)
+        findings[language] = run_checks(CheckInput.of(given, editions[language], one.original))
     roster, notice = _roster(sources.folder / settings.audience.file, settings)
     default = settings.language if settings.language in editions else next(iter(editions))
     readers = sample_readers(

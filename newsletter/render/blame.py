@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 
 from newsletter.errors import Problem, TemplateError, Where
-from newsletter.model import Issue
+from newsletter.render.edition import CompileInput
 from newsletter.render.lint import MjmlProblem
 from newsletter.render.markup import line_and_column
 from newsletter.render.mjml import EngineError
 from newsletter.render.template import MAIL
-from newsletter.source import Path_, Source
-from newsletter.theme import Theme
+from newsletter.source import Path_
 
 _MARKER = re.compile(r"<!-- src:([\w.]*) -->")
 
@@ -21,9 +20,7 @@ _MARKER = re.compile(r"<!-- src:([\w.]*) -->")
 class Blame:
     """Finds the person's line behind a place in the MJML."""
 
-    issue: Issue
-    source: Source
-    theme: Theme
+    given: CompileInput
 
     def of_problems(self, problems: tuple[MjmlProblem, ...], mjml: str) -> TemplateError:
         """The error that reports what lint found."""
@@ -40,7 +37,7 @@ class Blame:
 
     def of_engine(self, error: EngineError, mjml: str) -> TemplateError:
         """The error for MJML that lint let pass and the engine refused."""
-        where = Where(self.theme.path(MAIL))
+        where = Where(self.given.theme.path(MAIL))
         if error.offset is not None:
             where = self.where(
                 error.offset, mjml, snippet=mjml[error.offset :][:40].split("\n", maxsplit=1)[0]
@@ -59,22 +56,22 @@ class Blame:
         if written:
             return Where(written.file, written.line, written.column, item=item)
         if path:
-            return self.source.where(*path, item=item)
+            return self.given.source.where(*path, item=item)
         line, column = line_and_column(mjml, offset)
         return Where(
-            self.theme.path(MAIL), item=f"line {line}, column {column} of the MJML it makes"
+            self.given.theme.path(MAIL), item=f"line {line}, column {column} of the MJML it makes"
         )
 
     def _in_theme(self, snippet: str) -> Where | None:
-        for name, text in self.theme.files.items():
+        for name, text in self.given.theme.files.items():
             if name.endswith(".mjml.j2") and snippet in text:
                 line, column = line_and_column(text, text.index(snippet))
-                return Where(self.theme.path(name), line, column)
+                return Where(self.given.theme.path(name), line, column)
         return None
 
     def _item(self, path: Path_) -> str | None:
         if len(path) > 1 and path[0] == "stories" and isinstance(path[1], int):
-            return f"story “{self.issue.stories[path[1]].headline}”"
+            return f"story “{self.given.issue.stories[path[1]].headline}”"
         return None
 
 

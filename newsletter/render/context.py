@@ -15,12 +15,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from newsletter.config import Settings
 from newsletter.look import Colours
-from newsletter.material import Material
-from newsletter.model import Issue, MergeField, Story, direction, split_merge_fields
+from newsletter.model import MergeField, Story, direction, split_merge_fields
 from newsletter.render import markdown
 from newsletter.render.dates import long_date
+from newsletter.render.edition import CompileInput
 from newsletter.render.languages import language_name, script_of
 from newsletter.render.misuse import Misuse
 from newsletter.render.places import MailPlaces, ShownPicture
@@ -30,7 +29,6 @@ from newsletter.render.slots import TOKEN, Context, SlotRegistry
 from newsletter.render.urls import ascii_url
 from newsletter.render.words import Words, words_for, words_of
 from newsletter.render.wrap import WIDTH, display_width, wrap
-from newsletter.source import Source
 from newsletter.theme import Theme
 
 BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url")
@@ -70,27 +68,28 @@ class Vocabulary:
     sense there, with the meaning that is right for their part.
     """
 
-    issue: Issue
-    source: Source
-    theme: Theme
-    settings: Settings
-    material: Material
+    given: CompileInput
     registry: SlotRegistry
+
+    @property
+    def theme(self) -> Theme:
+        """Where the templates are."""
+        return self.given.theme
 
     @cached_property
     def words(self) -> Words:
         """The phrases of the issue's language."""
-        return words_of(self.theme, self.issue.language)
+        return words_of(self.given.theme, self.given.issue.language)
 
     @cached_property
     def places(self) -> MailPlaces:
         """Where pictures, documents and pages are."""
-        return MailPlaces(self.issue, self.source, self.material, self.settings)
+        return MailPlaces(self.given)
 
     @cached_property
     def theme_values(self) -> ThemeValues:
         """What theme.toml says."""
-        look = self.theme.look
+        look = self.given.theme.look
         return ThemeValues(
             look.name,
             look.colours,
@@ -105,25 +104,26 @@ class Vocabulary:
 
     def names(self, context: Context) -> dict[str, object]:
         """The values and functions of the MJML (``html``) or the ``text`` template."""
-        rtl = self.issue.direction == "rtl"
-        organisation, home_lang = self.settings.organisation_in(self.issue.language)
+        issue, settings = self.given.issue, self.given.settings
+        rtl = issue.direction == "rtl"
+        organisation, home_lang = settings.organisation_in(issue.language)
         url_context: Context = "url" if context == "html" else "text"
         return {
-            "issue": self.issue,
+            "issue": issue,
             "organisation": organisation,
-            "list_name": self.settings.list.name,
-            "sender": self.settings.sender,
+            "list_name": settings.list.name,
+            "sender": settings.sender,
             "theme": self.theme_values,
             "w": self.words,
             "words_for": lambda story: words_for(
-                self.theme, self.issue.language_of(story), otherwise=self.issue.language
+                self.given.theme, issue.language_of(story), otherwise=issue.language
             ),
-            "lang": self.issue.language,
-            "dir": self.issue.direction,
+            "lang": issue.language,
+            "dir": issue.direction,
             "home_lang": home_lang,
             "start": "right" if rtl else "left",
             "end": "left" if rtl else "right",
-            "archive_url": self.settings.archive_url,
+            "archive_url": settings.archive_url,
             "page_url": self.places.page,
             "picture": self.places.picture,
             "background_url": self.places.background,
@@ -187,7 +187,7 @@ class Vocabulary:
             text: what the editor wrote.
             language: what it is in, if not in the issue's language.
         """
-        language = language or self.issue.language
+        language = language or self.given.issue.language
         if (text, language) not in self._parsed:
             drafted = "".join(
                 self.registry.draft(p.field, fallback=p.fallback)
@@ -203,7 +203,7 @@ class Vocabulary:
         return {}
 
     def _slot(self, field: str, fallback: str, context: Context) -> Sentinel:
-        known = (*BUILT_IN_FIELDS, *self.settings.audience.fields)
+        known = (*BUILT_IN_FIELDS, *self.given.settings.audience.fields)
         if field not in known:
             raise Misuse(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
         if not isinstance(fallback, str):
@@ -225,7 +225,7 @@ class Vocabulary:
         closing: str = "",
         language: str | None = None,
     ) -> str:
-        rtl = direction(language or self.issue.language) == "rtl"
+        rtl = direction(language or self.given.issue.language) == "rtl"
         layout = TextLayout(width, self._width, rtl=rtl, opening=opening, closing=closing)
         tokens = self.parse(text, language)
         return self.registry.settle(markdown.to_text(tokens, layout), context="text")
@@ -250,13 +250,13 @@ class Vocabulary:
         return f"{text}\n{character * min(widest, WIDTH)}"
 
     def _date(self, date: dt.date, pattern: str = "long", language: str | None = None) -> str:
-        return long_date(date, language or self.issue.language, pattern)
+        return long_date(date, language or self.given.issue.language, pattern)
 
     def _language_name(self, tag: str, language: str | None = None) -> str:
-        return language_name(tag, language or self.issue.language)
+        return language_name(tag, language or self.given.issue.language)
 
     def _story_index(self, story: Story) -> int:
-        return self.issue.stories.index(story)
+        return self.given.issue.stories.index(story)
 
     def _src(self, *path: str | int) -> str:
         """A comment that tells errors which part of the issue made what follows."""

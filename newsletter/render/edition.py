@@ -10,8 +10,36 @@ import base64
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from newsletter.render.slots import Slot
+
+if TYPE_CHECKING:
+    from newsletter.config import Settings
+    from newsletter.material import Material
+    from newsletter.model import Issue
+    from newsletter.source import Source
+    from newsletter.theme import Theme
+
+
+@dataclass(frozen=True)
+class CompileInput:
+    """All that an edition is made from.
+
+    Attributes:
+        issue: what the editor wrote, in one language.
+        source: where each value of it stands in its file.
+        theme: templates, style sheets and words.
+        settings: of which rendering uses the list, the sender, the organisation,
+            the archive, where pictures and downloads go, and the readers' fields.
+        material: the issue's pictures and documents.
+    """
+
+    issue: Issue
+    source: Source
+    theme: Theme
+    settings: Settings
+    material: Material
 
 
 @dataclass(frozen=True, slots=True)

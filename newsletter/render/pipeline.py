@@ -10,13 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from newsletter.config import Settings
 from newsletter.errors import TemplateError, Where
-from newsletter.material import Material
-from newsletter.model import Issue
 from newsletter.render.blame import Blame
 from newsletter.render.context import Vocabulary
-from newsletter.render.edition import Edition
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.inline import InlineError, inline_css
 from newsletter.render.lint import lint_mjml
 from newsletter.render.mjml import EngineError, prepare_mjml, to_html
@@ -27,7 +24,6 @@ from newsletter.render.refused import refuse_bad_markdown
 from newsletter.render.slots import TOKEN, SlotRegistry, bind, nonce_for
 from newsletter.render.stages import Stages
 from newsletter.render.template import MAIL, TEXT, render_template
-from newsletter.source import Source
 from newsletter.theme import Theme
 
 INLINE_CSS = "css/inline.css"
@@ -58,60 +54,41 @@ class _Filled:
     registry: SlotRegistry
 
 
-def compile_edition(
-    issue: Issue, source: Source, theme: Theme, settings: Settings, material: Material
-) -> Edition:
+def compile_edition(given: CompileInput) -> Edition:
     """Compile an issue in its language.
-
-    Args:
-        issue: what the editor wrote.
-        source: where each value of it stands in its file.
-        theme: templates, style sheets and words.
-        settings: of which rendering uses the list, the sender, the organisation,
-            the archive, where pictures and downloads go, and the readers' fields.
-        material: the issue's pictures and documents.
 
     Raises:
         TemplateError: something in the theme is wrong; names its file and line.
         IssueError: the issue holds what a mail cannot.
     """
-    stages = compile_stages(issue, source, theme, settings, material)
+    stages = compile_stages(given)
     return Edition(
-        issue_id=issue.id,
-        language=issue.language,
+        issue_id=given.issue.id,
+        language=given.issue.language,
         subject=stages.subject,
         preheader=stages.preheader,
         html=stages.html,
         text=stages.text,
         slots=stages.slots,
-        enclosures=MailPlaces(issue, source, material, settings).enclosures(),
+        enclosures=MailPlaces(given).enclosures(),
     )
 
 
-def compile_stages(
-    issue: Issue, source: Source, theme: Theme, settings: Settings, material: Material
-) -> Stages:
+def compile_stages(given: CompileInput) -> Stages:
     """Like :func:`compile_edition`, with what each step made on the way."""
-    filled = _fill(issue, source, theme, settings, material)
-    stages = _convert(filled, Blame(issue, source, theme))
-    check_slots(stages, filled.registry, theme)
+    filled = _fill(given)
+    stages = _convert(filled, Blame(given))
+    check_slots(stages, filled.registry, given.theme)
     return stages
 
 
-def render_bound(
-    issue: Issue,
-    source: Source,
-    theme: Theme,
-    settings: Settings,
-    material: Material,
-    values: Mapping[str, str],
-) -> Bound:
+def render_bound(given: CompileInput, values: Mapping[str, str]) -> Bound:
     """The slow road: a reader's values go in before MJML and premailer, not after.
 
     Binding the compiled edition gives the same bytes, thousands of times
     faster; this is what it is measured against.
     """
-    filled = _fill(issue, source, theme, settings, material)
+    filled = _fill(given)
     slots = {slot.token: slot for slot in filled.registry.slots}
     of_reader = replace(
         filled,
@@ -121,31 +98,29 @@ def render_bound(
         mjml=bind(prepare_mjml(filled.mjml), slots, values),
         text=bind(filled.text, slots, values),
     )
-    stages = _convert(of_reader, Blame(issue, source, theme))
+    stages = _convert(of_reader, Blame(given))
     return Bound(stages.subject, stages.preheader, stages.html, stages.text)
 
 
-def _fill(
-    issue: Issue, source: Source, theme: Theme, settings: Settings, material: Material
-) -> _Filled:
-    registry = SlotRegistry(nonce_for(_sources(issue, theme, settings, material)))
-    vocabulary = Vocabulary(issue, source, theme, settings, material, registry)
-    refuse_bad_markdown(vocabulary, source)
+def _fill(given: CompileInput) -> _Filled:
+    registry = SlotRegistry(nonce_for(_sources(given)))
+    vocabulary = Vocabulary(given, registry)
+    refuse_bad_markdown(vocabulary)
     css = render_template(INLINE_CSS, vocabulary, context="html")
     if TOKEN.search(css):
         raise TemplateError(
             "A reader's field stands in a style sheet, which is the same for all.",
-            where=Where(theme.path(INLINE_CSS)),
+            where=Where(given.theme.path(INLINE_CSS)),
             next="Print it in a template.",
         )
-    subject = vocabulary.merge(issue.subject, "header")
-    preheader = vocabulary.merge(issue.preheader, "header")
+    subject = vocabulary.merge(given.issue.subject, "header")
+    preheader = vocabulary.merge(given.issue.preheader, "header")
     mjml = render_template(MAIL, vocabulary, context="html")
     for name, made, most in ((INLINE_CSS, css, _MOST_CSS), (MAIL, mjml, _MOST_MJML)):
         if len(made) > most:
             raise TemplateError(
                 f"The template makes more than {most:,} characters.",
-                where=Where(theme.path(name)),
+                where=Where(given.theme.path(name)),
                 next="Gmail shows 102 KB of a mail; look for what is repeated.",
             )
     return _Filled(
@@ -158,8 +133,9 @@ def _fill(
     )
 
 
-def _sources(issue: Issue, theme: Theme, settings: Settings, material: Material) -> list[str]:
+def _sources(given: CompileInput) -> list[str]:
     """All that rendering depends on, and so all that a token must not occur in."""
+    issue, theme, settings = given.issue, given.theme, given.settings
     organisation, _ = settings.organisation_in(issue.language)
     used = settings.model_copy(update={"organisation": organisation}).model_dump_json(
         include={
@@ -180,8 +156,8 @@ def _sources(issue: Issue, theme: Theme, settings: Settings, material: Material)
             {k: dict(v) for k, v in theme.words.items()}, ensure_ascii=False, sort_keys=True
         ),
         used,
-        *(f"{each.name} {each.width} {each.height}" for each in material.shown),
-        *(f"{each.digest} {each.name}" for each in material.documents.values()),
+        *(f"{each.name} {each.width} {each.height}" for each in given.material.shown),
+        *(f"{each.digest} {each.name}" for each in given.material.documents.values()),
     ]
 
 
@@ -204,14 +180,14 @@ def _convert(filled: _Filled, blame: Blame) -> Stages:
     except InlineError as error:
         raise TemplateError(
             f"The style sheet cannot be inlined: {error}.",
-            where=Where(blame.theme.path(INLINE_CSS)),
+            where=Where(blame.given.theme.path(INLINE_CSS)),
             next="Keep to simple rules for elements and classes there.",
         ) from None
     html = finish(inlined)
     for lost in losses(raw, html):
         raise TemplateError(
             f"Rendering damaged the mail: {lost}",
-            where=Where(blame.theme.path(MAIL)),
+            where=Where(blame.given.theme.path(MAIL)),
             next="Look for unusual CSS or comments in the theme.",
         )
     return Stages(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from newsletter.archive_layout import background_anchor, document_path, page_path, picture_path
-from newsletter.config import Settings
 from newsletter.errors import IssueError
-from newsletter.material import Material, PreparedPicture
-from newsletter.model import Background, Download, Issue, Part, Story
-from newsletter.render.edition import Enclosure
+from newsletter.material import PreparedPicture
+from newsletter.model import Background, Download, Part, Story
+from newsletter.render.edition import CompileInput, Enclosure
 from newsletter.render.urls import ascii_url
-from newsletter.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,34 +27,31 @@ class ShownPicture:
 class MailPlaces:
     """The places as a mail names them: whole addresses, or parts of the mail itself."""
 
-    issue: Issue
-    source: Source
-    material: Material
-    settings: Settings
+    given: CompileInput
 
     @property
     def page(self) -> str | None:
         """The issue's page on the web."""
-        if self.issue.web_url is not None:
-            return self.issue.web_url
-        return self._in_archive(page_path(self.issue.id, self.issue.language))
+        if self.given.issue.web_url is not None:
+            return self.given.issue.web_url
+        return self._in_archive(page_path(self.given.issue.id, self.given.issue.language))
 
     def picture(self, story: Story) -> ShownPicture | None:
         """The picture of a story."""
         if story.image is None:
             return None
         return self._shown(
-            self.material.pictures[story.id], alt=story.image.alt, credit=story.image.credit
+            self.given.material.pictures[story.id], alt=story.image.alt, credit=story.image.credit
         )
 
     def logo(self, *, alt: str) -> ShownPicture | None:
         """The theme's picture in the head of the mail, described by ``alt``."""
-        if self.material.logo is None:
+        if self.given.material.logo is None:
             return None
-        return self._shown(self.material.logo, alt=alt, credit="")
+        return self._shown(self.given.material.logo, alt=alt, credit="")
 
     def _shown(self, prepared: PreparedPicture, *, alt: str, credit: str) -> ShownPicture:
-        if self.settings.mail.pictures == "inline":
+        if self.given.settings.mail.pictures == "inline":
             src = f"cid:{self._content_id(prepared)}"
         else:
             src = self._in_archive(picture_path(prepared)) or ""
@@ -84,9 +79,9 @@ class MailPlaces:
         """
         if story.download is None or story.download.url is not None:
             return story.download.url if story.download else None
-        if self.settings.mail.downloads == "attach":
+        if self.given.settings.mail.downloads == "attach":
             return None
-        place = self._in_archive(document_path(self.material.documents[story.id]))
+        place = self._in_archive(document_path(self.given.material.documents[story.id]))
         if place is None:
             raise self._nowhere(story, "download", "The document has no place on the web.")
         return place
@@ -107,34 +102,35 @@ class MailPlaces:
 
     def enclosures(self) -> tuple[Enclosure, ...]:
         """What travels inside the mail, in reading order, each file once."""
+        given = self.given
         found: dict[str, Enclosure] = {}
-        shown = [self.material.logo] if self.material.logo else []
+        shown = [given.material.logo] if given.material.logo else []
         shown += [
-            self.material.pictures[story.id] for story in self.issue.reading_order if story.image
+            given.material.pictures[story.id] for story in given.issue.reading_order if story.image
         ]
-        for picture in shown if self.settings.mail.pictures == "inline" else ():
+        for picture in shown if given.settings.mail.pictures == "inline" else ():
             found[picture.name] = Enclosure(
                 picture.name, picture.media_type, picture.content, self._content_id(picture)
             )
-        for story in self.issue.reading_order:
-            document = self.material.documents.get(story.id)
-            if document is not None and self.settings.mail.downloads == "attach":
+        for story in given.issue.reading_order:
+            document = given.material.documents.get(story.id)
+            if document is not None and given.settings.mail.downloads == "attach":
                 found[f"{document.digest}/{document.name}"] = Enclosure(
                     document.name, document.media_type, document.content, None
                 )
         return tuple(found.values())
 
     def _in_archive(self, path: str) -> str | None:
-        base = self.settings.archive_url
+        base = self.given.settings.archive_url
         return None if base is None else ascii_url(base) + path
 
     def _content_id(self, picture: PreparedPicture) -> str:
-        return f"{picture.name}@{self.settings.list.id}"
+        return f"{picture.name}@{self.given.settings.list.id}"
 
     def _nowhere(self, story: Story, key: str, what: str) -> IssueError:
-        path = ("stories", self.issue.stories.index(story), key)
+        path = ("stories", self.given.issue.stories.index(story), key)
         return IssueError(
             what,
-            where=self.source.where(*path, item=f"story “{story.headline}”"),
+            where=self.given.source.where(*path, item=f"story “{story.headline}”"),
             next="Write its address as “url”, or set [archive] url in newsletter.toml.",
         )

@@ -10,18 +10,18 @@ from newsletter.model import Issue
 from newsletter.render.context import Vocabulary
 from newsletter.render.markdown import addresses_in, pictures_in, words_in
 from newsletter.render.slots import TOKEN
-from newsletter.source import Path_, Source
+from newsletter.source import Path_
 
 _DEAD_LINK = re.compile(r"\[[^\[\]]*+\]\([^)\s]++\)?")
 
 
-def refuse_bad_markdown(vocabulary: Vocabulary, source: Source) -> None:
+def refuse_bad_markdown(vocabulary: Vocabulary) -> None:
     """Stop over pictures, links that would be shown as text, and merge fields in addresses.
 
     Raises:
         IssueError: names each place.
     """
-    issue = vocabulary.issue
+    issue, source = vocabulary.given.issue, vocabulary.given.source
     problems = [
         Problem(what, source.where(*value.path, item=_item(issue, value.path)), advice)
         for value in issue.parts()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Finding
 from newsletter.checks.run import run_checks
-from newsletter.checks.specimen import Specimen
 from newsletter.config import Settings
 from newsletter.issues.loader import parse_issue
 from newsletter.material import Material, PreparedPicture
@@ -150,7 +150,7 @@ class Letter:
         assert any(old in value for value in changed.values()), f"nothing to seed: {old}"
         return replace(self, **{p: value.replace(old, new) for p, value in changed.items()})
 
-    def specimen(self, folder: Path) -> Specimen:
+    def check_input(self, folder: Path) -> CheckInput:
         """What the checks look at; ``folder`` holds ``images/veracruz.png``."""
         loaded = parse_issue(self.issue, folder / "2017-03.yaml")
         edition = Edition(
@@ -163,8 +163,8 @@ class Letter:
             slots=self.slots,
             enclosures=self.enclosures,
         )
-        return Specimen(loaded.issue, loaded.source, edition, self.settings, self.material, THEME)
+        return CheckInput(loaded.issue, loaded.source, THEME, self.settings, self.material, edition)
 
     def findings(self, folder: Path) -> tuple[Finding, ...]:
         """What the checks find."""
-        return run_checks(self.specimen(folder))
+        return run_checks(self.check_input(folder))

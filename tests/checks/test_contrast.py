@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.contrast import contrast_of_text
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.run import run_checks
-from newsletter.checks.specimen import Specimen
 from newsletter.checks.styles import contrast
 from newsletter.theme import Theme, load_theme
 
@@ -31,7 +31,7 @@ def theme_with(folder: Path, values: str) -> Theme:
 def findings(theme: Theme) -> list[Finding]:
     issue = everything("en")
     edition = compiled_with(theme, issue)
-    found = run_checks(Specimen(issue, SOURCE, edition, SETTINGS, material_of(issue), theme))
+    found = run_checks(CheckInput(issue, SOURCE, theme, SETTINGS, material_of(issue), edition))
     return [each for each in found if each.id == "contrast"]
 
 
@@ -108,7 +108,7 @@ def test_large_text_may_be_paler_and_text_over_pictures_is_not_measured(
     folder: Path, style: str, is_found: bool
 ) -> None:
     html = HTML.replace("<p>Mexico</p>", f'<p style="{style}">Mexico</p>')
-    found = contrast_of_text.findings(Letter(html=html).specimen(folder))
+    found = contrast_of_text.findings(Letter(html=html).check_input(folder))
     assert is_found is ("Mexico" in "".join(each.what for each in found))
 
 
@@ -130,7 +130,7 @@ def test_dark_is_what_the_style_sheets_make_of_light(
 ) -> None:
     html = HTML.replace(".a{color:red}", f"@media screen and (prefers-color-scheme: dark){{{css}}}")
     html = html.replace("<p>Mexico</p>", '<p class="own" style="color:#000">Mexico</p>')
-    found = contrast_of_text.findings(Letter(html=html).specimen(folder))
+    found = contrast_of_text.findings(Letter(html=html).check_input(folder))
     assert is_found is ("In the dark colours" in "".join(each.what for each in found))
 
 
@@ -146,8 +146,8 @@ def test_the_ratio_is_that_of_the_standard() -> None:
 def test_it_takes_no_longer_than_somebody_who_types_notices() -> None:
     _, _, edition = march_of("default")
     assert len(edition.html) > 60_000
-    specimen = march().specimen()
-    list(contrast_of_text.findings(specimen))
+    made = march().check_input()
+    list(contrast_of_text.findings(made))
     begun = time.process_time()
-    list(contrast_of_text.findings(specimen))
+    list(contrast_of_text.findings(made))
     assert time.process_time() - begun < 0.2

@@ -45,8 +45,8 @@ def test_the_thresholds_in_the_page_are_those_of_the_checks() -> None:
 def test_the_example_has_the_keys_that_scripts_get(folder: Path) -> None:
     (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     letter = Letter().seeded("subject", "A mock", "Re: A mock")
-    specimen = letter.specimen(folder)
-    reports, weights = [privacy_report(specimen)], [weigh(specimen)]
+    made = letter.check_input(folder)
+    reports, weights = [privacy_report(made)], [weigh(made)]
     printed = json.loads(to_json(letter.findings(folder), reports, weights))
     documented = json.loads(example)
     assert documented.keys() == printed.keys()

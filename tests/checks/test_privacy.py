@@ -154,7 +154,7 @@ def test_what_contacts_nobody_else_is_fine(folder: Path, markup: str) -> None:
 
 
 def test_the_themes_logo_is_listed_as_well(folder: Path) -> None:
-    it = with_html(f'<img src="{PICTURES}logo-4567cdef.png" alt="Defenders">').specimen(folder)
+    it = with_html(f'<img src="{PICTURES}logo-4567cdef.png" alt="Defenders">').check_input(folder)
     assert ["privacy-contact"] == [f.id for f in privacy_contact.findings(it)]
     logo = PreparedPicture("logo-4567cdef.png", "image/png", 240, 80, shown=120, content=b"logo")
     with_logo = replace(it, material=replace(it.material, logo=logo))

@@ -62,7 +62,7 @@ def hosts(urls: set[str]) -> set[str]:
 def test_opening_the_mail_asks_the_hosts_of_the_report_for_as_many_pictures(
     browser: Browser, language: str
 ) -> None:
-    report = privacy_report(march(language).specimen())
+    report = privacy_report(march(language).check_input())
     asked = requested(browser, march(language).edition)
     assert {each.host for each in report.opening} == hosts(asked)
     assert sum(each.pictures + each.others for each in report.opening) == len(asked)
@@ -70,14 +70,14 @@ def test_opening_the_mail_asks_the_hosts_of_the_report_for_as_many_pictures(
 
 def test_with_its_pictures_inside_the_mail_nobody_is_asked(browser: Browser) -> None:
     inside = with_pictures_inside("en")
-    report = privacy_report(inside.specimen())
+    report = privacy_report(inside.check_input())
     assert ((), 7, set()) == (report.opening, report.inside, requested(browser, inside.edition))
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_the_report_names_every_spy_that_a_browser_meets(browser: Browser, language: str) -> None:
     spying = spying_march(language)
-    report = privacy_report(spying.specimen())
+    report = privacy_report(spying.check_input())
     asked = hosts(requested(browser, spying.edition))
     assert asked >= SEEN_BY_BROWSERS
     # Outlook reads comments for it alone, so no browser can show what it loads.

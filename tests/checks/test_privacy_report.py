@@ -22,7 +22,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_the_report_names_each_host_and_each_open_place(folder: Path) -> None:
-    report = privacy_report(Letter().specimen(folder))
+    report = privacy_report(Letter().check_input(folder))
     assert (Opening("pictures.example", pictures=1, others=0),) == report.opening
     assert {
         "defenders.example": 2,
@@ -49,19 +49,19 @@ def test_what_is_loaded_twice_is_fetched_once_and_other_things_are_counted_apart
         Opening("fonts.example", pictures=0, others=1),
         Opening("pictures.example", pictures=1, others=0),
         Opening("pictures.example:8443", pictures=1, others=0),
-    ) == privacy_report(letter.specimen(folder)).opening
+    ) == privacy_report(letter.check_input(folder)).opening
 
 
 def test_a_field_in_the_subject_is_told(folder: Path) -> None:
     letter = Letter(subject=f"News for {NAME}").seeded(
         "issue", '"A mock', '"{{ name | friend }}: A mock'
     )
-    (name, _) = privacy_report(letter.specimen(folder)).differs
+    (name, _) = privacy_report(letter.check_input(folder)).differs
     assert OpenPlace("name", ("subject", "html", "text"), ("subject", "greeting")) == name
 
 
 def test_the_report_in_words(folder: Path) -> None:
-    report = privacy_report(Letter().specimen(folder))
+    report = privacy_report(Letter().check_input(folder))
     assert [
         "Opening the mail contacts pictures.example (1 picture), and nobody else.",
         "A click on a link leads to one of 4 sites: defenders.example, "
@@ -92,13 +92,13 @@ def test_the_report_in_words(folder: Path) -> None:
 
 def test_pictures_inside_the_mail_contact_nobody(folder: Path) -> None:
     letter = Letter().seeded("html", PICTURE, "cid:veracruz@news.defenders.example")
-    report = privacy_report(letter.specimen(folder))
+    report = privacy_report(letter.check_input(folder))
     assert ((), 1) == (report.opening, report.inside)
     assert "Opening the mail contacts nobody; its pictures travel inside it." in in_words([report])
 
 
 def test_languages_are_named_only_where_they_differ(folder: Path) -> None:
-    english = privacy_report(Letter().specimen(folder))
+    english = privacy_report(Letter().check_input(folder))
     french = replace(english, language="fr", links={"rsf.example": 1})
     arabic = replace(english, language="ar", links={"rsf.example": 2})
     said = in_words([english, french, arabic])
@@ -111,7 +111,7 @@ def test_languages_are_named_only_where_they_differ(folder: Path) -> None:
 def test_march_contacts_the_host_of_its_pictures_and_differs_in_name_and_way_out(
     language: str,
 ) -> None:
-    report = privacy_report(march(language).specimen())
+    report = privacy_report(march(language).check_input())
     shown = {story.image.file for story in march(language).loaded.issue.stories if story.image}
     assert (Opening("news.defenders.example", len(shown), 0),) == report.opening
     assert ["name", "unsubscribe_url"] == [place.field for place in report.differs]
@@ -125,7 +125,7 @@ def test_a_theme_with_spies_is_caught_for_each_of_them(language: str) -> None:
     spies = SEEN_BY_BROWSERS | SEEN_BY_OUTLOOK
     assert {f"Opening the mail contacts {host}" for host in spies} == caught
     assert "privacy-pixel" in {f.id for f in findings}
-    opening = {each.host for each in privacy_report(spying.specimen()).opening}
+    opening = {each.host for each in privacy_report(spying.check_input()).opening}
     assert spies | {"news.defenders.example"} == opening
 
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Severity
 from newsletter.checks.run import run_checks
-from newsletter.checks.specimen import Specimen
 from newsletter.errors import TemplateError
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
 from newsletter.theme import load_theme
 
@@ -26,8 +27,8 @@ def said_of(folder: Path, file: str, text: str) -> set[str]:
     (folder / file).write_text(written + text, encoding="utf-8")
     theme = load_theme(folder)
     issue, source, material = march().loaded.issue, march().loaded.source, march().material
-    edition = compile_edition(issue, source, theme, SETTINGS, material)
-    findings = run_checks(Specimen(issue, source, edition, SETTINGS, material, theme))
+    edition = compile_edition(CompileInput(issue, source, theme, SETTINGS, material))
+    findings = run_checks(CheckInput(issue, source, theme, SETTINGS, material, edition))
     return {each.id for each in findings if each.severity is Severity.ERROR}
 
 

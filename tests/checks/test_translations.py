@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.run import run_checks
-from newsletter.checks.specimen import Specimen
 from newsletter.config import Settings
 from newsletter.issues.languages import load_languages
 from newsletter.material import Material
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
 
 from tests.support.march import SETTINGS, THEME
@@ -55,11 +56,9 @@ def findings(
     (folder / f"2017-03.{language}.yaml").write_text(french, encoding="utf-8")
     found = {}
     for tag, one in load_languages(folder / "2017-03.yaml").items():
-        edition = compile_edition(one.issue, one.source, THEME, settings, Material())
-        specimen = Specimen(
-            one.issue, one.source, edition, settings, Material(), THEME, one.original
-        )
-        checked = run_checks(specimen)
+        edition = compile_edition(CompileInput(one.issue, one.source, THEME, settings, Material()))
+        made = CheckInput(one.issue, one.source, THEME, settings, Material(), edition, one.original)
+        checked = run_checks(made)
         found[tag] = [each for each in checked if not each.id.startswith("privacy-")]
     return found
 

@@ -27,6 +27,7 @@ from newsletter.checks.weight import (
 from newsletter.issues.loader import parse_issue
 from newsletter.issues.material import load_material
 from newsletter.message.mime import encode
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
 
 from tests.checks.letters import Letter
@@ -48,7 +49,7 @@ def padded(folder: Path, *sizes: int) -> Weight:
     letter = Letter()
     for heading, size in zip(headings, sizes, strict=False):
         letter = letter.seeded("html", heading, heading + "x" * size)
-    return weigh(letter.specimen(folder))
+    return weigh(letter.check_input(folder))
 
 
 # Sizes
@@ -75,19 +76,19 @@ def test_encoded_bytes_are_those_of_the_message_but_for_a_last_soft_break(text: 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_both_parts_of_an_edition_weigh_what_the_message_carries(language: str) -> None:
-    specimen = march(language).specimen()
-    weight = weigh(specimen)
-    assert len(encode(specimen.largest_html)) - weight.html_encoded in {0, 3, 6}
-    assert len(encode(specimen.largest_text)) - weight.text_encoded in {0, 3, 6}
-    assert len(specimen.largest_html.encode()) == weight.html
-    assert len(specimen.largest_text.encode()) == weight.text
+    made = march(language).check_input()
+    weight = weigh(made)
+    assert len(encode(made.largest_html)) - weight.html_encoded in {0, 3, 6}
+    assert len(encode(made.largest_text)) - weight.text_encoded in {0, 3, 6}
+    assert len(made.largest_html.encode()) == weight.html
+    assert len(made.largest_text.encode()) == weight.text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_fifteen_stories_stay_below_85_kb_for_the_reader_with_the_longest_name(
     language: str,
 ) -> None:
-    weight = weigh(march(language).specimen())
+    weight = weigh(march(language).check_input())
     assert 15 == len(weight.stories)
     assert weight.html < 85_000
     assert "" == cut_in_words(weight)
@@ -98,21 +99,21 @@ def test_fifteen_stories_stay_below_85_kb_for_the_reader_with_the_longest_name(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_story_of_an_issue_has_its_own_part_with_all_it_shows(language: str) -> None:
-    specimen = march(language).specimen()
-    order = specimen.issue.reading_order
-    weight = weigh(specimen)
+    made = march(language).check_input()
+    order = made.issue.reading_order
+    weight = weigh(made)
     assert list(enumerate(order, 1)) == [(w.number, w.story) for w in weight.stories]
     assert all(one.end <= other.start for one, other in pairwise(weight.stories))
-    for headline, part in parts(weight, specimen.largest_html).items():
+    for headline, part in parts(weight, made.largest_html).items():
         assert [headline] == [
             story.headline
             for story in order
             if re.search(rf"<h\d[^>]*>{re.escape(story.headline.replace('&', '&amp;'))}<", part)
         ]
     for story in order:
-        part = parts(weight, specimen.largest_html)[story.headline]
+        part = parts(weight, made.largest_html)[story.headline]
         assert all(link.url.replace("&", "&amp;") in part for link in story.links)
-        if story.image and story is not specimen.issue.lead_story:
+        if story.image and story is not made.issue.lead_story:
             assert f'alt="{story.image.alt}' in part
 
 
@@ -120,8 +121,8 @@ def test_headings_within_a_text_belong_to_its_story_and_sections_to_none(folder:
     letter = Letter().seeded("html", "<p>Seventeen", "<h3>In short</h3><p>Seventeen")
     letter = letter.seeded("html", "<h2>A year of safety</h2>", "<h3>A year of safety</h3>")
     letter = letter.seeded("html", "<h3>A year", "<h2>Shelter</h2><h3>A year")
-    specimen = letter.specimen(folder)
-    fear, year = parts(weigh(specimen), specimen.largest_html).values()
+    made = letter.check_input(folder)
+    fear, year = parts(weigh(made), made.largest_html).values()
     assert fear.startswith("<h2>Fear in Veracruz</h2>")
     assert "In short" in fear
     assert fear.rstrip().endswith("<p>Reporters Without Borders</p>")
@@ -131,15 +132,15 @@ def test_headings_within_a_text_belong_to_its_story_and_sections_to_none(folder:
 def test_a_story_begins_with_the_block_around_its_heading(folder: Path) -> None:
     boxes = '<table><tr><td><img src="https://a.example/p.png" alt="A boat"></td></tr><tr><td>'
     letter = Letter().seeded("html", "<h2>A year", f"{boxes}<h2>A year")
-    specimen = letter.seeded("html", "of safety</h2>", "of safety</h2></table>").specimen(folder)
-    fear, year = parts(weigh(specimen), specimen.largest_html).values()
+    made = letter.seeded("html", "of safety</h2>", "of safety</h2></table>").check_input(folder)
+    fear, year = parts(weigh(made), made.largest_html).values()
     assert "A boat" not in fear
     assert year.startswith(boxes)
 
 
 def test_two_stories_of_one_headline_are_told_apart_by_their_order(folder: Path) -> None:
     letter = Letter().seeded("everywhere", "A year of safety", "Fear in Veracruz")
-    one, other = weigh(letter.specimen(folder)).stories
+    one, other = weigh(letter.check_input(folder)).stories
     assert one.end == other.start
     assert ["veracruz", "hamburg"] == [one.story.id, other.story.id]
 
@@ -155,7 +156,7 @@ def test_two_stories_of_one_headline_are_told_apart_by_their_order(folder: Path)
     ],
 )
 def test_pages_without_the_headings_are_weighed_all_the_same(folder: Path, html: str) -> None:
-    weight = weigh(replace(Letter(), html=html).specimen(folder))
+    weight = weigh(replace(Letter(), html=html).check_input(folder))
     assert len(html.encode()) == weight.html
     assert len(weight.stories) <= 1
 
@@ -203,7 +204,7 @@ def test_the_cut_is_named_with_what_lies_behind_it(
 
 def test_a_cut_behind_the_last_story_is_told_too(folder: Path) -> None:
     footer = "<h2>Footer</h2>" + "x" * LIMIT + "<p>1 Example Street"
-    weight = weigh(Letter().seeded("html", "<p>1 Example Street", footer).specimen(folder))
+    weight = weigh(Letter().seeded("html", "<p>1 Example Street", footer).check_input(folder))
     assert (
         "Gmail cuts the mail off after story 2, “A year of safety”; readers there would not "
         "see what follows."
@@ -227,7 +228,7 @@ def sixty_stories() -> March:
     text = yaml.safe_dump(written, allow_unicode=True, sort_keys=False)
     loaded = parse_issue(text, ROOT / "issues" / "2017-04.yaml")
     material = load_material(loaded, ROOT / "issues", shown=THEME.shown)
-    edition = compile_edition(loaded.issue, loaded.source, THEME, SETTINGS, material)
+    edition = compile_edition(CompileInput(loaded.issue, loaded.source, THEME, SETTINGS, material))
     return March(loaded, material, edition)
 
 
@@ -238,10 +239,10 @@ def headings(html: str) -> list[str]:
 
 
 def test_an_issue_of_sixty_stories_is_an_error_that_names_the_story_at_the_cut() -> None:
-    specimen = sixty_stories().specimen()
+    made = sixty_stories().check_input()
     (finding,) = (each for each in sixty_stories().findings() if each.id == "html-size")
-    before_the_cut = specimen.largest_html.encode()[:LIMIT].decode(errors="ignore")
-    headlines = [story.headline for story in specimen.issue.reading_order]
+    before_the_cut = made.largest_html.encode()[:LIMIT].decode(errors="ignore")
+    headlines = [story.headline for story in made.issue.reading_order]
     begun = [headline for headline in headings(before_the_cut) if headline in headlines]
     assert Severity.ERROR is finding.severity
     assert headlines[: len(begun)] == begun
@@ -258,7 +259,7 @@ def test_an_issue_of_sixty_stories_is_an_error_that_names_the_story_at_the_cut()
 
 
 def test_the_table_of_sixty_stories_tells_where_gmail_stops() -> None:
-    weight = weigh(sixty_stories().specimen())
+    weight = weigh(sixty_stories().check_input())
     *stories, around, html, text = rows(weight)
     assert {len(HEADS)} == {len(row) for row in (*stories, around, html, text)}
     assert [str(number) for number in range(1, 61)] == [row[0] for row in stories]
@@ -274,7 +275,7 @@ def test_the_table_of_sixty_stories_tells_where_gmail_stops() -> None:
 
 
 def test_nothing_of_the_html_is_counted_twice_or_left_out() -> None:
-    weight = weigh(sixty_stories().specimen())
+    weight = weigh(sixty_stories().check_input())
     (around,) = (row for row in rows(weight) if row[-1] == "around the stories")
     rest = weight.html - sum(each.size for each in weight.stories)
     assert f"{rest / KB:.1f} KB" == around[1]

@@ -29,7 +29,7 @@ def mails(project: Project, issue: str) -> list[Mail]:
     for reader in project.roster().subscribers:
         names.setdefault(reader.language or project.settings.language, reader.name)
     return [
-        mail_of(one.edition, one.material, name=names.get(language, ""))
+        mail_of(one.edition, one.given.material, name=names.get(language, ""))
         for language, one in project.compile(issue).items()
     ]
 

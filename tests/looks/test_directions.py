@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from newsletter.material import Material
 from newsletter.model import Download, Issue, Link, Post, Quote, Story
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
 from newsletter.source import Source
 from playwright.sync_api import Browser, Page
@@ -85,7 +86,9 @@ def test_a_name_from_right_to_left_moves_nothing_in_a_mail_from_left_to_right(
     browser: Browser,
 ) -> None:
     made = issue("en", WOMAN, AGENCY)
-    edition = compile_edition(made, Source(Path("x.yaml")), THEME, SETTINGS, Material())
+    edition = compile_edition(
+        CompileInput(made, Source(Path("x.yaml")), THEME, SETTINGS, Material())
+    )
     with opened(browser, mail_of(edition, Material(), name=WOMAN), View(640)) as page:
         woman, agency = backwards(WOMAN), f"24 {backwards(AGENCY)}"
         assert f"{woman}, 3" == drawn(page, ".intro p")
@@ -101,7 +104,9 @@ def test_a_name_from_left_to_right_moves_nothing_in_a_mail_from_right_to_left(
     browser: Browser,
 ) -> None:
     made = issue("ar", "Ann", "OMCT")
-    edition = compile_edition(made, Source(Path("x.yaml")), THEME, SETTINGS, Material())
+    edition = compile_edition(
+        CompileInput(made, Source(Path("x.yaml")), THEME, SETTINGS, Material())
+    )
     with opened(browser, mail_of(edition, Material(), name="Ann"), View(640)) as page:
         assert "3 ,Ann" == drawn(page, ".intro p")
         assert "Ann —" == drawn(page, "p.by")

@@ -17,6 +17,7 @@ from newsletter.issues.material import load_material
 from newsletter.preview.app import in_scheme, local
 from newsletter.preview.build import Sources
 from newsletter.preview.server import serve_preview
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import TOKEN
 from newsletter.theme import ShownWidths, load_theme
@@ -30,7 +31,7 @@ def test_it_shows_the_edition_that_would_be_sent(served: Served) -> None:
     loaded = load_issue(served.sources.issue)
     theme = load_theme(served.sources.folder / settings.theme.folder)
     material = load_material(loaded, served.sources.issue.parent, shown=theme.shown)
-    edition = compile_edition(loaded.issue, loaded.source, theme, settings, material)
+    edition = compile_edition(CompileInput(loaded.issue, loaded.source, theme, settings, material))
     names = [picture.name for picture in material.pictures.values()]
     pieces = TOKEN.split(in_scheme(local(edition.html, names), "light"))
     shown = served.ask("/mail?reader=row-2").text

@@ -8,7 +8,7 @@ from lxml import html as lxml_html
 from newsletter.config import Settings
 from newsletter.material import Document, Material, PreparedPicture
 from newsletter.model import Issue, Link, Picture, Quote, Story
-from newsletter.render.edition import Edition
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
 from newsletter.source import Source
 from newsletter.theme import Theme, load_theme
@@ -154,7 +154,7 @@ def material_of(issue: Issue) -> Material:
 
 
 def compiled(issue: Issue = ISSUE, *, theme: Theme = THEME) -> Edition:
-    return compile_edition(issue, SOURCE, theme, SETTINGS, material_of(issue))
+    return compile_edition(CompileInput(issue, SOURCE, theme, SETTINGS, material_of(issue)))
 
 
 def with_blurb(blurb: str, *, language: str = "en") -> Issue:

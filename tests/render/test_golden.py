@@ -1,5 +1,6 @@
 import pytest
 from newsletter.model import Issue
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_stages
 
 from tests.render.conftest import Golden
@@ -17,5 +18,5 @@ STAGES = {
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("issue", [ISSUE, ARABIC], ids=lambda issue: issue.language)
 def test_each_stage_makes_what_it_made(issue: Issue, stage: str, golden: Golden) -> None:
-    stages = compile_stages(issue, SOURCE, THEME, SETTINGS, material_of(issue))
+    stages = compile_stages(CompileInput(issue, SOURCE, THEME, SETTINGS, material_of(issue)))
     golden(f"{issue.language}.{STAGES[stage]}", getattr(stages, stage))

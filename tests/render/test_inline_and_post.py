@@ -5,6 +5,7 @@ import re
 
 import pytest
 from newsletter.errors import TemplateError
+from newsletter.render.edition import CompileInput
 from newsletter.render.inline import InlineError, inline_css
 from newsletter.render.pipeline import compile_stages
 from newsletter.render.post import finish, losses
@@ -26,7 +27,7 @@ from tests.render.samples import (
 
 @pytest.fixture(scope="module")
 def stages() -> Stages:
-    return compile_stages(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE))
+    return compile_stages(CompileInput(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE)))
 
 
 def page(body: str, head: str = "") -> str:

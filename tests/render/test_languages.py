@@ -10,6 +10,7 @@ import pytest
 from newsletter.material import Material
 from newsletter.model import Issue, Quote, Story
 from newsletter.render.dates import long_date
+from newsletter.render.edition import CompileInput
 from newsletter.render.languages import language_name
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.wrap import display_width
@@ -86,7 +87,9 @@ def test_each_language_has_its_names_for_all_languages(
 
 def text_of(issue: Issue) -> str:
     """The text part, by the theme and settings of this repository."""
-    return compile_edition(issue, Source(Path("x.yaml")), THEME, SETTINGS, Material()).text
+    return compile_edition(
+        CompileInput(issue, Source(Path("x.yaml")), THEME, SETTINGS, Material())
+    ).text
 
 
 def issue_in(language: str, *stories: Story) -> Issue:

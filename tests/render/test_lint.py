@@ -1,4 +1,5 @@
 import pytest
+from newsletter.render.edition import CompileInput
 from newsletter.render.lint import lint_mjml
 from newsletter.render.mjml import prepare_mjml, to_html
 from newsletter.render.pipeline import compile_stages
@@ -146,7 +147,9 @@ def test_each_mistake_has_line_column_and_advice() -> None:
 
 def test_the_fixture_theme_has_no_mistake() -> None:
     for issue in (ISSUE, ARABIC):
-        assert [] == said(compile_stages(issue, SOURCE, THEME, SETTINGS, material_of(issue)).mjml)
+        assert [] == said(
+            compile_stages(CompileInput(issue, SOURCE, THEME, SETTINGS, material_of(issue))).mjml
+        )
 
 
 def test_lint_ends_soon_on_hostile_input() -> None:

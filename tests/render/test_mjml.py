@@ -4,6 +4,7 @@ import re
 
 import pytest
 from newsletter.errors import TemplateError
+from newsletter.render.edition import CompileInput
 from newsletter.render.mjml import EngineError, prepare_mjml, to_html
 from newsletter.render.pipeline import compile_stages
 from newsletter.render.urls import ascii_url
@@ -113,7 +114,7 @@ def test_no_font_is_fetched_from_anywhere() -> None:
 
 
 def test_comments_of_authors_do_not_reach_readers_and_those_for_outlook_do() -> None:
-    stages = compile_stages(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE))
+    stages = compile_stages(CompileInput(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE)))
     assert "whoever edits this theme" in stages.mjml
     assert "src:stories.1" in stages.mjml
     for html in (stages.raw_html, stages.html):
@@ -158,7 +159,7 @@ def test_an_interrupt_is_not_taken_for_a_breakdown(monkeypatch: pytest.MonkeyPat
 def test_what_only_the_engine_refuses_is_reported_with_the_story(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stages = compile_stages(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE))
+    stages = compile_stages(CompileInput(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE)))
     prepared = prepare_mjml(stages.mjml)
     place = len(prepared[: prepared.index("Short.")].encode())
 

@@ -7,7 +7,7 @@ from newsletter.config import Settings, load_settings
 from newsletter.errors import ConfigError
 from newsletter.issues.loader import parse_issue
 from newsletter.material import Material
-from newsletter.render.edition import Edition
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
 
 from tests.issues.support import GOOD
@@ -58,7 +58,7 @@ def refused(folder: Path, text: str) -> str:
 def edition(folder: Path, language: str, used: Settings) -> Edition:
     text = GOOD[: GOOD.index("    image:")].replace("language: en", f"language: {language}")
     loaded = parse_issue(text, folder / "2017-03.yaml")
-    return compile_edition(loaded.issue, loaded.source, THEME, used, Material())
+    return compile_edition(CompileInput(loaded.issue, loaded.source, THEME, used, Material()))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from lxml import html as lxml_html
 from lxml.html import HtmlElement
 from newsletter.config import Settings
 from newsletter.material import Material, PreparedPicture
-from newsletter.render.edition import Edition
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import bind
 from newsletter.render.wrap import display_width
@@ -67,7 +67,9 @@ def theme(name: str) -> Theme:
 def compiled(made: Made, look: str = "default") -> Edition:
     stories = made.issue.stories
     material = Material(pictures={story.id: PICTURE for story in stories if story.image})
-    return compile_edition(made.issue, Source(Path("x.yaml")), theme(look), SETTINGS, material)
+    return compile_edition(
+        CompileInput(made.issue, Source(Path("x.yaml")), theme(look), SETTINGS, material)
+    )
 
 
 def parts(edition: Edition, reader: dict[str, str]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from newsletter.model import Issue, Story
-from newsletter.render.edition import Edition
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import TOKEN
 
@@ -89,7 +89,9 @@ def test_settings_of_the_sending_do_not_change_the_edition() -> None:
         update={"delivery": SETTINGS.delivery.model_copy(update={"connections": 9})}
     )
     elsewhere = replace(THEME, folder=Path("elsewhere"))
-    assert compiled() == compile_edition(ISSUE, SOURCE, elsewhere, slower, material_of(ISSUE))
+    assert compiled() == compile_edition(
+        CompileInput(ISSUE, SOURCE, elsewhere, slower, material_of(ISSUE))
+    )
 
 
 def test_every_other_source_changes_the_tokens() -> None:

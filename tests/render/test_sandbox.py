@@ -13,6 +13,7 @@ from newsletter.errors import TemplateError
 from newsletter.render import budget, sandbox
 from newsletter.render.budget import Budget
 from newsletter.render.context import Vocabulary
+from newsletter.render.edition import CompileInput
 from newsletter.render.filters import JINJA_FILTERS
 from newsletter.render.pipeline import INLINE_CSS, compile_edition
 from newsletter.render.plain import METHODS, Function, View, plain
@@ -62,7 +63,8 @@ def vocabulary_of(kind: str, theme: Theme) -> Speaks:
         return IndexVocabulary(*page, [Entry(ISSUE, [("en", "a.html")], [], None)])
     if kind == "sheet of pages":
         return Sheet(theme)
-    return Vocabulary(ISSUE, SOURCE, theme, SETTINGS, MATERIAL, SlotRegistry("0123abcd"))
+    given = CompileInput(ISSUE, SOURCE, theme, SETTINGS, MATERIAL)
+    return Vocabulary(given, SlotRegistry("0123abcd"))
 
 
 def refused(kind: str, template: str) -> TemplateError:
@@ -214,7 +216,7 @@ def test_an_honest_theme_stays_far_below_every_limit(
             used.append(self)
 
     monkeypatch.setattr(sandbox, "Budget", Kept)
-    compile_edition(loaded.issue, loaded.source, THEMES[theme], SETTINGS, material)
+    compile_edition(CompileInput(loaded.issue, loaded.source, THEMES[theme], SETTINGS, material))
     site = Site(THEMES[theme], SETTINGS, ARCHIVE, ("en",))
     web = WebIssue(loaded.issue, material)
     site.page(web, languages=MARCH_LANGUAGES, has_pdf=True)

@@ -13,6 +13,7 @@ from newsletter.config import load_settings
 from newsletter.issues.languages import load_languages
 from newsletter.issues.material import load_material
 from newsletter.material import Material
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_stages
 from newsletter.render.post import mended
 from newsletter.render.slim import slim
@@ -51,7 +52,9 @@ def march(language: str) -> tuple[Stages, Material]:
     loaded = load_languages(ROOT / "issues" / "2017-03.yaml", fields=fields)[language]
     theme = load_theme(ROOT / "templates" / "default")
     material = load_material(loaded, ROOT / "issues", shown=theme.shown)
-    return compile_stages(loaded.issue, loaded.source, theme, SETTINGS, material), material
+    return compile_stages(
+        CompileInput(loaded.issue, loaded.source, theme, SETTINGS, material)
+    ), material
 
 
 def before_and_after(language: str) -> tuple[str, str]:

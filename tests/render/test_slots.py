@@ -2,6 +2,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from newsletter.errors import TemplateError
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import render_bound
 from newsletter.render.slots import TOKEN, Slot, SlotRegistry, bind, nonce_for
 
@@ -29,7 +30,8 @@ EDITION = compiled(theme=THEME_WITH_SLOTS_EVERYWHERE)
 
 def agree_with_the_slow_road(values: dict[str, str]) -> None:
     slow = render_bound(
-        ISSUE, SOURCE, THEME_WITH_SLOTS_EVERYWHERE, SETTINGS, material_of(ISSUE), values
+        CompileInput(ISSUE, SOURCE, THEME_WITH_SLOTS_EVERYWHERE, SETTINGS, material_of(ISSUE)),
+        values,
     )
     slots = {slot.token: slot for slot in EDITION.slots}
     for part in ("subject", "preheader", "html", "text"):

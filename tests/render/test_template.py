@@ -9,6 +9,7 @@ import pytest
 from newsletter.errors import TemplateError
 from newsletter.render.context import Vocabulary
 from newsletter.render.dates import long_date
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import Context, SlotRegistry
 
@@ -197,7 +198,7 @@ def test_issues_compiled_at_the_same_time_do_not_mix() -> None:
 
     def compile_(number: int) -> None:
         found[number] = compile_edition(
-            issues[number], SOURCE, THEME, SETTINGS, material_of(issues[number])
+            CompileInput(issues[number], SOURCE, THEME, SETTINGS, material_of(issues[number]))
         )
 
     threads = [threading.Thread(target=compile_, args=(number,)) for number in range(len(issues))]
@@ -232,7 +233,7 @@ def test_dates_are_written_as_the_language_does(language: str, written: str) -> 
 def test_the_documentation_tells_all_that_templates_can_use(context: Context) -> None:
     documented = (ROOT / "docs" / "theme.md").read_text(encoding="utf-8")
     vocabulary = Vocabulary(
-        ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE), SlotRegistry("0123abcd")
+        CompileInput(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE)), SlotRegistry("0123abcd")
     )
     for name in (*vocabulary.names(context), *vocabulary.filters(context)):
         assert re.search(rf"`{name}\b", documented), name

@@ -8,13 +8,14 @@ import re
 
 import pytest
 from lxml import html as lxml_html
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Severity
 from newsletter.checks.run import run_checks
-from newsletter.checks.specimen import Specimen
 from newsletter.checks.styles import declarations, rules, shown_texts
 from newsletter.config import Organisation
 from newsletter.model import Issue, Story
 from newsletter.render.context import Vocabulary
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import INLINE_CSS, compile_edition
 from newsletter.render.slots import SlotRegistry
 from newsletter.render.template import render_template
@@ -43,9 +44,8 @@ pytestmark = pytest.mark.parametrize("theme", THEMES)
 
 def vocabulary_of(theme: str, language: str) -> Vocabulary:
     issue = everything(language)
-    return Vocabulary(
-        issue, SOURCE, THEMES[theme], SETTINGS, material_of(issue), SlotRegistry("00000000")
-    )
+    given = CompileInput(issue, SOURCE, THEMES[theme], SETTINGS, material_of(issue))
+    return Vocabulary(given, SlotRegistry("00000000"))
 
 
 # Structure
@@ -55,7 +55,7 @@ def vocabulary_of(theme: str, language: str) -> Vocabulary:
 def test_checks_find_no_error_in_any_language(theme: str, language: str) -> None:
     issue = everything(language)
     edition, material = edition_of(theme, language), material_of(issue)
-    found = run_checks(Specimen(issue, SOURCE, edition, SETTINGS, material, THEMES[theme]))
+    found = run_checks(CheckInput(issue, SOURCE, THEMES[theme], SETTINGS, material, edition))
     assert [] == [finding for finding in found if finding.severity is Severity.ERROR]
 
 
@@ -65,7 +65,7 @@ def test_the_march_issue_passes_all_checks_far_below_where_gmail_clips(
 ) -> None:
     loaded, material, edition = march_of(theme, language)
     issue, source = loaded.issue, loaded.source
-    assert () == run_checks(Specimen(issue, source, edition, SETTINGS, material, THEMES[theme]))
+    assert () == run_checks(CheckInput(issue, source, THEMES[theme], SETTINGS, material, edition))
     assert len(bound_html(edition).encode()) < 80_000
 
 
@@ -145,7 +145,9 @@ def test_a_document_that_travels_with_the_mail_is_named_and_no_link(theme: str) 
     issue = everything("en")
     mail = SETTINGS.mail.model_copy(update={"downloads": "attach"})
     settings = SETTINGS.model_copy(update={"mail": mail})
-    edition = compile_edition(issue, SOURCE, THEMES[theme], settings, material_of(issue))
+    edition = compile_edition(
+        CompileInput(issue, SOURCE, THEMES[theme], settings, material_of(issue))
+    )
     (attached,) = page_of(edition).cssselect("p:contains('guide.pdf')")
     assert "The guide: attached to this mail as guide.pdf" == attached.text_content()
     assert [] == attached.cssselect("a")
@@ -160,7 +162,9 @@ def test_an_issue_and_an_organisation_without_extras_leave_nothing_empty(theme: 
     bare = Organisation(name="Org", postal_address="1 Street")
     mail = SETTINGS.mail.model_copy(update={"pictures": "inline"})
     settings = SETTINGS.model_copy(update={"organisation": bare, "archive": None, "mail": mail})
-    edition = compile_edition(issue, SOURCE, THEMES[theme], settings, material_of(issue))
+    edition = compile_edition(
+        CompileInput(issue, SOURCE, THEMES[theme], settings, material_of(issue))
+    )
     headings = [h.text_content() for h in page_of(edition).cssselect("h1,h2,h3")]
     assert [f"{SETTINGS.list.name} T", "Only this"] == headings
     assert not re.search(r"None|\{|\}", edition.text)

@@ -13,6 +13,7 @@ from newsletter.issues.material import load_material
 from newsletter.issues.scaffold import init_project
 from newsletter.look import Palette
 from newsletter.preview.build import Sources, watched
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
 from newsletter.theme import load_theme, theme_folders
 from PIL import Image
@@ -321,11 +322,13 @@ def test_a_logo_travels_inside_the_mail_where_pictures_do() -> None:
     issue = everything("en")
     settings = SETTINGS.model_copy(update={"mail": INLINE})
     edition = compile_edition(
-        issue,
-        SOURCE,
-        with_logo(THEMES["default"]),
-        settings,
-        replace(material_of(issue), logo=LOGO),
+        CompileInput(
+            issue,
+            SOURCE,
+            with_logo(THEMES["default"]),
+            settings,
+            replace(material_of(issue), logo=LOGO),
+        )
     )
     first = edition.enclosures[0]
     assert (LOGO.name, b"a logo") == (first.name, first.content)

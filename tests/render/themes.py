@@ -25,7 +25,7 @@ from newsletter.model import (
     Section,
     Story,
 )
-from newsletter.render.edition import Edition
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition, compile_stages
 from newsletter.render.slots import bind
 from newsletter.render.stages import Stages
@@ -110,7 +110,7 @@ def everything(language: str) -> Issue:
 def edition_of(theme: str, language: str) -> Edition:
     """An edition of :func:`everything`."""
     issue = everything(language)
-    return compile_edition(issue, SOURCE, THEMES[theme], SETTINGS, material_of(issue))
+    return compile_edition(CompileInput(issue, SOURCE, THEMES[theme], SETTINGS, material_of(issue)))
 
 
 LOGO = PreparedPicture("logo-0123abcd.png", "image/png", 320, 80, shown=160, content=b"a logo")
@@ -128,17 +128,21 @@ def stages_of(theme: str, language: str) -> Stages:
     issue = everything(language)
     mail = SETTINGS.mail.model_copy(update={"downloads": "attach"})
     return compile_stages(
-        issue,
-        SOURCE,
-        with_logo(THEMES[theme]),
-        SETTINGS.model_copy(update={"mail": mail}),
-        replace(material_of(issue), logo=LOGO),
+        CompileInput(
+            issue,
+            SOURCE,
+            with_logo(THEMES[theme]),
+            SETTINGS.model_copy(update={"mail": mail}),
+            replace(material_of(issue), logo=LOGO),
+        )
     )
 
 
 def compiled_with(theme: Theme, issue: Issue, material: Material | None = None) -> Edition:
     """An edition of an issue, with a theme of one's own."""
-    return compile_edition(issue, SOURCE, theme, SETTINGS, material or material_of(issue))
+    return compile_edition(
+        CompileInput(issue, SOURCE, theme, SETTINGS, material or material_of(issue))
+    )
 
 
 @functools.cache
@@ -151,7 +155,9 @@ def march_of(theme: str, language: str = "en") -> tuple[LoadedIssue, Material, E
     """The March 2017 issue of this repository, with made-up pictures."""
     loaded = _loaded()[language]
     material = material_of(loaded.issue)
-    edition = compile_edition(loaded.issue, loaded.source, THEMES[theme], SETTINGS, material)
+    edition = compile_edition(
+        CompileInput(loaded.issue, loaded.source, THEMES[theme], SETTINGS, material)
+    )
     return loaded, material, edition
 
 

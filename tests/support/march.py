@@ -3,15 +3,15 @@
 import functools
 from dataclasses import dataclass
 
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Finding
 from newsletter.checks.run import run_checks
-from newsletter.checks.specimen import Specimen
 from newsletter.config import Mail, load_settings
 from newsletter.issues.languages import load_languages
 from newsletter.issues.loader import LoadedIssue
 from newsletter.issues.material import load_material
 from newsletter.material import Material
-from newsletter.render.edition import Edition
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
 from newsletter.theme import load_theme
 
@@ -30,14 +30,14 @@ class March:
     material: Material
     edition: Edition
 
-    def specimen(self, edition: Edition | None = None) -> Specimen:
+    def check_input(self, edition: Edition | None = None) -> CheckInput:
         """What the checks look at: this edition, or another one of it."""
         issue, source = self.loaded.issue, self.loaded.source
-        return Specimen(issue, source, edition or self.edition, SETTINGS, self.material, THEME)
+        return CheckInput(issue, source, THEME, SETTINGS, self.material, edition or self.edition)
 
     def findings(self, edition: Edition | None = None) -> tuple[Finding, ...]:
         """What the checks find, in another edition of it if one is given."""
-        return run_checks(self.specimen(edition))
+        return run_checks(self.check_input(edition))
 
 
 @functools.cache
@@ -50,7 +50,7 @@ def march(language: str = "en") -> March:
     """The issue in one language."""
     loaded = _loaded()[language]
     material = load_material(loaded, ROOT / "issues", shown=THEME.shown)
-    edition = compile_edition(loaded.issue, loaded.source, THEME, SETTINGS, material)
+    edition = compile_edition(CompileInput(loaded.issue, loaded.source, THEME, SETTINGS, material))
     return March(loaded, material, edition)
 
 
@@ -60,5 +60,5 @@ def with_pictures_inside(language: str) -> March:
     inside = SETTINGS.model_copy(update={"mail": Mail(pictures="inline")})
     honest = march(language)
     loaded, material = honest.loaded, honest.material
-    edition = compile_edition(loaded.issue, loaded.source, THEME, inside, material)
+    edition = compile_edition(CompileInput(loaded.issue, loaded.source, THEME, inside, material))
     return March(loaded, material, edition)

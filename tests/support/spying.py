@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
 
 from tests.support.march import SETTINGS, THEME, March, march
@@ -27,10 +28,12 @@ def spying_march(language: str) -> March:
     files["css/inline.css"] += _STYLE
     honest = march(language)
     edition = compile_edition(
-        honest.loaded.issue,
-        honest.loaded.source,
-        replace(THEME, files=files),
-        SETTINGS,
-        honest.material,
+        CompileInput(
+            honest.loaded.issue,
+            honest.loaded.source,
+            replace(THEME, files=files),
+            SETTINGS,
+            honest.material,
+        )
     )
     return replace(honest, edition=edition)

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 from newsletter.checks.contacts import Contacts
 from newsletter.checks.finding import Place
-from newsletter.config import FILE_NAME, Settings
+from newsletter.config import FILE_NAME
 from newsletter.errors import Where
-from newsletter.material import Material
 from newsletter.model import Issue
-from newsletter.render.edition import Edition
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.places import MailPlaces
 from newsletter.render.slots import TOKEN, Slot, bind
-from newsletter.source import Path_, Source
-from newsletter.theme import Theme
+from newsletter.source import Path_
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -32,24 +30,34 @@ _LONG_TOKEN = "m" * 64
 
 
 @dataclass(frozen=True)
-class Specimen:
-    """All that a check may look at; ``original`` is what the issue is a translation of.
+class CheckInput(CompileInput):
+    """All that a check may look at: an edition, and what it was made from.
 
-    ``templates`` is the theme that the edition was made with.
+    Attributes:
+        edition: what was made.
+        original: what the issue is a translation of.
     """
 
-    issue: Issue
-    source: Source
     edition: Edition
-    settings: Settings
-    material: Material
-    templates: Theme
     original: Issue | None = None
+
+    @classmethod
+    def of(cls, given: CompileInput, edition: Edition, original: Issue | None) -> CheckInput:
+        """For an edition that was made from ``given``."""
+        return cls(
+            given.issue,
+            given.source,
+            given.theme,
+            given.settings,
+            given.material,
+            edition,
+            original,
+        )
 
     @cached_property
     def places(self) -> MailPlaces:
         """Where pictures, documents and pages are."""
-        return MailPlaces(self.issue, self.source, self.material, self.settings)
+        return MailPlaces(self)
 
     @cached_property
     def page(self) -> HtmlElement:
@@ -114,10 +122,10 @@ class Specimen:
         for value, _ in _strings(self.settings.model_dump(mode="json"), ()):
             if text and text in value:
                 return Place(Where(FILE_NAME))
-        return self.theme
+        return self.theme_place
 
     @property
-    def theme(self) -> Place:
+    def theme_place(self) -> Place:
         """The theme, for what no editor wrote."""
         return Place(Where(Path(self.settings.theme.folder)))
 
