@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -170,9 +170,6 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    noun: ClassVar[str] = "part"
-    """What to call it in a sentence."""
-
     def parts(self) -> Iterator[Value]:
         """Every text of this part and of the parts in it, in the order of the model.
 
@@ -220,8 +217,6 @@ def _items(key: str, value: object) -> Iterator[tuple[tuple[str | int, ...], obj
 class Link(Part):
     """A labelled link, with the language of what it leads to."""
 
-    noun = "link"
-
     label: Annotated[Line, Says(Translated.MAYBE, "label of a link", label=True)] = Field(
         description="What the reader will find there, e.g. “Report (PDF)”."
     )
@@ -233,8 +228,6 @@ class Link(Part):
 
 class Download(Part):
     """A document to download: a page on the web, or a file that goes with the issue."""
-
-    noun = "download"
 
     label: Annotated[Line, Says(Translated.MAYBE, "label of the download", label=True)] = Field(
         description="What the reader will find there, e.g. “Guide (PDF)”."
@@ -259,8 +252,6 @@ class Download(Part):
 class Picture(Part):
     """A picture beside a story."""
 
-    noun = "picture"
-
     file: Annotated[Line, Says(Translated.NEVER)] = Field(
         description="File name below issues/images/."
     )
@@ -275,8 +266,6 @@ class Picture(Part):
 class Quote(Part):
     """What somebody said, and who."""
 
-    noun = "quote"
-
     text: Annotated[Markdown, Says(Translated.ANEW, "quote", markdown=True)] = Field(
         description="The words, without quotation marks."
     )
@@ -287,8 +276,6 @@ class Quote(Part):
 
 class Background(Part):
     """Long text: a link in the mail, in full on the web page."""
-
-    noun = "background"
 
     title: Annotated[Line, Says(Translated.MAYBE, "link to the background", label=True)] = Field(
         description="Label of the link, e.g. “Background information”."
@@ -304,8 +291,6 @@ class Background(Part):
 
 class Story(Part):
     """One item of the newsletter."""
-
-    noun = "story"
 
     id: Slug = Field(description="Unique in the issue; never changes, it is part of links.")
     headline: Annotated[Line, Says(Translated.ANEW, "headline")] = Field(
@@ -341,16 +326,12 @@ class Story(Part):
 class Section(Part):
     """A group of stories under one heading."""
 
-    noun = "section"
-
     id: Slug = Field(description="What stories name in their “section”.")
     title: Annotated[Line, Says(Translated.MAYBE)] = Field(description="The heading.")
 
 
 class Post(Part):
     """Something the organisation posted on a social network."""
-
-    noun = "post"
 
     text: Annotated[Line, Says(Translated.MAYBE)] = Field(description="The words of the post.")
     url: WebAddress = Field(description="The post itself.")
@@ -363,8 +344,6 @@ class Issue(Part):
     ``id`` comes from the file's name (``issues/2017-03.yaml`` → ``2017-03``)
     and is not written in the file.
     """
-
-    noun = "issue"
 
     id: Slug = Field(exclude=True, description="Taken from the file's name.")
     title: Annotated[Line, Says(Translated.MAYBE)] = Field(

@@ -18,7 +18,7 @@ DATE_ADVICE = "Write year, month and day as in 2017-03-31."
 
 # The key that holds a part → the part, and what it is called in a sentence.
 PARTS: dict[str, tuple[type[Part], str]] = {
-    key: (part, f"The {part.noun}") for key, part in Issue.inner().items()
+    key: (part, f"The {part.__name__.lower()}") for key, part in Issue.inner().items()
 }
 
 _MISSING = {

@@ -32,8 +32,7 @@ ATOMS = (str, Markup, int, float, bool, type(None), dt.date)
 """Types that hold nothing else; compared exactly, since a subclass may do more."""
 
 VALUES: tuple[type, ...] = (
-    model.Issue, model.Story, model.Section, model.Link, model.Download, model.Picture,
-    model.Quote, model.Background, model.Post, Organisation, Sender,
+    model.Issue, *model.Issue.inner().values(), Organisation, Sender,
     look.Look, look.Colours, look.Palette, look.Type, look.Logo, look.Pictures,
     ThemeValues, Fonts, ShownPicture, WebPicture, Entry, RunningHead,
 )  # fmt: skip
