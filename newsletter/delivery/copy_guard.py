@@ -116,12 +116,17 @@ class CopyGuard:
         """
         record = self._ledger.record
         if record is None:
-            self._check_without_record()
+            self._refuse_other_record()
+            self._refuse_by_old_epochs()
             return
         known = record.remembered()
         refuse_other_key(self._place, known, self._keys)
-        if not known.ledger:  # made for those who left, before the first send
-            self._check_without_record()
+        if not known.ledger:
+            # Made for those who left, before the first send; or a kill between the two commits
+            # of the first send left its name in the ledger alone, before anything was handed over.
+            if self._ledger.record_id != known.id:
+                self._refuse_other_record()
+            self._refuse_by_old_epochs()
             return
         if known.ledger != self._ledger.identity:
             raise _refusal(
@@ -161,7 +166,7 @@ class CopyGuard:
         self._place.state.prepare()
         keep_key(self._place.state, self._keys)
 
-    def _check_without_record(self) -> None:
+    def _refuse_other_record(self) -> None:
         if self._ledger.record_id:
             raise LedgerRefused(
                 "What was sent from this ledger is remembered in another state folder: that of "
@@ -171,6 +176,8 @@ class CopyGuard:
                 next="Send from that machine, as that user and with the same XDG_STATE_HOME, or "
                 f"set state_folder under [delivery] to that folder. If it is lost: {_ADOPT}",
             )
+
+    def _refuse_by_old_epochs(self) -> None:
         old = read_old_epochs(self._old_files())
         if old.ledger and old.ledger != self._ledger.identity:
             raise LedgerRefused(
