@@ -19,6 +19,7 @@ from newsletter.addresses import Address
 from newsletter.audience.suppression import Reason
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.ledger.campaigns import Campaign
+from newsletter.delivery.ledger.database import query
 from newsletter.delivery.ledger.record import Remembered, SendRecord
 from newsletter.delivery.old_epoch import old_epoch_files, read_old_epochs
 from newsletter.errors import ConfigError, LedgerRefused, Where
@@ -83,7 +84,8 @@ class CopyGuard:
             with self._ledger.transaction():
                 record.join_suppressions()
         is_latest = known.epoch <= self._ledger.epoch
-        if known.ledger == self._ledger.identity and is_latest and follows(self._ledger, known):
+        is_the_lists = known.ledger == self._ledger.identity and follows(self._ledger, known)
+        if is_the_lists and is_latest and self._original(known) is None:
             record.follow()
             if known.folder not in {"", folder := str(self._place.folder.absolute())}:
                 record.note_folder(folder)
@@ -149,6 +151,12 @@ class CopyGuard:
                 "mailed since. Was a backup restored, or is this a copy?",
                 known,
             )
+        if (original := self._original(known)) is not None:
+            raise _refusal(
+                self._place,
+                f"This folder is a copy of {original}, and both could send to the list.",
+                known,
+            )
         if known.machine not in {"", self._place.machine}:
             raise _refusal(
                 self._place,
@@ -156,6 +164,20 @@ class CopyGuard:
                 "be sending now.",
                 known,
             )
+
+    def _original(self, known: Remembered) -> Path | None:
+        """The folder that this one is a copy of, if it holds the list's ledger still."""
+        folder = Path(known.folder)
+        file = folder / self._place.ledger.name
+        if not known.folder or folder == self._place.folder.absolute():
+            return None
+        try:
+            if file.samefile(self._place.ledger):  # the same folder by another path
+                return None
+            identity = query(file, "SELECT value FROM meta WHERE key = 'identity'")
+        except (OSError, LedgerRefused):  # it was moved here, or is somebody else's now
+            return None
+        return folder if identity == [(self._ledger.identity,)] else None
 
     def prepare(self) -> None:
         """Make sure, before anything is frozen, that what is sent can be remembered.
@@ -258,12 +280,6 @@ class CopyGuard:
         """The issue's latest round that ledger or record knows of."""
         latest, record = self._ledger.campaigns.latest_round(issue), self._ledger.record
         return latest if record is None else max(latest, record.latest_round(issue))
-
-    @property
-    def missing(self) -> frozenset[str]:
-        """Ids of campaigns that were begun and that this ledger does not hold."""
-        record = self._ledger.record
-        return frozenset() if record is None else frozenset(record.missing())
 
     def begin(self, campaign: Campaign) -> None:
         """Let the record follow, before anything of ``campaign`` leaves.
