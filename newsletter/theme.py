@@ -185,7 +185,8 @@ def _folders(folder: Path) -> list[Path]:
                 where=Where(here),
                 next=f"It is the base in {_base_place(found[-1])}; name one that is there."
                 if found
-                else "Set folder under [theme] in newsletter.toml, or run “newsletter init”.",
+                else "Set folder under [theme] in newsletter.toml. “newsletter init DIR” writes a "
+                "project with all themes; copy templates/ from it.",
             )
         found.append(here)
         inside(here / THEME_FILE, here)

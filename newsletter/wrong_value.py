@@ -11,6 +11,7 @@ _TEXT = "is no text; put it in double quotes."
 _WHOLE = "is no whole number; write digits, without quotes."
 _NUMBER = "is no number; write digits, without quotes."
 _SWITCH = "is neither true nor false; write one of the two, without quotes."
+_LIST = "is no list; write its values in square brackets."
 _TABLE = "is no table; write its name in brackets on a line of its own."
 
 # Pydantic's name of an error → the words; see docs.pydantic.dev, “Validation Errors”.
@@ -26,7 +27,8 @@ _WORDS = {
     "float_parsing": _NUMBER,
     "bool_type": _SWITCH,
     "bool_parsing": _SWITCH,
-    "list_type": "is no list; write its values in square brackets.",
+    "list_type": _LIST,
+    "tuple_type": _LIST,
     "dict_type": _TABLE,
     "model_type": _TABLE,
     "literal_error": "must be one of {expected}.",

@@ -55,6 +55,7 @@ def status(
     Example: newsletter status 2017-03
     """
     project = Project.here()
+    project.refuse_without_ledger()
     if not issue and not project.has_ledger:
         say(_NOTHING_YET)
         return

@@ -75,6 +75,7 @@ def list_() -> None:
     Example: newsletter suppress list
     """
     project = Project.here()
+    project.refuse_without_ledger()
     counts = {}
     if project.has_ledger:
         with closing(project.ledger(create=False, follow=False)) as ledger:

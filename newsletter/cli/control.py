@@ -42,6 +42,7 @@ def pause(issue: IssueName) -> None:
     project = Project.here()
     issue = project.issue_id(issue)
     with closing(project.ledger(create=False)) as ledger:
+        project.refuse_old(ledger)  # held here, a send from the original would go on
         campaigns = sent(project, ledger, issue)
         waiting = [campaign for campaign in campaigns if unfinished(ledger, campaign)]
         if not waiting:

@@ -250,13 +250,10 @@ def _refuse_mixed(project: Project, ledger: Ledger, campaigns: Sequence[Campaign
     """
     left = set(ledger.runs.campaigns_that_left())
     for campaign in campaigns:
-        tally = ledger.campaigns.tally(campaign)
-        if tally.planned == tally.open:
-            continue  # nobody's mail is anywhere yet
         if not project.trial and ledger.runs.is_trial(campaign.id):
             raise LedgerRefused(
                 "This send has been a trial so far: whoever counts as accepted in it got nothing, "
-                "and would be missed.",
+                "and would be missed if the rest were mailed.",
                 where=Where(item=f"campaign {campaign.id}"),
                 next="Bring the trial to its end, with the settings that it began with: newsletter "
                 f"resume {campaign.issue}. Then mail everybody: newsletter send {campaign.issue} "

@@ -201,7 +201,6 @@ def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
             again=prepared.new_round,
             not_before=wish.appointment.at if wish.appointment else None,
             late_after_s=project.settings.delivery.late_after_hours * 3600,
-            elsewhere=guard.missing if guard else frozenset(),
             round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
         )
 

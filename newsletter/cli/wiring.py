@@ -276,6 +276,12 @@ class Project:
         path = self.issues_folder / f"{issue}.yaml"
         if path.parent != self.issues_folder or not path.is_file():
             there = self.issue_names()
+            if path.parent == self.issues_folder and path.exists():
+                raise InputError(
+                    "This is a folder, pipe or device and no file.",
+                    where=Where(path),
+                    next="Put the issue's file in its place.",
+                )
             raise InputError(
                 f"There is no issue “{issue}” here.",
                 where=Where(self.issues_folder),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from newsletter.addresses import Address, AddressError
 from newsletter.config.table import Table
@@ -59,9 +60,7 @@ class Sender(Table):
 class ListIdentity(Table):
     """The list, as mail programs know it."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")] = Field(
-        description="List-ID (RFC 2919), e.g. news.example.org. Never change it."
-    )
+    id: str = Field(description="List-ID (RFC 2919), e.g. news.example.org. Never change it.")
     name: Line = Field(description="Name of the newsletter.")
     unsubscribe_url: str = Field(
         description="Address of one-click unsubscribe; {token} stands for the reader's token."
@@ -71,6 +70,16 @@ class ListIdentity(Table):
         default=None,
         description="Your SenderId in Gmail's feedback loop; adds the header Feedback-ID.",
     )
+
+    @field_validator("id")
+    @classmethod
+    def _domain(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", value):
+            raise ValueError(
+                "must be small letters, digits and hyphens with dots between them, as in "
+                "news.example.org (RFC 2919)"
+            )
+        return value
 
     @property
     def is_example(self) -> bool:

@@ -195,8 +195,11 @@ class Adoption:
         Raises:
             LedgerRefused: it has mailed readers itself; two histories cannot be joined.
         """
-        if not self._known.ledger or ledger.identity == self._known.ledger:
+        if not self._known.ledger:
             return False
+        if ledger.identity == self._known.ledger:
+            # A trial, made in an old copy, of what was meanwhile sent for real.
+            return self._is_exact(ledger) and ledger.recovery(self._record(ledger)).collides()
         if ledger.runs.campaigns_that_left() and not self._absorbed(ledger):
             raise LedgerRefused(
                 "The ledger in this folder has mailed readers, and so has another one for the "
@@ -207,7 +210,13 @@ class Adoption:
             )
         return bool(ledger.campaigns.all()) or self._known.key_check != self._keys.pepper_id
 
+    def _record(self, ledger: Ledger) -> SendRecord:
+        return ledger.open_record(self._place.state.record)
+
     def _absorbed(self, ledger: Ledger) -> bool:
+        """Whether the list's ledger knows all of it, and it was not used elsewhere since."""
+        if not follows(ledger, self._known):
+            return False
         return ledger.open_record(self._place.state.record).absorbed(ledger.identity)
 
     def refuse_unrelated(self, file: Path, keys: KeyRing) -> None:
@@ -220,8 +229,13 @@ class Adoption:
             self._goes_aside(ledger)
 
     def _put_aside(self, keys: KeyRing) -> None:
-        """Let the ledger here make room, once its leaves are in the record."""
+        """Let the ledger here make room, once its leaves are in the record.
+
+        A ledger is made under the key file beside it, so without one the key is the list's.
+        """
         if not self._place.ledger.exists():
+            if keys.pepper != self._keys.pepper:
+                keys.save(self._key_file)
             return
         with closing(open_ledger(self._place.ledger, self._keys)) as ledger:
             if not self._goes_aside(ledger):

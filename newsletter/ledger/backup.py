@@ -21,6 +21,7 @@ from pathlib import Path
 from newsletter.errors import InputError, Where
 from newsletter.ledger import Ledger, open_ledger
 from newsletter.message.keys import KeyRing
+from newsletter.regular_file import open_regular
 
 ABOUT, LEDGER, RECORD, KEY, SETTINGS, LIST = (
     "backup.json", "newsletter.db", "sent.db", "newsletter.key", "newsletter.toml", "list",
@@ -101,7 +102,11 @@ def opened(file: Path) -> Iterator[tuple[About, Mapping[str, Path]]]:
     """
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=Path.cwd()) as name:
         try:
-            with _explained(file), tarfile.open(file, mode="r:") as archive:
+            with (
+                _explained(file),
+                open_regular(file) as stream,
+                tarfile.open(fileobj=stream, mode="r:") as archive,
+            ):
                 parts = dict(_extracted(archive, Path(name)))
             about = _about(parts[ABOUT])
         except (tarfile.TarError, KeyError, ValueError, EOFError, RecursionError):

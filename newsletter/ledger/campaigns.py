@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import base64
+import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ from newsletter.ledger.versions import (
 )
 from newsletter.render.edition import Edition
 
+_OWN_CHARACTERS = 5
 _HAS = ", ".join(f"'{state}'" for state in sorted(HAS_OR_MAY_HAVE))
 
 
@@ -58,7 +60,6 @@ class Campaigns:
         again: bool = False,
         not_before: datetime | None = None,
         late_after_s: float = 72 * 3600.0,
-        elsewhere: Collection[str] = (),
         round_elsewhere: int = 1,
     ) -> Campaign:
         """Write campaign, editions and audience, all or nothing.
@@ -71,9 +72,6 @@ class Campaigns:
             again: begin a new round: those who have the issue get it once more.
             not_before: when sending begins; now if left out.
             late_after_s: so long after that it is too late to send, in seconds.
-            elsewhere: ids of campaigns that this ledger does not hold, but that were
-                begun: a second one of the same name would send the same Message-IDs
-                and idempotency keys for other letters.
             round_elsewhere: the issue's latest round that is known of, be it not in here.
 
         Raises:
@@ -82,13 +80,14 @@ class Campaigns:
         """
         with self._database.transaction():
             latest = max(self.latest_round(plan.issue), round_elsewhere)
+            print_ = fingerprint(editions, letterhead)
             campaign = Campaign(
-                id=self._unused_id(plan.issue, elsewhere),
+                id=self._new_id(plan, print_, now),
                 issue=plan.issue,
                 round=latest + (1 if again else 0),
                 frozen_at=now,
                 planned=len(plan.recipients),
-                fingerprint=fingerprint(editions, letterhead),
+                fingerprint=print_,
                 letterhead=letterhead,
                 excluded={str(reason): count for reason, count in plan.excluded.items()},
             )
@@ -143,11 +142,19 @@ class Campaigns:
                 next="Nothing was frozen or sent; run the command again for a new plan.",
             ) from None
 
-    def _unused_id(self, issue: str, elsewhere: Collection[str]) -> str:
-        here = {campaign.id for campaign in self.of_issue(issue)}
-        used = here.union(elsewhere)
-        numbers = itertools.count(len(here) + 1)
-        return next(id_ for n in numbers if (id_ := f"{issue}.{n}") not in used)
+    def _new_id(self, plan: Plan, print_: str, now: datetime) -> str:
+        """``2017-03.1-k7q2m``: the issue, a number for people, and what no other freeze has.
+
+        Copies of a ledger count alike. Without the last part two campaigns would share their
+        Message-IDs and idempotency keys for other letters.
+        """
+        (earlier,) = self._database.execute(
+            "SELECT COUNT(*) FROM campaign WHERE issue = ?", (plan.issue,)
+        ).fetchone()
+        tags = b"".join(each.tag for each in plan.recipients)
+        frozen = f"{now.isoformat()} {print_} {earlier} ".encode() + tags
+        own = base64.b32encode(hashlib.sha256(frozen).digest())[:_OWN_CHARACTERS]
+        return f"{plan.issue}.{earlier + 1}-{own.decode().lower()}"
 
     def latest_round(self, issue: str) -> int:
         """1 for an issue's first round; “send --again” begins another."""

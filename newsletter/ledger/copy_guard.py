@@ -19,6 +19,7 @@ from newsletter.addresses import Address
 from newsletter.errors import ConfigError, LedgerRefused, Where
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.database import query
 from newsletter.ledger.old_epoch import old_epoch_files, read_old_epochs
 from newsletter.ledger.record import Remembered, SendRecord
 from newsletter.ledger.suppressions import Reason
@@ -83,7 +84,8 @@ class CopyGuard:
             with self._ledger.transaction():
                 record.join_suppressions()
         is_latest = known.epoch <= self._ledger.epoch
-        if known.ledger == self._ledger.identity and is_latest and follows(self._ledger, known):
+        is_the_lists = known.ledger == self._ledger.identity and follows(self._ledger, known)
+        if is_the_lists and is_latest and self._original(known) is None:
             record.follow()
             if known.folder not in {"", folder := str(self._place.folder.absolute())}:
                 record.note_folder(folder)
@@ -116,12 +118,17 @@ class CopyGuard:
         """
         record = self._ledger.record
         if record is None:
-            self._check_without_record()
+            self._refuse_other_record()
+            self._refuse_by_old_epochs()
             return
         known = record.remembered()
         refuse_other_key(self._place, known, self._keys)
-        if not known.ledger:  # made for those who left, before the first send
-            self._check_without_record()
+        if not known.ledger:
+            # Made for those who left, before the first send; or a kill between the two commits
+            # of the first send left its name in the ledger alone, before anything was handed over.
+            if self._ledger.record_id != known.id:
+                self._refuse_other_record()
+            self._refuse_by_old_epochs()
             return
         if known.ledger != self._ledger.identity:
             raise _refusal(
@@ -144,6 +151,12 @@ class CopyGuard:
                 "mailed since. Was a backup restored, or is this a copy?",
                 known,
             )
+        if (original := self._original(known)) is not None:
+            raise _refusal(
+                self._place,
+                f"This folder is a copy of {original}, and both could send to the list.",
+                known,
+            )
         if known.machine not in {"", self._place.machine}:
             raise _refusal(
                 self._place,
@@ -151,6 +164,20 @@ class CopyGuard:
                 "be sending now.",
                 known,
             )
+
+    def _original(self, known: Remembered) -> Path | None:
+        """The folder that this one is a copy of, if it holds the list's ledger still."""
+        folder = Path(known.folder)
+        file = folder / self._place.ledger.name
+        if not known.folder or folder == self._place.folder.absolute():
+            return None
+        try:
+            if file.samefile(self._place.ledger):  # the same folder by another path
+                return None
+            identity = query(file, "SELECT value FROM meta WHERE key = 'identity'")
+        except (OSError, LedgerRefused):  # it was moved here, or is somebody else's now
+            return None
+        return folder if identity == [(self._ledger.identity,)] else None
 
     def prepare(self) -> None:
         """Make sure, before anything is frozen, that what is sent can be remembered.
@@ -161,7 +188,7 @@ class CopyGuard:
         self._place.state.prepare()
         keep_key(self._place.state, self._keys)
 
-    def _check_without_record(self) -> None:
+    def _refuse_other_record(self) -> None:
         if self._ledger.record_id:
             raise LedgerRefused(
                 "What was sent from this ledger is remembered in another state folder: that of "
@@ -171,6 +198,8 @@ class CopyGuard:
                 next="Send from that machine, as that user and with the same XDG_STATE_HOME, or "
                 f"set state_folder under [delivery] to that folder. If it is lost: {_ADOPT}",
             )
+
+    def _refuse_by_old_epochs(self) -> None:
         old = read_old_epochs(self._old_files())
         if old.ledger and old.ledger != self._ledger.identity:
             raise LedgerRefused(
@@ -251,12 +280,6 @@ class CopyGuard:
         """The issue's latest round that ledger or record knows of."""
         latest, record = self._ledger.campaigns.latest_round(issue), self._ledger.record
         return latest if record is None else max(latest, record.latest_round(issue))
-
-    @property
-    def missing(self) -> frozenset[str]:
-        """Ids of campaigns that were begun and that this ledger does not hold."""
-        record = self._ledger.record
-        return frozenset() if record is None else frozenset(record.missing())
 
     def begin(self, campaign: Campaign) -> None:
         """Let the record follow, before anything of ``campaign`` leaves.

@@ -13,6 +13,7 @@ from functools import partial
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.record import OPEN, SendRecord, listed
+from newsletter.ledger.runs import TRIALS
 from newsletter.ledger.seal import DELIVERY, broken, version_seal
 from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
 
@@ -58,6 +59,25 @@ class Recovery:
     def __init__(self, database: Database, record: SendRecord) -> None:
         self._database = database
         self._record = record
+
+    def collides(self) -> bool:
+        """Whether a trial stands in the way of a campaign that the record knows.
+
+        Somebody is in a campaign that the record never saw, and by the record in another one
+        of the same round, which the ledger lacks; they can be in one alone.
+        """
+        with self._database.errors():
+            return bool(
+                self._database.execute(
+                    "SELECT EXISTS (SELECT 1 FROM record_delivery AS r"
+                    " JOIN record_campaign AS c ON c.id = r.campaign"
+                    " JOIN main.delivery AS d ON d.issue = c.issue AND d.round = c.round"
+                    " AND reader_of(d.address) = r.reader"
+                    " WHERE c.id NOT IN (SELECT id FROM main.campaign)"
+                    " AND d.campaign NOT IN (SELECT id FROM record_campaign)"
+                    f" AND d.state IN {listed(HAS_OR_MAY_HAVE)})"
+                ).fetchone()[0]
+            )
 
     def let_go(self) -> None:
         """Let go of the ledger that is lost; inside the caller's transaction."""
@@ -115,12 +135,13 @@ class Recovery:
         Returns:
             How many rows changed.
         """
+        self._renumber_versions()
         self._take_versions()
         self._take_controls("COALESCE(control.held, c.held)")
         return self._database.execute(
             "UPDATE main.delivery SET state = r.state, attempts = MAX(r.attempts,"
             " delivery.attempts), version = COALESCE(delivery.version,"
-            " CASE WHEN r.campaign = delivery.campaign THEN r.version END, 1),"
+            " CASE WHEN r.campaign = delivery.campaign THEN r.version END),"
             " dated_at = COALESCE(delivery.dated_at, r.dated_at),"
             " first_attempt_at = COALESCE(delivery.first_attempt_at, r.first_attempt_at),"
             " changed_at = r.changed_at, run = NULL, reply = 'Known from the send record.'"
@@ -138,6 +159,51 @@ class Recovery:
             f" AND (other.id > delivery.id OR other.state IN {listed(HAS_OR_MAY_HAVE)}))"
         ).rowcount
 
+    def _renumber_versions(self) -> None:
+        """Give a correction that was made here a number of its own, where one made there has it."""
+        execute = self._database.execute
+        for campaign, number, print_, letterhead in execute(
+            "SELECT r.campaign, r.number, r.fingerprint, r.letterhead"
+            " FROM record_version AS r JOIN main.version AS m ON m.campaign = r.campaign"
+            " AND m.number = r.number WHERE m.fingerprint <> r.fingerprint"
+            " ORDER BY r.campaign, r.number DESC"
+        ).fetchall():
+            (highest,) = execute(
+                "SELECT MAX(number) FROM (SELECT campaign, number FROM main.version UNION ALL"
+                " SELECT campaign, number FROM record_version) WHERE campaign = ?",
+                (campaign,),
+            ).fetchone()
+            free = highest + 1
+            contents = self._contents(campaign, number)
+            frozen = execute(
+                "SELECT id, issue, round, planned FROM record_campaign WHERE id = ?", (campaign,)
+            ).fetchone()
+            sealed = version_seal(
+                self._database.seal_key,
+                frozen,
+                number=free,
+                fingerprint=print_,
+                letterhead=letterhead,
+                contents=contents,
+            )
+            execute(
+                "UPDATE record_version SET number = ?, seal = ? WHERE campaign = ? AND number = ?",
+                (free, sealed, campaign, number),
+            )
+            for table in ("edition", "delivery"):
+                execute(
+                    f"UPDATE record_{table} SET version = ? WHERE campaign = ? AND version = ?",
+                    (free, campaign, number),
+                )
+
+    def _contents(self, campaign: str, version: int) -> dict[str, str]:
+        return dict(
+            self._database.execute(
+                "SELECT language, content FROM record_edition WHERE campaign = ? AND version = ?",
+                (campaign, version),
+            ).fetchall()
+        )
+
     def _take_versions(self) -> None:
         for table, key in (("version", "number"), ("edition", "version")):
             self._database.execute(
@@ -150,8 +216,9 @@ class Recovery:
     def _take_controls(self, held: str) -> None:
         self._database.execute(
             f"UPDATE main.control SET held = {held}, not_before = c.not_before,"
-            " not_after = c.not_after, version = (SELECT MAX(number) FROM main.version AS v"
-            " WHERE v.campaign = c.id) FROM record_campaign AS c"
+            " not_after = c.not_after, version = (SELECT number FROM main.version AS v"
+            " WHERE v.campaign = c.id ORDER BY made_at DESC, number DESC LIMIT 1)"
+            " FROM record_campaign AS c"
             " WHERE c.id = control.campaign AND c.planned IS NOT NULL"
         )
 
@@ -232,6 +299,14 @@ class Recovery:
             " FROM record_campaign WHERE id = ?",
             (Wave.REST, campaign),
         )
+        # A campaign of which no run is known would count as one that nobody was mailed in.
+        execute(
+            "INSERT INTO main.run (id, campaign, transport, place, started_at, seen_at, ended_at,"
+            " ending) SELECT 'rebuilt ' || id, id, 'record', 'the send record', frozen_at,"
+            " frozen_at, frozen_at, 'Known from the send record.' FROM record_campaign"
+            " WHERE id = ?",
+            (campaign,),
+        )
         return found, known
 
     def _rebuild_versions(self, campaign: str, *, planned: int) -> None:
@@ -249,14 +324,7 @@ class Recovery:
             " WHERE c.id = ?",
             (campaign,),
         ).fetchall():
-            contents = dict(
-                execute(
-                    "SELECT language, content FROM record_edition"
-                    " WHERE campaign = ? AND version = ?",
-                    (campaign, number),
-                ).fetchall()
-            )
-
+            contents = self._contents(campaign, number)
             made = partial(
                 version_seal,
                 key,
@@ -287,4 +355,9 @@ class Recovery:
             " (SELECT campaign, reader_of(address) FROM main.delivery)"
         )
         execute("DROP INDEX record.record_reader")
+        # A new record knows no campaign yet; whatever left is remembered from here on.
+        for (campaign,) in execute(
+            "SELECT DISTINCT campaign FROM main.run WHERE transport NOT IN (?, ?)", TRIALS
+        ).fetchall():
+            self._record.include(campaign)
         self._record.copy("SELECT id FROM record_campaign")

@@ -24,7 +24,12 @@ MOST_CHARACTERS = 1_000_000
 """Characters of one value."""
 MOST_BITS = 256
 """Of a whole number."""
+MOST_DEEP = 12
+"""Lists in lists: to compare two takes as many rounds over all that they hold."""
 _MOST_PRODUCT = 20_000_000
+_PRODUCT_A_STEP = 1000
+_KEY_BITS = 53
+"""Of a number that is a key: below it no two share a hash, by which a dict finds its keys."""
 ADVICE = "docs/theme.md tells how much a template may do."
 """What to do about all of these."""
 
@@ -60,59 +65,68 @@ class Budget:
                 f"The template reads more than {MOST_MARKDOWN:,} characters of Markdown.", ADVICE
             )
 
-    def weigh(self, *values: object, tools: bool = False) -> None:
+    def weigh(self, *values: object, tools: bool = False, times: int = 1) -> None:
         """Count all that values hold, however often they hold it.
 
         Args:
             values: plain data.
             tools: whether a value may be a tool.
+            times: how often what they hold is gone through.
 
         Raises:
             Misuse: one is too large, or holds what is no plain data.
         """
         for value in values:
             if type(value) is str and len(value) <= MOST_CHARACTERS:
-                self.spend(1, len(value))
+                self.spend(times, len(value))
             elif isinstance(value, self._unready) or (tools and isinstance(value, self._tools)):
-                self.spend(1)
+                self.spend(times)
             else:
-                self.spend(*self._size(value))
+                items, characters = self._size(value)
+                self.spend(items * times, characters)
 
     def _size(self, value: object) -> tuple[int, int]:
         items = characters = 0
-        waiting = [value]
-        while waiting:
-            each = waiting.pop()
-            kind = type(each)
-            items += 1
-            if isinstance(each, str):
-                characters += len(each)
-            elif isinstance(each, int):
-                if each.bit_length() > MOST_BITS:
-                    raise Misuse("A number is too large.", ADVICE)
-            elif isinstance(each, tuple | list):
-                items += len(each) + len(waiting)
-                _bounded(items, characters)
-                items -= len(each) + len(waiting)
-                waiting.extend(each)
-            elif isinstance(each, dict):
-                _bounded(items + 2 * len(each) + len(waiting), characters)
-                waiting.extend(each)
-                waiting.extend(each.values())
-            elif isinstance(each, range):
-                items += len(each)
-            elif kind not in ATOMS and kind is not View:
-                if isinstance(each, self._unready):
-                    str(each)  # raises what it has to say
-                raise Misuse(
-                    f"A {kind.__name__} is no plain data.",
-                    "docs/theme.md lists what templates can use.",
-                )
+        level = [value]
+        for _ in range(MOST_DEEP):
+            below: list[object] = []
+            items += len(level)
+            for each in level:
+                if isinstance(each, str):
+                    characters += len(each)
+                elif isinstance(each, tuple | list):
+                    _bounded(items + len(below) + len(each), characters)
+                    below.extend(each)
+                elif isinstance(each, dict):
+                    _bounded(items + len(below) + 2 * len(each), characters)
+                    _sound_keys(each)
+                    below.extend(each)
+                    below.extend(each.values())
+                elif isinstance(each, range):
+                    items += len(each)
+                else:
+                    self._sound(each)
             _bounded(items, characters)
-        return items, characters
+            if not below:
+                return items, characters
+            level = below
+        raise Misuse(f"A value holds lists in lists, more than {MOST_DEEP} deep.", ADVICE)
+
+    def _sound(self, value: object) -> None:
+        """Refuse what is no plain data, and large numbers."""
+        if isinstance(value, int):
+            if value.bit_length() > MOST_BITS:
+                raise Misuse("A number is too large.", ADVICE)
+        elif type(value) not in ATOMS and type(value) is not View:
+            if isinstance(value, self._unready):
+                str(value)  # raises what it has to say
+            raise Misuse(
+                f"A {type(value).__name__} is no plain data.",
+                "docs/theme.md lists what templates can use.",
+            )
 
     def weigh_product(self, values: Iterable[object]) -> None:
-        """Refuse what could grow too large: arguments that are multiplied with one another.
+        """Count, or refuse, what could grow large: arguments multiplied with one another.
 
         Raises:
             Misuse: the two largest are too large together.
@@ -120,6 +134,7 @@ class Budget:
         *_, second, first = sorted([1, 1, *map(_extent, values)])
         if first * second > _MOST_PRODUCT:
             raise Misuse("What it makes would be too large.", ADVICE)
+        self.spend(first * second // _PRODUCT_A_STEP)
 
 
 def _bounded(items: int, characters: int) -> None:
@@ -127,6 +142,13 @@ def _bounded(items: int, characters: int) -> None:
         raise Misuse(f"A value holds more than {MOST_ITEMS:,} things.", ADVICE)
     if characters > MOST_CHARACTERS:
         raise Misuse(f"A value holds more than {MOST_CHARACTERS:,} characters.", ADVICE)
+
+
+def _sound_keys(value: dict[object, object]) -> None:
+    """Refuse keys whose hashes a stranger can choose; many that share one take for ever."""
+    for key in value:
+        if not (isinstance(key, str) or (isinstance(key, int) and key.bit_length() <= _KEY_BITS)):
+            raise Misuse("A key of a dict is no text and no small number.", ADVICE)
 
 
 def _extent(value: object) -> int:

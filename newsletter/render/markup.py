@@ -35,7 +35,7 @@ VOID = frozenset(
 _RAW = frozenset({"style", "mj-style", "script"})
 _PIECE = re.compile(
     r"(?P<comment><!--.*?-->)"
-    r"|(?P<declaration><[!?][^>]*+>)"
+    r"|(?P<declaration><(?:!(?!--)|\?)[^>]*+>)"
     r"""|<(?P<slash>/?)(?P<name>[A-Za-z][\w:.-]*+)(?P<rest>(?:[^"'<>]++|"[^"]*+"|'[^']*+')*+)>"""
     r"""|(?P<unclosed><(?:!--.*|[!?][^>]*+|/?[A-Za-z](?:[^"'<>]++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))*+)\Z)""",
     re.DOTALL,

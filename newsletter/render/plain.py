@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, ItemsView, Iterable, KeysView, Mapping, ValuesView
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any
 
@@ -152,6 +152,8 @@ def plain(value: object) -> object:
         return value
     if kind in (tuple, list):
         return kind(map(plain, value))  # type: ignore[call-overload] # one of the two
+    if isinstance(value, KeysView | ValuesView | ItemsView):
+        return [plain(each) for each in value]
     if isinstance(value, Mapping):
         return {key: plain(each) for key, each in value.items()}
     if kind in VALUES:

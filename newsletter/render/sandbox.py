@@ -36,7 +36,7 @@ from newsletter.render.filters import Filter, metered_filters, metered_tests
 from newsletter.render.misuse import Misuse
 from newsletter.render.plain import ATOMS, METHODS, Function, View, plain
 from newsletter.render.sentinel import Sentinel, token_of
-from newsletter.render.toll import PAY, WEIGH, metered
+from newsletter.render.toll import NAMED, OURS, PAY, WEIGH, metered
 from newsletter.render.words import Words
 
 _UNREADY = (Undefined, Sentinel)
@@ -51,6 +51,12 @@ _OF_TOOLS: Mapping[type, frozenset[str]] = {
 }  # fmt: skip
 _LIST = "docs/theme.md lists what templates can use."
 _LONGEST_POWER = 1000
+_MOST_NAMES = 10
+"""Files that an include may choose from."""
+_LONGEST_NAME = 1000
+_FILE_STEPS = 20
+_FUNCTION_STEPS = 20
+"""What one of our functions costs, and what it costs to look for a file."""
 _MISSING = object()
 
 
@@ -90,7 +96,8 @@ class Sandbox(SandboxedEnvironment):
         self.globals = {name: plain(value) for name, value in names.items()}
         self.globals["range"] = Function(_range)
         self.globals["namespace"] = Function(Namespace)
-        self.filters = {**metered_filters(filters, self.budget), PAY: _pay, WEIGH: _weigh}
+        self.filters = {**metered_filters(filters, self.budget), PAY: _pay, WEIGH: _weigh,
+                        NAMED: _file_named}  # fmt: skip
         self.tests = metered_tests(self.budget)
 
     # Compiling
@@ -123,14 +130,23 @@ class Sandbox(SandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """``obj[argument]``: a key or an index, else a declared name or method."""
+        # Filters come here, too, for each part of an attribute of each thing.
+        self.budget.spend(1, len(argument) if isinstance(argument, str) else 0)
         found = _item(obj, argument)
+        if isinstance(found, str):
+            self.budget.spend(0, len(found))
         if found is _MISSING and isinstance(argument, str):
             found = self._named(obj, argument)
         return self._unknown(obj, argument) if found is _MISSING else found
 
     def _named(self, obj: Any, name: str) -> Any:
         if isinstance(obj, View):
-            return obj.named(name) if name in obj.names() else _MISSING
+            if name not in obj.names():
+                return _MISSING
+            found = obj.named(name)
+            if isinstance(found, tuple | list | dict):  # made anew each time
+                self.budget.weigh(found)
+            return found
         if isinstance(obj, Sentinel):
             str(obj)  # says what a slot is for
         if isinstance(obj, Undefined):
@@ -166,6 +182,12 @@ class Sandbox(SandboxedEnvironment):
 
     # Doing
 
+    def call_filter(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a filter that a text names, as ``map`` does."""
+        if name in OURS:
+            raise Misuse(f"No filter named {name!r}.", _LIST)
+        return super().call_filter(name, *args, **kwargs)
+
     def call(self, context: JinjaContext, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call what may be called: our functions, named methods, macros and blocks."""
         given = [*args, *(v for k, v in kwargs.items() if k not in ("_loop_vars", "_block_vars"))]
@@ -178,7 +200,10 @@ class Sandbox(SandboxedEnvironment):
                 self.budget.weigh(obj.of, tools=True)
                 self.budget.weigh_product([obj.of, *given])
             if obj is self.globals["namespace"]:
-                return Namespace(*args, **kwargs)
+                if args:
+                    raise Misuse("A namespace takes names and values.", "Write namespace(a=1).")
+                return Namespace(**kwargs)
+            self.budget.spend(_FUNCTION_STEPS if obj.of is None else 0)
             result = obj.called_with(args, kwargs)
             self.budget.weigh(result, tools=True)
             return result
@@ -255,8 +280,11 @@ def _budget(context: JinjaContext) -> Budget:
 
 
 @pass_context
-def _pay(context: JinjaContext, due: tuple[int, int]) -> bool:
-    _budget(context).spend(*due)
+def _pay(context: JinjaContext, due: tuple[int, int, bool]) -> bool:
+    steps, characters, own = due
+    if own:  # it got a copy of all names
+        steps += len(context.parent) + len(context.vars)
+    _budget(context).spend(steps, characters)
     return True
 
 
@@ -264,6 +292,23 @@ def _pay(context: JinjaContext, due: tuple[int, int]) -> bool:
 def _weigh(context: JinjaContext, value: object) -> object:
     _budget(context).weigh(value)
     return value
+
+
+@pass_context
+def _file_named(context: JinjaContext, name: object) -> object:
+    """What an include names: a file, or some of which it takes the first that is there."""
+    budget = _budget(context)
+    budget.weigh(name)
+    names = name if isinstance(name, list | tuple) else [name]
+    budget.spend(len(names) * _FILE_STEPS)
+    if len(names) > _MOST_NAMES or any(
+        isinstance(each, str) and len(each) > _LONGEST_NAME for each in names
+    ):
+        raise Misuse(
+            "That is no name of a file.",
+            f"Name a file of the theme, or up to {_MOST_NAMES} to choose from.",
+        )
+    return name
 
 
 @pass_context

@@ -84,6 +84,18 @@ MOST_SLOTS = 1000
 """Places of one edition; each is looked for in every mail."""
 
 
+_LONGEST_FALLBACK = 1000
+"""Characters; a fallback is measured wherever its place stands in a line."""
+
+
+def _bounded(fallback: str) -> None:
+    if len(fallback) > _LONGEST_FALLBACK:
+        raise TemplateError(
+            f"A fallback has more than {_LONGEST_FALLBACK:,} characters.",
+            next="Let the place of a reader's value have a shorter one.",
+        )
+
+
 class SlotRegistry:
     """Hands out one token per field, context and fallback while an edition is compiled."""
 
@@ -91,6 +103,7 @@ class SlotRegistry:
         self._nonce = nonce
         self._slots: dict[tuple[str, Context, str], Slot] = {}
         self._drafts: dict[str, tuple[str, str]] = {}
+        self._fallbacks: dict[str, str] = {}
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -101,7 +114,9 @@ class SlotRegistry:
         """The token that stands for a field in a context."""
         key = (field, context, fallback)
         if key not in self._slots:
-            self._slots[key] = Slot(self._token(len(self._slots)), *key)
+            _bounded(fallback)
+            self._slots[key] = slot = Slot(self._token(len(self._slots)), *key)
+            self._fallbacks[slot.token] = fallback
         return self._slots[key].token
 
     def draft(self, field: str, *, fallback: str = "") -> str:
@@ -109,8 +124,10 @@ class SlotRegistry:
         for token, known in self._drafts.items():
             if known == (field, fallback):
                 return token
+        _bounded(fallback)
         token = self._token(9999 - len(self._drafts))
         self._drafts[token] = (field, fallback)
+        self._fallbacks[token] = fallback
         return token
 
     def settle(self, text: str, *, context: Context) -> str:
@@ -128,9 +145,7 @@ class SlotRegistry:
         """``text`` as a reader without values sees it, to measure it by."""
         if self._nonce not in text:
             return text
-        fallbacks = {slot.token: slot.fallback for slot in self._slots.values()}
-        fallbacks |= {token: fallback for token, (_, fallback) in self._drafts.items()}
-        return TOKEN.sub(lambda found: fallbacks.get(found.group(), found.group()), text)
+        return TOKEN.sub(lambda found: self._fallbacks.get(found.group(), found.group()), text)
 
     def faults(self, text: str) -> tuple[str, ...]:
         """What is left of tokens in ``text`` that a filter or the like has broken."""

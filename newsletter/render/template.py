@@ -39,6 +39,8 @@ TEXT = "mail.txt.j2"
 _MOST_COMPILED = 128
 _MOST_LOADED = 300_000
 """Characters of all templates that one render includes; compiling them takes time."""
+_LEAST_LOADED = 1_000
+"""What a file counts at least, be it empty."""
 _LONGEST = 300
 """Characters of what a message quotes."""
 
@@ -87,7 +89,7 @@ class _ThemeLoader(BaseLoader):
         del environment
         if template not in self._theme.files:
             raise TemplateNotFound(template)
-        self._loaded += len(self._theme.files[template])
+        self._loaded += max(len(self._theme.files[template]), _LEAST_LOADED)
         if self._loaded > _MOST_LOADED:
             raise Misuse(
                 f"The templates have more than {_MOST_LOADED:,} characters together.",

@@ -18,11 +18,17 @@ from newsletter.render.budget import MOST_BITS
 
 PAY = "(pay)"
 WEIGH = "(weigh)"
-"""Names of filters that no template can write."""
+NAMED = "(named)"
+OURS = (PAY, WEIGH, NAMED)
+"""Names of filters that no template can write; see Sandbox.call_filter for texts."""
 
 _MOST_PARTS = 5_000
 _DEEPEST = 50
 _DEEPEST_BLOCKS = 15
+_MOST_LOCALS = 20_000
+"""Names in a file times the places that hand all of them on: the code of each lists them."""
+_SHORT = 100
+_FILES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 _BODIES = (nodes.Template, nodes.For, nodes.Macro, nodes.CallBlock, nodes.Block)
 _REFUSED: dict[type[nodes.Node], str] = {
     nodes.ScopedEvalContextModifier: "“autoescape” cannot be changed in a template",
@@ -51,6 +57,11 @@ def metered(tree: nodes.Template, name: str | None, filename: str | None) -> nod
             raise TemplateSyntaxError(
                 f"The file has more than {_MOST_PARTS:,} parts", node.lineno, name, filename
             )
+    names = {n.name for n in tree.find_all(nodes.Name) if n.ctx != "load"}
+    places = list(tree.find_all((*_FILES, nodes.Block)))
+    if len(names) * len(places) > _MOST_LOCALS:
+        message = "It has too many names and includes"
+        raise TemplateSyntaxError(message, places[0].lineno, name, filename)
     counted: nodes.Template = _Meter().visit(tree)
     return counted
 
@@ -72,10 +83,12 @@ class _Meter(NodeTransformer):
         if due is not None:
             body: list[nodes.Node] = node.body  # type: ignore[attr-defined] # all of _BODIES have it
             body.insert(0, nodes.ExprStmt(_filter(due, PAY), lineno=node.lineno))
-        if isinstance(node, nodes.For):
+        if isinstance(node, _FILES):
+            node.template = _filter(node.template, NAMED)
+        elif isinstance(node, nodes.For):
             node.iter = _filter(node.iter, WEIGH)
             if node.test is not None:
-                test = nodes.Const((len(list(_walk(node.test))), 0), lineno=node.lineno)
+                test = nodes.Const((len(list(_walk(node.test))), 0, False), lineno=node.lineno)
                 node.test = nodes.And(_filter(test, PAY), node.test, lineno=node.lineno)
         elif isinstance(node, nodes.Compare):
             node.expr = _weighed(node.expr)
@@ -85,6 +98,8 @@ class _Meter(NodeTransformer):
             node.nodes = [_weighed(each) for each in node.nodes]
         elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
             node.node = _weighed(node.node)
+        elif isinstance(node, nodes.Pair):
+            node.key = _weighed(node.key)
         elif isinstance(node, nodes.List | nodes.Dict) or (
             isinstance(node, nodes.Tuple) and node.ctx == "load"
         ):
@@ -93,14 +108,17 @@ class _Meter(NodeTransformer):
 
 
 def _due(body: nodes.Node) -> nodes.Const:
-    """Parts and characters of a body, inner ones included."""
+    """Parts and characters of a body, inner ones included; whether it gets names of its own."""
     inside = [node for node, _, _ in _walk(body)]
     text = sum(len(node.data) for node in inside if isinstance(node, nodes.TemplateData))
-    return nodes.Const((len(inside), text), lineno=body.lineno)
+    own = isinstance(body, nodes.Template | nodes.Block)
+    return nodes.Const((len(inside), text, own), lineno=body.lineno)
 
 
 def _weighed(node: nodes.Expr) -> nodes.Expr:
-    return node if isinstance(node, nodes.Const) else _filter(node, WEIGH)
+    if isinstance(node, nodes.Const) and len(str(node.value)) <= _SHORT:
+        return node
+    return _filter(node, WEIGH)
 
 
 def _filter(node: nodes.Node, name: str) -> nodes.Filter:

@@ -94,12 +94,13 @@ def test_a_cleaned_folder_is_refused_and_goes_on_once_adopted(
     went_well(project.run("send", "2017-04", "--yes", "--limit", "1"), "1 planned = 1 accepted")
     went_well(project.run("suppress", "add", "reader1@readers.example"))
     cleaned(project)
-    for command in (("send", "2017-04", "--yes"), ("send", "2017-04", "--dry-run")):
+    for command in (("send", "2017-04", "--yes"), ("send", "2017-04", "--dry-run"),
+                    ("status",), ("suppress", "list")):  # fmt: skip
         stopped(project.run(*command), 5, NO_LEDGER, "newsletter adopt")
     # Nobody is there to say yes; and no is no.
     stopped(project.run("adopt"), 2, "with --yes")
     stopped(project.run("send", "2017-04", "--yes"), 5, NO_LEDGER)
-    went_well(project.run("adopt", "--yes"), "Campaign 2017-04.1 is in the ledger again")
+    went_well(project.run("adopt", "--yes"), " is in the ledger again")
     went_well(
         project.run("send", "2017-04", "--yes"),
         "1 person who left", "1 person has this issue already", "1 planned = 1 accepted",
@@ -151,7 +152,7 @@ def test_an_adoption_without_the_list_names_nobody_and_mails_nobody_twice(
     readers.write_text(kept)
     went_well(project.run("send", "2017-04", "--yes"), "1 planned = 1 accepted")
     assert everyone_once() == server.copies()
-    went_well(project.run("adopt", "--yes"), "2017-04.1 is in the ledger again, with 2 people")
+    went_well(project.run("adopt", "--yes"), " is in the ledger again, with 2 people")
     went_well(project.run("status", "2017-04"), "2 planned = 2 accepted")
 
 
@@ -251,15 +252,41 @@ def test_of_two_copies_that_fire_together_exactly_one_completes(
     assert everyone_once(12) == server.copies()
 
 
-def test_a_pause_in_a_copy_stops_the_original_and_both_can_go_on(
+@pytest.mark.fault("Ledger", "copy that nobody has used yet", state="refused, exit 5")
+def test_a_copy_is_refused_before_the_original_has_sent_again(
     project: Project, server: SmtpServer
 ) -> None:
     one_of_three(project, server)
     copy = copied(project)
-    went_well(copy.run("pause", "2017-04"), "2 people waiting")
+    for command in (("resume", "2017-04"), ("send", "2017-04", "--again", "--yes"),
+                    ("pause", "2017-04")):  # fmt: skip
+        stopped(copy.run(*command), 5, f"a copy of {project.folder}", f"Send from {project.folder}")
+    # Whoever only looks, or notes that somebody left, may do so; it makes no copy the latest.
+    assert 4 == copy.run("status").returncode
+    went_well(copy.run("suppress", "add", "reader2@readers.example"))
+    went_well(project.run("resume", "2017-04"), "3 planned = 2 accepted + 1 left")
+    assert everyone_once(2) == server.copies()
+
+
+def test_a_folder_that_was_moved_is_no_copy(project: Project, server: SmtpServer) -> None:
+    one_of_three(project, server)
+    moved = copied(project, "moved")
+    shutil.rmtree(project.folder)
+    went_well(moved.run("resume", "2017-04"), "3 planned = 3 accepted")
+    assert everyone_once() == server.copies()
+    link = beside(moved, "link")
+    link.folder.symlink_to(moved.folder)
+    went_well(link.run("send", "2017-04", "--yes"), "Nobody is left to mail")
+
+
+def test_a_copy_that_is_adopted_makes_the_original_the_old_one(
+    project: Project, server: SmtpServer
+) -> None:
+    one_of_three(project, server)
+    copy = copied(project)
+    went_well(copy.run("adopt", "--yes"), "0 people newly in doubt", "2 people waiting")
     stopped(project.run("resume", "2017-04", "--yes"), 5, OLDER, f"Send from {copy.folder}")
-    went_well(project.run("adopt", "--yes"), "0 people newly in doubt", "2 people waiting")
-    went_well(project.run("resume", "2017-04", "--yes"), "3 planned = 3 accepted")
+    went_well(copy.run("resume", "2017-04", "--yes"), "3 planned = 3 accepted")
     assert everyone_once() == server.copies()
 
 
@@ -416,7 +443,7 @@ def test_issues_that_a_restored_ledger_does_not_know_are_known_from_the_record(
     went_well(project.run("send", "2017-04", "--yes"), "3 planned = 3 accepted")
     take_ledger(backup, project.folder)
     stopped(project.run("send", "2017-04", "--yes"), 5, "newsletter adopt")
-    went_well(project.run("adopt", "--yes"), "2017-04.1 is in the ledger again, with 3 people")
+    went_well(project.run("adopt", "--yes"), " is in the ledger again, with 3 people")
     went_well(project.run("send", "2017-04", "--yes"), "Nobody is left to mail")
     assert everyone_once() == server.copies()
 
@@ -580,7 +607,9 @@ def test_a_trial_in_a_copy_does_not_make_it_the_latest(
     copy.settings(one_a_connection(server) + "trial = true\n")
     with SmtpServer() as trial:
         copy.settings(smtp_delivery(trial.port) + "trial = true\n")
-        went_well(copy.run("resume", "2017-04"), "3 planned = 3 accepted")
+        stopped(copy.run("resume", "2017-04"), 5, "has left for real")
+        copy.issue(SHORT_ISSUE, "2017-05")
+        went_well(copy.run("send", "2017-05", "--yes"), "3 planned = 3 accepted")
     copy.settings(one_a_connection(server))
     stopped(copy.run("send", "2017-04", "--yes"), 5, OLDER)
     went_well(project.run("send", "2017-04", "--yes"), "Nobody is left")

@@ -143,8 +143,10 @@ def test_a_provider_out_of_reach_is_said_and_settles_nothing(project: Project) -
 
 def bounce(project: Project, reader: str, code: str) -> bytes:
     keys = KeyRing.load(project.folder / "newsletter.key")
-    tag = keys.message_tag("2017-04.1", Address.parse(reader))
-    return report(status("failed", code), letter=f"Message-ID: <2017-04.1.{tag}@x.example>\n")
+    with contextlib.closing(sqlite3.connect(project.folder / "newsletter.db")) as ledger:
+        ((campaign,),) = ledger.execute("SELECT id FROM campaign").fetchall()
+    tag = keys.message_tag(campaign, Address.parse(reader))
+    return report(status("failed", code), letter=f"Message-ID: <{campaign}.{tag}@x.example>\n")
 
 
 def test_bounces_settle_doubts_and_suppress_who_does_not_exist(project: Project) -> None:
@@ -201,7 +203,7 @@ def test_resolve_shows_what_is_known_and_asks(project: Project) -> None:
         said = doubtful.run("resolve", "2017-04")
         assert 6 == doubtful.code
         assert "reader0@readers.example" in said
-        assert "begins with 2017-04.1." in said
+        assert "begins with 2017-04.1-" in said
         assert "through resend 127.0.0.1" in said
         assert "the program ended before the answer was recorded" in said
 

@@ -44,7 +44,7 @@ def test_a_send_is_not_gone_on_with_as_a_trial(project: Project) -> None:
         assert {1} == set(server.copies().values())
 
 
-def test_a_trial_in_which_nobody_was_accepted_can_become_a_send(project: Project) -> None:
+def test_a_trial_in_which_nobody_was_accepted_is_no_send_either(project: Project) -> None:
     with SmtpServer() as server:
         real = smtp_delivery(server.port)
         project.settings(f"{real}trial = true\n")
@@ -52,7 +52,8 @@ def test_a_trial_in_which_nobody_was_accepted_can_become_a_send(project: Project
         assert 4 == project.run("send", "2017-04", "--yes").returncode
         server.behaviours.clear()
         project.settings(real)
-        went_well(project.run("resume", "2017-04", "--yes"), "3 planned = 3 accepted")
+        stopped(project.run("resume", "2017-04", "--yes"), 5, "has been a trial so far")
+        assert {} == server.copies()
 
 
 def test_what_a_scheduler_starts_finds_the_same_state_folder(project: Project) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.support import stopped, went_well
 from tests.cli.test_copies import cleaned, everyone_once, one_a_connection, one_of_three
 from tests.support.project import Project, smtp_delivery
-from tests.support.smtp_server import SmtpServer
+from tests.support.smtp_server import SmtpServer, after
 
 ELSEWHERE = "This ledger was used elsewhere"
 SEND = ("send", "2017-04", "--yes")
@@ -140,3 +140,21 @@ def test_a_round_goes_on_after_a_folder_was_cleaned(
     assert {2} == set(server.copies().values())
     went_well(project.run(*SEND, "--again"), "in a new round (round 3)")
     assert Counter(dict.fromkeys(everyone_once(4), 3)) == server.copies()
+
+
+@pytest.mark.fault("Ledger", "killed between the commits of ledger and send record",
+                   state="the send goes on")  # fmt: skip
+def test_a_record_that_did_not_learn_of_its_first_send_is_begun_again(
+    project: Project, server: SmtpServer
+) -> None:
+    went_well(project.run("suppress", "add", "reader7@readers.example"))  # makes the record
+    record = project.state() / "sent.db"
+    before = record.read_bytes()
+    server.behaviours["MAIL"] = after(0, b"550 5.7.1 sender not allowed")
+    assert 4 == project.run(*SEND).returncode
+    server.behaviours.clear()
+    record.write_bytes(before)
+    for log in ("sent.db-wal", "sent.db-shm"):
+        record.with_name(log).unlink(missing_ok=True)
+    went_well(project.run("resume", "2017-04"), "7 planned = 7 accepted")
+    assert everyone_once(7) == server.copies()

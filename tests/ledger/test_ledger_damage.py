@@ -93,12 +93,12 @@ def test_a_sound_ledger_passes(closed: Path) -> None:
 )
 def test_damage_that_shows_in_the_middle_of_a_transaction_takes_nothing_back(closed: Path) -> None:
     with closing(Ledger(closed, key_check="k", seal_key=b"s")) as ledger, ledger.transaction():
-        first = ledger.deliveries.claim("2017-03.1", run="run-1", count=3, now=T)
+        first = ledger.deliveries.claim(ledger.campaigns.all()[0].id, run="run-1", count=3, now=T)
         assert ledger.deliveries.write_ahead(first, run="run-1", now=T)
     overwrite(closed, *page_of_deliveries(closed))
     with closing(Ledger(closed, key_check="k", seal_key=b"s")) as ledger:
         with pytest.raises(LedgerRefused, match="damaged"), ledger.transaction():
-            ledger.deliveries.claim("2017-03.1", run="run-2", count=READERS, now=T)
+            ledger.deliveries.claim(ledger.campaigns.all()[0].id, run="run-2", count=READERS, now=T)
         (campaign,) = ledger.campaigns.all()
         tally = ledger.campaigns.tally(campaign)
         assert {State.ATTEMPTING: 3, State.PENDING: READERS - 3} == tally.counts
@@ -107,7 +107,9 @@ def test_damage_that_shows_in_the_middle_of_a_transaction_takes_nothing_back(clo
 def refuse_all(ledger: Ledger) -> None:
     """Needs a megabyte or two."""
     with ledger.transaction():
-        for claim in ledger.deliveries.claim("2017-03.1", run="run-1", count=READERS, now=T):
+        for claim in ledger.deliveries.claim(
+            ledger.campaigns.all()[0].id, run="run-1", count=READERS, now=T
+        ):
             ledger.deliveries.record(claim, Step.REJECT, run="run-1", reply="5" * 900, now=T)
 
 
@@ -115,7 +117,9 @@ def refuse_all(ledger: Ledger) -> None:
 def test_a_full_disk_stops_the_transaction_and_keeps_what_was_recorded(closed: Path) -> None:
     with closing(Ledger(closed, key_check="k", seal_key=b"s")) as ledger:
         with ledger.transaction():
-            first = ledger.deliveries.claim("2017-03.1", run="run-1", count=3, now=T)
+            first = ledger.deliveries.claim(
+                ledger.campaigns.all()[0].id, run="run-1", count=3, now=T
+            )
             assert ledger.deliveries.write_ahead(first, run="run-1", now=T)
         (pages,) = ledger._database.execute("PRAGMA page_count").fetchone()
         # SQLite's own limit gives the same error as the disk, at a size of our choice.
@@ -137,7 +141,7 @@ os.setgid(65534); os.setuid(65534)
 try:
     ledger = Ledger(Path(sys.argv[1]), key_check="k", seal_key=b"s")
     with ledger.transaction():
-        print(len(ledger.deliveries.claim("2017-03.1", run="r", count=3, now=2e9)))
+        print(len(ledger.deliveries.claim(ledger.campaigns.all()[0].id, run="r", count=3, now=2e9)))
 except LedgerRefused as error:
     print(error)
 """

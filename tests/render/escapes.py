@@ -145,6 +145,55 @@ BOMBS = {
     "{% endmacro %}{{ m(60) }}",
     "arguments that double": "{% macro m(n) %}{% if n %}{{ m(n - 1, varargs, varargs) }}"
     "{% else %}{{ varargs == varargs|list }}{% endif %}{% endmacro %}{{ m(60, 1, 1) }}",
+    "include of a long list": "{% set l = range(90000)|map('string')|list %}"
+    "{% for i in range(90000) %}{% include l ignore missing %}{% endfor %}",
+    "include of a long name": "{% include 'x' * 9999 ignore missing %}",
+    "import of a long name": "{% import 'x' * 9999 as x %}",
+    "many includes": "{% for i in range(99999) %}{% for j in range(99999) %}"
+    "{% include 'nothing' ignore missing %}{% endfor %}{% endfor %}",
+    "many names in many includes": "{% for i in [1] %}"
+    + "".join(f"{{% set n{n} = 1 %}}" for n in range(800))
+    + "{% include 'nothing' ignore missing %}" * 1200 + "{% endfor %}",
+    "steps back": "{{ [(-999999, -99999, false)]|map('(pay)')|list }}",
+    "long attribute": "{% set a = ('0.' * 3300) ~ '0' %}"
+    "{{ ('a' * 3000)|map(attribute=a)|list|length }}",
+    "long attribute of join": "{% set a = ('0.' * 3300) ~ '0' %}"
+    "{{ ('a' * 3000)|join('', a)|length }}",
+    "long attribute of sort": "{% set a = ('0.' * 3300) ~ '0' %}"
+    "{{ ('a' * 3000)|sort(attribute=a)|length }}",
+    "attributes of large texts": "{{ [{'a': 'x' * 900000}]|sort(attribute='"
+    + "a," * 999 + "a')|length }}",
+    "numbers of one hash": "{% for i in range(99999) %}"
+    "{{ range(0, 30000 * (2**61 - 1), 2**61 - 1)|unique|list|length }}{% endfor %}",
+    "large numbers of one hash": "{% for i in range(99999) %}"
+    "{{ range(0, 30000 * (2**61 - 1), 2**61 - 1)|map('float')|unique|list|length }}{% endfor %}",
+    "pairs of one hash": "{{ [(1, 2), (1, 2)]|unique|list }}",
+    "keys of one hash": "{% set p = 2**61 - 1 %}{% set d = {"
+    + ", ".join(f"{n} * p: 1" for n in range(900)) + "} %}",
+    "keys that are large numbers": "{{ {1e300: 1}|length }}",
+    "keys that are pairs": "{{ {(1, 2): 1}|length }}",
+    "keys that are one large pair": "{% set t = (1,) * 99000 %}{{ {"
+    + "t: 1, " * 900 + "}|length }}",
+    "namespace of pairs": "{{ namespace([('a', 1)]).a }}",
+    "lists in lists": "{% set n = namespace(x=[1]) %}{% for a in range(900) %}"
+    "{% set n.x = [n.x] %}{% endfor %}",
+    "many sorts": "{% set a = range(90000)|map('string')|list %}{% for i in range(99999) %}"
+    "{{ a|sort|length }}{% endfor %}",
+    "many sorts of characters": "{% set a = 'ab' * 49000 %}{% for i in range(99999) %}"
+    "{{ a|sort|length }}{% endfor %}",
+    "many large keys": "{% set a = 'x' * 900000 %}{% set b = 'x' * 899999 ~ 'x' %}"
+    "{% set d = {a: 1} %}{% for i in range(99999) %}{% if d[b] %}{% endif %}{% endfor %}",
+    "many long constants": "{% for i in range(99999) %}{% set x = '" + "k" * 90_000
+    + "' ~ i %}{% endfor %}",
+    "searches for a long constant": "{% for i in range(99999) %}{% if 'y' in '" + "k" * 90_000
+    + "' %}{% endif %}{% endfor %}",
+    "searches from behind": "{% set a = 'a' * 6300 %}{% set b = 'ab' ~ 'a' * 3150 %}"
+    "{% for i in range(99999) %}{% if a.rfind(b) %}{% endif %}{% endfor %}",
+    "many wide indents of nothing": "{% for i in range(99999) %}"
+    "{% if ''|indent(19999999) %}{% endif %}{% endfor %}",
+    "coarse round below the limit": "{{ 1|round(-19000000) }}",
+    "languages that nobody knows": "{% for i in range(99999) %}"
+    "{% if 'ru'|language_name('xx') %}{% endif %}{% endfor %}",
     "includes itself": "{% include '{file}' %}",
     "imports itself": "{% import '{file}' as x %}",
     "extends itself": "{% extends '{file}' %}",
@@ -245,6 +294,12 @@ BOMBS = {
 # What only mails have.
 OF_MAILS = {
     "text of a value in a comment": "{{ src('a', issue) }}",
+    "many lists of stories": "{% for i in range(99999) %}{% set x = [issue.stories, "
+    "issue.reading_order] %}{% endfor %}",
+    "slot with a large fallback": "{{ slot('name', 'x' * 9999) }}",
+    "merge with a large fallback": "{{ merge('{{ name | ' ~ 'x' * 9999 ~ ' }}') }}",
+    "dates that nobody writes": "{% for i in range(99999) %}"
+    "{% if issue.date|date('full', 'xx') %}{% endif %}{% endfor %}",
     "slot with a list": "{{ slot('name', [1]) }}",
     "many slots": "{% for a in range(99999) %}{{ slot('name', a|string) }}{% endfor %}",
     "many slots in a text": "{% for a in range(99999) %}"
@@ -261,6 +316,9 @@ OF_HTML = {name: text.replace("FILTER", "markdown") for name, text in _MARKDOWN.
 OF_TEXT = {
     **{name: text.replace("FILTER", "md_text") for name, text in _MARKDOWN.items()},
     "wrap with a wide indent": "{{ ('a ' * 99999)|wrap(1, '', 'b' * 99999) }}",
+    "wrap with a dear indent": "{{ ('日 ' * 99999)|wrap(1, '', '日' * 199) }}",
+    "wrap of tokens": "{% for i in range(990) %}{{ slot('name', i|string) }}{% endfor %}"
+    "{% for i in range(99) %}{{ merge('{{ name }} ' * 20000)|wrap|length }}{% endfor %}",
     "wrap of much": "{% for a in range(99999) %}{{ ('日本' * 9999)|wrap|length }}{% endfor %}",
     "underline of much": "{{ ('a' * 99)|underline('b' * 999999) }}",
 }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment, nodes
 from markupsafe import Markup
 from newsletter.config import Archive
 from newsletter.errors import TemplateError
@@ -19,6 +20,7 @@ from newsletter.render.pipeline import INLINE_CSS, compile_edition
 from newsletter.render.plain import METHODS, Function, View, plain
 from newsletter.render.slots import Context, SlotRegistry
 from newsletter.render.template import MAIL, TEXT, Speaks, render_template
+from newsletter.render.toll import NAMED, WEIGH, metered
 from newsletter.render.web import INDEX_PAGE, PAGE, Site
 from newsletter.render.web_places import WebIssue
 from newsletter.render.web_vocabulary import Entry, IndexVocabulary, PageVocabulary, Sheet
@@ -115,6 +117,59 @@ def test_no_value_is_a_way_out(kind: str, value: str) -> None:
 def test_no_template_goes_on_for_ever(kind: str, bomb: str) -> None:
     own = OF_HTML if kind == "mail" else OF_TEXT
     is_a_sentence(refused(kind, (BOMBS | OF_MAILS | own)[bomb]))
+
+
+PAID_AS_PARTS: dict[type[nodes.Node], str] = {
+    nodes.Output: "printing counts", nodes.If: "asks whether something is there",
+    nodes.CondExpr: "the same", nodes.And: "the same", nodes.Or: "the same", nodes.Not: "the same",
+    nodes.Assign: "names a value", nodes.With: "the same", nodes.Macro: "the same",
+    nodes.AssignBlock: "its parts count", nodes.FilterBlock: "the filter counts",
+    nodes.CallBlock: "the call counts", nodes.ExprStmt: "no template can write it",
+    nodes.Call: "Sandbox.call", nodes.Filter: "counts its values", nodes.Test: "the same",
+    nodes.Getattr: "Sandbox.getattr", nodes.Keyword: "belongs to a call",
+    nodes.Operand: "weighed by Compare", nodes.Slice: "numbers", nodes.Neg: "a number",
+    nodes.Pos: "a number",
+    nodes.Add: "Sandbox.call_binop", nodes.Sub: "the same", nodes.Mul: "the same",
+    nodes.Div: "the same", nodes.FloorDiv: "the same", nodes.Mod: "the same",
+    nodes.Pow: "the same",
+}  # fmt: skip
+"""What holds expressions and needs no weighing of its own, and why."""
+WEIGHED: dict[str, type[nodes.Node]] = {
+    "{% for a in x %}{% endfor %}": nodes.For, "{% include x %}": nodes.Include,
+    "{% import x as y %}": nodes.Import, "{% from x import y %}": nodes.FromImport,
+    "{% extends x %}": nodes.Extends, "{{ x == 1 }}": nodes.Compare, "{{ x ~ 1 }}": nodes.Concat,
+    "{{ x[1:2] }}": nodes.Getitem, "{{ [x] }}": nodes.List, "{{ (x, 1) }}": nodes.Tuple,
+    "{{ {x: 1} }}": nodes.Pair, "{{ {1: x} }}": nodes.Dict,
+}  # fmt: skip
+NEVER_PARSED: set[type[nodes.Node]] = {
+    nodes.MarkSafe, nodes.MarkSafeIfAutoescape, nodes.EnvironmentAttribute,
+    nodes.ExtensionAttribute, nodes.ImportedName, nodes.InternalName, nodes.ContextReference,
+    nodes.DerivedContextReference, nodes.Scope, nodes.OverlayScope, nodes.Continue, nodes.Break,
+    nodes.EvalContextModifier, nodes.ScopedEvalContextModifier,
+}  # fmt: skip
+"""What only extensions make; the last two are refused."""
+LEAVES: set[type[nodes.Node]] = {
+    nodes.Template, nodes.Block, nodes.Name, nodes.NSRef, nodes.Const, nodes.TemplateData,
+}  # fmt: skip
+
+
+def test_every_part_of_a_template_counts_what_it_reads() -> None:
+    """Whatever part Jinja gets later is missing here."""
+
+    def below(kind: type[nodes.Node]) -> Iterator[type[nodes.Node]]:
+        for each in kind.__subclasses__():
+            yield each
+            yield from below(each)
+
+    every = {kind for kind in below(nodes.Node) if not kind.abstract}
+    assert every == {*PAID_AS_PARTS, *WEIGHED.values(), *NEVER_PARSED, *LEAVES}
+
+
+@pytest.mark.parametrize("template", WEIGHED)
+def test_what_reads_a_value_weighs_it(template: str) -> None:
+    tree = metered(Environment().parse(template), None, None)
+    filters = [each for each in tree.find_all(nodes.Filter) if each.name in (WEIGH, NAMED)]
+    assert any(name.name == "x" for each in filters for name in each.find_all(nodes.Name))
 
 
 @pytest.mark.fault("Input", "a theme that tries to run a command", state="refused")

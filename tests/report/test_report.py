@@ -106,7 +106,8 @@ def test_recipients_are_known_by_the_tag_of_their_message(project: Project, file
     keys = KeyRing.load(project.folder / "newsletter.key")
     tags = [row["recipient"] for row in rows(files / "r.csv")]
     assert [
-        keys.message_tag("2017-03.1", Address.parse(address(number))) for number in range(READERS)
+        keys.message_tag(figures(files)["campaign"], Address.parse(address(number)))
+        for number in range(READERS)
     ] == tags
 
 
