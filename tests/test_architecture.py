@@ -49,7 +49,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "yaml": {"issues/document.py", "issues/hints.py"},
     "typer": {"cli/app.py", "cli/account.py", "cli/archive.py", "cli/asking.py", "cli/audience.py",
               "cli/backup.py",
-              "cli/control.py", "cli/correcting.py", "cli/keys.py", "cli/looking.py",
+              "cli/control.py", "cli/correcting.py", "cli/docs.py", "cli/keys.py", "cli/looking.py",
               "cli/project.py", "cli/proof.py", "cli/report.py", "cli/resolving.py",
               "cli/resuming.py", "cli/sending.py", "cli/waiting.py"},
     "rich": {"cli/output.py", "cli/progress.py", "cli/watching.py"},

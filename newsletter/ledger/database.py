@@ -282,7 +282,7 @@ _ADVICE: dict[int | None, tuple[str, str]] = {
                              "Keep the file, restore the latest backup beside it, and ask for "
                              "help before sending: who has the mail is written only there."),
     sqlite3.SQLITE_NOTADB: ("This file is no ledger.",
-                            "Move it away if it is not needed; see docs/ledger.md."),
+                            "Move it away if it is not needed; see “newsletter docs ledger”."),
 }  # fmt: skip
 
 

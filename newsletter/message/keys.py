@@ -37,7 +37,7 @@ _MOST_KEYS = 0xFFFF
 _MOST_BYTES = 10_000_000
 _HEAD = """\
 # Signs the unsubscribe links of your newsletter and keeps the list of who left.
-# Keep it secret and keep a copy in a safe place; docs/keys.md says more.
+# Keep it secret and keep a copy in a safe place; "newsletter docs keys" says more.
 """
 
 
@@ -70,7 +70,7 @@ class KeyRing:
             raise ConfigError(
                 "The key file is missing.",
                 where=Where(path),
-                next="Put back your copy of it; docs/keys.md says what to do without one.",
+                next="Put back your copy of it; see “newsletter docs keys” if you have none.",
             ) from None
         except OSError as error:
             raise ConfigError(
@@ -89,7 +89,7 @@ class KeyRing:
             raise ConfigError(
                 "The key file is damaged.",
                 where=Where(path),
-                next="Put back your copy of it; docs/keys.md says what to do without one.",
+                next="Put back your copy of it; see “newsletter docs keys” if you have none.",
             ) from None
 
     @classmethod

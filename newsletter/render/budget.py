@@ -25,7 +25,7 @@ MOST_CHARACTERS = 1_000_000
 MOST_BITS = 256
 """Of a whole number."""
 _MOST_PRODUCT = 20_000_000
-ADVICE = "docs/theme.md tells how much a template may do."
+ADVICE = "“newsletter docs theme” tells how much a template may do."
 """What to do about all of these."""
 
 
@@ -106,7 +106,7 @@ class Budget:
                     str(each)  # raises what it has to say
                 raise Misuse(
                     f"A {kind.__name__} is no plain data.",
-                    "docs/theme.md lists what templates can use.",
+                    "“newsletter docs theme” lists what templates can use.",
                 )
             _bounded(items, characters)
         return items, characters
