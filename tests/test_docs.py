@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import typer.core
 import typer.main
+import yaml
 from newsletter.cli.app import Listed, app
 from newsletter.config import Settings
 from newsletter.errors import ExitCode
@@ -28,7 +29,10 @@ from tests.support.project import Project
 from tests.support.tools import ROOT
 from tests.test_architecture import ARROWS, BASE
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 FENCE = re.compile(r"^ *```(?P<kind>\w*)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
@@ -280,6 +284,13 @@ def test_every_dependency_has_its_line_and_its_reason() -> None:
     table = rows(page("docs/decisions/0002-dependencies.md"))
     assert sorted(names) == sorted(name.strip("`") for name, _ in table)
     assert all(reason for _, reason in table)
+
+
+def test_the_workflow_calls_the_gate_from_the_oldest_python_on() -> None:
+    workflow = yaml.safe_load(page(".github/workflows/ci.yml"))["jobs"]["gate"]
+    oldest = tomllib.loads(page("pyproject.toml"))["project"]["requires-python"]
+    assert [oldest.removeprefix(">="), "3.12", "3.13"] == workflow["strategy"]["matrix"]["python"]
+    assert ".ci/run" in [step.get("run") for step in workflow["steps"]]
 
 
 def test_architecture_md_has_every_room() -> None:
