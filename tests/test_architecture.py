@@ -12,7 +12,7 @@ PACKAGE = ROOT / "newsletter"
 BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
     "credentials", "material", "archive_layout", "look", "state_folder", "bounded_json",
-    "regular_file", "system", "wrong_value",
+    "log", "regular_file", "system", "wrong_value",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows

@@ -113,6 +113,8 @@ def parse(line: str) -> None:
         typer.BadParameter or its kind: there is no such command or option.
     """
     words = shlex.split(line, comments=True)[1:]
+    if words[0] == "--log":
+        del words[:2]
     name = next((n for n in (" ".join(words[:2]), words[0]) if n in COMMANDS), None)
     assert name, f"there is no command “{line}”"
     COMMANDS[name].make_context(name, words[len(name.split()) :])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -155,11 +156,22 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback answers
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Append what happens, as JSON lines, without any address."
+        ),
+    ] = None,
 ) -> None:
     """Options of the program itself."""
+    if log is not None:
+        from newsletter.log import writing_to
+
+        context.with_resource(writing_to(log, command=str(context.invoked_subcommand)))
 
 
 def main() -> None:
