@@ -14,10 +14,12 @@ demo: .venv/ready ## Send the March 2017 newsletter to the example subscribers, 
 test: .venv/ready-dev ## Run the tests
 	$(BIN)/pytest -n auto
 
-lint: .venv/ready-dev ## Linters and type checker
+lint: .venv/ready-dev ## Linters, and types for Linux, macOS and Windows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin newsletter
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 newsletter
 
 prove: .venv/ready-dev crash copies fuzz ## All that takes longer than a gate may: kills, races, fuzzing, more issues
 	PROVE=1 $(BIN)/pytest -n auto tests/render

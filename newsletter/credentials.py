@@ -17,6 +17,7 @@ from pathlib import Path
 from newsletter.config import PrivateKey, Secret
 from newsletter.errors import ConfigError, Where
 from newsletter.regular_file import open_regular
+from newsletter.system import shared, user_number
 
 _TIMEOUT_S = 30.0
 _MOST_BYTES = 100_000
@@ -42,8 +43,11 @@ def refuse_strangers(settings: Path) -> None:
     trusted = os.environ.get(_TRUST, "").split(os.pathsep)
     if "*" in trusted or any(each and Path(each).resolve() == folder for each in trusted):
         return
-    mine = {0, os.geteuid()}
-    if os.geteuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
+    user = user_number()
+    if user is None:
+        return
+    mine = {0, user}
+    if user == 0 and os.environ.get("SUDO_UID", "").isdecimal():
         mine.add(int(os.environ["SUDO_UID"]))
     found = [settings.lstat(), settings.stat(), folder.stat()]
     strangers = sorted({each.st_uid for each in found} - mine)
@@ -111,7 +115,7 @@ def _from_file(path: Path, what: str) -> bytes:
         raise ConfigError(
             f"The file of the {what} cannot be opened: {error.strerror}.", where=Where(path)
         ) from None
-    if mode & 0o077:
+    if shared(mode):
         raise ConfigError(
             f"The file of the {what} can be read by other users of this machine.",
             where=Where(path),

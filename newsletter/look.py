@@ -120,7 +120,7 @@ def read_look(data: dict[str, Any], places: dict[Path_, Where], file: Where) -> 
         raise TemplateError(
             "Some values of the theme cannot be used.",
             where=problems[0].where,
-            next="docs/theme.md tells every value of theme.toml.",
+            next="“newsletter docs theme” tells every value of theme.toml.",
             problems=problems,
         ) from None
 

@@ -13,6 +13,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from newsletter.system import READ_FLAGS
+
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading.
@@ -20,8 +22,7 @@ def open_regular(path: Path) -> BinaryIO:
     Raises:
         OSError: it cannot be opened, or is no regular file.
     """
-    # Without O_NONBLOCK, opening a pipe waits until somebody writes to it.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    handle = os.open(path, READ_FLAGS)
     try:
         _check_kind(os.fstat(handle).st_mode, path)
         return os.fdopen(handle, "rb")

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.errors import LedgerRefused, Where
+from newsletter.system import user_number
 
 MACHINE_ID = Path("/etc/machine-id")
 """machine-id(5): systemd's; other systems may have none."""
@@ -64,7 +66,7 @@ class ListState:
             writable = os.access(self.folder, os.W_OK | os.X_OK)
         except OSError as error:
             raise _unusable(self.folder, f"cannot be made: {error.strerror}") from None
-        if owner != os.geteuid():
+        if user_number() not in {owner, None}:
             raise _unusable(self.folder, "belongs to another user of this machine")
         if not writable:
             raise _unusable(self.folder, "cannot be written")
@@ -101,7 +103,8 @@ def moved_by_environment() -> Path | None:
         LedgerRefused: as :func:`state_folder`.
     """
     base = state_folder(None).parent
-    return None if base == Path.home() / ".local" / "state" else base
+    usual = "Library/Application Support" if sys.platform == "darwin" else ".local/state"
+    return None if sys.platform == "win32" or base == Path.home() / usual else base
 
 
 def machine_name(file: Path = MACHINE_ID) -> str:

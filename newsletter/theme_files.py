@@ -80,7 +80,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise TemplateError(
             "The theme lacks a file it needs.",
             where=Where(path),
-            next="docs/theme.md tells how to write it.",
+            next="“newsletter docs theme” tells how to write it.",
         )
     return _parsed(path, "Mend that line; texts and colours stand in double quotes.")
 
@@ -107,7 +107,7 @@ def _refuse_deep(data: dict[str, Any], path: Path) -> None:
             raise TemplateError(
                 "The file cannot be read: it is nested too deeply.",
                 where=Where(path),
-                next="docs/theme.md tells every value of theme.toml.",
+                next="“newsletter docs theme” tells every value of theme.toml.",
             )
         if isinstance(value, dict | list):
             inner = value.values() if isinstance(value, dict) else value

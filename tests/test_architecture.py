@@ -12,7 +12,7 @@ PACKAGE = ROOT / "newsletter"
 BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
     "credentials", "material", "archive_layout", "look", "state_folder", "bounded_json",
-    "regular_file", "wrong_value",
+    "log", "regular_file", "system", "wrong_value",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows
@@ -49,7 +49,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "yaml": {"issues/document.py", "issues/hints.py"},
     "typer": {"cli/app.py", "cli/account.py", "cli/archive.py", "cli/asking.py", "cli/audience.py",
               "cli/backup.py",
-              "cli/control.py", "cli/correcting.py", "cli/keys.py", "cli/looking.py",
+              "cli/control.py", "cli/correcting.py", "cli/docs.py", "cli/keys.py", "cli/looking.py",
               "cli/project.py", "cli/proof.py", "cli/report.py", "cli/resolving.py",
               "cli/resuming.py", "cli/sending.py", "cli/waiting.py"},
     "rich": {"cli/output.py", "cli/progress.py", "cli/watching.py"},
@@ -59,9 +59,20 @@ ONE_PLACE: dict[str, set[str]] = {
     "random": set(),
     "secrets": {"ledger/ledger.py", "ledger/record.py", "message/keys.py",
                 "cli/proof.py", "cli/running.py", "transports/mailbox.py"},
-    "fcntl": {"ledger/lock.py", "ledger/database.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},
+    # Modules that not every operating system has, or not all of.
+    **{library: {"system.py"} for library in (
+        "fcntl", "grp", "msvcrt", "posix", "pty", "pwd", "resource", "select", "syslog", "termios",
+        "tty", "winreg",
+    )},
+}  # fmt: skip
+
+# Names of the standard library that Windows lacks; mypy finds the rest (`make lint`).
+POSIX_ONLY = {
+    "chown", "fchmod", "fork", "getegid", "geteuid", "getgid", "getuid", "killpg", "mkfifo",
+    "O_CLOEXEC", "O_DIRECTORY", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK", "openpty", "sendmsg",
+    "setsid", "SIGHUP", "SIGKILL", "SIGSTOP", "SIGUSR1", "uname",
 }  # fmt: skip
 
 
@@ -124,6 +135,16 @@ def test_only_one_module_reads_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
     assert users <= {"credentials.py"}
+
+
+def test_one_module_knows_what_operating_systems_do_differently() -> None:
+    users = {
+        place(path)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr in POSIX_ONLY
+    }
+    assert users == {"system.py"}
 
 
 def test_only_the_command_line_prints() -> None:

@@ -6,15 +6,14 @@ who runs it. PDFs are tagged, so that screen readers can use them.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 from pathlib import Path
+
+from newsletter.system import end_group, user_number
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WITHIN_S = 60.0
@@ -71,7 +70,7 @@ def print_page(browser: Path, page: Path, *, date: dt.date, within_s: float = WI
             str(browser),
             *_FLAGS,
             # Chromium refuses to start in its sandbox as root; the page is our own.
-            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+            *(["--no-sandbox"] if user_number() == 0 else []),
             f"--user-data-dir={scratch}/profile",
             f"--print-to-pdf={target}",
             page.as_uri(),
@@ -102,8 +101,7 @@ def _run(command: list[str], within_s: float) -> None:
         raise NoPdf(f"it took longer than {within_s:g} seconds") from None
     finally:
         # A browser is several processes; none outlives the page.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        end_group(process.pid)
         process.wait()
     if code != 0:
         raise NoPdf(f"it ended with code {code}")

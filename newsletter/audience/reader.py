@@ -194,7 +194,7 @@ class _Reading:
                 f"None of the list's {self._rows} rows can be used.",
                 where=Where(self._path),
                 problems=self._refused,
-                next="docs/subscribers.md shows what a list looks like.",
+                next="“newsletter docs subscribers” shows what a list looks like.",
             )
         return Roster(
             file=self._path,

@@ -148,7 +148,10 @@ def _show_tally(tally: Tally) -> None:
     if tally.adds_up:
         say(f"The numbers add up: {identity(tally)}.")
     else:
-        say("The numbers do not add up. Do not send; see docs/ledger.md.", style="bold red")
+        say(
+            "The numbers do not add up. Do not send; see “newsletter docs ledger”.",
+            style="bold red",
+        )
 
 
 def _show_people(

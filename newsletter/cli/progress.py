@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from newsletter.cli.output import err, moment
+from newsletter.system import STOP_SIGNALS
 from newsletter.transports.protocol import Deferred, Outcome
 
 _REFRESH_S = 0.2
@@ -97,14 +98,10 @@ class Watch:
             with suppress(OSError):  # the terminal may be gone
                 err.print("Stopping: finishing what is on its way. Once more to end at once.")
 
-        heeded = [n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]  # nohup
+        heeded = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]  # nohup
         before = {number: signal.signal(number, first) for number in heeded}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, the end of the machine, and a closed terminal."""

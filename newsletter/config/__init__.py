@@ -200,7 +200,7 @@ def load_settings(path: Path) -> Settings:
                 Problem(wrong_value(item, noun="setting"), Where(item=_place(item["loc"])))
                 for item in error.errors()
             ],
-            next="docs/settings.md lists every setting.",
+            next="“newsletter docs settings” lists every setting.",
         ) from None
 
 

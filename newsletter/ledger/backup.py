@@ -22,6 +22,7 @@ from newsletter.errors import InputError, Where
 from newsletter.ledger import Ledger, open_ledger
 from newsletter.message.keys import KeyRing
 from newsletter.regular_file import open_regular
+from newsletter.system import sync_file
 
 ABOUT, LEDGER, RECORD, KEY, SETTINGS, LIST = (
     "backup.json", "newsletter.db", "sent.db", "newsletter.key", "newsletter.toml", "list",
@@ -88,7 +89,7 @@ def write_backup(
                     if path is not None and path.is_file():
                         archive.add(path, arcname=part, recursive=False)
             stream.flush()
-            os.fsync(stream.fileno())
+            sync_file(stream.fileno())
         os.link(draft, file)  # never over a file that came meanwhile
 
 

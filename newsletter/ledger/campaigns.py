@@ -24,6 +24,7 @@ from newsletter.ledger.versions import (
     read_versions,
     write_version,
 )
+from newsletter.log import note
 from newsletter.render.edition import Edition
 
 _OWN_CHARACTERS = 5
@@ -107,6 +108,7 @@ class Campaigns:
                     f"{campaign.planned} recipients were planned, but {frozen} were written.",
                     next="Nothing was frozen or sent; run the command again.",
                 )
+        note("campaign frozen", campaign=campaign.id, counts={"planned": campaign.planned})
         return campaign
 
     def _insert(self, campaign: Campaign, plan: Plan, editions: Mapping[str, Edition]) -> None:

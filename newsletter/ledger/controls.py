@@ -12,6 +12,7 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.versions import Approved, Version, write_version
+from newsletter.log import note
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Controls:
             (held,) = row
             if held is None or why not in held:
                 self._change(campaign, "held = ?", why if held is None else f"{why} {held}")
+        note("campaign held", campaign=campaign)
 
     def go_on(self, campaign: str) -> None:
         """Lift every hold; a person's word.
@@ -89,6 +91,7 @@ class Controls:
         """
         with self._database.transaction():
             self._change(campaign, "held = ?", None)
+        note("campaign released", campaign=campaign)
 
     def open_wave(self, campaign: str, wave: Wave) -> None:
         """Let ``wave`` and those before it be claimed; inside the caller's transaction.
@@ -151,6 +154,7 @@ class Controls:
                 )
             write_version(self._database, campaign, latest + 1, approved, now=now.timestamp())
             self._change(campaign.id, "version = ?", latest + 1)
+        note("campaign corrected", campaign=campaign.id)
         return latest + 1
 
     def versions(self, campaign: str) -> tuple[Version, ...]:

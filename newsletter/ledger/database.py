@@ -8,7 +8,6 @@ lock at BEGIN, never in the middle.
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 import sqlite3
@@ -21,6 +20,7 @@ from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.schema import SCHEMA, SCHEMA_VERSION
 from newsletter.ledger.seal import reader_tag, seal
 from newsletter.ledger.upgrade import statements, upgrade
+from newsletter.system import one_at_a_time
 
 
 class Database:
@@ -50,7 +50,7 @@ class Database:
             )
         try:
             # Two that switch a new file to WAL at once get SQLITE_BUSY, without any wait.
-            with _one_at_a_time(path.parent):
+            with one_at_a_time(path.parent):
                 if fresh:
                     # 0600 from the first moment: the file holds addresses.
                     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -66,6 +66,9 @@ class Database:
         run = self._connection.execute
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = FULL")
+        # On macOS fsync(2) stops at the drive's own memory; elsewhere these two do nothing.
+        run("PRAGMA fullfsync = ON")
+        run("PRAGMA checkpoint_fullfsync = ON")
         run("PRAGMA recursive_triggers = ON")  # else REPLACE deletes past the triggers
         self._connection.create_function(
             "seal_of", -1, lambda *values: seal(self.seal_key, values), deterministic=True
@@ -161,7 +164,7 @@ class Database:
         """
         run = self._connection.execute
         try:
-            with _one_at_a_time(path.parent):
+            with one_at_a_time(path.parent):
                 if not path.exists():
                     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
                 run("ATTACH ? AS record", (str(path.absolute()),))
@@ -279,7 +282,7 @@ _ADVICE: dict[int | None, tuple[str, str]] = {
                              "Keep the file, restore the latest backup beside it, and ask for "
                              "help before sending: who has the mail is written only there."),
     sqlite3.SQLITE_NOTADB: ("This file is no ledger.",
-                            "Move it away if it is not needed; see docs/ledger.md."),
+                            "Move it away if it is not needed; see “newsletter docs ledger”."),
 }  # fmt: skip
 
 
@@ -333,13 +336,3 @@ def query(path: Path, sql: str) -> list[tuple[object, ...]]:
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -126,7 +126,7 @@ class Ledger:
                 "The key file is not the one this ledger was written with, so those who "
                 "unsubscribed would not be recognised.",
                 where=Where(self.path),
-                next="Restore newsletter.key from your backup; docs/keys.md tells more.",
+                next="Restore newsletter.key from your backup; “newsletter docs keys” tells more.",
             )
 
     def _meta(self, key: str) -> str | None:

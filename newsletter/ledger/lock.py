@@ -6,7 +6,6 @@ a crash never leaves one behind.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.errors import LedgerRefused, Where
+from newsletter.system import take_lock
 
 
 class SenderAtWork(LedgerRefused):
@@ -70,7 +70,7 @@ def sender_lock(path: Path) -> Iterator[Lock]:
 
 def _lock(path: Path, handle: int) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        take_lock(handle)
     except BlockingIOError:
         raise SenderAtWork(
             "Another send is running here, to this list; two at once could mail people twice.",
@@ -87,7 +87,6 @@ def _lock(path: Path, handle: int) -> None:
 
 def _is_at(path: Path, handle: int) -> bool:
     try:
-        there, here = path.stat(), os.fstat(handle)
+        return os.path.samestat(path.stat(), os.fstat(handle))
     except OSError:
         return False
-    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
+from newsletter.log import is_on, note
 
 TRIALS = ("mailbox", "smtp-trial")
 """Names of transports that deliver to nobody."""
@@ -48,6 +49,7 @@ class Runs:
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (run, campaign, transport, place, now, now),
             )
+        note("run began", campaign=campaign)
 
     def alive(self, run: str, now: float) -> None:
         """Note that a run is alive; inside the caller's transaction."""
@@ -64,6 +66,18 @@ class Runs:
                 "UPDATE run SET seen_at = ?, ended_at = ?, ending = ? WHERE id = ?",
                 (now, now, ending, run),
             )
+        if is_on():
+            self._note_end(run)
+
+    def _note_end(self, run: str) -> None:
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT campaign, state, COUNT(*) FROM delivery WHERE campaign ="
+                " (SELECT campaign FROM run WHERE id = ?) GROUP BY campaign, state",
+                (run,),
+            ).fetchall()
+        counts = {state: count for _, state, count in rows}
+        note("run ended", campaign=rows[0][0] if rows else None, counts=counts)
 
     def campaigns_that_left(self) -> list[str]:
         """Ids of campaigns of which a run handed mail to anything but a trial."""

@@ -192,5 +192,5 @@ def _refused(why: str, setting: str) -> ConfigError:
     return ConfigError(
         f"The key for DKIM signatures {why}.",
         where=Where(FILE_NAME, item=f"[dkim] {setting}"),
-        next="docs/dkim.md tells how to make one.",
+        next="“newsletter docs dkim” tells how to make one.",
     )

@@ -26,6 +26,7 @@ from typing import Any
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError, Where
 from newsletter.regular_file import open_regular
+from newsletter.system import shared, sync_file, sync_folder
 
 FILE_NAME = "newsletter.key"
 ADDRESS_TAG_BYTES = 12
@@ -36,7 +37,7 @@ _MOST_KEYS = 0xFFFF
 _MOST_BYTES = 10_000_000
 _HEAD = """\
 # Signs the unsubscribe links of your newsletter and keeps the list of who left.
-# Keep it secret and keep a copy in a safe place; docs/keys.md says more.
+# Keep it secret and keep a copy in a safe place; "newsletter docs keys" says more.
 """
 
 
@@ -69,13 +70,13 @@ class KeyRing:
             raise ConfigError(
                 "The key file is missing.",
                 where=Where(path),
-                next="Put back your copy of it; docs/keys.md says what to do without one.",
+                next="Put back your copy of it; see “newsletter docs keys” if you have none.",
             ) from None
         except OSError as error:
             raise ConfigError(
                 f"The key file cannot be opened: {error.strerror}.", where=Where(path)
             ) from None
-        if mode & 0o077:
+        if shared(mode):
             raise ConfigError(
                 "The key file can be read by other users of this machine.",
                 where=Where(path),
@@ -88,7 +89,7 @@ class KeyRing:
             raise ConfigError(
                 "The key file is damaged.",
                 where=Where(path),
-                next="Put back your copy of it; docs/keys.md says what to do without one.",
+                next="Put back your copy of it; see “newsletter docs keys” if you have none.",
             ) from None
 
     @classmethod
@@ -117,7 +118,7 @@ class KeyRing:
                 return cls.load(path)
             finally:
                 draft.unlink()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             raise _unwritable(path, error) from None
         return ring
@@ -132,7 +133,7 @@ class KeyRing:
         try:
             _write_new(draft, self)
             draft.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             draft.unlink(missing_ok=True)
             raise _unwritable(path, error) from None
@@ -172,7 +173,7 @@ class KeyRing:
             draft.unlink()
             _write_new(draft, ring)
             draft.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             raise _unwritable(path, error) from None
         finally:
@@ -266,16 +267,7 @@ def _write_new(path: Path, ring: KeyRing) -> None:
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(_HEAD + "\n".join(lines) + "\n")
         file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name durable; without it a power cut may take the file back."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_file(file.fileno())
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

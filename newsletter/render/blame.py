@@ -31,7 +31,7 @@ class Blame:
         return TemplateError(
             f"The MJML has {count}.",
             where=listed[0].where,
-            next="Mend the template; docs/rendering.md tells what MJML may hold.",
+            next="Mend the template; “newsletter docs rendering” tells what MJML may hold.",
             problems=listed,
         )
 

@@ -30,7 +30,7 @@ _MOST_PRODUCT = 20_000_000
 _PRODUCT_A_STEP = 1000
 _KEY_BITS = 53
 """Of a number that is a key: below it no two share a hash, by which a dict finds its keys."""
-ADVICE = "docs/theme.md tells how much a template may do."
+ADVICE = "“newsletter docs theme” tells how much a template may do."
 """What to do about all of these."""
 
 
@@ -122,7 +122,7 @@ class Budget:
                 str(value)  # raises what it has to say
             raise Misuse(
                 f"A {type(value).__name__} is no plain data.",
-                "docs/theme.md lists what templates can use.",
+                "“newsletter docs theme” lists what templates can use.",
             )
 
     def weigh_product(self, values: Iterable[object]) -> None:

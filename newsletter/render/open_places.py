@@ -31,7 +31,7 @@ def check_slots(stages: Stages, registry: SlotRegistry, theme: Theme) -> None:
         raise TemplateError(
             "The theme does with readers' fields what a mail cannot have.",
             where=problems[0].where,
-            next="docs/rendering.md tells how slots are used.",
+            next="“newsletter docs rendering” tells how slots are used.",
             problems=problems,
         )
 

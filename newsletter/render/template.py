@@ -184,7 +184,7 @@ def _hint(error: Exception, environment: Environment) -> str:
         return _did_you_mean(str(found[1]) if found else "", environment.globals)
     if isinstance(error, TemplateNotFound):
         return _did_you_mean(_name_in(error), ())
-    return "docs/theme.md lists what templates can use."
+    return "“newsletter docs theme” lists what templates can use."
 
 
 def _syntax_hint(message: str, environment: Environment) -> str:
@@ -199,4 +199,4 @@ def _syntax_hint(message: str, environment: Environment) -> str:
 def _did_you_mean(word: str, known: Mapping[str, object] | tuple[()]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
     mean = f"Did you mean “{close[0]}”? " if close else ""
-    return f"{mean}docs/theme.md lists what templates can use."
+    return f"{mean}“newsletter docs theme” lists what templates can use."

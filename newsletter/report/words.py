@@ -52,7 +52,7 @@ def counted(number: int, one: str, several: str) -> str:
 def ended(tally: Tally) -> str:
     """How it stands, in a sentence."""
     if not tally.adds_up:
-        return "The numbers do not add up. Do not send; see docs/ledger.md."
+        return "The numbers do not add up. Do not send; see “newsletter docs ledger”."
     if tally.complete:
         return "Complete: everybody has a definite end."
     if tally.open or tally[State.ATTEMPTING]:

@@ -22,6 +22,7 @@ from newsletter.clock import Clock
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped, Where
 from newsletter.message.model import Message
+from newsletter.system import sync_file, sync_folder
 from newsletter.transports.protocol import Allowance
 from newsletter.transports.smtp import SmtpSession, SmtpTransport
 
@@ -113,23 +114,14 @@ class _Maildir:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                sync_file(file.fileno())
             unfinished.rename(self._folder / "new" / name)
         except OSError:
             # On a full disk, half a mail would take the room of others.
             with contextlib.suppress(OSError):
                 unfinished.unlink()
             raise
-        _sync(self._folder / "new")
-
-
-def _sync(folder: Path) -> None:
-    """Write the names in ``folder`` through to the disk, as fsync of a file does not."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync_folder(self._folder / "new")
 
 
 class _Server:

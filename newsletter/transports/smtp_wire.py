@@ -8,11 +8,11 @@ the socket.
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 
 from newsletter.clock import Clock
+from newsletter.system import readiness, send_pieces
 from newsletter.transports.smtp_reply import ReplyError
 
 _PIECE = 65_536
@@ -37,8 +37,7 @@ class Wire:
         self._set_s = patience_s
         self._until = 0.0
         self._unread = bytearray()
-        self._readable = select.poll()
-        self._readable.register(sock, select.POLLIN)
+        self._readable = readiness(sock)
 
     def ask(self, *commands: bytes) -> None:
         """Write commands in one go; each is to be answered.
@@ -69,7 +68,7 @@ class Wire:
         if not 1 < len(pieces) <= _MOST_PIECES:
             self.sock.sendall(b"".join(pieces))
             return
-        sent = self.sock.sendmsg(pieces)
+        sent = send_pieces(self.sock, pieces)
         if sent < sum(map(len, pieces)):
             self.sock.sendall(memoryview(b"".join(pieces))[sent:])
 
@@ -110,7 +109,7 @@ class Wire:
         if self._unread:
             return "The relay spoke before it was asked."
         pending = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
-        if not pending and not self._readable.poll(0):
+        if not pending and not self._readable():
             return None
         try:
             self.sock.settimeout(0)

@@ -39,7 +39,9 @@ def test_what_was_changed_after_the_yes_is_not_sent(project: Project, statement:
     frozen(project)
     change(project, statement)
     done = project.run("resume", "2017-04", "--at", "now", "--as-frozen")
-    stopped(done, 5, "is not what was frozen", "changed by another program", "docs/ledger.md")
+    stopped(
+        done, 5, "is not what was frozen", "changed by another program", "newsletter docs ledger"
+    )
     assert [] == outbox(project)
     assert 5 == project.run("send", "2017-04", "--yes").returncode
     assert [] == outbox(project)

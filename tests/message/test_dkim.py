@@ -349,7 +349,7 @@ def test_a_key_that_is_of_no_use_is_refused_and_not_shown(
         )
     assert refusal.value.__cause__ is None
     assert "hunter2" not in str(refusal.value)
-    assert "docs/dkim.md" in refusal.value.next
+    assert "newsletter docs dkim" in refusal.value.next
 
 
 def test_who_does_not_sign_does_not_load_cryptography() -> None:

@@ -162,7 +162,7 @@ def test_a_wrong_value_is_told_with_its_line(
     assert (tmp_path / "theme.toml", item) == (problem.where.file, problem.where.item)
     places = {text.split(" ")[0]: number for number, text in enumerate(line.split("\n"), start=2)}
     assert places.get(item.rsplit(maxsplit=1)[-1]) == problem.where.line
-    assert "docs/theme.md" in error.next
+    assert "newsletter docs theme" in error.next
 
 
 def test_who_writes_a_wrong_colour_or_font_is_shown_a_right_one(tmp_path: Path) -> None:
