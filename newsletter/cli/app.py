@@ -11,23 +11,22 @@ import typer
 
 from newsletter import __version__
 from newsletter.cli import (
-    account,
     archive,
     audience,
     backup,
-    control,
     correcting,
     keys,
     looking,
-    project,
     proof,
     report,
     resolving,
     resuming,
     sending,
+    starting,
+    status,
 )
-from newsletter.cli.output import say_error
-from newsletter.errors import NewsletterError, Where
+from newsletter.cli.output import err, say_error, show_findings
+from newsletter.errors import ChecksFailed, NewsletterError, Where
 
 app = typer.Typer(
     name="newsletter",
@@ -58,17 +57,17 @@ def _options(
 
 _WRITE, _SEND, _KEEP = "Write and look", "Send and account", "List and keys"
 for _panel, _commands in (
-    (_WRITE, (project.init, project.new, looking.preview, looking.check, looking.render)),
+    (_WRITE, (starting.init, starting.new, looking.preview, looking.check, looking.render)),
     (
         _SEND,
         (
             proof.test,
             sending.send,
-            account.status,
-            control.pause,
+            status.status,
+            resuming.pause,
             correcting.correct,
             resuming.resume,
-            control.adopt,
+            backup.adopt,
             resolving.resolve,
             resolving.reconcile,
             report.report,
@@ -94,11 +93,20 @@ def main() -> None:
     try:
         app()
     except NewsletterError as error:
-        say_error(error)
+        _tell(error)
         sys.exit(error.exit_code)
     except Exception as fault:  # noqa: BLE001 - the last resort: whoever sends newsletters reads no traceback
         say_error(_fault(fault))
         sys.exit(1)
+
+
+def _tell(error: NewsletterError) -> None:
+    if isinstance(error, ChecksFailed):
+        from newsletter.project.compile import ErrorsFound  # costs nothing: it was raised there
+
+        if isinstance(error, ErrorsFound):
+            show_findings(error.findings, to=err)
+    say_error(error)
 
 
 def _fault(fault: Exception) -> NewsletterError:
