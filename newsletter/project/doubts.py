@@ -243,7 +243,7 @@ def _apply(
         ledger,
         campaigns,
         tag_of=lambda campaign, member: project.keys.message_tag(campaign, member.address),
-        now=now.timestamp(),
+        now=now,
     )
     return News(applied, skipped)
 
