@@ -8,17 +8,20 @@ terminals alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
-from newsletter.checks.finding import Finding, Severity
 from newsletter.errors import NewsletterError, Problem
+
+if TYPE_CHECKING:
+    from newsletter.checks.finding import Finding
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-_SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+_SEVERITIES = {"error": "red", "warning": "yellow", "note": "cyan"}
 _MOST_PROBLEMS = 40
 _NARROWEST = 24
 
