@@ -18,10 +18,11 @@ from pathlib import Path
 
 import dkim
 from newsletter.addresses import Address
-from newsletter.cli.wiring import Project as Wired
 from newsletter.message.compose import Composer
 from newsletter.message.dkim import SEALED, SIGNED, Signer
 from newsletter.message.model import Recipient
+from newsletter.project import Project as Wired
+from newsletter.project.compile import compile_issue
 from tests.support.dkim import DOMAIN, SECOND, SELECTOR, ed25519_key, passes_dkimpy, pem, rsa_key
 from tests.support.project import Project
 
@@ -35,7 +36,7 @@ def composer(folder: Path, signer: Signer | None) -> Composer:
     wired = Wired(project.folder)
     settings = wired.settings
     return Composer(
-        wired.compile("2017-03")["en"].edition,
+        compile_issue(wired, "2017-03").editions["en"],
         sender=settings.sender,
         list_identity=settings.list,
         archive_url=settings.archive_url,

@@ -17,10 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from newsletter.cli.wiring import Project as Wired
 from newsletter.delivery.dispatch import Limits, Run
 from newsletter.delivery.plan import make_plan
 from newsletter.ledger.states import State
+from newsletter.project import Project as Wired
+from newsletter.project.compile import compile_issue
+from newsletter.project.compose import compose_frozen, letterhead
+from newsletter.project.transport import open_transport
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_sink import Sink, smtp_sink
 from tests.support.tools import program
@@ -39,7 +42,7 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
         )
         project.use_march()
         wired = Wired(project.folder)
-        editions = {name: one.edition for name, one in wired.compile("2017-03").items()}
+        editions = compile_issue(wired, "2017-03").editions
         plan = make_plan(
             wired.roster(),
             issue="2017-03",
@@ -53,17 +56,17 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
         campaign = ledger.campaigns.freeze(
             plan,
             editions=editions,
-            letterhead=wired.letterhead(),
+            letterhead=letterhead(wired.settings),
             now=wired.clock.now(),
         )
-        compose = wired.compose(ledger, campaign)
+        compose = compose_frozen(wired, ledger, campaign)
         first = plan.recipients[0].recipient
         size = len(compose(first, date=wired.clock.now(), version=1).as_bytes())
         run = Run(
             ledger,
             campaign,
             compose=compose,
-            transport=wired.transport(),
+            transport=open_transport(wired),
             limits=Limits(CONNECTIONS, batch=50, rate_per_second=0, retry_for_s=86400),
             clock=wired.clock,
             run_id="benchmark",

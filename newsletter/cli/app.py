@@ -13,15 +13,15 @@ import typer.core
 import typer.main
 
 from newsletter import __version__
-from newsletter.errors import NewsletterError, Where
+from newsletter.errors import ChecksFailed, NewsletterError, Where
 
 # Panel of `newsletter --help` → name → `module:name` of the function or group in this package,
 # and the first paragraph of its help.
 _PANELS: dict[str, dict[str, tuple[str, str]]] = {
     "Write and look": {
-        "init": ("project:init", "Start a newsletter project in a folder. Overwrites nothing."),
+        "init": ("starting:init", "Start a newsletter project in a folder. Overwrites nothing."),
         "new": (
-            "project:new",
+            "starting:new",
             "Start an issue, or with 2017-04.fr the translation of one. Overwrites nothing.",
         ),
         "preview": (
@@ -50,11 +50,11 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
             "Send an issue: checks it, shows the plan, asks, sends, and accounts for everyone.",
         ),
         "status": (
-            "account:status",
+            "status:status",
             "Show where everybody's mail is, and whether the numbers add up. Changes nothing.",
         ),
         "pause": (
-            "control:pause",
+            "resuming:pause",
             "Let nothing more of an issue go out, from another terminal or before its time.",
         ),
         "correct": (
@@ -67,7 +67,7 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
             "put off till later.",
         ),
         "adopt": (
-            "control:adopt",
+            "backup:adopt",
             "Let a ledger go on that is refused: restored, copied, or in a folder "
             "that was cleaned.",
         ),
@@ -188,8 +188,19 @@ def main() -> None:
         if not isinstance(error, NewsletterError):
             say_error(_fault(error))
             sys.exit(1)
-        say_error(error)
+        _tell(error)
         sys.exit(error.exit_code)
+
+
+def _tell(error: NewsletterError) -> None:
+    from newsletter.cli.output import err, say_error, show_findings
+
+    if isinstance(error, ChecksFailed):
+        from newsletter.project.compile import ErrorsFound  # costs nothing: it was raised there
+
+        if isinstance(error, ErrorsFound):
+            show_findings(error.findings, to=err)
+    say_error(error)
 
 
 def _fault(fault: Exception) -> NewsletterError:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from newsletter.cli.output import count, people, say, say_problems, show_counts
-from newsletter.cli.recipients import parse_addresses
-from newsletter.cli.wiring import Project
-from newsletter.errors import ExitCode, NewsletterError
-from newsletter.ledger.suppressions import Reason, Suppression
-
-if TYPE_CHECKING:
-    from newsletter.addresses import Address
-    from newsletter.ledger import Ledger
+from newsletter.cli.output import say, say_problems, show_counts
+from newsletter.errors import ExitCode
+from newsletter.ledger.suppressions import Reason
+from newsletter.phrases import count, people
+from newsletter.project import Project
 
 _REASONS = {
     Reason.UNSUBSCRIBED: "left the list",
@@ -41,31 +36,14 @@ def add(
 
     Example: newsletter suppress add anna@example.org --reason unsubscribed
     """
-    project = Project.here()
-    parsed = parse_addresses(addresses)
-    at = project.clock.now()
-    with closing(project.sound_ledger(create=True)) as ledger:
-        new = sum(
-            ledger.suppressions.add(
-                Suppression(project.keys.address_tag(address), reason, "command", at)
-            )
-            for address in parsed
-        )
-        _remember(project, ledger, parsed, reason)
-    already = len(parsed) - new
-    there = f", {people(already)} already there" if already else ""
-    say(f"{people(new)} added{there}. They get no more mail.")
+    from newsletter.project.suppress import suppress as note
 
-
-def _remember(project: Project, ledger: Ledger, addresses: list[Address], reason: Reason) -> None:
-    """Let the list's send record know of them as well, so that it outlives this folder."""
-    if project.trial:
-        return
-    try:
-        project.copy_guard(ledger).note_leaves(addresses, reason, at=project.clock.now())
-    except NewsletterError as error:
-        say(f"They are noted in this folder's ledger only: {error.what}", style="yellow")
-        say(error.next)
+    done = note(Project.here(), addresses, reason)
+    if done.folder_only:
+        say(f"They are noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
+        say(done.folder_only.next)
+    already = f", {people(done.known)} already there" if done.known else ""
+    say(f"{people(done.new)} added{already}. They get no more mail.")
 
 
 @suppress.command("list")
@@ -74,16 +52,13 @@ def list_() -> None:
 
     Example: newsletter suppress list
     """
-    project = Project.here()
-    project.refuse_without_ledger()
-    counts = {}
-    if project.has_ledger:
-        with closing(project.ledger(create=False, follow=False)) as ledger:
-            counts = ledger.suppressions.counts()
+    from newsletter.project.suppress import suppressed
+
+    counts = suppressed(Project.here())
     if not counts:
         say("Nobody has left yet.")
         return
-    show_counts([(number, _REASONS[Reason(reason)], "") for reason, number in counts.items()])
+    show_counts([(number, _REASONS[reason], "") for reason, number in counts.items()])
 
 
 @subscribers.command("check")

@@ -1,24 +1,23 @@
-"""``backup`` and ``restore``: what a project cannot get from anywhere else, in one file."""
+"""``backup``, ``restore`` and ``adopt``: a ledger kept, put back, and taken on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing, nullcontext
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newsletter.cli.arguments import Yes
 from newsletter.cli.asking import confirmed
-from newsletter.cli.control import readers_of, tell_adopted
-from newsletter.cli.output import joined, moment, say
-from newsletter.cli.wiring import Project
-from newsletter.config import FILE_NAME
-from newsletter.errors import ConfigError, ExitCode, InputError, Where
+from newsletter.cli.output import say, show_counts
+from newsletter.phrases import joined, moment, people
+from newsletter.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.ledger.backup import About
+    from newsletter.ledger.adoption import Survey
+    from newsletter.project.adopt import AdoptionResult
+    from newsletter.project.backup import BackupContent
 
 
 def backup(
@@ -31,18 +30,9 @@ def backup(
 
     Example: newsletter backup newsletter-2017-03-31.backup
     """
-    from newsletter.ledger.backup import KEY, LIST, SETTINGS, About, write_backup
+    from newsletter.project.backup import back_up
 
-    project = Project.here()
-    listed = project.folder / project.settings.audience.file
-    others = {KEY: project.key_file, SETTINGS: project.folder / FILE_NAME, LIST: listed}
-    about = About(
-        made_at=project.clock.now().isoformat(timespec="seconds"),
-        list_id=project.settings.list.id,
-        list_file=listed.name if listed.is_file() else "",
-    )
-    with closing(project.ledger(create=False)) if project.has_ledger else nullcontext() as ledger:
-        write_backup(file, ledger=ledger, others=others, about=about)
+    back_up(Project.here(), file)
     say(f"Written: {file}. It holds the ledger, the keys, the settings and the list.", style="bold")
     say("Keep it where only you can read it; it names every reader. Issues, templates and the "
         "archive are not in it.")  # fmt: skip
@@ -50,7 +40,7 @@ def backup(
 
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What “newsletter backup” wrote.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Put a backup back into this folder, and say what it cannot know.
 
@@ -60,105 +50,123 @@ def restore(
 
     Example: newsletter restore newsletter-2017-03-31.backup
     """
-    from newsletter.ledger.backup import KEY, LEDGER, opened
+    from newsletter.project.backup import restore
 
-    with opened(file) as (about, parts):
-        made = datetime.fromisoformat(about.made_at)
-        say(f"A backup of the list {about.list_id}, made {moment(made)}.", style="bold")
-        if there := [name for name in (LEDGER, KEY) if name in parts and Path(name).exists()]:
-            say(f"Here already, and to be kept under another name: {joined(there)}.")
-        if not yes and not confirmed("Put it back into this folder?"):
-            say("Nothing was changed.")
-            raise typer.Exit(ExitCode.DONE)
-        project = _settled(about, parts)
-        with project.lock():
-            remembers = not project.trial and _remembers(project)
-            if remembers and LEDGER in parts:
-                _refuse_unrelated(project, parts)
-            _place(project, about, parts)
-            say("Issues and templates are not in a backup: put them here from version control, or "
-                "from a copy.")  # fmt: skip
-            if project.trial:
-                say("Mail goes to nobody from here, so there is nothing more to do.")
-                return
-            _adopt(project, made, remembers=remembers)
+    def agree(content: BackupContent) -> bool:
+        made = moment(content.made_at)
+        say(f"A backup of the list {content.list_id}, made {made}.", style="bold")
+        if content.in_the_way:
+            say("Here already, and to be kept under another name: "
+                f"{joined(content.in_the_way)}.")  # fmt: skip
+        return yes or confirmed("Put it back into this folder?")
 
-
-def _settled(about: About, parts: Mapping[str, Path]) -> Project:
-    """The project of this folder; its settings are the backup's, where it has none.
-
-    Raises:
-        InputError: it is another list's.
-    """
-    from newsletter.ledger.backup import SETTINGS, put_in_place
-
-    try:
-        project = Project.here()
-    except ConfigError:
-        if SETTINGS not in parts or Path(FILE_NAME).exists():
-            raise
-        put_in_place(parts[SETTINGS], Path(FILE_NAME))
-        project = Project.here()
-    if project.settings.list.id != about.list_id:
-        raise InputError(
-            f"The backup is of another list: {about.list_id}.",
-            where=Where(project.folder / FILE_NAME, item="[list] id"),
-            next="Restore it in that list's folder, or in an empty one. Nothing was changed.",
-        )
-    return project
-
-
-def _remembers(project: Project) -> bool:
-    """Whether this machine has a send record of its own, not one from a backup."""
-    from newsletter.ledger.record import Remembered
-
-    known = Remembered.at(project.state.record)
-    return bool(known.ledger) and known.machine in {"", project.place.machine}
-
-
-def _refuse_unrelated(project: Project, parts: Mapping[str, Path]) -> None:
-    """Refuse, before anything is put in place, a ledger that could not be adopted."""
-    from newsletter.ledger.adoption import Adoption
-    from newsletter.ledger.backup import KEY, LEDGER
-    from newsletter.message.keys import KeyRing
-
-    keys = KeyRing.load(parts[KEY])
-    Adoption(project.place, parts[KEY], keys).refuse_unrelated(parts[LEDGER], keys)
-
-
-def _place(project: Project, about: About, parts: Mapping[str, Path]) -> None:
-    """Put the parts where they belong; the caller holds the lock."""
-    from newsletter.ledger.backup import KEY, LEDGER, LIST, RECORD, put_in_place
-    from newsletter.ledger.database import move_aside
-    from newsletter.ledger.record import mark_as_copy
-
-    if RECORD in parts and not project.trial and not project.state.record.exists():
-        # So that it is refused until it is adopted, should the program end in between.
-        mark_as_copy(parts[RECORD])
-        put_in_place(parts[RECORD], project.state.record)
-    aside = []
-    if LEDGER in parts:
-        aside.append(move_aside(project.ledger_file))
-        put_in_place(parts[LEDGER], project.ledger_file)
-    if KEY in parts:
-        aside.append(put_in_place(parts[KEY], project.key_file))
-    if LIST in parts and about.list_file and not (project.folder / about.list_file).exists():
-        put_in_place(parts[LIST], project.folder / about.list_file)
-    if kept := [path.name for path in aside if path is not None]:
-        say(f"What was here is kept as {joined(kept)}.")
-
-
-def _adopt(project: Project, made: datetime, *, remembers: bool) -> None:
-    from newsletter.ledger.adoption import Adoption
-
-    adoption = Adoption(project.place, project.key_file, project.keys)
-    done = adoption.adopt(lambda keys: readers_of(project, keys), now=project.clock.now())
-    tell_adopted(done)
-    if remembers:
+    restored = restore(file, agree=agree, on_placed=_tell_placed)
+    if restored is None:
+        say("Nothing was changed.")
+        return
+    if restored.adoption is None:
+        say("Mail goes to nobody from here, so there is nothing more to do.")
+        return
+    _tell_adopted(restored.adoption)
+    if restored.remembers:
         say("What was sent from this machine since the backup, and who left, is known from its "
             "state folder.")  # fmt: skip
     else:
-        say(f"This machine remembers no send to the list. Who was mailed and who left since "
-            f"{moment(made)} is not known, nor which issues were sent: look into the relay's or "
-            "provider's log before you send, and note who left with “newsletter suppress add”.",
+        say("This machine remembers no send to the list. Who was mailed and who left since "
+            f"{moment(restored.made_at)} is not known, nor which issues were sent: look into the "
+            "relay's or provider's log before you send, and note who left with “newsletter "
+            "suppress add”.", style="yellow")  # fmt: skip
+
+
+def _tell_placed(kept: Sequence[str]) -> None:
+    if kept:
+        say(f"What was here is kept as {joined(kept)}.")
+    say("Issues and templates are not in a backup: put them here from version control, or from a "
+        "copy.")  # fmt: skip
+
+
+def adopt(
+    yes: Yes = False,
+    old_copy: Annotated[
+        bool,
+        typer.Option(
+            "--old-copy", help="All of this is an old copy, although nothing here tells it."
+        ),
+    ] = False,
+) -> None:
+    """Let a ledger go on that is refused: restored, copied, or in a folder that was cleaned.
+
+    What this machine remembers of the list is put into it: who has each issue,
+    who left. Where that is not known, whoever waits becomes in doubt;
+    “newsletter resolve” and “reconcile” settle them. Tells and asks first.
+
+    Example: newsletter adopt
+    """
+    from newsletter.project import adopt
+
+    project = Project.here()
+    if project.trial:
+        say("Mail goes to nobody from here, so nothing is refused, and nothing needs adopting.")
+        return
+    with project.lock():
+        survey = adopt.survey(project, old_copy=old_copy)
+        if survey.reason is None and not (survey.aside or survey.missing or old_copy):
+            say("Nothing is wrong with this ledger, so there is nothing to adopt. If you know that "
+                "all of this is an old copy: newsletter adopt --old-copy")  # fmt: skip
+            return
+        _tell_what(survey)
+        if not yes and not confirmed("Take this ledger on here?"):
+            say("Nothing was changed.")
+            return
+        done = adopt.adopt(project, old_copy=old_copy)
+    _tell_adopted(done)
+
+
+def _tell_what(survey: Survey) -> None:
+    if survey.reason is not None:
+        say(survey.reason.what)
+    if survey.aside:
+        say("The ledger in this folder is kept under another name, and one is made from what this "
+            "machine remembers of the list.")  # fmt: skip
+    if survey.exact and survey.reason is not None:
+        say("This machine remembers where everybody's mail is, and who left; that is put into "
+            "this folder's ledger.")  # fmt: skip
+    elif survey.waiting and not survey.exact:
+        say("To take it on changes this:")
+        show_counts(
+            [
+                (number, f"waiting in campaign {campaign}, to become in doubt", "red")
+                for campaign, number in survey.waiting.items()
+            ]
+        )
+        say("They are not mailed unless you say so, since they may have been mailed already.")
+    elif not survey.exact:
+        say("Nobody waits in it, so nobody becomes in doubt.")
+    if survey.unknown:
+        say(f"It knows nothing of sends of these issues from here: "
+            f"{joined(survey.unknown)}. They stay refused without --again.")  # fmt: skip
+
+
+def _tell_adopted(result: AdoptionResult) -> None:
+    """Say what an adoption did."""
+    if result.no_list is not None:
+        say(f"The list cannot be read: {result.no_list.what} Nobody is missed or mailed twice "
+            "without it, but nobody can be named. Once it is there, run “newsletter adopt” again.",
             style="yellow")  # fmt: skip
+    done = result.adopted
+    for campaign, (found, known) in done.rebuilt.items():
+        gone = f"; {people(known - found)} more not on the list now" if known > found else ""
+        say(f"Campaign {campaign} is in the ledger again, with {people(found)}{gone}.")
+    if done.updated:
+        say(f"Brought up to date: {people(done.updated)}.")
+    say(f"This ledger is the one of this machine now; {people(sum(done.doubts.values()))} newly "
+        "in doubt.", style="bold")  # fmt: skip
+    if done.doubts:
+        say(
+            "“newsletter status” names them. Ask the relay's or provider's log about them, or "
+            "let “newsletter reconcile ISSUE” ask; “newsletter resolve ISSUE” settles the rest, "
+            "with --all everybody at once."
+        )
+    if done.waiting:
+        say(f"{people(sum(done.waiting.values()))} waiting to be mailed. “newsletter status” "
+            "tells how to go on.")  # fmt: skip

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
-from newsletter.cli.account import account, sent, unfinished
+from newsletter.cli.arguments import IssueName, Yes
 from newsletter.cli.asking import confirmed
-from newsletter.cli.looking import IssueName
-from newsletter.cli.output import count, people, say, tell
-from newsletter.cli.planning import refuse_on_errors
-from newsletter.cli.wiring import Project
-from newsletter.delivery.difference import Change, differing, settings_changes, word_changes
-from newsletter.errors import ExitCode
+from newsletter.cli.output import say, tell
+from newsletter.phrases import count, people
+from newsletter.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
-    from newsletter.ledger.campaigns import Campaign
-    from newsletter.ledger.versions import Approved
-    from newsletter.render.edition import Edition
+    from newsletter.delivery.difference import Change
+    from newsletter.project.correct import Correction
 
 _MOST_CHANGES = 12
 
 
-def correct(
-    issue: IssueName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")] = False,
-) -> None:
+def correct(issue: IssueName, yes: Yes = False) -> None:
     """Give a changed issue to all who were not attempted yet. Mails nobody again.
 
     Checks the issue, shows what differs from what was frozen, tells who gets
@@ -38,82 +29,58 @@ def correct(
 
     Example: newsletter correct 2017-03
     """
-    from newsletter.ledger.versions import Approved, fingerprint
+    from newsletter.cli.accounts import show_accounts
+    from newsletter.cli.planning import tell_worth_a_look
+    from newsletter.project import correct
+    from newsletter.project.account import accounts
 
     project = Project.here()
     issue = project.issue_id(issue)
-    with project.lock(), closing(project.sound_ledger()) as ledger:
-        project.refuse_old(ledger)
-        campaign = _campaign(project, ledger, issue)
-        changed = Approved(_compiled(project, campaign), project.letterhead())
-        frozen = ledger.campaigns.approved(campaign)
-        before = frozen[max(frozen)]
-        if fingerprint(changed.editions, changed.letterhead) == fingerprint(
-            before.editions, before.letterhead
-        ):
+    with project.lock():
+        correction = correct.propose_correction(project, issue)
+        if correction is None:
+            say("Everybody was attempted already, so a correction would reach nobody. Who has the "
+                "mail is never mailed again for it.", style="bold")  # fmt: skip
+            raise typer.Exit(show_accounts(accounts(project, issue)))
+        tell_worth_a_look(correction.compiled)
+        if correction.changes_nothing:
             say("Nothing differs from what was frozen, so there is nothing to correct.")
-            raise typer.Exit(ExitCode.DONE)
-        _show_difference(campaign.issue, before, changed)
-        _tell_who(ledger, campaign)
+            return
+        _show_difference(correction)
+        _tell_who(correction)
         if not yes and not confirmed("Make it the version that they get?"):
             say("Nothing was changed.")
-            raise typer.Exit(ExitCode.DONE)
-        version = ledger.controls.correct(campaign, changed, project.clock.now())
+            return
+        version = correct.correct(project, correction)
     say(f"It is version {version} now. To go on: newsletter resume {issue}", style="bold")
 
 
-def _campaign(project: Project, ledger: Ledger, issue: str) -> Campaign:
-    """The campaign that can still be corrected: the latest with somebody not attempted."""
-    campaigns = sent(project, ledger, issue)
-    for campaign in reversed(campaigns):
-        if unfinished(ledger, campaign) and ledger.deliveries.untried(campaign.id):
-            return campaign
-    say("Everybody was attempted already, so a correction would reach nobody. Who has the mail "
-        "is never mailed again for it.", style="bold")  # fmt: skip
-    raise typer.Exit(account(ledger, campaigns))
-
-
-def _compiled(project: Project, campaign: Campaign) -> Mapping[str, Edition]:
-    compiled = project.compile(campaign.issue)
-    refuse_on_errors(campaign.issue, compiled)
-    return {language: one.edition for language, one in compiled.items()}
-
-
-def _show_difference(issue: str, before: Approved, changed: Approved) -> None:
-    settings = settings_changes(before.letterhead, changed.letterhead)
+def _show_difference(correction: Correction) -> None:
+    settings, editions = correction.settings, correction.editions
     for change in settings:
         tell(change, lead="Settings: ")
-    differ = {
-        language: parts
-        for language in sorted(before.editions.keys() & changed.editions.keys())
-        if (parts := differing(before.editions[language], changed.editions[language]))
-    }
-    if not differ and not settings:
+    if not editions and not settings:
         say("Nothing differs that a reader would see.")
-    for language, parts in differ.items():
-        old, new = before.editions[language], changed.editions[language]
-        say(f"In the edition in “{language}” this differs: {', '.join(parts)}.", style="bold")
-        if old.subject != new.subject:
-            _show(word_changes(old, new, part="subject"), lead="Subject: ")
-        if old.text != new.text:
-            _show(word_changes(old, new, part="text"), lead="Text: ")
-        elif old.html != new.html:
+    for edition in editions:
+        parts = ", ".join(edition.parts)
+        say(f"In the edition in “{edition.language}” this differs: {parts}.", style="bold")
+        _show(edition.subject, lead="Subject: ")
+        _show(edition.text, lead="Text: ")
+        if edition.looks_alone:
             say("The words of the text part are the same; the HTML part looks or links otherwise. "
-                f"To see it: newsletter preview {issue}")  # fmt: skip
+                f"To see it: newsletter preview {correction.campaign.issue}")  # fmt: skip
 
 
-def _show(changes: Iterator[Change], *, lead: str) -> None:
-    shown = list(changes)
-    for change in shown[:_MOST_CHANGES]:
+def _show(changes: Sequence[Change], *, lead: str) -> None:
+    for change in changes[:_MOST_CHANGES]:
         tell(str(change), lead=lead)
-    if left_out := len(shown[_MOST_CHANGES:]):
+    if left_out := len(changes[_MOST_CHANGES:]):
         say(f"and {count(left_out, 'more place')}")
 
 
-def _tell_who(ledger: Ledger, campaign: Campaign) -> None:
-    new = ledger.deliveries.untried(campaign.id)
-    old = sum(version.attempted for version in ledger.controls.versions(campaign.id))
-    say(f"The new version goes to {people(new)} not attempted yet. {people(old).capitalize()} "
-        "with an attempt behind them have, may have or will get the one they were attempted with."
-        if old else f"The new version goes to {people(new)}; nobody was attempted with the old "
-        "one.")  # fmt: skip
+def _tell_who(correction: Correction) -> None:
+    new, old = people(correction.untried), people(correction.attempted).capitalize()
+    say(f"The new version goes to {new} not attempted yet. {old} with an attempt behind them have, "
+        "may have or will get the one they were attempted with."
+        if correction.attempted else f"The new version goes to {new}; nobody was attempted with "
+        "the old one.")  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from newsletter.cli.output import say
-from newsletter.cli.wiring import Project
+from newsletter.project import Project
 
 keys = typer.Typer(help="The key file, which signs unsubscribe links.", no_args_is_help=True)
 
@@ -19,10 +19,7 @@ def rotate() -> None:
 
     Example: newsletter keys rotate
     """
-    from newsletter.message.keys import KeyRing
-
     project = Project.here()
-    with project.lock():
-        ring = KeyRing.rotate(project.key_file)
+    ring = project.rotate_keys()
     say(f"New mail is signed with key {ring.signing_key_id}; links in old mail go on working.")
     say(f"Make a new copy of {project.key_file} now, and keep it where you keep passwords.")

@@ -8,21 +8,22 @@ terminals alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
-from newsletter.checks.finding import Finding, Severity
 from newsletter.errors import NewsletterError, Problem
+
+if TYPE_CHECKING:
+    from newsletter.checks.finding import Finding
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-_SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+_SEVERITIES = {"error": "red", "warning": "yellow", "note": "cyan"}
 _MOST_PROBLEMS = 40
 _NARROWEST = 24
-_MINUTE_S, _HOUR_S = 60, 3600
 
 
 def tell(
@@ -109,32 +110,3 @@ def show_findings(findings: Iterable[Finding], *, to: Console = out) -> None:
             tell(place, lead="  where  ", to=to)
         tell(finding.why, lead="  why    ", to=to)
         tell(finding.mend, lead="  mend   ", to=to)
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """``1 error``, ``2 errors``, ``12 people``."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
-
-
-def people(number: int) -> str:
-    """``1 person``, ``12 people``."""
-    return count(number, "person", "people")
-
-
-def joined(words: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
-
-
-def moment(at: datetime) -> str:
-    """``2017-03-31 11:00 CEST``: the time of this machine's zone."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M %Z")
-
-
-def duration(seconds: float) -> str:
-    """``less than a minute``, ``about 3 minutes``, ``about 2 hours``."""
-    if seconds < _MINUTE_S:
-        return "less than a minute"
-    if seconds < 2 * _HOUR_S:
-        return f"about {count(round(seconds / _MINUTE_S), 'minute')}"
-    return f"about {count(round(seconds / _HOUR_S), 'hour')}"

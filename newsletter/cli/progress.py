@@ -17,7 +17,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from newsletter.cli.output import err, moment
+from newsletter.cli.output import err
+from newsletter.ledger.states import State
+from newsletter.ledger.tally import Tally
+from newsletter.phrases import moment
 from newsletter.system import STOP_SIGNALS
 from newsletter.transports.protocol import Deferred, Outcome
 
@@ -27,9 +30,9 @@ _REFRESH_S = 0.2
 class Watch:
     """Counts outcomes and shows them; :meth:`on_outcome` may be called from any thread."""
 
-    def __init__(self, *, total: int, done: int) -> None:
-        self._total = total
-        self._done = done
+    def __init__(self) -> None:
+        self._total = 0
+        self._done = 0
         self._deferred = 0
         self._waits = ""
         self._lock = threading.Lock()
@@ -47,12 +50,14 @@ class Watch:
         self._waits = f"waiting {words} until {moment(until)}" if words and until else ""
 
     @contextmanager
-    def showing(self, *, stop: Callable[[], None]) -> Iterator[None]:
+    def running(self, tally: Tally, *, stop: Callable[[], None]) -> Iterator[None]:
         """Show the bar while the block runs; the first Ctrl-C calls ``stop``.
 
         The second ends the program at once. That is safe, too: who was being
         handed over is in doubt afterwards, and named.
         """
+        self._total = tally.planned
+        self._done = tally.settled + tally[State.IN_DOUBT]
         with self._stoppable(stop), self._bar() as (progress, task):
             ended = threading.Event()
             painter = threading.Thread(

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
-from itertools import chain
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.account import sent, worst
-from newsletter.cli.looking import IssueName
-from newsletter.cli.output import count, duration, moment, people, say, show_counts, show_table
-from newsletter.cli.wiring import Project
-from newsletter.cli.writing import refuse_own, write_private
+from newsletter.cli.arguments import IssueName
+from newsletter.cli.output import say, show_counts, show_table
 from newsletter.errors import InputError
-from newsletter.ledger.states import State
+from newsletter.phrases import count, duration, moment, people
+from newsletter.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
-    from newsletter.ledger.campaigns import Campaign
-    from newsletter.ledger.statement import Line
     from newsletter.report.figures import Figures, Share
 
 
@@ -52,77 +45,19 @@ def report(
             "Only the CSV can hold addresses.",
             next="Say --csv FILE beside --addresses, or leave it out.",
         )
+    from newsletter.project import report as reports
+    from newsletter.project.account import worst
+
+    files = reports.ReportFiles(html, csv, json, addresses=addresses)
     project = Project.here()
-    issue = project.issue_id(issue)
-    for path in (html, csv, json):
-        if path is not None:
-            refuse_own(project, path)
-    with closing(project.ledger(create=False, follow=False)) as ledger:
-        campaigns = sent(project, ledger, issue)
-        figures = [_figures(ledger, campaign) for campaign in campaigns]
-        if csv is not None:
-            lines = _csv(project, ledger, campaigns, addresses=addresses)
-            write_private(project, csv, (line.encode() for line in lines))
-    _write_figures(project, issue, figures, html=html, json=json)
+    figures = reports.report(project, project.issue_id(issue), files)
     for number, each in enumerate(figures):
         if number:
             say("")
         _show(each)
-    for path in (html, csv, json):
-        if path is not None:
-            say(f"Written: {path}")
-    raise typer.Exit(worst({each.tally.exit_code for each in figures}))
-
-
-def _write_figures(
-    project: Project,
-    issue: str,
-    figures: Sequence[Figures],
-    *,
-    html: Path | None,
-    json: Path | None,
-) -> None:
-    if json is not None:
-        from newsletter.report.export import as_json
-
-        write_private(project, json, [as_json(figures, issue=issue).encode()])
-    if html is not None:
-        from newsletter.report.page import page
-
-        written = page(figures, title=_title(project, issue), made_at=project.clock.now())
-        write_private(project, html, [written.encode()])
-
-
-def _figures(ledger: Ledger, campaign: Campaign) -> Figures:
-    from newsletter.report.figures import (
-        REFUSED,
-        Figures,
-        by_domain,
-        by_reason,
-        points_of,
-        span_for,
-    )
-
-    statement = ledger.statement
-    span = statement.span(campaign.id)
-    span_s = span_for(*span) if span else 1
-    refused = statement.told(campaign.id, *REFUSED)
-    return Figures(
-        campaign=campaign,
-        trial=ledger.runs.is_trial(campaign.id),
-        tally=ledger.campaigns.tally(campaign),
-        runs=ledger.runs.of(campaign.id),
-        points=points_of(statement.moments(campaign.id, span_s=span_s), span_s),
-        span_s=span_s,
-        reasons=by_reason(refused),
-        domains=by_domain(refused, statement.domains(campaign.id)),
-        waiting=by_reason(statement.told(campaign.id, State.DEFERRED)),
-        doubts=by_reason(statement.told(campaign.id, State.IN_DOUBT)),
-        settled_doubts=statement.settled_doubts(campaign.id),
-        attempts=statement.attempts(campaign.id),
-        versions=statement.versions(campaign.id),
-        events=statement.events(campaign.id),
-    )
+    for path in files.paths:
+        say(f"Written: {path}")
+    raise typer.Exit(worst(each.tally.exit_code for each in figures))
 
 
 def _show(figures: Figures) -> None:
@@ -162,24 +97,3 @@ def _table(title: str, head: str, shares: Iterable[Share]) -> None:
     if rows:
         say(f"{title}:")
         show_table(("people", "share", head), rows)
-
-
-def _csv(
-    project: Project, ledger: Ledger, campaigns: Iterable[Campaign], *, addresses: bool
-) -> Iterator[str]:
-    from newsletter.addresses import Address
-    from newsletter.report.export import csv_lines
-
-    def tag(campaign: str, line: Line) -> str:
-        local, _, domain = line.address.rpartition("@")
-        return project.keys.message_tag(campaign, Address(local, domain))
-
-    lines = chain.from_iterable(
-        ((campaign.id, line) for line in ledger.statement.lines(campaign.id))
-        for campaign in campaigns
-    )
-    return csv_lines(lines, name=None if addresses else tag)
-
-
-def _title(project: Project, issue: str) -> str:
-    return f"{project.settings.list.name}, issue {issue}"

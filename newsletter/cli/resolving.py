@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.account import sent
-from newsletter.cli.looking import IssueName
-from newsletter.cli.output import count, joined, moment, people, say, show_facts, tell
-from newsletter.cli.wiring import Project
-from newsletter.errors import ExitCode, InputError, TransportStopped
-from newsletter.ledger.states import State, Step
+from newsletter.cli.arguments import IssueName
+from newsletter.cli.output import say, show_facts, tell
+from newsletter.errors import ExitCode, InputError
+from newsletter.phrases import count, joined, moment, people
+from newsletter.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.delivery.reconcile import Reconciled
-    from newsletter.ledger import Ledger
-    from newsletter.ledger.campaigns import Campaign
-    from newsletter.ledger.events import EventRecord
-    from newsletter.ledger.reading import Held
-    from newsletter.ledger.runs import RunRecord
-    from newsletter.message.model import Recipient
-    from newsletter.transports.protocol import Transport
-
-_WORDS = {
-    Step.ASSUME: "Taken as accepted by a person's word.",
-    Step.RESEND: "To be mailed again by a person's word.",
-}
-_Doubtful = tuple["Campaign", "Held"]
+    from newsletter.ledger.states import Step
+    from newsletter.project.doubts import Evidence, InDoubt, News, Progress
 
 
 def resolve(
@@ -56,7 +41,8 @@ def resolve(
 
     Example: newsletter resolve 2017-03 anna@example.org --accepted
     """
-    from newsletter.ledger.lock import SenderAtWork
+    from newsletter.ledger.states import Step
+    from newsletter.project import doubts
 
     if accepted and resend:
         raise InputError(
@@ -67,78 +53,52 @@ def resolve(
         raise InputError("Name people or say --all, not both.", next="Leave one of them out.")
     project = Project.here()
     issue = project.issue_id(issue)
-    with closing(project.sound_ledger()) as ledger:
-        # Who a run at work hands over is its own; else that run has died.
-        with suppress(SenderAtWork), project.lock():
-            _recover(project, ledger, sent(project, ledger, issue))
-        doubtful = _in_doubt(project, ledger, issue, addresses or ())
-        if not doubtful:
-            say("Nobody is in doubt.")
-            return
-        if not accepted and not resend:
-            _ask_about(project, ledger, issue, doubtful)
-            return
-        if not addresses and not everybody:
-            raise InputError(
-                f"{people(len(doubtful))} in doubt; say whom you mean.",
-                next="Name their addresses, or say --all. Nobody was settled.",
-            )
-        step = Step.ASSUME if accepted else Step.RESEND
-        _tell_settled(issue, step, _settle(project, ledger, doubtful, step))
+    found = doubts.in_doubt(project, issue, addresses or ())
+    if not found:
+        say("Nobody is in doubt.")
+        return
+    if not accepted and not resend:
+        _ask_about(project, issue, found)
+        return
+    if not addresses and not everybody:
+        raise InputError(
+            f"{people(len(found))} in doubt; say whom you mean.",
+            next="Name their addresses, or say --all. Nobody was settled.",
+        )
+    _settle(project, issue, found, Step.ASSUME if accepted else Step.RESEND)
 
 
-def _recover(project: Project, ledger: Ledger, campaigns: Sequence[Campaign]) -> None:
-    """Put in doubt whom a run that died was handing over; the caller holds the lock."""
-    now = project.clock.now().timestamp()
-    with ledger.transaction():
-        for campaign in campaigns:
-            ledger.deliveries.recover(campaign.id, now=now)
+def _settle(project: Project, issue: str, found: Sequence[InDoubt], step: Step) -> None:
+    from newsletter.ledger.states import Step
+    from newsletter.project.doubts import settle
 
-
-def _settle(
-    project: Project, ledger: Ledger, doubtful: Sequence[_Doubtful], step: Step
-) -> list[str]:
-    """Settle all or none; who is to be mailed again gets one letter, not one a campaign."""
-    now = project.clock.now().timestamp()
-    names = []
-    again: set[str] = set()
-    with ledger.transaction():
-        for _, held in reversed(doubtful):  # the newest campaign first
-            if step is Step.RESEND and held.address in again:
-                continue
-            if ledger.deliveries.decide(held.id, step, note=_WORDS[step], now=now):
-                again.add(held.address)
-                names.append(held.address)
-    return sorted(set(names))
-
-
-def _tell_settled(issue: str, step: Step, names: Sequence[str]) -> None:
+    names = joined(settle(project, found, step))
     if step is Step.RESEND:
-        say(f"To be mailed again: {joined(names)}. Now: newsletter resume {issue}")
+        say(f"To be mailed again: {names}. Now: newsletter resume {issue}")
     else:
-        say(f"Taken as accepted: {joined(names)}.")
+        say(f"Taken as accepted: {names}.")
 
 
-def _ask_about(project: Project, ledger: Ledger, issue: str, doubtful: Sequence[_Doubtful]) -> None:
+def _ask_about(project: Project, issue: str, found: Sequence[InDoubt]) -> None:
     """Show what is known of each and, if somebody is there, ask."""
+    from newsletter.ledger.states import Step
+    from newsletter.project.doubts import evidence, in_doubt
+
     there = sys.stdin.isatty()
-    known: dict[str, _Known] = {}
-    for campaign, held in doubtful:
-        if campaign.id not in known:
-            known[campaign.id] = _Known.of(ledger, campaign)
-        _show(project, ledger, campaign, held, known[campaign.id])
+    for known in evidence(project, found):
+        _show(known)
         if there:
             answer = _answer()
             if answer == "q":
                 break
             if answer != "l":
                 step = Step.ASSUME if answer == "a" else Step.RESEND
-                _tell_settled(issue, step, _settle(project, ledger, [(campaign, held)], step))
+                _settle(project, issue, [known.doubt], step)
         say("")
     if not there:
         say(f"They have it: newsletter resolve {issue} ADDRESS --accepted")
         say(f"Mail them again: newsletter resolve {issue} ADDRESS --resend")
-    if left := len(_in_doubt(project, ledger, issue, ())):
+    if left := len(in_doubt(project, issue)):
         say(f"Still in doubt: {people(left)}.", style="bold")
         raise typer.Exit(ExitCode.IN_DOUBT)
 
@@ -160,79 +120,21 @@ def _answer() -> str:
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known of a campaign's letters beside their attempts; read once, for there is much.
-
-    Attributes:
-        runs: by their names.
-        events: by the number of the delivery.
-    """
-
-    runs: Mapping[str, RunRecord]
-    events: Mapping[int, Sequence[EventRecord]]
-
-    @classmethod
-    def of(cls, ledger: Ledger, campaign: Campaign) -> _Known:
-        """Read it."""
-        events: dict[int, list[EventRecord]] = {}
-        for event in ledger.events.of(campaign.id):
-            events.setdefault(event.delivery, []).append(event)
-        return cls({run.id: run for run in ledger.runs.of(campaign.id)}, events)
-
-
-def _show(project: Project, ledger: Ledger, campaign: Campaign, held: Held, known: _Known) -> None:
-    """What is known: the attempts, the way they went, and by what the relay's log knows it."""
-    from newsletter.addresses import Address
-
-    local, _, domain = held.address.rpartition("@")
-    tag = project.keys.message_tag(campaign.id, Address(local, domain))
-    facts = [("Person", held.address), ("Message-ID", f"begins with {campaign.id}.{tag}")]
-    for attempt in ledger.deliveries.history(held.id):
-        run = known.runs.get(attempt.run)
-        through = f", through {run.place}" if run else ""
+def _show(known: Evidence) -> None:
+    """Print the attempts, the way they went, and by what the server's log knows the message."""
+    facts = [
+        ("Person", known.doubt.held.address),
+        ("Message-ID", f"begins with {known.message_id}"),
+    ]
+    for attempt, place in known.attempts:
+        through = f", through {place}" if place else ""
         words = attempt.reply or "the program ended before the answer was recorded"
         facts.append(("Attempts", f"{moment(attempt.started_at)}{through}: {words}"))
     facts.extend(
         ("Learned later", f"{event.kind} ({event.source}), {moment(event.at)}: {event.detail}")
-        for event in known.events.get(held.id, ())
+        for event in known.events
     )
     show_facts(facts)
-
-
-def _in_doubt(
-    project: Project, ledger: Ledger, issue: str, addresses: Sequence[str]
-) -> list[_Doubtful]:
-    """Who is in doubt in which campaign, oldest first; all, or those named.
-
-    Raises:
-        InputError: one of those named is not in doubt; nobody is settled then.
-    """
-    doubtful = [
-        (campaign, held)
-        for campaign in sent(project, ledger, issue)
-        for held in ledger.deliveries.held(campaign.id, State.IN_DOUBT)
-    ]
-    if not addresses:
-        return doubtful
-    wanted = {_key(address) for address in addresses}
-    strangers = sorted(wanted - {held.address for _, held in doubtful})
-    if strangers:
-        raise InputError(
-            f"{people(len(strangers))} named here {'is' if len(strangers) == 1 else 'are'} not "
-            f"in doubt: {joined(strangers)}.",
-            next=f"“newsletter status {issue}” lists who is. Nobody was settled.",
-        )
-    return [(campaign, held) for campaign, held in doubtful if held.address in wanted]
-
-
-def _key(text: str) -> str:
-    from newsletter.addresses import Address, AddressError
-
-    try:
-        return Address.parse(text).key
-    except AddressError:
-        return text
 
 
 def reconcile(
@@ -253,102 +155,43 @@ def reconcile(
 
     Example: newsletter reconcile 2017-03 --bounces bounces/
     """
+    from newsletter.project import doubts
+
     project = Project.here()
     issue = project.issue_id(issue)
-    with project.lock(), closing(project.sound_ledger()) as ledger:
-        project.refuse_old(ledger)
-        campaigns = sent(project, ledger, issue)
-        _recover(project, ledger, campaigns)
-        unread = None
-        if bounces or events:
-            unread = _apply(project, ledger, campaigns, bounces or (), events or ())
-        failure = _ask_provider(project, ledger, campaigns) or unread
-        left = sum(ledger.campaigns.tally(campaign)[State.IN_DOUBT] for campaign in campaigns)
-    if left:
-        say(f"Still in doubt: {people(left)}. To decide yourself: newsletter resolve {issue}",
-            style="bold")  # fmt: skip
+    result = doubts.reconcile(
+        project, issue, bounces=bounces or (), events=events or (), on_progress=_tell_progress
+    )
+    if result.in_doubt:
+        say(f"Still in doubt: {people(result.in_doubt)}. To decide yourself: newsletter resolve "
+            f"{issue}", style="bold")  # fmt: skip
     else:
         say("Nobody is in doubt.", style="bold green")
-    if failure is not None:
-        raise failure
-    raise typer.Exit(ExitCode.IN_DOUBT if left else ExitCode.DONE)
+    if result.failure is not None:
+        raise result.failure
+    raise typer.Exit(ExitCode.IN_DOUBT if result.in_doubt else ExitCode.DONE)
 
 
-def _ask_provider(
-    project: Project, ledger: Ledger, campaigns: Sequence[Campaign]
-) -> TransportStopped | None:
-    """Ask about every campaign with doubts; why that was not possible, if it was not."""
-    doubtful = [each for each in campaigns if ledger.campaigns.tally(each)[State.IN_DOUBT]]
-    if not doubtful:
-        return None
-    with closing(project.transport()) as transport:
-        for campaign in doubtful:
-            try:
-                found = _reconciled(project, ledger, campaign, transport)
-            except TransportStopped as stopped:
-                return stopped
-            if found is None:
-                say(
-                    f"Nobody can be asked: {transport.place} keeps no record that it shows. Its "
-                    "operator's log knows our Message-IDs; “newsletter resolve” shows them."
-                )
-                return None
+def _tell_progress(step: Progress) -> None:
+    from newsletter.project.doubts import Answered, Asking, News, NoRecord
+
+    match step:
+        case News():
+            _tell_news(step)
+        case Asking(place=place, number=number):
+            say(f"Asking {place} about {people(number)} in doubt.")
+        case NoRecord(place=place):
+            say(
+                f"Nobody can be asked: {place} keeps no record that it shows. Its operator's log "
+                "knows our Message-IDs; “newsletter resolve” shows them."
+            )
+        case Answered(campaign=campaign, found=found):
             say(f"{campaign.id}: {people(found.in_doubt)} in doubt; {found.by_repeating:,} settled "
                 f"by repeating a call under its key, {found.by_asking:,} by asking.")  # fmt: skip
-    return None
 
 
-def _reconciled(
-    project: Project, ledger: Ledger, campaign: Campaign, transport: Transport
-) -> Reconciled | None:
-    from newsletter.delivery.reconcile import Reconciler
-
-    inquiry = transport.inquire()
-    if inquiry is None:
-        return None
-    asked = ledger.campaigns.tally(campaign)[State.IN_DOUBT]
-    say(f"Asking {transport.place} about {people(asked)} in doubt.")
-    gone = ledger.suppressions.tags()
-
-    def has_left(recipient: Recipient) -> bool:
-        return project.keys.address_tag(recipient.address) in gone
-
-    with closing(inquiry):
-        return Reconciler(
-            ledger,
-            campaign,
-            compose=project.compose(ledger, campaign),
-            inquiry=inquiry,
-            transport=transport.name,
-            place=transport.place,
-            has_left=has_left,
-            clock=project.clock,
-        ).settle()
-
-
-def _apply(
-    project: Project,
-    ledger: Ledger,
-    campaigns: Sequence[Campaign],
-    bounces: Sequence[Path],
-    events: Sequence[Path],
-) -> InputError | None:
-    """Apply what the files tell, and say what of them could not be read.
-
-    Returns:
-        Why a path gave nothing at all, to be raised when everything else is done.
-    """
-    from newsletter.feedback.apply import apply_events
-    from newsletter.feedback.files import Skipped, read_news
-
-    skipped = Skipped()
-    applied = apply_events(
-        read_news(bounces, events, now=project.clock.now(), skipped=skipped),
-        ledger,
-        campaigns,
-        tag_of=lambda campaign, member: project.keys.message_tag(campaign, member.address),
-        now=project.clock.now().timestamp(),
-    )
+def _tell_news(news: News) -> None:
+    applied, skipped = news.applied, news.skipped
     if applied.new or applied.known or applied.strangers:
         tell(
             f"{count(applied.new, 'piece')} of news, {applied.known:,} known already, "
@@ -365,10 +208,3 @@ def _apply(
             tell(str(problem), lead="  ")
         if skipped.count > len(skipped.named):
             say(f"  … and {skipped.count - len(skipped.named):,} more.")
-    if not skipped.unusable:
-        return None
-    return InputError(
-        "Some of what was named could not be read. Everything else was applied.",
-        problems=skipped.unusable,
-        next="Name files and folders that you may read.",
-    )

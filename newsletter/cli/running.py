@@ -1,120 +1,169 @@
-"""One campaign worked off: the run put together, shown while it goes on, and accounted for."""
+"""Frozen campaigns sent from a terminal: waiting for their time, progress, and the account."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from newsletter.cli.account import account
+import typer
+
+from newsletter.cli.accounts import show_accounts
+from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, tell
 from newsletter.cli.progress import Watch
-from newsletter.cli.wiring import Project
-from newsletter.delivery.ending import Ending, How
-from newsletter.errors import ExitCode, LedgerRefused, NewsletterError
-from newsletter.ledger.states import State
+from newsletter.cli.waiting import wait_until
+from newsletter.delivery.ending import How
+from newsletter.errors import ExitCode
+from newsletter.phrases import moment
+from newsletter.project import Project
+from newsletter.project.account import accounts, worst
+from newsletter.project.resume import Unfinished, lift_holds, ready
+from newsletter.project.send import RunResult, run_campaign
+from newsletter.project.transport import open_transport
 
 if TYPE_CHECKING:
     from newsletter.ledger.campaigns import Campaign
     from newsletter.transports.protocol import Transport
 
 
-def run_campaign(
-    project: Project,
-    campaign: Campaign,
-    transport: Transport,
-    *,
-    check_lock: Callable[[], None],
-    wait_minutes: float | None = None,
-) -> ExitCode:
-    """Work the campaign off and account for it.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a send goes on.
 
-    Args:
-        project: with its settings and ledger.
-        campaign: which.
-        transport: the way out.
-        check_lock: raises LedgerRefused if others are not locked out any more.
-        wait_minutes: how long to stay for those put off; None: newsletter.toml's.
+    Attributes:
+        lifts: whether a hold may be lifted: by a person who types it, or by ``--yes``.
+        asks: whether there is somebody to ask.
+        as_frozen: although the files changed meanwhile.
+        late: although it is too late.
+        patient: wait for another send to end, since nobody is there to try again.
+        wait_minutes: how long to stay for deferred recipients; None: newsletter.toml's.
+    """
+
+    lifts: bool = False
+    asks: bool = False
+    as_frozen: bool = False
+    late: bool = False
+    patient: bool = False
+    wait_minutes: float | None = None
+
+    @property
+    def unattended(self) -> Terms:
+        """The terms at the appointed time: what was approved goes out, and a hold holds."""
+        return replace(self, lifts=False, asks=False, as_frozen=True, late=False, patient=True)
+
+
+def go_on(project: Project, issue: str, terms: Terms) -> ExitCode:
+    """Work off what an issue's campaigns left, at its time.
+
+    The lock is not held while the time is waited for, so that the issue can be
+    paused or corrected till then; everything is looked at again afterwards.
 
     Raises:
-        NewsletterError: why the run stopped; the account has been printed before.
+        NewsletterError: why it does not go on.
+        typer.Exit: it stays held, or the waiting was broken off.
     """
-    failure: NewsletterError | None = None
-    try:
-        ending = _execute(
-            project, campaign, transport, check_lock=check_lock, wait_minutes=wait_minutes
+    while True:
+        with project.lock(on_wait=_tell_wait if terms.patient else None) as check_lock:
+            waiting = ready(project, issue, as_frozen=terms.as_frozen, late=terms.late)
+            if not waiting:
+                say("Nobody is waiting, so nothing was sent.", style="bold")
+                return show_accounts(accounts(project, issue))
+            _lift(project, waiting, terms)
+            begins_at = max((each.begins_at for each in waiting if each.begins_at), default=None)
+            if begins_at is None or begins_at <= project.clock.now():
+                with closing(open_transport(project)) as transport:
+                    campaigns = [each.campaign for each in waiting]
+                    return work_off(project, campaigns, transport, terms, check_lock=check_lock)
+        wait_until(begins_at, issue=issue, clock=project.clock)
+        terms = terms.unattended
+
+
+def work_off(
+    project: Project,
+    campaigns: Sequence[Campaign],
+    transport: Transport,
+    terms: Terms,
+    *,
+    check_lock: Callable[[], None],
+) -> ExitCode:
+    """Send, account, and say where the mails are; the caller holds the lock.
+
+    Raises:
+        NewsletterError: why a run stopped; its account has been printed.
+    """
+    codes = [
+        _show(
+            run_campaign(
+                project,
+                campaign,
+                transport,
+                Watch(),
+                wait_minutes=terms.wait_minutes,
+                check_lock=check_lock,
+            )
         )
-        _tell(ending)
-    except NewsletterError as error:
-        failure = error
-    # Only one with several relays has something to tell that no outcome tells.
-    for notice in transport.notices:
+        for campaign in campaigns
+    ]
+    if project.trial:
+        say("This was a trial: nobody was reached, and nothing is remembered outside this folder.")
+    if project.settings.delivery.transport == "mailbox":
+        say(f"Each mail is a file in {project.mails}; open one with a mail program.")
+    return worst(codes)
+
+
+def _show(result: RunResult) -> ExitCode:
+    """Print what came of a run.
+
+    Raises:
+        NewsletterError: why it failed.
+    """
+    if result.ending is not None:
+        for note in result.ending.notes:
+            tell(note, lead="Left in peace: ", lead_style="yellow")
+        if result.ending.how is How.PAUSED:
+            tell(result.ending.words, lead="Held: ", lead_style="yellow")
+    for notice in result.notices:
         say(notice, style="yellow")
-    try:
-        with closing(project.ledger(create=False, follow=False)) as ledger:
-            code = account(ledger, [campaign])
-    except NewsletterError:
-        if failure is None:
-            raise  # else it is gone, which is why the run stopped
-    if failure is not None:
-        raise failure
+    code = show_accounts([result.account] if result.account else [])
+    if result.failure is not None:
+        raise result.failure
     return code
 
 
-def _tell(ending: Ending) -> None:
-    for note in ending.notes:
-        tell(note, lead="Left in peace: ", lead_style="yellow")
-    if ending.how is How.PAUSED:
-        tell(ending.words, lead="Held: ", lead_style="yellow")
+def _tell_wait() -> None:
+    say("Another send is running here; this one begins when that has ended.")
 
 
-def _execute(
-    project: Project,
-    campaign: Campaign,
-    transport: Transport,
-    *,
-    check_lock: Callable[[], None],
-    wait_minutes: float | None,
-) -> Ending:
-    from newsletter.delivery.dispatch import Limits, Run
+def _lift(project: Project, waiting: Iterable[Unfinished], terms: Terms) -> None:
+    """Take holds back, if the terms allow it; a stop for a reason is told before.
 
-    delivery = project.settings.delivery
-    if wait_minutes is None:
-        wait_minutes = delivery.wait_minutes
-    with closing(project.ledger(create=False)) as ledger:
-        tally = ledger.campaigns.verify(campaign)
-        ledger.campaigns.check_seals(campaign)
-        compose = project.compose(ledger, campaign)
-        guard = None if project.trial else project.copy_guard(ledger)
-        if guard is not None:
-            guard.begin(campaign)
-        watch = Watch(total=tally.planned, done=tally.settled + tally[State.IN_DOUBT])
-        run = Run(
-            ledger,
-            campaign,
-            compose=compose,
-            transport=transport,
-            limits=Limits(
-                connections=delivery.connections,
-                batch=delivery.batch,
-                rate_per_second=delivery.rate_per_second,
-                retry_for_s=delivery.retry_for_hours * 3600,
-                wait_s=wait_minutes * 60,
-                stop_above=delivery.stop_above,
-                domain_per_minute=delivery.domain_per_minute,
-            ),
-            clock=project.clock,
-            run_id=secrets.token_hex(8),
-            on_outcome=watch.on_outcome,
-            on_wait=watch.on_wait,
-            on_beat=check_lock,
-        )
-        try:
-            with watch.showing(stop=run.stop):
-                return run.execute()
-        finally:
-            # The next beginning notes it again, should that not be possible now.
-            with suppress(LedgerRefused):
-                if guard is not None:
-                    guard.end()
+    Raises:
+        typer.Exit: it stays held.
+    """
+    for each in waiting:
+        if each.clock_behind:
+            say(f"The clock of this machine shows {moment(project.clock.now())}, which is before "
+                f"this send began ({moment(each.campaign.frozen_at)}). Was it set back? Letters "
+                "are dated by it.", style="yellow")  # fmt: skip
+        if each.held:
+            _agree(each, each.held, terms)
+    lift_holds(project, waiting)
+    for each in waiting:
+        if each.held:
+            say("The pause is over; it goes on." if each.paused else "It goes on by your word.")
+
+
+def _agree(each: Unfinished, held: str, terms: Terms) -> None:
+    """Make sure that a hold may be lifted.
+
+    Raises:
+        typer.Exit: it may not.
+    """
+    if not each.paused or not terms.lifts:
+        tell(held, lead="Held: ", lead_style="bold yellow")
+    if not terms.lifts or (terms.asks and not each.paused and not confirmed("Go on all the same?")):
+        say(f"It stays held, and nothing was sent. To go on: newsletter resume "
+            f"{each.campaign.issue}{'' if terms.asks else ' --yes'}")  # fmt: skip
+        raise typer.Exit(ExitCode.TRANSPORT_STOPPED)

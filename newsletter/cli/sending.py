@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.account import account, unfinished
+from newsletter.cli.arguments import IssueName, WaitMinutes, Yes
 from newsletter.cli.asking import confirmed
-from newsletter.cli.looking import IssueName
-from newsletter.cli.output import people, say, show_line, tell
-from newsletter.cli.planning import Prepared, Wish, prepare
-from newsletter.cli.resuming import Terms, WaitMinutes, go_on, work_off
-from newsletter.cli.wiring import Project
-from newsletter.errors import ExitCode, InputError, LedgerRefused, Where
+from newsletter.cli.output import say, show_line, tell
+from newsletter.errors import ExitCode, InputError
+from newsletter.phrases import people
+from newsletter.project import Project
 
 if TYPE_CHECKING:
+    from newsletter.cli.running import Terms
     from newsletter.delivery.schedule import Appointment
-    from newsletter.ledger import Ledger
-    from newsletter.ledger.campaigns import Campaign
-    from newsletter.transports.protocol import Transport
+    from newsletter.project.plan import Prepared, SendOptions
 
 
 def send(
     issue: IssueName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")] = False,
+    yes: Yes = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan; send and freeze nothing.")
     ] = False,
@@ -64,19 +61,22 @@ def send(
 
     Example: newsletter send 2017-03 --dry-run
     """
+    from newsletter.cli.running import Terms
+    from newsletter.project.plan import SendOptions
+
     project = Project.here()
     issue = project.issue_id(issue)
-    wish = Wish(
+    options = SendOptions(
         limit=limit,
         again=again,
         subscribers=subscribers,
         appointment=_appointment(project, at, scheduler=scheduler, dry_run=dry_run),
     )
     if dry_run:
-        _dry_run(project, issue, wish)
+        _dry_run(project, issue, options)
     else:
         terms = Terms(wait_minutes=wait)
-        raise typer.Exit(_send(project, issue, wish, terms, ask=not yes, scheduler=scheduler))
+        raise typer.Exit(_send(project, issue, options, terms, ask=not yes, scheduler=scheduler))
 
 
 def _appointment(
@@ -104,105 +104,50 @@ def _appointment(
     return read_time(at, now=project.clock.now())
 
 
-def _dry_run(project: Project, issue: str, wish: Wish) -> None:
-    project.refuse_without_ledger()
-    if project.has_ledger:
-        with closing(project.ledger(create=False)) as ledger:
-            project.refuse_old(ledger, issue, again=wish.again)
-            prepared = prepare(project, issue, wish, ledger=ledger)
-    else:
-        prepared = prepare(project, issue, wish, ledger=None)
+def _dry_run(project: Project, issue: str, options: SendOptions) -> None:
+    from newsletter.cli.planning import show_plan
+    from newsletter.project.plan import prepare
+
+    prepared = prepare(project, issue, options)
+    show_plan(project, prepared)
     say(f"A dry run: {people(len(prepared.plan.recipients))} would get it; nothing was sent.")
 
 
 def _send(
-    project: Project, issue: str, wish: Wish, terms: Terms, *, ask: bool, scheduler: bool
+    project: Project, issue: str, options: SendOptions, terms: Terms, *, ask: bool, scheduler: bool
 ) -> ExitCode:
+    from newsletter.cli.accounts import show_accounts
+    from newsletter.cli.planning import show_plan
+    from newsletter.cli.running import go_on, work_off
+    from newsletter.project.account import accounts
+    from newsletter.project.plan import examine, freeze, prepare_to_freeze
+    from newsletter.project.transport import open_transport
+
     with project.lock() as check_lock:
-        prepared = _prepared(project, issue, wish)
+        prepared = prepare_to_freeze(project, issue, options)
+        show_plan(project, prepared)
         if not prepared.plan.recipients:
-            return _nobody_left(project, issue)
-        if ask and not confirmed(_question(prepared, wish)):
+            say("Nobody is left to mail, so nothing was sent.", style="bold")
+            return show_accounts(accounts(project, issue))
+        if ask and not confirmed(_question(prepared)):
             say("Nothing was sent.")
             return ExitCode.DONE
         # Only behind the yes, since it may run commands for secrets; but before the freeze.
-        with closing(project.transport()) as transport:
-            _try_on(project, prepared, transport)
-            campaign = _freeze(project, prepared, wish)
-            if wish.appointment is None:
+        with closing(open_transport(project)) as transport:
+            examine(project, prepared, transport)
+            campaign = freeze(project, prepared)
+            if options.appointment is None:
                 return work_off(project, [campaign], transport, terms, check_lock=check_lock)
     if scheduler:
-        return _hand_to_scheduler(project, issue, wish.appointment)
+        return _hand_to_scheduler(project, issue, options.appointment)
     return go_on(project, issue, terms.unattended)
 
 
-def _try_on(project: Project, prepared: Prepared, transport: Transport) -> None:
-    """Look at a letter in each language, as the transport would carry it.
-
-    Raises:
-        ConfigError: the transport cannot take them. Frozen, they could never be sent.
-    """
-    from newsletter.message.compose import Uncomposable
-
-    letterhead, now = project.letterhead(), project.clock.now()
-    first = {each.recipient.language: each.recipient for each in reversed(prepared.plan.recipients)}
-    for language, recipient in first.items():
-        composer = project.composer(
-            prepared.compiled[language].edition, letterhead=letterhead, campaign="trial"
-        )
-        with suppress(Uncomposable):  # theirs alone; said when it is their turn
-            transport.examine(composer.compose(recipient, date=now))
-
-
-def _prepared(project: Project, issue: str, wish: Wish) -> Prepared:
-    project.issue_file(issue)
-    project.refuse_without_ledger()
-    with closing(project.sound_ledger(create=True)) as ledger:
-        project.refuse_old(ledger, issue, again=wish.again)
-        if not project.trial:
-            project.copy_guard(ledger).prepare()
-        _refuse_unfinished(ledger, issue)
-        return prepare(project, issue, wish, ledger=ledger)
-
-
-def _refuse_unfinished(ledger: Ledger, issue: str) -> None:
-    for campaign in ledger.campaigns.of_issue(issue):
-        if unfinished(ledger, campaign):
-            waiting = people(ledger.campaigns.tally(campaign).open)
-            raise LedgerRefused(
-                f"An earlier send of this issue is not finished: {waiting} waiting.",
-                where=Where(item=f"campaign {campaign.id}"),
-                next=f"Finish it first: newsletter resume {issue}",
-            )
-
-
-def _nobody_left(project: Project, issue: str) -> ExitCode:
-    say("Nobody is left to mail, so nothing was sent.", style="bold")
-    with closing(project.ledger(create=False, follow=False)) as ledger:
-        return account(ledger, ledger.campaigns.of_issue(issue))
-
-
-def _question(prepared: Prepared, wish: Wish) -> str:
+def _question(prepared: Prepared) -> str:
     who = people(len(prepared.plan.recipients))
-    if wish.appointment is None:
+    if prepared.options.appointment is None:
         return f"Send it to {who} now?"
     return f"Freeze it now, to be sent to {who} at that time?"
-
-
-def _freeze(project: Project, prepared: Prepared, wish: Wish) -> Campaign:
-    editions = {language: one.edition for language, one in prepared.compiled.items()}
-    with closing(project.ledger(create=True)) as ledger:
-        guard = None if project.trial else project.copy_guard(ledger)
-        return ledger.campaigns.freeze(
-            prepared.plan,
-            editions=editions,
-            letterhead=project.letterhead(),
-            now=project.clock.now(),
-            again=prepared.new_round,
-            not_before=wish.appointment.at if wish.appointment else None,
-            late_after_s=project.settings.delivery.late_after_hours * 3600,
-            round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
-        )
 
 
 def _hand_to_scheduler(project: Project, issue: str, appointment: Appointment) -> ExitCode:

@@ -6,9 +6,10 @@ from datetime import datetime
 
 import typer
 
-from newsletter.cli.output import count, err, moment, say
+from newsletter.cli.output import err, say
 from newsletter.clock import Clock
 from newsletter.errors import ExitCode
+from newsletter.phrases import count, moment
 
 _LOOK_S = 1.0
 """How often the clock is read: a machine that slept, or was set, is noticed that soon."""

@@ -3,65 +3,42 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.table import Table
 
-from newsletter.cli.output import count, moment, out, say
-from newsletter.cli.standing import is_alive, last_run
+from newsletter.cli.output import out, say
 from newsletter.cli.waiting import countdown
 from newsletter.ledger.states import State
+from newsletter.phrases import count, moment
 
 if TYPE_CHECKING:
-    from newsletter.clock import Clock
-    from newsletter.ledger import Ledger
-    from newsletter.ledger.campaigns import Campaign
-    from newsletter.ledger.runs import RunRecord
-    from newsletter.ledger.tally import Tally
+    from newsletter.project.account import Look
 
-_LOOK_S = 1.0
 _LINE_S = 5.0
 """How often a line is written where there is no terminal."""
 _RATE_OVER = 30
 """Looks over which the rate is taken: half a minute evens out batches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look at a campaign showed."""
-
-    at: datetime
-    campaign: Campaign
-    run: RunRecord
-    tally: Tally
-    due: datetime | None
-
-    @property
-    def done(self) -> int:
-        """How many have an end, be it a doubt."""
-        return self.tally.settled + self.tally[State.IN_DOUBT]
-
-
-def follow(ledger: Ledger, campaigns: Sequence[Campaign], *, clock: Clock) -> None:
-    """Show runs at work until they are over. Ctrl-C ends the view and nothing else."""
-    looks: deque[Look] = deque(maxlen=_RATE_OVER)
+def follow(looks: Iterable[Look]) -> None:
+    """Show looks at a run until it is over. Ctrl-C ends the view and nothing else."""
+    seen: deque[Look] = deque(maxlen=_RATE_OVER)
     try:
         if out.is_terminal:
             with Live(console=out, auto_refresh=False, transient=True) as live:
-                while look := _look(ledger, campaigns, clock):
-                    looks.append(look)
-                    live.update(_table(facts(look, rate(looks))), refresh=True)
-                    clock.sleep(_LOOK_S)
+                for look in looks:
+                    seen.append(look)
+                    live.update(_table(facts(look, rate(seen))), refresh=True)
         else:
-            _lines(ledger, campaigns, clock, looks)
+            _follow_in_lines(looks, seen)
     except KeyboardInterrupt:
         say("Not watching any more; the send goes on.")
         return
-    _tell_end(ledger, looks)
+    _tell_end(seen)
 
 
 def facts(look: Look, per_second: float | None) -> list[tuple[str, str]]:
@@ -99,37 +76,22 @@ def rate(looks: Sequence[Look]) -> float | None:
     return (looks[-1].done - looks[0].done) / seconds if seconds > 0 else None
 
 
-def _lines(ledger: Ledger, campaigns: Sequence[Campaign], clock: Clock, looks: deque[Look]) -> None:
+def _follow_in_lines(looks: Iterable[Look], seen: deque[Look]) -> None:
     written: datetime | None = None
-    while look := _look(ledger, campaigns, clock):
-        looks.append(look)
-        if written is None or (look.at - written).total_seconds() >= _LINE_S:
-            said = ", ".join(f"{label.lower()} {fact}" for label, fact in facts(look, rate(looks)))
+    for look in looks:
+        seen.append(look)
+        late = written is None or (look.at - written).total_seconds() >= _LINE_S
+        if late and not look.over:
+            said = ", ".join(f"{label.lower()} {fact}" for label, fact in facts(look, rate(seen)))
             say(f"{look.at.astimezone():%H:%M:%S} {said}")
             written = look.at
-        clock.sleep(_LOOK_S)
 
 
-def _look(ledger: Ledger, campaigns: Sequence[Campaign], clock: Clock) -> Look | None:
-    """Look at the campaign that a run is at work on; None: there is none."""
-    now = clock.now()
-    for campaign in campaigns:
-        run = last_run(ledger, campaign)
-        if run is not None and is_alive(run, now=now):
-            tally = ledger.campaigns.tally(campaign)
-            queued = tally[State.CLAIMED] or tally[State.ATTEMPTING]
-            due = None if queued else ledger.deliveries.next_due(campaign.id)
-            return Look(now, campaign, run, tally, due)
-    return None
-
-
-def _tell_end(ledger: Ledger, looks: Sequence[Look]) -> None:
-    if not looks:
+def _tell_end(seen: Sequence[Look]) -> None:
+    if not seen:
         say("No run is at work.")
-        return
-    run = last_run(ledger, looks[-1].campaign)
-    if run is not None and run.ended_at is None:
-        silent = count(round((looks[-1].at - run.seen_at).total_seconds()), "second")
+    elif seen[-1].run.ended_at is None:
+        silent = count(round((seen[-1].at - seen[-1].run.seen_at).total_seconds()), "second")
         say(f"The run is gone: it was not seen for more than {silent}, and did not say why.")
     else:
         say("The run is over.")

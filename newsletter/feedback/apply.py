@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from newsletter.feedback.event import PROVES_ACCEPTANCE, DeliveryEvent, Kind
 from newsletter.ledger import Ledger
@@ -37,7 +38,7 @@ def apply_events(
     campaigns: Iterable[Campaign],
     *,
     tag_of: Callable[[str, Member], str],
-    now: float,
+    now: datetime,
 ) -> Applied:
     """Write down what ``events`` tell of the letters of ``campaigns``.
 
@@ -49,7 +50,7 @@ def apply_events(
         ledger: open.
         campaigns: whose letters are looked for.
         tag_of: the tag of a member's letter in the campaign of that id.
-        now: seconds since the epoch.
+        now: the time, for the record.
 
     Raises:
         LedgerRefused: it cannot be written. What was applied stays.
@@ -85,11 +86,11 @@ def _member(event: DeliveryEvent, known: Mapping[str, Member]) -> Member | None:
     return found[0] if len(found) == 1 else None
 
 
-def _settle(event: DeliveryEvent, member: Member, ledger: Ledger, now: float) -> bool:
+def _settle(event: DeliveryEvent, member: Member, ledger: Ledger, now: datetime) -> bool:
     if event.kind not in PROVES_ACCEPTANCE:
         return False
     reply = f"Proved by a {event.source}: {event.kind}. {event.detail}".strip()
-    return ledger.deliveries.evidence(member.id, reply, None, now)
+    return ledger.deliveries.evidence(member.id, reply, None, now.timestamp())
 
 
 def _suppress(event: DeliveryEvent, member: Member, ledger: Ledger) -> bool:

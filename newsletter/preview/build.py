@@ -16,24 +16,21 @@ from functools import cached_property
 from pathlib import Path
 
 from newsletter.audience.model import Roster
-from newsletter.audience.reader import read_roster
-from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Finding
-from newsletter.checks.run import run_checks
 from newsletter.clock import Clock
-from newsletter.config import FILE_NAME, Settings, load_settings
+from newsletter.config import FILE_NAME
 from newsletter.errors import ConfigError, InputError, RosterError
-from newsletter.issues.languages import issue_files, load_languages
-from newsletter.issues.loader import FILES_FOLDER, IMAGES_FOLDER, LoadedIssue
-from newsletter.issues.material import load_material
+from newsletter.issues.languages import issue_files
+from newsletter.issues.loader import FILES_FOLDER, IMAGES_FOLDER
 from newsletter.material import PreparedPicture
 from newsletter.message.compose import Composer, Uncomposable
 from newsletter.message.keys import KeyRing
 from newsletter.preview.readers import Reader, sample_readers
-from newsletter.render.edition import CompileInput, Edition
-from newsletter.render.pipeline import compile_edition
+from newsletter.project import Project
+from newsletter.project.compile import CompiledIssue, compile_issue
+from newsletter.project.compose import unsigned_composer
 from newsletter.render.slots import bind
-from newsletter.theme import load_theme, theme_folders
+from newsletter.theme import theme_folders
 
 FileState = tuple[str, int, int]
 """A file's name, its time of change in nanoseconds and its size in bytes."""
@@ -91,28 +88,25 @@ class Letter:
 class Preview:
     """An issue in all its languages, checked, and the readers to show it to."""
 
-    settings: Settings
-    loaded: Mapping[str, LoadedIssue]
-    editions: Mapping[str, Edition]
-    pictures: Mapping[str, PreparedPicture]
+    compiled: CompiledIssue
     findings: Mapping[str, tuple[Finding, ...]]
     readers: tuple[Reader, ...]
     notice: str
     clock: Clock
 
+    @property
+    def pictures(self) -> Mapping[str, PreparedPicture]:
+        """The pictures of all languages, by their names."""
+        languages = self.compiled.languages.values()
+        return {picture.name: picture for one in languages for picture in one.given.material.shown}
+
     @cached_property
     def _composers(self) -> Mapping[str, Composer]:
-        settings = self.settings
         return {
-            language: Composer(
-                edition,
-                sender=settings.sender,
-                list_identity=settings.list,
-                archive_url=settings.archive_url,
-                campaign_id="preview",
-                keys=_KEYS,
+            language: unsigned_composer(
+                edition, self.compiled.settings, keys=_KEYS, campaign="preview"
             )
-            for language, edition in self.editions.items()
+            for language, edition in self.compiled.editions.items()
         }
 
     def letter(self, reader_id: str) -> Letter:
@@ -124,7 +118,7 @@ class Preview:
         chosen = (reader for reader in self.readers if reader.id == reader_id)
         reader = next(chosen, self.readers[0])
         recipient = reader.recipient
-        edition = self.editions[recipient.language]
+        edition = self.compiled.editions[recipient.language]
         try:
             message = self._composers[recipient.language].compose(recipient, date=self.clock.now())
         except Uncomposable as error:
@@ -161,37 +155,32 @@ def build_preview(sources: Sources, *, clock: Clock) -> Preview:
     Raises:
         NewsletterError: the settings, the issue or the theme cannot be used.
     """
-    settings = load_settings(sources.settings)
-    theme = load_theme(sources.folder / settings.theme.folder)
-    loaded = load_languages(sources.issue, fields=settings.audience.fields)
-    editions, findings = {}, {}
-    pictures: dict[str, PreparedPicture] = {}
-    for language, one in loaded.items():
-        material = load_material(one, sources.issue.parent, shown=theme.shown)
-        pictures |= {picture.name: picture for picture in material.shown}
-        given = CompileInput(one.issue, one.source, theme, settings, material)
-        editions[language] = compile_edition(given)
-        findings[language] = run_checks(CheckInput.of(given, editions[language], one.original))
-    roster, notice = _roster(sources.folder / settings.audience.file, settings)
-    default = settings.language if settings.language in editions else next(iter(editions))
+    project = Project(sources.folder)
+    compiled = compile_issue(project, sources.issue.stem)
+    roster, notice = _roster(project)
     readers = sample_readers(
-        roster, languages=editions.keys(), default=default, fields=settings.audience.fields
+        roster,
+        languages=compiled.languages,
+        default=compiled.default_language,
+        fields=project.settings.audience.fields,
     )
-    return Preview(settings, loaded, editions, pictures, findings, readers, notice, clock)
+    return Preview(compiled, compiled.findings_by_language, readers, notice, clock)
 
 
-def _roster(path: Path, settings: Settings) -> tuple[Roster | None, str]:
+def _roster(project: Project) -> tuple[Roster | None, str]:
+    listed = project.folder / project.settings.audience.file
+    state = (_state(listed), _state(project.folder / FILE_NAME))
     try:
-        return _read_again(path, _state(path), tuple(settings.audience.fields)), ""
+        return _read_again(project.folder, state), ""
     except RosterError as error:
         return None, f"The list cannot be used. {error}"
 
 
 @functools.lru_cache(maxsize=1)
-def _read_again(path: Path, state: FileState | None, fields: tuple[str, ...]) -> Roster:
-    """The list, read only when its file changed: a long one takes seconds."""
+def _read_again(folder: Path, state: tuple[FileState | None, ...]) -> Roster:
+    """The list, read only when its file or the settings changed: a long one takes seconds."""
     del state
-    return read_roster(path, fields=fields)
+    return Project(folder).roster()
 
 
 def watched(sources: Sources) -> frozenset[FileState]:
@@ -202,7 +191,7 @@ def watched(sources: Sources) -> frozenset[FileState]:
     files = [sources.settings, *sources.issues()]
     files += [*sources.images.rglob("*"), *sources.documents.rglob("*")]
     try:
-        settings = load_settings(sources.settings)
+        settings = Project(sources.folder).settings
     except ConfigError:
         settings = None
     if settings is not None:

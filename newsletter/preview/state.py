@@ -37,11 +37,11 @@ def as_state(shown: Shown, reader_id: str) -> dict[str, Any]:
 
 def _issue(preview: Preview, reader_id: str) -> dict[str, Any]:
     letter = preview.letter(reader_id)
-    issue = preview.loaded[letter.language].issue
+    issue = preview.compiled.languages[letter.language].loaded.issue
     findings = preview.findings[letter.language]
     return {
         "title": issue.title,
-        "list": preview.settings.list.name,
+        "list": preview.compiled.settings.list.name,
         "date": issue.date.isoformat(),
         "language": issue.language,
         "direction": direction(issue.language),

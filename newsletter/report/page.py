@@ -7,9 +7,10 @@ from datetime import datetime
 from html import escape
 
 from newsletter.ledger.states import State
+from newsletter.phrases import count, people
 from newsletter.report.figures import Figures, Share
 from newsletter.report.plots import progress, tempo, words_for
-from newsletter.report.words import EVENTS, STATES, TRIAL, counted, ended, identity
+from newsletter.report.words import EVENTS, STATES, TRIAL, ended, identity
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2327; --soft: #565f66; --paper: #ffffff;
@@ -157,13 +158,13 @@ def _doubt(figures: Figures) -> str:
     if not in_doubt and not figures.settled_doubts:
         return ""
     words = (
-        f"{counted(in_doubt, 'person is', 'people are')} in doubt: nobody knows whether the next "
+        f"{count(in_doubt, 'person is', 'people are')} in doubt: nobody knows whether the next "
         "server took the letter, and nobody is mailed again unless somebody says so."
         if in_doubt
         else "Nobody is in doubt any more."
     )
     if figures.settled_doubts:
-        words += f" {counted(figures.settled_doubts, 'doubt was', 'doubts were')} settled."
+        words += f" {count(figures.settled_doubts, 'doubt was', 'doubts were')} settled."
     return f"<section><h2>Doubt</h2><p>{escape(words)}</p></section>" + _bars(
         "Why it is not known", "What happened", figures.doubts, "doubt"
     )
@@ -171,14 +172,13 @@ def _doubt(figures: Figures) -> str:
 
 def _more(figures: Figures) -> str:
     parts = [
-        f"<li>{escape(counted(number, 'person', 'people'))} after "
-        f"{escape(counted(tries, 'attempt', 'attempts'))}</li>"
+        f"<li>{escape(people(number))} after {escape(count(tries, 'attempt'))}</li>"
         for tries, number in figures.attempts.items()
     ]
     text = f"<h2>Accepted</h2><ul>{''.join(parts)}</ul>" if parts else ""
     if len(figures.versions) > 1:
         items = "".join(
-            f"<li>version {version}: {escape(counted(number, 'person', 'people'))}</li>"
+            f"<li>version {version}: {escape(people(number))}</li>"
             for version, number in figures.versions.items()
         )
         text += f"<h2>Corrected while it was sent</h2><ul>{items}</ul>"
@@ -217,8 +217,8 @@ def _moment(at: datetime) -> str:
     return escape(at.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z"))
 
 
-def _percent(count: int, of: int) -> str:
+def _percent(number: int, of: int) -> str:
     if not of:
         return ""
-    share = count / of
+    share = number / of
     return f"{share:.0%}" if share >= 0.1 or not share else f"{share:.1%}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from newsletter.ledger.states import State
 from newsletter.ledger.tally import Tally
+from newsletter.phrases import count
 
 TRIAL = "A trial: it reached nobody."
 
@@ -44,11 +45,6 @@ EVENTS = {
 }
 
 
-def counted(number: int, one: str, several: str) -> str:
-    """``1 person``, ``1,450 people``."""
-    return f"{number:,} {one if number == 1 else several}"
-
-
 def ended(tally: Tally) -> str:
     """How it stands, in a sentence."""
     if not tally.adds_up:
@@ -57,8 +53,8 @@ def ended(tally: Tally) -> str:
         return "Complete: everybody has a definite end."
     if tally.open or tally[State.ATTEMPTING]:
         waiting = tally.open + tally[State.ATTEMPTING]
-        return f"Not finished: {counted(waiting, 'person waits', 'people wait')}."
-    in_doubt = counted(tally[State.IN_DOUBT], "person is", "people are")
+        return f"Not finished: {count(waiting, 'person waits', 'people wait')}."
+    in_doubt = count(tally[State.IN_DOUBT], "person is", "people are")
     return f"Finished, but {in_doubt} in doubt."
 
 

@@ -4,7 +4,8 @@ import re
 from urllib.parse import unquote
 
 import pytest
-from newsletter.cli.wiring import Project
+from newsletter.project import Project
+from newsletter.project.compile import compile_issue
 
 from tests.archive.built import DOCUMENT, URL, Archive, html_of
 
@@ -14,7 +15,7 @@ IN_TEXT = re.compile(rf"{re.escape(URL)}\S*")
 def led_to(archive: Archive, issue: str) -> set[str]:
     """Every address below the archive that a mail of the issue names, in HTML or text."""
     found: set[str] = set()
-    for one in Project(archive.project.folder).compile(issue).values():
+    for one in compile_issue(Project(archive.project.folder), issue).languages.values():
         page = html_of(one.edition.html)
         found |= {each for each in page.xpath("//@href | //@src") if each.startswith(URL)}
         found |= set(IN_TEXT.findall(one.edition.text))

@@ -4,7 +4,8 @@ import io
 from datetime import UTC, datetime
 
 import pytest
-from newsletter.cli.output import count, duration, joined, moment, people, tell
+from newsletter.cli.output import tell
+from newsletter.phrases import count, duration, joined, moment, people
 from rich.console import Console
 
 

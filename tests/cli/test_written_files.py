@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from newsletter.cli.wiring import Project as Wired
-from newsletter.cli.writing import write_private
 from newsletter.errors import LedgerRefused
+from newsletter.project import Project as Wired
+from newsletter.project.writing import write_private
 
 from tests.cli.support import files, stopped, went_well
 from tests.support.project import Project

@@ -39,7 +39,7 @@ class Course:
             self.ledger,
             [self.campaign],
             tag_of=lambda campaign, member: self.keys.message_tag(campaign, member.address),
-            now=AT.timestamp(),
+            now=AT,
         )
 
     def state(self, delivery: int) -> State:

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from newsletter.cli.wiring import Project
+from newsletter.project import Project
 from PIL import Image
 
 from tests.looks.browser import View, opened

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from newsletter.cli.wiring import Project
 from newsletter.material import Material
+from newsletter.project import Project
+from newsletter.project.compile import compile_issue
 from newsletter.render.edition import Edition
 from newsletter.render.slots import bind
 
@@ -30,7 +31,7 @@ def mails(project: Project, issue: str) -> list[Mail]:
         names.setdefault(reader.language or project.settings.language, reader.name)
     return [
         mail_of(one.edition, one.given.material, name=names.get(language, ""))
-        for language, one in project.compile(issue).items()
+        for language, one in compile_issue(project, issue).languages.items()
     ]
 
 

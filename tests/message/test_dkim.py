@@ -355,7 +355,7 @@ def test_a_key_that_is_of_no_use_is_refused_and_not_shown(
 def test_who_does_not_sign_does_not_load_cryptography() -> None:
     script = (
         "import sys; from tests.message.samples import letter; letter().as_wire();"
-        "import newsletter.cli.wiring, newsletter.transports.smtp;"
+        "import newsletter.project.compose, newsletter.transports.smtp;"
         "print([name for name in sys.modules if name.startswith('cryptography')])"
     )
     done = subprocess.run(

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from newsletter.cli.wiring import Project as Wired
 from newsletter.config import Dkim, PrivateKey, load_settings
 from newsletter.credentials import read_private_key
 from newsletter.errors import ConfigError
 from newsletter.ledger.versions import fingerprint
 from newsletter.message.dkim import Signer
+from newsletter.project import Project as Wired
+from newsletter.project.compose import letterhead, signing_composer
 
 from tests.message.samples import DATE, EDITION, reader
 from tests.support.dkim import (
@@ -74,13 +75,13 @@ def test_a_send_without_its_key_says_so_and_sends_nothing(project: Project) -> N
 
 
 def test_who_signs_is_frozen_with_a_campaign_and_the_keys_are_not(project: Project) -> None:
-    signed = Wired(project.folder).letterhead()
+    signed = letterhead(Wired(project.folder).settings)
     expected = {"domain": DOMAIN, "selector": SELECTOR, "ed25519_selector": SECOND}
     assert expected == json.loads(signed)["dkim"]
     project.settings(TABLE)
-    alone = Wired(project.folder).letterhead()
+    alone = letterhead(Wired(project.folder).settings)
     project.settings("")
-    unsigned = Wired(project.folder).letterhead()
+    unsigned = letterhead(Wired(project.folder).settings)
     assert "dkim" not in json.loads(unsigned)
     assert 3 == len({fingerprint({}, head) for head in (signed, alone, unsigned)})
 
@@ -89,11 +90,11 @@ def test_what_was_frozen_is_signed_as_it_was_or_not_at_all(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(NAME, pem(ed25519_key()).decode())
-    signed = Wired(project.folder).letterhead()
+    signed = letterhead(Wired(project.folder).settings)
     project.settings(TABLE)
-    alone = Wired(project.folder).letterhead()
+    alone = letterhead(Wired(project.folder).settings)
     project.settings("")
-    unsigned = Wired(project.folder).letterhead()
+    unsigned = letterhead(Wired(project.folder).settings)
     for now, frozen, signatures in (
         (BOTH, signed, 2), (BOTH, alone, None), (BOTH, unsigned, 0),
         (TABLE, alone, 1), (TABLE, signed, None),
@@ -103,9 +104,9 @@ def test_what_was_frozen_is_signed_as_it_was_or_not_at_all(
         wired = Wired(project.folder)
         if signatures is None:
             with pytest.raises(ConfigError, match="began with DKIM signatures of another"):
-                wired.composer(EDITION, letterhead=frozen, campaign="c")
+                signing_composer(wired, EDITION, letterhead=frozen, campaign="c")
             continue
-        composer = wired.composer(EDITION, letterhead=frozen, campaign="c")
+        composer = signing_composer(wired, EDITION, letterhead=frozen, campaign="c")
         mail = composer.compose(reader(), date=DATE).as_bytes()
         assert signatures == mail.count(b"DKIM-Signature:")
 

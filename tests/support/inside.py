@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
-from newsletter.cli import main, wiring
+from newsletter.cli import main
 from newsletter.clock import SystemClock
+from newsletter.project import project
 
 
 class HurriedClock(SystemClock):
@@ -49,7 +50,7 @@ def run_inside(
     """What the program prints and how it ends, run in ``folder`` with ``env`` and no terminal."""
     out, err = _stream(), _stream()
     with (
-        mock.patch.object(wiring, "SystemClock", clock),
+        mock.patch.object(project, "SystemClock", clock),
         _in_folder(folder),
         mock.patch.dict(os.environ, env, clear=True),
         mock.patch.multiple(

@@ -9,8 +9,8 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
-from newsletter.cli.wiring import Project
 from newsletter.errors import InputError, Where
+from newsletter.project.project import Project
 
 _ALIKE = 10
 """So many bytes at its beginning tell a former output of a command from another file."""

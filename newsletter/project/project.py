@@ -1,50 +1,28 @@
-"""The composition root: a newsletter project's folder, put together into parts."""
+"""A newsletter project: its folder, settings, theme, list, keys, locks and ledger."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.clock import SystemClock
-from newsletter.config import (
-    FILE_NAME,
-    PrivateKey,
-    ProviderSettings,
-    Secret,
-    Settings,
-    load_settings,
-)
+from newsletter.config import FILE_NAME, PrivateKey, Settings, load_settings
 from newsletter.errors import ConfigError, InputError, LedgerRefused, NewsletterError, Where
 
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
-    from newsletter.delivery.worker import Composes
-    from newsletter.issues.loader import LoadedIssue
     from newsletter.ledger import Ledger
-    from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.copy_guard import CopyGuard, Place
-    from newsletter.message.compose import Composer
     from newsletter.message.dkim import Signer
     from newsletter.message.keys import KeyRing
-    from newsletter.render.edition import CompileInput, Edition
-    from newsletter.render.web_places import WebIssue
     from newsletter.state_folder import ListState
     from newsletter.theme import Theme
-    from newsletter.transports.protocol import Transport
 
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """An issue in one language, as written and as it will be sent."""
-
-    loaded: LoadedIssue
-    given: CompileInput
-    edition: Edition
+_LOCK_LOOK_S = 1.0
+"""How often a lock is tried that another send holds, in seconds."""
 
 
 class Project:
@@ -116,8 +94,12 @@ class Project:
         return Place.of(self.folder, self.ledger_file, self.state)
 
     @contextmanager
-    def lock(self) -> Iterator[Callable[[], None]]:
+    def lock(self, *, on_wait: Callable[[], None] | None = None) -> Iterator[Callable[[], None]]:
         """Hold the locks of the list and of this folder while the block runs.
+
+        Args:
+            on_wait: called once if another send is running, whose end is then waited
+                for. None: another send is an error.
 
         Yields:
             What makes sure that they still lock others out; raises LedgerRefused if not.
@@ -126,20 +108,38 @@ class Project:
             SenderAtWork: another send is running.
             LedgerRefused: there can be no lock, or the state folder cannot be used.
         """
+        from newsletter.ledger.lock import SenderAtWork
+
+        waited = False
+        while True:
+            with ExitStack() as held:
+                try:
+                    check = self._take_locks(held)
+                except SenderAtWork:
+                    if on_wait is None:
+                        raise
+                    if not waited:
+                        on_wait()
+                else:
+                    yield check
+                    return
+            waited = True
+            self.clock.sleep(_LOCK_LOOK_S)
+
+    def _take_locks(self, held: ExitStack) -> Callable[[], None]:
         from newsletter.ledger.lock import sender_lock
 
-        with ExitStack() as held:
-            locks = []
-            if not self.trial:
-                self.state.prepare()
-                locks.append(held.enter_context(sender_lock(self.state.lock)))
-            locks.append(held.enter_context(sender_lock(self.lock_file)))
+        locks = []
+        if not self.trial:
+            self.state.prepare()
+            locks.append(held.enter_context(sender_lock(self.state.lock)))
+        locks.append(held.enter_context(sender_lock(self.lock_file)))
 
-            def check() -> None:
-                for lock in locks:
-                    lock.check()
+        def check() -> None:
+            for lock in locks:
+                lock.check()
 
-            yield check
+        return check
 
     @property
     def key_file(self) -> Path:
@@ -162,6 +162,18 @@ class Project:
         if kept is None and self.has_ledger:
             return KeyRing.load(self.key_file)  # says that it is missing, and what to do
         return KeyRing.load_or_create(self.key_file, known=kept)
+
+    def rotate_keys(self) -> KeyRing:
+        """Sign new mail with a new key; links signed with former keys go on working.
+
+        Raises:
+            SenderAtWork: a send is running.
+            ConfigError: the key file cannot be used.
+        """
+        from newsletter.message.keys import KeyRing
+
+        with self.lock():
+            return KeyRing.rotate(self.key_file)
 
     def _kept_keys(self) -> KeyRing | None:
         """The list's keys as its state folder keeps them; None if it keeps none."""
@@ -225,47 +237,9 @@ class Project:
             )
         return path.name.partition(".")[0] or name
 
-    def compile(self, name: str) -> dict[str, Compiled]:
-        """The issue in all its languages, compiled; its first language first.
-
-        Raises:
-            IssueError, TemplateError: something in it is wrong.
-        """
-        from newsletter.issues.languages import load_languages
-        from newsletter.issues.material import load_material
-        from newsletter.render.edition import CompileInput
-        from newsletter.render.pipeline import compile_edition
-
-        file = self.issue_file(self.issue_id(name))
-        loaded = load_languages(file, fields=self.settings.audience.fields)
-        compiled = {}
-        for language, one in loaded.items():
-            material = load_material(one, self.issues_folder, shown=self.theme.shown)
-            given = CompileInput(one.issue, one.source, self.theme, self.settings, material)
-            compiled[language] = Compiled(one, given, compile_edition(given))
-        return compiled
-
-    def issue_on_web(self, name: str) -> dict[str, WebIssue]:
-        """The issue in all its languages, as its pages show it; its first language first.
-
-        Raises:
-            IssueError, TemplateError: something in it is wrong, be it in its mail.
-        """
-        from newsletter.render.web_places import WebIssue
-
-        return {
-            language: WebIssue(one.loaded.issue, one.given.material)
-            for language, one in self.compile(name).items()
-        }
-
     def issue_names(self) -> list[str]:
         """The ids of all issues."""
         return sorted(p.stem for p in self.issues_folder.glob("*.yaml") if "." not in p.stem)
-
-    def default_language(self, compiled: dict[str, Compiled]) -> str:
-        """The edition for readers whose language has none."""
-        wanted = self.settings.language
-        return wanted if wanted in compiled else next(iter(compiled))
 
     def issue_file(self, issue: str) -> Path:
         """The file of an issue in its first language.
@@ -322,8 +296,8 @@ class Project:
             )
         ledger = open_ledger(self.ledger_file, self.keys, create=create)
         try:
-            if follow and not self.trial:
-                self.copy_guard(ledger).follow()
+            if follow and (guard := self.copy_guard(ledger)):
+                guard.follow()
         except BaseException:
             ledger.close()
             raise
@@ -345,8 +319,13 @@ class Project:
             raise
         return ledger
 
-    def copy_guard(self, ledger: Ledger) -> CopyGuard:
-        """What tells whether ``ledger`` is the one that may send to the list from here."""
+    def copy_guard(self, ledger: Ledger) -> CopyGuard | None:
+        """What tells whether ``ledger`` is the one that may send to the list from here.
+
+        None for a trial: any copy may send to nobody.
+        """
+        if self.trial:
+            return None
         from newsletter.ledger.copy_guard import CopyGuard
 
         return CopyGuard(self.place, ledger, self.keys)
@@ -357,9 +336,9 @@ class Project:
         Raises:
             LedgerRefused: it does not.
         """
-        if self.trial:
-            return
         guard = self.copy_guard(ledger)
+        if guard is None:
+            return
         guard.check()
         if issue and not again:
             guard.refuse_lost(issue)
@@ -384,18 +363,6 @@ class Project:
 
         return not self.trial and not Remembered.at(self.state.record).ledger
 
-    def letterhead(self) -> str:
-        """What besides the edition goes into every message, as canonical JSON."""
-        settings = self.settings
-        head = {
-            "sender": settings.sender.model_dump(mode="json"),
-            "list": settings.list.model_dump(mode="json"),
-            "archive": settings.archive_url,
-        }
-        if settings.dkim is not None:
-            head["dkim"] = settings.dkim.names()
-        return json.dumps(head, ensure_ascii=False, sort_keys=True)
-
     @cached_property
     def signer(self) -> Signer | None:
         """What signs messages, if newsletter.toml says so.
@@ -417,144 +384,6 @@ class Project:
             second = (dkim.ed25519_selector, key(dkim.ed25519_private_key))
         return Signer(
             dkim.domain, selector=dkim.selector, private_key=key(dkim.private_key), ed25519=second
-        )
-
-    def _signer_as(self, frozen: object) -> Signer | None:
-        """The signer under the names that a letterhead holds; None if it holds none.
-
-        Raises:
-            ConfigError: the settings name others now.
-        """
-        if frozen is None:
-            return None
-        dkim = self.settings.dkim
-        if dkim is None or frozen != dkim.names():
-            raise ConfigError(
-                "This send began with DKIM signatures of another domain or selector.",
-                where=Where(self.folder / FILE_NAME, item="[dkim]"),
-                next="Put the table back as it was, with its keys, until this send is finished.",
-            )
-        return self.signer
-
-    def composer(
-        self,
-        edition: Edition,
-        *,
-        letterhead: str,
-        campaign: str,
-        version: int = 1,
-        signed: bool = True,
-    ) -> Composer:
-        """What makes messages from ``edition`` under a frozen letterhead.
-
-        To sign them may run a command for the key, so what is only looked at is
-        not ``signed``.
-        """
-        from newsletter.config import ListIdentity, Sender
-        from newsletter.message.compose import Composer
-
-        head = json.loads(letterhead)
-        return Composer(
-            edition,
-            sender=Sender(**head["sender"]),
-            list_identity=ListIdentity(**head["list"]),
-            archive_url=head["archive"],
-            campaign_id=campaign,
-            keys=self.keys,
-            version=version,
-            signer=self._signer_as(head.get("dkim")) if signed else None,
-        )
-
-    def compose(self, ledger: Ledger, campaign: Campaign) -> Composes:
-        """What makes the message for a recipient, from the version that is theirs.
-
-        Raises:
-            LedgerRefused: what the ledger holds is not what was approved.
-            ConfigError: at the first message of a version, if it was approved with
-                settings that cannot be had any more.
-        """
-        approved = ledger.campaigns.approved(campaign)
-
-        # Made when first needed: nobody may be left whose version is an earlier one.
-        @cache
-        def composer(version: int, language: str) -> Composer:
-            return self.composer(
-                approved[version].editions[language],
-                letterhead=approved[version].letterhead,
-                campaign=campaign.id,
-                version=version,
-            )
-
-        return lambda recipient, *, date, version: composer(version, recipient.language).compose(
-            recipient, date=date
-        )
-
-    def transport(self, *, sandbox: bool = False) -> Transport:
-        """The way out that newsletter.toml names.
-
-        Args:
-            sandbox: a provider is to check the letters and deliver none.
-
-        Raises:
-            ConfigError: a password or key is not to be had, or there is no sandbox.
-        """
-        from newsletter.credentials import read_secret
-
-        settings = self.settings
-        if settings.list.is_example and not self.trial:
-            raise ConfigError(
-                f"The list's id, {settings.list.id}, is on an example domain, which is nobody's.",
-                where=Where(self.folder / FILE_NAME, item="[list] id"),
-                next="Give the list an id on a domain of yours. Until then mail goes into the "
-                "mailbox, or to a relay with trial = true under [smtp].",
-            )
-        _ = self.signer  # a key that is not to be had is told here, before anything is frozen
-        if sandbox and settings.provider is None:
-            raise ConfigError(
-                f"There is no sandbox for the transport “{settings.delivery.transport}”.",
-                where=Where(item="--sandbox"),
-                next="Leave the option out, or send the proof through a provider that has one.",
-            )
-        if settings.delivery.transport == "smtp":
-            from newsletter.transports.smtp import SmtpTransport
-
-            smtp = settings.smtp
-            assert smtp is not None  # Settings checks it
-            return SmtpTransport(
-                smtp,
-                passwords=[
-                    read_secret(relay.password, what=f"password of the relay {relay.name}")
-                    if relay.password
-                    else None
-                    for relay in smtp.relays
-                ],
-                client_name=settings.sender.address.rpartition("@")[2],
-                clock=self.clock,
-            )
-        if (provider := settings.provider) is not None:
-            return self._account(settings.delivery.transport, provider, sandbox=sandbox)
-        from newsletter.transports.mailbox import MailboxTransport
-
-        return MailboxTransport(self.outbox, clock=self.clock)
-
-    def _account(self, name: str, provider: ProviderSettings, *, sandbox: bool) -> Transport:
-        from newsletter.credentials import read_secret
-        from newsletter.transports.api import ApiTransport
-        from newsletter.transports.provider import provider_class
-
-        secrets = {
-            key: read_secret(
-                value, what=f"{key.replace('_', ' ').replace('api', 'API')} of {provider.title}"
-            )
-            for key, value in provider
-            # What is for trying alone need not be there when it is for earnest.
-            if isinstance(value, Secret) and (sandbox or not key.startswith("sandbox_"))
-        }
-        return ApiTransport(
-            provider_class(name)(provider, secrets, clock=self.clock, sandbox=sandbox),
-            timeout_s=provider.timeout_s,
-            clock=self.clock,
-            secrets=secrets.values(),
         )
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.cli.output import say, show_facts
-from newsletter.cli.wiring import Project
-from newsletter.clock import SystemClock
 from newsletter.config import FILE_NAME
 from newsletter.errors import InputError, Where
+from newsletter.project import Project
 
 
 def init(
@@ -88,7 +87,7 @@ def new(
     new_issue(
         path,
         title=title or issue,
-        date=day.date() if day else _today(),
+        date=day.date() if day else project.clock.now().date(),
         language=language or project.settings.language,
         web_url=None,
     )
@@ -108,7 +107,3 @@ def _translate(project: Project, path: Path, title: str) -> None:
         ]
     )
     say(f"The issue waits for it. To send the issue without it, rename it to {path.name}.draft.")
-
-
-def _today() -> date:
-    return SystemClock().now().date()

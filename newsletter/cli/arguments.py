@@ -1,0 +1,24 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+IssueName = Annotated[
+    str, typer.Argument(metavar="ISSUE", help="The issue: its id (2017-03) or its file.")
+]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
+
+WaitMinutes = Annotated[
+    float | None,
+    typer.Option(
+        "--wait",
+        min=0,
+        max=1440,
+        metavar="MINUTES",
+        help="How long to stay for those put off. Default: newsletter.toml's.",
+    ),
+]

@@ -1,0 +1,165 @@
+"""From an edition and a recipient to their message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from newsletter.addresses import Address, AddressError
+from newsletter.audience.languages import edition_for
+from newsletter.audience.model import Subscriber
+from newsletter.config import FILE_NAME, ListIdentity, Sender, Settings
+from newsletter.errors import ConfigError, InputError, Problem, Where
+from newsletter.message.compose import Composer, Uncomposable
+from newsletter.message.keys import KeyRing
+from newsletter.message.model import Message, Recipient
+from newsletter.project.project import Project
+from newsletter.render.edition import Edition
+
+if TYPE_CHECKING:
+    from newsletter.delivery.worker import Composes
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.message.dkim import Signer
+    from newsletter.project.compile import CompiledIssue
+
+
+def letterhead(settings: Settings) -> str:
+    """What besides the edition goes into every message, as canonical JSON."""
+    head = {
+        "sender": settings.sender.model_dump(mode="json"),
+        "list": settings.list.model_dump(mode="json"),
+        "archive": settings.archive_url,
+    }
+    if settings.dkim is not None:
+        head["dkim"] = settings.dkim.names()
+    return json.dumps(head, ensure_ascii=False, sort_keys=True)
+
+
+def unsigned_composer(
+    edition: Edition, settings: Settings, *, keys: KeyRing, campaign: str
+) -> Composer:
+    """What makes messages to look at from ``edition``; to sign them may run a command."""
+    return _composer(edition, letterhead(settings), campaign=campaign, keys=keys)
+
+
+def signing_composer(
+    project: Project, edition: Edition, *, letterhead: str, campaign: str, version: int = 1
+) -> Composer:
+    """What makes messages to send from ``edition`` under a frozen letterhead.
+
+    Raises:
+        ConfigError: a DKIM key cannot be used, or the settings name others now.
+    """
+    signer = _signer_as(project, json.loads(letterhead).get("dkim"))
+    return _composer(
+        edition, letterhead, campaign=campaign, keys=project.keys, version=version, signer=signer
+    )
+
+
+def compose_frozen(project: Project, ledger: Ledger, campaign: Campaign) -> Composes:
+    """What makes the message for a recipient, from the version that is theirs.
+
+    Raises:
+        LedgerRefused: what the ledger holds is not what was approved.
+        ConfigError: at the first message of a version, if it was approved with
+            settings that cannot be had any more.
+    """
+    approved = ledger.campaigns.approved(campaign)
+
+    # Made when first needed: nobody may be left whose version is an earlier one.
+    @cache
+    def composer(version: int, language: str) -> Composer:
+        return signing_composer(
+            project,
+            approved[version].editions[language],
+            letterhead=approved[version].letterhead,
+            campaign=campaign.id,
+            version=version,
+        )
+
+    return lambda recipient, *, date, version: composer(version, recipient.language).compose(
+        recipient, date=date
+    )
+
+
+def compose_one(composer: Composer, recipient: Recipient, *, date: datetime) -> Message:
+    """The message for one person.
+
+    Raises:
+        InputError: their row holds what no mail can.
+    """
+    try:
+        return composer.compose(recipient, date=date)
+    except Uncomposable as error:
+        raise InputError(
+            f"No mail can be made for {recipient.address}: {error}",
+            next="Mend their row of the list.",
+        ) from None
+
+
+def as_recipient(subscriber: Subscriber, compiled: CompiledIssue) -> Recipient:
+    """A row of the list as somebody who gets the edition that is theirs."""
+    language = edition_for(subscriber.language, compiled.languages, compiled.default_language)
+    return Recipient(subscriber.address, subscriber.name, language, subscriber.fields)
+
+
+def parse_addresses(texts: Iterable[str]) -> list[Address]:
+    """Addresses that a person typed.
+
+    Raises:
+        InputError: some are none; each is named.
+    """
+    parsed, problems = [], []
+    for text in texts:
+        try:
+            parsed.append(Address.parse(text))
+        except AddressError as error:
+            problems.append(Problem(f"“{text}” is no address. {error}"))
+    if problems:
+        raise InputError("Nothing was done, since not all of these are addresses.",
+                         problems=problems, next="Mind the spelling: name@example.org")  # fmt: skip
+    return parsed
+
+
+def _composer(
+    edition: Edition,
+    letterhead: str,
+    *,
+    campaign: str,
+    keys: KeyRing,
+    version: int = 1,
+    signer: Signer | None = None,
+) -> Composer:
+    head = json.loads(letterhead)
+    return Composer(
+        edition,
+        sender=Sender(**head["sender"]),
+        list_identity=ListIdentity(**head["list"]),
+        archive_url=head["archive"],
+        campaign_id=campaign,
+        keys=keys,
+        version=version,
+        signer=signer,
+    )
+
+
+def _signer_as(project: Project, frozen: object) -> Signer | None:
+    """The signer under the names that a letterhead holds; None if it holds none.
+
+    Raises:
+        ConfigError: the settings name others now.
+    """
+    if frozen is None:
+        return None
+    dkim = project.settings.dkim
+    if dkim is None or frozen != dkim.names():
+        raise ConfigError(
+            "This send began with DKIM signatures of another domain or selector.",
+            where=Where(project.folder / FILE_NAME, item="[dkim]"),
+            next="Put the table back as it was, with its keys, until this send is finished.",
+        )
+    return project.signer

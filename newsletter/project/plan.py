@@ -1,0 +1,208 @@
+"""What a send would do: compiled, checked and planned; and the freeze."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.audience.model import Roster
+from newsletter.delivery.plan import make_plan
+from newsletter.errors import LedgerRefused, Where
+from newsletter.ledger.plan import Exclusion, Plan
+from newsletter.ledger.seal import reader_tag
+from newsletter.message.compose import Uncomposable
+from newsletter.phrases import people
+from newsletter.project.account import unfinished
+from newsletter.project.compile import CompiledIssue, compile_issue
+from newsletter.project.compose import letterhead, signing_composer
+from newsletter.project.project import Project
+
+if TYPE_CHECKING:
+    from newsletter.delivery.schedule import Appointment
+    from newsletter.ledger import Ledger
+    from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.copy_guard import CopyGuard
+    from newsletter.transports.protocol import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class SendOptions:
+    """What was asked for beside the issue.
+
+    Attributes:
+        limit: the most recipients.
+        again: also those who have the issue, in a round of their own.
+        subscribers: the list's file; None: newsletter.toml's.
+        appointment: when it begins; None: at once.
+    """
+
+    limit: int | None = None
+    again: bool = False
+    subscribers: Path | None = None
+    appointment: Appointment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An issue ready to be frozen.
+
+    Attributes:
+        compiled: the issue; the checks found no error in it.
+        roster: the list as read.
+        plan: who gets the issue, who does not, and why.
+        options: what was asked for.
+        round: the issue's latest round, 1 for the first.
+        new_round: whether this send begins the next one.
+        trials: campaigns that reached nobody, although who was in one counts as having
+            the issue.
+        new_here: whether this machine remembers no send to the list.
+    """
+
+    compiled: CompiledIssue
+    roster: Roster
+    plan: Plan
+    options: SendOptions
+    round: int
+    new_round: bool
+    trials: tuple[str, ...]
+    new_here: bool
+
+
+def prepare(project: Project, issue: str, options: SendOptions) -> Prepared:
+    """Compile, check and plan. Changes nothing.
+
+    Raises:
+        ErrorsFound: the checks found errors.
+        InputError: the issue, its theme or the list cannot be used.
+        LedgerRefused: the ledger is not the one that may send from here.
+    """
+    project.refuse_without_ledger()
+    if not project.has_ledger:
+        return _prepared(project, issue, options, None)
+    with closing(project.ledger(create=False)) as ledger:
+        project.refuse_old(ledger, issue, again=options.again)
+        return _prepared(project, issue, options, ledger)
+
+
+def prepare_to_freeze(project: Project, issue: str, options: SendOptions) -> Prepared:
+    """As :func:`prepare`, but begin a missing ledger. The caller holds the lock.
+
+    Raises:
+        LedgerRefused: also if an earlier send of the issue is not finished.
+    """
+    project.issue_file(issue)
+    project.refuse_without_ledger()
+    with closing(project.sound_ledger(create=True)) as ledger:
+        project.refuse_old(ledger, issue, again=options.again)
+        if guard := project.copy_guard(ledger):
+            guard.prepare()
+        _refuse_unfinished(ledger, issue)
+        return _prepared(project, issue, options, ledger)
+
+
+def examine(project: Project, prepared: Prepared, transport: Transport) -> None:
+    """Look at a message in each language, as the transport would carry it.
+
+    Raises:
+        ConfigError: the transport cannot take them. Frozen, they could never be sent.
+    """
+    head, now = letterhead(project.settings), project.clock.now()
+    first = {each.recipient.language: each.recipient for each in reversed(prepared.plan.recipients)}
+    for language, recipient in first.items():
+        edition = prepared.compiled.editions[language]
+        composer = signing_composer(project, edition, letterhead=head, campaign="trial")
+        with suppress(Uncomposable):  # theirs alone; said when it is their turn
+            transport.examine(composer.compose(recipient, date=now))
+
+
+def freeze(project: Project, prepared: Prepared) -> Campaign:
+    """Write campaign, editions and audience into the ledger, in one transaction.
+
+    The caller holds the lock.
+
+    Raises:
+        LedgerRefused: the ledger does not allow it; nothing was written.
+    """
+    appointment = prepared.options.appointment
+    with closing(project.ledger(create=True)) as ledger:
+        guard = project.copy_guard(ledger)
+        return ledger.campaigns.freeze(
+            prepared.plan,
+            editions=prepared.compiled.editions,
+            letterhead=letterhead(project.settings),
+            now=project.clock.now(),
+            again=prepared.new_round,
+            not_before=appointment.at if appointment else None,
+            late_after_s=project.settings.delivery.late_after_hours * 3600,
+            round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
+        )
+
+
+def _prepared(
+    project: Project, issue: str, options: SendOptions, ledger: Ledger | None
+) -> Prepared:
+    compiled = compile_issue(project, issue)
+    compiled.refuse_errors()
+    roster = project.roster(options.subscribers)
+    guard = project.copy_guard(ledger) if ledger else None
+    round_ = _latest_round(ledger, guard, issue)
+
+    def planned(has_it: frozenset[str], remembered: frozenset[bytes]) -> Plan:
+        return make_plan(
+            roster,
+            issue=issue,
+            languages=set(compiled.languages),
+            default_language=compiled.default_language,
+            # Without a ledger nobody has left, so no key is needed to recognise them.
+            tag=project.keys.address_tag if ledger else lambda _: b"",
+            suppressed=ledger.suppressions.tags() if ledger else frozenset(),
+            has_it=has_it,
+            may_have=lambda address: (
+                bool(remembered) and reader_tag(project.keys.seal_key, address.key) in remembered
+            ),
+            former_tags=project.keys.former_tags if ledger else lambda _: (),
+            limit=options.limit,
+            seeds=project.settings.delivery.seeds,
+            canary_share=project.settings.delivery.canary_share,
+        )
+
+    if options.again:
+        has_it = ledger.campaigns.in_round(issue, round_) if ledger else frozenset()
+        remembered = guard.in_round(issue, round_) if guard else frozenset()
+    else:
+        has_it = ledger.campaigns.has_it(issue) if ledger else frozenset()
+        remembered = guard.may_have(issue) if guard else frozenset()
+    plan = planned(has_it, remembered)
+    new_round = options.again and (not plan.recipients or round_ == 1)
+    if new_round:
+        plan = planned(frozenset(), frozenset())
+    trials: tuple[str, ...] = ()
+    if ledger and guard and not options.again and plan.excluded.get(Exclusion.HAS_IT):
+        trials = _trials(ledger, issue)
+    return Prepared(
+        compiled, roster, plan, options, round_, new_round, trials, new_here=project.is_new_here
+    )
+
+
+def _latest_round(ledger: Ledger | None, guard: CopyGuard | None, issue: str) -> int:
+    if guard is not None:
+        return guard.latest_round(issue)
+    return ledger.campaigns.latest_round(issue) if ledger else 1
+
+
+def _trials(ledger: Ledger, issue: str) -> tuple[str, ...]:
+    left = set(ledger.runs.campaigns_that_left())
+    return tuple(each.id for each in ledger.campaigns.of_issue(issue) if each.id not in left)
+
+
+def _refuse_unfinished(ledger: Ledger, issue: str) -> None:
+    for campaign in ledger.campaigns.of_issue(issue):
+        if unfinished(ledger, campaign):
+            waiting = ledger.campaigns.tally(campaign).open
+            raise LedgerRefused(
+                f"An earlier send of this issue is not finished: {people(waiting)} waiting.",
+                where=Where(item=f"campaign {campaign.id}"),
+                next=f"Finish it first: newsletter resume {issue}",
+            )

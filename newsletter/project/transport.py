@@ -1,0 +1,79 @@
+"""The transport that newsletter.toml names, with its credentials."""
+
+from __future__ import annotations
+
+from newsletter.config import FILE_NAME, ProviderSettings, Secret
+from newsletter.credentials import read_secret
+from newsletter.errors import ConfigError, Where
+from newsletter.project.project import Project
+from newsletter.transports.protocol import Transport
+
+
+def open_transport(project: Project, *, sandbox: bool = False) -> Transport:
+    """The way out that newsletter.toml names.
+
+    Args:
+        project: whose settings.
+        sandbox: a provider is to check the letters and deliver none.
+
+    Raises:
+        ConfigError: a password or key is not to be had, or there is no sandbox.
+    """
+    settings = project.settings
+    if settings.list.is_example and not project.trial:
+        raise ConfigError(
+            f"The list's id, {settings.list.id}, is on an example domain, which is nobody's.",
+            where=Where(project.folder / FILE_NAME, item="[list] id"),
+            next="Give the list an id on a domain of yours. Until then mail goes into the "
+            "mailbox, or to a relay with trial = true under [smtp].",
+        )
+    _ = project.signer  # a key that is not to be had is told here, before anything is frozen
+    if sandbox and settings.provider is None:
+        raise ConfigError(
+            f"There is no sandbox for the transport “{settings.delivery.transport}”.",
+            where=Where(item="--sandbox"),
+            next="Leave the option out, or send the proof through a provider that has one.",
+        )
+    if settings.delivery.transport == "smtp":
+        from newsletter.transports.smtp import SmtpTransport
+
+        smtp = settings.smtp
+        assert smtp is not None  # Settings checks it
+        return SmtpTransport(
+            smtp,
+            passwords=[
+                read_secret(relay.password, what=f"password of the relay {relay.name}")
+                if relay.password
+                else None
+                for relay in smtp.relays
+            ],
+            client_name=settings.sender.address.rpartition("@")[2],
+            clock=project.clock,
+        )
+    if (provider := settings.provider) is not None:
+        return _account(project, settings.delivery.transport, provider, sandbox=sandbox)
+    from newsletter.transports.mailbox import MailboxTransport
+
+    return MailboxTransport(project.outbox, clock=project.clock)
+
+
+def _account(
+    project: Project, name: str, provider: ProviderSettings, *, sandbox: bool
+) -> Transport:
+    from newsletter.transports.api import ApiTransport
+    from newsletter.transports.provider import provider_class
+
+    secrets = {
+        key: read_secret(
+            value, what=f"{key.replace('_', ' ').replace('api', 'API')} of {provider.title}"
+        )
+        for key, value in provider
+        # What is for trying alone need not be there when it is for earnest.
+        if isinstance(value, Secret) and (sandbox or not key.startswith("sandbox_"))
+    }
+    return ApiTransport(
+        provider_class(name)(provider, secrets, clock=project.clock, sandbox=sandbox),
+        timeout_s=provider.timeout_s,
+        clock=project.clock,
+        secrets=secrets.values(),
+    )
