@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 
 from newsletter.cli.wiring import Project as Wired
-from newsletter.delivery.dispatch import Limits, Run
 from newsletter.delivery.plan import make_plan
+from newsletter.delivery.policy import Limits
+from newsletter.delivery.run import Run
 from newsletter.ledger.states import State
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_sink import Sink, smtp_sink
@@ -67,7 +68,6 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
             limits=Limits(CONNECTIONS, batch=50, rate_per_second=0, retry_for_s=86400),
             clock=wired.clock,
             run_id="benchmark",
-            on_outcome=lambda _: None,
         )
         started, processor = time.perf_counter(), time.process_time()
         run.execute()

@@ -11,7 +11,7 @@ from newsletter.cli.account import account
 from newsletter.cli.output import say, tell
 from newsletter.cli.progress import Watch
 from newsletter.cli.wiring import Project
-from newsletter.delivery.ending import Ending, How
+from newsletter.delivery.run import Ending, How, Run
 from newsletter.errors import ExitCode, LedgerRefused, NewsletterError
 from newsletter.ledger.states import State
 
@@ -77,7 +77,7 @@ def _execute(
     check_lock: Callable[[], None],
     wait_minutes: float | None,
 ) -> Ending:
-    from newsletter.delivery.dispatch import Limits, Run
+    from newsletter.delivery.policy import Limits
 
     delivery = project.settings.delivery
     if wait_minutes is None:
@@ -106,13 +106,12 @@ def _execute(
             ),
             clock=project.clock,
             run_id=secrets.token_hex(8),
-            on_outcome=watch.on_outcome,
-            on_wait=watch.on_wait,
-            on_beat=check_lock,
         )
         try:
             with watch.showing(stop=run.stop):
-                return run.execute()
+                return run.execute(
+                    on_outcome=watch.on_outcome, on_wait=watch.on_wait, on_beat=check_lock
+                )
         finally:
             # The next beginning notes it again, should that not be possible now.
             with suppress(LedgerRefused):

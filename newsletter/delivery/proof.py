@@ -42,7 +42,7 @@ class _Notes:
     def __init__(self) -> None:
         self.outcomes: dict[str, Outcome] = {}
 
-    def leave(self) -> bool:
+    def acquire_slot(self) -> bool:
         return True
 
     def attempt(

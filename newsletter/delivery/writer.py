@@ -76,6 +76,9 @@ class Writer:
         self._failed: NewsletterError | None = None
         self._lost: list[_Note] = []
         self._thread = threading.Thread(target=self._loop, name="ledger", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write; until :meth:`close`, no other thread may use the ledger."""
         self._thread.start()
 
     def note(self, work: Callable[[], object]) -> None:

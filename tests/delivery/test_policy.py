@@ -1,13 +1,22 @@
 """Accounting, pacing and retrying: the values and small machines that dispatch is made of."""
 
 import pytest
-from newsletter.delivery.retry import next_attempt_at
-from newsletter.delivery.verdict import Watchdog, is_bad_address, is_policy
+from newsletter.delivery.policy import (
+    Brake,
+    CircuitBreaker,
+    Trip,
+    classify,
+    is_bad_address,
+    is_policy,
+    next_attempt_at,
+)
 from newsletter.errors import ExitCode
-from newsletter.ledger.states import State
+from newsletter.ledger.states import State, Step
 from newsletter.ledger.tally import Tally
-from newsletter.transports.protocol import Accepted, Deferred, Rejected, Scope
+from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.smtp_reply import Reply, Stage, refusal
+
+from tests.delivery import policy_tables
 
 
 @pytest.mark.parametrize(
@@ -73,32 +82,44 @@ def test_a_bad_address_is_told_from_a_policy(
     assert (bad_address, policy) == (is_bad_address(reply), is_policy(reply))
 
 
-def refusing(watchdog: Watchdog, *replies: str) -> list[str]:
-    stops = [watchdog.look_at(Rejected(reply)) for reply in replies]
-    return [stop.what for stop in stops if stop]
+def refusing(breaker: CircuitBreaker, *replies: str) -> list[str]:
+    trips = [breaker.record("a.example", Rejected(reply)) for reply in replies]
+    return [trip.why for trip in trips if trip and trip.brake is Brake.STOP]
 
 
 def test_twenty_refusals_in_a_row_stop_the_run_unless_the_addresses_are_bad() -> None:
-    assert refusing(Watchdog(1.0), *["554 5.7.1 no"] * 20)
-    assert not refusing(Watchdog(1.0), *["554 5.7.1 no"] * 19)
-    assert not refusing(Watchdog(1.0), *["550 5.1.1 unknown"] * 100)
+    assert refusing(CircuitBreaker(1.0), *["554 5.7.1 no"] * 20)
+    assert not refusing(CircuitBreaker(1.0), *["554 5.7.1 no"] * 19)
+    assert not refusing(CircuitBreaker(1.0), *["550 5.1.1 unknown"] * 100)
 
 
 def test_too_large_a_share_of_refusals_asks_for_a_person_from_fifty_on() -> None:
-    watchdog = Watchdog(0.05)
-    refusing(watchdog, *["550 5.1.1 unknown"] * 4, "550 5.7.1 no")
-    for _ in range(44):
-        watchdog.look_at(Accepted("250 ok"))
-    assert watchdog.too_many() is None
-    watchdog.look_at(Accepted("250 ok"))
+    breaker = CircuitBreaker(0.05)
+    refusing(breaker, *["550 5.1.1 unknown"] * 4, "550 5.7.1 no")
+    trips = [breaker.record("a.example", Accepted("250 ok")) for _ in range(95)]
     told = "5 of 50 were refused (10%), most often with: 550 5.1.1 unknown"
-    assert told == watchdog.too_many()
-    for _ in range(50):
-        watchdog.look_at(Accepted("250 ok"))
-    assert watchdog.too_many() is None
+    assert [*[None] * 44, Trip(Brake.HOLD, told)] == trips[:45]
+    assert trips[94] is None
 
 
 def test_a_wish_for_patience_is_no_refusal() -> None:
-    watchdog = Watchdog(0.05)
-    assert not [watchdog.look_at(Deferred("429", Scope.ACCOUNT)) for _ in range(99)][-1]
-    assert watchdog.too_many() is None
+    breaker = CircuitBreaker(0.05)
+    throttled = Deferred("429", Scope.ACCOUNT)
+    assert {None} == {breaker.record("a.example", throttled) for _ in range(99)}
+
+
+def test_delivery_md_has_the_tables_of_the_policy() -> None:
+    page = policy_tables.PAGE.read_text(encoding="utf-8")
+    assert page == policy_tables.written(page), "run: python -m tests.delivery.policy_tables"
+
+
+@pytest.mark.parametrize("kind", [Accepted, Deferred, Rejected, InDoubt])
+@pytest.mark.parametrize("scope", Scope)
+def test_every_outcome_has_a_rule(kind: type, scope: Scope) -> None:
+    scoped = kind in {Deferred, Rejected}
+    outcome = kind("said", scope) if scoped else kind("said")
+    found = classify(outcome, attempt=lambda: 1, now=1000.0, wait_s=7)
+    assert "said" == found.reply
+    assert found.counts is (not scoped or scope is Scope.RECIPIENT)
+    if not found.counts:
+        assert (Step.DEFER, 1007) == (found.step, found.next_attempt_at)
