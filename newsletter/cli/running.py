@@ -64,7 +64,7 @@ def run_campaign(
 
 def _tell(ending: Ending) -> None:
     for note in ending.notes:
-        tell(note, lead="Left in peace: ", lead_style="yellow")
+        tell(note, lead="Domain waits: ", lead_style="yellow")
     if ending.how is How.PAUSED:
         tell(ending.words, lead="Held: ", lead_style="yellow")
 

@@ -40,20 +40,20 @@ class Bucket:
 
     Args:
         name: in the ledger.
+        clock: tells the time.
         known: the server's documented limit, a second; None: not told.
         limit: newsletter.toml's, a second, never exceeded; None: none.
         kept: as it was left by an earlier run.
-        clock: tells the time.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        known: float | None,
-        limit: float | None,
-        kept: BucketRow | None,
         clock: Clock,
+        known: float | None = None,
+        limit: float | None = None,
+        kept: BucketRow | None = None,
     ) -> None:
         self.name = name
         self._clock = clock
@@ -183,28 +183,18 @@ class Pacer:
         self._clock = clock
         self._lock = threading.Lock()
         messages, calls = allowance.messages_per_second, allowance.calls_per_second
-        known = [
-            limit
-            for limit in (calls, messages / batch_size if messages else None)
-            if limit is not None
-        ]
+        known = filter(None, (calls, messages and messages / batch_size))
+        name = f"{place} calls"
+        self._calls = Bucket(name, clock=clock, known=min(known, default=None), kept=kept.get(name))
         # Documented for calls: then it is by its calls that a transport is held back.
-        by_call = calls is not None
-        self._calls = Bucket(
-            f"{place} calls",
-            known=min(known, default=None),
-            limit=None,
-            kept=kept.get(f"{place} calls"),
-            clock=clock,
-        )
+        self._by_call = calls is not None
         self._messages = Bucket(
             place,
-            known=None if by_call else messages,
+            clock=clock,
+            known=None if self._by_call else messages,
             limit=per_second or None,
             kept=kept.get(place),
-            clock=clock,
         )
-        self._by_call = by_call
         self._changed = False
 
     def portion(self, most: int, connections: int) -> int:
@@ -275,11 +265,8 @@ class Pacer:
                 return ()
             self._changed = False
             # A learned rate is kept for what learned it; a set one is in the settings.
-            return (
-                (self._calls.kept(), self._messages.kept())
-                if self._by_call
-                else (self._messages.kept(),)
-            )
+            buckets = (self._calls, self._messages) if self._by_call else (self._messages,)
+            return tuple(bucket.kept() for bucket in buckets)
 
     @property
     def _learning(self) -> Bucket:
@@ -301,10 +288,9 @@ class DomainRates:
         self._buckets = {
             domain.lower(): Bucket(
                 name := f"domain {domain.lower()}",
-                known=None,
+                clock=clock,
                 limit=rate / 60,
                 kept=kept.get(name),
-                clock=clock,
             )
             for domain, rate in per_minute.items()
             if rate > 0

@@ -293,7 +293,8 @@ class Run:
                 self._queue.postpone(domain)
 
     def _hold(self, why: str) -> None:
-        self._held = self._held or why
+        with self._lock:
+            self._held = self._held or why
         self._queue.stopping.set()
 
     def _fail(self, error: NewsletterError) -> None:

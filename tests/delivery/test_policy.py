@@ -4,16 +4,20 @@ import pytest
 from newsletter.delivery.policy import (
     Brake,
     CircuitBreaker,
+    DomainBreaker,
     Trip,
     classify,
     is_bad_address,
     is_policy,
+    jitter,
+    judge_wave,
     next_attempt_at,
 )
 from newsletter.errors import ExitCode
+from newsletter.ledger.plan import Wave
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.tally import Tally
-from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
+from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 from newsletter.transports.smtp_reply import Reply, Stage, refusal
 
 from tests.delivery import policy_tables
@@ -45,6 +49,13 @@ def test_retries_come_after_5_10_20_40_minutes_and_then_every_4000_seconds() -> 
     waits = [next_attempt_at(now=1000, attempt=n, asked_s=None) - 1000 for n in range(1, 8)]
     for expected, wait in zip([300, 600, 1200, 2400, 4000, 4000, 4000], waits, strict=True):
         assert expected <= wait <= expected * 1.1
+
+
+def test_a_retry_is_later_than_the_schedule_by_up_to_a_tenth_and_no_more() -> None:
+    for attempt, wait_s in enumerate([300, 600, 1200, 2400, 4000], start=1):
+        spread = 1 + 0.1 * jitter("key", attempt)
+        found = next_attempt_at(now=0, attempt=attempt, asked_s=None, key="key")
+        assert found == pytest.approx(wait_s * spread, rel=1e-9)
 
 
 def test_retries_are_spread_but_for_one_recipient_always_the_same() -> None:
@@ -123,3 +134,132 @@ def test_every_outcome_has_a_rule(kind: type, scope: Scope) -> None:
     assert found.counts is (not scoped or scope is Scope.RECIPIENT)
     if not found.counts:
         assert (Step.DEFER, 1007) == (found.step, found.next_attempt_at)
+
+
+ACCEPTED = Accepted("250 ok")
+
+
+def test_an_acceptance_ends_a_row_of_refusals() -> None:
+    breaker = CircuitBreaker(1.0)
+    assert not refusing(breaker, *["550 no"] * 19)
+    assert breaker.record("a.example", ACCEPTED) is None
+    assert not refusing(breaker, *["550 no"] * 19)
+    (why,) = refusing(breaker, "550 5.1.1 who", "550 the last")
+    assert "20 recipients in a row were refused, the last with: 550 the last" == why
+
+
+def test_as_many_refusals_as_are_allowed_hold_nothing() -> None:
+    breaker = CircuitBreaker(0.05)
+    refusing(breaker, *["550 5.1.1 unknown"] * 5)
+    trips = [breaker.record("a.example", ACCEPTED) for _ in range(95)]
+    assert trips[93]
+    assert trips[94] is None
+
+
+def test_twenty_letters_in_a_row_that_cannot_be_made_stop_the_run() -> None:
+    breaker = CircuitBreaker(1.0)
+    assert {None} == {breaker.record_unfit("no name") for _ in range(19)}
+    breaker.record("a.example", ACCEPTED)
+    assert {None} == {breaker.record_unfit("no name") for _ in range(19)}
+    trip = breaker.record_unfit("no name")
+    assert trip
+    assert (Brake.STOP, True) == (trip.brake, trip.why.endswith("because: no name"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "whom"),
+    [
+        (Rejected("550 5.1.8 no", Scope.CAMPAIGN), "the letter or its sender"),
+        (Deferred("450 4.1.8 no", Scope.CAMPAIGN), "the letter or its sender"),
+        (Rejected("535 no", Scope.ACCOUNT), "our mail"),
+    ],
+)
+def test_a_refused_letter_or_account_stops_the_run_at_once(
+    outcome: Deferred | Rejected, whom: str
+) -> None:
+    trip = CircuitBreaker(1.0).record("a.example", outcome)
+    assert trip
+    assert Brake.STOP is trip.brake
+    assert f"The server does not take {whom}: {outcome.reply}" == trip.why
+
+
+def pulled(*outcomes: Outcome) -> list[int]:
+    """At which of ``outcomes`` one domain's brake is pulled, from 1."""
+    breaker = DomainBreaker()
+    trips = [breaker.record("a.example", outcome) for outcome in outcomes]
+    assert {Brake.DOMAIN} >= {trip.brake for trip in trips if trip}
+    return [number for number, trip in enumerate(trips, start=1) if trip]
+
+
+def test_more_than_twenty_in_a_row_pull_a_domains_brake_and_it_begins_anew() -> None:
+    different = [Rejected(f"550 {chr(97 + n)}") for n in range(20)]
+    assert [] == pulled(*different)
+    assert [21] == pulled(*different, Rejected("550 x"))
+    assert [21] == pulled(*different, Rejected("550 x"), *different)
+    assert [] == pulled(*different, ACCEPTED, *different[:5])
+    assert [] == pulled(*[Rejected("550 5.1.1 who")] * 99)
+    assert [] == pulled(*[Deferred("450 4.7.1 later")] * 99)
+
+
+def test_from_thirty_on_more_than_three_percent_alike_pull_a_domains_brake() -> None:
+    policy = Rejected("550 5.7.1 no")
+    assert [30] == pulled(policy, *[ACCEPTED] * 28, Rejected("550 other"))
+    assert [] == pulled(policy, *[ACCEPTED] * 27, Rejected("550 other"))
+    assert [] == pulled(*[policy] * 3, *[ACCEPTED] * 96, Rejected("550 other"))
+    assert [100] == pulled(*[policy] * 3, *[ACCEPTED] * 96, policy)
+    assert [100] == pulled(policy, policy, policy, *[ACCEPTED] * 96, Rejected("550 5.7.9 x"))
+
+
+def test_replies_that_differ_in_the_address_or_a_long_number_alone_are_alike() -> None:
+    alike = [
+        Rejected("550 blocked <ann@a.example> 12345"),
+        Rejected("550 blocked <bob@a.example> 67890"),
+    ]
+    others = [Rejected("550 full"), Rejected("550 moved away")]
+    assert [65] == pulled(alike[0], *[ACCEPTED] * 63, alike[1])
+    assert [] == pulled(others[0], *[ACCEPTED] * 63, others[1])
+    long = "550 " + "long " * 39
+    assert [65] == pulled(Rejected(long + "a b"), *[ACCEPTED] * 63, Rejected(long + "a c"))
+
+
+def test_a_domain_that_refuses_us_is_named_with_the_numbers() -> None:
+    breaker = DomainBreaker()
+    breaker.record("a.example", ACCEPTED)
+    for _ in range(20):
+        assert breaker.record("a.example", Rejected("554 no")) is None
+    trip = breaker.record("a.example", Rejected("554 enough"))
+    assert trip
+    assert trip.why.startswith("a.example refused 21 of 22, the last with: 554 enough The other")
+
+
+def held(accepted: int, replies: dict[tuple[State, str], int]) -> str | None:
+    trip = judge_wave(Wave.CANARY, accepted, replies, stop_above=0.1)
+    return trip and trip.why
+
+
+def test_a_wave_is_held_above_the_share_and_not_for_one_alone() -> None:
+    refused = (State.REJECTED, "550 no")
+    assert held(18, {refused: 2}) is None
+    assert held(4, {refused: 1}) is None
+    assert held(0, {}) is None
+    assert "Of the sample, 1 of 1 were refused (100%), most often with: 550 no" == held(
+        0, {refused: 1}
+    )
+    assert "Of the sample, 2 of 19 were refused (11%), most often with: 550 no" == held(
+        17, {refused: 2}
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "counts"),
+    [
+        ("421 4.7.28 unusual rate", True),
+        ("450 4.2.0 busy", False),
+        ("451 4.7.1 Greylisted", False),
+        ("451 4.7.1 Grey-listed", False),
+    ],
+)
+def test_a_deferred_recipient_of_a_wave_counts_where_it_is_policy(
+    reply: str, *, counts: bool
+) -> None:
+    assert counts is (held(5, {(State.DEFERRED, reply): 5}) is not None)
