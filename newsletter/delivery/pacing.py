@@ -224,7 +224,7 @@ class Pacer:
             self._messages.take(count)
             self._changed = self._changed or self._messages.rate() is not None
 
-    def acquire_slot(self, *, stopped: Callable[[], bool], patience_s: float) -> float | None:
+    def acquire_permit(self, *, stopped: Callable[[], bool], patience_s: float) -> float | None:
         """Wait until one more call may be made.
 
         Returns:

@@ -37,7 +37,7 @@ class _Notes:
     def __init__(self) -> None:
         self.outcomes: dict[str, Outcome] = {}
 
-    def acquire_slot(self) -> bool:
+    def acquire_permit(self) -> bool:
         return True
 
     def attempt(

@@ -138,9 +138,9 @@ class BatchJournal:
         """Remember whose message it is."""
         self._by_message[message.message_id] = claim
 
-    def acquire_slot(self) -> bool:
+    def acquire_permit(self) -> bool:
         """See :class:`newsletter.transports.protocol.Journal`."""
-        left_at = self._queue.pacer.acquire_slot(
+        left_at = self._queue.pacer.acquire_permit(
             stopped=self._queue.stopping.is_set, patience_s=_IDLE_S
         )
         if left_at is None:

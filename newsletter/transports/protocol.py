@@ -118,7 +118,7 @@ class Ticket(Protocol):
 class Journal(Protocol):
     """The transport's only view of the ledger, and of how fast it may go."""
 
-    def acquire_slot(self) -> bool:
+    def acquire_permit(self) -> bool:
         """Wait until one more request may be made; asked before each call of an HTTP provider.
 
         Returns:

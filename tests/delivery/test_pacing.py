@@ -107,8 +107,8 @@ def test_a_ceiling_is_kept_although_the_other_side_would_take_more() -> None:
 def test_a_stop_is_noticed_while_waiting_for_leave() -> None:
     clock = FrozenClock()
     slow = pacer(clock, allowance=Allowance(calls_per_second=0.01))
-    assert slow.acquire_slot(stopped=lambda: False, patience_s=1e6) is not None
-    assert slow.acquire_slot(stopped=lambda: clock.monotonic() > 2, patience_s=1e6) is None
+    assert slow.acquire_permit(stopped=lambda: False, patience_s=1e6) is not None
+    assert slow.acquire_permit(stopped=lambda: clock.monotonic() > 2, patience_s=1e6) is None
     assert sum(clock.slept) < 3
 
 
@@ -129,7 +129,7 @@ def test_what_was_learned_outlives_the_run(ledger: Ledger) -> None:
     clock = FrozenClock()
     first = pacer(clock, allowance=Allowance(calls_per_second=10))
     for _ in range(300):
-        assert first.acquire_slot(stopped=lambda: False, patience_s=10) is not None
+        assert first.acquire_permit(stopped=lambda: False, patience_s=10) is not None
     left_at = clock.monotonic()
     first.throttled(left_at, 30)
     with ledger.transaction():

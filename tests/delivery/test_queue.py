@@ -4,10 +4,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from newsletter.delivery.queue import Queue, WaitFor, Work
+from newsletter.delivery.queue import TOO_LATE, Queue, WaitFor, Work
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
@@ -110,3 +111,28 @@ def test_a_worker_without_work_waits_for_what_others_return(
     idle.join(10)
     assert list(first.claims) == list(found[0].claims)
     assert {State.ACCEPTED: 1, State.CLAIMED: 4} == counts(ledger, campaign)
+
+
+def test_a_domain_that_refuses_us_waits_for_an_hour(
+    ledger: Ledger, freeze: Freeze, started: Make
+) -> None:
+    campaign = freeze(3)
+    queue = started(campaign)
+    queue.postpone("example.org")
+    assert queue.beat() is None
+    assert NOW + timedelta(hours=1) == ledger.deliveries.next_due(campaign.id)
+
+
+def test_a_send_that_is_held_or_too_late_ends_the_run_at_the_next_beat(
+    ledger: Ledger, freeze: Freeze, started: Make
+) -> None:
+    campaign = freeze(3)
+    queue = started(campaign)
+    assert isinstance(queue.clock, FrozenClock)
+    ledger.controls.allow_until(campaign.id, NOW + timedelta(seconds=9))
+    queue.clock.advance(9)
+    assert queue.beat() is None
+    queue.clock.advance(1)
+    assert TOO_LATE == queue.beat()
+    ledger.controls.hold(campaign.id, "Paused.")
+    assert "Paused." == queue.beat()

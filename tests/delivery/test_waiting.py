@@ -241,7 +241,7 @@ class _SlowSession:
         self._asked.append(len(messages))
         assert len(self._asked) < 100, "it asks again and again, and never waits"
         for message in messages:
-            if not journal.acquire_slot() or not journal.attempt([message]).wait():
+            if not journal.acquire_permit() or not journal.attempt([message]).wait():
                 return
             journal.record(message, Accepted("ok"))
 

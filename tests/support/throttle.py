@@ -65,7 +65,7 @@ def race(throttle: Throttle, words: Words, *, known: bool, seconds: float = 600.
         clock=clock,
     )
     while clock.monotonic() < seconds:
-        left_at = pacer.acquire_slot(stopped=lambda: False, patience_s=seconds)
+        left_at = pacer.acquire_permit(stopped=lambda: False, patience_s=seconds)
         assert left_at is not None
         early_s = throttle.call(clock.monotonic())
         if early_s:
