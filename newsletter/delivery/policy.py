@@ -115,13 +115,12 @@ def classify(
         return Disposition(rule.step, outcome.reason)
     if isinstance(outcome, Accepted):
         return Disposition(rule.step, outcome.reply, outcome.provider_id)
-    if rule.step is Step.REJECT:
-        return Disposition(rule.step, outcome.reply)
     if not rule.counts:
         # Due again when the transport is, or as soon as somebody has mended the letter.
         return Disposition(rule.step, outcome.reply, next_attempt_at=now + wait_s, counts=False)
-    asked_s = outcome.retry_after_s if isinstance(outcome, Deferred) else None
-    at = next_attempt_at(now=now, attempt=attempt(), asked_s=asked_s, key=key)
+    if isinstance(outcome, Rejected):
+        return Disposition(rule.step, outcome.reply)
+    at = next_attempt_at(now=now, attempt=attempt(), asked_s=outcome.retry_after_s, key=key)
     return Disposition(rule.step, outcome.reply, next_attempt_at=at)
 
 

@@ -134,6 +134,8 @@ def test_every_outcome_has_a_rule(kind: type, scope: Scope) -> None:
     assert found.counts is (not scoped or scope is Scope.RECIPIENT)
     if not found.counts:
         assert (Step.DEFER, 1007) == (found.step, found.next_attempt_at)
+        found = classify(outcome, attempt=lambda: 1, now=1000.0)
+        assert 1000 == found.next_attempt_at
     elif found.step is Step.DEFER:
         assert 1300 <= found.next_attempt_at <= 1330
     else:
