@@ -17,8 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from newsletter.delivery.dispatch import Limits, Run
 from newsletter.delivery.plan import make_plan
+from newsletter.delivery.policy import Limits
+from newsletter.delivery.run import Run
 from newsletter.ledger.states import State
 from newsletter.project import Project as Wired
 from newsletter.project.compile import compile_issue
@@ -70,7 +71,6 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
             limits=Limits(CONNECTIONS, batch=50, rate_per_second=0, retry_for_s=86400),
             clock=wired.clock,
             run_id="benchmark",
-            on_outcome=lambda _: None,
         )
         started, processor = time.perf_counter(), time.process_time()
         run.execute()

@@ -142,7 +142,7 @@ class RecordingJournal:
         waiting: set once a transport waits for a ticket.
         outcomes: what was recorded, by address.
         breaches: what the transport did against the protocol, as sentences.
-        calls: how often leave was asked for one.
+        calls: how often a permit for one was asked for.
         calls_recorded: those that were attempted under a key, in order.
     """
 
@@ -166,7 +166,7 @@ class RecordingJournal:
         """Let held attempts become durable."""
         self._released.set()
 
-    def leave(self) -> bool:
+    def acquire_permit(self) -> bool:
         """Count the call."""
         with self._lock:
             self.calls += 1

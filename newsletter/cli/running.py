@@ -14,7 +14,7 @@ from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, tell
 from newsletter.cli.progress import Watch
 from newsletter.cli.waiting import wait_until
-from newsletter.delivery.ending import How
+from newsletter.delivery.run import How
 from newsletter.errors import ExitCode
 from newsletter.phrases import moment
 from newsletter.project import Project
@@ -121,7 +121,7 @@ def _show(result: RunResult) -> ExitCode:
     """
     if result.ending is not None:
         for note in result.ending.notes:
-            tell(note, lead="Left in peace: ", lead_style="yellow")
+            tell(note, lead="Domain waits: ", lead_style="yellow")
         if result.ending.how is How.PAUSED:
             tell(result.ending.words, lead="Held: ", lead_style="yellow")
     for notice in result.notices:

@@ -1,23 +1,25 @@
-"""Pacing: who may go when, over all connections, and what pushback changes about it.
+"""Pacing: how fast messages and calls go, over all connections.
 
-A :class:`Bucket` holds back what goes faster than its pace, or while it is
+A :class:`Bucket` holds back what goes faster than its rate, or while it is
 blocked. A :class:`Pacer` has two for the way out: one counts messages, the
-other the calls of a provider with an API. Whichever the transport is held back
-by learns its pace (:mod:`newsletter.delivery.learning`); the other keeps to
-what newsletter.toml sets. Inside a run time is measured on a clock that cannot
-be set back; what is kept in the ledger is in seconds since the epoch, and of
-that a later run believes no more than makes sense.
+other the calls of a provider with an API. The one that the server throttles
+estimates its rate (:mod:`newsletter.delivery.rate_estimator`); the other keeps to
+what newsletter.toml sets. :class:`DomainRates` has one for each domain with a
+set rate. Inside a run time is measured on a clock that cannot be set back; what
+is kept in the ledger is in seconds since the epoch, and of that a later run
+believes no more than makes sense.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from newsletter.clock import Clock
-from newsletter.delivery.learning import Learner
-from newsletter.delivery.retry import jitter
+from newsletter.delivery.policy import jitter
+from newsletter.delivery.rate_estimator import RateEstimator
 from newsletter.ledger.buckets import BucketRow
+from newsletter.ledger.deliveries import Claim
 from newsletter.transports.protocol import Allowance
 
 STEP_S = 0.25
@@ -28,7 +30,9 @@ _PORTION_S = 0.25
 _FIRST_BLOCK_S = 1.0
 _LONGEST_BLOCK_S = 3600.0
 _SOON_S = 4.0
-"""So short a wait for leave passes where the call is made; letters are made meanwhile."""
+"""So short a wait for a call passes where it is made; messages are composed meanwhile."""
+_TURN_S = 15.0
+"""A domain with a rate gets so many seconds' worth at a time: to postpone all who wait costs."""
 
 
 class Bucket:
@@ -36,30 +40,30 @@ class Bucket:
 
     Args:
         name: in the ledger.
-        known: the other side's limit a second, as far as documented.
-        ceiling: what we were told never to exceed, a second; None: nothing.
-        kept: as it was left by an earlier run.
         clock: tells the time.
+        known: the server's documented limit, a second; None: not told.
+        limit: newsletter.toml's, a second, never exceeded; None: none.
+        kept: as it was left by an earlier run.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        known: float | None,
-        ceiling: float | None,
-        kept: BucketRow | None,
         clock: Clock,
+        known: float | None = None,
+        limit: float | None = None,
+        kept: BucketRow | None = None,
     ) -> None:
         self.name = name
         self._clock = clock
         now, epoch = clock.monotonic(), clock.now().timestamp()
-        self._learner = Learner(known, now, kept.learned if kept else "")
-        self._ceiling = ceiling
+        self._estimator = RateEstimator(known, now, kept.learned if kept else "")
+        self._limit = limit
         self._tokens = 1.0
         self._filled_at = now
         self._blocked_until = now
-        self._hurts = 0
+        self._throttled_in_a_row = 0
         if kept is not None:
             # Where the clock was set back, what was kept seems to lie ahead.
             passed = max(0.0, epoch - kept.filled_at)
@@ -70,8 +74,8 @@ class Bucket:
 
     def rate(self) -> float | None:
         """How many a second may go now; None: as many as can."""
-        learned = self._learner.rate(self._clock.monotonic())
-        limits = [limit for limit in (learned, self._ceiling) if limit is not None]
+        learned = self._estimator.rate(self._clock.monotonic())
+        limits = [limit for limit in (learned, self._limit) if limit is not None]
         return min(limits, default=None)
 
     def blocked_s(self) -> float:
@@ -93,10 +97,10 @@ class Bucket:
         if self.rate() is not None:
             self._fill(self._clock.monotonic())
             self._tokens -= count
-        self._learner.went(count)
+        self._estimator.sent(count)
 
-    def push_back(self, left_at: float, retry_after_s: float | None) -> float:
-        """Block: the other side wants us slower or later.
+    def throttled(self, left_at: float, retry_after_s: float | None) -> float:
+        """Block: the server wants mail slower or later.
 
         Args:
             left_at: when what was refused had left, on the clock's monotonic time.
@@ -108,19 +112,19 @@ class Bucket:
         now = self._clock.monotonic()
         wait_s = retry_after_s if retry_after_s is not None else self._guess_s()
         wait_s = min(max(wait_s, 0.0), _LONGEST_BLOCK_S)
-        if self._learner.hurt(left_at, now, wait_s):
-            self._hurts += 1
+        if self._estimator.throttled(left_at, now, wait_s):
+            self._throttled_in_a_row += 1
             self._tokens = min(self._tokens, 1.0)
         self._blocked_until = max(self._blocked_until, now + wait_s)
         return self._blocked_until - now
 
     def unlearn(self) -> None:
-        """Keep to the ceiling alone."""
-        self._learner = Learner(None, self._clock.monotonic())
+        """Keep to the set limit alone."""
+        self._estimator = RateEstimator(None, self._clock.monotonic())
 
-    def soothe(self) -> None:
+    def accepted(self) -> None:
         """Note that something was taken."""
-        self._hurts = 0
+        self._throttled_in_a_row = 0
 
     def kept(self) -> BucketRow:
         """What a later run should know."""
@@ -133,13 +137,17 @@ class Bucket:
             filled_at=epoch,
             per_second=self.rate(),
             blocked_until=epoch + blocked if blocked > 0 else 0.0,
-            learned=self._learner.remember(),
+            learned=self._estimator.remember(),
         )
 
     def _guess_s(self) -> float:
         """Doubles from a second while nothing is taken; a fifth more, so that not all come back."""
-        wait_s = _FIRST_BLOCK_S * 2.0 ** min(self._hurts, 12)
-        return wait_s * (1 + 0.2 * jitter(self.name, self._hurts)) if self._hurts else wait_s
+        wait_s = _FIRST_BLOCK_S * 2.0 ** min(self._throttled_in_a_row, 12)
+        return (
+            wait_s * (1 + 0.2 * jitter(self.name, self._throttled_in_a_row))
+            if self._throttled_in_a_row
+            else wait_s
+        )
 
     def _fill(self, now: float) -> None:
         rate = self.rate()
@@ -151,11 +159,11 @@ class Bucket:
 
 
 class Pacer:
-    """Gives leave to send; shared by all workers of a run.
+    """Says when messages and calls may go; shared by all workers of a run.
 
     Args:
-        place: what a pace is learned for, see :attr:`Transport.place`.
-        allowance: what the other side documents.
+        place: what a rate is learned for, see :attr:`Transport.place`.
+        allowance: what the server documents.
         batch_size: how many messages one call carries at the most.
         per_second: the most messages a second that newsletter.toml allows; 0: any.
         kept: the ledger's buckets.
@@ -175,28 +183,18 @@ class Pacer:
         self._clock = clock
         self._lock = threading.Lock()
         messages, calls = allowance.messages_per_second, allowance.calls_per_second
-        known = [
-            limit
-            for limit in (calls, messages / batch_size if messages else None)
-            if limit is not None
-        ]
+        known = filter(None, (calls, messages and messages / batch_size))
+        name = f"{place} calls"
+        self._calls = Bucket(name, clock=clock, known=min(known, default=None), kept=kept.get(name))
         # Documented for calls: then it is by its calls that a transport is held back.
-        by_call = calls is not None
-        self._calls = Bucket(
-            f"{place} calls",
-            known=min(known, default=None),
-            ceiling=None,
-            kept=kept.get(f"{place} calls"),
-            clock=clock,
-        )
+        self._by_call = calls is not None
         self._messages = Bucket(
             place,
-            known=None if by_call else messages,
-            ceiling=per_second or None,
-            kept=kept.get(place),
             clock=clock,
+            known=None if self._by_call else messages,
+            limit=per_second or None,
+            kept=kept.get(place),
         )
-        self._by_call = by_call
         self._changed = False
 
     def portion(self, most: int, connections: int) -> int:
@@ -208,7 +206,7 @@ class Pacer:
         return max(1, min(most, int(rate * _PORTION_S / connections)))
 
     def blocked_s(self) -> float:
-        """For how long the other side wants nothing more; 0: it takes some."""
+        """For how long the server wants nothing more; 0: it takes some."""
         with self._lock:
             return self._learning.blocked_s()
 
@@ -226,7 +224,7 @@ class Pacer:
             self._messages.take(count)
             self._changed = self._changed or self._messages.rate() is not None
 
-    def leave(self, *, stopped: Callable[[], bool], patience_s: float) -> float | None:
+    def acquire_permit(self, *, stopped: Callable[[], bool], patience_s: float) -> float | None:
         """Wait until one more call may be made.
 
         Returns:
@@ -249,16 +247,16 @@ class Pacer:
             self._clock.sleep(min(left_s, STEP_S))
         return None
 
-    def push_back(self, left_at: float, retry_after_s: float | None) -> float:
-        """The other side wants us slower or later; see :meth:`Bucket.push_back`."""
+    def throttled(self, left_at: float, retry_after_s: float | None) -> float:
+        """The server wants mail slower or later; see :meth:`Bucket.throttled`."""
         with self._lock:
             self._changed = True
-            return self._learning.push_back(left_at, retry_after_s)
+            return self._learning.throttled(left_at, retry_after_s)
 
-    def soothe(self) -> None:
+    def accepted(self) -> None:
         """Note that a message was accepted."""
         with self._lock:
-            self._learning.soothe()
+            self._learning.accepted()
 
     def changed(self) -> Iterable[BucketRow]:
         """What must be kept since the last time this was asked."""
@@ -266,13 +264,68 @@ class Pacer:
             if not self._changed:
                 return ()
             self._changed = False
-            # A learned pace is kept for what learned it; a set one is in the settings.
-            return (
-                (self._calls.kept(), self._messages.kept())
-                if self._by_call
-                else (self._messages.kept(),)
-            )
+            # A learned rate is kept for what learned it; a set one is in the settings.
+            buckets = (self._calls, self._messages) if self._by_call else (self._messages,)
+            return tuple(bucket.kept() for bucket in buckets)
 
     @property
     def _learning(self) -> Bucket:
         return self._calls if self._by_call else self._messages
+
+
+class DomainRates:
+    """Keeps the rates of newsletter.toml's ``domain_per_minute``; one thread uses it.
+
+    Args:
+        per_minute: by the domain's name.
+        kept: the ledger's buckets.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self, per_minute: Mapping[str, float], *, kept: Mapping[str, BucketRow], clock: Clock
+    ) -> None:
+        self._buckets = {
+            domain.lower(): Bucket(
+                name := f"domain {domain.lower()}",
+                clock=clock,
+                limit=rate / 60,
+                kept=kept.get(name),
+            )
+            for domain, rate in per_minute.items()
+            if rate > 0
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self._buckets)
+
+    def sift(self, claims: Sequence[Claim]) -> tuple[list[Claim], dict[str, float]]:
+        """Who of ``claims`` may go now.
+
+        Returns:
+            They, and the domains that have had enough, with how many seconds
+            the others there must wait.
+        """
+        allowed: list[Claim] = []
+        turns: dict[str, int] = {}
+        full: dict[str, float] = {}
+        for claim in claims:
+            domain = claim.recipient.address.domain
+            bucket = self._buckets.get(domain)
+            if bucket is None:
+                allowed.append(claim)
+                continue
+            if domain not in turns:
+                turn = max(1, int((bucket.rate() or 0) * _TURN_S))
+                turns[domain] = turn if bucket.wait_s() <= 0 else 0
+            if turns[domain]:
+                turns[domain] -= 1
+                bucket.take(1)
+                allowed.append(claim)
+            else:
+                full[domain] = max(bucket.wait_s(), 0.1)
+        return allowed, full
+
+    def kept(self) -> list[BucketRow]:
+        """What a later run should know."""
+        return [bucket.kept() for bucket in self._buckets.values()]

@@ -31,18 +31,13 @@ class ProofResult:
                 return f"not accepted: {refused.reply}"
 
 
-class _Go:
-    def wait(self) -> bool:
-        return True
-
-
 class _Notes:
-    """A journal for mail that may go twice: it keeps what came back, and no more."""
+    """A journal, and each of its tickets, for mail that may go twice: it keeps what came back."""
 
     def __init__(self) -> None:
         self.outcomes: dict[str, Outcome] = {}
 
-    def leave(self) -> bool:
+    def acquire_permit(self) -> bool:
         return True
 
     def attempt(
@@ -50,8 +45,11 @@ class _Notes:
         messages: Sequence[Message],  # noqa: ARG002 - the protocol's
         *,
         call: Call | None = None,  # noqa: ARG002 - the protocol's
-    ) -> _Go:
-        return _Go()
+    ) -> _Notes:
+        return self
+
+    def wait(self) -> bool:
+        return True
 
     def record(self, message: Message, outcome: Outcome) -> None:
         self.outcomes[message.message_id] = outcome

@@ -33,7 +33,7 @@ class Pending(Generic[Result]):
         self._result: Result | None = None
         self._failure: NewsletterError | None = None
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         """Do the work inside the writer's transaction."""
         self._result = self._work()
 
@@ -52,19 +52,11 @@ class Pending(Generic[Result]):
         self._done.release()
         if self._failure is not None:
             raise self._failure
-        return self._result  # type: ignore[return-value] # set by run() before finish(None)
+        return self._result  # type: ignore[return-value] # set by __call__() before finish(None)
 
 
-class _Note:
-    """A record that nobody waits for."""
-
-    __slots__ = ("run",)
-
-    def __init__(self, work: Callable[[], object]) -> None:
-        self.run = work
-
-
-_Item = Pending[object] | _Note
+_Work = Callable[[], object]
+"""A :class:`Pending`, or a record that nobody waits for."""
 
 
 class Writer:
@@ -72,18 +64,21 @@ class Writer:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._failed: NewsletterError | None = None
-        self._lost: list[_Note] = []
+        self._lost: list[_Work] = []
         self._thread = threading.Thread(target=self._loop, name="ledger", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write; until :meth:`close`, no other thread may use the ledger."""
         self._thread.start()
 
-    def note(self, work: Callable[[], object]) -> None:
+    def note(self, work: _Work) -> None:
         """Queue what nobody waits for and what stays true, such as an outcome.
 
         If it cannot be written now, it is tried again at :meth:`close`.
         """
-        self._queue.put(_Note(work))
+        self._queue.put(work)
 
     def submit(self, work: Callable[[], Result]) -> Pending[Result]:
         """Queue ``work``; it runs on the writer's thread inside a transaction.
@@ -91,7 +86,7 @@ class Writer:
         Whoever waits for it is told when it fails, so it is not tried again.
         """
         pending = Pending(work)
-        self._queue.put(pending)  # type: ignore[arg-type] # Pending is invariant, the queue only runs it
+        self._queue.put(pending)
         return pending
 
     @property
@@ -113,7 +108,7 @@ class Writer:
             try:
                 # Each on its own: one that cannot be written must not take others along.
                 with self._ledger.transaction():
-                    note.run()
+                    note()
             except LedgerRefused:
                 return
             except Exception:  # noqa: BLE001, S112 - the fault that `failed` tells already
@@ -127,8 +122,8 @@ class Writer:
             if last:
                 return
 
-    def _next_batch(self) -> tuple[list[_Item], bool]:
-        batch: list[_Item] = []
+    def _next_batch(self) -> tuple[list[_Work], bool]:
+        batch: list[_Work] = []
         item = self._queue.get()
         while item is not None:
             batch.append(item)
@@ -138,13 +133,13 @@ class Writer:
                 return batch, False
         return batch, True
 
-    def _write(self, batch: list[_Item]) -> None:
+    def _write(self, batch: list[_Work]) -> None:
         failure: NewsletterError | None = self._failed
         if failure is None:
             try:
                 with self._ledger.transaction():
                     for item in batch:
-                        item.run()
+                        item()
             except LedgerRefused as error:
                 failure = self._failed = error
             except Exception as error:  # noqa: BLE001 - a silent thread would leave workers waiting for ever
@@ -153,7 +148,7 @@ class Writer:
                     next="Nothing was lost; please report this, then run “newsletter resume”.",
                 )
         if failure is not None:
-            self._lost.extend(item for item in batch if isinstance(item, _Note))
+            self._lost.extend(item for item in batch if not isinstance(item, Pending))
         for item in batch:
             if isinstance(item, Pending):
                 item.finish(failure)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from newsletter.delivery.dispatch import Limits, Run
-from newsletter.delivery.ending import Ending
+from newsletter.delivery.policy import Limits
+from newsletter.delivery.run import Ending, Run
 from newsletter.errors import LedgerRefused, NewsletterError
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.tally import Tally
@@ -133,13 +133,14 @@ def _run(
             ),
             clock=project.clock,
             run_id=secrets.token_hex(8),
-            on_outcome=observer.on_outcome,
-            on_wait=observer.on_wait,
-            on_beat=check_lock,
         )
         try:
             with observer.running(tally, stop=run.stop):
-                return run.execute()
+                return run.execute(
+                    on_outcome=observer.on_outcome,
+                    on_wait=observer.on_wait,
+                    on_beat=check_lock,
+                )
         finally:
             # The next beginning notes it again, should that not be possible now.
             with suppress(LedgerRefused):

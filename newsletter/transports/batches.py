@@ -106,16 +106,16 @@ class Batch:
             if not self._go_on:
                 self._leave_out(group)
             elif (request := self._may_go(group)) is not None:
-                verdict = self._calls.exchange(request, group, self._journal.leave)
+                verdict = self._calls.exchange(request, group, self._journal.acquire_permit)
                 self._settle(group, verdict)
         return self._go_on and not self._refusals.of_the_letter
 
     def _may_go(self, group: Sequence[ApiMessage]) -> Request | None:
-        """The request, once there is leave to make it and the record is on disk.
+        """The request, once it is permitted and the record is on disk.
 
-        Made after leave came, which may take long: a signature holds for minutes.
+        Made after the permit, which may take long: a signature holds for minutes.
         """
-        if self._journal.leave():
+        if self._journal.acquire_permit():
             request, call = self._calls.prepare(group)
             messages = [letter.message for letter in group]
             if self._journal.attempt(messages, call=call).wait():

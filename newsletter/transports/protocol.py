@@ -2,7 +2,7 @@
 
 A transport hands messages to the next hop and reports facts. It never
 retries, never waits between messages and never decides whether a campaign
-goes on: that is policy, and policy lives in :mod:`newsletter.delivery`.
+goes on: that is policy, and policy lives in :mod:`newsletter.delivery.policy`.
 
 The order that keeps the promise, for each message:
 
@@ -118,7 +118,7 @@ class Ticket(Protocol):
 class Journal(Protocol):
     """The transport's only view of the ledger, and of how fast it may go."""
 
-    def leave(self) -> bool:
+    def acquire_permit(self) -> bool:
         """Wait until one more request may be made; asked before each call of an HTTP provider.
 
         Returns:

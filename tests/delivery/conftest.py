@@ -1,18 +1,18 @@
 import itertools
 from collections.abc import Callable
-from datetime import datetime
 
 import pytest
 from newsletter.clock import Clock
 from newsletter.config import ListIdentity, Sender
-from newsletter.delivery.dispatch import Limits, Run
+from newsletter.delivery.policy import Limits
+from newsletter.delivery.run import Run
 from newsletter.delivery.worker import Composes
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
 from newsletter.testing import FrozenClock
-from newsletter.transports.protocol import Outcome, Transport
+from newsletter.transports.protocol import Transport
 
 from tests.ledger.conftest import EDITION, NOW, freeze, ledger, ledger_path
 
@@ -51,9 +51,6 @@ def begin(ledger: Ledger, compose: Composes) -> Begin:
         clock: Clock | None = None,
         limits: Limits = LIMITS,
         compose_: Composes = compose,
-        on_outcome: Callable[[Outcome], None] = lambda _: None,
-        on_wait: Callable[[str | None, datetime | None], None] = lambda *_: None,
-        on_beat: Callable[[], None] = lambda: None,
     ) -> Run:
         return Run(
             ledger,
@@ -63,9 +60,6 @@ def begin(ledger: Ledger, compose: Composes) -> Begin:
             limits=limits,
             clock=clock or FrozenClock(NOW),
             run_id=f"run-{next(runs)}",
-            on_outcome=on_outcome,
-            on_wait=on_wait,
-            on_beat=on_beat,
         )
 
     return begin_

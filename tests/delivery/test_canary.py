@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 from newsletter.addresses import Address
-from newsletter.delivery.dispatch import Limits
-from newsletter.delivery.ending import How
+from newsletter.delivery.policy import Limits
+from newsletter.delivery.run import How
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Plan, Planned, Wave

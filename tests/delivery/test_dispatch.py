@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from newsletter.delivery.dispatch import Limits, Run
-from newsletter.delivery.ending import How
+from newsletter.delivery.policy import Limits
+from newsletter.delivery.run import How, Run
 from newsletter.delivery.worker import Composes
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.ledger import Ledger
@@ -457,7 +457,7 @@ def test_a_fault_at_the_very_end_is_told_although_nobody_waits(
 
     campaign = freeze(1)
     with pytest.raises(TransportStopped, match="fault of this program"):
-        begin(campaign, ScriptedTransport(), on_outcome=broken).execute()
+        begin(campaign, ScriptedTransport()).execute(on_outcome=broken)
     assert {State.ACCEPTED: 1} == counts(ledger, campaign)
 
 
@@ -500,7 +500,6 @@ def test_two_senders_at_once_although_the_lock_was_removed_mail_nobody_twice(
         limits=LIMITS,
         clock=FrozenClock(NOW),
         run_id="run-2",
-        on_outcome=lambda _: None,
     )
     started = threading.Event()
 
@@ -510,7 +509,7 @@ def test_two_senders_at_once_although_the_lock_was_removed_mail_nobody_twice(
             thread.start()
 
     thread = threading.Thread(target=second.execute)
-    begin(campaign, transport, on_outcome=both).execute()
+    begin(campaign, transport).execute(on_outcome=both)
     thread.join(30)
     other.close()
     assert {1} == set(transport.copies.values())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.config import Smtp
-from newsletter.delivery.dispatch import Limits
+from newsletter.delivery.policy import Limits
 from newsletter.errors import TransportStopped
 from newsletter.ledger import Ledger
 from newsletter.ledger.states import State

@@ -107,31 +107,31 @@ def test_a_ceiling_is_kept_although_the_other_side_would_take_more() -> None:
 def test_a_stop_is_noticed_while_waiting_for_leave() -> None:
     clock = FrozenClock()
     slow = pacer(clock, allowance=Allowance(calls_per_second=0.01))
-    assert slow.leave(stopped=lambda: False, patience_s=1e6) is not None
-    assert slow.leave(stopped=lambda: clock.monotonic() > 2, patience_s=1e6) is None
+    assert slow.acquire_permit(stopped=lambda: False, patience_s=1e6) is not None
+    assert slow.acquire_permit(stopped=lambda: clock.monotonic() > 2, patience_s=1e6) is None
     assert sum(clock.slept) < 3
 
 
 def test_without_a_word_of_when_the_pause_doubles_until_something_is_taken() -> None:
     clock = FrozenClock()
-    bucket = Bucket("relay", known=None, ceiling=None, kept=None, clock=clock)
+    bucket = Bucket("relay", known=None, limit=None, kept=None, clock=clock)
     found = []
     for _ in range(15):
-        found.append(wait_s := bucket.push_back(clock.monotonic(), None))
+        found.append(wait_s := bucket.throttled(clock.monotonic(), None))
         clock.advance(wait_s + 1)
     for n, wait_s in enumerate(found):
         assert min(3600, 2**n) <= wait_s <= min(3600, 2**n * 1.2)
-    bucket.soothe()
-    assert 1 == bucket.push_back(clock.monotonic(), None)
+    bucket.accepted()
+    assert 1 == bucket.throttled(clock.monotonic(), None)
 
 
 def test_what_was_learned_outlives_the_run(ledger: Ledger) -> None:
     clock = FrozenClock()
     first = pacer(clock, allowance=Allowance(calls_per_second=10))
     for _ in range(300):
-        assert first.leave(stopped=lambda: False, patience_s=10) is not None
+        assert first.acquire_permit(stopped=lambda: False, patience_s=10) is not None
     left_at = clock.monotonic()
-    first.push_back(left_at, 30)
+    first.throttled(left_at, 30)
     with ledger.transaction():
         ledger.buckets.save(first.changed())
     kept = ledger.buckets.all()
@@ -146,11 +146,11 @@ def test_a_clock_that_was_set_back_blocks_nobody_for_longer(hours: float) -> Non
     epoch = clock.now().timestamp()
     kept = BucketRow("relay", tokens=0.0, filled_at=epoch, per_second=2, blocked_until=epoch + 60)
     later = FrozenClock(clock.now() + timedelta(hours=hours))
-    bucket = Bucket("relay", known=2, ceiling=None, kept=kept, clock=later)
+    bucket = Bucket("relay", known=2, limit=None, kept=kept, clock=later)
     assert bucket.blocked_s() == (60 if hours <= 0 else 0)
 
 
 def test_what_another_version_kept_is_learned_anew() -> None:
     clock = FrozenClock()
     kept = BucketRow("relay", tokens=1, filled_at=0, learned='{"strange": true}')
-    assert 14 * 0.98 < (Bucket("relay", known=14, ceiling=None, kept=kept, clock=clock).rate() or 0)
+    assert 14 * 0.98 < (Bucket("relay", known=14, limit=None, kept=kept, clock=clock).rate() or 0)

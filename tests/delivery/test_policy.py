@@ -1,13 +1,26 @@
 """Accounting, pacing and retrying: the values and small machines that dispatch is made of."""
 
 import pytest
-from newsletter.delivery.retry import next_attempt_at
-from newsletter.delivery.verdict import Watchdog, is_bad_address, is_policy
+from newsletter.delivery.policy import (
+    Brake,
+    CircuitBreaker,
+    DomainBreaker,
+    Trip,
+    classify,
+    is_bad_address,
+    is_policy,
+    jitter,
+    judge_wave,
+    next_attempt_at,
+)
 from newsletter.errors import ExitCode
-from newsletter.ledger.states import State
+from newsletter.ledger.plan import Wave
+from newsletter.ledger.states import State, Step
 from newsletter.ledger.tally import Tally
-from newsletter.transports.protocol import Accepted, Deferred, Rejected, Scope
+from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 from newsletter.transports.smtp_reply import Reply, Stage, refusal
+
+from tests.delivery import policy_tables
 
 
 @pytest.mark.parametrize(
@@ -36,6 +49,13 @@ def test_retries_come_after_5_10_20_40_minutes_and_then_every_4000_seconds() -> 
     waits = [next_attempt_at(now=1000, attempt=n, asked_s=None) - 1000 for n in range(1, 8)]
     for expected, wait in zip([300, 600, 1200, 2400, 4000, 4000, 4000], waits, strict=True):
         assert expected <= wait <= expected * 1.1
+
+
+def test_a_retry_is_later_than_the_schedule_by_up_to_a_tenth_and_no_more() -> None:
+    for attempt, wait_s in enumerate([300, 600, 1200, 2400, 4000], start=1):
+        spread = 1 + 0.1 * jitter("key", attempt)
+        found = next_attempt_at(now=0, attempt=attempt, asked_s=None, key="key")
+        assert found == pytest.approx(wait_s * spread, rel=1e-9)
 
 
 def test_retries_are_spread_but_for_one_recipient_always_the_same() -> None:
@@ -73,32 +93,180 @@ def test_a_bad_address_is_told_from_a_policy(
     assert (bad_address, policy) == (is_bad_address(reply), is_policy(reply))
 
 
-def refusing(watchdog: Watchdog, *replies: str) -> list[str]:
-    stops = [watchdog.look_at(Rejected(reply)) for reply in replies]
-    return [stop.what for stop in stops if stop]
+def refusing(breaker: CircuitBreaker, *replies: str) -> list[str]:
+    trips = [breaker.record("a.example", Rejected(reply)) for reply in replies]
+    return [trip.why for trip in trips if trip and trip.brake is Brake.STOP]
 
 
 def test_twenty_refusals_in_a_row_stop_the_run_unless_the_addresses_are_bad() -> None:
-    assert refusing(Watchdog(1.0), *["554 5.7.1 no"] * 20)
-    assert not refusing(Watchdog(1.0), *["554 5.7.1 no"] * 19)
-    assert not refusing(Watchdog(1.0), *["550 5.1.1 unknown"] * 100)
+    assert refusing(CircuitBreaker(1.0), *["554 5.7.1 no"] * 20)
+    assert not refusing(CircuitBreaker(1.0), *["554 5.7.1 no"] * 19)
+    assert not refusing(CircuitBreaker(1.0), *["550 5.1.1 unknown"] * 100)
 
 
 def test_too_large_a_share_of_refusals_asks_for_a_person_from_fifty_on() -> None:
-    watchdog = Watchdog(0.05)
-    refusing(watchdog, *["550 5.1.1 unknown"] * 4, "550 5.7.1 no")
-    for _ in range(44):
-        watchdog.look_at(Accepted("250 ok"))
-    assert watchdog.too_many() is None
-    watchdog.look_at(Accepted("250 ok"))
+    breaker = CircuitBreaker(0.05)
+    refusing(breaker, *["550 5.1.1 unknown"] * 4, "550 5.7.1 no")
+    trips = [breaker.record("a.example", Accepted("250 ok")) for _ in range(95)]
     told = "5 of 50 were refused (10%), most often with: 550 5.1.1 unknown"
-    assert told == watchdog.too_many()
-    for _ in range(50):
-        watchdog.look_at(Accepted("250 ok"))
-    assert watchdog.too_many() is None
+    assert [*[None] * 44, Trip(Brake.HOLD, told)] == trips[:45]
+    assert trips[94] is None
 
 
 def test_a_wish_for_patience_is_no_refusal() -> None:
-    watchdog = Watchdog(0.05)
-    assert not [watchdog.look_at(Deferred("429", Scope.ACCOUNT)) for _ in range(99)][-1]
-    assert watchdog.too_many() is None
+    breaker = CircuitBreaker(0.05)
+    throttled = Deferred("429", Scope.ACCOUNT)
+    assert {None} == {breaker.record("a.example", throttled) for _ in range(99)}
+
+
+def test_delivery_md_has_the_tables_of_the_policy() -> None:
+    page = policy_tables.PAGE.read_text(encoding="utf-8")
+    assert page == policy_tables.written(page), "run: python -m tests.delivery.policy_tables"
+
+
+@pytest.mark.parametrize("kind", [Accepted, Deferred, Rejected, InDoubt])
+@pytest.mark.parametrize("scope", Scope)
+def test_every_outcome_has_a_rule(kind: type, scope: Scope) -> None:
+    scoped = kind in {Deferred, Rejected}
+    outcome = kind("said", scope) if scoped else kind("said")
+    found = classify(outcome, attempt=lambda: 1, now=1000.0, wait_s=7)
+    assert "said" == found.reply
+    assert found.counts is (not scoped or scope is Scope.RECIPIENT)
+    if not found.counts:
+        assert (Step.DEFER, 1007) == (found.step, found.next_attempt_at)
+        found = classify(outcome, attempt=lambda: 1, now=1000.0)
+        assert 1000 == found.next_attempt_at
+    elif found.step is Step.DEFER:
+        assert 1300 <= found.next_attempt_at <= 1330
+    else:
+        assert 0 == found.next_attempt_at
+
+
+ACCEPTED = Accepted("250 ok")
+
+
+def test_an_acceptance_ends_a_row_of_refusals() -> None:
+    breaker = CircuitBreaker(1.0)
+    assert not refusing(breaker, *["550 no"] * 19)
+    assert breaker.record("a.example", ACCEPTED) is None
+    assert not refusing(breaker, *["550 no"] * 19)
+    (why,) = refusing(breaker, "550 5.1.1 who", "550 the last")
+    assert "20 recipients in a row were refused, the last with: 550 the last" == why
+
+
+def test_as_many_refusals_as_are_allowed_hold_nothing() -> None:
+    breaker = CircuitBreaker(0.05)
+    refusing(breaker, *["550 5.1.1 unknown"] * 5)
+    trips = [breaker.record("a.example", ACCEPTED) for _ in range(95)]
+    assert trips[93]
+    assert trips[94] is None
+
+
+def test_twenty_letters_in_a_row_that_cannot_be_made_stop_the_run() -> None:
+    breaker = CircuitBreaker(1.0)
+    assert {None} == {breaker.record_unfit("no name") for _ in range(19)}
+    breaker.record("a.example", ACCEPTED)
+    assert {None} == {breaker.record_unfit("no name") for _ in range(19)}
+    trip = breaker.record_unfit("no name")
+    assert trip
+    assert (Brake.STOP, True) == (trip.brake, trip.why.endswith("because: no name"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "whom"),
+    [
+        (Rejected("550 5.1.8 no", Scope.CAMPAIGN), "the letter or its sender"),
+        (Deferred("450 4.1.8 no", Scope.CAMPAIGN), "the letter or its sender"),
+        (Rejected("535 no", Scope.ACCOUNT), "our mail"),
+    ],
+)
+def test_a_refused_letter_or_account_stops_the_run_at_once(
+    outcome: Deferred | Rejected, whom: str
+) -> None:
+    trip = CircuitBreaker(1.0).record("a.example", outcome)
+    assert trip
+    assert Brake.STOP is trip.brake
+    assert f"The server does not take {whom}: {outcome.reply}" == trip.why
+
+
+def pulled(*outcomes: Outcome) -> list[int]:
+    """At which of ``outcomes`` one domain's brake is pulled, from 1."""
+    breaker = DomainBreaker()
+    trips = [breaker.record("a.example", outcome) for outcome in outcomes]
+    assert {Brake.DOMAIN} >= {trip.brake for trip in trips if trip}
+    return [number for number, trip in enumerate(trips, start=1) if trip]
+
+
+def test_more_than_twenty_in_a_row_pull_a_domains_brake_and_it_begins_anew() -> None:
+    different = [Rejected(f"550 {chr(97 + n)}") for n in range(20)]
+    assert [] == pulled(*different)
+    assert [21] == pulled(*different, Rejected("550 x"))
+    assert [21] == pulled(*different, Rejected("550 x"), *different)
+    assert [] == pulled(*different, ACCEPTED, *different[:5])
+    assert [] == pulled(*[Rejected("550 5.1.1 who")] * 99)
+    assert [] == pulled(*[Deferred("450 4.7.1 later")] * 99)
+
+
+def test_from_thirty_on_more_than_three_percent_alike_pull_a_domains_brake() -> None:
+    policy = Rejected("550 5.7.1 no")
+    assert [30] == pulled(policy, *[ACCEPTED] * 28, Rejected("550 other"))
+    assert [] == pulled(policy, *[ACCEPTED] * 27, Rejected("550 other"))
+    assert [] == pulled(*[policy] * 3, *[ACCEPTED] * 96, Rejected("550 other"))
+    assert [100] == pulled(*[policy] * 3, *[ACCEPTED] * 96, policy)
+    assert [100] == pulled(policy, policy, policy, *[ACCEPTED] * 96, Rejected("550 5.7.9 x"))
+
+
+def test_replies_that_differ_in_the_address_or_a_long_number_alone_are_alike() -> None:
+    alike = [
+        Rejected("550 blocked <ann@a.example> 12345"),
+        Rejected("550 blocked <bob@a.example> 67890"),
+    ]
+    others = [Rejected("550 full"), Rejected("550 moved away")]
+    assert [65] == pulled(alike[0], *[ACCEPTED] * 63, alike[1])
+    assert [] == pulled(others[0], *[ACCEPTED] * 63, others[1])
+    long = "550 " + "x" * 195
+    assert [65] == pulled(Rejected(long + "za"), *[ACCEPTED] * 63, Rejected(long + "zb"))
+    assert [] == pulled(Rejected(long + "a"), *[ACCEPTED] * 63, Rejected(long + "b"))
+
+
+def test_a_domain_that_refuses_us_is_named_with_the_numbers() -> None:
+    breaker = DomainBreaker()
+    breaker.record("a.example", ACCEPTED)
+    for _ in range(20):
+        assert breaker.record("a.example", Rejected("554 no")) is None
+    trip = breaker.record("a.example", Rejected("554 enough"))
+    assert trip
+    assert trip.why.startswith("a.example refused 21 of 22, the last with: 554 enough The other")
+
+
+def held(accepted: int, replies: dict[tuple[State, str], int]) -> str | None:
+    trip = judge_wave(Wave.CANARY, accepted, replies, stop_above=0.1)
+    return trip.why if trip else None
+
+
+def test_a_wave_is_held_above_the_share_and_not_for_one_alone() -> None:
+    refused = (State.REJECTED, "550 no")
+    assert held(18, {refused: 2}) is None
+    assert held(4, {refused: 1}) is None
+    assert held(0, {}) is None
+    assert "Of the sample, 1 of 1 were refused (100%), most often with: 550 no" == held(
+        0, {refused: 1}
+    )
+    assert "Of the sample, 2 of 19 were refused (11%), most often with: 550 no" == held(
+        17, {refused: 2}
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "counts"),
+    [
+        ("421 4.7.28 unusual rate", True),
+        ("450 4.2.0 busy", False),
+        ("451 4.7.1 Greylisted", False),
+        ("451 4.7.1 Grey-listed", False),
+    ],
+)
+def test_a_deferred_recipient_of_a_wave_counts_where_it_is_policy(
+    reply: str, *, counts: bool
+) -> None:
+    assert counts is (held(5, {(State.DEFERRED, reply): 5}) is not None)

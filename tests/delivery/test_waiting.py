@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from newsletter.clock import SystemClock
 from newsletter.config import Smtp
-from newsletter.delivery.dispatch import Limits, Run
-from newsletter.delivery.ending import How
+from newsletter.delivery.policy import Limits
+from newsletter.delivery.run import How, Run
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
@@ -55,13 +55,13 @@ def test_a_run_stays_for_those_put_off_and_says_so(
         ScriptedTransport(first_later),
         clock=clock,
         limits=HALF_AN_HOUR,
-        on_wait=lambda words, until: told.append((words, until)),
     )
-    assert How.DONE is run.execute().how
+    ending = run.execute(on_wait=lambda words, until: told.append((words, until)))
+    assert How.DONE is ending.how
     assert {State.ACCEPTED: 9} == counts(ledger, campaign)
     assert 300 <= clock.monotonic()
     words, until = told[0]
-    assert "for those put off," == words
+    assert "for deferred recipients," == words
     assert until is not None
     assert until > NOW
 
@@ -163,9 +163,9 @@ def test_each_beat_looks_whether_the_run_may_go_on(
         raise LedgerRefused("The lock file was removed.")
 
     limits = replace(LIMITS, rate_per_second=20)
-    run = begin(campaign, ScriptedTransport(), clock=SystemClock(), limits=limits, on_beat=removed)
+    run = begin(campaign, ScriptedTransport(), clock=SystemClock(), limits=limits)
     with pytest.raises(LedgerRefused, match="lock file was removed"):
-        run.execute()
+        run.execute(on_beat=removed)
     assert State.PENDING in counts(ledger, campaign)
 
 
@@ -194,9 +194,9 @@ def test_a_stop_is_noticed_while_all_wait(ledger: Ledger, freeze: Freeze, begin:
         ScriptedTransport(first_later),
         limits=HALF_AN_HOUR,
         clock=SystemClock(),
-        on_wait=lambda words, _: box.run.stop() if words else None,
     )
-    assert How.STOPPED is box.run.execute().how
+    ending = box.run.execute(on_wait=lambda words, _: box.run.stop() if words else None)
+    assert How.STOPPED is ending.how
     assert {State.DEFERRED: 3} == counts(ledger, campaign)
 
 
@@ -241,7 +241,7 @@ class _SlowSession:
         self._asked.append(len(messages))
         assert len(self._asked) < 100, "it asks again and again, and never waits"
         for message in messages:
-            if not journal.leave() or not journal.attempt([message]).wait():
+            if not journal.acquire_permit() or not journal.attempt([message]).wait():
                 return
             journal.record(message, Accepted("ok"))
 

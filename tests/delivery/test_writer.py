@@ -15,7 +15,9 @@ RUN = "run-1"
 
 @pytest.fixture
 def writer(ledger: Ledger) -> Writer:
-    return Writer(ledger)
+    started = Writer(ledger)
+    started.start()
+    return started
 
 
 def together(writer: Writer, *work: Callable[[Writer], object]) -> list[object]:

@@ -1,22 +1,27 @@
 """What a run writes down: calls, and further requests within one attempt."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-from newsletter.delivery.journal import Book
+from newsletter.delivery.policy import Limits
+from newsletter.delivery.queue import Queue
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.states import State
 from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.ledger.versions import Approved
-from newsletter.testing import FrozenClock
+from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Accepted, Call, Deferred, Outcome
 
 from tests.ledger.conftest import EDITION, NOW, Freeze, T
 
 WHOLE, FIRST_HALF = Call("key-whole", "d0"), Call("key-half", "d1")
+
+
+class Resend(ScriptedTransport):
+    name, place = "resend", "resend api.resend.com"
 
 
 @dataclass
@@ -25,38 +30,36 @@ class Batch:
 
     ledger: Ledger
     campaign: Campaign
-    book: Book
+    queue: Queue
     claims: list[Claim]
     clock: FrozenClock
 
     def attempt(self, claims: Sequence[Claim], call: Call) -> bool:
-        with self.ledger.transaction():
-            return self.book.write_ahead(claims, call)
+        return self.queue.write_ahead(claims, call).wait()
 
     def answer(self, outcome: Outcome) -> None:
-        with self.ledger.transaction():
-            for claim in self.claims:
-                self.book.note(claim, outcome)
+        for claim in self.claims:
+            self.queue.note(claim, outcome, left_at=0.0)
+        self.queue.write_ahead([]).wait()  # what was noted before is on disk, too
 
     def states(self) -> dict[State, int]:
         return dict(self.ledger.campaigns.tally(self.campaign).counts)
 
 
 @pytest.fixture
-def batch(ledger: Ledger, freeze: Freeze) -> Batch:
+def batch(ledger: Ledger, freeze: Freeze) -> Iterator[Batch]:
     campaign, clock = freeze(4), FrozenClock(NOW)
-    book = Book(
+    queue = Queue(
         ledger,
-        campaign.id,
-        run_id="run-1",
-        transport="resend",
-        place="resend api.resend.com",
+        campaign,
+        transport=Resend(),
+        limits=Limits(connections=1, batch=4, rate_per_second=0, retry_for_s=86400),
         clock=clock,
-        stopping=lambda: False,
+        run_id="run-1",
     )
-    with ledger.transaction():
-        claims = book.claim(4)
-    return Batch(ledger, campaign, book, claims, clock)
+    queue.start()
+    yield Batch(ledger, campaign, queue, list(queue.take().claims), clock)
+    queue.close()
 
 
 def test_a_call_is_on_disk_with_its_members_in_order_before_it_is_made(batch: Batch) -> None:
@@ -144,7 +147,7 @@ def test_two_workers_of_a_run_that_was_taken_for_dead_do_not_mail_the_same_perso
 ) -> None:
     with batch.ledger.transaction():
         batch.ledger.deliveries.recover(batch.campaign.id, now=T)
-        others = batch.book.claim(4)
+    others = batch.queue.take().claims
     assert [claim.id for claim in others] == [claim.id for claim in batch.claims]
     assert batch.attempt(others, WHOLE)
     assert not batch.attempt(batch.claims, WHOLE)

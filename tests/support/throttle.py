@@ -65,11 +65,11 @@ def race(throttle: Throttle, words: Words, *, known: bool, seconds: float = 600.
         clock=clock,
     )
     while clock.monotonic() < seconds:
-        left_at = pacer.leave(stopped=lambda: False, patience_s=seconds)
+        left_at = pacer.acquire_permit(stopped=lambda: False, patience_s=seconds)
         assert left_at is not None
         early_s = throttle.call(clock.monotonic())
         if early_s:
             asked = {"Retry-After: 1": 1.0, "a fraction": early_s, "nothing": None}[words]
-            pacer.push_back(left_at, asked)
+            pacer.throttled(left_at, asked)
         else:
-            pacer.soothe()
+            pacer.accepted()

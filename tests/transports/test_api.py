@@ -210,8 +210,8 @@ def test_a_pause_asked_for_before_a_repeat_is_kept_if_it_is_short(
 
 def test_when_the_run_ends_between_two_repeats_it_is_in_doubt(harness: ProviderHarness) -> None:
     class Ending(RecordingJournal):
-        def leave(self) -> bool:
-            super().leave()
+        def acquire_permit(self) -> bool:
+            super().acquire_permit()
             return self.calls < 2
 
     harness.server.always = misbehaviours.cut_after_taking
@@ -227,9 +227,9 @@ def test_when_leave_comes_too_late_for_the_key_nothing_is_repeated(
     harness: ProviderHarness,
 ) -> None:
     class Slow(RecordingJournal):
-        def leave(self) -> bool:
+        def acquire_permit(self) -> bool:
             harness.clock.advance(13 * 3600)
-            return super().leave()
+            return super().acquire_permit()
 
     harness.server.script.append(misbehaviours.cut_after_taking)
     journal, session, messages = Slow(), harness.transport().open(), letters(ANNA)

@@ -149,8 +149,8 @@ class Leaving(RecordingJournal):
         super().__init__(allow=allow)
         self._left = calls
 
-    def leave(self) -> bool:
-        super().leave()
+    def acquire_permit(self) -> bool:
+        super().acquire_permit()
         return self.calls <= self._left
 
 

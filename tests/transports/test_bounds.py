@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from newsletter.clock import SystemClock
-from newsletter.delivery.domains import Refusals
+from newsletter.delivery.policy import DomainBreaker
 from newsletter.errors import TransportStopped
 from newsletter.testing import RecordingJournal, letters
 from newsletter.transports.http import HttpClient, NoAnswer
@@ -197,9 +197,9 @@ def test_the_worst_reply_costs_no_square_of_its_length(text: str) -> None:
         for stage in Stage:
             outcome = refusal(Reply(code, text[:1000]), stage)
             assert isinstance(outcome, Deferred | Rejected)
-    refusals = Refusals()
+    breaker = DomainBreaker()
     for _ in range(3):
-        refusals.look_at("a.example", Rejected(f"550 {text}"))
+        breaker.record("a.example", Rejected(f"550 {text}"))
 
 
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([b"250-", b"250 ok", b"354", b"\n"])))

@@ -194,9 +194,9 @@ def test_bad_addresses_are_their_readers_own(harness: ProviderHarness) -> None:
 
 def test_nothing_goes_again_once_the_key_may_be_forgotten(harness: ProviderHarness) -> None:
     class Slow(RecordingJournal):
-        def leave(self) -> bool:
+        def acquire_permit(self) -> bool:
             harness.clock.advance(8 * 60)
-            return super().leave()
+            return super().acquire_permit()
 
     harness.server.always = misbehaviours.cut_before_taking
     journal, messages = Slow(), letters(ANNA, BOB)

@@ -403,5 +403,5 @@ def test_it_begins_at_the_rate_that_accounts_have() -> None:
         clock=clock,
     )
     for _ in range(29):
-        assert pacer.leave(stopped=lambda: False, patience_s=5) is not None
+        assert pacer.acquire_permit(stopped=lambda: False, patience_s=5) is not None
     assert clock.monotonic() < 3
