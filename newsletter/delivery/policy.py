@@ -352,5 +352,6 @@ def _is_policy_now(reply: str) -> bool:
 def _refused_words(judged: int, refusals: Counter[str]) -> str:
     """``6 of 50 were refused (12 %), most often with: 550 …``."""
     refused = refusals.total()
-    commonest = f", most often with: {refusals.most_common(1)[0][0]}" if refusals else "."
-    return f"{refused:,} of {judged:,} were refused ({refused / judged:.0%}){commonest}"
+    ((commonest, _),) = refusals.most_common(1)
+    share = f"{refused:,} of {judged:,} were refused ({refused / judged:.0%})"
+    return f"{share}, most often with: {commonest}"
