@@ -106,8 +106,8 @@ class Batch:
             if not self._go_on:
                 self._leave_out(group)
             elif (request := self._may_go(group)) is not None:
-                verdict = self._calls.exchange(request, group, self._journal.acquire_permit)
-                self._settle(group, verdict)
+                result = self._calls.exchange(request, group, self._journal.acquire_permit)
+                self._settle(group, result)
         return self._go_on and not self._refusals.of_the_letter
 
     def _may_go(self, group: Sequence[ApiMessage]) -> Request | None:
@@ -134,24 +134,24 @@ class Batch:
             for letter in group:
                 self._journal.record(letter.message, _NOT_AGAIN)
 
-    def _settle(self, group: Sequence[ApiMessage], verdict: ApiResult) -> None:
+    def _settle(self, group: Sequence[ApiMessage], result: ApiResult) -> None:
         title = self._calls.provider.title
-        match verdict:
+        match result:
             case Taken():
-                self._record_each(group, spread(verdict, len(group)))
+                self._record_each(group, spread(result, len(group)))
             case Each():
-                self._record_each(group, verdict.results)
+                self._record_each(group, result.results)
             case Refused():
-                self._refuse(group, verdict)
+                self._refuse(group, result)
             case Later():
-                self._end(group, Deferred(verdict.reply, Scope.ACCOUNT, verdict.retry_after_s))
+                self._end(group, Deferred(result.reply, Scope.ACCOUNT, result.retry_after_s))
             case Stop():
-                self._end(group, Deferred(verdict.reply, Scope.ACCOUNT))
-                raise TransportStopped(verdict.reply, where=Where(item=title), next=verdict.next)
+                self._end(group, Deferred(result.reply, Scope.ACCOUNT))
+                raise TransportStopped(result.reply, where=Where(item=title), next=result.next)
             case Ambiguous():
                 for letter in group:
-                    self._journal.record(letter.message, InDoubt(verdict.reason))
-                self._stop_in_doubt(verdict.reason)
+                    self._journal.record(letter.message, InDoubt(result.reason))
+                self._stop_in_doubt(result.reason)
 
     def _stop_in_doubt(self, reason: str) -> Never:
         """After one call that leaves a doubt no other is made."""
@@ -167,13 +167,13 @@ class Batch:
             next=f"Whom it carried is in doubt; {way}. For all others: newsletter resume ISSUE",
         )
 
-    def _refuse(self, group: Sequence[ApiMessage], verdict: Refused) -> None:
+    def _refuse(self, group: Sequence[ApiMessage], result: Refused) -> None:
         """Nothing of it was accepted, so its parts may go on their own."""
         alone = len(group) == 1 or self._refusals.of_the_letter
-        blamed = [each for n, each in enumerate(group) if alone or n in verdict.to_blame]
-        rest = [each for n, each in enumerate(group) if not (alone or n in verdict.to_blame)]
+        blamed = [each for n, each in enumerate(group) if alone or n in result.to_blame]
+        rest = [each for n, each in enumerate(group) if not (alone or n in result.to_blame)]
         for each in blamed:
-            self._refusals.add(each.message, verdict.reply, of_reader=verdict.of_reader)
+            self._refusals.add(each.message, result.reply, of_reader=result.of_reader)
         if blamed:
             if rest:
                 self._waiting.appendleft(rest)

@@ -23,18 +23,18 @@ _FIELDS = frozenset({"to", "email", "recipient", "recipients", "mail_rcpt"})
 _LONGEST_ADDRESS = 1000
 
 
-def believed(verdict: ApiResult, letters: Sequence[ApiMessage], *, title: str) -> ApiResult:
-    """``verdict``, with everything in doubt that cannot be told.
+def believed(result: ApiResult, letters: Sequence[ApiMessage], *, title: str) -> ApiResult:
+    """``result``, with everything in doubt that cannot be told.
 
     Args:
-        verdict: what the provider read.
+        result: what the provider read.
         letters: whom the call carried.
         title: the provider, as it writes itself.
 
     Returns:
         If an :class:`Each`, with one result for each letter.
     """
-    match verdict:
+    match result:
         case Taken(reply=reply, ids=ids) if ids is not None:
             known = {each for each in ids if each}
             if not len(known) == len(ids) == len(letters):
@@ -42,27 +42,27 @@ def believed(verdict: ApiResult, letters: Sequence[ApiMessage], *, title: str) -
                     f"{title} answered {reply} for {len(letters)}, and gave {len(known)} ids."
                 )
         case Each():
-            return Each(_each(verdict, letters, title))
-    return verdict
+            return Each(_each(result, letters, title))
+    return result
 
 
-def _each(verdict: Each, letters: Sequence[ApiMessage], title: str) -> list[Outcome]:
+def _each(result: Each, letters: Sequence[ApiMessage], title: str) -> list[Outcome]:
     count = len(letters)
     nobody: frozenset[str] = frozenset()
-    named = [*verdict.named, *[nobody] * count][:count]
+    named = [*result.named, *[nobody] * count][:count]
     fits = [
         letter.message.envelope_to.suppression_key in names
         for letter, names in zip(letters, named, strict=True)
     ]
-    in_order = len(verdict.results) == count and all(
+    in_order = len(result.results) == count and all(
         fit or not names for fit, names in zip(fits, named, strict=True)
     )
-    seen = Counter(each.provider_id for each in verdict.results if isinstance(each, Accepted))
+    seen = Counter(each.provider_id for each in result.results if isinstance(each, Accepted))
     doubt = InDoubt(f"{title} answered, but not for this one of {count}.")
     results: list[Outcome] = []
     for place, (fit, names) in enumerate(zip(fits, named, strict=True)):
         told = fit or (in_order and not names)
-        outcome = verdict.results[place] if told and place < len(verdict.results) else doubt
+        outcome = result.results[place] if told and place < len(result.results) else doubt
         if isinstance(outcome, Accepted) and _is_id(outcome.provider_id):
             outcome = outcome if seen[outcome.provider_id] == 1 else doubt
         results.append(outcome)
@@ -105,23 +105,23 @@ def _key(text: str) -> str:
         return plain.casefold()
 
 
-def worded(verdict: ApiResult, said: Callable[[str], str]) -> ApiResult:
-    """``verdict`` in words that can be shown and stored.
+def worded(result: ApiResult, said: Callable[[str], str]) -> ApiResult:
+    """``result`` in words that can be shown and stored.
 
     Args:
-        verdict: with the provider's own words in it.
+        result: with the provider's own words in it.
         said: makes them fit, see :meth:`newsletter.transports.words.Secrets.said`.
     """
-    match verdict:
+    match result:
         case Taken(reply=reply, ids=ids):
             hidden = ids and tuple(known and said(known) for known in ids)
             return Taken(said(reply), hidden)
         case Each():
-            return replace(verdict, results=[_worded(each, said) for each in verdict.results])
+            return replace(result, results=[_worded(each, said) for each in result.results])
         case Ambiguous():
-            return replace(verdict, reason=said(verdict.reason))
+            return replace(result, reason=said(result.reason))
         case _:
-            return replace(verdict, reply=said(verdict.reply))
+            return replace(result, reply=said(result.reply))
 
 
 def _worded(outcome: Outcome, said: Callable[[str], str]) -> Outcome:

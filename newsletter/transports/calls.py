@@ -69,13 +69,13 @@ class Calls:
             return Stop(stopped.what, stopped.next)
         except NoAnswer as error:
             return Ambiguous(f"No answer came: {error}.")
-        verdict = believed(self.provider.read(answer, letters), letters, title=self.provider.title)
-        if isinstance(verdict, Later) and verdict.retry_after_s is None:
+        result = believed(self.provider.read(answer, letters), letters, title=self.provider.title)
+        if isinstance(result, Later) and result.retry_after_s is None:
             asked = retry_after_s(answer.headers, now=self._clock.now(), value=answer.json())
-            return replace(verdict, retry_after_s=asked)
-        if isinstance(verdict, Ambiguous) and (name := _their_name(answer)):
-            return replace(verdict, reason=f"{verdict.reason} Their name for the call: {name}.")
-        return verdict
+            return replace(result, retry_after_s=asked)
+        if isinstance(result, Ambiguous) and (name := _their_name(answer)):
+            return replace(result, reason=f"{result.reason} Their name for the call: {name}.")
+        return result
 
     def search(self, letter: ApiMessage) -> Answer:
         """Ask for one letter, and again after a pause where that was too fast.
@@ -116,22 +116,22 @@ class Calls:
         missed: Ambiguous | None = None
         until = self._clock.monotonic() + self.provider.key_lifetime_s / 2
         for wait_s in (*_WAITS_S, None):
-            verdict = self.once(request, letters)
-            match verdict:
+            result = self.once(request, letters)
+            match result:
                 case Taken():
-                    return verdict
+                    return result
                 case Each():
                     if missed is None:
-                        return verdict
+                        return result
                     reason = missed.reason
-                    return Each([_if_accepted(each, reason) for each in verdict.results])
+                    return Each([_if_accepted(each, reason) for each in result.results])
                 case Ambiguous():
-                    missed = missed or verdict
-                    if verdict.final or not self.provider.key_lifetime_s:
-                        return verdict
+                    missed = missed or result
+                    if result.final or not self.provider.key_lifetime_s:
+                        return result
                 case _ if missed is None:
-                    return verdict
-            pause_s = _pause_s(verdict, wait_s)
+                    return result
+            pause_s = _pause_s(result, wait_s)
             if pause_s is None:
                 break
             self._clock.sleep(pause_s)
@@ -170,11 +170,11 @@ def spread(taken: Taken, count: int) -> Sequence[Outcome]:
     return [Accepted(taken.reply, known) for known in taken.ids]
 
 
-def _pause_s(verdict: ApiResult, wait_s: float | None) -> float | None:
+def _pause_s(result: ApiResult, wait_s: float | None) -> float | None:
     """How long to wait before the same bytes go again; None: not at all."""
-    if wait_s is None or not isinstance(verdict, Later) or verdict.retry_after_s is None:
+    if wait_s is None or not isinstance(result, Later) or result.retry_after_s is None:
         return wait_s
-    return verdict.retry_after_s if verdict.retry_after_s <= _LONGEST_S else None
+    return result.retry_after_s if result.retry_after_s <= _LONGEST_S else None
 
 
 def _if_accepted(outcome: Outcome, missed: str) -> Outcome:

@@ -32,16 +32,16 @@ class ApiInquiry:
         # The key tells also who was mailed again since, which the body need not.
         if call_key(messages) != call.key or digest(request) != call.digest:
             return {}
-        verdict = self._calls.once(request, letters)
-        if isinstance(verdict, Stop):
+        result = self._calls.once(request, letters)
+        if isinstance(result, Stop):
             raise TransportStopped(
-                verdict.reply, where=Where(item=self._provider.title), next=verdict.next
+                result.reply, where=Where(item=self._provider.title), next=result.next
             )
         results: Sequence[Outcome] = ()
-        if isinstance(verdict, Taken):
-            results = spread(verdict, len(letters))
-        elif isinstance(verdict, Each):
-            results = verdict.results
+        if isinstance(result, Taken):
+            results = spread(result, len(letters))
+        elif isinstance(result, Each):
+            results = result.results
         return {
             message.message_id: outcome
             for message, outcome in zip(messages, results, strict=False)
