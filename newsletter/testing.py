@@ -233,7 +233,7 @@ class ScriptedTransport:
     """A transport that does what ``script`` says, one message after the other.
 
     Attributes:
-        copies: how many times the other side took a letter to each address; a
+        copies: how many times the server took a letter to each address; a
             message in doubt counts as taken.
         closed: how often :meth:`close` was called.
     """

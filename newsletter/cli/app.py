@@ -63,8 +63,7 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "resume": (
             "resuming:resume",
-            "Go on with a send that was stopped: those not attempted, and those "
-            "put off till later.",
+            "Go on with a send that was stopped: recipients not attempted yet, and deferred ones.",
         ),
         "adopt": (
             "backup:adopt",

@@ -19,6 +19,6 @@ WaitMinutes = Annotated[
         min=0,
         max=1440,
         metavar="MINUTES",
-        help="How long to stay for those put off. Default: newsletter.toml's.",
+        help="How long to wait for deferred recipients. Default: newsletter.toml's.",
     ),
 ]

@@ -76,7 +76,7 @@ def _show(figures: Figures) -> None:
             f"{duration(figures.took.total_seconds())} later.")  # fmt: skip
     _table("Why some will not get it", "reason", figures.reasons)
     _table("Where they are", "domain", figures.domains)
-    _table("Why some are put off", "reason", figures.waiting)
+    _table("Why some are deferred", "reason", figures.waiting)
     _table("Why some are in doubt", "what happened", figures.doubts)
     if figures.settled_doubts:
         say(f"{count(figures.settled_doubts, 'doubt')} settled.")

@@ -70,7 +70,7 @@ def resume(
     ] = None,
     wait: WaitMinutes = None,
 ) -> None:
-    """Go on with a send that was stopped: those not attempted, and those put off till later.
+    """Go on with a send that was stopped: recipients not attempted yet, and deferred ones.
 
     Who is in doubt is not mailed; “newsletter resolve” settles them. A pause is
     taken back; if the send was stopped for another reason, it is told, and asked.

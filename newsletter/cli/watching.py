@@ -57,7 +57,7 @@ def facts(look: Look, per_second: float | None) -> list[tuple[str, str]]:
     if tally[State.SUPPRESSED]:
         found.append(("Left", f"{tally[State.SUPPRESSED]:,}"))
     if tally[State.DEFERRED]:
-        found.append(("Put off", f"{tally[State.DEFERRED]:,}"))
+        found.append(("Deferred", f"{tally[State.DEFERRED]:,}"))
     if tally[State.IN_DOUBT]:
         found.append(("In doubt", f"{tally[State.IN_DOUBT]:,}"))
     if look.due is not None and look.due > look.at:

@@ -31,7 +31,7 @@ _MAX_VALUE = 2000
 _NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 """Enhanced codes (RFC 3463, 7505) that are about the mailbox and will stay so.
 
-5.7.x is a policy of the other side and never says anything of the mailbox.
+5.7.x is a policy of the server and never says anything of the mailbox.
 """
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _BOUNDARY = re.compile(

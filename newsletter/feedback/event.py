@@ -17,14 +17,14 @@ A keyed hash of campaign and address (message/keys.py): nobody hits one of ours 
 
 
 _LONGEST_DETAIL = 500
-"""Characters of the other side's words that are kept."""
+"""Characters of the server's words that are kept."""
 
 
 class Kind(StrEnum):
     """What happened to the letter."""
 
     TAKEN = "taken"
-    """The other side says that it took it, passed it on or put it into the mailbox."""
+    """The server says that it took it, passed it on or put it into the mailbox."""
     DELAYED = "delayed"
     """It is still being tried."""
     RETURNED = "returned"
@@ -52,7 +52,7 @@ class DeliveryEvent:
         kind: what happened.
         at: when, aware; the nearest time that a calendar holds (:func:`moment_at`).
         source: where the news comes from: ``bounce report``, ``provider's event``.
-        detail: the other side's words, for a person to read: on one line, cut, without
+        detail: the server's words, for a person to read: on one line, cut, without
             control characters.
     """
 

@@ -182,7 +182,7 @@ class Deliveries(Reading):
         """Settle what a run that died left behind; call only while holding the lock.
 
         Claimed rows go back to the queue. Attempting rows become in doubt:
-        the other side may have them.
+        the server may have them.
 
         Returns:
             How many are newly in doubt.
@@ -215,7 +215,7 @@ class Deliveries(Reading):
         return self._database.execute(steps.SUPPRESS_ALL, (now, campaign)).rowcount
 
     def expire(self, campaign: str, *, retry_for_s: float, now: float) -> int:
-        """Give up those who were still put off ``retry_for_s`` after their first attempt."""
+        """Give up recipients who are still deferred ``retry_for_s`` after their first attempt."""
         return self._database.execute(steps.EXPIRE, (now, campaign, retry_for_s)).rowcount
 
     def decide(self, delivery: int, step: Step, *, note: str, now: float) -> bool:
@@ -277,7 +277,7 @@ def _claim(campaign: str, row: tuple[Any, ...]) -> Claim:
 
 
 def _storable(reply: str) -> str:
-    """The other side's words as far as they are worth keeping, without control characters.
+    """The server's words as far as they are worth keeping, without control characters.
 
     Half a surrogate pair, which JSON can carry, would stop the ledger, and an
     escape sequence would play with the terminal that shows it.

@@ -17,7 +17,7 @@ from newsletter.ledger.states import State, Step
 from newsletter.message.model import Recipient
 
 HELD_BACK = "held back"
-"""The outcome of an attempt that was put off for the letter's or the account's sake."""
+"""The outcome of an attempt that was deferred for the letter's or the account's sake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Reading:
         return counts
 
     def wave_replies(self, campaign: str, wave: Wave) -> Mapping[tuple[State, str], int]:
-        """What those of one wave were told who were refused or put off, and how many."""
+        """What those of one wave were told who were refused or deferred, and how many."""
         rows = self._rows(
             "SELECT state, reply, COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
             f" AND (state = '{State.REJECTED}' OR (state = '{State.DEFERRED}'"
@@ -141,7 +141,7 @@ class Reading:
         return int(count)
 
     def put_off(self, delivery: int) -> int:
-        """How often the other side said “later” for this recipient's own sake."""
+        """How often the server said “later” for this recipient's own sake."""
         ((count,),) = self._rows(
             "SELECT COUNT(*) FROM attempt WHERE delivery = ? AND outcome = ?",
             (delivery, Step.DEFER),

@@ -17,7 +17,7 @@ class State(StrEnum):
     CLAIMED = "claimed"
     """A run has taken it; nothing was handed over."""
     ATTEMPTING = "attempting"
-    """On disk before the act that makes the other side responsible."""
+    """On disk before the act that makes the server responsible."""
     ACCEPTED = "accepted"
     """The next hop took responsibility."""
     REJECTED = "rejected"
@@ -29,7 +29,7 @@ class State(StrEnum):
     SUPPRESSED = "suppressed"
     """Left, complained or bounced after the audience was frozen; not mailed."""
     EXPIRED = "expired"
-    """Put off by the other side for longer than we retry."""
+    """Deferred by the server for longer than we retry."""
 
 
 class Step(StrEnum):

@@ -96,7 +96,7 @@ def _campaign(figures: Figures) -> Iterator[str]:
         yield _course(figures)
     yield _bars("Why some will not get it", "Reason", figures.reasons, "bad")
     yield _bars("Where", "Domain", figures.domains, "bad", of="of those planned there")
-    yield _bars("Put off, to be tried again", "Reason", figures.waiting, "wait")
+    yield _bars("Deferred, to be retried", "Reason", figures.waiting, "wait")
     yield _doubt(figures)
     yield _more(figures)
     yield _runs(figures)

@@ -23,10 +23,10 @@ _WORDS = {
     "4.1": "The reader's server does not answer",
     "4.4": "The reader's domain cannot be reached",
     "4.7": "Delivery took too long",
-    "7.0": "A policy of the other side, or too fast",
-    "7.1": "A policy of the other side",
+    "7.0": "A policy of the server, or too fast",
+    "7.1": "A policy of the server",
     "7.26": "The sender's SPF, DKIM or DMARC is not in order",
-    "7.28": "Too much mail at once for the other side",
+    "7.28": "Too much mail at once for the server",
     "7.515": "The sender's SPF, DKIM or DMARC is not in order",
 }
 _SUBJECTS = {
@@ -36,7 +36,7 @@ _SUBJECTS = {
     "4": "Trouble on the way",
     "5": "The two servers do not understand each other",
     "6": "Something is wrong with the letter",
-    "7": "A policy of the other side",
+    "7": "A policy of the server",
 }
 _LATER = {("4", "7", "0"), ("4", "7", "1"), ("4", "3", "0"), ("4", "3", "2")}
 """Greylisting and throttling: as temporary refusals these are no policy against anybody."""
@@ -49,7 +49,7 @@ def reason_of(reply: str) -> str:
     if enhanced:
         kind, subject, detail = enhanced.groups()
         if (kind, subject, detail) in _LATER:
-            return f"The other side asks us to come later ({kind}.{subject}.{detail})"
+            return f"The server asks us to come later ({kind}.{subject}.{detail})"
         words = _WORDS.get(f"{subject}.{detail}") or _SUBJECTS.get(subject)
         if words:
             return f"{words} ({kind}.{subject}.{detail})"

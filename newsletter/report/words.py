@@ -13,7 +13,7 @@ STATES = {
     State.PENDING: "waiting for their turn",
     State.CLAIMED: "taken up by a run",
     State.ATTEMPTING: "being handed over",
-    State.DEFERRED: "put off by the other side, to be tried again",
+    State.DEFERRED: "deferred by the server, to be retried",
     State.REJECTED: "refused for good",
     State.IN_DOUBT: "in doubt: they may have it",
     State.SUPPRESSED: "left before their turn; not mailed",
@@ -26,7 +26,7 @@ TERMS = {
     State.PENDING: "waiting",
     State.CLAIMED: "taken up",
     State.ATTEMPTING: "being handed over",
-    State.DEFERRED: "put off",
+    State.DEFERRED: "deferred",
     State.REJECTED: "refused",
     State.IN_DOUBT: "in doubt",
     State.SUPPRESSED: "left",
@@ -35,7 +35,7 @@ TERMS = {
 """The same as terms of the sum."""
 
 EVENTS = {
-    "taken": "the other side took it or put it into the mailbox",
+    "taken": "the server took it or put it into the mailbox",
     "delayed": "delayed",
     "returned": "came back for a reason that may pass",
     "bounced": "came back: there is no such mailbox",

@@ -38,7 +38,7 @@ class Refusals:
         of_readers: it is known already that the letter itself is taken.
         singly: each call carries one letter. Then nobody's outcome is held back
             until more is known, or a program killed meanwhile would leave more
-            than one call in doubt; whoever may not be to blame is put off.
+            than one call in doubt; whoever may not be to blame is deferred.
     """
 
     def __init__(self, journal: Journal, *, of_readers: bool = False, singly: bool = False) -> None:

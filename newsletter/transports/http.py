@@ -20,7 +20,7 @@ _IDLE_S = 5.0
 
 
 class NeverLeft(Exception):
-    """The request's body did not leave this machine, so the other side took nothing."""
+    """The request's body did not leave this machine, so the server took nothing."""
 
 
 class NoAnswer(Exception):
@@ -56,7 +56,7 @@ class HttpClient:
         """Make a request, once.
 
         Raises:
-            NeverLeft: the other side did not get it.
+            NeverLeft: the server did not get it.
             NoAnswer: it may have.
         """
         if self._clock.monotonic() - self._used_at > _IDLE_S:

@@ -72,7 +72,7 @@ def canonical_json(value: object) -> bytes:
 def retry_after_s(
     headers: Mapping[str, str], *, now: datetime, value: object = None
 ) -> float | None:
-    """How long the other side asks to wait, in seconds, between a second and an hour.
+    """How long the server asks to wait, in seconds, between a second and an hour.
 
     Reads Retry-After (RFC 9110 10.2.3: seconds or a date), else what providers
     give instead: ``RateLimit-Reset``, ``X-RateLimit-Reset`` and

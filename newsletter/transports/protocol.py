@@ -6,11 +6,11 @@ goes on: that is policy, and policy lives in :mod:`newsletter.delivery.policy`.
 
 The order that keeps the promise, for each message:
 
-1. everything that cannot make the other side responsible yet;
+1. everything that cannot make the server responsible yet;
 2. ``ticket = journal.attempt(message)`` asks for the durable record
    ``attempting``; ``ticket.wait()`` returns only when it is on disk, and says
    whether the message may still go;
-3. the one act that makes the other side responsible (SMTP: the final dot;
+3. the one act that makes the server responsible (SMTP: the final dot;
    HTTP: the request);
 4. ``journal.record(message, outcome)`` with what came back.
 
@@ -51,8 +51,8 @@ class Accepted:
 class Deferred:
     """Definitely not taken, for now.
 
-    ``retry_after_s`` is what the other side asked for, in seconds. With
-    ``scope`` ACCOUNT the other side wants us slower or later, whoever it is
+    ``retry_after_s`` is what the server asked for, in seconds. With
+    ``scope`` ACCOUNT the server wants us slower or later, whoever it is
     about: the whole transport waits. With RECIPIENT only this one waits.
     """
 
@@ -71,7 +71,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """Nobody knows whether the other side took it; ``reason`` says why."""
+    """Nobody knows whether the server took it; ``reason`` says why."""
 
     reason: str
 
@@ -93,7 +93,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the other side lets us do, as far as its documentation tells; None: not told.
+    """What the server lets us do, as far as its documentation tells; None: not told.
 
     A learned pace goes below and above it; it is where to begin.
     """
@@ -111,7 +111,7 @@ class Ticket(Protocol):
         Returns:
             Whether the message may go. False: it is suppressed, its lease is
             lost or the run stops; the transport must then make sure that the
-            other side does not become responsible, and records nothing.
+            server does not become responsible, and records nothing.
         """
 
 
@@ -231,7 +231,7 @@ class Transport(Protocol):
         """Look whether such letters can go this way at all, before anything is frozen.
 
         Raises:
-            ConfigError: they hold what the other side cannot take.
+            ConfigError: they hold what the server cannot take.
         """
 
     def inquire(self) -> Inquiry | None:

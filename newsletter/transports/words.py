@@ -1,4 +1,4 @@
-"""What the other side says, before anybody sees or stores it. No I/O.
+"""What the server says, before anybody sees or stores it. No I/O.
 
 Relays and providers sometimes repeat what they were sent, the password or key
 with it; some send pages where a line was meant, or bytes that steer a
@@ -30,7 +30,7 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class Secrets:
-    """Passwords and keys of ours that no word of the other side may bring back.
+    """Passwords and keys of ours that no word of the server may bring back.
 
     Found are they as they are, in Base64 (in whatever company they were encoded,
     as in AUTH PLAIN and HTTP's Basic), in hexadecimal, and escaped for an address,

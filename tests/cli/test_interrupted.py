@@ -181,7 +181,7 @@ def test_who_is_put_off_waits_and_the_account_tells_until_when(project: Project)
         for command in (("send", "--yes"), ("resume",)):
             done = project.run(command[0], "2017-04", *command[1:])
             assert (4, "") == (done.returncode, done.stderr)
-            assert "3 planned = 2 accepted + 1 put off" in done.stdout
+            assert "3 planned = 2 accepted + 1 deferred" in done.stdout
             assert "To go on, from 20" in done.stdout
             assert "on: newsletter resume 2017-04" in done.stdout
         # They are not asked again before their time.

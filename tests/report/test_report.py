@@ -54,7 +54,7 @@ def test_the_identity_holds_in_every_form(project: Project, files: Path) -> None
     states = figures(files)["states"]
     assert READERS == sum(states.values()) == figures(files)["planned"]
     assert states == Counter(row["state"] for row in rows(files / "r.csv"))
-    terms = {"accepted": "accepted", "deferred": "put off", "rejected": "refused",
+    terms = {"accepted": "accepted", "deferred": "deferred", "rejected": "refused",
              "in_doubt": "in doubt"}  # fmt: skip
     words = " + ".join(f"{states[state]} {term}" for state, term in terms.items())
     assert f"{READERS} planned = {words}" in project.run("report", "2017-03").stdout
@@ -76,7 +76,7 @@ def test_refusals_are_told_by_reason_and_by_domain(files: Path) -> None:
         assert found["states"]["rejected"] == sum(share["count"] for share in found[key])
     labels = [share["label"] for share in found["refused_by_reason"]]
     assert "There is no such mailbox (5.1.1)" in labels
-    assert "A policy of the other side (5.7.1)" in labels
+    assert "A policy of the server (5.7.1)" in labels
 
 
 def test_a_domain_with_few_readers_is_not_named(files: Path) -> None:
