@@ -174,7 +174,9 @@ def test_a_pause_before_the_time_holds_when_the_time_has_come(
         command = ("resume", "2017-04", "--yes")  # lifts what was paused before, not after it
     with running(project, *command) as process:
         waits(process)
-        went_well(project.run("pause", "2017-04"), "Paused: campaign 2017-04.1, with 3 people")
+        went_well(
+            project.run("pause", "2017-04"), "Paused: campaign 2017-04.1-", "with 3 people waiting"
+        )
         done = ended(process)
     assert (4, "") == (done.returncode, done.stderr)
     assert "Held: Paused by a person." in done.stdout

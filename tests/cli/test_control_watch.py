@@ -19,7 +19,9 @@ def test_a_send_is_watched_to_its_end_and_the_exit_code_is_that_of_status(
             with running(project, "status", "2017-04", "--watch") as watch:
                 assert watch.stdout is not None
                 line = watch.stdout.readline()
-                assert re.match(r"\d\d:\d\d:\d\d campaign 2017-04\.1-\w{5}, done 1 of 3 \(33%\), ", line)
+                assert re.match(
+                    r"\d\d:\d\d:\d\d campaign 2017-04\.1-\w{5}, done 1 of 3 \(33%\), ", line
+                )
                 assert "accepted 1" in line
                 assert "run at work for" in line
                 gate.opened.set()

@@ -24,7 +24,8 @@ def told(file: Path) -> list[dict[str, Any]]:
 def test_a_send_is_told_in_counts(project: Project) -> None:
     log = project.folder / "send.log"
     assert 0 == project.run("--log", "send.log", "send", "2017-04", "--yes").returncode
-    campaign = "2017-04.1"
+    campaign = told(log)[1]["campaign"]
+    assert f"Campaign {campaign}" in project.run("status").stdout
     assert [
         {"event": "command began", "command": "send"},
         {"event": "campaign frozen", "campaign": campaign, "counts": {"planned": 3}},
