@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint prove crash copies fuzz faults bench screenshots clean
+.PHONY: help demo check test lint prove crash copies fuzz faults bench screenshots clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -10,6 +10,12 @@ help: ## What there is to make
 demo: .venv/ready ## Send the March 2017 newsletter to the example subscribers, into outbox/
 	$(BIN)/newsletter check 2017-03
 	$(BIN)/newsletter send 2017-03 --yes
+
+check: .venv/ready-dev ## A quick answer while you work: linters, types, and tests that start no program
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n auto tests/audience tests/delivery tests/feedback tests/issues tests/ledger tests/message tests/project
 
 test: .venv/ready-dev ## Run the tests
 	$(BIN)/pytest -n auto
@@ -22,7 +28,7 @@ lint: .venv/ready-dev ## Linters, and types for Linux, macOS and Windows
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 newsletter
 
 prove: .venv/ready-dev crash copies fuzz ## All that takes longer than a gate may: kills, races, fuzzing, more issues
-	PROVE=1 $(BIN)/pytest -n auto tests/render
+	PROVE=1 $(BIN)/pytest -n auto tests/render tests/test_worst_food.py
 
 copies: .venv/ready-dev ## Let two copies of a project send in the same second, 100 times
 	$(BIN)/python -m tests.crash.copies --times 100
