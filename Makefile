@@ -30,8 +30,9 @@ lint: .venv/ready-dev ## Linters, and types for Linux, macOS and Windows
 prove: .venv/ready-dev crash copies fuzz ## All that takes longer than a gate may: kills, races, fuzzing, more issues
 	PROVE=1 $(BIN)/pytest -n auto tests/render tests/test_worst_food.py
 
-copies: .venv/ready-dev ## Let two copies of a project send in the same second, 100 times
+copies: .venv/ready-dev ## Let two copies send in the same second, and copy, lose and restore at random
 	$(BIN)/python -m tests.crash.copies --times 100
+	$(BIN)/python -m tests.crash.histories --worlds 200
 
 crash: .venv/ready-dev ## Kill the sender 250 times in every way there is, and count (needs smtp-sink, strace)
 	$(BIN)/python -m tests.crash --modes smtp-all,http-all --kills 250 --jobs 2

@@ -19,6 +19,7 @@ from tests.cli.test_copies import (
     one_a_connection,
     one_of_three,
 )
+from tests.crash.histories import STEPS, World
 from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer, after
 
@@ -184,3 +185,12 @@ def test_two_corrections_stay_two(tmp_path: Path, server: SmtpServer) -> None:
 def test_a_pipe_is_no_backup_and_is_not_waited_for(project: Project) -> None:
     os.mkfifo(project.folder / "pipe")
     stopped(project.run("restore", "pipe", "--yes"), 2, "pipe")
+
+
+def test_random_orders_of_everything(tmp_path: Path, server: SmtpServer) -> None:
+    """On demand for as long as you like: ``python -m tests.crash.histories``."""
+    world = World(tmp_path, server, homes=2, seed=7)
+    for _ in range(STEPS):
+        world.step()
+    assert any("adopt --yes → 0" in line for line in world.told)
+    assert server.accepted
