@@ -48,11 +48,11 @@ NAMES = (
 )
 
 
-# The standard library's get_filename() trims what it found.
+# The standard library's get_filename() trims what it found, and takes <> off (email.utils.unquote).
 names = st.one_of(
     st.sampled_from(NAMES),
     st.text(st.characters(exclude_categories=["Cs", "Cc"])).map(str.strip).filter(bool),
-)
+).filter(lambda name: not (name.startswith("<") and name.endswith(">")))
 
 
 def with_files(*enclosures: Enclosure, edition: Edition = EDITION) -> Edition:
