@@ -10,10 +10,11 @@ from newsletter.ledger.seal import INTACT
 from newsletter.ledger.states import TRANSITIONS, State, Step, sources
 
 
-def _step_sql(step: Step, assignments: str, condition: str) -> str:
-    targets = set(TRANSITIONS[step].values())
-    (target,) = targets
-    states = ", ".join(f"'{state}'" for state in sources(step))
+def _step_sql(step: Step, assignments: str, condition: str, *only: State) -> str:
+    """The step from all states that it may start from, or from ``only`` some of them."""
+    starts = only or sources(step)
+    (target,) = {TRANSITIONS[step][state] for state in starts}
+    states = ", ".join(f"'{state}'" for state in starts)
     return (
         f"UPDATE delivery SET state = '{target}', changed_at = ?{assignments}"
         f" WHERE state IN ({states}) AND {condition}"
@@ -85,7 +86,15 @@ ATTEMPT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery, number) DO UPDATE"
     " SET ended_at = excluded.ended_at, outcome = excluded.outcome, reply = excluded.reply"
 )
+_OVER = "COALESCE(run, '') NOT IN (SELECT value FROM json_each(?))"
 ORPHANED_ATTEMPTS = (
     "INSERT OR IGNORE INTO attempt (delivery, number, run, started_at)"
     " SELECT id, attempts, run, changed_at FROM delivery WHERE campaign = ? AND state = ?"
+    f" AND {_OVER}"
+)
+ORPHAN_CLAIMED = _step_sql(
+    Step.ORPHAN, ", run = NULL, next_attempt_at = 0", f"campaign = ? AND {_OVER}", State.CLAIMED
+)
+ORPHAN_ATTEMPTING = _step_sql(
+    Step.ORPHAN, ", run = NULL, reply = ?", f"campaign = ? AND {_OVER}", State.ATTEMPTING
 )

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.controls import Hold, HoldKind
 from newsletter.ledger.plan import Plan, Planned, Wave
 from newsletter.ledger.states import TERMINAL, State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
@@ -141,7 +142,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert number == self.version[campaign.id] + 1
                 self.version[campaign.id] = number
             case "hold":
-                self.ledger.controls.hold(campaign.id, "A person paused it.")
+                self.ledger.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "A person paused it."))
                 self.held.add(campaign.id)
             case "go on":
                 self.ledger.controls.go_on(campaign.id)
@@ -336,7 +337,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.runs += 1
         with self.ledger.transaction():
             for campaign in self.campaigns():
-                self.ledger.deliveries.recover(campaign.id, now=self.now)
+                self.ledger.deliveries.recover(campaign.id, alive=(), now=self.now)
                 self.ledger.deliveries.suppress(campaign.id, now=self.now)
         for campaign in self.campaigns():
             tally = self.ledger.campaigns.tally(campaign)

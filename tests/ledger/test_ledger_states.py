@@ -47,7 +47,7 @@ ACTIONS: dict[Step, Callable[[Ledger, Campaign], object]] = {
     Step.REJECT: _record(Step.REJECT),
     Step.DEFER: _record(Step.DEFER),
     Step.DOUBT: _record(Step.DOUBT),
-    Step.ORPHAN: lambda ledger, c: ledger.deliveries.recover(c.id, now=T),
+    Step.ORPHAN: lambda ledger, c: ledger.deliveries.recover(c.id, alive=(), now=T),
     Step.EXPIRE: lambda ledger, c: ledger.deliveries.expire(c.id, retry_for_s=9, now=T),
     Step.EVIDENCE: lambda ledger, _: ledger.deliveries.evidence(1, "250", "id-1", T),
     Step.ASSUME: lambda ledger, c: ledger.deliveries.decide(1, Step.ASSUME, note="n", now=T),
