@@ -14,11 +14,12 @@ _LONGEST = 400
 """Characters of a reply that are read: what names somebody stands at its beginning."""
 
 _SENDER = re.compile(
-    r"\bsender|\bmail ?from\b|\breturn.path|envelope.from|\bsubmission|\byour? (ip|host|account|ser"
-    r"ver|network|message)|\bclient host|sending (ip|host|server|domain)|\bspam|\bblock(ed|list)|"
-    r"\bblacklist|\bspamhaus|\brbl\b|reputation|\bauthenticat|\brelay|\bpolicy|"
-    r"remitente|absender|exp[ée]diteur|mittente|remetente|afzender|nadawc|отправител|"
-    r"المرسل|gönder|avsändar|afsender|αποστολ",
+    r"\bsender|\bmail ?from\b|\breturn.path|envelope.from|\bsubmission|\bauthenticat|\brelay"
+    r"|\byour? (?:ip|host|account|server|network|message)|\bclient host"
+    r"|sending (?:ip|host|server|domain)|\bspam|\bblock(?:ed|list)|\bblacklist|\bspamhaus|\brbl\b"
+    r"|reputation|\bpolicy"
+    r"|remitente|absender|exp[ée]diteur|mittente|remetente|afzender|nadawc|отправител"
+    r"|المرسل|gönder|avsändar|afsender|αποστολ",
     re.IGNORECASE,
 )
 
@@ -63,6 +64,50 @@ _BAD_ADDRESS = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
 _ADDRESS = re.compile(r"<[^>]*>|\S+@\S+")
 _NAMED = re.compile(r"\b(?:recipient|rcpt|mailbox|addressee)\b", re.IGNORECASE)
 _PERSONAL = re.compile(r"<[^>]*>|\S*@\S*|\S*\d{3}\S*|\S*\d+\.\d+\.\d+\.\d+\S*|\b\S{24,}")
+
+
+_OTHER_CAUSE = re.compile(
+    r"too old|\bexpired?\b"
+    r"|\brate\b|ratelimit|throttl|too (?:many|much|fast)|temporar|transient|try (?:again|later)"
+    r"|time[ds]? ?-?out|gr[ae]y.?list|\bdns\b|connection"
+    r"|polic(?:y|ies)|spam|block|black.?list|reputation|\bcontent\b|virus|malware|phish"
+    r"|\bdmarc\b|\bdkim\b|\bspf\b|suppress|authenticat|\bsender\b|mail ?from"
+    r"|quota|\bfull\b|storage|too (?:large|big)|message size"
+    r"|relay(?:ing)? (?:access )?denied|unable to relay|access denied"
+    r"|not (?:allowed|permitted)|permission"
+    r"|(?<![\d.])(?:5\.7\.\d|4\.\d{1,3}\.\d)",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"\b(?:no_?email|mailbox[_ ]not[_ ]found|bademailaddress|bad[_ ]?(?:email|mailbox)"
+    r"|invalid[_ ](?:address|email|mailbox|recipient|domain)"
+    r"|unknown[_ ](?:user|recipient|mailbox|domain)"
+    r"|(?:domain|host).{0,30}(?:not found|not exist|unknown)|nx ?domain|null mx"
+    r"|no (?:mail ?host|mx))",
+    re.IGNORECASE,
+)
+"""Providers' own words for it, and those for a domain that is gone."""
+
+
+def proves_gone(words: str, status: str = "") -> bool:
+    """Whether words and status agree that this very mailbox is gone.
+
+    A status alone does, if nobody said anything in words.
+
+    Args:
+        words: what the server or the provider said.
+        status: an enhanced status code (RFC 3463), or nothing.
+    """
+    text = words[:_LONGEST]
+    bare = _ADDRESS.sub("", text)
+    if _OTHER_CAUSE.search(bare):
+        return False
+    if status and not is_bad_address(status):
+        return False
+    said = re.sub(r"[\d.\-#;:\s]|\bsmtp\b", "", bare)
+    if not said:
+        return is_bad_address(f"{status} {text}")
+    return _MAILBOX.search(bare) is not None or _LABEL.search(bare) is not None
 
 
 class Names(Enum):
