@@ -74,6 +74,13 @@ def _show(account: Account) -> None:
     _show_people(account, most=_MOST_NAMED if account.standing is None else None)
     if account.tally.complete:
         say("Complete.", style="bold green")
+    elif account.tally.refused_by_all:
+        say("Nobody was accepted: everybody was refused or given up.", style="bold red")
+        say(
+            "Read the server's words above. If they are about the sender's address, the account or "
+            f"the message, mend that, then run: newsletter send {campaign.issue}. It plans whoever "
+            "was refused anew."
+        )
     elif following := _what_next(account):
         say(following, style="bold")
 
