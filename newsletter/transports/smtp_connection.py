@@ -164,6 +164,18 @@ class Connection:
             if reply.code >= 500:
                 raise self._permanent(f"The relay does not let us log in: {reply}", "") from None
             raise
+        except smtplib.SMTPResponseException:
+            raise
+        except smtplib.SMTPServerDisconnected:
+            raise
+        except smtplib.SMTPException:
+            # It offers AUTH, but none of smtplib's mechanisms.
+            offered = ", ".join(self._smtp.esmtp_features.get("auth", "").split()[:9])
+            raise self._permanent(
+                f"The relay offers no login that this program knows (it offers {offered}).",
+                "Ask who runs it for a login with a password (PLAIN, LOGIN or CRAM-MD5), or for "
+                "another relay.",
+            ) from None
 
     def offers(self, extension: str) -> bool:
         """Whether EHLO announced ``extension``."""

@@ -46,6 +46,29 @@ def test_a_connection_is_renewed_after_so_many_messages(relay: SmtpHarness) -> N
     assert 3 == sum(line == "QUIT" for line in relay.server.seen)
 
 
+@pytest.mark.parametrize(
+    ("phase", "reply"),
+    [
+        ("dot", b"451-Requested action aborted\r\n451 Mails per session limit exceeded."),
+        ("DATA", b"452 4.4.5 Maximum number of messages per session exceeded."),
+        ("MAIL", b"421 4.7.0 Too many messages in this session"),
+        ("RCPT", b"450 4.7.1 Zu viele Nachrichten pro Verbindung"),
+        ("dot", b"554 5.7.0 too many messages for this connection"),
+    ],
+)
+def test_a_relay_that_counts_per_connection_gets_a_new_one_and_nobody_waits(
+    relay: SmtpHarness, phase: str, reply: bytes
+) -> None:
+    """Neither the pace nor a reader is to blame; once heard, the limit is kept."""
+    relay.server.session = (10, phase, reply)
+    messages = letters(*(f"r{number}@a.example" for number in range(60)))
+    journal, stopped = deliver(relay, messages)
+    assert stopped is None
+    assert all(isinstance(journal.outcome(each), Accepted) for each in messages)
+    assert {1} == set(relay.taken().values())
+    assert relay.server.connections in {6, 7}
+
+
 def test_a_connection_that_is_old_is_renewed_between_batches(relay: SmtpHarness) -> None:
     twice = Twice(relay, connection_s=300)
     relay.clock.advance(300)

@@ -200,6 +200,14 @@ def test_a_relay_that_offers_no_login_gets_neither_password_nor_mail(relay: Smtp
     assert ["ehlo news.example"] == relay.server.seen
 
 
+def test_a_relay_that_offers_only_other_logins_is_told_by_their_names(relay: SmtpHarness) -> None:
+    relay.server.extensions = (b"PIPELINING", b"AUTH XOAUTH2 GSSAPI")
+    session = relay.transport(username="user", password={"env": "UNUSED"}).open()
+    with pytest.raises(TransportStopped, match=r"\(it offers XOAUTH2, GSSAPI\)"):
+        session.deliver(letters(ANNA), RecordingJournal())
+    session.close()
+
+
 def test_a_password_that_no_login_carries_is_named_and_not_shown(relay: SmtpHarness) -> None:
     relay.server.login = ("user", "right")
     relay.password = "geheimnisvoll-ß"
