@@ -164,7 +164,7 @@ class Session(Protocol):
         """Say goodbye. Never raises."""
 
 
-class Inquiry(Protocol):
+class StatusLookup(Protocol):
     """Asks a provider what became of messages that are in doubt; used by one thread.
 
     Only an acceptance is ever learned. That a provider does not know a message
@@ -234,7 +234,7 @@ class Transport(Protocol):
             ConfigError: they hold what the server cannot take.
         """
 
-    def inquire(self) -> Inquiry | None:
+    def status_lookup(self) -> StatusLookup | None:
         """Start an inquiry; None where nobody can be asked."""
 
     def open(self) -> Session:
