@@ -23,6 +23,7 @@ from newsletter.delivery.worker import Composes, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.controls import Hold, HoldKind
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
 from newsletter.transports.protocol import Outcome, Transport
@@ -156,6 +157,8 @@ class Run:
         self._work()
         if (failed := self._queue.close()) is not None:
             raise failed
+        if self._queue.trip is not None:
+            self._pull(self._queue.trip)
         self._keep_hold()
         self._expire()
         tally = self._ledger.campaigns.verify(self._campaign)
@@ -169,7 +172,8 @@ class Run:
     def _settle_leftovers(self) -> None:
         now = self._now()
         with self._ledger.transaction():
-            self._ledger.deliveries.recover(self._campaign.id, now=now)
+            # The lock is this run's: no other of this list is alive.
+            self._ledger.deliveries.recover(self._campaign.id, alive=(self._run_id,), now=now)
             self._ledger.deliveries.suppress(self._campaign.id, now=now)
         self._expire()
 
@@ -309,7 +313,8 @@ class Run:
     def _keep_hold(self) -> None:
         """Let the ledger know that a person should look; only then go on behind a wave."""
         if self._trip is not None:
-            self._ledger.controls.hold(self._campaign.id, self._trip.why)
+            hold = Hold(HoldKind.BRAKE, self._trip.why)
+            self._ledger.controls.hold(self._campaign.id, hold)
         if self._following is not None:
             # Whoever resumes has looked: their word opens it.
             with self._ledger.transaction():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from newsletter.clock import moment_at
 from newsletter.errors import LedgerRefused, Where
@@ -15,6 +17,23 @@ from newsletter.ledger.versions import Approved, Version, write_version
 from newsletter.log import note
 
 
+class HoldKind(StrEnum):
+    """Who holds a campaign."""
+
+    PAUSE = "pause"
+    """A person; whoever resumes it takes that back."""
+    BRAKE = "brake"
+    """Answers were too bad; a person should look first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One reason why nothing new of a campaign is attempted; ``why`` is a sentence."""
+
+    kind: HoldKind
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """How a campaign stands.
@@ -22,14 +41,19 @@ class Control:
     Nothing is attempted before ``not_before`` and after ``not_after``; that is
     for the run to keep. What the ledger itself keeps: who is of a later wave
     than ``wave`` is not claimed, a first attempt is made with ``version`` of
-    the editions, and while it is ``held`` (why, in words) nothing is attempted.
+    the editions, and while there are ``holds`` (the latest first) nothing is attempted.
     """
 
     not_before: datetime
     not_after: datetime
     wave: Wave
     version: int
-    held: str | None
+    holds: tuple[Hold, ...] = ()
+
+    @property
+    def held(self) -> str | None:
+        """Why nothing is attempted, in words; None if it goes on."""
+        return " ".join(hold.why for hold in self.holds) or None
 
 
 class Controls:
@@ -56,10 +80,10 @@ class Controls:
             not_after=moment_at(row[1]),
             wave=Wave(row[2]),
             version=row[3],
-            held=row[4],
+            holds=_holds(row[4]),
         )
 
-    def hold(self, campaign: str, why: str) -> None:
+    def hold(self, campaign: str, hold: Hold) -> None:
         """Let nothing new be attempted, from the next write-ahead on, in every process.
 
         The latest word stands first, but none is lost: a person who pauses
@@ -67,7 +91,7 @@ class Controls:
 
         Args:
             campaign: its id.
-            why: a sentence, for whoever asks later why nothing goes on.
+            hold: why, for whoever asks later.
 
         Raises:
             LedgerRefused: there is no such campaign.
@@ -78,9 +102,9 @@ class Controls:
             ).fetchone()
             if row is None:
                 raise _unknown(campaign)
-            (held,) = row
-            if held is None or why not in held:
-                self._change(campaign, "held = ?", why if held is None else f"{why} {held}")
+            holds = _holds(row[0])
+            if hold not in holds:
+                self._change(campaign, "held = ?", _told((hold, *holds)))
         note("campaign held", campaign=campaign)
 
     def go_on(self, campaign: str) -> None:
@@ -189,6 +213,17 @@ class Controls:
         ).rowcount
         if changed != 1:
             raise _unknown(campaign)
+
+
+def _holds(held: str | None) -> tuple[Hold, ...]:
+    try:
+        return tuple(Hold(HoldKind(kind), why) for kind, why in json.loads(held or "[]"))
+    except ValueError:  # words alone, from a send record of an earlier version
+        return (Hold(HoldKind.BRAKE, str(held)),)
+
+
+def _told(holds: Sequence[Hold]) -> str:
+    return json.dumps([(hold.kind, hold.why) for hold in holds], ensure_ascii=False)
 
 
 def _unknown(campaign: str) -> LedgerRefused:

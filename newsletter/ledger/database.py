@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 from newsletter.errors import LedgerRefused, Where
-from newsletter.ledger.schema import SCHEMA, SCHEMA_VERSION
+from newsletter.ledger.schema import SCHEMA
 from newsletter.ledger.seal import reader_tag, seal
-from newsletter.ledger.upgrade import statements, upgrade
+from newsletter.ledger.upgrade import SCHEMA_VERSION, statements, upgrade
 from newsletter.system import one_at_a_time
 
 
@@ -57,7 +57,11 @@ class Database:
                 self._connection = sqlite3.connect(
                     path, isolation_level=None, check_same_thread=False, timeout=10
                 )
-                self._prepare()
+                try:
+                    self._prepare()
+                except BaseException:
+                    self._connection.close()
+                    raise
                 self._files[path] = _identity(path)
         except (OSError, sqlite3.Error) as error:
             raise self._refusal(error) from None

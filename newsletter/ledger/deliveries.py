@@ -8,6 +8,7 @@ one fsync.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +26,7 @@ from newsletter.ledger.reading import (
     recipient,
 )
 from newsletter.ledger.seal import broken
-from newsletter.ledger.states import TRANSITIONS, State, Step
+from newsletter.ledger.states import State, Step
 from newsletter.message.model import Recipient
 
 __all__ = ["AttemptRecord", "Claim", "Deliveries", "Doubt", "Held"]
@@ -173,37 +174,52 @@ class Deliveries(Reading):
             )
         return bool(changed)
 
+    def put_back(self, claims: Sequence[Claim], *, now: float) -> int:
+        """Let those wait again whose refusal turned out to be about us; it is no attempt of theirs.
+
+        Inside the caller's transaction.
+
+        Args:
+            claims: as they were before the attempt.
+            now: seconds since the epoch.
+
+        Returns:
+            How many were refused and now wait.
+        """
+        changed = 0
+        for claim in claims:
+            began_at = claim.first_attempt_at
+            changed += self._database.execute(
+                steps.PUT_BACK, (now, began_at, began_at is not None, claim.id)
+            ).rowcount
+            self._database.execute(steps.PUT_BACK_ATTEMPT, (HELD_BACK, claim.id, claim.number))
+        return changed
+
     def release(self, claims: Sequence[Claim], *, run: str, now: float) -> None:
         """Return claims that were not attempted to the queue."""
         for claim in claims:
             self._database.execute(steps.RELEASE, (now, claim.id, run))
 
-    def recover(self, campaign: str, *, now: float) -> int:
-        """Settle what a run that died left behind; call only while holding the lock.
+    def recover(self, campaign: str, *, alive: Sequence[str], now: float) -> int:
+        """Settle what runs that died left behind.
 
         Claimed rows go back to the queue. Attempting rows become in doubt:
         the server may have them.
 
+        Args:
+            campaign: its id.
+            alive: ids of runs that still work; theirs are left alone.
+            now: seconds since the epoch.
+
         Returns:
             How many are newly in doubt.
         """
-        orphans = TRANSITIONS[Step.ORPHAN]
-        self._database.execute(steps.ORPHANED_ATTEMPTS, (campaign, State.ATTEMPTING))
-        self._database.execute(
-            "UPDATE delivery SET state = ?, run = NULL, next_attempt_at = 0, changed_at = ?"
-            " WHERE campaign = ? AND state = ?",
-            (orphans[State.CLAIMED], now, campaign, State.CLAIMED),
-        )
+        kept = json.dumps(list(alive))
+        self._database.execute(steps.ORPHANED_ATTEMPTS, (campaign, State.ATTEMPTING, kept))
+        self._database.execute(steps.ORPHAN_CLAIMED, (now, campaign, kept))
+        reply = "The program ended before the answer was recorded."
         return self._database.execute(
-            "UPDATE delivery SET state = ?, run = NULL, changed_at = ?, reply = ?"
-            " WHERE campaign = ? AND state = ?",
-            (
-                orphans[State.ATTEMPTING],
-                now,
-                "The program ended before the answer was recorded.",
-                campaign,
-                State.ATTEMPTING,
-            ),
+            steps.ORPHAN_ATTEMPTING, (now, reply, campaign, kept)
         ).rowcount
 
     def suppress(self, campaign: str, *, now: float) -> int:
@@ -250,7 +266,7 @@ class Deliveries(Reading):
         Returns:
             How many are newly in doubt.
         """
-        self._database.execute(steps.ORPHANED_ATTEMPTS, (campaign, State.ATTEMPTING))
+        self._database.execute(steps.ORPHANED_ATTEMPTS, (campaign, State.ATTEMPTING, "[]"))
         return self._database.execute(steps.ADOPT, (now, note, campaign)).rowcount
 
     def postpone(self, campaign: str, domain: str, until: float) -> int:

@@ -1,14 +1,12 @@
 """The ledger's tables, and what of them the database itself keeps true.
 
-docs/ledger.md says what each is for. A change of shape needs a new version,
-and a way to it in upgrade.py.
+docs/ledger.md says what each is for. A change of shape needs one more entry in
+upgrade.MIGRATIONS.
 """
 
 from __future__ import annotations
 
 from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
-
-SCHEMA_VERSION = 3
 
 
 def _words(states: frozenset[State]) -> str:
@@ -51,7 +49,7 @@ CREATE TABLE control (
     not_after REAL NOT NULL,       -- too late from then on, unless a person says otherwise
     wave INTEGER NOT NULL,         -- deliveries of later waves wait for the canary
     version INTEGER NOT NULL,      -- of the editions that a first attempt gets; from 1
-    held TEXT                      -- why nothing new is attempted, in words; NULL: go on
+    held TEXT                      -- JSON: kind and words of each reason to wait; NULL: go on
 ) WITHOUT ROWID;
 
 -- What was approved: version 1 with the freeze, one more with each correction.

@@ -10,10 +10,11 @@ from newsletter.ledger.seal import INTACT
 from newsletter.ledger.states import TRANSITIONS, State, Step, sources
 
 
-def _step_sql(step: Step, assignments: str, condition: str) -> str:
-    targets = set(TRANSITIONS[step].values())
-    (target,) = targets
-    states = ", ".join(f"'{state}'" for state in sources(step))
+def _step_sql(step: Step, assignments: str, condition: str, *only: State) -> str:
+    """The step from all states that it may start from, or from ``only`` some of them."""
+    starts = only or sources(step)
+    (target,) = {TRANSITIONS[step][state] for state in starts}
+    states = ", ".join(f"'{state}'" for state in starts)
     return (
         f"UPDATE delivery SET state = '{target}', changed_at = ?{assignments}"
         f" WHERE state IN ({states}) AND {condition}"
@@ -74,6 +75,13 @@ BY_HAND = {
         "id = ?",
     ),
 }
+# As if they had never been attempted, unless they were before: a corrected version reaches them.
+PUT_BACK = _step_sql(
+    Step.PUT_BACK,
+    ", next_attempt_at = 0, first_attempt_at = ?, version = CASE WHEN ? THEN version END",
+    "id = ?",
+)
+PUT_BACK_ATTEMPT = "UPDATE attempt SET outcome = ? WHERE delivery = ? AND number = ?"
 ADOPT = _step_sql(Step.ADOPT, ", run = NULL, reply = ?", "campaign = ?")
 # Not a step: they wait where they are, only longer.
 POSTPONE = (
@@ -85,7 +93,15 @@ ATTEMPT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery, number) DO UPDATE"
     " SET ended_at = excluded.ended_at, outcome = excluded.outcome, reply = excluded.reply"
 )
+_OVER = "COALESCE(run, '') NOT IN (SELECT value FROM json_each(?))"
 ORPHANED_ATTEMPTS = (
     "INSERT OR IGNORE INTO attempt (delivery, number, run, started_at)"
     " SELECT id, attempts, run, changed_at FROM delivery WHERE campaign = ? AND state = ?"
+    f" AND {_OVER}"
+)
+ORPHAN_CLAIMED = _step_sql(
+    Step.ORPHAN, ", run = NULL, next_attempt_at = 0", f"campaign = ? AND {_OVER}", State.CLAIMED
+)
+ORPHAN_ATTEMPTING = _step_sql(
+    Step.ORPHAN, ", run = NULL, reply = ?", f"campaign = ? AND {_OVER}", State.ATTEMPTING
 )

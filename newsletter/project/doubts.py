@@ -226,7 +226,7 @@ def _recover(project: Project, ledger: Ledger, campaigns: Iterable[Campaign]) ->
     now = project.clock.now().timestamp()
     with ledger.transaction():
         for campaign in campaigns:
-            ledger.deliveries.recover(campaign.id, now=now)
+            ledger.deliveries.recover(campaign.id, alive=(), now=now)
 
 
 def _apply(

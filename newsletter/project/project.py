@@ -274,7 +274,10 @@ class Project:
         from newsletter.audience.reader import read_roster
 
         path = file or self.folder / self.settings.audience.file
-        return read_roster(path, fields=self.settings.audience.fields)
+        audience = self.settings.audience
+        return read_roster(
+            path, fields=audience.fields, mail=audience.mail, no_mail=audience.no_mail
+        )
 
     def ledger(self, *, create: bool, follow: bool = True) -> Ledger:
         """The ledger.

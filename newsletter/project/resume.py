@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from newsletter.errors import LedgerRefused, Where
+from newsletter.ledger.controls import Hold, HoldKind
 from newsletter.phrases import duration, moment
 from newsletter.project.account import campaigns_of, is_alive, last_run, unfinished
 from newsletter.project.project import Project
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.controls import Control
 
-_PAUSED = "Paused by a person."
-"""Why a campaign is held that somebody paused; whoever resumes it takes that back."""
 _LOOK_S = 0.2
 _ENDS_WITHIN = timedelta(seconds=15)
 """How long to watch a paused run end; one that waits for an answer may take longer."""
@@ -33,6 +32,7 @@ class Unfinished:
         campaign: which.
         waiting: how many wait to be mailed.
         held: why nothing of it is attempted; None if it is not held.
+        paused: whether it is held by a person's pause alone.
         begins_at: the time that was set for it; None: it waits for none.
         clock_behind: whether this machine's clock is before the campaign's freeze.
     """
@@ -40,13 +40,9 @@ class Unfinished:
     campaign: Campaign
     waiting: int
     held: str | None
+    paused: bool
     begins_at: datetime | None
     clock_behind: bool
-
-    @property
-    def paused(self) -> bool:
-        """Whether it is held by a person's pause alone."""
-        return self.held == _PAUSED
 
 
 def pause(project: Project, issue: str) -> list[Unfinished]:
@@ -63,7 +59,8 @@ def pause(project: Project, issue: str) -> list[Unfinished]:
         project.refuse_old(ledger)  # held here, a send from the original would go on
         waiting = _unfinished(project, ledger, issue)
         for each in waiting:
-            ledger.controls.hold(each.campaign.id, _PAUSED)
+            hold = Hold(HoldKind.PAUSE, "Paused by a person.")
+            ledger.controls.hold(each.campaign.id, hold)
     return waiting
 
 
@@ -155,6 +152,7 @@ def _standing(ledger: Ledger, campaign: Campaign, now: datetime) -> Unfinished:
         campaign,
         waiting=ledger.campaigns.tally(campaign).open,
         held=control.held,
+        paused={hold.kind for hold in control.holds} == {HoldKind.PAUSE},
         begins_at=control.not_before if scheduled else None,
         clock_behind=now < campaign.frozen_at,
     )

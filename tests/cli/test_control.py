@@ -1,5 +1,6 @@
 """Pause and resume, a time to begin, and a send that is too old."""
 
+import json
 import re
 import signal
 import sqlite3
@@ -107,7 +108,7 @@ def test_a_stop_for_a_reason_is_told_and_asked_before_it_goes_on(
 ) -> None:
     scheduled(project)
     set_control(project, "not_before", 0)
-    set_control(project, "held", CANARY)
+    set_control(project, "held", json.dumps([("brake", CANARY)]))
     found, text = at_a_terminal(project, "resume", "2017-04", answer=answer)
     assert (code, mails) == (found, len(outbox(project))), text
     assert CANARY in text
@@ -117,7 +118,8 @@ def test_a_stop_for_a_reason_is_told_and_asked_before_it_goes_on(
 def test_a_stop_for_a_reason_is_lifted_by_yes_in_a_script(project: Project) -> None:
     scheduled(project)
     set_control(project, "not_before", 0)
-    set_control(project, "held", f"Paused by a person. {CANARY}")
+    holds = [("pause", "Paused by a person."), ("brake", CANARY)]
+    set_control(project, "held", json.dumps(holds))
     assert 4 == project.run("resume", "2017-04").returncode
     went_well(project.run("resume", "2017-04", "--yes"), "3 accepted", CANARY)
 

@@ -298,11 +298,26 @@ def test_whose_claim_is_returned_is_due_at_once_also_when_the_clock_is_set_back(
             )
         released, _orphan = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T + 300)
         ledger.deliveries.release([released], run=RUN, now=T + 300)
-        ledger.deliveries.recover(campaign.id, now=T + 300)
+        ledger.deliveries.recover(campaign.id, alive=(), now=T + 300)
     assert {State.PENDING: 2} == ledger.campaigns.tally(campaign).counts
     with ledger.transaction():
         one, two = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T - 3600)
         assert ledger.deliveries.write_ahead([one, two], run=RUN, now=T - 3600)
+
+
+def test_what_a_run_that_is_alive_holds_is_left_alone(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(4)
+    with ledger.transaction():
+        for run in ("dead", "alive"):
+            claims = ledger.deliveries.claim(campaign.id, run=run, count=2, now=T)
+            assert ledger.deliveries.write_ahead(claims[:1], run=run, now=T)
+        assert 1 == ledger.deliveries.recover(campaign.id, alive=("alive",), now=T)
+    expected = {State.PENDING: 1, State.IN_DOUBT: 1, State.CLAIMED: 1, State.ATTEMPTING: 1}
+    assert expected == ledger.campaigns.tally(campaign).counts
+    with ledger.transaction():
+        assert 1 == ledger.deliveries.recover(campaign.id, alive=(), now=T)
+    expected = {State.PENDING: 2, State.IN_DOUBT: 2}
+    assert expected == ledger.campaigns.tally(campaign).counts
 
 
 def test_who_was_resent_is_due_at_once_also_when_the_clock_is_set_back(
@@ -316,7 +331,7 @@ def test_who_was_resent_is_due_at_once_also_when_the_clock_is_set_back(
         )
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 300)
         assert ledger.deliveries.write_ahead(claims, run=RUN, now=T + 300)
-        assert 1 == ledger.deliveries.recover(campaign.id, now=T + 300)
+        assert 1 == ledger.deliveries.recover(campaign.id, alive=(), now=T + 300)
     assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T)
     with ledger.transaction():
         assert 1 == len(ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T))

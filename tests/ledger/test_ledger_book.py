@@ -8,6 +8,7 @@ from newsletter.delivery.policy import Limits
 from newsletter.delivery.queue import Queue
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.controls import Hold, HoldKind
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.states import State
 from newsletter.ledger.suppressions import Reason, Suppression
@@ -77,7 +78,7 @@ def test_a_call_is_on_disk_with_its_members_in_order_before_it_is_made(batch: Ba
 
 
 def test_a_call_that_may_not_be_made_is_not_noted(batch: Batch) -> None:
-    batch.ledger.controls.hold(batch.campaign.id, "Paused.")
+    batch.ledger.controls.hold(batch.campaign.id, Hold(HoldKind.PAUSE, "Paused."))
     assert not batch.attempt(batch.claims, WHOLE)
     assert () == batch.ledger.calls.of(batch.campaign.id)
     assert {State.CLAIMED: 4} == batch.states()
@@ -103,12 +104,12 @@ def suppress_the_first(batch: Batch) -> None:
 
 
 def hold(batch: Batch) -> None:
-    batch.ledger.controls.hold(batch.campaign.id, "Paused.")
+    batch.ledger.controls.hold(batch.campaign.id, Hold(HoldKind.PAUSE, "Paused."))
 
 
 def lose_the_claim(batch: Batch) -> None:
     with batch.ledger.transaction():
-        batch.ledger.deliveries.recover(batch.campaign.id, now=T)
+        batch.ledger.deliveries.recover(batch.campaign.id, alive=(), now=T)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_two_workers_of_a_run_that_was_taken_for_dead_do_not_mail_the_same_perso
     batch: Batch,
 ) -> None:
     with batch.ledger.transaction():
-        batch.ledger.deliveries.recover(batch.campaign.id, now=T)
+        batch.ledger.deliveries.recover(batch.campaign.id, alive=(), now=T)
     others = batch.queue.take().claims
     assert [claim.id for claim in others] == [claim.id for claim in batch.claims]
     assert batch.attempt(others, WHOLE)

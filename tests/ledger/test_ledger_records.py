@@ -106,7 +106,7 @@ def test_a_doubt_tells_what_composes_the_very_same_message(ledger: Ledger, freez
     with ledger.transaction():
         (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 60)
         assert ledger.deliveries.write_ahead([again], run=RUN, now=T + 61)
-        ledger.deliveries.recover(campaign.id, now=T + 99)
+        ledger.deliveries.recover(campaign.id, alive=(), now=T + 99)
     (doubt,) = ledger.deliveries.in_doubt_claims(campaign.id)
     assert (again.recipient, again.date, again.version, again.number) == (
         doubt.recipient,

@@ -6,16 +6,17 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger, upgrade
+from newsletter.ledger.controls import Hold, HoldKind
 from newsletter.ledger.plan import Wave
-from newsletter.ledger.schema import SCHEMA_VERSION
+from newsletter.ledger.seal import seal, version_seal
 from newsletter.ledger.states import State
+from newsletter.ledger.upgrade import MIGRATIONS, SCHEMA_VERSION, Migration
 from newsletter.ledger.versions import Approved
 
 from tests.ledger.conftest import EDITION, NOW, T
@@ -23,7 +24,7 @@ from tests.support.tools import ROOT
 
 SCHEMAS = {
     number: Path(__file__).with_name(f"schema_{number}.sql").read_text(encoding="utf-8")
-    for number in (1, 2)
+    for number in range(1, SCHEMA_VERSION)
 }
 NEVER_ATTEMPTED = {State.PENDING, State.CLAIMED, State.SUPPRESSED}
 KEPT = (
@@ -52,7 +53,7 @@ def old_rows() -> list[tuple[object, ...]]:
     return rows
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=range(1, SCHEMA_VERSION))
 def since(request: pytest.FixtureRequest) -> int:
     """The version that the old ledger was written by."""
     return int(request.param)
@@ -76,12 +77,36 @@ def old(ledger_path: Path, since: int) -> Path:
             connection.execute(
                 "INSERT INTO edition VALUES ('2017-03.1', 1, 'en', ?)", (EDITION.to_json(),)
             )
-            connection.execute("INSERT INTO version VALUES ('2017-03.1', 1, ?, 'f', '{}')", (T,))
-            connection.executemany(
-                f"INSERT INTO delivery ({KEPT}, domain, wave, version)"
-                f" VALUES ({marks}, ?, 2, CASE WHEN ? > 0 THEN 1 END)",
-                [(*row, str(row[4]).partition("@")[2], row[10]) for row in old_rows()],
-            )
+            domains = [str(row[4]).partition("@")[2] for row in old_rows()]
+            if since == 2:
+                connection.execute(
+                    "INSERT INTO version VALUES ('2017-03.1', 1, ?, 'f', '{}')", (T,)
+                )
+                connection.executemany(
+                    f"INSERT INTO delivery ({KEPT}, domain, wave, version)"
+                    f" VALUES ({marks}, ?, 2, CASE WHEN ? > 0 THEN 1 END)",
+                    [
+                        (*row, domain, row[10])
+                        for row, domain in zip(old_rows(), domains, strict=True)
+                    ],
+                )
+            else:
+                frozen = ("2017-03.1", "2017-03", 1, 18)
+                sealed = version_seal(
+                    b"s", frozen, number=1, fingerprint="f", letterhead="{}",
+                    contents={"en": EDITION.to_json()},
+                )  # fmt: skip
+                connection.execute(
+                    "INSERT INTO version VALUES ('2017-03.1', 1, ?, 'f', '{}', ?)", (T, sealed)
+                )
+                connection.executemany(
+                    f"INSERT INTO delivery ({KEPT}, domain, wave, version, seal)"
+                    f" VALUES ({marks}, ?, 2, CASE WHEN ? > 0 THEN 1 END, ?)",
+                    [
+                        (*row, domain, row[10], seal(b"s", (*row[1:5], domain, *row[5:9], 2)))
+                        for row, domain in zip(old_rows(), domains, strict=True)
+                    ],
+                )
             connection.execute(
                 "INSERT INTO control VALUES ('2017-03.1', ?, ?, 2, 1, NULL)", (T, T + 259200)
             )
@@ -189,10 +214,9 @@ def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(
     old: Path, since: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(old)
-    way = upgrade._WAYS[since]
-    broken = replace(way, fill=(*way.fill, "INSERT INTO nowhere VALUES (1)"))
+    broken = Migration(fill=("INSERT INTO nowhere VALUES (1)",))
     with monkeypatch.context() as patched:
-        patched.setitem(upgrade._WAYS, since, broken)
+        patched.setattr(upgrade, "MIGRATIONS", (*MIGRATIONS, broken))
         with pytest.raises(LedgerRefused, match="nowhere"):
             Ledger(old, key_check="k", seal_key=b"s")
     assert (before, since) == (contents(old), version(old))
@@ -203,14 +227,15 @@ def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(
 DIES_IN_THE_MIDDLE = """
 import os, signal, sys
 from pathlib import Path
-from newsletter.ledger import Ledger, database
+from newsletter.ledger import Ledger, upgrade
 
-def dies(key, values):
-    if "reader9@host9.example" in values:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return b"seal"
+applied = upgrade._apply
 
-database.seal = dies
+def dies(*args):
+    applied(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+upgrade._apply = dies
 Ledger(Path(sys.argv[1]), key_check="k", seal_key=b"s")
 """
 
@@ -227,3 +252,25 @@ def test_an_upgrade_that_is_killed_leaves_the_ledger_as_it_was(old: Path, since:
     assert (before, since) == (contents(old), version(old))
     Ledger(old, key_check="k", seal_key=b"s").close()
     assert old_rows() == query(old, f"SELECT {KEPT} FROM delivery ORDER BY id")
+
+
+@pytest.mark.parametrize("since", [2, 3], indirect=True)
+@pytest.mark.parametrize(
+    ("words", "holds"),
+    [
+        (None, ()),
+        ("Paused by a person.", (Hold(HoldKind.PAUSE, "Paused by a person."),)),
+        ("Too many were refused.", (Hold(HoldKind.BRAKE, "Too many were refused."),)),
+        (
+            "Paused by a person. Too many were refused.",
+            (Hold(HoldKind.BRAKE, "Paused by a person. Too many were refused."),),
+        ),
+    ],
+)
+def test_a_hold_gets_its_kind(old: Path, words: str | None, holds: tuple[Hold, ...]) -> None:
+    """What a brake had a part in stays for a person to look at."""
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute("UPDATE control SET held = ?", (words,))
+        connection.commit()
+    with closing(Ledger(old, key_check="k", seal_key=b"s")) as ledger:
+        assert holds == ledger.controls.of("2017-03.1").holds
