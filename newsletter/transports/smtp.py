@@ -101,7 +101,7 @@ class SmtpTransport:
     def examine(self, message: Message) -> None:
         """Any message can go; each relay has its own limits of size and characters."""
 
-    def inquire(self) -> None:
+    def status_lookup(self) -> None:
         """None: a relay cannot be asked."""
 
     def open(self) -> SmtpSession:

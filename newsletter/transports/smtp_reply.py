@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from newsletter.transports.protocol import Deferred, Rejected, Scope
-from newsletter.transports.words import Secrets
+from newsletter.transports.redaction import Redactor
 
 _LONGEST_LINE = 4096
 """RFC 5321 4.5.3.1.5 allows 512 octets; real servers write longer ones."""
 _MOST_LINES = 128
-_NO_SECRETS = Secrets()
+_NO_SECRETS = Redactor()
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z")
 # Cisco's gateways write #5.1.0.
 _ENHANCED = re.compile(r"#?([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
@@ -78,7 +78,7 @@ class Reply:
         return float(int(number) * _UNIT_S[unit])
 
 
-def read_reply(lines: Lines, secrets: Secrets = _NO_SECRETS) -> Reply:
+def read_reply(lines: Lines, secrets: Redactor = _NO_SECRETS) -> Reply:
     """Read one reply, of one line or several; its text is one line that can be shown.
 
     Args:
@@ -89,7 +89,7 @@ def read_reply(lines: Lines, secrets: Secrets = _NO_SECRETS) -> Reply:
         ReplyError: as :func:`read_lines`.
     """
     code, texts = read_lines(lines)
-    return Reply(code, secrets.said(" ".join(texts)))
+    return Reply(code, secrets.redact(" ".join(texts)))
 
 
 def read_lines(lines: Lines) -> tuple[int, list[str]]:

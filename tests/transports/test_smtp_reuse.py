@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from newsletter.testing import RecordingJournal, letters
+from newsletter.testing import RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, Scope
 from newsletter.transports.smtp import SmtpSession
 
@@ -18,7 +18,7 @@ class Twice:
     def __init__(self, relay: SmtpHarness, **changes: object) -> None:
         self.relay = relay
         self.journal = RecordingJournal()
-        self.messages = letters(ANNA, BOB)
+        self.messages = fake_messages(ANNA, BOB)
         self.session: SmtpSession = relay.transport(**changes).open()
         self.session.deliver(self.messages[:1], self.journal)
 
@@ -39,7 +39,7 @@ MESSAGE = ["MAIL", "RCPT", "DATA"]
 
 
 def test_a_connection_is_renewed_after_so_many_messages(relay: SmtpHarness) -> None:
-    messages = letters(*(f"r{number}@a.example" for number in range(7)))
+    messages = fake_messages(*(f"r{number}@a.example" for number in range(7)))
     deliver(relay, messages, messages_per_connection=3)
     assert 3 == relay.server.connections
     assert 7 == sum(relay.taken().values())
@@ -162,7 +162,7 @@ def test_a_throttle_after_the_dot_leaves_nothing_of_the_next_message_on_the_wire
     relay: SmtpHarness,
 ) -> None:
     relay.server.behaviours["dot"] = once(b"454 4.7.0 Throttling failure")
-    journal, messages = RecordingJournal(), letters(ANNA, BOB)
+    journal, messages = RecordingJournal(), fake_messages(ANNA, BOB)
     session = relay.transport().open()
     session.deliver(messages, journal)
     assert Deferred("454 4.7.0 Throttling failure", Scope.ACCOUNT) == journal.outcome(messages[0])
