@@ -29,7 +29,7 @@ from newsletter.transports.protocol import (
 )
 
 from tests.delivery.conftest import LIMITS, Begin
-from tests.ledger.conftest import NOW, Freeze, counts
+from tests.ledger.conftest import KEYS, NOW, Freeze, counts
 
 
 def test_everybody_gets_one_copy_over_several_sessions(
@@ -203,7 +203,7 @@ def test_who_leaves_during_the_send_is_not_mailed(
     def script(message: Message, _attempt: int) -> Outcome:
         if message.envelope_to.local == "reader1":
             # Another process, such as the unsubscribe page, writes to the same file.
-            other = Ledger(ledger_path, key_check="k", seal_key=b"s")
+            other = Ledger(ledger_path, KEYS)
             other.suppressions.add(Suppression(b"tag10", Reason.UNSUBSCRIBED, "page", NOW))
             other.close()
         return Accepted("250 ok")
@@ -491,7 +491,7 @@ def test_two_senders_at_once_although_the_lock_was_removed_mail_nobody_twice(
     ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin, compose: Composes
 ) -> None:
     campaign, transport = freeze(60), ScriptedTransport()
-    other = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    other = Ledger(ledger_path, KEYS)
     second = Run(
         other,
         campaign,

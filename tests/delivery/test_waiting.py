@@ -30,7 +30,7 @@ from newsletter.transports.protocol import (
 from newsletter.transports.smtp import SmtpTransport
 
 from tests.delivery.conftest import LIMITS, Begin
-from tests.ledger.conftest import NOW, Freeze, counts
+from tests.ledger.conftest import KEYS, NOW, Freeze, counts
 from tests.support.throttling_relay import throttling_relay
 
 ONE = replace(LIMITS, connections=1)
@@ -142,7 +142,7 @@ def test_a_pause_from_another_process_ends_the_run_within_moments(
     thread = threading.Thread(target=lambda: endings.append(run.execute()))
     thread.start()
     assert going.wait(10)
-    other = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    other = Ledger(ledger_path, KEYS)
     other.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused by a person."))
     other.close()
     thread.join(10)

@@ -27,7 +27,7 @@ from newsletter.ledger.states import TERMINAL, State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.ledger.versions import Approved
 
-from tests.ledger.conftest import EDITION, NOW, T
+from tests.ledger.conftest import EDITION, KEYS, NOW, T
 from tests.ledger.ledger_lives import DOMAINS, Attempt, Copy, drawn, planned
 
 ISSUE = "2017-03"
@@ -79,7 +79,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def first_send(self, readers: set[int]) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "newsletter.db"
-        self.ledger = Ledger(self.path, key_check="k", seal_key=b"s")
+        self.ledger = Ledger(self.path, KEYS)
         self.send(readers, again=False)
 
     @rule(readers=st.sets(people, min_size=1), again=st.sampled_from([False, False, True]))
@@ -192,7 +192,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(reader=people)
     def leave(self, reader: int) -> None:
         one = planned(reader)
-        other = Ledger(self.path, key_check="k", seal_key=b"s")
+        other = Ledger(self.path, KEYS)
         other.suppressions.add(Suppression(one.tag, Reason.UNSUBSCRIBED, "page", NOW))
         other.close()
         self.left.add(one.recipient.address.key)
@@ -333,7 +333,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 "UPDATE delivery SET state = 'pending' WHERE state IN ('attempting', 'in_doubt')"
             )
         self.ledger.close()
-        self.ledger = Ledger(self.path, key_check="k", seal_key=b"s")
+        self.ledger = Ledger(self.path, KEYS)
         self.runs += 1
         with self.ledger.transaction():
             for campaign in self.campaigns():

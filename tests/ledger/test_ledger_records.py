@@ -13,7 +13,7 @@ from newsletter.ledger.runs import RunRecord
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.versions import Approved
 
-from tests.ledger.conftest import EDITION, NOW, Freeze, T, planned
+from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, planned
 
 RUN = "run-1"
 
@@ -181,9 +181,7 @@ def test_a_late_answer_after_an_adoption_counts_only_if_it_proves_acceptance(
 
 
 def test_a_ledger_keeps_its_name(ledger: Ledger) -> None:
-    with closing(Ledger(ledger.path, key_check="k", seal_key=b"s")) as other:
+    with closing(Ledger(ledger.path, KEYS)) as other:
         assert ledger.identity == other.identity
-    with closing(
-        Ledger(ledger.path.with_name("another.db"), key_check="k", seal_key=b"s")
-    ) as another:
+    with closing(Ledger(ledger.path.with_name("another.db"), KEYS)) as another:
         assert another.identity != ledger.identity
