@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from newsletter.addresses import Address
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.schema import SCHEMA
 from newsletter.ledger.seal import reader_tag, seal
@@ -85,6 +86,7 @@ class Database:
         self._connection.create_function(
             "reader_of", 1, lambda address: reader_tag(self.seal_key, address), deterministic=True
         )
+        self._connection.create_function("message_tag_of", 2, self.message_tag, deterministic=True)
         # 64 MB, used as far as the file is large: with SQLite's own 2 MB a freeze of
         # 200,000 takes nearly twice as long.
         run("PRAGMA cache_size = -65536")
@@ -164,6 +166,11 @@ class Database:
     def executemany(self, sql: str, rows: Iterable[tuple[object, ...]]) -> sqlite3.Cursor:
         """Run one statement for each row."""
         return self._connection.executemany(sql, rows)
+
+    def message_tag(self, campaign: str, address: str) -> bytes:
+        """What a campaign's letter to an address is known by, see :class:`KeyRing`."""
+        local, _, domain = address.rpartition("@")
+        return bytes.fromhex(self.keys.message_tag(campaign, Address(local, domain)))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -15,8 +15,8 @@ from newsletter.ledger.deliveries import Deliveries
 from newsletter.ledger.events import Events
 from newsletter.ledger.record import SendRecord
 from newsletter.ledger.recovery import Recovery
+from newsletter.ledger.report_queries import ReportQueries
 from newsletter.ledger.runs import Runs
-from newsletter.ledger.statement import Statement
 from newsletter.ledger.suppressions import Suppressions
 from newsletter.message.keys import KeyRing
 
@@ -43,7 +43,7 @@ class Ledger:
         self.buckets = Buckets(self._database)
         self.runs = Runs(self._database)
         self.events = Events(self._database)
-        self.statement = Statement(self._database)
+        self.report = ReportQueries(self._database)
         self.suppressions = Suppressions(self._database)
         self.record: SendRecord | None = None
 

@@ -229,7 +229,7 @@ def test_a_recipient_that_cannot_be_composed_is_refused_and_named(
     campaign = freeze(5)
     begin(campaign, ScriptedTransport(), compose_=poisoned).execute()
     assert {State.ACCEPTED: 4, State.REJECTED: 1} == counts(ledger, campaign)
-    (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
+    (held,) = ledger.deliveries.of(campaign.id, State.REJECTED)
     assert ("reader3@example.org", "no value for “organisation”") == (held.address, held.reply)
 
 
@@ -314,7 +314,7 @@ def test_one_letter_that_breaks_the_program_takes_no_other_along(
     campaign = freeze(5)
     assert How.DONE is begin(campaign, ScriptedTransport(), compose_=broken).execute().how
     assert {State.ACCEPTED: 4, State.REJECTED: 1} == counts(ledger, campaign)
-    (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
+    (held,) = ledger.deliveries.of(campaign.id, State.REJECTED)
     assert "could not be made, by a fault of this program: ZeroDivisionError" in held.reply
 
 

@@ -389,7 +389,7 @@ def test_what_the_other_side_says_is_kept_as_far_as_it_can_be_shown(
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         assert ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply=said, now=T)
-    (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
+    (held,) = ledger.deliveries.of(campaign.id, State.REJECTED)
     assert kept == held.reply
 
 

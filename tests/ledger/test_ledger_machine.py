@@ -169,14 +169,14 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not self.ledger.campaigns.tally(campaign).open
 
     def ids(self, campaign: Campaign, *states: State) -> set[int]:
-        return {one.id for one in self.ledger.deliveries.held(campaign.id, *states)}
+        return {one.id for one in self.ledger.deliveries.of(campaign.id, *states)}
 
     @rule(data=st.data(), step=st.sampled_from([Step.ASSUME, Step.RESEND]))
     def decide(self, data: st.DataObject, step: Step) -> None:
         held = [
             (campaign.round, one)
             for campaign in self.campaigns()
-            for one in self.ledger.deliveries.held(campaign.id, State.IN_DOUBT)
+            for one in self.ledger.deliveries.of(campaign.id, State.IN_DOUBT)
         ]
         if not held:
             return
@@ -232,7 +232,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), domain=st.sampled_from(DOMAINS), hours=st.sampled_from([0.5, 2]))
     def postpone(self, data: st.DataObject, domain: str, hours: float) -> None:
         campaign, until = data.draw(st.sampled_from(self.campaigns())), self.now + hours * HOUR
-        queue = self.ledger.deliveries.held(campaign.id, State.PENDING, State.DEFERRED)
+        queue = self.ledger.deliveries.of(campaign.id, State.PENDING, State.DEFERRED)
         with self.ledger.transaction():
             self.ledger.deliveries.postpone(campaign.id, domain, until)
         for one in queue:
@@ -362,7 +362,7 @@ class LedgerMachine(RuleBasedStateMachine):
         held = {
             one.id
             for campaign in self.campaigns()
-            for one in self.ledger.deliveries.held(campaign.id, State.ATTEMPTING, State.IN_DOUBT)
+            for one in self.ledger.deliveries.of(campaign.id, State.ATTEMPTING, State.IN_DOUBT)
         }
         assert self.open == held
 

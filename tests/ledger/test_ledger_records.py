@@ -92,7 +92,7 @@ def test_a_proof_settles_a_doubt_once_and_keeps_the_providers_name_for_it(
     claim = in_doubt(ledger, campaign)
     assert ledger.deliveries.evidence(claim.id, "delivered\x1b", "id-\ud800", T + 60)
     assert not ledger.deliveries.evidence(claim.id, "again", None, T + 90)
-    (held,) = ledger.deliveries.held(campaign.id, State.ACCEPTED)
+    (held,) = ledger.deliveries.of(campaign.id, State.ACCEPTED)
     assert ("delivered�", NOW + at(60)) == (held.reply, held.changed_at)
     kept = ledger._database.execute("SELECT provider_id FROM delivery").fetchall()
     assert [("id-�",)] == kept
@@ -138,7 +138,7 @@ def test_whoever_waits_in_an_adopted_ledger_is_in_doubt_and_the_others_stay(
     expected = {State.ACCEPTED: 1, State.REJECTED: 1, State.IN_DOUBT: 4}
     assert expected == ledger.campaigns.verify(campaign).counts
     assert {"Restored from a backup."} == {
-        one.reply for one in ledger.deliveries.held(campaign.id, State.IN_DOUBT)
+        one.reply for one in ledger.deliveries.of(campaign.id, State.IN_DOUBT)
     }
     (attempt,) = ledger.deliveries.history(attempting.id)
     assert (NOW + at(3), None) == (attempt.started_at, attempt.outcome)

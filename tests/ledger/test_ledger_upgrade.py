@@ -213,9 +213,9 @@ def test_an_upgraded_ledger_has_a_name_for_good_and_a_sealed_audience(old: Path)
     ):
         connection.execute(
             "INSERT INTO delivery SELECT 99, campaign, issue, round, 'new@example.org', domain,"
-            " tag, name, language, fields, state, wave, version, resends, attempts, dated_at,"
-            " first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at, seal"
-            " FROM delivery LIMIT 1"
+            " tag, x'00', name, language, fields, state, wave, version, resends, attempts,"
+            " dated_at, first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at,"
+            " seal FROM delivery LIMIT 1"
         )
 
 
