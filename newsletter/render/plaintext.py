@@ -184,7 +184,7 @@ class TextRenderer:
 
     def _link(self, node: SyntaxTreeNode, label: str) -> str:
         url = str(node.attrs["href"])
-        if label in (url, url.removeprefix("mailto:")):
+        if node.info == "auto" or label in (url, url.removeprefix("mailto:")):
             return label
         return f"{label}\u00a0[{self._numbers.setdefault(url, len(self._numbers) + 1)}]"
 
