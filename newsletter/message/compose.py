@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from newsletter.config import ListIdentity, Sender
+from newsletter.display_names import LONGEST_NAME, shortened
 from newsletter.errors import IssueError
 from newsletter.message.headers import is_unfit
 from newsletter.message.keys import KeyRing
@@ -125,7 +126,7 @@ class Composer:
         }
         try:
             encoded = [encode(blank.bind(values)) for blank in self._stationery.blanks]
-            name = _NAME.bind(values)
+            name = shortened(_NAME.bind(values), LONGEST_NAME)
             subject = self._stationery.fill_in(self._subject, values).strip()
             f"{name}{subject}".encode()
         except KeyError as error:

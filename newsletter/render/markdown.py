@@ -125,7 +125,7 @@ def _parser(base_language: str) -> MarkdownIt:
     # How the library is told.
     parser.validateLink = _is_allowed  # type: ignore[method-assign]
     parser.normalizeLink = _normalized  # type: ignore[method-assign]
-    parser.normalizeLinkText = lambda url: url  # type: ignore[method-assign]
+    parser.normalizeLinkText = lambda link: link  # type: ignore[method-assign]
     parser.core.ruler.push("table_headers", _name_header_cells)
     return parser
 
