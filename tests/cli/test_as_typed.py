@@ -180,7 +180,7 @@ def test_long_code_stays_within_the_mail(project: Project) -> None:
     word = "averylongname" * 9
     blurb(project, f"`{word}`\n\n```\nnewsletter test --to {word} {'--all ' * 20}\n```")
     html, text = parts(project)
-    own = [line for line in text.split("\n") if word not in line and "://" not in line]
+    own = [line for line in text.splitlines() if word not in line and "://" not in line]
     assert max(map(len, own)) <= 72
     with chromium() as browser:
         for width in (320, 375):
