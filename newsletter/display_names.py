@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 
 LONGEST_NAME = 128
-"""Characters of a reader's name in an address line; a greeting has it whole."""
+"""Characters of a reader's name as providers get it, where they document no smaller limit."""
 _JOINER = "\u200d"
 
 

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from newsletter.config import ListIdentity, Sender
-from newsletter.display_names import LONGEST_NAME, shortened
 from newsletter.errors import IssueError
 from newsletter.message.composed_message import ComposedMessage, EditionTemplate
 from newsletter.message.headers import is_unfit
@@ -126,7 +125,7 @@ class Composer:
         }
         try:
             encoded = [encode(slot.bind(values)) for slot in self._template.open_slots]
-            name = shortened(_NAME.bind(values), LONGEST_NAME)
+            name = _NAME.bind(values)
             subject = self._template.fill_in(self._subject, values).strip()
             f"{name}{subject}".encode()
         except KeyError as error:
