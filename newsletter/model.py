@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
@@ -26,7 +27,13 @@ from pydantic import (
 )
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
-_RTL_SCRIPTS = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
+_RTL_SCRIPTS = frozenset({
+    "Adlm", "Arab", "Aran", "Armi", "Avst", "Chrs", "Cprt", "Elym", "Gara", "Hatr", "Hebr",
+    "Hung", "Khar", "Lydi", "Mand", "Mani", "Mend", "Merc", "Mero", "Narb", "Nbat", "Nkoo",
+    "Orkh", "Ougr", "Palm", "Phli", "Phlp", "Phlv", "Phnx", "Prti", "Rohg", "Samr", "Sarb",
+    "Sogd", "Sogo", "Syrc", "Syre", "Syrj", "Syrn", "Thaa", "Yezi",
+})  # fmt: skip
+"""Scripts of ISO 15924 whose letters run from right to left (Unicode's Bidi_Class R and AL)."""
 # Besides controls: what starts a line of its own, what turns the order of the letters round,
 # and what Unicode says is no character, which MJML's parser refuses.
 _CONTROL = re.compile(
@@ -113,9 +120,38 @@ def split_merge_fields(text: str) -> tuple[str | MergeField, ...]:
     return tuple(piece for piece in pieces if piece)
 
 
+@lru_cache(maxsize=256)
 def direction(language: str) -> Literal["ltr", "rtl"]:
-    """Which way a language runs."""
-    return "rtl" if language.split("-", maxsplit=1)[0] in _RTL_SCRIPTS else "ltr"
+    """Which way a language runs: as its script does.
+
+    Args:
+        language: a BCP 47 tag. Without a script it has the one that CLDR calls likely for
+            language and region: Arabic for prs, ks and pa-PK, Latin for ku and uz.
+    """
+    return "rtl" if _script(language) in _RTL_SCRIPTS else "ltr"
+
+
+def _script(language: str) -> str:
+    """The script of a language, by its name in ISO 15924; "" if CLDR does not know it."""
+    from babel.core import get_global
+
+    primary, *subtags = language.replace("_", "-").split("-")
+    if subtags and re.fullmatch("[A-Za-z]{3}", subtags[0]):  # ar-arz is arz (RFC 5646 4.5)
+        primary, *subtags = subtags
+    primary, region = primary.lower(), ""
+    for subtag in subtags:
+        if len(subtag) == 1:  # an extension or private use
+            break
+        if re.fullmatch("[A-Za-z]{4}", subtag):
+            return subtag.title()
+        if re.fullmatch("[A-Za-z]{2}|[0-9]{3}", subtag):
+            region = region or subtag.upper()
+    likely, aliases = get_global("likely_subtags"), get_global("language_aliases")
+    replaced = aliases.get(primary, primary).split("_")
+    for tag in (f"{primary}_{region}", primary, f"{replaced[0]}_{region}", replaced[0]):
+        if tag in likely:
+            return str(likely[tag]).split("_")[1]
+    return ""
 
 
 class Translated(Enum):

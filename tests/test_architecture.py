@@ -14,6 +14,7 @@ BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
     "credentials", "material", "archive_layout", "look", "state_folder", "bounded_json",
     "log", "regular_file", "system", "wrong_value", "phrases", "refusal_words",
+    "web_addresses", "display_names", "invisible",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.errors import Problem, RosterError, Where
+from newsletter.invisible import visible, without_invisible
 
 MAX_COLUMNS = 1_000
 
 
 def fold(name: str) -> str:
     """A header as it is compared: without case, accents, spaces and punctuation."""
-    letters = unicodedata.normalize("NFKD", name).casefold()
+    letters = unicodedata.normalize("NFKD", without_invisible(name)).casefold()
     return re.sub(r"[\W_]+", "", "".join(c for c in letters if not unicodedata.combining(c)))
 
 
@@ -151,7 +152,7 @@ def _no_header(names: Sequence[str], where: Where) -> RosterError:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = [f"“{name.strip()[:60]}”" for name in names[:12]]
+    shown = [f"“{visible(name.strip()[:60])}”" for name in names[:12]]
     return ", ".join(shown) + (" …" if len(names) > len(shown) else "")
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from newsletter.web_addresses import ascii_host
+
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
@@ -105,7 +107,7 @@ def host_of(address: str) -> str:
     if found is None:
         return ""
     authority = re.split(r"[\\/?#]", found["rest"], maxsplit=1)[0]
-    return authority.rpartition("@")[2].lower()
+    return ascii_host(authority.rpartition("@")[2])
 
 
 def link_host(address: str) -> str:

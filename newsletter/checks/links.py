@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import urllib.parse
 from collections.abc import Iterator
 
 from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.checks.page import Anchor, anchors, words
 from newsletter.render.slots import TOKEN
+from newsletter.web_addresses import ascii_host, host_in
 
 _SCHEMES = frozenset({"http", "https", "mailto", "tel"})
 _SCRIPTS = frozenset({"javascript", "vbscript", "data", "file", "blob"})
@@ -128,8 +128,7 @@ def link_host(given: CheckInput) -> Iterator[Flaw]:
         shown = _LOOKS_LIKE_HOST.match(anchor.text)
         if shown is None or _scheme(anchor.href) not in {"http", "https"}:
             continue
-        host = shown["host"].lower()
-        target = urllib.parse.urlsplit(anchor.href).hostname or ""
+        host, target = ascii_host(shown["host"]), host_in(anchor.href).partition(":")[0]
         if host.rpartition(".")[2] in _FILE_KINDS or _related(host, target):
             continue
         yield _flaw(

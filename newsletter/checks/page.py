@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from newsletter.web_addresses import find_addresses
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -17,7 +18,6 @@ _INLINE = frozenset(
     {"a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "em", "i", "ins", "kbd", "mark"}
     | {"q", "s", "small", "span", "strong", "sub", "sup", "u"}
 )
-_URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"“”]+")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -68,40 +68,8 @@ def anchors(page: HtmlElement) -> Iterator[Anchor]:
 
 
 def addresses_in(text: str) -> Iterator[str]:
-    """Every web or mail address that stands in plain text, without the punctuation after it."""
-    for found in _URL.finditer(text):
-        url = found.group().rstrip(".,;:!?'’»")
-        while url.endswith(")") and url.count(")") > url.count("("):
-            url = url[:-1]
-        yield url
-
-
-def _ascii_host(parts: urllib.parse.SplitResult) -> str:
-    """Host and port with the host in A-labels (IDNA 2008, as rendering writes it)."""
-    import idna
-
-    if not parts.hostname:
-        return ""
-    host = idna.encode(parts.hostname, uts46=True).decode("ascii")
-    return f"{host}:{parts.port}" if parts.port else host
-
-
-def canonical(url: str) -> str:
-    """One form for the spellings of an address that lead to the same place.
-
-    Markdown and libxml2 percent-encode paths and leave or encode hosts; the
-    text part shows the address as it was written.
-    """
-    try:
-        parts = urllib.parse.urlsplit(url)
-        host = _ascii_host(parts)
-    except ValueError:  # no host that a browser could look up; then spelling is all there is
-        return url
-    path = urllib.parse.unquote(parts.path) or ("/" if host else "")
-    query = urllib.parse.unquote(parts.query)
-    return urllib.parse.urlunsplit(
-        (parts.scheme.lower(), host.lower(), path, query, urllib.parse.unquote(parts.fragment))
-    )
+    """Where every web or mail address leads that stands in plain text."""
+    return (found.url for found in find_addresses(text))
 
 
 def words(text: str) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
-from newsletter.checks.page import addresses_in, anchors, canonical, words
+from newsletter.checks.page import addresses_in, anchors, words
 from newsletter.render.markdown import parse
+from newsletter.web_addresses import canonical
 
 Path = tuple[str | int, ...]
 _LONG = 12
@@ -92,18 +93,21 @@ def _short(text: str) -> str:
 @check("parity-links", why="Who reads one part only must be able to go wherever the other leads.")
 def parity_links(given: CheckInput) -> Iterator[Flaw]:
     """Every link as often as the issue has it in both parts, and none in one part alone."""
-    html = Counter(canonical(a.href) for a in anchors(given.page) if not a.hidden)
-    text = Counter(canonical(url) for url in addresses_in(given.edition.text))
-    text += _bare_mail_addresses(given, html)
+    html = Counter(_place(a.href) for a in anchors(given.page) if not a.hidden)
+    text = Counter(map(_place, addresses_in(given.edition.text)))
+    # Where no link can be, as in a headline, an address is words like any other.
+    words_alone = set(map(_place, addresses_in(given.visible)))
     needed: Counter[str] = Counter()
     for path, url in _links(given):
-        wanted = canonical(url)
+        wanted = _place(url)
         needed[wanted] += 1
         for part, there in (("HTML", html), ("text part", text)):
             if there[wanted] < needed[wanted]:
                 yield _missing_link(given, part, url, path)
     for part, here, there in (("text part", html, text), ("HTML", text, html)):
         for url in sorted(here.keys() - there.keys() - needed.keys()):
+            if here is text and url in words_alone:
+                continue
             if url.partition(":")[0] in {"http", "https", "mailto"}:
                 yield _missing_link(given, part, url, None)
 
@@ -118,16 +122,10 @@ def _missing_link(given: CheckInput, part: str, url: str, path: Path | None) -> 
     )
 
 
-def _bare_mail_addresses(given: CheckInput, html: Counter[str]) -> Counter[str]:
-    """``mailto:`` links that the text part shows as the address alone, as readers expect."""
-    text = given.edition.text
-    return Counter(
-        {
-            url: text.count(url.partition(":")[2].partition("?")[0])
-            for url in html
-            if url.startswith("mailto:") and url not in text
-        }
-    )
+def _place(url: str) -> str:
+    """Where a link leads; of a mail only the address, which the text part shows alone."""
+    place = canonical(url)
+    return place.partition("?")[0] if place.startswith("mailto:") else place
 
 
 def _links(given: CheckInput) -> Iterator[tuple[Path, str]]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from newsletter.checks.check_input import UNSUBSCRIBE, CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
-from newsletter.checks.page import canonical
 from newsletter.render.slots import TOKEN
+from newsletter.web_addresses import canonical
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from newsletter.checks.check_input import CheckInput
 from newsletter.checks.contacts import link_host
 from newsletter.checks.finding import Flaw, Place, Severity, check
-from newsletter.checks.page import addresses_in, canonical
+from newsletter.checks.page import addresses_in
+from newsletter.web_addresses import canonical
 
 _FAMILIES = ("utm_", "mtm_", "piwik_", "hsa_", "bsft_", "trk_")
 """How the names of marks begin that come in families."""

@@ -129,7 +129,8 @@ def encoded_size(text: str) -> int:
     more, of three bytes.
     """
     encoded = b"\n".join([binascii.b2a_qp(line) for line in text.encode().split(b"\n")])
-    return len(encoded) + encoded.count(b"\n")
+    # “From ” at a line's start travels as “=46rom ” (RFC 2049 section 3).
+    return len(encoded) + encoded.count(b"\n") + 2 * (b"\n" + encoded).count(b"\nFrom ")
 
 
 def in_kb(size: int) -> str:

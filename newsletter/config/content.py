@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from newsletter.config.table import Table
 from newsletter.model import WebAddress
+from newsletter.web_addresses import with_ascii_host
 
 
 class Theme(Table):
@@ -34,7 +35,7 @@ class Mail(Table):
 def _folder_address(url: str) -> str:
     if not re.fullmatch(r"https?://[^?#]+/", url):
         raise ValueError("must be an address with https:// in front and a slash at its end")
-    return url
+    return with_ascii_host(url)
 
 
 class Archive(Table):

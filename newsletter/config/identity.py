@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from newsletter.addresses import Address, AddressError
 from newsletter.config.table import Table
 from newsletter.model import Language, Line, Link, WebAddress
+from newsletter.web_addresses import ascii_host, with_ascii_host
 
 
 def _mailbox(text: str) -> str:
@@ -74,6 +75,8 @@ class ListIdentity(Table):
     @field_validator("id")
     @classmethod
     def _domain(cls, value: str) -> str:
+        if not value.isascii():
+            value = ascii_host(value)
         if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", value):
             raise ValueError(
                 "must be small letters, digits and hyphens with dots between them, as in "
@@ -88,6 +91,11 @@ class ListIdentity(Table):
         return labels[-1] in {"example", "invalid"} or (
             labels[-2] == "example" and labels[-1] in {"com", "net", "org"}
         )
+
+    @field_validator("unsubscribe_url")
+    @classmethod
+    def _a_labels(cls, value: str) -> str:
+        return with_ascii_host(value)
 
     @model_validator(mode="after")
     def _https(self) -> ListIdentity:

@@ -6,6 +6,7 @@ file can remain but what is put back on purpose: the credit.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import re
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from newsletter.issues.credit import Credit
 from newsletter.issues.credit_metadata import read_iim, read_xmp, with_credit
 from newsletter.issues.files import Unusable, content_of
+from newsletter.issues.picture_bytes import without_metadata
 from newsletter.issues.pictures import check_kind
 from newsletter.material import PreparedPicture
 
@@ -104,6 +106,23 @@ def _slug(stem: str) -> str:
 
 
 def _develop(original: bytes, name: str, shown: int) -> _Print:
+    """The picture; one that stumbles over metadata, which is dropped anyway, without it."""
+    try:
+        return _develop_whole(original, name, shown)
+    except _Damaged:
+        bare = without_metadata(original)
+        if bare is None or bare == original:
+            raise
+        with contextlib.suppress(Unusable):
+            return _develop_whole(bare, name, shown)
+        raise
+
+
+class _Damaged(Unusable):
+    """It cannot be read to its end."""
+
+
+def _develop_whole(original: bytes, name: str, shown: int) -> _Print:
     from PIL.Image import DecompressionBombError
 
     # Pillow warns of oddities in metadata that is thrown away all the same.
@@ -123,7 +142,7 @@ def _develop(original: bytes, name: str, shown: int) -> _Print:
         except DecompressionBombError:  # of a GIF's first frame, whatever its header says
             raise _too_large(name, "over 100 megapixels") from None
         except Exception:  # noqa: BLE001 - Pillow raises anything over damage, by where it is
-            raise Unusable(
+            raise _Damaged(
                 f"“{name}” is damaged: it cannot be read to its end.",
                 "Copy it again from where it came, or open it in a picture program and save "
                 "it anew.",

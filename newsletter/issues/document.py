@@ -21,6 +21,7 @@ from pathlib import Path
 import yaml
 
 from newsletter.errors import Problem, Where
+from newsletter.invisible import invisible_in, visible, without_invisible
 from newsletter.issues.hints import shorten, yaml_sentence
 from newsletter.source import Path_, Source
 
@@ -36,6 +37,12 @@ _PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
+_HASHTAG = re.compile(r"#(?:\w|[^\x00-\x7f\s])")
+"""What no comment starts with, after a value: a word right behind the sign."""
+_COMMENTED_KEY = re.compile(r"#(?:- ?)?[a-z_]+:(?: |$)")
+_WITHOUT_SPACES = frozenset({"date", "fallback", "id", "language", "lead", "section", "url",
+                             "web_url"})  # fmt: skip
+"""Keys whose values hold no space, so that what follows one was never meant as part of it."""
 _LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 
 
@@ -118,7 +125,7 @@ def read_document(text: str, file: Path) -> Document:
             Where(file),
             f"Keep it below {MAX_CHARACTERS:,} characters; pictures belong in images/.",
         )
-    walk = _Walk(file)
+    walk = _Walk(file, text)
     data = walk.mapping(_top(text, file), ())
     document = Document(text, Source(file, walk.values), data, walk.keys, walk.spans)
     # Only now, with all headlines read, can a problem name its story.
@@ -186,6 +193,8 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
         return _Composer(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        for problem in _behind(text, file, error):
+            raise Unreadable(problem.what, problem.where, problem.next) from None
         lines = text.splitlines()[mark.line : mark.line + 1] if mark else []
         what, advice = yaml_sentence(error, "".join(lines))
         raise Unreadable(what, _where(file, mark) if mark else Where(file), advice) from None
@@ -205,6 +214,41 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
         ) from None
 
 
+_KEY_PART = re.compile(r"[^\S\n]*(?:-[^\S\n]?)*[^:\n\"']{0,60}:?.?")
+
+
+def _behind(text: str, file: Path, error: yaml.MarkedYAMLError) -> Iterator[Problem]:
+    """What nobody sees in the lines where YAML stumbled: a character in a key, a sign in a text."""
+    lines = text.split("\n")
+    marks = [mark.line for mark in (error.problem_mark, error.context_mark) if mark]
+    for number in dict.fromkeys(near for line in marks for near in (line, line - 1)):
+        if not 0 <= number < len(lines):
+            continue
+        line = lines[number]
+        key = _KEY_PART.match(line)
+        if key and (found := invisible_in(key.group())):
+            place, name = found
+            yield Problem(
+                f"An invisible character stands here: {name}.",
+                Where(file, number + 1, place + 1),
+                "Delete it and type an ordinary space if there should be one.",
+            )
+    for number in dict.fromkeys(near for line in marks for near in (line - 1, line)):
+        line = lines[number] if 0 <= number < len(lines) else ""
+        sign = re.search(r"(?:^|(?<=\s))#(?:\w|[^\x00-\x7f\s])", line)
+        if (
+            sign
+            and not _COMMENTED_KEY.match(line.strip())
+            and line.count('"', 0, sign.start()) % 2 == 0
+        ):
+            yield Problem(
+                f"“{shorten(line[sign.start() :])}” is lost: after a space, # starts a comment, "
+                "and the text that goes on below it cannot be read.",
+                Where(file, number + 1, sign.start() + 1),
+                "Put the whole text in double quotes, or below its key after >-.",
+            )
+
+
 def _where(file: Path, mark: yaml.Mark) -> Where:
     return Where(file, mark.line + 1, mark.column + 1)
 
@@ -214,6 +258,7 @@ class _Walk:
     """Turns nodes into values and notes where each stands."""
 
     file: Path
+    text: str
     values: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     spans: dict[Path_, tuple[int, int]] = field(default_factory=dict)
@@ -247,6 +292,9 @@ class _Walk:
 
     def _key(self, node: yaml.Node, path: Path_) -> str | None:
         if isinstance(node, yaml.ScalarNode):
+            if found := invisible_in(node.value):
+                self._invisible(node, path, *found)
+                return without_invisible(node.value)
             return self._printable(node, path)
         self._problem(
             node,
@@ -255,6 +303,13 @@ class _Walk:
             "Put a text that starts with { or [ in double quotes.",
         )
         return None
+
+    def _invisible(self, node: yaml.ScalarNode, path: Path_, place: int, name: str) -> None:
+        mark = node.start_mark
+        column = mark.column + 1 + place + (node.style is not None)
+        what = f"The key “{shorten(visible(node.value))}” holds an invisible character: {name}."
+        where = Where(self.file, mark.line + 1, column)
+        self.problems.append((path, Problem(what, where, "Delete it.")))
 
     def _value(self, node: yaml.Node, path: Path_) -> object:
         if node.tag not in _PLAIN_TAGS:
@@ -271,10 +326,33 @@ class _Walk:
             return [self._value(child, (*path, index)) for index, child in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
         self._note(node, path)
+        self._hashtag(node, path)
         if node.style is None and node.value in _ABSENT:
             return None
         self.spans[path] = (node.start_mark.index, node.end_mark.index)
         return self._printable(node, path)
+
+    def _hashtag(self, node: yaml.ScalarNode, path: Path_) -> None:
+        """Tell of words behind `` #`` that YAML takes for a comment and that were meant as text."""
+        key = next((part for part in reversed(path) if isinstance(part, str)), "")
+        if node.style in ("'", '"') or key in _WITHOUT_SPACES:
+            return
+        found = cut_off(self.text, node)
+        if found is None:
+            return
+        start, lost = found
+        line, column = position(self.text, start)
+        self.problems.append(
+            (
+                path,
+                Problem(
+                    f"“{shorten(lost)}” is lost: after a space, # starts a comment.",
+                    Where(self.file, line, column),
+                    "Put the whole text in double quotes. If it is a comment, write a space "
+                    "behind #.",
+                ),
+            )
+        )
 
     def _note(self, node: yaml.Node, path: Path_) -> None:
         self.count += 1
@@ -304,6 +382,43 @@ class _Walk:
     def _problem(self, node: yaml.Node, path: Path_, what: str, advice: str) -> None:
         where = _where(self.file, node.start_mark)
         self.problems.append((path, Problem(what, where, advice)))
+
+
+def cut_off(text: str, node: yaml.ScalarNode) -> tuple[int, str] | None:
+    """Where text that was meant for a plain value or a block begins, and what YAML left out.
+
+    On the value's own line a sign before a word; on the next lines, while they are indented
+    deeper than the line that the value starts on, unless they comment a key out.
+    """
+    begin = text.rfind("\n", 0, node.start_mark.index) + 1
+    first = text[begin : node.start_mark.index]
+    depth = len(first) - len(first.lstrip(" -"))
+    place = node.start_mark.index if node.style else node.end_mark.index
+    if not node.style and not node.value:  # an empty value's mark may stand on a later line
+        place = node.start_mark.index
+    end = _line_end(text, place)
+    sign = re.compile(r"(?<=[\s:|>+\d-])#").search(text, place, end)
+    if sign and _HASHTAG.match(text, sign.start(), end):
+        return sign.start(), text[sign.start() : end].rstrip()
+    place = max(node.end_mark.index - 1, end) if node.style else end
+    if node.style:
+        place = text.rfind("\n", 0, node.end_mark.index)
+    while 0 <= place < len(text):
+        begin, end = place + 1, _line_end(text, place + 1)
+        line = text[begin:end]
+        indent = len(line) - len(line.lstrip(" "))
+        if line.strip() and (indent <= depth or not line.lstrip().startswith("#")):
+            return None
+        sign_at = begin + indent
+        if _HASHTAG.match(text, sign_at, end) and not _COMMENTED_KEY.match(text, sign_at, end):
+            return sign_at, line.strip()
+        place = end
+    return None
+
+
+def _line_end(text: str, place: int) -> int:
+    found = text.find("\n", place)
+    return len(text) if found < 0 else found
 
 
 def _scalars(path: Path_, value: object) -> Iterator[tuple[Path_, str]]:

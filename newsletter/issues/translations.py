@@ -9,7 +9,6 @@ translation lists under ``fallback`` are left out of all this.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,11 +19,10 @@ from newsletter.issues.hints import shorten
 from newsletter.issues.loader import LoadedIssue
 from newsletter.model import MERGE_FIELD, Issue, Part, Post, Section, Story, Translated, Value
 from newsletter.source import Path_
+from newsletter.web_addresses import canonical, find_addresses
 
 _LEFT_OUT = frozenset({"language", "lead"})
 """Keys that an original and its translation may each have alone; others tell of them."""
-_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s()<>]+")
-"""An address within Markdown, near enough to compare two texts."""
 _Targets = Iterator[tuple[Path_, str]]
 
 
@@ -244,17 +242,17 @@ def _targets(story: Story) -> list[tuple[Path_, str]]:
             (value.path, found)
             for value in story.parts()
             if value.says.markdown and value.says.name
-            for found in _ADDRESS.findall(value.text)
+            for _, _, found in find_addresses(value.text)
         ),
     ]
 
 
 def _surplus(ones: list[tuple[Path_, str]], others: list[tuple[Path_, str]]) -> _Targets:
     """Those of ``ones`` that ``others`` have less often."""
-    left = Counter(target for _, target in others)
+    left = Counter(canonical(target) for _, target in others)
     for path, target in ones:
-        left[target] -= 1
-        if left[target] < 0:
+        left[canonical(target)] -= 1
+        if left[canonical(target)] < 0:
             yield path, target
 
 
@@ -273,7 +271,7 @@ def _post_problems(pair: _Pair) -> Iterator[Problem]:
 
 
 def _posted(posts: Sequence[Post]) -> list[tuple[str, str]]:
-    return [(post.url, post.network) for post in posts]
+    return [(canonical(post.url), post.network) for post in posts]
 
 
 def _alike(one: str, other: str) -> bool:

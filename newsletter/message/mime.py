@@ -80,7 +80,10 @@ def encode(text: str) -> bytes:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").encode().split(b"\n")
     # Line by line: given several, binascii writes a space before a line's end
     # as =20 without looking whether the line has room for it.
-    encoded = b"\n".join([binascii.b2a_qp(line) for line in lines]).replace(b"\n", b"\r\n")
+    encoded = b"\n".join([binascii.b2a_qp(line) for line in lines])
+    if b"From " in encoded:
+        encoded = b"\n".join(map(_not_from, encoded.split(b"\n")))
+    encoded = encoded.replace(b"\n", b"\r\n")
     if not encoded or encoded.endswith(b"\n"):
         return encoded
     if len(encoded) - (encoded.rfind(b"\n") + 1) == _LINE:
@@ -89,6 +92,22 @@ def encode(text: str) -> bytes:
         cut = -3 if encoded[-3:-2] == b"=" else -1
         encoded = encoded[:cut] + b"=\r\n" + encoded[cut:]
     return encoded + b"=\r\n"
+
+
+def _not_from(line: bytes) -> bytes:
+    """A line of quoted-printable that does not start with ``From `` (RFC 2049 section 3).
+
+    Where mail is kept in one file, that starts the next message, so programs write a ``>``
+    before it, which breaks signatures.
+    """
+    if not line.startswith(b"From "):
+        return line
+    line = b"=46" + line[1:]
+    if len(line) <= _LINE:
+        return line
+    # The first two of a line's last three octets may be half of an =XX.
+    cut = _LINE - 1 - next((back for back in (1, 2) if line[_LINE - 1 - back] == ord("=")), 0)
+    return line[:cut] + b"=\n" + line[cut:]
 
 
 def fill(pieces: Pieces, values: Sequence[bytes]) -> list[bytes]:

@@ -8,14 +8,18 @@ well-formed XHTML, which MJML insists on; raw HTML is shown as text.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
+from markdown_it.common.normalize_url import normalizeLink
 from markdown_it.rules_core import StateCore, smartquotes
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from newsletter.render.plaintext import TextLayout, TextRenderer
+from newsletter.web_addresses import find_addresses, web_address_at, with_ascii_host
 
 FIRST_HEADING = 4
 """The highest heading of a text by default: title, sections and headlines stand above it."""
@@ -37,6 +41,16 @@ _QUOTES = {
 
 _MOST_QUOTES = 500
 """Quotation marks of one paragraph that are set; beyond, it keeps them as they are written."""
+
+_TYPOGRAPHY = (
+    (re.compile(r"(?<!\.)\.{3}(?!\.)"), "…"),
+    (re.compile(r"(?<!-)---(?!-)"), "—"),
+    (re.compile(r"(?<!\S)--(?!\S)|(?<=[^\s-])--(?=[^\s-])"), "–"),
+)
+"""All that is replaced besides quotation marks; docs/issue-file.md names it."""
+_SCHEME = re.compile(r"(?<![A-Za-z0-9.+-])https?\Z", re.IGNORECASE)
+_WORD = re.compile(r"[^\s<]{1,2000}")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])|&amp;")
 
 Parsed = tuple[Token, ...]
 """A text taken apart, from which HTML and plain text are made."""
@@ -101,11 +115,17 @@ def _inline(tokens: Parsed) -> Iterator[Token]:
 def _parser(base_language: str) -> MarkdownIt:
     quotes = _QUOTES.get(base_language)
     options = {"html": False, "xhtmlOut": True, "typographer": True, "quotes": quotes or "“”‘’"}
-    parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough", "replacements"])
+    parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
+    parser.inline.ruler.before("linkify", "bare_url", _bare_url)
+    parser.core.ruler.after("inline", "bare_addresses", _bare_addresses)
+    parser.core.ruler.after("bare_addresses", "dashes", _set_dashes)
     if quotes:
         parser.enable("smartquotes")
         parser.core.ruler.at("smartquotes", _smart_quotes)
-    parser.validateLink = _is_allowed  # type: ignore[method-assign] # how the library is told
+    # How the library is told.
+    parser.validateLink = _is_allowed  # type: ignore[method-assign]
+    parser.normalizeLink = _normalized  # type: ignore[method-assign]
+    parser.normalizeLinkText = lambda link: link  # type: ignore[method-assign]
     parser.core.ruler.push("table_headers", _name_header_cells)
     return parser
 
@@ -113,6 +133,98 @@ def _parser(base_language: str) -> MarkdownIt:
 def _is_allowed(url: str) -> bool:
     """Whether a link may lead there; markdown-it shows a refused one as it was written."""
     return url.lower().startswith(("https://", "http://", "mailto:"))
+
+
+def _normalized(url: str) -> str:
+    """An address as ``href`` has it: the host in A-labels, the rest percent-encoded."""
+    return normalizeLink(with_ascii_host(url))
+
+
+def _bare_url(state: StateInline, silent: bool) -> bool:
+    """A web address that stands in the text as it is; here, before ``_`` in it means emphasis."""
+    if state.linkLevel or not state.src.startswith("://", state.pos):
+        return False
+    scheme = _SCHEME.search(state.src[max(0, state.pos - 6) : state.pos])
+    if scheme is None or not (silent or state.pending.endswith(scheme.group())):
+        return False
+    start = state.pos - len(scheme.group())
+    source = _WORD.match(state.src, start, state.posMax)
+    # As for any text, a backslash takes the meaning of the next character away.
+    text, lengths = _unescaped(source.group() if source else "")
+    found = web_address_at(text)
+    if found is None:
+        return False
+    if not silent:
+        state.pending = state.pending.removesuffix(scheme.group())
+        for token in _link(text[: found.end], found.url):
+            pushed = state.push(token.type, token.tag, token.nesting)
+            pushed.attrs, pushed.content = token.attrs, token.content
+            pushed.markup, pushed.info = token.markup, token.info
+    state.pos = start + sum(lengths[: found.end])
+    return True
+
+
+def _unescaped(source: str) -> tuple[str, list[int]]:
+    """Markdown without its escapes, and how many characters of it made each one of the text."""
+    text, lengths, place = "", [], 0
+    for found in _ESCAPE.finditer(source):
+        plain = source[place : found.start()]
+        text += plain + (found[1] or "&")
+        lengths += [1] * len(plain) + [len(found.group())]
+        place = found.end()
+    return text + source[place:], lengths + [1] * (len(source) - place)
+
+
+def _bare_addresses(state: StateCore) -> None:
+    """Addresses that need no ``://``: ``www.example.org`` and ``name@example.org``."""
+    for token in state.tokens:
+        if token.children and ("@" in token.content or "www." in token.content.lower()):
+            token.children = list(_linked(token.children))
+
+
+def _linked(tokens: list[Token]) -> Iterator[Token]:
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += token.nesting if token.type in {"link_open", "link_close"} else 0
+        if depth or token.type != "text":
+            yield token
+            continue
+        # An address goes on in a character that was written with a backslash.
+        goes_on = place + 1 < len(tokens) and tokens[place + 1].type == "text_special"
+        begun = place > 0 and tokens[place - 1].type == "text_special"
+        end = 0
+        for found in find_addresses(token.content):
+            cut = (goes_on and found.end == len(token.content)) or (begun and found.start == 0)
+            if not cut:
+                yield token.copy(content=token.content[end : found.start])
+                yield from _link(token.content[found.start : found.end], found.url)
+                end = found.end
+        yield token.copy(content=token.content[end:])
+
+
+def _link(text: str, url: str) -> tuple[Token, Token, Token]:
+    return (
+        Token("link_open", "a", 1, attrs={"href": _normalized(url)}, markup="linkify", info="auto"),
+        Token("text", "", 0, content=text, level=1),
+        Token("link_close", "a", -1, markup="linkify", info="auto"),
+    )
+
+
+def _set_dashes(state: StateCore) -> None:
+    """Dashes and ellipses; an address that is its own label stays as it was typed."""
+    for block in state.tokens:
+        for token in _without_addresses(block.children or []):
+            for written, printed in _TYPOGRAPHY:
+                token.content = written.sub(printed, token.content)
+
+
+def _without_addresses(tokens: list[Token]) -> Iterator[Token]:
+    """The words among tokens, without those of addresses that are their own label."""
+    inside = 0
+    for token in tokens:
+        inside += token.nesting if token.info == "auto" else 0
+        if token.type == "text" and not inside:
+            yield token
 
 
 def _shifted(tokens: Parsed, first: int) -> list[Token]:
@@ -149,6 +261,12 @@ def _smart_quotes(state: StateCore) -> None:
         for token in tokens
         if token.content.count('"') + token.content.count("'") <= _MOST_QUOTES
     ]
+    for token in state.tokens:
+        children = token.children or []
+        words = {id(child) for child in _without_addresses(children)}
+        for child in children:
+            if child.type == "text" and id(child) not in words:
+                child.type = "text_special"  # is text again when the rules have run
     smartquotes(state)
     state.tokens = tokens
 

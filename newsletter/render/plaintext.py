@@ -122,8 +122,17 @@ class TextRenderer:
         return "\n".join(f"> {line}".rstrip(" ") for line in body.split("\n"))
 
     def _code(self, node: SyntaxTreeNode, width: int) -> str:
-        del width  # code is never wrapped
-        return _indent(node.content.rstrip("\n"), _CODE_INDENT)
+        lines = node.content.rstrip("\n").split("\n")
+        room = max(width - len(_CODE_INDENT), _NARROWEST)
+        return _indent("\n".join(self._code_line(line, room) for line in lines), _CODE_INDENT)
+
+    def _code_line(self, line: str, width: int) -> str:
+        """A line of code; one that is too long goes on below, two columns further in."""
+        if self._layout.measure(line) <= width:
+            return line
+        code = line.lstrip(" \t")
+        lead = line[: len(line) - len(code)] if len(line) - len(code) < width // 2 else ""
+        return wrap(code, width=width, first=lead, rest=f"{lead}  ", measure=self._layout.measure)
 
     def _rule(self, node: SyntaxTreeNode, width: int) -> str:
         del node, width
@@ -184,7 +193,7 @@ class TextRenderer:
 
     def _link(self, node: SyntaxTreeNode, label: str) -> str:
         url = str(node.attrs["href"])
-        if label in (url, url.removeprefix("mailto:")):
+        if node.info == "auto" or label in (url, url.removeprefix("mailto:")):
             return label
         return f"{label}\u00a0[{self._numbers.setdefault(url, len(self._numbers) + 1)}]"
 

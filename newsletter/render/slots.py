@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from newsletter.errors import TemplateError
+from newsletter.web_addresses import with_ascii_host
 
 Context = Literal["html", "url", "text", "header"]
 """Where a slot stands: HTML text or attribute, an HTML attribute holding a
@@ -55,6 +56,7 @@ class Slot:
             return value.translate(_HTML)
         if self.context == "url":
             value = value if _WEB_ADDRESS.match(value) else self.fallback
+            value = with_ascii_host(value)
             return urllib.parse.quote(value, safe=":/?&=#%+@,;~!$'()*[]").translate(_HTML)
         return value
 

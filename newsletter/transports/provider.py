@@ -11,7 +11,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, ClassVar, Generic, TypeVar
@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from newsletter.clock import Clock
 from newsletter.config import ProviderSettings
+from newsletter.display_names import LONGEST_NAME, shortened
 from newsletter.errors import ConfigError, Where
 from newsletter.message.model import Content, Message
 from newsletter.render.edition import Enclosure
@@ -62,7 +63,9 @@ class ApiMessage:
     content: Content = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "content", escaped(self.message.as_content(), self.words))
+        content = self.message.as_content()
+        content = replace(content, to_name=shortened(content.to_name, LONGEST_NAME))
+        object.__setattr__(self, "content", escaped(content, self.words))
 
     @property
     def key(self) -> str:

@@ -101,3 +101,47 @@ def shown(folder: Path, content: bytes) -> bytes:
 
 def test_a_picture_whose_sides_are_just_short_enough_is_shown(tmp_path: Path) -> None:
     assert shown(tmp_path, png(Image.new("1", (1, 65_000))))
+
+
+def around(kind: bytes, content: bytes) -> bytes:
+    """A sound PNG with one more chunk behind its head."""
+    whole = png(chart())
+    return whole[:33] + chunk(kind, content) + whole[33:]
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    """A sound JPEG with one more segment at its start."""
+    whole = jpeg(chart())
+    head = bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2)
+    return whole[:2] + head + content + whole[2:]
+
+
+HISTORY = zlib.compress(b"x" * 5_000_000)
+DROPPED_ANYWAY = {
+    "a long compressed text": around(b"zTXt", b"a\0\0" + HISTORY),
+    "a long international text": around(b"iTXt", b"a\0\1\0\0\0" + HISTORY),
+    "a long profile": around(b"iCCP", b"a\0\0" + HISTORY),
+    "a long packet of XMP": around(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + HISTORY),
+    "a text that cannot be unpacked": around(b"zTXt", b"a\0\0nothing packed"),
+    "a text with a wrong checksum": around(b"tEXt", b"a\0b").replace(
+        chunk(b"tEXt", b"a\0b"), chunk(b"tEXt", b"a\0b")[:-4] + b"1234"
+    ),
+    "a resolution of two octets": around(b"pHYs", b"12"),
+    "no time": around(b"tIME", b""),
+    "broken colours": around(b"cHRM", b"1"),
+    "EXIF that leads nowhere": segment(0xE1, b"Exif\0\0MM\0*\xff\xff\xff\xff"),
+    "half a profile": segment(0xE2, b"ICC_PROFILE\0\1\3garbage"),
+    "a profile of no parts": segment(0xE2, b"ICC_PROFILE\0"),
+    "half of JFIF": segment(0xE0, b"JFIF\0\1"),
+    "half of Adobe's": segment(0xEE, b"Adobe"),
+    "half of Photoshop's": segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\xff"),
+    "pictures that are not there": segment(0xE2, b"MPF\0II*\0\xff\xff\xff\xff"),
+}
+
+
+@pytest.mark.parametrize("name", DROPPED_ANYWAY)
+def test_metadata_that_is_dropped_anyway_does_no_harm(name: str, tmp_path: Path) -> None:
+    content = DROPPED_ANYWAY[name]
+    path = tmp_path / ("a.jpg" if content.startswith(b"\xff\xd8") else "a.png")
+    path.write_bytes(content)
+    assert prepare(path, shown=100, caption="x").width == 200

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
+from newsletter.display_names import shortened
 from newsletter.errors import ConfigError, Where
 from newsletter.transports.api_result import ACCOUNT, KEY, MESSAGE, ApiError, ApiResult, Taken
 from newsletter.transports.http_values import (
@@ -36,6 +37,8 @@ from newsletter.transports.provider import ApiMessage, FileFields, Provider
 from newsletter.transports.template_syntax import BRACES
 
 _SPECIALS = re.compile(r'[()<>@,;:\\".\[\]]')
+_LONGEST_NAME = 70
+"""Characters that Brevo takes, encoded as it sends them (name in the reference of the call)."""
 _SEARCHED_DAYS = "30"
 _PROOF = frozenset({"requests", "delivered", "deferred", "softBounces", "hardBounces"})
 """Events of mails that Brevo took and did not drop."""
@@ -217,9 +220,12 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _mailbox(name: str, address: str) -> dict[str, str]:
     """Name and address; Brevo drops a name with accents and a comma or the like, unless encoded."""
-    if not name.isascii() and _SPECIALS.search(name):
-        name = Header(name, "utf-8", maxlinelen=1_000_000).encode()
-    return person(name, address)
+    name = shortened(name, _LONGEST_NAME, lambda part: len(_encoded(part)))
+    return person(_encoded(name) if _SPECIALS.search(name) else name, address)
+
+
+def _encoded(name: str) -> str:
+    return name if name.isascii() else Header(name, "utf-8", maxlinelen=1_000_000).encode()
 
 
 def _tags(tag: Any) -> Sequence[str]:

@@ -46,6 +46,11 @@ _OWN_FIELDS = ("List-Unsubscribe", "List-Unsubscribe-Post", "Precedence")
 """Headers that it has fields for, or makes itself."""
 
 
+def _name(name: str) -> str:
+    """A reader's name without ``;`` and ``,``, which MailerSend refuses (to.*.name)."""
+    return " ".join(re.sub("[;,]", " ", name).split())
+
+
 class MailerSendSettings(ProviderSettings):
     """MailerSend."""
 
@@ -126,7 +131,7 @@ class MailerSend(Provider[MailerSendSettings]):
         takes_headers = self.settings.plan == "enterprise"
         return {
             "from": person(content.from_name, content.from_address),
-            "to": [person(content.to_name, content.to_address)],
+            "to": [person(_name(content.to_name), content.to_address)],
             "subject": content.subject,
             "html": content.html,
             "text": content.text,

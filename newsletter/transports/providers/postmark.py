@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
+from newsletter.display_names import shortened
 from newsletter.transports.api_result import (
     ACCOUNT,
     MESSAGE,
@@ -44,6 +45,19 @@ from newsletter.transports.verification import recipients_in
 _TEST_TOKEN = "POSTMARK_API_TEST"  # noqa: S105 - a public word
 _INACTIVE = re.compile(r"Found inactive addresses: ([^\s,]+(?:, [^\s,]+)*)")
 _ABOUT_READER = re.compile(r"\b(?:Invalid|Error parsing) 'To'", re.IGNORECASE)
+
+
+_LONGEST_MAILBOX = 255
+"""UTF-16 units of name and address in From, and with that certainly in To.
+https://postmarkapp.com/support/article/subject-line-and-from-address-character-limits
+"""
+
+
+def _mailbox(name: str, address: str) -> str:
+    def units(part: str) -> int:
+        return len(name_addr(part, address).encode("utf-16-le")) // 2
+
+    return name_addr(shortened(name, _LONGEST_MAILBOX, units), address)
 
 
 class PostmarkSettings(ProviderSettings):
@@ -99,8 +113,8 @@ class Postmark(Provider[PostmarkSettings]):
         headers = {**content.headers, "X-PM-KeepID": "true"}
         return {
             "MessageStream": self.settings.stream,
-            "From": name_addr(content.from_name, content.from_address),
-            "To": name_addr(content.to_name, content.to_address),
+            "From": _mailbox(content.from_name, content.from_address),
+            "To": _mailbox(content.to_name, content.to_address),
             "Subject": content.subject,
             "HtmlBody": content.html,
             "TextBody": content.text,

@@ -99,7 +99,7 @@ def test_the_whole_letter_travels() -> None:
     message = FakeMessage(Address.parse("anna@münchen.example"), to_name='Lind, "Annä"')
     assert {
         "from": {"email": "newsletter@news.example", "name": "News"},
-        "to": [{"email": "anna@xn--mnchen-3ya.example", "name": 'Lind, "Annä"'}],
+        "to": [{"email": "anna@xn--mnchen-3ya.example", "name": 'Lind "Annä"'}],
         "reply_to": {"email": "editors@news.example"},
         "subject": "The news",
         "text": "Good morning.\n",

@@ -1,0 +1,33 @@
+"""Characters that nobody sees, named so that they can be found. No I/O."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# White space but the plain space, controls and format characters (joiners, marks of direction,
+# byte order mark, soft hyphen), and letters and signs that are drawn as nothing.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def invisible_in(text: str) -> tuple[int, str] | None:
+    """The first such character: its place, and ``U+00A0 (no-break space)``."""
+    found = _INVISIBLE.search(text)
+    if found is None:
+        return None
+    name = unicodedata.name(found.group(), "control character").lower()
+    return found.start(), f"U+{ord(found.group()):04X} ({name})"
+
+
+def visible(text: str) -> str:
+    """``text`` with a name in the place of each such character: ``na⟨U+200B⟩me``."""
+    return _INVISIBLE.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", text)
+
+
+def without_invisible(text: str) -> str:
+    """``text`` without such characters."""
+    return _INVISIBLE.sub("", text)
