@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from newsletter.clock import Clock
-from newsletter.delivery.worker import Composes
+from newsletter.delivery.worker import Compose
 from newsletter.ledger import Ledger
 from newsletter.ledger.calls import CallRecord
 from newsletter.ledger.campaigns import Campaign
@@ -60,7 +60,7 @@ class Reconciler:
         ledger: Ledger,
         campaign: Campaign,
         *,
-        compose: Composes,
+        compose: Compose,
         inquiry: Inquiry,
         transport: str,
         place: str,
@@ -134,7 +134,7 @@ class Reconciler:
         messages = {}
         for doubt in doubts:
             try:
-                message = self._compose(doubt.recipient, date=doubt.date, version=doubt.version)
+                message = self._compose(doubt.recipient, doubt.date, doubt.version)
             except Uncomposable:
                 continue
             messages[message] = doubt

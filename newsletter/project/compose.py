@@ -20,7 +20,7 @@ from newsletter.project.project import Project
 from newsletter.render.edition import Edition
 
 if TYPE_CHECKING:
-    from newsletter.delivery.worker import Composes
+    from newsletter.delivery.worker import Compose
     from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.message.dkim import Signer
@@ -60,7 +60,7 @@ def signing_composer(
     )
 
 
-def compose_frozen(project: Project, ledger: Ledger, campaign: Campaign) -> Composes:
+def compose_frozen(project: Project, ledger: Ledger, campaign: Campaign) -> Compose:
     """What makes the message for a recipient, from the version that is theirs.
 
     Raises:
@@ -81,7 +81,7 @@ def compose_frozen(project: Project, ledger: Ledger, campaign: Campaign) -> Comp
             version=version,
         )
 
-    return lambda recipient, *, date, version: composer(version, recipient.language).compose(
+    return lambda recipient, date, version: composer(version, recipient.language).compose(
         recipient, date=date
     )
 
