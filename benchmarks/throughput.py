@@ -43,20 +43,20 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
         )
         project.use_march()
         wired = Wired(project.folder)
-        editions = compile_issue(wired, "2017-03").editions
+        compiled = compile_issue(wired, "2017-03")
         plan = make_plan(
             wired.roster(),
             issue="2017-03",
-            languages=set(editions),
-            default_language="en",
-            tag=wired.keys.address_tag,
+            edition_of=compiled.edition_of,
+            tags_of=lambda address: [wired.keys.address_tag(address)],
             suppressed=frozenset(),
-            has_it=frozenset(),
+            has_it=lambda _: False,
+            settings=wired.settings.delivery.model_copy(update={"canary_share": 0.0}),
         )
         ledger = wired.ledger(create=True)
         campaign = ledger.campaigns.freeze(
             plan,
-            editions=editions,
+            editions=compiled.editions,
             letterhead=letterhead(wired.settings),
             now=wired.clock.now(),
         )

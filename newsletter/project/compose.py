@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
-from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Subscriber
 from newsletter.config import FILE_NAME, ListIdentity, Sender, Settings
 from newsletter.errors import ConfigError, InputError, Problem, Where
@@ -103,7 +102,7 @@ def compose_one(composer: Composer, recipient: Recipient, *, date: datetime) -> 
 
 def as_recipient(subscriber: Subscriber, compiled: CompiledIssue) -> Recipient:
     """A row of the list as somebody who gets the edition that is theirs."""
-    language = edition_for(subscriber.language, compiled.languages, compiled.default_language)
+    language = compiled.edition_of(subscriber.language)
     return Recipient(subscriber.address, subscriber.name, language, subscriber.fields)
 
 
