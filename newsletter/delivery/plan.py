@@ -42,7 +42,11 @@ def make_plan(
         limit: the most recipients in this campaign.
     """
     excluded: Counter[Exclusion] = Counter(
-        {Exclusion.REFUSED: len(roster.refused), Exclusion.REPEATED: len(roster.repeated)}
+        {
+            Exclusion.REFUSED: len(roster.refused),
+            Exclusion.REPEATED: len(roster.repeated),
+            Exclusion.LEFT: len(roster.left),
+        }
     )
     recipients: list[Planned] = []
     for subscriber in roster.subscribers:
