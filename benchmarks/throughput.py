@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from newsletter.delivery.plan import make_plan
-from newsletter.delivery.policy import Limits
+from newsletter.delivery.queue import Queue
 from newsletter.delivery.run import Run
 from newsletter.ledger.states import State
 from newsletter.project import Project as Wired
@@ -43,35 +43,35 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
         )
         project.use_march()
         wired = Wired(project.folder)
-        editions = compile_issue(wired, "2017-03").editions
+        compiled = compile_issue(wired, "2017-03")
         plan = make_plan(
             wired.roster(),
             issue="2017-03",
-            languages=set(editions),
-            default_language="en",
-            tag=wired.keys.address_tag,
+            edition_of=compiled.edition_of,
+            tags_of=lambda address: [wired.keys.address_tag(address)],
             suppressed=frozenset(),
-            has_it=frozenset(),
+            has_it=lambda _: False,
+            settings=wired.settings.delivery.model_copy(update={"canary_share": 0.0}),
         )
         ledger = wired.ledger(create=True)
         campaign = ledger.campaigns.freeze(
             plan,
-            editions=editions,
+            editions=compiled.editions,
             letterhead=letterhead(wired.settings),
             now=wired.clock.now(),
         )
         compose = compose_frozen(wired, ledger, campaign)
         first = plan.recipients[0].recipient
-        size = len(compose(first, date=wired.clock.now(), version=1).as_bytes())
-        run = Run(
+        size = len(compose(first, wired.clock.now(), 1).as_bytes())
+        queue = Queue(
             ledger,
             campaign,
-            compose=compose,
             transport=open_transport(wired),
-            limits=Limits(CONNECTIONS, batch=50, rate_per_second=0, retry_for_s=86400),
+            settings=wired.settings.delivery,
             clock=wired.clock,
             run_id="benchmark",
         )
+        run = Run(queue, compose)
         started, processor = time.perf_counter(), time.process_time()
         run.execute()
         seconds, spent = time.perf_counter() - started, time.process_time() - processor

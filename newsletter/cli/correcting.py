@@ -14,7 +14,6 @@ from newsletter.phrases import count, people
 from newsletter.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.delivery.difference import Change
     from newsletter.project.correct import Correction
 
 _MOST_CHANGES = 12
@@ -71,9 +70,9 @@ def _show_difference(correction: Correction) -> None:
                 f"To see it: newsletter preview {correction.campaign.issue}")  # fmt: skip
 
 
-def _show(changes: Sequence[Change], *, lead: str) -> None:
+def _show(changes: Sequence[str], *, lead: str) -> None:
     for change in changes[:_MOST_CHANGES]:
-        tell(str(change), lead=lead)
+        tell(change, lead=lead)
     if left_out := len(changes[_MOST_CHANGES:]):
         say(f"and {count(left_out, 'more place')}")
 

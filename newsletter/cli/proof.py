@@ -12,7 +12,7 @@ from newsletter.errors import ExitCode
 from newsletter.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.delivery.proof import ProofResult
+    from newsletter.transports.protocol import Outcome
 
 
 def test(
@@ -33,27 +33,29 @@ def test(
 
     Example: newsletter test 2017-03 --to me@example.org
     """
+    from newsletter.delivery.proof import outcome_words
     from newsletter.project.proof import prove
     from newsletter.transports.protocol import Accepted
 
     project = Project.here()
     results = prove(project, issue, to, sandbox=sandbox)
-    for result in results:
-        words = _checked(project, result) if sandbox else result.words
-        tell(words, lead=f"{result.address}: ", lead_style="bold")
+    for address, outcome in results:
+        words = _checked(project, outcome) if sandbox else outcome_words(outcome)
+        tell(words, lead=f"{address}: ", lead_style="bold")
     if project.trial:
         say("A trial: it reached nobody.")
     if project.settings.delivery.transport == "mailbox":
         say(f"A file in {project.mails}; open it with a mail program.")
-    if not all(isinstance(result.outcome, Accepted) for result in results):
+    if not all(isinstance(outcome, Accepted) for _, outcome in results):
         raise typer.Exit(ExitCode.TRANSPORT_STOPPED)
 
 
-def _checked(project: Project, result: ProofResult) -> str:
+def _checked(project: Project, outcome: Outcome | None) -> str:
     """A sentence on what a sandbox said, which delivers to nobody."""
+    from newsletter.delivery.proof import outcome_words
     from newsletter.transports.protocol import Accepted
 
     provider = project.settings.provider
-    if isinstance(result.outcome, Accepted) and provider is not None:
-        return f"checked by {provider.title}, delivered to nobody ({result.outcome.reply})"
-    return result.words
+    if isinstance(outcome, Accepted) and provider is not None:
+        return f"checked by {provider.title}, delivered to nobody ({outcome.reply})"
+    return outcome_words(outcome)

@@ -173,7 +173,7 @@ def reconcile(
 
 
 def _tell_progress(step: Progress) -> None:
-    from newsletter.project.doubts import Answered, Asking, News, NoRecord
+    from newsletter.project.doubts import Asking, News, NoRecord
 
     match step:
         case News():
@@ -185,9 +185,12 @@ def _tell_progress(step: Progress) -> None:
                 f"Nobody can be asked: {place} keeps no record that it shows. Its operator's log "
                 "knows our Message-IDs; “newsletter resolve” shows them."
             )
-        case Answered(campaign=campaign, found=found):
-            say(f"{campaign.id}: {people(found.in_doubt)} in doubt; {found.by_repeating:,} settled "
-                f"by repeating a call under its key, {found.by_asking:,} by asking.")  # fmt: skip
+        case found:
+            say(
+                f"{found.campaign.id}: {people(found.in_doubt)} in doubt; "
+                f"{found.by_repeating:,} settled by repeating a call under its key, "
+                f"{found.by_asking:,} by asking."
+            )
 
 
 def _tell_news(news: News) -> None:

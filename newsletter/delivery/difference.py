@@ -9,7 +9,6 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from newsletter.render.edition import Edition
@@ -17,22 +16,6 @@ from newsletter.render.edition import Edition
 _WORDS_AROUND = 4
 _MOST_WORDS = 30
 """Of one change; whoever wants more looks at the preview."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Words that became others, with the words around them."""
-
-    before: str
-    old: str
-    new: str
-    after: str
-
-    def __str__(self) -> str:
-        """``… the only [-story-] [+report+] of the month …``."""
-        words = (self.before, self.old and f"[-{self.old}-]", self.new and f"[+{self.new}+]",
-                 self.after)  # fmt: skip
-        return f"… {' '.join(word for word in words if word)} …"
 
 
 def differing(old: Edition, new: Edition) -> list[str]:
@@ -47,20 +30,20 @@ def differing(old: Edition, new: Edition) -> list[str]:
     return [name for name, differs in parts.items() if differs]
 
 
-def word_changes(
-    old: Edition, new: Edition, *, part: Literal["subject", "text"]
-) -> Iterator[Change]:
-    """Where the words of a part differ, in their order."""
+def word_changes(old: Edition, new: Edition, *, part: Literal["subject", "text"]) -> Iterator[str]:
+    """Where the words of a part differ: ``… the only [-story-] [+report+] of the month …``."""
     before, after = _words(old, getattr(old, part)), _words(new, getattr(new, part))
     matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
     for kind, i, j, k, m in matcher.get_opcodes():
         if kind != "equal":
-            yield Change(
-                before=" ".join(before[max(0, i - _WORDS_AROUND) : i]),
-                old=_short(before[i:j]),
-                new=_short(after[k:m]),
-                after=" ".join(before[j : j + _WORDS_AROUND]),
+            old_words, new_words = _short(before[i:j]), _short(after[k:m])
+            shown = (
+                *before[max(0, i - _WORDS_AROUND) : i],
+                old_words and f"[-{old_words}-]",
+                new_words and f"[+{new_words}+]",
+                *before[j : j + _WORDS_AROUND],
             )
+            yield f"… {' '.join(filter(None, shown))} …"
 
 
 def _plain(edition: Edition, text: str) -> str:

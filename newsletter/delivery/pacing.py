@@ -4,10 +4,10 @@ A :class:`Bucket` holds back what goes faster than its rate, or while it is
 blocked. A :class:`Pacer` has two for the way out: one counts messages, the
 other the calls of a provider with an API. The one that the server throttles
 estimates its rate (:mod:`newsletter.delivery.rate_estimator`); the other keeps to
-what newsletter.toml sets. :class:`DomainRates` has one for each domain with a
-set rate. Inside a run time is measured on a clock that cannot be set back; what
-is kept in the ledger is in seconds since the epoch, and of that a later run
-believes no more than makes sense.
+what newsletter.toml sets. It has one more for each domain with a set rate.
+Inside a run time is measured on a clock that cannot be set back; what is kept in
+the ledger is in seconds since the epoch, and of that a later run believes no
+more than makes sense.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from newsletter.clock import Clock
+from newsletter.config import Delivery
 from newsletter.delivery.policy import jitter
 from newsletter.delivery.rate_estimator import RateEstimator
 from newsletter.ledger.buckets import BucketRow
 from newsletter.ledger.deliveries import Claim
-from newsletter.transports.protocol import Allowance
+from newsletter.transports.protocol import Transport
 
 STEP_S = 0.25
 """The longest sleep without a look at whether the run ends."""
@@ -162,39 +163,46 @@ class Pacer:
     """Says when messages and calls may go; shared by all workers of a run.
 
     Args:
-        place: what a rate is learned for, see :attr:`Transport.place`.
-        allowance: what the server documents.
-        batch_size: how many messages one call carries at the most.
-        per_second: the most messages a second that newsletter.toml allows; 0: any.
+        transport: the way out, of which it is known what the server documents.
+        settings: newsletter.toml's [delivery]; no set rate is exceeded.
         kept: the ledger's buckets.
         clock: tells the time and waits.
     """
 
     def __init__(
         self,
-        place: str,
+        transport: Transport,
+        settings: Delivery,
         *,
-        allowance: Allowance,
-        batch_size: int,
-        per_second: float,
         kept: Mapping[str, BucketRow],
         clock: Clock,
     ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        allowance = transport.allowance
         messages, calls = allowance.messages_per_second, allowance.calls_per_second
-        known = filter(None, (calls, messages and messages / batch_size))
-        name = f"{place} calls"
+        known = filter(None, (calls, messages and messages / transport.batch_size))
+        name = f"{transport.place} calls"
         self._calls = Bucket(name, clock=clock, known=min(known, default=None), kept=kept.get(name))
         # Documented for calls: then it is by its calls that a transport is held back.
         self._by_call = calls is not None
         self._messages = Bucket(
-            place,
+            transport.place,
             clock=clock,
             known=None if self._by_call else messages,
-            limit=per_second or None,
-            kept=kept.get(place),
+            limit=settings.rate_per_second or None,
+            kept=kept.get(transport.place),
         )
+        self._domains = {
+            domain.lower(): Bucket(
+                name := f"domain {domain.lower()}",
+                clock=clock,
+                limit=rate / 60,
+                kept=kept.get(name),
+            )
+            for domain, rate in settings.domain_per_minute.items()
+            if rate > 0
+        }
         self._changed = False
 
     def portion(self, most: int, connections: int) -> int:
@@ -223,6 +231,35 @@ class Pacer:
         with self._lock:
             self._messages.take(count)
             self._changed = self._changed or self._messages.rate() is not None
+
+    def take_turns(self, claims: Sequence[Claim]) -> tuple[list[Claim], dict[str, float]]:
+        """Take those of ``claims`` who may go by the rates of their domains.
+
+        Returns:
+            They, and the domains that have had enough, with how many seconds
+            the others there must wait.
+        """
+        with self._lock:
+            allowed: list[Claim] = []
+            turns: dict[str, int] = {}
+            full: dict[str, float] = {}
+            for claim in claims:
+                domain = claim.recipient.address.domain
+                bucket = self._domains.get(domain)
+                if bucket is None:
+                    allowed.append(claim)
+                    continue
+                if domain not in turns:
+                    turn = max(1, int((bucket.rate() or 0) * _TURN_S))
+                    turns[domain] = turn if bucket.wait_s() <= 0 else 0
+                if turns[domain]:
+                    turns[domain] -= 1
+                    bucket.take(1)
+                    allowed.append(claim)
+                else:
+                    full[domain] = max(bucket.wait_s(), 0.1)
+            self._changed = self._changed or bool(turns)
+        return allowed, full
 
     def acquire_permit(self, *, stopped: Callable[[], bool], patience_s: float) -> float | None:
         """Wait until one more call may be made.
@@ -266,66 +303,8 @@ class Pacer:
             self._changed = False
             # A learned rate is kept for what learned it; a set one is in the settings.
             buckets = (self._calls, self._messages) if self._by_call else (self._messages,)
-            return tuple(bucket.kept() for bucket in buckets)
+            return tuple(bucket.kept() for bucket in (*buckets, *self._domains.values()))
 
     @property
     def _learning(self) -> Bucket:
         return self._calls if self._by_call else self._messages
-
-
-class DomainRates:
-    """Keeps the rates of newsletter.toml's ``domain_per_minute``; one thread uses it.
-
-    Args:
-        per_minute: by the domain's name.
-        kept: the ledger's buckets.
-        clock: tells the time.
-    """
-
-    def __init__(
-        self, per_minute: Mapping[str, float], *, kept: Mapping[str, BucketRow], clock: Clock
-    ) -> None:
-        self._buckets = {
-            domain.lower(): Bucket(
-                name := f"domain {domain.lower()}",
-                clock=clock,
-                limit=rate / 60,
-                kept=kept.get(name),
-            )
-            for domain, rate in per_minute.items()
-            if rate > 0
-        }
-
-    def __bool__(self) -> bool:
-        return bool(self._buckets)
-
-    def sift(self, claims: Sequence[Claim]) -> tuple[list[Claim], dict[str, float]]:
-        """Who of ``claims`` may go now.
-
-        Returns:
-            They, and the domains that have had enough, with how many seconds
-            the others there must wait.
-        """
-        allowed: list[Claim] = []
-        turns: dict[str, int] = {}
-        full: dict[str, float] = {}
-        for claim in claims:
-            domain = claim.recipient.address.domain
-            bucket = self._buckets.get(domain)
-            if bucket is None:
-                allowed.append(claim)
-                continue
-            if domain not in turns:
-                turn = max(1, int((bucket.rate() or 0) * _TURN_S))
-                turns[domain] = turn if bucket.wait_s() <= 0 else 0
-            if turns[domain]:
-                turns[domain] -= 1
-                bucket.take(1)
-                allowed.append(claim)
-            else:
-                full[domain] = max(bucket.wait_s(), 0.1)
-        return allowed, full
-
-    def kept(self) -> list[BucketRow]:
-        """What a later run should know."""
-        return [bucket.kept() for bucket in self._buckets.values()]

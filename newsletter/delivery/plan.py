@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from newsletter.addresses import Address, AddressError
-from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Roster
+from newsletter.config import Delivery
 from newsletter.ledger.plan import Exclusion, Plan, Planned, Wave
 from newsletter.message.model import Recipient
 
@@ -21,32 +21,25 @@ def make_plan(
     roster: Roster,
     *,
     issue: str,
-    languages: Collection[str],
-    default_language: str,
-    tag: Callable[[Address], bytes],
+    edition_of: Callable[[str | None], str],
+    tags_of: Callable[[Address], Sequence[bytes]],
     suppressed: Collection[bytes],
-    has_it: Collection[str],
-    may_have: Callable[[Address], bool] = lambda _: False,
-    former_tags: Callable[[Address], Collection[bytes]] = lambda _: (),
+    has_it: Callable[[Address], bool],
+    settings: Delivery,
     limit: int | None = None,
-    seeds: Collection[str] = (),
-    canary_share: float = 0.0,
 ) -> Plan:
     """Decide about every row of ``roster``.
 
     Args:
         roster: the list as read.
         issue: the issue's id.
-        languages: of the editions there are.
-        default_language: the edition for readers whose language has none.
-        tag: the keyed hash that suppressions use.
+        edition_of: the language of the edition for readers of a language.
+        tags_of: the keyed hashes of an address that suppressions use: today's first,
+            then those under key files of before.
         suppressed: tags of those who must not be mailed.
-        has_it: address keys that an earlier campaign of the issue covers.
-        may_have: whether somebody has the issue, or may have it, by the send record.
-        former_tags: an address's tags under key files of before, for ``suppressed``.
+        has_it: whether somebody has the issue, or may have it.
+        settings: newsletter.toml's [delivery], for its seeds and the size of its canary.
         limit: the most recipients in this campaign.
-        seeds: addresses that get it first.
-        canary_share: share of a large audience that gets it before the rest.
     """
     excluded: Counter[Exclusion] = Counter(
         {
@@ -57,25 +50,23 @@ def make_plan(
     )
     recipients: list[Planned] = []
     for subscriber in roster.subscribers:
-        address_tag = tag(subscriber.address)
-        if address_tag in suppressed or any(
-            former in suppressed for former in former_tags(subscriber.address)
-        ):
+        tags = tags_of(subscriber.address)
+        if any(tag in suppressed for tag in tags):
             excluded[Exclusion.SUPPRESSED] += 1
-        elif subscriber.address.key in has_it or may_have(subscriber.address):
+        elif has_it(subscriber.address):
             excluded[Exclusion.HAS_IT] += 1
         else:
             recipient = Recipient(
                 address=subscriber.address,
                 name=subscriber.name,
-                language=edition_for(subscriber.language, languages, default_language),
+                language=edition_of(subscriber.language),
                 fields=subscriber.fields,
             )
-            recipients.append(Planned(recipient, address_tag))
-    first = {_key(seed): seed for seed in seeds}
+            recipients.append(Planned(recipient, tags[0]))
+    first = {_key(seed): seed for seed in settings.seeds}
     within = _within(limit, recipients, first)
     excluded[Exclusion.BEYOND_LIMIT] = len(recipients) - len(within)
-    waved = _in_waves(within, first, canary_share)
+    waved = _in_waves(within, first, settings.canary_share)
     here = {planned.recipient.address.key for planned in waved}
     return Plan(
         issue=issue,

@@ -12,27 +12,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.states import State, Step
 from newsletter.refusal_words import is_bad_address, is_policy, same_words
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How a run may use the transport; newsletter.toml's [delivery]."""
-
-    connections: int
-    batch: int
-    rate_per_second: float
-    retry_for_s: float
-    wait_s: float = 0.0
-    stop_above: float = 1.0
-    domain_per_minute: Mapping[str, float] = field(default_factory=dict)
-
 
 # One answer
 

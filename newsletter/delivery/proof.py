@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
 from newsletter.message.model import Message
 from newsletter.transports.protocol import Accepted, Call, InDoubt, Outcome, Transport
 
 
-@dataclass(frozen=True, slots=True)
-class ProofResult:
-    """What came of one proof; ``outcome`` is None where it was never handed over."""
-
-    address: str
-    outcome: Outcome | None
-
-    @property
-    def words(self) -> str:
-        """A sentence on what came back."""
-        match self.outcome:
-            case Accepted(reply=reply):
-                return f"accepted by the next mail server ({reply})"
-            case InDoubt(reason=reason):
-                return f"nobody knows whether it was accepted: {reason}"
-            case None:
-                return "not handed over"
-            case refused:
-                return f"not accepted: {refused.reply}"
+def outcome_words(outcome: Outcome | None) -> str:
+    """A sentence on what came back for a proof; None: it was never handed over."""
+    match outcome:
+        case Accepted(reply=reply):
+            return f"accepted by the next mail server ({reply})"
+        case InDoubt(reason=reason):
+            return f"nobody knows whether it was accepted: {reason}"
+        case None:
+            return "not handed over"
+        case refused:
+            return f"not accepted: {refused.reply}"
 
 
 class _Notes:
@@ -55,11 +46,13 @@ class _Notes:
         self.outcomes[message.message_id] = outcome
 
 
-def send_proofs(transport: Transport, messages: Sequence[Message]) -> list[ProofResult]:
+def send_proofs(
+    transport: Transport, messages: Sequence[Message]
+) -> list[tuple[str, Outcome | None]]:
     """Hand ``messages`` over.
 
     Returns:
-        For each, what came back.
+        For each, its address and what came back; None: it was never handed over.
 
     Raises:
         TransportStopped: the server or account takes nothing.
@@ -69,6 +62,5 @@ def send_proofs(transport: Transport, messages: Sequence[Message]) -> list[Proof
         for start in range(0, len(messages), transport.batch_size):
             session.deliver(messages[start : start + transport.batch_size], notes)
     return [
-        ProofResult(str(message.envelope_to), notes.outcomes.get(message.message_id))
-        for message in messages
+        (str(message.envelope_to), notes.outcomes.get(message.message_id)) for message in messages
     ]

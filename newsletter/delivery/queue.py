@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from newsletter.clock import Clock
+from newsletter.config import Delivery
 from newsletter.delivery.evidence import Evidence
-from newsletter.delivery.pacing import STEP_S, DomainRates, Pacer
-from newsletter.delivery.policy import DOMAIN_PAUSE_S, Limits, Trip, classify, judge_wave, rule_for
+from newsletter.delivery.pacing import STEP_S, Pacer
+from newsletter.delivery.policy import DOMAIN_PAUSE_S, Trip, classify, judge_wave, rule_for
 from newsletter.delivery.writer import Pending, Writer
 from newsletter.errors import NewsletterError
 from newsletter.ledger import Ledger
@@ -83,15 +84,16 @@ class Queue:
         ledger: open; from :meth:`start` to :meth:`close` nobody else uses it.
         campaign: whose deliveries.
         transport: what they go out through.
-        limits: how it may be used.
-        clock: tells the time.
-        run_id: names the run's claims.
+        settings: how it may be used; newsletter.toml's [delivery].
+        clock: tells the time and waits.
+        run_id: names the run and its claims; unique.
 
     Attributes:
         stopping: set when nothing new may begin.
         trip: why the run must stop, as many refusals together have shown.
         pacer: says when messages and calls may go.
-        clock: as given.
+
+    What it was given are attributes, too.
     """
 
     def __init__(
@@ -100,29 +102,20 @@ class Queue:
         campaign: Campaign,
         *,
         transport: Transport,
-        limits: Limits,
+        settings: Delivery,
         clock: Clock,
         run_id: str,
     ) -> None:
-        kept = ledger.buckets.all()
+        self.ledger = ledger
+        self.campaign = campaign
+        self.transport = transport
+        self.settings = settings
+        self.clock = clock
+        self.run_id = run_id
         self.stopping = threading.Event()
         self.trip: Trip | None = None
-        self.clock = clock
-        self.pacer = Pacer(
-            transport.place,
-            allowance=transport.allowance,
-            batch_size=transport.batch_size,
-            per_second=limits.rate_per_second,
-            kept=kept,
-            clock=clock,
-        )
-        self._rates = DomainRates(limits.domain_per_minute, kept=kept, clock=clock)
-        self._ledger = ledger
+        self.pacer = Pacer(transport, settings, kept=ledger.buckets.all(), clock=clock)
         self._deliveries = ledger.deliveries
-        self._campaign = campaign
-        self._transport = transport
-        self._limits = limits
-        self._run_id = run_id
         self._writer = Writer(ledger)
         self._started: dict[int, _Started] = {}
         self._calls = 0
@@ -140,7 +133,7 @@ class Queue:
         """Write what waits, then stop; why something could not be written, if so."""
         self._writer.close()
         if self._writer.failed is None:
-            with self._ledger.transaction():
+            with self.ledger.transaction():
                 if self.trip is None and (learned := self._evidence.at_the_end()) is not None:
                     self._put_back(*learned)
                 self._keep_pace()
@@ -208,7 +201,7 @@ class Queue:
             LedgerRefused: the ledger is not what it was, or cannot be written.
         """
         why = self._writer.submit(self._beat).wait()
-        self._ledger.check_files()
+        self.ledger.check_files()
         return why
 
     # On the writer's thread, inside its transaction
@@ -218,8 +211,8 @@ class Queue:
         # Asked again: another worker may have been given what there was.
         if (pause := self._pause()) is not None:
             return pause
-        most = min(self._limits.batch, self._transport.batch_size)
-        claims = self._claim(self.pacer.portion(most, self._limits.connections))
+        most = min(self.settings.batch, self.transport.batch_size)
+        claims = self._claim(self.pacer.portion(most, self.settings.connections))
         self._keep_pace()
         if claims:
             with self._turn:
@@ -238,34 +231,28 @@ class Queue:
         """Claim up to ``count`` of those who are due and whose domain has not had enough."""
         now = self._now()
         while claims := self._deliveries.claim(
-            self._campaign.id, run=self._run_id, count=count, now=now
+            self.campaign.id, run=self.run_id, count=count, now=now
         ):
-            if allowed := self._sift(claims):
+            allowed, full = self.pacer.take_turns(claims)
+            going = {claim.id for claim in allowed}
+            self._release([claim for claim in claims if claim.id not in going])
+            for domain, wait_s in full.items():
+                self._postpone(domain, wait_s)
+            if allowed:
                 self.pacer.take(len(allowed))
                 return allowed
         return []
 
-    def _sift(self, claims: list[Claim]) -> list[Claim]:
-        if not self._rates:
-            return claims
-        allowed, full = self._rates.sift(claims)
-        going = {claim.id for claim in allowed}
-        self._release([claim for claim in claims if claim.id not in going])
-        for domain, wait_s in full.items():
-            self._postpone(domain, wait_s)
-        self._ledger.buckets.save(self._rates.kept())
-        return allowed
-
     def _outlook(self) -> Work | None:
         """Nobody is due and nobody is on the way: judge the wave, or wait for who comes due."""
-        wave = self._ledger.controls.of(self._campaign.id).wave
+        wave = self.ledger.controls.of(self.campaign.id).wave
         if wave is not Wave.REST and not self._unheard(wave):
             following = self._following(wave)
             if (trip := self._judge(wave)) is not None:
                 return Work(trip=trip, following=following)
-            self._ledger.controls.open_wave(self._campaign.id, following)
+            self.ledger.controls.open_wave(self.campaign.id, following)
             return self._take()
-        due = self._deliveries.next_due(self._campaign.id)
+        due = self._deliveries.next_due(self.campaign.id)
         if due is None:
             return Work()
         left_s = (due - self.clock.now()).total_seconds()
@@ -273,19 +260,19 @@ class Queue:
 
     def _unheard(self, wave: Wave) -> bool:
         return any(
-            each <= wave and self._deliveries.wave_unheard(self._campaign.id, each) for each in Wave
+            each <= wave and self._deliveries.wave_unheard(self.campaign.id, each) for each in Wave
         )
 
     def _following(self, wave: Wave) -> Wave:
         later = [each for each in Wave if each > wave]
-        found = (e for e in later if self._deliveries.wave_tally(self._campaign.id, e))
+        found = (e for e in later if self._deliveries.wave_tally(self.campaign.id, e))
         return next(found, Wave.REST)
 
     def _judge(self, wave: Wave) -> Trip | None:
-        tally = self._deliveries.wave_tally(self._campaign.id, wave)
-        replies = self._deliveries.wave_replies(self._campaign.id, wave)
+        tally = self._deliveries.wave_tally(self.campaign.id, wave)
+        replies = self._deliveries.wave_replies(self.campaign.id, wave)
         accepted = tally.get(State.ACCEPTED, 0)
-        return judge_wave(wave, accepted, replies, stop_above=self._limits.stop_above)
+        return judge_wave(wave, accepted, replies, stop_above=self.settings.stop_above)
 
     def _write_ahead(self, claims: Sequence[Claim], call: Call | None) -> bool:
         if self.stopping.is_set():
@@ -294,16 +281,16 @@ class Queue:
         # Parts of a request that was refused as a whole were attempted before.
         before = [claim for claim in claims if self._has_started(claim)]
         fresh = [claim for claim in claims if not self._has_started(claim)]
-        if before and not self._deliveries.may_go_again(before, run=self._run_id):
+        if before and not self._deliveries.may_go_again(before, run=self.run_id):
             return False
-        if not self._deliveries.write_ahead(fresh, run=self._run_id, now=now):
+        if not self._deliveries.write_ahead(fresh, run=self.run_id, now=now):
             return False
         if call is not None:
-            self._ledger.calls.note(
+            self.ledger.calls.note(
                 call.key,
-                self._campaign.id,
-                transport=self._transport.name,
-                place=self._transport.place,
+                self.campaign.id,
+                transport=self.transport.name,
+                place=self.transport.place,
                 members=[claim.id for claim in claims],
                 digest=call.digest,
                 now=now,
@@ -337,7 +324,7 @@ class Queue:
         self._deliveries.record(
             claim,
             found.step,
-            run=self._run_id,
+            run=self.run_id,
             reply=found.reply,
             now=now,
             started_at=started.at if started else None,
@@ -369,26 +356,26 @@ class Queue:
         self._release(claims)
 
     def _release(self, claims: Sequence[Claim]) -> None:
-        self._deliveries.release(claims, run=self._run_id, now=self._now())
+        self._deliveries.release(claims, run=self.run_id, now=self._now())
 
     def _postpone(self, domain: str, wait_s: float) -> None:
-        self._deliveries.postpone(self._campaign.id, domain, self._now() + wait_s)
+        self._deliveries.postpone(self.campaign.id, domain, self._now() + wait_s)
 
     def _beat(self) -> str | None:
         self._beats += 1
         if self._beats % _COUNT_EVERY == 0:
-            self._ledger.campaigns.verify(self._campaign)
-        if self._ledger.record is not None and self._ledger.record.follows:
-            self._ledger.record.join_suppressions()  # who left by another folder meanwhile
-        self._ledger.runs.alive(self._run_id, self._now())
+            self.ledger.campaigns.verify(self.campaign)
+        if self.ledger.record is not None and self.ledger.record.follows:
+            self.ledger.record.join_suppressions()  # who left by another folder meanwhile
+        self.ledger.runs.alive(self.run_id, self._now())
         self._keep_pace()
-        control = self._ledger.controls.of(self._campaign.id)
+        control = self.ledger.controls.of(self.campaign.id)
         if control.held is None and self.clock.now() > control.not_after:
             return TOO_LATE
         return control.held
 
     def _keep_pace(self) -> None:
-        self._ledger.buckets.save(self.pacer.changed())
+        self.ledger.buckets.save(self.pacer.changed())
 
     def _now(self) -> float:
         return self.clock.now().timestamp()

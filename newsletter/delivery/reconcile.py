@@ -17,28 +17,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from newsletter.clock import Clock
-from newsletter.delivery.worker import Composes
+from newsletter.delivery.worker import Compose
 from newsletter.ledger import Ledger
 from newsletter.ledger.calls import CallRecord
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.reading import Doubt
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
-from newsletter.transports.protocol import Accepted, Call, StatusLookup
+from newsletter.transports.protocol import Accepted, Call, StatusLookup, Transport
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """How many were in doubt, how many of them the provider says it took, and how many are left."""
+    """How many of a campaign were in doubt, and how many of them the provider says it took."""
 
+    campaign: Campaign
     in_doubt: int
     by_repeating: int
     by_asking: int
-
-    @property
-    def left(self) -> int:
-        """How many still are in doubt."""
-        return self.in_doubt - self.by_repeating - self.by_asking
 
 
 class Reconciler:
@@ -48,9 +44,8 @@ class Reconciler:
         ledger: open; no run may be at work on the campaign.
         campaign: whose doubts.
         compose: makes the very same messages again.
+        transport: under whose name and place calls were recorded.
         inquiry: asks the provider.
-        transport: its name, as calls were recorded under it.
-        place: its endpoint, likewise.
         has_left: whether a recipient must not be mailed any more.
         clock: tells how old a call is.
     """
@@ -60,10 +55,9 @@ class Reconciler:
         ledger: Ledger,
         campaign: Campaign,
         *,
-        compose: Composes,
+        compose: Compose,
+        transport: Transport,
         inquiry: StatusLookup,
-        transport: str,
-        place: str,
         has_left: Callable[[Recipient], bool],
         clock: Clock,
     ) -> None:
@@ -71,7 +65,7 @@ class Reconciler:
         self._campaign = campaign
         self._compose = compose
         self._inquiry = inquiry
-        self._way = (transport, place)
+        self._way = (transport.name, transport.place)
         self._has_left = has_left
         self._clock = clock
         self._doubts: dict[int, Doubt] = {}
@@ -87,7 +81,7 @@ class Reconciler:
         self._doubts = {doubt.id: doubt for doubt in doubts}
         by_repeating = sum(map(self._repeat, self._repeatable()))
         by_asking = self._ask() if self._inquiry.can_search else 0
-        return Reconciled(len(doubts), by_repeating, by_asking)
+        return Reconciled(self._campaign, len(doubts), by_repeating, by_asking)
 
     def _repeatable(self) -> list[CallRecord]:
         """The calls that may be made again."""
@@ -134,7 +128,7 @@ class Reconciler:
         messages = {}
         for doubt in doubts:
             try:
-                message = self._compose(doubt.recipient, date=doubt.date, version=doubt.version)
+                message = self._compose(doubt.recipient, doubt.date, doubt.version)
             except Uncomposable:
                 continue
             messages[message] = doubt

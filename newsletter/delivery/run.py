@@ -15,18 +15,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from newsletter.clock import Clock
 from newsletter.delivery.pacing import STEP_S
-from newsletter.delivery.policy import Brake, CircuitBreaker, Limits, Trip
+from newsletter.delivery.policy import Brake, CircuitBreaker, Trip
 from newsletter.delivery.queue import Queue, WaitFor, Work
-from newsletter.delivery.worker import Composes, Worker
+from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
-from newsletter.ledger import Ledger
-from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Hold, HoldKind
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
-from newsletter.transports.protocol import Outcome, Transport
+from newsletter.transports.protocol import Outcome
 
 _ALWAYS_S = 60.0
 """So short a wait is worth it even where a run is not to stay for deferred recipients."""
@@ -70,37 +67,18 @@ class Run:
     """One run over a campaign's queue.
 
     Args:
-        ledger: open, and used by nobody else until :meth:`execute` returns.
-        campaign: whose queue.
+        queue: not started; nobody else uses its ledger until :meth:`execute` returns.
         compose: makes messages.
-        transport: the way out.
-        limits: how it may be used.
-        clock: tells the time and waits.
-        run_id: names this run and its claims; unique.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        campaign: Campaign,
-        *,
-        compose: Composes,
-        transport: Transport,
-        limits: Limits,
-        clock: Clock,
-        run_id: str,
-    ) -> None:
-        self._ledger = ledger
-        self._campaign = campaign
+    def __init__(self, queue: Queue, compose: Compose) -> None:
+        self._queue = queue
         self._compose = compose
-        self._transport = transport
-        self._limits = limits
-        self._clock = clock
-        self._run_id = run_id
-        self._queue = Queue(
-            ledger, campaign, transport=transport, limits=limits, clock=clock, run_id=run_id
-        )
-        self._breaker = CircuitBreaker(limits.stop_above)
+        self._ledger = queue.ledger
+        self._campaign = queue.campaign
+        self._settings = queue.settings
+        self._clock = queue.clock
+        self._breaker = CircuitBreaker(queue.settings.stop_above)
         self._lock = threading.Lock()
         self._failure: NewsletterError | None = None
         self._unreachable: TransportStopped | None = None
@@ -135,20 +113,20 @@ class Run:
         """
         self._on_outcome, self._on_wait, self._on_beat = on_outcome, on_wait, on_beat
         self._ledger.runs.begin(
-            self._run_id,
+            self._queue.run_id,
             self._campaign.id,
-            transport=self._transport.name,
-            place=self._transport.place,
+            transport=self._queue.transport.name,
+            place=self._queue.transport.place,
             now=self._now(),
         )
         try:
             ending = self._execute()
         except NewsletterError as error:
             with suppress(LedgerRefused):
-                self._ledger.runs.end(self._run_id, self._now(), error.what)
+                self._ledger.runs.end(self._queue.run_id, self._now(), error.what)
             raise
         words = " ".join((ending.words, *ending.notes))
-        self._ledger.runs.end(self._run_id, self._now(), words)
+        self._ledger.runs.end(self._queue.run_id, self._now(), words)
         return ending
 
     def _execute(self) -> Ending:
@@ -173,14 +151,16 @@ class Run:
         now = self._now()
         with self._ledger.transaction():
             # The lock is this run's: no other of this list is alive.
-            self._ledger.deliveries.recover(self._campaign.id, alive=(self._run_id,), now=now)
+            self._ledger.deliveries.recover(self._campaign.id, alive=(self._queue.run_id,), now=now)
             self._ledger.deliveries.suppress(self._campaign.id, now=now)
         self._expire()
 
     def _expire(self) -> None:
         with self._ledger.transaction():
             self._ledger.deliveries.expire(
-                self._campaign.id, retry_for_s=self._limits.retry_for_s, now=self._now()
+                self._campaign.id,
+                retry_for_s=self._settings.retry_for_hours * 3600,
+                now=self._now(),
             )
 
     def _work(self) -> None:
@@ -190,7 +170,7 @@ class Run:
         )
         workers = [
             threading.Thread(target=self._employ, name=f"worker-{number}")
-            for number in range(self._limits.connections)
+            for number in range(self._settings.connections)
         ]
         for thread in (heartbeat, *workers):
             thread.start()
@@ -221,7 +201,6 @@ class Run:
     def _employ(self) -> None:
         worker = Worker(
             self._queue,
-            self._transport,
             self._compose,
             wait=self._wait,
             on_outcome=self._judge,
@@ -238,7 +217,7 @@ class Run:
         except Exception as error:  # noqa: BLE001 - a dead worker must stop the run and say so
             self._fail(
                 TransportStopped(
-                    f"The {self._transport.name} transport stopped on a fault of this "
+                    f"The {self._queue.transport.name} transport stopped on a fault of this "
                     f"program: {error!r}.",
                     next="Nobody was lost; please report this, then run “newsletter resume”.",
                 )
@@ -255,7 +234,7 @@ class Run:
             return False
         until = self._clock.now() + timedelta(seconds=work.wait_s)
         paced = work.wait_for is WaitFor.PACE
-        if not paced and work.wait_s > max(self._limits.wait_s, _ALWAYS_S):
+        if not paced and work.wait_s > max(self._settings.wait_minutes * 60, _ALWAYS_S):
             with self._lock:
                 self._later = min(self._later or until, until)
             return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
 
 from newsletter.delivery.queue import Queue, Work
 from newsletter.delivery.writer import Pending
@@ -12,21 +11,17 @@ from newsletter.errors import NewsletterError
 from newsletter.ledger.deliveries import Claim
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
-from newsletter.transports.protocol import Call, Outcome, Rejected, Session, Transport
+from newsletter.transports.protocol import Call, Outcome, Rejected, Session
 
 _IDLE_S = 5.0
 """Before a longer wait a connection is closed: the server would do it in the middle of one."""
 
 
-class Composes(Protocol):
-    """Makes the message for one recipient from the edition of their language."""
+Compose = Callable[[Recipient, datetime, int], Message]
+"""Makes the message for a recipient, with its date, from a version of the campaign's editions.
 
-    def __call__(self, recipient: Recipient, *, date: datetime, version: int) -> Message:
-        """Compose.
-
-        Raises:
-            Uncomposable: there is something about this recipient; others may be fine.
-        """
+Raises Uncomposable where there is something about this recipient; others may be fine.
+"""
 
 
 class Worker:
@@ -34,7 +29,6 @@ class Worker:
 
     Args:
         queue: hands out work.
-        transport: the way out.
         compose: makes messages.
         wait: waits as a piece of work says; whether to go on.
         on_outcome: called with each outcome and whose it is.
@@ -44,15 +38,13 @@ class Worker:
     def __init__(
         self,
         queue: Queue,
-        transport: Transport,
-        compose: Composes,
+        compose: Compose,
         *,
         wait: Callable[[Work], bool],
         on_outcome: Callable[[Claim, Outcome], None],
         on_unfit: Callable[[str], None],
     ) -> None:
         self._queue = queue
-        self._transport = transport
         self._compose = compose
         self._wait = wait
         self._on_outcome = on_outcome
@@ -90,7 +82,7 @@ class Worker:
             messages = list(self._composed(claims, journal))
             if messages:
                 if self._session is None:
-                    self._session = self._transport.open()
+                    self._session = self._queue.transport.open()
                 self._session.deliver(messages, journal)
         finally:
             journal.settle()
@@ -100,7 +92,7 @@ class Worker:
             if self._queue.stopping.is_set():
                 return
             try:
-                message = self._compose(claim.recipient, date=claim.date, version=claim.version)
+                message = self._compose(claim.recipient, claim.date, claim.version)
             except NewsletterError:
                 raise
             except Exception as error:  # noqa: BLE001 - one letter must not take the others along

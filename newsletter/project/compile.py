@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from newsletter.archive_layout import page_path
+from newsletter.audience.languages import edition_for
 from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.run import run_checks
@@ -75,6 +76,10 @@ class CompiledIssue:
         """The language of readers whose own has no edition."""
         wanted = self.settings.language
         return wanted if wanted in self.languages else next(iter(self.languages))
+
+    def edition_of(self, language: str | None) -> str:
+        """The language of the edition for readers of a language; None: theirs is not known."""
+        return edition_for(language, self.languages, self.default_language)
 
     @cached_property
     def check_inputs(self) -> tuple[CheckInput, ...]:

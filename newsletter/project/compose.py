@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
-from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Subscriber
 from newsletter.config import FILE_NAME, ListIdentity, Sender, Settings
 from newsletter.errors import ConfigError, InputError, Problem, Where
@@ -20,7 +19,7 @@ from newsletter.project.project import Project
 from newsletter.render.edition import Edition
 
 if TYPE_CHECKING:
-    from newsletter.delivery.worker import Composes
+    from newsletter.delivery.worker import Compose
     from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.message.dkim import DkimSigner
@@ -60,7 +59,7 @@ def signing_composer(
     )
 
 
-def compose_frozen(project: Project, ledger: Ledger, campaign: Campaign) -> Composes:
+def compose_frozen(project: Project, ledger: Ledger, campaign: Campaign) -> Compose:
     """What makes the message for a recipient, from the version that is theirs.
 
     Raises:
@@ -81,7 +80,7 @@ def compose_frozen(project: Project, ledger: Ledger, campaign: Campaign) -> Comp
             version=version,
         )
 
-    return lambda recipient, *, date, version: composer(version, recipient.language).compose(
+    return lambda recipient, date, version: composer(version, recipient.language).compose(
         recipient, date=date
     )
 
@@ -103,7 +102,7 @@ def compose_one(composer: Composer, recipient: Recipient, *, date: datetime) -> 
 
 def as_recipient(subscriber: Subscriber, compiled: CompiledIssue) -> Recipient:
     """A row of the list as somebody who gets the edition that is theirs."""
-    language = edition_for(subscriber.language, compiled.languages, compiled.default_language)
+    language = compiled.edition_of(subscriber.language)
     return Recipient(subscriber.address, subscriber.name, language, subscriber.fields)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from newsletter.delivery.difference import Change, differing, settings_changes, word_changes
+from newsletter.delivery.difference import differing, settings_changes, word_changes
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.versions import Approved, fingerprint
 from newsletter.project.account import campaigns_of, unfinished
@@ -29,8 +29,8 @@ class EditionChange:
 
     language: str
     parts: tuple[str, ...]
-    subject: tuple[Change, ...]
-    text: tuple[Change, ...]
+    subject: tuple[str, ...]
+    text: tuple[str, ...]
     looks_alone: bool
 
 

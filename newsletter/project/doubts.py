@@ -153,21 +153,13 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What a provider said about a campaign."""
-
-    campaign: Campaign
-    found: Reconciled
-
-
-@dataclass(frozen=True, slots=True)
 class NoRecord:
     """Nobody can be asked: whatever is at ``place`` shows no record of what it took."""
 
     place: str
 
 
-Progress = News | Asking | Answered | NoRecord
+Progress = News | Asking | NoRecord | Reconciled
 """The steps of a reconciliation."""
 
 
@@ -279,7 +271,7 @@ def _ask_provider(
                     found = _reconciled(project, ledger, campaign, transport, inquiry)
             except TransportStopped as stopped:
                 return stopped
-            on_progress(Answered(campaign, found))
+            on_progress(found)
     return None
 
 
@@ -299,9 +291,8 @@ def _reconciled(
         ledger,
         campaign,
         compose=compose_frozen(project, ledger, campaign),
+        transport=transport,
         inquiry=inquiry,
-        transport=transport.name,
-        place=transport.place,
         has_left=has_left,
         clock=project.clock,
     ).settle()

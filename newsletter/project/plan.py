@@ -20,6 +20,7 @@ from newsletter.project.compose import letterhead, signing_composer
 from newsletter.project.project import Project
 
 if TYPE_CHECKING:
+    from newsletter.addresses import Address
     from newsletter.delivery.schedule import Appointment
     from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
@@ -149,23 +150,27 @@ def _prepared(
     guard = project.copy_guard(ledger) if ledger else None
     round_ = _latest_round(ledger, guard, issue)
 
+    def tags_of(address: Address) -> tuple[bytes, ...]:
+        if ledger is None:  # then nobody has left, so no key is needed to recognise them
+            return (b"",)
+        return (project.keys.address_tag(address), *project.keys.former_tags(address))
+
     def planned(has_it: frozenset[str], remembered: frozenset[bytes]) -> Plan:
         return make_plan(
             roster,
             issue=issue,
-            languages=set(compiled.languages),
-            default_language=compiled.default_language,
-            # Without a ledger nobody has left, so no key is needed to recognise them.
-            tag=project.keys.address_tag if ledger else lambda _: b"",
+            edition_of=compiled.edition_of,
+            tags_of=tags_of,
             suppressed=ledger.suppressions.tags() if ledger else frozenset(),
-            has_it=has_it,
-            may_have=lambda address: (
-                bool(remembered) and reader_tag(project.keys.seal_key, address.key) in remembered
+            has_it=lambda address: (
+                address.key in has_it
+                or (
+                    bool(remembered)
+                    and reader_tag(project.keys.seal_key, address.key) in remembered
+                )
             ),
-            former_tags=project.keys.former_tags if ledger else lambda _: (),
+            settings=project.settings.delivery,
             limit=options.limit,
-            seeds=project.settings.delivery.seeds,
-            canary_share=project.settings.delivery.canary_share,
         )
 
     if options.again:

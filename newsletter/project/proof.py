@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from newsletter.addresses import Address
-from newsletter.delivery.proof import ProofResult, send_proofs
+from newsletter.delivery.proof import send_proofs
 from newsletter.errors import InputError, RosterError, TransportStopped, Where
 from newsletter.message.model import Message, Recipient
 from newsletter.project.compile import CompiledIssue, compile_issue
@@ -24,6 +24,7 @@ from newsletter.project.compose import (
 from newsletter.project.project import Project
 from newsletter.project.transport import open_transport
 from newsletter.project.writing import refuse_own, write_private
+from newsletter.transports.protocol import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Rendered:
 
 def prove(
     project: Project, issue: str, addresses: Iterable[str], *, sandbox: bool = False
-) -> list[ProofResult]:
+) -> list[tuple[str, Outcome | None]]:
     """Send the issue in every language to a few, its subject marked [Proof].
 
     Who is on the list gets it with the values of their row.
@@ -46,6 +47,9 @@ def prove(
         issue: its id, or the path of its file.
         addresses: as they were typed.
         sandbox: the provider is to check the mail and deliver it to nobody.
+
+    Returns:
+        For each message, its address and what came back; None: it was never handed over.
 
     Raises:
         InputError: an address is none, or the issue cannot be used.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from newsletter.delivery.policy import Limits
+from newsletter.delivery.queue import Queue
 from newsletter.delivery.run import Ending, Run
 from newsletter.errors import LedgerRefused, NewsletterError
 from newsletter.ledger.campaigns import Campaign
@@ -108,8 +108,8 @@ def _run(
     wait_minutes: float | None,
 ) -> Ending:
     delivery = project.settings.delivery
-    if wait_minutes is None:
-        wait_minutes = delivery.wait_minutes
+    if wait_minutes is not None:
+        delivery = delivery.model_copy(update={"wait_minutes": wait_minutes})
     with closing(project.ledger(create=False)) as ledger:
         tally = ledger.campaigns.verify(campaign)
         ledger.campaigns.check_seals(campaign)
@@ -117,23 +117,15 @@ def _run(
         guard = project.copy_guard(ledger)
         if guard is not None:
             guard.begin(campaign)
-        run = Run(
+        queue = Queue(
             ledger,
             campaign,
-            compose=compose,
             transport=transport,
-            limits=Limits(
-                connections=delivery.connections,
-                batch=delivery.batch,
-                rate_per_second=delivery.rate_per_second,
-                retry_for_s=delivery.retry_for_hours * 3600,
-                wait_s=wait_minutes * 60,
-                stop_above=delivery.stop_above,
-                domain_per_minute=delivery.domain_per_minute,
-            ),
+            settings=delivery,
             clock=project.clock,
             run_id=secrets.token_hex(8),
         )
+        run = Run(queue, compose)
         try:
             with observer.running(tally, stop=run.stop):
                 return run.execute(

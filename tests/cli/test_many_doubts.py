@@ -78,7 +78,7 @@ class _Everything:
             for n in range(calls)
         )
         self.calls, self.adopted_at, self.replay_for_s = self, 0.0, 1e6
-        self.id = "c"
+        self.id, self.name, self.place = "c", "t", "p"
 
     def of(self, campaign: str) -> tuple[CallRecord, ...]:
         return self.found
@@ -91,7 +91,7 @@ class _Everything:
 def test_which_calls_may_be_repeated_is_found_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     many = _Everything(100_000)
     reconciler = Reconciler(
-        many, many, compose=None, inquiry=many, transport="t", place="p", has_left=None, clock=many  # type: ignore[arg-type] # only what is asked of each
+        many, many, compose=None, transport=many, inquiry=many, has_left=None, clock=many  # type: ignore[arg-type] # only what is asked of each
     )  # fmt: skip
     monkeypatch.setattr(Reconciler, "_is_wanted", lambda self, member: True)
     # Of two calls for the same reader, the later one.

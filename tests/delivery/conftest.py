@@ -3,10 +3,10 @@ from collections.abc import Callable
 
 import pytest
 from newsletter.clock import Clock
-from newsletter.config import ListIdentity, Sender
-from newsletter.delivery.policy import Limits
+from newsletter.config import Delivery, ListIdentity, Sender
+from newsletter.delivery.queue import Queue
 from newsletter.delivery.run import Run
-from newsletter.delivery.worker import Composes
+from newsletter.delivery.worker import Compose
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.message.compose import Composer
@@ -18,11 +18,11 @@ from tests.ledger.conftest import EDITION, NOW, freeze, ledger, ledger_path
 
 __all__ = ["freeze", "ledger", "ledger_path"]
 
-LIMITS = Limits(connections=3, batch=4, rate_per_second=0, retry_for_s=86400)
+LIMITS = Delivery(connections=3, batch=4, wait_minutes=0, stop_above=1)
 
 
 @pytest.fixture(scope="session")
-def compose(tmp_path_factory: pytest.TempPathFactory) -> Composes:
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Compose:
     keys = KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "newsletter.key")
     composer = Composer(
         EDITION,
@@ -34,14 +34,14 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Composes:
         campaign_id="2017-03.1",
         keys=keys,
     )
-    return lambda recipient, *, date, version: composer.compose(recipient, date=date)
+    return lambda recipient, date, version: composer.compose(recipient, date=date)
 
 
 Begin = Callable[..., Run]
 
 
 @pytest.fixture
-def begin(ledger: Ledger, compose: Composes) -> Begin:
+def begin(ledger: Ledger, compose: Compose) -> Begin:
     runs = itertools.count(1)
 
     def begin_(
@@ -49,17 +49,17 @@ def begin(ledger: Ledger, compose: Composes) -> Begin:
         transport: Transport,
         *,
         clock: Clock | None = None,
-        limits: Limits = LIMITS,
-        compose_: Composes = compose,
+        limits: Delivery = LIMITS,
+        compose_: Compose = compose,
     ) -> Run:
-        return Run(
+        queue = Queue(
             ledger,
             campaign,
-            compose=compose_,
             transport=transport,
-            limits=limits,
+            settings=limits,
             clock=clock or FrozenClock(NOW),
             run_id=f"run-{next(runs)}",
         )
+        return Run(queue, compose_)
 
     return begin_

@@ -1,11 +1,10 @@
 """Seeds and a sample first, the rest only if those were not refused; domains that refuse us."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from newsletter.addresses import Address
-from newsletter.delivery.policy import Limits
+from newsletter.config import Delivery
 from newsletter.delivery.run import How
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
@@ -18,8 +17,8 @@ from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected
 from tests.delivery.conftest import Begin
 from tests.ledger.conftest import EDITION, NOW, counts
 
-LIMITS = Limits(connections=3, batch=4, rate_per_second=0, retry_for_s=86400, stop_above=0.05)
-ONE = replace(LIMITS, connections=1)
+LIMITS = Delivery(connections=3, batch=4, wait_minutes=0, stop_above=0.05)
+ONE = LIMITS.model_copy(update={"connections": 1})
 
 
 def freeze(ledger: Ledger, *addresses: str, seeds: int = 0, sample: int = 0) -> Campaign:
@@ -112,7 +111,7 @@ def test_greylisting_and_throttling_hold_no_campaign(
     transport = ScriptedTransport(
         lambda _, attempt: outcome if attempt == 1 else Accepted("250 ok")
     )
-    limits = replace(ONE, wait_s=3600)
+    limits = ONE.model_copy(update={"wait_minutes": 60})
     assert How.DONE is begin(campaign, transport, clock=clock, limits=limits).execute().how
     assert {State.ACCEPTED: 30} == counts(ledger, campaign)
 
@@ -154,7 +153,7 @@ def test_a_domain_that_refuses_us_is_left_in_peace_and_the_others_go_on(
             return Rejected(f"554 5.7.1 <{message.envelope_to}> we had enough")
         return Accepted("250 ok")
 
-    limits = replace(ONE, stop_above=1.0)
+    limits = ONE.model_copy(update={"stop_above": 1.0})
     ending = begin(campaign, ScriptedTransport(script), clock=clock, limits=limits).execute()
     assert How.WAITING is ending.how
     assert "angry.example refused 21 of 21" in ending.notes[0]
@@ -177,7 +176,7 @@ def test_a_rate_for_a_domain_is_kept_while_others_go_on(ledger: Ledger, begin: B
             at.append(clock.monotonic())
         return Accepted("250 ok")
 
-    limits = replace(ONE, wait_s=3600, domain_per_minute={"slow.example": 60})
+    limits = ONE.model_copy(update={"wait_minutes": 60, "domain_per_minute": {"slow.example": 60}})
     begin(campaign, ScriptedTransport(script), clock=clock, limits=limits).execute()
     assert {State.ACCEPTED: 240} == counts(ledger, campaign)
     assert 90 <= clock.monotonic() <= 140

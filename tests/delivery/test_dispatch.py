@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from newsletter.addresses import Address
-from newsletter.delivery.policy import Limits
+from newsletter.config import Delivery
+from newsletter.delivery.queue import Queue
 from newsletter.delivery.run import How, Run
-from newsletter.delivery.worker import Composes
+from newsletter.delivery.worker import Compose
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.ledger import Ledger
 from newsletter.ledger.plan import Plan
@@ -231,7 +232,7 @@ def test_one_acceptance_shows_that_refusals_are_about_their_recipients(
     answers: dict[int, Outcome] = {number: Rejected("550 no") for number in range(1, 41)}
     del answers[15]
     del answers[30]
-    one_at_a_time = Limits(connections=1, batch=10, rate_per_second=0, retry_for_s=86400)
+    one_at_a_time = Delivery(connections=1, batch=10, wait_minutes=0, stop_above=1)
     begin(campaign, ScriptedTransport(by_number(answers)), limits=one_at_a_time).execute()
     assert {State.ACCEPTED: 2, State.REJECTED: 38} == counts(ledger, campaign)
 
@@ -250,7 +251,7 @@ def test_who_leaves_during_the_send_is_not_mailed(
         return Accepted("250 ok")
 
     transport = ScriptedTransport(script)
-    one_at_a_time = Limits(connections=1, batch=10, rate_per_second=0, retry_for_s=86400)
+    one_at_a_time = Delivery(connections=1, batch=10, wait_minutes=0, stop_above=1)
     begin(campaign, transport, limits=one_at_a_time).execute()
     assert {State.ACCEPTED: 9, State.SUPPRESSED: 1} == counts(ledger, campaign)
     assert 0 == transport.copies["reader10@example.org"]
@@ -260,12 +261,12 @@ def test_who_leaves_during_the_send_is_not_mailed(
     "Input", "a recipient whose letter cannot be made", state="rejected; all others accepted"
 )
 def test_a_recipient_that_cannot_be_composed_is_refused_and_named(
-    ledger: Ledger, freeze: Freeze, begin: Begin, compose: Composes
+    ledger: Ledger, freeze: Freeze, begin: Begin, compose: Compose
 ) -> None:
-    def poisoned(recipient: Recipient, *, date: datetime, version: int) -> Message:
+    def poisoned(recipient: Recipient, date: datetime, version: int) -> Message:
         if recipient.address.local == "reader3":
             raise Uncomposable("no value for “organisation”")
-        return compose(recipient, date=date, version=version)
+        return compose(recipient, date, version)
 
     campaign = freeze(5)
     begin(campaign, ScriptedTransport(), compose_=poisoned).execute()
@@ -315,7 +316,7 @@ def test_a_rate_is_kept_over_all_sessions(ledger: Ledger, freeze: Freeze, begin:
         return Accepted("250 ok")
 
     transport = ScriptedTransport(script)
-    limits = Limits(connections=1, batch=50, rate_per_second=2, retry_for_s=86400)
+    limits = Delivery(connections=1, batch=50, rate_per_second=2, wait_minutes=0, stop_above=1)
     begin(campaign, transport, clock=clock, limits=limits).execute()
     assert {State.ACCEPTED: 20} == counts(ledger, campaign)
     assert clock.monotonic() >= 19 / 2 - 1
@@ -345,12 +346,12 @@ def test_a_full_disk_stops_the_run_and_tells_nothing_untrue(
 
 
 def test_one_letter_that_breaks_the_program_takes_no_other_along(
-    ledger: Ledger, freeze: Freeze, begin: Begin, compose: Composes
+    ledger: Ledger, freeze: Freeze, begin: Begin, compose: Compose
 ) -> None:
-    def broken(recipient: Recipient, *, date: datetime, version: int) -> Message:
+    def broken(recipient: Recipient, date: datetime, version: int) -> Message:
         if recipient.address.local == "reader3":
             raise ZeroDivisionError(date)
-        return compose(recipient, date=date, version=version)
+        return compose(recipient, date, version)
 
     campaign = freeze(5)
     assert How.DONE is begin(campaign, ScriptedTransport(), compose_=broken).execute().how
@@ -362,7 +363,7 @@ def test_one_letter_that_breaks_the_program_takes_no_other_along(
 def test_twenty_letters_in_a_row_that_cannot_be_made_stop_the_run(
     ledger: Ledger, freeze: Freeze, begin: Begin
 ) -> None:
-    def broken(_recipient: Recipient, *, date: datetime, version: int) -> Message:
+    def broken(_recipient: Recipient, date: datetime, version: int) -> Message:
         raise ZeroDivisionError(date, version)
 
     campaign = freeze(200)
@@ -393,13 +394,13 @@ def test_the_tables_hold_no_secret_and_the_attempts_no_address(
 
 
 def test_who_left_since_the_freeze_is_not_even_named_to_the_relay(
-    ledger: Ledger, freeze: Freeze, begin: Begin, compose: Composes
+    ledger: Ledger, freeze: Freeze, begin: Begin, compose: Compose
 ) -> None:
     campaign, composed = freeze(3), []
 
-    def watched(recipient: Recipient, *, date: datetime, version: int) -> Message:
+    def watched(recipient: Recipient, date: datetime, version: int) -> Message:
         composed.append(str(recipient.address))
-        return compose(recipient, date=date, version=version)
+        return compose(recipient, date, version)
 
     ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "page", NOW))
     begin(campaign, ScriptedTransport(), compose_=watched).execute()
@@ -529,19 +530,19 @@ def test_a_transport_that_cannot_be_opened_stops_the_run_and_says_so(
     state="accepted or in_doubt, nobody twice",
 )
 def test_two_senders_at_once_although_the_lock_was_removed_mail_nobody_twice(
-    ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin, compose: Composes
+    ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin, compose: Compose
 ) -> None:
     campaign, transport = freeze(60), ScriptedTransport()
     other = Ledger(ledger_path, KEYS)
-    second = Run(
+    queue = Queue(
         other,
         campaign,
-        compose=compose,
         transport=transport,
-        limits=LIMITS,
+        settings=LIMITS,
         clock=FrozenClock(NOW),
         run_id="run-2",
     )
+    second = Run(queue, compose)
     started = threading.Event()
 
     def both(_outcome: Outcome) -> None:

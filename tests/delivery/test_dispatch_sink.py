@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from newsletter.config import Smtp
-from newsletter.delivery.policy import Limits
+from newsletter.config import Delivery, Smtp
 from newsletter.errors import TransportStopped
 from newsletter.ledger import Ledger
 from newsletter.ledger.states import State
@@ -17,7 +16,7 @@ from tests.support.smtp_sink import smtp_sink
 
 pytestmark = pytest.mark.needs_smtp_sink
 
-LIMITS = Limits(connections=5, batch=10, rate_per_second=0, retry_for_s=86400)
+LIMITS = Delivery(connections=5, batch=10, wait_minutes=0, stop_above=1)
 
 
 def relay(port: int, *, timeout_s: float = 5) -> SmtpTransport:

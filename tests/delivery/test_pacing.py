@@ -6,10 +6,11 @@
 from datetime import timedelta
 
 import pytest
+from newsletter.config import Delivery
 from newsletter.delivery.pacing import Bucket, Pacer
 from newsletter.ledger import Ledger
 from newsletter.ledger.buckets import BucketRow
-from newsletter.testing import FrozenClock
+from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Allowance
 
 from tests.support.throttle import Throttle, Words, race
@@ -61,14 +62,9 @@ def pacer(
     allowance: Allowance = Allowance(),  # noqa: B008 - frozen
     kept: dict[str, BucketRow] | None = None,
 ) -> Pacer:
-    return Pacer(
-        "relay",
-        allowance=allowance,
-        batch_size=100,
-        per_second=per_second,
-        kept=kept or {},
-        clock=clock,
-    )
+    transport = ScriptedTransport()
+    transport.place, transport.allowance = "relay", allowance
+    return Pacer(transport, Delivery(rate_per_second=per_second), kept=kept or {}, clock=clock)
 
 
 def test_without_a_limit_nobody_waits() -> None:

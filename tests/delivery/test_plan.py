@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 from newsletter.addresses import Address
+from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Roster, Subscriber
+from newsletter.config import Delivery
 from newsletter.delivery.plan import make_plan
 from newsletter.errors import Problem
 from newsletter.ledger.plan import Exclusion, Plan, Wave
@@ -14,6 +16,14 @@ LANGUAGES = ("en", "fr", "pt-BR")
 def subscriber(number: int, language: str | None = None) -> Subscriber:
     address = Address.parse(f"reader{number}@example.org")
     return Subscriber(address, f"Reader {number}", language, {"city": "Minsk"}, row=number + 1)
+
+
+def edition_of(language: str | None) -> str:
+    return edition_for(language, LANGUAGES, "en")
+
+
+def tags_of(address: Address) -> list[bytes]:
+    return [address.local.encode()]
 
 
 def plan(
@@ -37,14 +47,12 @@ def plan(
     made = make_plan(
         roster,
         issue="2017-03",
-        languages=LANGUAGES,
-        default_language="en",
-        tag=lambda address: address.local.encode(),
+        edition_of=edition_of,
+        tags_of=tags_of,
         suppressed=suppressed,
-        has_it=has_it,
+        has_it=lambda address: address.key in has_it,
+        settings=Delivery(seeds=tuple(seeds), canary_share=canary_share),
         limit=limit,
-        seeds=seeds,
-        canary_share=canary_share,
     )
     assert made.listed == len(made.recipients) + sum(made.excluded.values())
     return made
@@ -131,13 +139,11 @@ def waved(count: int, *, seeds: tuple[str, ...] = (), share: float = 0.01) -> Pl
     return make_plan(
         roster,
         issue="2017-03",
-        languages=LANGUAGES,
-        default_language="en",
-        tag=lambda address: address.local.encode(),
+        edition_of=edition_of,
+        tags_of=tags_of,
         suppressed=(),
-        has_it=(),
-        seeds=seeds,
-        canary_share=share,
+        has_it=lambda _: False,
+        settings=Delivery(seeds=tuple(seeds), canary_share=share),
     )
 
 

@@ -32,7 +32,7 @@ def started(ledger: Ledger) -> Iterator[Make]:
             ledger,
             campaign,
             transport=ScriptedTransport(),
-            limits=LIMITS,
+            settings=LIMITS,
             clock=FrozenClock(NOW),
             run_id="run-1",
         )

@@ -2,14 +2,12 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from newsletter.clock import SystemClock
-from newsletter.config import Smtp
-from newsletter.delivery.policy import Limits
+from newsletter.config import Delivery, Smtp
 from newsletter.delivery.run import How, Run
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
@@ -33,8 +31,8 @@ from tests.delivery.conftest import LIMITS, Begin
 from tests.ledger.conftest import KEYS, NOW, Freeze, counts
 from tests.support.throttling_relay import throttling_relay
 
-ONE = replace(LIMITS, connections=1)
-HALF_AN_HOUR = replace(LIMITS, wait_s=1800)
+ONE = LIMITS.model_copy(update={"connections": 1})
+HALF_AN_HOUR = LIMITS.model_copy(update={"wait_minutes": 30})
 
 
 def never_too_late(ledger: Ledger, campaign: Campaign) -> None:
@@ -136,7 +134,7 @@ def test_a_pause_from_another_process_ends_the_run_within_moments(
         going.set()
         return Accepted("250 ok")
 
-    limits = replace(LIMITS, rate_per_second=20)
+    limits = LIMITS.model_copy(update={"rate_per_second": 20})
     run = begin(campaign, ScriptedTransport(script), clock=SystemClock(), limits=limits)
     endings = []
     thread = threading.Thread(target=lambda: endings.append(run.execute()))
@@ -163,7 +161,7 @@ def test_each_beat_looks_whether_the_run_may_go_on(
     def removed() -> None:
         raise LedgerRefused("The lock file was removed.")
 
-    limits = replace(LIMITS, rate_per_second=20)
+    limits = LIMITS.model_copy(update={"rate_per_second": 20})
     run = begin(campaign, ScriptedTransport(), clock=SystemClock(), limits=limits)
     with pytest.raises(LedgerRefused, match="lock file was removed"):
         run.execute(on_beat=removed)
@@ -174,7 +172,7 @@ def test_a_send_whose_time_is_over_goes_no_further(
     ledger: Ledger, freeze: Freeze, begin: Begin
 ) -> None:
     campaign, clock = freeze(1000), SystemClock()  # frozen in 2017
-    limits = replace(LIMITS, rate_per_second=20)
+    limits = LIMITS.model_copy(update={"rate_per_second": 20})
     ending = begin(campaign, ScriptedTransport(), clock=clock, limits=limits).execute()
     assert How.PAUSED is ending.how
     assert "too late" in ending.words
@@ -207,7 +205,7 @@ def test_a_throttling_relay_gets_all_1450_in_one_run(
 ) -> None:
     campaign = freeze(1450)
     never_too_late(ledger, campaign)
-    limits = Limits(connections=4, batch=50, rate_per_second=0, retry_for_s=86400)
+    limits = Delivery(connections=4, batch=50, wait_minutes=0, stop_above=1)
     with throttling_relay(200) as server:
         relay = SmtpTransport(
             Smtp(host="127.0.0.1", port=server.port, security="none"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-from newsletter.delivery.policy import Limits
+from newsletter.config import Delivery
 from newsletter.delivery.queue import Queue
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
@@ -54,7 +54,7 @@ def batch(ledger: Ledger, freeze: Freeze) -> Iterator[Batch]:
         ledger,
         campaign,
         transport=Resend(),
-        limits=Limits(connections=1, batch=4, rate_per_second=0, retry_for_s=86400),
+        settings=Delivery(connections=1, batch=4, wait_minutes=0, stop_above=1),
         clock=clock,
         run_id="run-1",
     )

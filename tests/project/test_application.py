@@ -135,7 +135,7 @@ def test_an_issue_that_changed_goes_on_as_frozen_or_corrected(
         assert (3, 0) == (change.untried, change.attempted)
         (edition,) = change.editions
         assert ("en", ("text", "HTML")) == (edition.language, edition.parts)
-        assert any("one" in each.new for each in edition.text)
+        assert any("one" in each.partition("[+")[2].partition("+]")[0] for each in edition.text)
         assert 2 == correct(project, change)
     gone_on(project, Observed())
     with project.lock():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from newsletter.config import Delivery
 from newsletter.delivery.pacing import Pacer
-from newsletter.testing import FrozenClock
+from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Allowance
 
 Words = Literal["Retry-After: 1", "a fraction", "nothing"]
@@ -56,14 +57,9 @@ class Throttle:
 def race(throttle: Throttle, words: Words, *, known: bool, seconds: float = 600.0) -> None:
     """Make calls as fast as a pacer lets them go; nothing else takes any time."""
     clock = FrozenClock()
-    pacer = Pacer(
-        "provider",
-        allowance=Allowance(calls_per_second=throttle.rate if known else None),
-        batch_size=1,
-        per_second=0,
-        kept={},
-        clock=clock,
-    )
+    transport = ScriptedTransport(batch_size=1)
+    transport.allowance = Allowance(calls_per_second=throttle.rate if known else None)
+    pacer = Pacer(transport, Delivery(), kept={}, clock=clock)
     while clock.monotonic() < seconds:
         left_at = pacer.acquire_permit(stopped=lambda: False, patience_s=seconds)
         assert left_at is not None

@@ -21,7 +21,7 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.addresses import Address
-from newsletter.config import PROVIDERS, Secret
+from newsletter.config import PROVIDERS, Delivery, Secret
 from newsletter.delivery.pacing import Pacer
 from newsletter.errors import ConfigError
 from newsletter.message.dkim import DkimSigner
@@ -392,14 +392,7 @@ def test_it_begins_at_the_rate_that_accounts_have() -> None:
         FrozenClock(),
         ApiTransport(provider(), timeout_s=1, clock=FrozenClock(), secrets=()),
     )
-    pacer = Pacer(
-        transport.place,
-        allowance=transport.allowance,
-        batch_size=transport.batch_size,
-        per_second=0,
-        kept={},
-        clock=clock,
-    )
+    pacer = Pacer(transport, Delivery(), kept={}, clock=clock)
     for _ in range(29):
         assert pacer.acquire_permit(stopped=lambda: False, patience_s=5) is not None
     assert clock.monotonic() < 3
