@@ -122,7 +122,10 @@ def _way(project: Project) -> str:
     settings = project.settings
     match settings.delivery.transport:
         case "mailbox":
-            return f"mailbox: a trial: into files in {project.mails}; none leaves this machine"
+            return (
+                f"mailbox, a trial: each mail becomes a file in {project.mails}; none leaves "
+                "this machine"
+            )
         case "smtp" if settings.smtp:
             relays = (f"{relay.host}, port {relay.port}" for relay in settings.smtp.relays)
             trial = "; a trial: marked as delivering to nobody" if settings.trial else ""

@@ -107,7 +107,7 @@ def work_off(
         for campaign in campaigns
     ]
     if project.trial:
-        say("This was a trial: nobody was reached, and nothing is remembered outside this folder.")
+        say("Nothing of a trial is remembered outside this folder.")
     if project.settings.delivery.transport == "mailbox":
         say(f"Each mail is a file in {project.mails}; open one with a mail program.")
     return worst(codes)
