@@ -73,7 +73,7 @@ ARROWS: dict[str, set[str]] = {
 ONE_PLACE: dict[str, set[str]] = {
     "sqlite3": {"ledger/database.py", "ledger/campaigns.py",
                 "ledger/upgrade.py"},
-    "requests": {"transports/http.py", "transports/http_wire.py"},
+    "requests": {"transports/http.py"},
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"message/dkim.py"},
@@ -93,7 +93,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "uvicorn": {"preview/server.py"},
     "time": {"clock.py"},
     "random": set(),
-    "secrets": {"ledger/ledger.py", "ledger/record.py", "message/keys.py",
+    "secrets": {"ledger/database.py", "ledger/record.py", "message/keys.py",
                 "project/proof.py", "project/send.py", "transports/mailbox.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},
