@@ -14,8 +14,8 @@ from newsletter.render.urls import ascii_url
 
 _MOST_WARNINGS = 3
 _NEW_HERE = (
-    "this machine remembers no send to this list. If another machine has sent to it, stop: who was "
-    "mailed from there, and who left, is not known here"
+    "this machine remembers no send to this list. If another machine has sent to it, stop: this "
+    "one does not know who was mailed from there, and who left"
 )
 
 

@@ -163,7 +163,7 @@ def _agree(each: Unfinished, held: str, terms: Terms) -> None:
     """
     if not each.paused or not terms.lifts:
         tell(held, lead="Held: ", lead_style="bold yellow")
-    if not terms.lifts or (terms.asks and not each.paused and not confirmed("Go on all the same?")):
+    if not terms.lifts or (terms.asks and not each.paused and not confirmed("Go on anyway?")):
         say(f"It stays held, and nothing was sent. To go on: newsletter resume "
             f"{each.campaign.issue}{'' if terms.asks else ' --yes'}")  # fmt: skip
         raise typer.Exit(ExitCode.TRANSPORT_STOPPED)
