@@ -13,7 +13,7 @@
     └── LedgerRefused         exit 5   the ledger will not allow it
 
 What concerns one recipient is never an exception but a value: an
-:class:`newsletter.model.Outcome`.
+:data:`newsletter.transports.protocol.Outcome`.
 
 Each error says what happened, where, and what to do next; the command line
 prints exactly these three. None carries a secret.
@@ -28,7 +28,7 @@ from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status means (DESIGN section 2)."""
+    """What a command's exit status means (docs/commands.md)."""
 
     DONE = 0
     """Done, and the numbers add up."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from newsletter.phrases import did_you_mean, joined, nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -31,7 +35,6 @@ _WORDS = {
     "tuple_type": _LIST,
     "dict_type": _TABLE,
     "model_type": _TABLE,
-    "literal_error": "must be one of {expected}.",
     "greater_than": "must be more than {gt}.",
     "greater_than_equal": "is less than {ge}.",
     "less_than": "must be less than {lt}.",
@@ -40,16 +43,23 @@ _WORDS = {
 }
 
 
-def wrong_value(error: ErrorDetails, *, noun: str) -> str:
+def wrong_value(error: ErrorDetails, *, noun: str, known: Iterable[str] = ()) -> str:
     """What to say after the value's name.
 
     Args:
         error: as pydantic tells it.
         noun: what every name in the file is one of: “setting”.
+        known: the names that there are in its place.
     """
     kind = error["type"]
     if kind == "extra_forbidden":
-        return f"is no {noun}; mind the spelling."
+        meant = did_you_mean(str(error["loc"][-1]), known)
+        return f"is no {noun}. {meant}" if meant else f"is no {noun}; mind the spelling."
+    if kind == "literal_error":
+        possible = re.findall("'([^']*)'", error["ctx"]["expected"])
+        near = nearest(str(error["input"]), possible)
+        meant = f" Did you mean “{near}”?" if near else ""
+        return f"must be one of {joined(possible, last='or')}.{meant}"
     if kind in _WORDS:
         return _WORDS[kind].format(**error.get("ctx", {}))
     return error["msg"].removeprefix("Value error, ").rstrip(".") + "."

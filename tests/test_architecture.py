@@ -1,4 +1,4 @@
-"""The arrows of DESIGN section 7, and the one place of each side effect."""
+"""The imports that docs/architecture.md allows, and the one place of each side effect."""
 
 import ast
 import functools

@@ -72,9 +72,15 @@ def check(
 
     Example: newsletter subscribers check subscribers.csv
     """
-    roster = Project.here().roster(file)
-    mailable = people(len(roster.subscribers))
+    from newsletter.project.suppress import gone_from
+
+    project = Project.here()
+    roster = project.roster(file)
+    gone = gone_from(project, roster)
+    mailable = people(len(roster.subscribers) - gone)
     say(f"{roster.file}: {count(roster.rows, 'row')}, {mailable} to mail.")
+    if gone:
+        say(f"{people(gone)} on it left, complained or cannot be reached, and will not be mailed.")
     for title, problems in (
         ("Cannot be used; nobody is mailed for these:", roster.refused),
         ("Repeated; mailed once:", roster.repeated),

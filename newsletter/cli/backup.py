@@ -65,7 +65,7 @@ def restore(
         say("Nothing was changed.")
         return
     if restored.adoption is None:
-        say("Mail goes to nobody from here, so there is nothing more to do.")
+        say("Sends from here are trials, so there is nothing more to do.")
         return
     _tell_adopted(restored.adoption)
     if restored.remembers:
@@ -106,7 +106,7 @@ def adopt(
 
     project = Project.here()
     if project.trial:
-        say("Mail goes to nobody from here, so nothing is refused, and nothing needs adopting.")
+        say("Sends from here are trials, so nothing is refused, and nothing needs adopting.")
         return
     with project.lock():
         survey = adopt.survey(project, old_copy=old_copy)
@@ -115,7 +115,7 @@ def adopt(
                 "all of this is an old copy: newsletter adopt --old-copy")  # fmt: skip
             return
         _tell_what(survey)
-        if not yes and not confirmed("Take this ledger on here?"):
+        if not yes and not confirmed("Adopt this ledger?"):
             say("Nothing was changed.")
             return
         done = adopt.adopt(project, old_copy=old_copy)
@@ -132,7 +132,7 @@ def _tell_what(survey: Survey) -> None:
         say("This machine remembers where everybody's mail is, and who left; that is put into "
             "this folder's ledger.")  # fmt: skip
     elif survey.waiting and not survey.exact:
-        say("To take it on changes this:")
+        say("To adopt it changes this:")
         show_counts(
             [
                 (number, f"waiting in campaign {campaign}, to become in doubt", "red")
@@ -141,7 +141,7 @@ def _tell_what(survey: Survey) -> None:
         )
         say("They are not mailed unless you say so, since they may have been mailed already.")
     elif not survey.exact:
-        say("Nobody waits in it, so nobody becomes in doubt.")
+        say("No recipient waits in it, so none becomes in doubt.")
     if survey.unknown:
         say(f"It knows nothing of sends of these issues from here: "
             f"{joined(survey.unknown)}. They stay refused without --again.")  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from newsletter.errors import InputError
+from newsletter.phrases import nearest
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -28,9 +29,10 @@ def docs(
             "The documentation is missing from this installation.", next="Install the tool again."
         )
     if topic and topic not in pages:
+        near = nearest(topic, pages)
         raise InputError(
             f"There is no page “{topic}” in the documentation.",
-            next="“newsletter docs” lists the pages.",
+            next=f"{f'Did you mean “{near}”? ' if near else ''}“newsletter docs” lists the pages.",
         )
     if topic:
         typer.echo(pages[topic], nl=False)

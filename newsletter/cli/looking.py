@@ -82,7 +82,8 @@ def check(
     from newsletter.cli.planning import publish_first
     from newsletter.project.compile import compile_issue
 
-    compiled = compile_issue(Project.here(), issue)
+    project = Project.here()
+    compiled = compile_issue(project, issue)
     findings = compiled.findings
     privacy = [privacy_report(each) for each in compiled.check_inputs]
     weights = [weight.weigh(each) for each in compiled.check_inputs]
@@ -99,6 +100,9 @@ def check(
         say(f"{issue}: {_summed_up(findings)}.")
         if on_the_web := publish_first(compiled):
             say(f"On the web: {on_the_web}")
+        if not project.list_file.exists():
+            say(f"There is no list yet: {project.list_file}. A send needs one; see “newsletter "
+                "docs subscribers”.", style="yellow")  # fmt: skip
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise typer.Exit(ExitCode.CHECKS_FAILED)
 

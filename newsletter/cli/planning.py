@@ -14,8 +14,8 @@ from newsletter.render.urls import ascii_url
 
 _MOST_WARNINGS = 3
 _NEW_HERE = (
-    "this machine remembers no send to this list. If another machine has sent to it, stop: who was "
-    "mailed from there, and who left, is not known here"
+    "this machine remembers no send to this list. If another machine has sent to it, stop: this "
+    "one does not know who was mailed from there, and who left"
 )
 
 
@@ -122,7 +122,10 @@ def _way(project: Project) -> str:
     settings = project.settings
     match settings.delivery.transport:
         case "mailbox":
-            return f"mailbox: a trial: into files in {project.mails}; none leaves this machine"
+            return (
+                f"mailbox, a trial: each mail becomes a file in {project.mails}; none leaves "
+                "this machine"
+            )
         case "smtp" if settings.smtp:
             relays = (f"{relay.host}, port {relay.port}" for relay in settings.smtp.relays)
             trial = "; a trial: marked as delivering to nobody" if settings.trial else ""

@@ -182,7 +182,7 @@ def _tell_progress(step: Progress) -> None:
             say(f"Asking {place} about {people(number)} in doubt.")
         case NoRecord(place=place):
             say(
-                f"Nobody can be asked: {place} keeps no record that it shows. Its operator's log "
+                f"{place} cannot be asked: it keeps no record that it shows. Its operator's log "
                 "knows our Message-IDs; “newsletter resolve” shows them."
             )
         case found:
@@ -204,7 +204,7 @@ def _tell_news(news: News) -> None:
     elif not skipped.unusable:
         say("There is no report and no event in what was given.")
     if skipped.without_report:
-        say(f"Without a bounce report, so left alone: {count(skipped.without_report, 'mail')}.")
+        say(f"Ignored, since they hold no bounce report: {count(skipped.without_report, 'mail')}.")
     if skipped.count:
         say(f"Skipped, since unreadable: {skipped.count:,}. Everything else was read.")
         for problem in skipped.named:

@@ -37,7 +37,7 @@ def pause(issue: IssueName) -> None:
             style="bold")  # fmt: skip
     match resume.see_runs_end(project, paused):
         case True:
-            say("The run that was at work has ended.")
+            say("The run has ended.")
         case False:
             say("The run that is at work still waits for an answer about what it handed over. It "
                 "hands over nothing more.")  # fmt: skip

@@ -107,7 +107,7 @@ def work_off(
         for campaign in campaigns
     ]
     if project.trial:
-        say("This was a trial: nobody was reached, and nothing is remembered outside this folder.")
+        say("Nothing of a trial is remembered outside this folder.")
     if project.settings.delivery.transport == "mailbox":
         say(f"Each mail is a file in {project.mails}; open one with a mail program.")
     return worst(codes)
@@ -163,7 +163,7 @@ def _agree(each: Unfinished, held: str, terms: Terms) -> None:
     """
     if not each.paused or not terms.lifts:
         tell(held, lead="Held: ", lead_style="bold yellow")
-    if not terms.lifts or (terms.asks and not each.paused and not confirmed("Go on all the same?")):
+    if not terms.lifts or (terms.asks and not each.paused and not confirmed("Go on anyway?")):
         say(f"It stays held, and nothing was sent. To go on: newsletter resume "
             f"{each.campaign.issue}{'' if terms.asks else ' --yes'}")  # fmt: skip
         raise typer.Exit(ExitCode.TRANSPORT_STOPPED)

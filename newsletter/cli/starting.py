@@ -10,7 +10,7 @@ import typer
 
 from newsletter.cli.output import say, show_facts
 from newsletter.config import FILE_NAME
-from newsletter.errors import InputError, Where
+from newsletter.errors import InputError, IssueError, Where
 from newsletter.project import Project
 
 
@@ -38,7 +38,7 @@ def init(
         [
             *([] if folder.resolve() == Path.cwd() else [(f"  cd {folder}", "go there")]),
             (f"  newsletter preview {issue}", "look at it while you write"),
-            (f"  newsletter send {issue}", "try the whole road, into outbox/"),
+            (f"  newsletter send {issue}", "try a send: each mail becomes a file in outbox/"),
         ]
     )
 
@@ -71,12 +71,17 @@ def new(
 
     project = Project.here()
     path = project.issues_folder / f"{issue}.yaml"
-    if path.parent != project.issues_folder:
+    try:
+        fits, translated = path.parent == project.issues_folder, issue_name(path)[1]
+    except IssueError:
+        fits, translated = False, None
+    if not fits:
         raise InputError(
             f"“{issue}” cannot be the id of an issue.",
-            next="Use lower-case letters, digits and hyphens, such as 2017-04.",
+            next="Use lower-case letters, digits and hyphens, such as 2017-04, or 2017-04.fr for "
+            "a translation.",
         )
-    if issue_name(path)[1] is not None:
+    if translated is not None:
         if day or language:
             raise InputError(
                 "A translation has the date of its original, and the language of its name.",

@@ -6,11 +6,15 @@ from: an environment variable or a command (see :mod:`newsletter.credentials`).
 
 from __future__ import annotations
 
+import re
 import tomllib
+import typing
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from newsletter.config.content import Archive, Audience, Mail, Theme
 from newsletter.config.identity import (
@@ -56,6 +60,7 @@ __all__ = [
 
 FILE_NAME = "newsletter.toml"
 MAX_BYTES = 100_000
+_LINE = re.compile(r"\s*(?:(?P<bracket>\[\[?)(?P<table>[^\]]+)\]|(?P<key>[^=#]+?)\s*=)")
 
 
 class Settings(ProviderTables):
@@ -197,13 +202,18 @@ def load_settings(path: Path) -> Settings:
         ) from None
     except OSError as error:
         raise ConfigError(
-            f"The settings cannot be opened: {error.strerror}.", where=Where(path)
+            f"The settings cannot be opened: {error.strerror}.",
+            where=Where(path),
+            next="Put a text file there that you may read.",
         ) from None
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
         problems = [
-            Problem(wrong_value(item, noun="setting"), Where(item=_place(item["loc"])))
+            Problem(
+                wrong_value(item, noun="setting", known=_settings_beside(item["loc"])),
+                Where(path.name, _line_of(item["loc"], text), item=_place(item["loc"])),
+            )
             for item in error.errors()
         ]
         if hidden := _hidden_in_key(text, path):
@@ -233,3 +243,42 @@ def _place(loc: tuple[int | str, ...]) -> str | None:
     """``[smtp] port``; a setting above all tables stands alone."""
     *tables, setting = map(str, loc or ("",))
     return f"[{'.'.join(tables)}] {setting}" if tables else setting or None
+
+
+def _line_of(loc: Sequence[int | str], text: str) -> int | None:
+    """The line of a setting, or of the table or list that it is in or is missing from."""
+    table: tuple[int | str, ...] = ()
+    nth = Counter[tuple[int | str, ...]]()
+    best, best_line = 0, None
+    for number, line in enumerate(text.splitlines(), 1):
+        if (found := _LINE.match(line)) is None:
+            continue
+        names = tuple(
+            name.strip("\"' ")
+            for name in re.findall(r'"[^"]*"|[^.]+', found["table"] or found["key"])
+        )
+        if found["table"]:
+            table = (*names, nth[names]) if found["bracket"] == "[[" else names
+            nth[names] += 1
+            names = ()
+        here = (*table, *names)
+        if best < len(here) <= len(loc) and here == tuple(loc[: len(here)]):
+            best, best_line = len(here), number
+    return best_line
+
+
+def _settings_beside(loc: Sequence[int | str]) -> list[str]:
+    """The names that a setting can have in the table that ``loc`` is in."""
+    models: list[type[BaseModel]] = [Settings]
+    for key in loc[:-1]:
+        inner = [model.model_fields[key] for model in models if key in model.model_fields]
+        if inner:
+            models = [model for field in inner for model in _models(field.annotation)]
+    return [name for model in models for name in model.model_fields]
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _models(inner)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from newsletter.errors import Problem
-from newsletter.issues.hints import did_you_mean
 from newsletter.issues.loader import LoadedIssue
 from newsletter.model import Story
+from newsletter.phrases import did_you_mean
 from newsletter.source import Path_, Source
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from newsletter.issues.hints import nearest
+from newsletter.phrases import nearest
 from newsletter.regular_file import read_regular, read_start
 
 MOST_MB = 50

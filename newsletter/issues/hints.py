@@ -1,16 +1,11 @@
-"""Sentences for mistakes in YAML and in spelling. No I/O."""
+"""Sentences for mistakes in YAML. No I/O."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
-from itertools import islice
 
 import yaml
 
-_MOST_COMPARED = 1000
-"""Words that one is compared with, so that no file with thousands of them takes minutes."""
 _QUOTE_IT = "Put the whole text in double quotes."
 # The first pattern that occurs in PyYAML's own words decides.
 _YAML_SENTENCES = (
@@ -90,23 +85,6 @@ def yaml_sentence(error: yaml.MarkedYAMLError, line: str) -> tuple[str, str]:
         f"The YAML cannot be read here: {error.problem or 'it breaks off'}.",
         "Check indentation, colons and quotation marks of this line and the one before.",
     )
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """“Did you mean …?” for the nearest known word, or the list of all."""
-    names = list(known)
-    near = nearest(word, names)
-    if near:
-        return f"Did you mean “{near}”?"
-    return f"Possible here: {', '.join(names)}." if names else ""
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that ``word`` is most likely a slip for, capitals aside."""
-    by_lower = {name.lower(): name for name in islice(known, _MOST_COMPARED)}
-    # Cut, since comparing is quadratic and a stray paragraph may stand as a key.
-    near = difflib.get_close_matches(word.lower()[:40], by_lower, n=1, cutoff=0.6)
-    return by_lower[near[0]] if near else None
 
 
 def shorten(text: str) -> str:

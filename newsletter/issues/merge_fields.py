@@ -8,8 +8,9 @@ from itertools import islice
 
 from newsletter.errors import Problem
 from newsletter.issues.document import Document
-from newsletter.issues.hints import did_you_mean, shorten
+from newsletter.issues.hints import shorten
 from newsletter.model import MergeField, split_merge_fields
+from newsletter.phrases import did_you_mean
 from newsletter.source import Path_
 
 ALLOWED_IN = ("subject", "preheader", "greeting", "introduction")

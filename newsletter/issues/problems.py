@@ -10,8 +10,9 @@ from pydantic_core import ErrorDetails
 
 from newsletter.errors import Problem
 from newsletter.issues.document import Document
-from newsletter.issues.hints import did_you_mean, nearest, shorten
+from newsletter.issues.hints import shorten
 from newsletter.model import Issue, Part
+from newsletter.phrases import did_you_mean, nearest
 from newsletter.source import Path_
 
 DATE_ADVICE = "Write year, month and day as in 2017-03-31."

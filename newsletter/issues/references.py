@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from newsletter.errors import Problem
 from newsletter.issues.document import Document
-from newsletter.issues.hints import did_you_mean, shorten
+from newsletter.issues.hints import shorten
+from newsletter.phrases import did_you_mean
 from newsletter.source import Path_
 
 

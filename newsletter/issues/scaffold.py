@@ -15,7 +15,7 @@ from string import Template
 
 from newsletter.clock import Clock, SystemClock
 from newsletter.config import FILE_NAME
-from newsletter.errors import InputError, Problem, Where
+from newsletter.errors import InputError, IssueError, Problem, Where
 from newsletter.issues.document import read_document
 from newsletter.issues.loader import (
     FILES_FOLDER,
@@ -94,7 +94,7 @@ def new_translation(path: Path, *, title: str = "", fields: Sequence[str] = ()) 
     text = _copy(
         original, {"language": str(language)} | ({"title": _quoted(title)} if title else {})
     )
-    parse_issue(text, path, fields=fields)
+    _refuse_wrong(text, path, fields=fields)
     _write({path: text.encode()})
     return original
 
@@ -164,9 +164,24 @@ def _issue_text(
         language=_quoted(language),
         web_url=f"# The page of this issue on the web, for “view in browser”.\n{page}",
     )
-    # What was passed in is checked by the rules of every issue.
-    parse_issue(text, path)
+    _refuse_wrong(text, path)
     return text
+
+
+def _refuse_wrong(text: str, path: Path, *, fields: Sequence[str] = ()) -> None:
+    """Hold what was passed in to the rules of every issue.
+
+    Raises:
+        IssueError: it breaks one. It names no line, since there is no file yet.
+    """
+    try:
+        parse_issue(text, path, fields=fields)
+    except IssueError as error:
+        raise IssueError(
+            "The issue cannot be started; nothing was written.",
+            problems=[Problem(problem.what, next=problem.next) for problem in error.problems],
+            next="Correct the options, and run the command again.",
+        ) from None
 
 
 def _copy(original: Path, changes: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The ledger as a whole: one file, and a room for each kind of thing it keeps."""
+"""The ledger as a whole: one file, and an object for each kind of record in it."""
 
 from __future__ import annotations
 

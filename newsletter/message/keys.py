@@ -9,7 +9,7 @@
 
 The pepper turns addresses into tags, so that unsubscribe links and the list of
 who left name nobody; the keys sign (HMAC, RFC 2104). docs/keys.md says what loss
-and rotation mean. This is the only module that makes randomness.
+and rotation mean.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from newsletter.clock import SystemClock
 from newsletter.config import FILE_NAME, PrivateKey, Settings, load_settings
 from newsletter.errors import ConfigError, InputError, LedgerRefused, NewsletterError, Where
+from newsletter.phrases import nearest
 
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
@@ -256,14 +257,21 @@ class Project:
                     where=Where(path),
                     next="Put the issue's file in its place.",
                 )
+            near = nearest(issue, there)
+            meant = f"Did you mean “{near}”?" if near else ""
             raise InputError(
                 f"There is no issue “{issue}” here.",
                 where=Where(self.issues_folder),
-                next=f"There are: {', '.join(there)}."
+                next=" ".join((meant, f"There are: {', '.join(there)}.")).lstrip()
                 if there
                 else "Start one with “newsletter new ID”.",
             )
         return path
+
+    @property
+    def list_file(self) -> Path:
+        """The list of subscribers that newsletter.toml names."""
+        return self.folder / self.settings.audience.file
 
     def roster(self, file: Path | None = None) -> Roster:
         """The list of subscribers.
@@ -273,7 +281,7 @@ class Project:
         """
         from newsletter.audience.reader import read_roster
 
-        path = file or self.folder / self.settings.audience.file
+        path = file or self.list_file
         audience = self.settings.audience
         return read_roster(
             path, fields=audience.fields, mail=audience.mail, no_mail=audience.no_mail

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
+from newsletter.audience.model import Roster
 from newsletter.errors import NewsletterError
 from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.project.compose import parse_addresses
@@ -64,3 +65,20 @@ def suppressed(project: Project) -> Mapping[Reason, int]:
         return {}
     with closing(project.ledger(create=False, follow=False)) as ledger:
         return {Reason(reason): number for reason, number in ledger.suppressions.counts().items()}
+
+
+def gone_from(project: Project, roster: Roster) -> int:
+    """How many readers on a list must not be mailed, by what the ledger knows.
+
+    Raises:
+        LedgerRefused: the ledger cannot be used.
+    """
+    if not project.has_ledger:
+        return 0
+    with closing(project.ledger(create=False, follow=False)) as ledger:
+        tags = ledger.suppressions.tags()
+    keys = project.keys
+    return sum(
+        not tags.isdisjoint((keys.address_tag(each.address), *keys.former_tags(each.address)))
+        for each in roster.subscribers
+    )

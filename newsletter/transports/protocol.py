@@ -172,7 +172,7 @@ class StatusLookup(Protocol):
     """Asks a provider what became of messages that are in doubt; used by one thread.
 
     Only an acceptance is ever learned. That a provider does not know a message
-    proves nothing: its records lag behind (delivery.md 1.14).
+    proves nothing: its records lag behind.
     """
 
     @property

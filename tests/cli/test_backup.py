@@ -194,7 +194,7 @@ def test_a_project_that_sent_nothing_can_be_backed_up(project: Project, tmp_path
     went_well(project.run("backup", str(file)))
     assert {"backup.json", "newsletter.toml", "list"} == members(file)
     other = empty_folder(project, "other")
-    went_well(other.run("restore", str(file), "--yes"), "goes to nobody")
+    went_well(other.run("restore", str(file), "--yes"), "Sends from here are trials")
     went_well(other.run("send", "2017-04", "--yes"), "3 planned = 3 accepted")
 
 

@@ -1,5 +1,6 @@
 """Bad input: one clear message, the right exit code, nothing sent, nothing lost."""
 
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -111,7 +112,25 @@ def test_a_theme_with_a_mistake(
             SETTINGS.replace('"en"', "en"), ["newsletter.toml", "line 2"], id="malformed"
         ),
         pytest.param(
-            SETTINGS.replace("language", "langage"), ["• langage: is no setting"], id="unknown key"
+            SETTINGS.replace("language", "langage"),
+            ["• newsletter.toml:2, langage: is no setting. Did you mean “language”?"],
+            id="unknown key",
+        ),
+        pytest.param(
+            SETTINGS + "rate_per_secnd = 2",
+            ["[delivery] rate_per_secnd: is no setting. Did you mean “rate_per_second”?"],
+            id="unknown key of a table",
+        ),
+        pytest.param(
+            SETTINGS + "transport = 'smpt'",
+            ["or ses. Did you mean “smtp”?"],
+            id="unknown transport",
+        ),
+        pytest.param(
+            SETTINGS + "transport = 'smtp'\n[smtp]\nhost = 'a.example'\n[[smtp.more]]\n"
+            "host = 'b.example'\n[[smtp.more]]\nhost = 'c.example'\nprot = 25",
+            ["[smtp.more.1] prot: is no setting. Did you mean “port”?"],
+            id="unknown key of a relay",
         ),
         pytest.param(
             SETTINGS + 'transport = "smtp"', ['transport = "smtp" needs a table [smtp]'],
@@ -128,6 +147,63 @@ def test_settings_that_cannot_be_used(
         path.write_text(settings)
     stopped(project.run("send", "2017-04", "--yes"), 2, *said)
     assert not outbox(project)
+
+
+@pytest.mark.parametrize("added", [
+    "rate_per_secnd = 2",
+    "transport = 'smtp'\n[smtp]\nhost = 'a.example'\n[[smtp.more]]\nhost = 'b.example'\n"
+    "[[smtp.more]]\nhost = 'c.example'\nprot = 25",
+    "transport = 'smtp'\n[smtp]\nhost = 'a.example'\nport = 'x'",
+])  # fmt: skip
+def test_a_setting_that_cannot_be_used_is_named_with_its_line(project: Project, added: str) -> None:
+    text = SETTINGS + added
+    (project.folder / "newsletter.toml").write_text(text)
+    line = len(text.splitlines())
+    stopped(project.run("send", "2017-04", "--yes"), 2, f"• newsletter.toml:{line}, ")
+
+
+def test_settings_that_are_a_pipe(project: Project) -> None:
+    path = project.folder / "newsletter.toml"
+    path.unlink()
+    os.mkfifo(path)
+    stopped(project.run("check", "2017-04"), 2, "pipe or device", "Next:  Put a text file there")
+
+
+def test_a_slip_in_a_name_is_answered_with_what_was_meant(project: Project) -> None:
+    stopped(project.run("check", "2017-4"), 2, "“2017-4”", "Did you mean “2017-04”?")
+    stopped(project.run("docs", "setings"), 2, "“setings”", "Did you mean “settings”?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["2018-01", "--language", "english"], "• “language” is no language code."),
+        (["2018-01", "--title", "Two\nlines"], "“title”"),
+        (["Bad_ID"], "“Bad_ID” cannot be the id of an issue."),
+        (["2017-04.french"], "“2017-04.french” cannot be the id of an issue."),
+        (["../2018-01"], "“../2018-01” cannot be the id of an issue."),
+    ],
+)
+def test_an_issue_that_cannot_be_started_is_told_without_a_file_that_is_not_there(
+    project: Project, arguments: list[str], said: str
+) -> None:
+    before = files(project)
+    done = project.run("new", *arguments)
+    stopped(done, 2, said, "Next:")
+    assert "issues/" not in done.stderr
+    assert before == files(project)
+
+
+def test_a_check_says_that_the_list_is_missing(project: Project) -> None:
+    went_well(project.run("check", "2017-04"))
+    (project.folder / "subscribers.csv").unlink()
+    went_well(project.run("check", "2017-04"), "There is no list yet: subscribers.csv.")
+
+
+def test_a_trial_is_said_once(project: Project) -> None:
+    done = project.run("send", "2017-04", "--yes")
+    went_well(done, "A trial: it reached nobody.")
+    assert 1 == done.stdout.partition("Campaign ")[2].count("reached")
 
 
 def test_a_missing_secret_is_told_before_anything_is_frozen(project: Project) -> None:

@@ -112,7 +112,7 @@ def test_a_stop_for_a_reason_is_told_and_asked_before_it_goes_on(
     found, text = at_a_terminal(project, "resume", "2017-04", answer=answer)
     assert (code, mails) == (found, len(outbox(project))), text
     assert CANARY in text
-    assert "Go on all the same? [y/N]" in text
+    assert "Go on anyway? [y/N]" in text
 
 
 def test_a_stop_for_a_reason_is_lifted_by_yes_in_a_script(project: Project) -> None:

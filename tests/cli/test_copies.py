@@ -166,7 +166,7 @@ def test_a_clone_with_keys_of_its_own_is_refused_and_goes_on_once_adopted(
     clone.home_folder = project.home
     text = (clone.folder / "newsletter.toml").read_text()
     (clone.folder / "newsletter.toml").write_text(text.replace("defenders.test", "other.example"))
-    went_well(clone.run("send", "2017-04", "--yes"), "This was a trial")
+    went_well(clone.run("send", "2017-04", "--yes"), "A trial: it reached nobody.")
     went_well(clone.run("suppress", "add", "reader2@readers.example"))
     clone.settings(one_a_connection(server))
     stopped(clone.run("send", "2017-04", "--yes"), 5, "key file is not the list's")

@@ -1,5 +1,6 @@
 """Sends that are stopped, by a person, a relay or a disk: nobody is lost, nobody mailed twice."""
 
+import os
 import signal
 import subprocess
 from collections import Counter
@@ -9,6 +10,7 @@ import pytest
 from tests.cli.support import Gate, ended, prepared, running, stopped, went_well
 from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import CUT, SmtpServer, always, refusing_port
+from tests.support.tools import ROOT
 
 PASSWORD = "correct horse battery staple"
 
@@ -44,6 +46,25 @@ def test_a_send_that_is_told_to_stop_finishes_what_is_on_its_way(
         assert 2 == server.copies().total()
         went_well(project.run("resume", "2017-04"), "3 planned = 3 accepted", "Complete.")
         assert everyone_once(3) == server.copies()
+
+
+@pytest.mark.parametrize("loading", ["newsletter.cli.app", "newsletter.project.plan"])
+def test_ctrl_c_while_the_program_is_being_loaded_ends_it_with_a_sentence(
+    project: Project, loading: str
+) -> None:
+    (project.folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {loading!r}:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+    )
+    seen_first = project.environment(PYTHONPATH=f"{project.folder}{os.pathsep}{ROOT}")
+    with running(project, "send", "2017-04", "--yes", env=seen_first) as process:
+        done = ended(process)
+    assert (130, "") == (done.returncode, done.stdout)
+    assert "Stopped by Ctrl-C. “newsletter status” shows what was sent." == done.stderr.strip()
 
 
 @pytest.mark.fault(

@@ -25,6 +25,13 @@ def test_who_left_is_not_mailed_and_named_nowhere(project: Project) -> None:
     assert b"reader0@" not in kept
 
 
+def test_a_look_at_the_list_takes_off_who_left(project: Project) -> None:
+    went_well(project.run("subscribers", "check"), "3 rows, 3 people to mail.")
+    project.run("suppress", "add", "reader0@readers.example", "nobody@elsewhere.example")
+    done = project.run("subscribers", "check")
+    went_well(done, "3 rows, 2 people to mail.", "1 person on it left, complained or cannot be")
+
+
 def test_a_rotation_keeps_the_old_key_and_signs_with_the_new_one(project: Project) -> None:
     stopped(project.run("keys", "rotate"), 2, "The key file is missing.")
     went_well(project.run("send", "2017-04", "--yes", "--limit", "1"))

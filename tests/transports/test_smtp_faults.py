@@ -1,4 +1,4 @@
-"""What a relay may do wrong, and the state in which it leaves each message (delivery.md 2.3)."""
+"""What a relay may do wrong, and the state in which it leaves each message."""
 
 import threading
 from collections import Counter
