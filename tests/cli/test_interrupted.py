@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.cli.support import Gate, ended, prepared, running, stopped, went_well
+from tests.cli.support import Gate, ended, prepared, running_program, stopped, went_well
 from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import CUT, SmtpServer, always, refusing_port
 
@@ -30,7 +30,7 @@ def test_a_send_that_is_told_to_stop_finishes_what_is_on_its_way(
     gate = Gate(at=1)
     with SmtpServer(behaviours={"dot": gate}) as server:
         through(project, server)
-        with running(project, "send", "2017-04", "--yes") as process:
+        with running_program(project, "send", "2017-04", "--yes") as process:
             gate.wait()
             process.send_signal(number)
             assert process.stderr is not None
@@ -55,7 +55,7 @@ def test_a_second_send_is_refused_while_one_runs_and_who_leaves_meanwhile_gets_n
     gate = Gate()
     with SmtpServer(behaviours={"dot": gate}) as server:
         through(project, server)
-        with running(project, "send", "2017-04", "--yes") as process:
+        with running_program(project, "send", "2017-04", "--yes") as process:
             gate.wait()
             second = project.run("send", "2017-04", "--yes")
             stopped(second, 5, "Another send is running here", "newsletter status")
