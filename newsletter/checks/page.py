@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 import urllib.parse
@@ -19,6 +20,8 @@ _INLINE = frozenset(
 )
 _URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"“”]+")
 _WORD = re.compile(r"[^\W_]+")
+_MAYBE_WIDE = re.compile("[\u1101-\U0010ffff]")
+"""No character before the Korean ones is wide; to ask each takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,9 @@ def _visible(element: HtmlElement) -> Iterator[str]:
 
 def is_hidden(element: HtmlElement) -> bool:
     """Whether the element's own style hides it, as the preheader's does."""
-    style = re.sub(r"\s", "", element.get("style") or "").lower()
+    if not (written := element.get("style")):
+        return False
+    style = re.sub(r"\s", "", written).lower()
     return "display:none" in style or "visibility:hidden" in style
 
 
@@ -78,12 +83,17 @@ def addresses_in(text: str) -> Iterator[str]:
 
 def _ascii_host(parts: urllib.parse.SplitResult) -> str:
     """Host and port with the host in A-labels (IDNA 2008, as rendering writes it)."""
-    import idna
-
     if not parts.hostname:
         return ""
-    host = idna.encode(parts.hostname, uts46=True).decode("ascii")
+    host = _in_a_labels(parts.hostname)
     return f"{host}:{parts.port}" if parts.port else host
+
+
+@functools.lru_cache(maxsize=256)
+def _in_a_labels(host: str) -> str:
+    import idna
+
+    return idna.encode(host, uts46=True).decode("ascii")
 
 
 def canonical(url: str) -> str:
@@ -111,9 +121,10 @@ def words(text: str) -> str:
     break before it.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    spaced = "".join(f" {char} " if _wide(char) else char for char in folded)
+    spaced = _MAYBE_WIDE.sub(_apart, folded)
     return f" {' '.join(_WORD.findall(spaced))} "
 
 
-def _wide(char: str) -> bool:
-    return char > "\u1100" and unicodedata.east_asian_width(char) in "WF"
+def _apart(found: re.Match[str]) -> str:
+    char = found.group()
+    return f" {char} " if unicodedata.east_asian_width(char) in "WF" else char

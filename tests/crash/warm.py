@@ -8,6 +8,7 @@ its first line on; only the imports are behind it. ``--cold`` does without.
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -251,6 +252,8 @@ def _let_anybody_trace() -> None:
 
 def _serve(orders: socket.socket) -> None:
     _import_everything()
+    gc.collect()
+    gc.freeze()  # else each child copies what its collector looks at
     running: dict[int, tuple[int, int]] = {}
     while True:
         readable, _, _ = select.select([orders.fileno(), *running], [], [])
