@@ -14,7 +14,7 @@ from newsletter.project.account import Account, Standing, worst
 from newsletter.report.words import STATES, TRIAL, identity
 
 if TYPE_CHECKING:
-    from newsletter.ledger.reading import Held
+    from newsletter.ledger.reading import DeliveryRow
     from newsletter.ledger.tally import Tally
 
 _COLOURS = {
@@ -31,6 +31,7 @@ _COLOURS = {
 _EXCLUSIONS = {
     Exclusion.REFUSED: ("row holds", "rows hold", "no usable address"),
     Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that stands further up"),
+    Exclusion.LEFT: ("row says", "rows say", "that the reader must not be mailed"),
     Exclusion.SUPPRESSED: ("person", "people", "who left, complained or cannot be reached"),
     Exclusion.HAS_IT: ("person has", "people have", "this issue already, or may have it"),
     Exclusion.BEYOND_LIMIT: ("person", "people", "kept for a later send (--limit)"),
@@ -73,6 +74,13 @@ def _show(account: Account) -> None:
     _show_people(account, most=_MOST_NAMED if account.standing is None else None)
     if account.tally.complete:
         say("Complete.", style="bold green")
+    elif account.tally.refused_by_all:
+        say("Nobody was accepted: everybody was refused or given up.", style="bold red")
+        say(
+            "Read the server's words above. If they are about the sender's address, the account or "
+            f"the message, mend that, then run: newsletter send {campaign.issue}. It plans whoever "
+            "was refused anew."
+        )
     elif following := _what_next(account):
         say(following, style="bold")
 
@@ -142,7 +150,7 @@ def _show_people(account: Account, *, most: int | None) -> None:
         _name(account, account.refused, most)
 
 
-def _name(account: Account, held: Sequence[Held], most: int | None) -> None:
+def _name(account: Account, held: Sequence[DeliveryRow], most: int | None) -> None:
     for row in held[:most]:
         tries = count(row.attempts, "attempt")
         tell(f"{row.address}: {row.reply} ({tries}, {moment(row.changed_at)})", lead="  • ")

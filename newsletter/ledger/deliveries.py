@@ -20,8 +20,8 @@ from newsletter.ledger import steps
 from newsletter.ledger.reading import (
     HELD_BACK,
     AttemptRecord,
+    DeliveryRow,
     Doubt,
-    Held,
     Reading,
     recipient,
 )
@@ -29,7 +29,7 @@ from newsletter.ledger.seal import broken
 from newsletter.ledger.states import State, Step
 from newsletter.message.model import Recipient
 
-__all__ = ["AttemptRecord", "Claim", "Deliveries", "Doubt", "Held"]
+__all__ = ["AttemptRecord", "Claim", "Deliveries", "DeliveryRow", "Doubt"]
 
 _LONGEST_REPLY = 1000
 """Characters of a reply that are kept; a relay may send half a megabyte of them."""
@@ -173,6 +173,27 @@ class Deliveries(Reading):
                 (claim.id, claim.number, run, started_at, now, outcome, reply),
             )
         return bool(changed)
+
+    def put_back(self, claims: Sequence[Claim], *, now: float) -> int:
+        """Let those wait again whose refusal turned out to be about us; it is no attempt of theirs.
+
+        Inside the caller's transaction.
+
+        Args:
+            claims: as they were before the attempt.
+            now: seconds since the epoch.
+
+        Returns:
+            How many were refused and now wait.
+        """
+        changed = 0
+        for claim in claims:
+            began_at = claim.first_attempt_at
+            changed += self._database.execute(
+                steps.PUT_BACK, (now, began_at, began_at is not None, claim.id)
+            ).rowcount
+            self._database.execute(steps.PUT_BACK_ATTEMPT, (HELD_BACK, claim.id, claim.number))
+        return changed
 
     def release(self, claims: Sequence[Claim], *, run: str, now: float) -> None:
         """Return claims that were not attempted to the queue."""

@@ -141,9 +141,9 @@ class _Pages:
         preview = self._studio.shown.preview
         if preview is None:
             return PlainTextResponse("There is no mail yet.", 404, headers=_HEADERS)
-        letter = await run_in_threadpool(preview.letter, request.query_params.get("reader", ""))
+        mail = await run_in_threadpool(preview.mail, request.query_params.get("reader", ""))
         images = "" if request.query_params.get("images") == "off" else "; img-src 'self' data:"
-        page = local(letter.html, preview.pictures)
+        page = local(mail.html, preview.pictures)
         page = in_scheme(page, request.query_params.get("scheme", "light"))
         return HTMLResponse(
             page, headers={**_HEADERS, "Content-Security-Policy": _MAIL_POLICY + images}

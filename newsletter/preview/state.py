@@ -36,9 +36,9 @@ def as_state(shown: Shown, reader_id: str) -> dict[str, Any]:
 
 
 def _issue(preview: Preview, reader_id: str) -> dict[str, Any]:
-    letter = preview.letter(reader_id)
-    issue = preview.compiled.languages[letter.language].loaded.issue
-    findings = preview.findings[letter.language]
+    mail = preview.mail(reader_id)
+    issue = preview.compiled.languages[mail.language].loaded.issue
+    findings = preview.findings[mail.language]
     return {
         "title": issue.title,
         "list": preview.compiled.settings.list.name,
@@ -47,14 +47,14 @@ def _issue(preview: Preview, reader_id: str) -> dict[str, Any]:
         "direction": direction(issue.language),
         "notice": preview.notice,
         "readers": [{"id": reader.id, "label": reader.label} for reader in preview.readers],
-        "reader": letter.reader.id,
-        "sender": letter.sender,
-        "subject": letter.subject,
-        "preheader": letter.preheader,
-        "text": letter.text,
-        "headers": letter.headers,
+        "reader": mail.reader.id,
+        "sender": mail.sender,
+        "subject": mail.subject,
+        "preheader": mail.preheader,
+        "text": mail.text,
+        "headers": mail.headers,
         "size": {
-            "kb": round(size_kb(letter.html), 1),
+            "kb": round(size_kb(mail.html), 1),
             "clip": CLIP_KB,
             "warn": WARN_KB,
             "error": ERROR_KB,

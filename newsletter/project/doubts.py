@@ -16,7 +16,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.events import EventRecord
 from newsletter.ledger.lock import SenderAtWork
-from newsletter.ledger.reading import AttemptRecord, Held
+from newsletter.ledger.reading import AttemptRecord, DeliveryRow
 from newsletter.ledger.states import State, Step
 from newsletter.message.model import Recipient
 from newsletter.phrases import joined, people
@@ -24,7 +24,7 @@ from newsletter.project.account import campaigns_of
 from newsletter.project.compose import compose_frozen
 from newsletter.project.project import Project
 from newsletter.project.transport import open_transport
-from newsletter.transports.protocol import Inquiry, Transport
+from newsletter.transports.protocol import StatusLookup, Transport
 
 _WORDS = {
     Step.ASSUME: "Taken as accepted by a person's word.",
@@ -37,7 +37,7 @@ class InDoubt:
     """A recipient of whom nobody knows whether the server took their message."""
 
     campaign: Campaign
-    held: Held
+    held: DeliveryRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> lis
         doubts = [
             InDoubt(campaign, held)
             for campaign in campaigns
-            for held in ledger.deliveries.held(campaign.id, State.IN_DOUBT)
+            for held in ledger.deliveries.of(campaign.id, State.IN_DOUBT)
         ]
     if not addresses or not doubts:
         return doubts
@@ -100,11 +100,9 @@ def evidence(project: Project, doubts: Sequence[InDoubt]) -> Iterator[Evidence]:
                 events.setdefault(event.delivery, []).append(event)
         for doubt in doubts:
             held = doubt.held
-            local, _, domain = held.address.rpartition("@")
-            tag = project.keys.message_tag(doubt.campaign.id, Address(local, domain))
             yield Evidence(
                 doubt,
-                message_id=f"{doubt.campaign.id}.{tag}",
+                message_id=f"{held.campaign}.{held.message_tag}",
                 attempts=tuple(
                     (attempt, ways.get(attempt.run, ""))
                     for attempt in ledger.deliveries.history(held.id)
@@ -242,7 +240,6 @@ def _apply(
         read_news(bounces, events, now=now, skipped=skipped),
         ledger,
         campaigns,
-        tag_of=lambda campaign, member: project.keys.message_tag(campaign, member.address),
         now=now,
     )
     return News(applied, skipped)
@@ -272,7 +269,7 @@ def _ask_provider(
     with closing(open_transport(project)) as transport:
         for campaign in doubtful:
             try:
-                inquiry = transport.inquire()
+                inquiry = transport.status_lookup()
                 if inquiry is None:
                     on_progress(NoRecord(transport.place))
                     return None
@@ -287,7 +284,11 @@ def _ask_provider(
 
 
 def _reconciled(
-    project: Project, ledger: Ledger, campaign: Campaign, transport: Transport, inquiry: Inquiry
+    project: Project,
+    ledger: Ledger,
+    campaign: Campaign,
+    transport: Transport,
+    inquiry: StatusLookup,
 ) -> Reconciled:
     gone = ledger.suppressions.tags()
 

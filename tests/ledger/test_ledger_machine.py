@@ -27,7 +27,7 @@ from newsletter.ledger.states import TERMINAL, State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.ledger.versions import Approved
 
-from tests.ledger.conftest import EDITION, NOW, T
+from tests.ledger.conftest import EDITION, KEYS, NOW, T
 from tests.ledger.ledger_lives import DOMAINS, Attempt, Copy, drawn, planned
 
 ISSUE = "2017-03"
@@ -61,6 +61,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """By campaign, what a first attempt gets."""
         self.bound: dict[int, int] = {}
         """By delivery, what it was first attempted with."""
+        self.refused: list[Attempt] = []
         self.held: set[str] = set()
         self.wave: dict[str, int] = {}
         self.waits: dict[int, float] = {}
@@ -79,7 +80,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def first_send(self, readers: set[int]) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "newsletter.db"
-        self.ledger = Ledger(self.path, key_check="k", seal_key=b"s")
+        self.ledger = Ledger(self.path, KEYS)
         self.send(readers, again=False)
 
     @rule(readers=st.sets(people, min_size=1), again=st.sampled_from([False, False, True]))
@@ -169,14 +170,14 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not self.ledger.campaigns.tally(campaign).open
 
     def ids(self, campaign: Campaign, *states: State) -> set[int]:
-        return {one.id for one in self.ledger.deliveries.held(campaign.id, *states)}
+        return {one.id for one in self.ledger.deliveries.of(campaign.id, *states)}
 
     @rule(data=st.data(), step=st.sampled_from([Step.ASSUME, Step.RESEND]))
     def decide(self, data: st.DataObject, step: Step) -> None:
         held = [
             (campaign.round, one)
             for campaign in self.campaigns()
-            for one in self.ledger.deliveries.held(campaign.id, State.IN_DOUBT)
+            for one in self.ledger.deliveries.of(campaign.id, State.IN_DOUBT)
         ]
         if not held:
             return
@@ -192,7 +193,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(reader=people)
     def leave(self, reader: int) -> None:
         one = planned(reader)
-        other = Ledger(self.path, key_check="k", seal_key=b"s")
+        other = Ledger(self.path, KEYS)
         other.suppressions.add(Suppression(one.tag, Reason.UNSUBSCRIBED, "page", NOW))
         other.close()
         self.left.add(one.recipient.address.key)
@@ -232,7 +233,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), domain=st.sampled_from(DOMAINS), hours=st.sampled_from([0.5, 2]))
     def postpone(self, data: st.DataObject, domain: str, hours: float) -> None:
         campaign, until = data.draw(st.sampled_from(self.campaigns())), self.now + hours * HOUR
-        queue = self.ledger.deliveries.held(campaign.id, State.PENDING, State.DEFERRED)
+        queue = self.ledger.deliveries.of(campaign.id, State.PENDING, State.DEFERRED)
         with self.ledger.transaction():
             self.ledger.deliveries.postpone(campaign.id, domain, until)
         for one in queue:
@@ -305,8 +306,12 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.open.discard(attempt.claim.id)
 
     @precondition(lambda self: self.claimed)
-    @rule(data=st.data(), step=st.sampled_from([Step.REJECT, Step.DEFER, None]))
-    def refuse_or_release(self, data: st.DataObject, step: Step | None) -> None:
+    @rule(
+        data=st.data(),
+        step=st.sampled_from([Step.REJECT, Step.DEFER, None]),
+        theirs=st.booleans(),
+    )
+    def refuse_or_release(self, data: st.DataObject, step: Step | None, *, theirs: bool) -> None:
         """Before the decisive byte."""
         attempt = drawn(data, self.claimed)
         run, claim = attempt.run, attempt.claim
@@ -314,9 +319,25 @@ class LedgerMachine(RuleBasedStateMachine):
             if step is None:
                 self.ledger.deliveries.release([claim], run=run, now=self.now)
             elif self.ledger.deliveries.record(
-                claim, step, run=run, reply=str(step), now=self.now, theirs=False
+                claim, step, run=run, reply=str(step), now=self.now, theirs=theirs
             ):
-                self.bound.setdefault(claim.id, claim.version)
+                # What was about the message or the account is no attempt of theirs.
+                if theirs or claim.first_attempt_at is not None:
+                    self.bound.setdefault(claim.id, claim.version)
+                if step is Step.REJECT:
+                    self.refused.append(attempt)
+
+    @precondition(lambda self: self.refused)
+    @rule(data=st.data())
+    def put_back(self, data: st.DataObject) -> None:
+        """The refusal turned out to be about us."""
+        claim = drawn(data, self.refused).claim
+        with self.ledger.transaction():
+            if (
+                self.ledger.deliveries.put_back([claim], now=self.now)
+                and claim.first_attempt_at is None
+            ):
+                self.bound.pop(claim.id, None)
 
     @rule()
     def give_up(self) -> None:
@@ -333,7 +354,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 "UPDATE delivery SET state = 'pending' WHERE state IN ('attempting', 'in_doubt')"
             )
         self.ledger.close()
-        self.ledger = Ledger(self.path, key_check="k", seal_key=b"s")
+        self.ledger = Ledger(self.path, KEYS)
         self.runs += 1
         with self.ledger.transaction():
             for campaign in self.campaigns():
@@ -351,7 +372,8 @@ class LedgerMachine(RuleBasedStateMachine):
             tally = self.ledger.campaigns.tally(campaign)
             assert tally.adds_up
             assert tally.settled <= tally.planned
-            assert tally.complete == (set(tally.counts) <= TERMINAL)
+            ended = set(tally.counts) <= TERMINAL
+            assert ended == (tally.complete or tally.refused_by_all)
 
     @invariant()
     def nobody_gets_a_copy_without_a_persons_word(self) -> None:
@@ -362,7 +384,7 @@ class LedgerMachine(RuleBasedStateMachine):
         held = {
             one.id
             for campaign in self.campaigns()
-            for one in self.ledger.deliveries.held(campaign.id, State.ATTEMPTING, State.IN_DOUBT)
+            for one in self.ledger.deliveries.of(campaign.id, State.ATTEMPTING, State.IN_DOUBT)
         }
         assert self.open == held
 

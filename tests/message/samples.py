@@ -16,7 +16,7 @@ from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot
 
 if TYPE_CHECKING:  # else every letter would load cryptography
-    from newsletter.message.dkim import Signer
+    from newsletter.message.dkim import DkimSigner
 
 KEYS = KeyRing(bytes(range(32)), {1: bytes(range(32, 64))})
 DATE = datetime(2017, 3, 1, 9, 30, tzinfo=UTC)
@@ -93,7 +93,7 @@ def composer(
     archive_url: str | None = ARCHIVE,
     campaign_id: str = CAMPAIGN,
     keys: KeyRing = KEYS,
-    signer: Signer | None = None,
+    signer: DkimSigner | None = None,
 ) -> Composer:
     return Composer(
         edition,

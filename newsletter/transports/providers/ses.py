@@ -7,19 +7,38 @@ https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import ACCOUNT, MESSAGE, RATE, ApiError, ApiResult, Fault, Taken
-from newsletter.transports.http_values import Answer, Request, at, canonical_json, known_id, text_at
+from newsletter.transports.api_result import (
+    ACCOUNT,
+    MESSAGE,
+    RATE,
+    ApiError,
+    ApiResult,
+    Fault,
+    Taken,
+)
+from newsletter.transports.http_values import (
+    Request,
+    Response,
+    at,
+    canonical_json,
+    text_at,
+    valid_id,
+)
 from newsletter.transports.protocol import Allowance
 from newsletter.transports.provider import ApiMessage, Provider
-from newsletter.transports.sigv4 import Signer
 
+_ALGORITHM = "AWS4-HMAC-SHA256"
 _SIGNATURES = re.compile(rb"(?im)^DKIM-Signature:.*\r\n(?:[ \t].*\r\n)*")
 _ABOUT_READER = re.compile(r"\b(?:address|domain)\b")
 _WORDS: Mapping[str, Fault] = {
@@ -79,16 +98,12 @@ class Ses(Provider[SesSettings]):
     def request(self, messages: Sequence[ApiMessage], key: str) -> Request:
         """One message, and the signature of its request."""
         body = canonical_json(self.payload(messages, key))
-        signer = Signer(
-            self.secrets["access_key_id"],
-            self.secrets["secret_access_key"],
-            self.settings.region,
-            "ses",
-        )
-        headers = signer.headers(
+        headers = sign_request(
             self.base_url.rstrip("/") + self.path,
             body,
             {"Content-Type": "application/json"},
+            secrets=self.secrets,
+            region=self.settings.region,
             at=self.clock.now(),
         )
         proof = headers["Authorization"].rpartition("Signature=")[2]
@@ -119,23 +134,23 @@ class Ses(Provider[SesSettings]):
             "ConfigurationSetName": self.settings.configuration_set or None,
         }
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
         """The id of the only message."""
-        known = known_id(at(answer.json(), "MessageId"))
+        known = valid_id(at(response.json(), "MessageId"))
         if known is None:
-            return self.lacking(answer, "an id")
-        return Taken(f"{answer.status} accepted", (known,))
+            return self.lacking(response, "an id")
+        return Taken(f"{response.status} accepted", (known,))
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """The exception's name and text; no answer of AWS has none.
 
         The name is in the header, with what follows a colon left out, or in the
         body (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html).
         """
-        value = answer.json()
+        value = response.json()
         if not isinstance(value, dict):
             return None
-        told = answer.headers.get("x-amzn-errortype") or value.get("__type") or value.get("code")
+        told = response.headers.get("x-amzn-errortype") or value.get("__type") or value.get("code")
         name = told.partition(":")[0].rpartition("#")[2] if isinstance(told, str) else ""
         if not name:
             return None
@@ -143,10 +158,59 @@ class Ses(Provider[SesSettings]):
         lowered = text.lower()
         said = next((fault for words, fault in _WORDS.items() if words in lowered), None)
         return ApiError(
-            f"{answer.status} {name}: {text}",
+            f"{response.status} {name}: {text}",
             said or self.fault(name) or ACCOUNT,
             of_recipient=_ABOUT_READER.search(lowered) is not None,
         )
+
+
+def sign_request(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    secrets: Mapping[str, str],
+    region: str,
+    at: datetime,
+) -> dict[str, str]:
+    """``headers`` with AWS Signature Version 4 for a POST to SES.
+
+    The signature is valid for five minutes around ``at``.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+
+    Args:
+        url: has no query, and nothing in its path needs quoting.
+        body: of the request.
+        headers: of the request.
+        secrets: ``access_key_id`` and ``secret_access_key``.
+        region: of the endpoint.
+        at: when the request is signed.
+    """
+    address = urlsplit(url)
+    moment = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    dated = {**headers, "X-Amz-Date": moment}
+    signed = {name.lower(): value for name, value in dated.items()} | {"host": address.netloc}
+    names = ";".join(sorted(signed))
+    canonical = "\n".join(
+        [
+            "POST",
+            address.path or "/",
+            "",
+            *(f"{name}:{signed[name]}" for name in sorted(signed)),
+            "",
+            names,
+            hashlib.sha256(body).hexdigest(),
+        ]
+    )
+    scope = [moment[:8], region, "ses", "aws4_request"]
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = "\n".join([_ALGORITHM, moment, "/".join(scope), digest])
+    key = f"AWS4{secrets['secret_access_key']}".encode()
+    for part in (*scope, to_sign):
+        key = hmac.digest(key, part.encode(), "sha256")
+    credential = "/".join([secrets["access_key_id"], *scope])
+    proof = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={key.hex()}"
+    return {**dated, "Authorization": proof}
 
 
 PROVIDER = Ses
