@@ -47,9 +47,8 @@ class Forked:
     """One command that the warm process forked; ends as a Popen would."""
 
     def __init__(self, told: socket.socket) -> None:
-        self._told = told.makefile()
-        told.close()
-        self.pid = int(self._told.readline())
+        self._told = told
+        self.pid = self._number()
         self.returncode: int | None = None
         # A number could be given to another process once this one is gone; this cannot.
         try:
@@ -61,14 +60,21 @@ class Forked:
         if self.returncode is None:
             if not select.select([self._told], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
-            line = self._told.readline()
-            assert line, "the warm process ended"
-            self.returncode = int(line)
+            self.returncode = self._number()
             self._told.close()
             if self._handle is not None:
                 os.close(self._handle)
                 self._handle = None
         return self.returncode
+
+    def _number(self) -> int:
+        """What the warm process tells next; the rest is left where ``wait`` looks for it."""
+        line = b""
+        while not line.endswith(b"\n"):
+            char = self._told.recv(1)
+            assert char, "the warm process ended"
+            line += char
+        return int(line)
 
     def poll(self) -> int | None:
         with contextlib.suppress(subprocess.TimeoutExpired):
