@@ -1,6 +1,10 @@
 # What a newcomer needs: `make demo` and `make test`. Python 3.11 or later, nothing else.
 PYTHON ?= python3
 BIN := .venv/bin
+# Neighbouring tests share browsers, archives and compiled issues: each worker takes a row of them.
+PYTEST := $(BIN)/pytest -n auto --dist worksteal
+# Whatever the shell says, Python keeps what it compiled: many tests start the program.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo check test lint prove crash copies fuzz faults bench screenshots clean
 
@@ -15,10 +19,10 @@ check: .venv/ready-dev ## A quick answer while you work: linters, types, and tes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto tests/audience tests/delivery tests/feedback tests/issues tests/ledger tests/message tests/project
+	$(PYTEST) tests/audience tests/delivery tests/feedback tests/issues tests/ledger tests/message tests/project
 
 test: .venv/ready-dev ## Run the tests
-	$(BIN)/pytest -n auto
+	$(PYTEST)
 
 lint: .venv/ready-dev ## Linters, and types for Linux, macOS and Windows
 	$(BIN)/ruff check .
@@ -27,8 +31,8 @@ lint: .venv/ready-dev ## Linters, and types for Linux, macOS and Windows
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin newsletter
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 newsletter
 
-prove: .venv/ready-dev crash copies fuzz ## All that takes longer than a gate may: kills, races, fuzzing, more issues
-	PROVE=1 $(BIN)/pytest -n auto tests/render tests/test_worst_food.py
+prove: .venv/ready-dev crash copies fuzz ## All that takes longer than a gate may: kills, races, fuzzing, all examples
+	PROVE=1 $(PYTEST)
 
 copies: .venv/ready-dev ## Let two copies send in the same second, and copy, lose and restore at random
 	$(BIN)/python -m tests.crash.copies --times 100

@@ -7,6 +7,7 @@ address is written into a mail, in that form alone.
 
 from __future__ import annotations
 
+import functools
 import re
 import urllib.parse
 from collections.abc import Iterator
@@ -103,6 +104,7 @@ def ascii_host(host: str) -> str:
     return name.lower() + colon + port
 
 
+@functools.lru_cache(maxsize=256)
 def _a_labels(name: str) -> str:
     import idna
 

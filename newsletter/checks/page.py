@@ -19,6 +19,8 @@ _INLINE = frozenset(
     | {"q", "s", "small", "span", "strong", "sub", "sup", "u"}
 )
 _WORD = re.compile(r"[^\W_]+")
+_MAYBE_WIDE = re.compile("[\u1101-\U0010ffff]")
+"""No character before the Korean ones is wide; to ask each takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ def _visible(element: HtmlElement) -> Iterator[str]:
 
 def is_hidden(element: HtmlElement) -> bool:
     """Whether the element's own style hides it, as the preheader's does."""
-    style = re.sub(r"\s", "", element.get("style") or "").lower()
+    if not (written := element.get("style")):
+        return False
+    style = re.sub(r"\s", "", written).lower()
     return "display:none" in style or "visibility:hidden" in style
 
 
@@ -79,9 +83,10 @@ def words(text: str) -> str:
     break before it.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    spaced = "".join(f" {char} " if _wide(char) else char for char in folded)
+    spaced = _MAYBE_WIDE.sub(_apart, folded)
     return f" {' '.join(_WORD.findall(spaced))} "
 
 
-def _wide(char: str) -> bool:
-    return char > "\u1100" and unicodedata.east_asian_width(char) in "WF"
+def _apart(found: re.Match[str]) -> str:
+    char = found.group()
+    return f" {char} " if unicodedata.east_asian_width(char) in "WF" else char

@@ -6,6 +6,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from newsletter.addresses import _PLAIN, Address, AddressError
 
+from tests.support.tools import examples
+
 
 def long_way(text: str) -> Address | None:
     try:
@@ -32,7 +34,7 @@ PLAIN = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(PLAIN)
 @example("Postmaster@a.example")
 @example("postmaster@a.example")
@@ -46,7 +48,7 @@ def test_what_takes_the_quick_way_comes_out_as_by_the_long_way(text: str) -> Non
 NEARLY = st.text("aZ0.-_@+'\u00e9 ", max_size=14)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     st.tuples(NEARLY, st.sampled_from(["example", "local", "onion", "TEST", "Arpa", "a1", ""])).map(
         lambda parts: f"{parts[0]}.{parts[1]}"

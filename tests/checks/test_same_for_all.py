@@ -3,6 +3,7 @@
 import email
 import functools
 import re
+from collections.abc import Callable
 from email.message import Message as Mail
 
 import pytest
@@ -15,6 +16,7 @@ from newsletter.render.edition import Edition
 
 from tests.message.samples import ARCHIVE, CAMPAIGN, DATE, EDITION, KEYS, LIST, SENDER
 from tests.support.march import march, with_pictures_inside
+from tests.support.tools import examples
 
 MARKED = Recipient(
     Address.parse("qq-address-qq@readers.example"), "QqNAMEqQ", "en", {"city": "QqCITYqQ"}
@@ -47,22 +49,28 @@ def composer(edition: Edition) -> Composer:
     )
 
 
-EDITIONS = {
-    "every kind of slot": EDITION,
-    "English": march("en").edition,
-    "Arabic": march("ar").edition,
-    "pictures inside": with_pictures_inside("en").edition,
+# Compiled when asked for: every process that collects tests reads this.
+EDITIONS: dict[str, Callable[[], Edition]] = {
+    "every kind of slot": lambda: EDITION,
+    "English": lambda: march("en").edition,
+    "Arabic": lambda: march("ar").edition,
+    "pictures inside": lambda: with_pictures_inside("en").edition,
 }
-FALLBACKS = {
-    (name, slot.field): slot.fallback
-    for name, edition in EDITIONS.items()
-    for slot in edition.slots
-}
-COMPOSERS = {name: composer(edition) for name, edition in EDITIONS.items()}
+
+
+@functools.cache
+def composer_of(edition: str) -> Composer:
+    return composer(EDITIONS[edition]())
+
+
+@functools.cache
+def fallback(edition: str, field: str) -> str:
+    slots = EDITIONS[edition]().slots
+    return {slot.field: slot.fallback for slot in slots}.get(field, "")
 
 
 def mail_to(reader: Recipient, edition: str) -> Mail:
-    return email.message_from_bytes(COMPOSERS[edition].compose(reader, date=DATE).as_bytes())
+    return email.message_from_bytes(composer_of(edition).compose(reader, date=DATE).as_bytes())
 
 
 def parts(mail: Mail) -> list[tuple[str, str]]:
@@ -93,8 +101,8 @@ def readdressed(edition: str, to: Recipient, to_mail: Mail) -> list[tuple[str, s
     """The marked reader's parts with another reader's values in place of the marks."""
     mail, content_of_parts = marked(edition)
     values = {
-        MARKED.name: to.name or FALLBACKS.get((edition, "name"), ""),
-        MARKED.fields["city"]: to.fields["city"] or FALLBACKS.get((edition, "city"), ""),
+        MARKED.name: to.name or fallback(edition, "name"),
+        MARKED.fields["city"]: to.fields["city"] or fallback(edition, "city"),
         str(MARKED.address): str(to.address),
         way_out(mail): way_out(to_mail),
     }
@@ -115,7 +123,7 @@ def _escaped(value: str) -> str:
 
 
 @pytest.mark.parametrize("edition", EDITIONS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(readers)
 def test_another_readers_values_in_place_of_ones_own_give_their_very_mail(
     edition: str, reader: Recipient

@@ -1,8 +1,10 @@
 """What the tests of the command line share: reading what it said, and programs left running."""
 
+import atexit
 import contextlib
 import email
 import email.policy
+import functools
 import os
 import pty
 import select
@@ -14,6 +16,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
 
+from tests.crash.warm import Piped, Warm
 from tests.support.project import Project
 
 WITHIN_S = 60
@@ -84,11 +87,31 @@ class Gate:
         assert self.reached.wait(WITHIN_S), "the program never came so far"
 
 
+@functools.cache
+def warm() -> Warm:
+    """One warm process for all tests: a start of Python costs more than most commands."""
+    process = Warm()
+    atexit.register(process.close)
+    return process
+
+
 @contextlib.contextmanager
 def running(
     project: Project, *arguments: str, env: Mapping[str, str] | None = None
+) -> Iterator[Piped]:
+    """A command in a process of its own while the block runs; it is ended with it."""
+    process = warm().start_piped(arguments, folder=project.folder, env=env or project.environment())
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+@contextlib.contextmanager
+def running_program(
+    project: Project, *arguments: str, env: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A command that goes on while the block runs; it is ended with it."""
+    """The same with an interpreter of its own: for how it starts, hears signals and exits."""
     process = subprocess.Popen(
         project.command(*arguments),
         cwd=project.folder,
@@ -105,10 +128,11 @@ def running(
             process.kill()
 
 
-def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+def ended(process: subprocess.Popen[str] | Piped) -> subprocess.CompletedProcess[str]:
     """Wait for the end of a command and take what it said."""
     stdout, stderr = process.communicate(timeout=WITHIN_S)
     assert "Traceback" not in stdout + stderr, stderr
+    assert process.returncode is not None
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 

@@ -20,6 +20,7 @@ from tests.cli.support import (
     stopped,
     went_well,
 )
+from tests.crash.warm import Piped
 from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer
 
@@ -56,9 +57,8 @@ def set_control(project: Project, assignment: str, value: object) -> None:
     connection.close()
 
 
-def waits(process: subprocess.Popen[str]) -> list[str]:
+def waits(process: Piped) -> list[str]:
     """What a send says until it waits for its time."""
-    assert process.stdout is not None
     said: list[str] = []
     for line in process.stdout:
         said.append(line)
@@ -76,7 +76,6 @@ def test_a_pause_from_another_terminal_ends_the_run_and_resume_takes_it_back(
         with running(project, "send", "2017-04", "--yes") as send:
             gate.wait()
             with running(project, "pause", "2017-04") as pause:
-                assert pause.stdout is not None
                 assert pause.stdout.readline().startswith("Paused: campaign 2017-04.1")
                 gate.opened.set()
                 paused = ended(pause)
@@ -228,7 +227,6 @@ def test_a_send_whose_time_comes_while_another_one_runs_begins_after_it(
             gate.wait()
             stopped(project.run("resume", "2017-04", "--as-frozen"), 5, "Another send is running")
             with running(project, "resume", "2017-04", "--scheduled") as due:
-                assert due.stdout is not None
                 assert due.stdout.readline().startswith("Another send is running here; this one")
                 gate.opened.set()
                 went_well(ended(other), "3 planned = 3 accepted")

@@ -47,7 +47,6 @@ def paused_after_one(project: Project, server: SmtpServer) -> None:
         busy = project.run("correct", "2017-04", "--yes")
         stopped(busy, 5, "Another send is running here")
         with running(project, "pause", "2017-04") as pause:
-            assert pause.stdout is not None
             pause.stdout.readline()
             gate.opened.set()
             ended(pause)

@@ -17,7 +17,6 @@ def test_a_send_is_watched_to_its_end_and_the_exit_code_is_that_of_status(
         with running(project, "send", "2017-04", "--yes") as send:
             gate.wait()
             with running(project, "status", "2017-04", "--watch") as watch:
-                assert watch.stdout is not None
                 line = watch.stdout.readline()
                 assert re.match(
                     r"\d\d:\d\d:\d\d campaign 2017-04\.1-\w{5}, done 1 of 3 \(33%\), ", line
@@ -38,7 +37,6 @@ def test_ctrl_c_leaves_the_send_alone(project: Project) -> None:
         with running(project, "send", "2017-04", "--yes") as send:
             gate.wait()
             with running(project, "status", "2017-04", "--watch") as watch:
-                assert watch.stdout is not None
                 watch.stdout.readline()
                 watch.send_signal(signal.SIGINT)
                 seen = ended(watch)
@@ -56,7 +54,6 @@ def test_a_run_that_was_killed_is_said_to_be_gone(project: Project) -> None:
         with running(project, "send", "2017-04", "--yes") as send:
             gate.wait()
             with running(project, "status", "2017-04", "--watch") as watch:
-                assert watch.stdout is not None
                 watch.stdout.readline()
                 send.kill()
                 seen = ended(watch)

@@ -4,6 +4,7 @@ Each refusal's advice is followed to the end: whoever was not mailed is mailed
 once, nobody twice, and who left stays left.
 """
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -219,19 +220,10 @@ def test_a_copy_is_refused_while_and_after_the_original_sends(
 
 
 def fired_together(*projects: Project) -> list[subprocess.CompletedProcess[str]]:
-    started = [
-        subprocess.Popen(
-            project.command("resume", "2017-04", "--scheduled"),
-            cwd=project.folder,
-            env=project.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for project in projects
-    ]
-    return [ended(process) for process in started]
+    with contextlib.ExitStack() as stack:
+        command = ("resume", "2017-04", "--scheduled")
+        started = [stack.enter_context(running(project, *command)) for project in projects]
+        return [ended(process) for process in started]
 
 
 @pytest.mark.fault("Ledger", "two copies fire together", state="one completes, the other refused")

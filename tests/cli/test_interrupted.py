@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.cli.support import Gate, ended, prepared, running, stopped, went_well
+from tests.cli.support import Gate, ended, prepared, running_program, stopped, went_well
 from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import CUT, SmtpServer, always, refusing_port
 from tests.support.tools import ROOT
@@ -32,7 +32,7 @@ def test_a_send_that_is_told_to_stop_finishes_what_is_on_its_way(
     gate = Gate(at=1)
     with SmtpServer(behaviours={"dot": gate}) as server:
         through(project, server)
-        with running(project, "send", "2017-04", "--yes") as process:
+        with running_program(project, "send", "2017-04", "--yes") as process:
             gate.wait()
             process.send_signal(number)
             assert process.stderr is not None
@@ -61,7 +61,7 @@ def test_ctrl_c_while_the_program_is_being_loaded_ends_it_with_a_sentence(
         "sys.meta_path.insert(0, Interrupting())\n"
     )
     seen_first = project.environment(PYTHONPATH=f"{project.folder}{os.pathsep}{ROOT}")
-    with running(project, "send", "2017-04", "--yes", env=seen_first) as process:
+    with running_program(project, "send", "2017-04", "--yes", env=seen_first) as process:
         done = ended(process)
     assert (130, "") == (done.returncode, done.stdout)
     assert "Stopped by Ctrl-C. “newsletter status” shows what was sent." == done.stderr.strip()
@@ -76,7 +76,7 @@ def test_a_second_send_is_refused_while_one_runs_and_who_leaves_meanwhile_gets_n
     gate = Gate()
     with SmtpServer(behaviours={"dot": gate}) as server:
         through(project, server)
-        with running(project, "send", "2017-04", "--yes") as process:
+        with running_program(project, "send", "2017-04", "--yes") as process:
             gate.wait()
             second = project.run("send", "2017-04", "--yes")
             stopped(second, 5, "Another send is running here", "newsletter status")

@@ -12,7 +12,7 @@ from tests.cli.support import (
     mails,
     parsed,
     part,
-    running,
+    running_program,
     stopped,
     went_well,
 )
@@ -109,7 +109,7 @@ def test_check_tells_what_the_mail_weighs_and_on_request_what_each_story_does(
 
 
 def test_the_preview_serves_the_mail_until_ctrl_c(project: Project) -> None:
-    with running(project, "preview", "2017-04", "--no-browser") as process:
+    with running_program(project, "preview", "2017-04", "--no-browser") as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         address = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
@@ -122,7 +122,7 @@ def test_the_preview_serves_the_mail_until_ctrl_c(project: Project) -> None:
 
 def test_output_that_nobody_reads_to_its_end_gives_no_traceback(project: Project) -> None:
     project.issue(SHORT_ISSUE.replace("It is short", "Lorem ipsum, it is short"))
-    with running(project, "check", "2017-04") as process:
+    with running_program(project, "check", "2017-04") as process:
         assert process.stdout is not None
         process.stdout.close()  # as `head -0` would
         assert process.stderr is not None

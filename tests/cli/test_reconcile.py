@@ -12,7 +12,7 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.message.keys import KeyRing
 
-from tests.cli.support import stopped, went_well
+from tests.cli.support import running, stopped, went_well
 from tests.cli.test_resend import through
 from tests.feedback.test_bounces import report, status
 from tests.support.http_server import Cut, HttpServer, Request, cut_after_taking
@@ -60,10 +60,9 @@ def killed(project: Project, hold: Callable[[Request], None]) -> Iterator[Doubtf
         project.list_of(READERS)
         server.script.append(keep_waiting)
         doubtful = Doubtful(project, server)
-        sender = project.start("send", "2017-04", "--yes", env=doubtful.environment)
-        assert held.wait(timeout=60)
-        sender.kill()
-        sender.wait(timeout=60)
+        with running(project, "send", "2017-04", "--yes", env=doubtful.environment) as sender:
+            assert held.wait(timeout=60)
+            sender.kill()
         free.set()
         doubtful.run("resume", "2017-04")
         assert Counter(in_doubt=READERS) == doubtful.states()

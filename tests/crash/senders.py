@@ -66,12 +66,17 @@ class Newsletter:
     def command(self, *arguments: str, held: bool = False) -> Running:
         clock = f"{self.ahead_s},{self.jump[0]},{self.jump[1]}"
         env = self._project.environment(**self._env, CRASH_CLOCK=clock)
-        if self._warm is not None:
-            return self._warm.start(
-                arguments, folder=self._project.folder, env=env, said=self._said, held=held
-            )
-        assert not held, "a cold start cannot be held"
         with self._said.open("w") as said:
+            if self._warm is not None:
+                return self._warm.start(
+                    arguments,
+                    folder=self._project.folder,
+                    env=env,
+                    stdout=said.fileno(),
+                    stderr=said.fileno(),
+                    held=held,
+                )
+            assert not held, "a cold start cannot be held"
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.crash.program", *arguments],
                 cwd=self._project.folder,

@@ -27,6 +27,7 @@ from tests.issues.originals import (
     profile,
     write,
 )
+from tests.support.tools import examples
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -377,7 +378,7 @@ def test_a_picture_that_breaks_off_is_told(tmp_path: Path, kind: str, share: flo
     assert "“half.jpg” is damaged: it cannot be read to its end." == caught.value.what
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(data=st.data(), kind=st.sampled_from(sorted(ORIGINALS)))
 def test_a_damaged_picture_is_shown_or_refused_and_never_a_crash(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, kind: str
@@ -398,7 +399,7 @@ def test_a_damaged_picture_is_shown_or_refused_and_never_a_crash(
     assert "damaged" in told
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     start=st.sampled_from([b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"GIF87a"]),
     rest=st.binary(max_size=400),

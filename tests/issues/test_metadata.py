@@ -39,7 +39,7 @@ from tests.issues.originals import (
     segment,
     write,
 )
-from tests.support.tools import program
+from tests.support.tools import examples, program
 
 CAPTION = "Photo: Ana López / Front Line"
 
@@ -135,7 +135,7 @@ def markers(content: bytes) -> tuple[list[int], int]:
     return found, at + 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(
         st.tuples(

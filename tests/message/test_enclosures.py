@@ -24,6 +24,7 @@ from tests.message.slow_road import parsed
 from tests.message.test_dkim import composer as signing
 from tests.message.test_slow_road import readers
 from tests.support.dkim import passes_dkimpy, results
+from tests.support.tools import examples
 
 # Every octet, and what a careless encoder or relay would change.
 CONTENT = bytes(range(256)) * 3 + b"\r\n.\r\n--=_\r\nFrom \n\r \0"
@@ -278,7 +279,7 @@ pictures = st.lists(st.builds(Enclosure, names, kinds, content, st.none()), max_
 documents = st.lists(st.builds(Enclosure, names, kinds, content, st.none()), max_size=2)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(readers, pictures, documents)
 def test_any_letter_gives_back_its_files_and_passes(
     recipient: Recipient, shown: list[Enclosure], attached: list[Enclosure]

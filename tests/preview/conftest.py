@@ -1,3 +1,4 @@
+import contextlib
 import queue
 import shutil
 import threading
@@ -15,16 +16,33 @@ from tests.support.tools import ROOT
 @pytest.fixture
 def sources(tmp_path: Path) -> Sources:
     """A copy of the March 2017 newsletter that a test may change."""
-    for name in ("newsletter.toml", "subscribers.example.csv"):
-        shutil.copy(ROOT / name, tmp_path)
-    for name in ("issues", "templates"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    return Sources(tmp_path, tmp_path / "issues" / "2017-03.yaml")
+    return copied(tmp_path)
 
 
 @pytest.fixture
-def served(sources: Sources) -> Iterator[Served]:
-    """The preview of that copy, served."""
+def draft(sources: Sources) -> Iterator[Served]:
+    """The preview of that copy, served for one test."""
+    with serving(sources) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The preview of another copy, served for all tests that change no file."""
+    with serving(copied(tmp_path_factory.mktemp("served"))) as served:
+        yield served
+
+
+def copied(folder: Path) -> Sources:
+    for name in ("newsletter.toml", "subscribers.example.csv"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("issues", "templates"):
+        shutil.copytree(ROOT / name, folder / name)
+    return Sources(folder, folder / "issues" / "2017-03.yaml")
+
+
+@contextlib.contextmanager
+def serving(sources: Sources) -> Iterator[Served]:
     ready: queue.Queue[str] = queue.Queue()
     stop = threading.Event()
     thread = threading.Thread(
@@ -32,7 +50,7 @@ def served(sources: Sources) -> Iterator[Served]:
     )
     thread.start()
     try:
-        yield Served(ready.get(timeout=20), sources, stop, thread)
+        yield Served(ready.get(timeout=60), sources, stop, thread)
     finally:
         stop.set()
         thread.join(timeout=20)

@@ -1,5 +1,6 @@
 """The preview in a browser, as an editor uses it."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -38,20 +39,33 @@ def seen() -> Seen:
 @pytest.fixture
 def page(browser: Browser, served: Served, seen: Seen) -> Iterator[Page]:
     """The preview, opened and showing the mail."""
+    with opened(browser, served, seen) as page:
+        yield page
+
+
+@pytest.fixture
+def draft_page(browser: Browser, draft: Served, seen: Seen) -> Iterator[Page]:
+    """The same of files that the test may change."""
+    with opened(browser, draft, seen) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def opened(browser: Browser, served: Served, seen: Seen) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-GB")
-    opened = context.new_page()
-    opened.on("request", lambda request: seen.requests.append(request.url))
-    opened.on("console", lambda message: seen.complaints.append(message.text))
-    opened.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    opened.goto(served.url)
-    for mail in (desktop(opened), phone(opened)):
+    page = context.new_page()
+    page.on("request", lambda request: seen.requests.append(request.url))
+    page.on("console", lambda message: seen.complaints.append(message.text))
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    page.goto(served.url)
+    for mail in (desktop(page), phone(page)):
         expect(mail.locator("h1")).to_be_visible()
     # While a mail is still arriving it is too short to be scrolled far.
-    opened.wait_for_function(
+    page.wait_for_function(
         "() => [...document.querySelectorAll('iframe')]"
         ".every(frame => frame.contentDocument.readyState === 'complete')"
     )
-    yield opened
+    yield page
     context.close()
 
 
@@ -169,13 +183,15 @@ def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
     assert {"reader", "badge", "tab-mail", "width", "scheme", "images"} <= reached
 
 
-def test_saving_the_issue_shows_it_at_once_and_keeps_the_place(page: Page, served: Served) -> None:
-    desktop(page).locator("html").evaluate("html => html.scrollTop = 1500")
-    expect(phone(page).locator("h1")).not_to_be_in_viewport()
-    served.edit("A year of safety in Hamburg", "Twelve months of safety in Hamburg")
-    heading = desktop(page).get_by_role("heading", name="Twelve months of safety in Hamburg")
+def test_saving_the_issue_shows_it_at_once_and_keeps_the_place(
+    draft_page: Page, draft: Served
+) -> None:
+    desktop(draft_page).locator("html").evaluate("html => html.scrollTop = 1500")
+    expect(phone(draft_page).locator("h1")).not_to_be_in_viewport()
+    draft.edit("A year of safety in Hamburg", "Twelve months of safety in Hamburg")
+    heading = desktop(draft_page).get_by_role("heading", name="Twelve months of safety in Hamburg")
     expect(heading).to_be_attached()
-    assert 1500 == pytest.approx(scroll_of(desktop(page)), abs=80)
+    assert 1500 == pytest.approx(scroll_of(desktop(draft_page)), abs=80)
 
 
 def test_both_widths_follow_each_other_to_the_same_story(page: Page) -> None:
@@ -197,47 +213,47 @@ def test_taking_the_pictures_away_keeps_the_story(page: Page) -> None:
 
 
 def test_an_error_shows_a_bar_with_file_and_line_above_the_last_good_mail(
-    page: Page, served: Served
+    draft_page: Page, draft: Served
 ) -> None:
-    served.edit("title: March 2017", "titel: March 2017")
-    bar = page.locator("#alert")
+    draft.edit("title: March 2017", "titel: March 2017")
+    bar = draft_page.locator("#alert")
     expect(bar).to_be_visible()
     expect(bar).to_contain_text(re.compile(r"2017-03\.yaml:\d+"))
     expect(bar).to_contain_text("titel")
     expect(bar).to_contain_text("last version that worked")
-    expect(desktop(page).locator("h1")).to_be_visible()
+    expect(desktop(draft_page).locator("h1")).to_be_visible()
     red = bar.evaluate("bar => getComputedStyle(bar).backgroundColor")
     assert "rgb(143, 29, 22)" == red
-    served.edit("titel: March 2017", "title: March 2017")
+    draft.edit("titel: March 2017", "title: March 2017")
     expect(bar).to_be_hidden()
 
 
-def test_a_finding_leads_to_its_story(page: Page, served: Served) -> None:
-    expect(page.get_by_role("button", name="All checks pass")).to_be_visible()
-    served.edit("now behind a guarded door", "now behind lorem ipsum")
-    expect(page.get_by_role("button", name="1 error")).to_be_visible()
-    panel = page.get_by_role("complementary", name="What the checks found")
+def test_a_finding_leads_to_its_story(draft_page: Page, draft: Served) -> None:
+    expect(draft_page.get_by_role("button", name="All checks pass")).to_be_visible()
+    draft.edit("now behind a guarded door", "now behind lorem ipsum")
+    expect(draft_page.get_by_role("button", name="1 error")).to_be_visible()
+    panel = draft_page.get_by_role("complementary", name="What the checks found")
     expect(panel).to_contain_text("lorem ipsum")
     expect(panel).to_contain_text("Mend:")
     heading = re.compile("now behind lorem ipsum")
     # Both frames must have loaded the new mail: a click before that would scroll the old one.
-    for frame in (desktop(page), phone(page)):
+    for frame in (desktop(draft_page), phone(draft_page)):
         expect(frame.get_by_role("heading", name=heading)).to_be_attached()
-    expect(desktop(page).get_by_role("heading", name=heading)).not_to_be_in_viewport()
+    expect(desktop(draft_page).get_by_role("heading", name=heading)).not_to_be_in_viewport()
     panel.get_by_role("button", name=re.compile("Show in the mail")).click()
-    expect(desktop(page).get_by_role("heading", name=heading)).to_be_in_viewport()
-    expect(phone(page).get_by_role("heading", name=heading)).to_be_in_viewport()
+    expect(desktop(draft_page).get_by_role("heading", name=heading)).to_be_in_viewport()
+    expect(phone(draft_page).get_by_role("heading", name=heading)).to_be_in_viewport()
 
 
-def test_what_the_mail_holds_runs_no_script(page: Page, served: Served, seen: Seen) -> None:
-    footer = served.sources.folder / "templates" / "default" / "partials" / "footer.mjml.j2"
+def test_what_the_mail_holds_runs_no_script(draft_page: Page, draft: Served, seen: Seen) -> None:
+    footer = draft.sources.folder / "templates" / "default" / "partials" / "footer.mjml.j2"
     script = "<mj-raw><div onclick=\"document.title='hacked'\">click</div></mj-raw>\n"
     text = footer.read_text(encoding="utf-8")
     footer.write_text(text.replace("</mj-column>", f"{script}</mj-column>", 1), encoding="utf-8")
-    target = desktop(page).get_by_text("click", exact=True)
+    target = desktop(draft_page).get_by_text("click", exact=True)
     expect(target).to_be_attached()
     target.dispatch_event("click")
-    assert "hacked" != desktop(page).locator("html").evaluate("() => document.title")
+    assert "hacked" != desktop(draft_page).locator("html").evaluate("() => document.title")
     assert any("sandboxed" in complaint for complaint in seen.complaints)
 
 
@@ -247,17 +263,17 @@ def test_a_narrow_window_has_no_sideways_scroll(page: Page) -> None:
     assert 800 >= page.locator("html").evaluate("html => html.scrollWidth")
 
 
-def test_the_page_says_so_when_the_preview_was_stopped(page: Page, served: Served) -> None:
-    served.stop.set()
-    expect(page.get_by_text("The preview was stopped")).to_be_visible(timeout=15_000)
+def test_the_page_says_so_when_the_preview_was_stopped(draft_page: Page, draft: Served) -> None:
+    draft.stop.set()
+    expect(draft_page.get_by_text("The preview was stopped")).to_be_visible(timeout=15_000)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(browser: Browser, served: Served, scheme: str) -> None:
-    served.edit("now behind a guarded door", "now behind lorem ipsum")
+def test_text_stands_out_from_its_ground(browser: Browser, draft: Served, scheme: str) -> None:
+    draft.edit("now behind a guarded door", "now behind lorem ipsum")
     context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light")
     opened = context.new_page()
-    opened.goto(served.url)
+    opened.goto(draft.url)
     expect(desktop(opened).locator("h1")).to_be_visible()
     opened.get_by_role("button", name="1 error").click()
     assert [] == opened.evaluate(CONTRAST)

@@ -75,26 +75,26 @@ def test_an_unknown_reader_is_the_first_one(served: Served) -> None:
     assert served.state("row-2")["issue"]["reader"] == served.state("nobody")["issue"]["reader"]
 
 
-def test_a_translation_is_shown_to_those_who_read_it(sources: Sources, served: Served) -> None:
+def test_a_translation_is_shown_to_those_who_read_it(sources: Sources, draft: Served) -> None:
     french = sources.issue.with_name("2017-03.fr.yaml")
     text = french.read_text(encoding="utf-8")
-    told = served.versions()
+    told = draft.versions()
     before = next(told)
     french.write_text(text.replace("title: Mars 2017", "title: Printemps 2017"), encoding="utf-8")
     while next(told) == before:
         pass
-    by_label = {each["label"]: each["id"] for each in served.state()["issue"]["readers"]}
+    by_label = {each["label"]: each["id"] for each in draft.state()["issue"]["readers"]}
     renee = next(number for label, number in by_label.items() if "Renée" in label)
-    assert "Printemps 2017" == served.state(renee)["issue"]["title"]
-    assert "March 2017" == served.state("empty")["issue"]["title"]
+    assert "Printemps 2017" == draft.state(renee)["issue"]["title"]
+    assert "March 2017" == draft.state("empty")["issue"]["title"]
 
 
-def test_a_change_is_told_within_a_second_or_so(served: Served) -> None:
-    told = served.versions()
+def test_a_change_is_told_within_a_second_or_so(draft: Served) -> None:
+    told = draft.versions()
     first = next(told)
-    served.edit("title: March 2017", "title: Spring 2017")
+    draft.edit("title: March 2017", "title: Spring 2017")
     assert first < next(told)
-    assert "Spring 2017" == served.state()["issue"]["title"]
+    assert "Spring 2017" == draft.state()["issue"]["title"]
 
 
 @pytest.mark.parametrize(
@@ -106,37 +106,37 @@ def test_a_change_is_told_within_a_second_or_so(served: Served) -> None:
         "subscribers.example.csv",
     ],
 )
-def test_settings_theme_pictures_and_list_are_watched_too(served: Served, name: str) -> None:
-    told = served.versions()
+def test_settings_theme_pictures_and_list_are_watched_too(draft: Served, name: str) -> None:
+    told = draft.versions()
     first = next(told)
-    with (served.sources.folder / name).open("a") as file:
+    with (draft.sources.folder / name).open("a") as file:
         file.write("\n")
     assert first < next(told)
 
 
-def test_an_error_is_told_with_file_and_line_and_the_last_good_mail_stays(served: Served) -> None:
-    told = served.versions()
+def test_an_error_is_told_with_file_and_line_and_the_last_good_mail_stays(draft: Served) -> None:
+    told = draft.versions()
     next(told)
-    served.edit("title: March 2017", "titel: March 2017")
+    draft.edit("title: March 2017", "titel: March 2017")
     next(told)
-    state = served.state()
+    state = draft.state()
     (problem, *_) = [each for each in state["error"]["problems"] if "titel" in str(each)]
     assert re.search(r"2017-03\.yaml:\d+", problem["place"])
     assert "March 2017" == state["issue"]["title"]
-    assert 200 == served.ask("/mail").status
-    served.edit("titel: March 2017", "title: March 2017")
+    assert 200 == draft.ask("/mail").status
+    draft.edit("titel: March 2017", "title: March 2017")
     next(told)
-    assert served.state()["error"] is None
+    assert draft.state()["error"] is None
 
 
 def test_a_list_that_cannot_be_read_is_a_notice_and_no_error(
-    sources: Sources, served: Served
+    sources: Sources, draft: Served
 ) -> None:
-    told = served.versions()
+    told = draft.versions()
     next(told)
     (sources.folder / "subscribers.example.csv").unlink()
     next(told)
-    state = served.state()
+    state = draft.state()
     assert state["error"] is None
     assert "subscribers.example.csv" in state["issue"]["notice"]
     assert ["empty"] == [reader["id"] for reader in state["issue"]["readers"]]
@@ -183,7 +183,7 @@ def test_pictures_come_from_the_issue(served: Served) -> None:
         assert f'src="/assets/{picture.name}"' in mail
 
 
-def test_no_other_file_can_be_had(served: Served) -> None:
+def test_no_other_file_can_be_had(draft: Served) -> None:
     paths = (
         "/assets/../2017-03.yaml",
         "/assets/../../newsletter.toml",
@@ -199,10 +199,10 @@ def test_no_other_file_can_be_had(served: Served) -> None:
         "/assets/none.png",
         "/../preview.py",
     )
-    (served.sources.folder / "secret.png").write_bytes(b"secret")
-    (served.sources.images / "link.png").symlink_to(served.sources.folder / "secret.png")
-    (served.sources.images / "script.svg").write_text("<svg/>")
-    assert dict.fromkeys(paths, 404) == {path: served.ask(path).status for path in paths}
+    (draft.sources.folder / "secret.png").write_bytes(b"secret")
+    (draft.sources.images / "link.png").symlink_to(draft.sources.folder / "secret.png")
+    (draft.sources.images / "script.svg").write_text("<svg/>")
+    assert dict.fromkeys(paths, 404) == {path: draft.ask(path).status for path in paths}
 
 
 def test_the_mail_can_neither_act_nor_load_from_elsewhere(served: Served) -> None:
@@ -243,7 +243,7 @@ def test_an_issue_that_never_loaded_shows_why(tmp_path: Path) -> None:
     )
     thread.start()
     try:
-        served = Served(ready.get(timeout=20), sources, stop, thread)
+        served = Served(ready.get(timeout=60), sources, stop, thread)
         state = served.state()
         assert state["issue"] is None
         assert state["error"]["what"]
@@ -254,11 +254,11 @@ def test_an_issue_that_never_loaded_shows_why(tmp_path: Path) -> None:
     assert not thread.is_alive()
 
 
-def test_it_stops_while_a_browser_listens(served: Served) -> None:
-    next(served.versions())
-    served.stop.set()
-    served.thread.join(timeout=10)
-    assert not served.thread.is_alive()
+def test_it_stops_while_a_browser_listens(draft: Served) -> None:
+    next(draft.versions())
+    draft.stop.set()
+    draft.thread.join(timeout=10)
+    assert not draft.thread.is_alive()
 
 
 def test_a_taken_port_is_a_plain_error(sources: Sources) -> None:

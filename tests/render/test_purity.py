@@ -29,6 +29,7 @@ from tests.render.samples import (
     page_of,
 )
 from tests.render.test_mjml import AWKWARD
+from tests.support.tools import examples
 
 ROOT = Path(__file__).parents[2]
 PRINTS = (
@@ -116,7 +117,7 @@ def visible(html: str) -> str:
     return " ".join("".join(page_of(html).itertext()).split())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(LINES, LINES, LINES)
 @example("{{ x }}", "{% if %}", "{# x #}")
 @example("<!-- src:stories.9 -->", "<!--[if mso]>", "<![endif]-->")

@@ -17,6 +17,7 @@ from tests.render.samples import (
     theme_changed,
     theme_with,
 )
+from tests.support.tools import examples
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 THEME_WITH_SLOTS_EVERYWHERE = theme_changed(
@@ -38,7 +39,7 @@ def agree_with_the_slow_road(values: dict[str, str]) -> None:
         assert getattr(slow, part) == bind(getattr(EDITION, part), slots, values)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(NAMES, NAMES, st.one_of(NAMES, NAMES.map(lambda text: "https://a.example/" + text)))
 @example("<b>", '"q"', "https://x.example/?a=1&b='\"<>")
 @example("'", '"', "HTTPS://ü.example/ü")

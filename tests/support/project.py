@@ -137,19 +137,6 @@ class Project:
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         return done
 
-    def start(
-        self, *arguments: str, env: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        """Start a command and leave it running."""
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=env or self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
 
 def newsletter_of_this_repository(folder: Path) -> Project:
     """The March 2017 issue in all its languages, with its settings and the example list."""

@@ -26,6 +26,7 @@ from newsletter.transports.verification import redacted, verified
 
 from tests.support import http_server as misbehaviours
 from tests.support.http_server import Misbehaviour, Reply, Request, says, says_after_taking
+from tests.support.tools import examples
 from tests.transports.contract import ANNA, BOB, CLAIRE, RemoteContract
 from tests.transports.providers.harness import (
     ProviderHarness,
@@ -257,7 +258,7 @@ class ProviderContract(RemoteContract):
             HealthCheck.differing_executors,
             HealthCheck.too_slow,
         ],
-        max_examples=150,
+        max_examples=examples(150),
         deadline=None,
     )
     def test_whatever_comes_back_has_a_meaning_and_no_success_is_a_refusal(
