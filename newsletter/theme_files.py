@@ -1,4 +1,4 @@
-"""Reads the files of a theme's folder, which may be a stranger's: all is bounded. Reads files."""
+"""Reads a theme's folder, which may be a stranger's: all is bounded. Reads files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from newsletter.errors import TemplateError, Where
-from newsletter.look import Path_
-from newsletter.regular_file import read_start
+from pydantic import ValidationError
 
+from newsletter.errors import Problem, TemplateError, Where
+from newsletter.regular_file import read_start
+from newsletter.theme import (
+    INLINE_CSS,
+    MAIL,
+    TEXT,
+    THEME_FILE,
+    KeyPath,
+    Theme,
+    ThemeSettings,
+    named,
+)
+from newsletter.wrong_value import wrong_value
+
+_MOST_BASES = 10
+_MOST_BYTES_IN_ALL = 1_000_000
+"""Of all templates and style sheets that a theme uses."""
+_REQUIRED = (MAIL, TEXT, INLINE_CSS, "css/head.css", "css/dark.css")
 _KINDS = (".j2", ".css")
 _MOST_ENTRIES = 2000
 """Files and folders in a theme's folder, whatever they are."""
@@ -23,6 +39,158 @@ _MOST_BYTES = 100_000
 """Of one file."""
 _TABLE_LINE = re.compile(r"\s*\[([\w.]+)\]")
 _KEY_LINE = re.compile(r"\s*([\w.]+)\s*=")
+
+
+def load_theme(folder: Path) -> Theme:
+    """Read a theme's folder, and those of the themes it is based on.
+
+    Raises:
+        TemplateError: a folder or a needed file is missing or unreadable, or a
+            value of theme.toml cannot be used.
+    """
+    paths: dict[str, Path] = {}
+    places: dict[str, Path] = {}
+    words: dict[str, Mapping[str, str]] = {}
+    data: dict[str, Any] = {}
+    written: dict[KeyPath, Where] = {}
+    for each in reversed(_folders(folder)):
+        paths |= files_in(each)
+        for path in words_in(each):
+            words[path.stem] = {**words.get(path.stem, {}), **read_words(path)}
+            places[f"words/{path.name}"] = path
+        own = read_toml(each / THEME_FILE)
+        data = _laid_over(data, own)
+        written |= lines_of(each / THEME_FILE)
+        if isinstance(logo := own.get("logo"), dict) and isinstance(file := logo.get("file"), str):
+            places[file] = inside(each / file, each)
+    data.pop("base", None)
+    for name in _REQUIRED:
+        if name not in paths:
+            raise TemplateError(
+                "The theme lacks a file it needs.",
+                where=Where(folder / name),
+                next='Write it, or take it from another theme: base = "../default" in theme.toml.',
+            )
+    files = {name: read_text(path) for name, path in paths.items()}
+    if sum(map(len, files.values())) > _MOST_BYTES_IN_ALL:
+        raise TemplateError(
+            f"The theme's files have more than {_MOST_BYTES_IN_ALL:,} bytes together.",
+            where=Where(folder),
+            next="Take out what the mail and the pages do not need.",
+        )
+    return Theme(
+        folder,
+        files=files,
+        words=words,
+        settings=_settings(data, written, Where(folder / THEME_FILE)),
+        lent={name: path for name, path in (paths | places).items() if path != folder / name},
+        written=written,
+    )
+
+
+def theme_folders(folder: Path) -> tuple[Path, ...]:
+    """A theme's folder and those it is based on, as far as they can be read."""
+    try:
+        return tuple(_folders(folder))
+    except TemplateError:
+        return (folder,)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The theme's folder, its base's, and so on."""
+    found: list[Path] = []
+    following: Path | None = folder
+    while following is not None:
+        here = following
+        if any(here.samefile(each) for each in found if here.is_dir()):
+            raise TemplateError(
+                "The theme is based on itself.",
+                where=_base_place(found[-1]),
+                next="Take “base” out of one of the themes, or name another.",
+            )
+        if len(found) == _MOST_BASES:
+            raise TemplateError(
+                f"The theme has more than {_MOST_BASES} bases below one another.",
+                where=_base_place(found[-1]),
+                next="Name a base that is closer to the ground.",
+            )
+        if not here.is_dir():
+            raise TemplateError(
+                "There is no theme here.",
+                where=Where(here),
+                next=f"It is the base in {_base_place(found[-1])}; name one that is there."
+                if found
+                else "Set folder under [theme] in newsletter.toml. “newsletter init DIR” writes a "
+                "project with all themes; copy templates/ from it.",
+            )
+        found.append(here)
+        inside(here / THEME_FILE, here)
+        base = read_toml(here / THEME_FILE).get("base")
+        if base is not None and not isinstance(base, str):
+            raise TemplateError(
+                "The base is no folder.",
+                where=_base_place(here),
+                next='Write: base = "../default".',
+            )
+        following = None if base is None else here / base
+    return found
+
+
+def _base_place(folder: Path) -> Where:
+    return lines_of(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """``above``, and what only ``below`` says; table by table."""
+    laid = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(under := below.get(key), dict):
+            laid[key] = _laid_over(under, value)
+        else:
+            laid[key] = value
+    return laid
+
+
+def _settings(data: dict[str, Any], places: dict[KeyPath, Where], file: Where) -> ThemeSettings:
+    """Check the values of a theme.
+
+    Args:
+        data: theme.toml as it was read, laid over those of its bases.
+        places: where each value was written.
+        file: the theme's own theme.toml, for what is written nowhere.
+
+    Raises:
+        TemplateError: names each wrong value, its file and line, and what to write.
+    """
+    try:
+        return ThemeSettings.model_validate(data)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            path = tuple(map(str, item["loc"]))
+            known = places.get(path, file)
+            problems.append(
+                Problem(
+                    wrong_value(item, noun="value of a theme"),
+                    Where(known.file, known.line, item=named(path)),
+                    _advice(path) if item["type"] == "string_pattern_mismatch" else "",
+                )
+            )
+        raise TemplateError(
+            "Some values of the theme cannot be used.",
+            where=problems[0].where,
+            next="“newsletter docs theme” tells every value of theme.toml.",
+            problems=problems,
+        ) from None
+
+
+def _advice(path: KeyPath) -> str:
+    if path[0] == "colours":
+        return "Write a colour as # and six digits or small letters a to f, such as #14224a."
+    return (
+        "Write fonts with commas between them, names of several words in single quotes, and "
+        "serif, sans-serif or monospace at the end."
+    )
 
 
 def files_in(folder: Path) -> dict[str, Path]:
@@ -114,10 +282,10 @@ def _refuse_deep(data: dict[str, Any], path: Path) -> None:
             waiting += [(each, depth + 1) for each in inner]
 
 
-def lines_of(path: Path) -> dict[Path_, Where]:
+def lines_of(path: Path) -> dict[KeyPath, Where]:
     """The line of each value, as far as it stands on a line of its own."""
-    places: dict[Path_, Where] = {}
-    tables: Path_ = ()
+    places: dict[KeyPath, Where] = {}
+    tables: KeyPath = ()
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if table := _TABLE_LINE.match(line):
             tables = tuple(table[1].split("."))

@@ -13,9 +13,9 @@ from newsletter.checks.finding import Place
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
 from newsletter.model import Issue
-from newsletter.render.edition import CompileInput, Edition
-from newsletter.render.places import MailPlaces
-from newsletter.render.slots import TOKEN, Slot, bind
+from newsletter.render.edition import CompileInput, Edition, Slot
+from newsletter.render.mail_urls import MailUrls
+from newsletter.render.slots import TOKEN, bind
 from newsletter.source import Path_
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class CheckInput(CompileInput):
         )
 
     @cached_property
-    def places(self) -> MailPlaces:
+    def places(self) -> MailUrls:
         """Where pictures, documents and pages are."""
-        return MailPlaces(self)
+        return MailUrls(self)
 
     @cached_property
     def page(self) -> HtmlElement:

@@ -9,8 +9,7 @@ from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Place, Severity, check
 from newsletter.checks.styles import Manner, contrast, dark_rules, luminance, shown_texts
 from newsletter.errors import Where
-from newsletter.look import THEME_FILE, Palette, named
-from newsletter.theme import Theme
+from newsletter.theme import THEME_FILE, Palette, Theme, named
 
 ENOUGH = 4.5
 """Least contrast of text with its ground (WCAG 2.2, 1.4.3, level AA)."""
@@ -43,7 +42,7 @@ class _Mode:
 )
 def contrast_of_text(given: CheckInput) -> Iterator[Flaw]:
     """Text of less than 4.5 : 1 with its ground; 3 : 1 if it is large."""
-    colours = given.theme.look.colours
+    colours = given.theme.settings.colours
     for mode, over in (
         (_Mode("light", ("colours",), colours), []),
         (_Mode("dark", ("colours", "dark"), colours.dark), dark_rules(given.page)),

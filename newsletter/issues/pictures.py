@@ -1,7 +1,7 @@
 """Pictures of an issue: each exists below issues/images/ and is what mail can show.
 
 Reads the first bytes of each picture and the names in its folder. What only the
-whole picture can tell, :mod:`newsletter.issues.darkroom` finds.
+whole picture can tell, :mod:`newsletter.issues.image_prepare` finds.
 """
 
 from __future__ import annotations

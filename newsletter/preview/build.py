@@ -30,7 +30,7 @@ from newsletter.project import Project
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import unsigned_composer
 from newsletter.render.slots import bind
-from newsletter.theme import theme_folders
+from newsletter.theme_files import theme_folders
 
 FileState = tuple[str, int, int]
 """A file's name, its time of change in nanoseconds and its size in bytes."""
@@ -67,7 +67,7 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class PreviewMail:
     """The mail to one reader, taken apart for the page."""
 
     reader: Reader
@@ -109,7 +109,7 @@ class Preview:
             for language, edition in self.compiled.editions.items()
         }
 
-    def letter(self, reader_id: str) -> Letter:
+    def mail(self, reader_id: str) -> PreviewMail:
         """The mail to a reader; to the first one where there is no such reader.
 
         Raises:
@@ -126,7 +126,7 @@ class Preview:
         content = message.as_content()
         slots = {slot.token: slot for slot in edition.slots}
         values = {**recipient.fields, "name": recipient.name, "email": str(recipient.address)}
-        return Letter(
+        return PreviewMail(
             reader=reader,
             sender=content.from_name,
             subject=content.subject,

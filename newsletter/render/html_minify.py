@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from newsletter.render.css_minify import slimmed_style, squeezed
 from newsletter.render.markup import VOID, Piece, pieces
-from newsletter.render.slim_css import slimmed_style, squeezed
 
 _MSO = "<!--[if mso | IE]>"
 _END = "<![endif]-->"
@@ -66,7 +66,7 @@ class _Outline:
             yield self.pieces[place]
 
 
-def slim(html: str) -> str:
+def minify(html: str) -> str:
     """``html`` in fewer bytes that show the same.
 
     Leaves out white space between blocks, a ``<tbody>`` that is there without
