@@ -19,7 +19,7 @@ from pathlib import Path
 import dkim
 from newsletter.addresses import Address
 from newsletter.message.compose import Composer
-from newsletter.message.dkim import SEALED, SIGNED, Signer
+from newsletter.message.dkim import SEALED, SIGNED, DkimSigner
 from newsletter.message.model import Recipient
 from newsletter.project import Project as Wired
 from newsletter.project.compile import compile_issue
@@ -29,7 +29,7 @@ from tests.support.project import Project
 THREADS = 2
 
 
-def composer(folder: Path, signer: Signer | None) -> Composer:
+def composer(folder: Path, signer: DkimSigner | None) -> Composer:
     """For the March 2017 issue, in English."""
     project = Project(folder)
     project.use_march()
@@ -88,8 +88,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1)
     arguments = parser.parse_args()
     seconds = arguments.seconds
-    rsa = Signer(DOMAIN, selector=SELECTOR, private_key=pem(rsa_key()))
-    both = Signer(
+    rsa = DkimSigner(DOMAIN, selector=SELECTOR, private_key=pem(rsa_key()))
+    both = DkimSigner(
         DOMAIN,
         selector=SELECTOR,
         private_key=pem(rsa_key()),

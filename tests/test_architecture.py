@@ -13,7 +13,7 @@ PACKAGE = ROOT / "newsletter"
 BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
     "credentials", "material", "archive_layout", "state_folder", "bounded_json",
-    "log", "regular_file", "system", "wrong_value", "phrases",
+    "log", "regular_file", "system", "wrong_value", "phrases", "refusal_words",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows
@@ -74,7 +74,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "sqlite3": {"ledger/database.py", "ledger/campaigns.py",
                 "ledger/upgrade.py"},
     "requests": {"transports/http.py", "transports/http_wire.py"},
-    "smtplib": {"transports/smtp_connection.py", "transports/smtp_dialogue.py"},
+    "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"message/dkim.py"},
     "premailer": {"render/inline.py"},

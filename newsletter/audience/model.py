@@ -26,7 +26,7 @@ class Roster:
     """A list as read: who is on it, and every row that cannot be used and why.
 
     ``rows`` counts all rows with anything in them, the header left out, so
-    that ``rows == len(subscribers) + len(refused) + len(repeated)`` always holds.
+    that ``rows == len(subscribers) + len(refused) + len(repeated) + len(left)`` always holds.
     """
 
     file: Path
@@ -38,3 +38,5 @@ class Roster:
     warnings: tuple[Problem, ...]
     """What is odd but usable."""
     rows: int
+    left: tuple[Problem, ...] = ()
+    """Rows that must not be mailed by the list's own words: unsubscribed, bounced …"""

@@ -31,6 +31,7 @@ _COLOURS = {
 _EXCLUSIONS = {
     Exclusion.REFUSED: ("row holds", "rows hold", "no usable address"),
     Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that stands further up"),
+    Exclusion.LEFT: ("row says", "rows say", "that the reader must not be mailed"),
     Exclusion.SUPPRESSED: ("person", "people", "who left, complained or cannot be reached"),
     Exclusion.HAS_IT: ("person has", "people have", "this issue already, or may have it"),
     Exclusion.BEYOND_LIMIT: ("person", "people", "kept for a later send (--limit)"),
@@ -73,6 +74,13 @@ def _show(account: Account) -> None:
     _show_people(account, most=_MOST_NAMED if account.standing is None else None)
     if account.tally.complete:
         say("Complete.", style="bold green")
+    elif account.tally.refused_by_all:
+        say("Nobody was accepted: everybody was refused or given up.", style="bold red")
+        say(
+            "Read the server's words above. If they are about the sender's address, the account or "
+            f"the message, mend that, then run: newsletter send {campaign.issue}. It plans whoever "
+            "was refused anew."
+        )
     elif following := _what_next(account):
         say(following, style="bold")
 

@@ -78,6 +78,7 @@ def check(
     for title, problems in (
         ("Cannot be used; nobody is mailed for these:", roster.refused),
         ("Repeated; mailed once:", roster.repeated),
+        ("Not mailed, since the list says so:", roster.left),
         ("Worth a look:", roster.warnings),
     ):
         if problems:

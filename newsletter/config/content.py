@@ -55,3 +55,11 @@ class Audience(Table):
     fields: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]] = Field(
         default=[], description="Further columns that merge fields may use."
     )
+    mail: list[Annotated[str, Field(pattern="=")]] = Field(
+        default=[],
+        description="Values of the list that let a row be mailed, each “Column=value”; * is any.",
+    )
+    no_mail: list[Annotated[str, Field(pattern="=")]] = Field(
+        default=[],
+        description="Values of the list that stop a row from being mailed, as in mail.",
+    )

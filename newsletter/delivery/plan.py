@@ -49,7 +49,11 @@ def make_plan(
         canary_share: share of a large audience that gets it before the rest.
     """
     excluded: Counter[Exclusion] = Counter(
-        {Exclusion.REFUSED: len(roster.refused), Exclusion.REPEATED: len(roster.repeated)}
+        {
+            Exclusion.REFUSED: len(roster.refused),
+            Exclusion.REPEATED: len(roster.repeated),
+            Exclusion.LEFT: len(roster.left),
+        }
     )
     recipients: list[Planned] = []
     for subscriber in roster.subscribers:

@@ -10,7 +10,6 @@ a refused letter, sender or account stops the run and is no recipient's fault.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from enum import Enum
 
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.states import State, Step
+from newsletter.refusal_words import is_bad_address, is_policy, same_words
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 
 
@@ -124,23 +124,6 @@ def classify(
     return Disposition(rule.step, outcome.reply, next_attempt_at=at)
 
 
-_ENHANCED = re.compile(r"(?<![\d.])[245]\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
-_BAD_ADDRESS = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
-"""RFC 3463: the mailbox or its domain does not exist, has moved, takes no mail or is disabled."""
-
-
-def is_bad_address(reply: str) -> bool:
-    """Whether a refusal says that the mailbox is no good, rather than that we are not wanted."""
-    found = _ENHANCED.search(reply)
-    return found is not None and f"{found[1]}.{found[2]}" in _BAD_ADDRESS
-
-
-def is_policy(reply: str) -> bool:
-    """Whether a reply is about what the server allows, not about the mailbox (RFC 3463: X.7.X)."""
-    found = _ENHANCED.search(reply)
-    return found is not None and found[1] == "7"
-
-
 # Retry
 
 
@@ -180,17 +163,14 @@ def jitter(key: str, number: int) -> float:
 # Brakes: many answers together
 
 
-REFUSALS_IN_A_ROW = 20
-"""So many refusals with no acceptance between them are the relay's word about us."""
+UNFIT_IN_A_ROW = 20
+"""So many messages that could not be made one after the other are no one reader's fault."""
 _JUDGED_FIRST = 50
 """Before so many definite answers, a share says nothing."""
 DOMAIN_PAUSE_S = 3600.0
 _DOMAIN_IN_A_ROW = 20
 _DOMAIN_JUDGED_FIRST = 30
 _DOMAIN_SHARE = 0.03
-_LIKENESS = 200
-"""Characters by which two replies are held to be alike; longer ones take the square of time."""
-_PERSONAL = re.compile(r"<[^>]*>|\S*@\S*|\S*\d{3}\S*")
 
 
 class Brake(Enum):
@@ -219,7 +199,7 @@ class CircuitBreaker:
 
     def __init__(self, stop_above: float) -> None:
         self._stop_above = stop_above
-        self._refused_in_a_row = self._unfit_in_a_row = 0
+        self._unfit_in_a_row = 0
         self._accepted = 0
         self._refusals: Counter[str] = Counter()
         self._domains = defaultdict[str, DomainBreaker](DomainBreaker)
@@ -227,7 +207,7 @@ class CircuitBreaker:
     def record(self, domain: str, outcome: Outcome) -> Trip | None:
         """Take note of an outcome for somebody at ``domain``; the brake that it pulls, if any."""
         if isinstance(outcome, Accepted):
-            self._refused_in_a_row = self._unfit_in_a_row = 0
+            self._unfit_in_a_row = 0
             self._accepted += 1
         elif isinstance(outcome, Deferred | Rejected) and (stops := rule_for(outcome).stops):
             return Trip(
@@ -237,22 +217,17 @@ class CircuitBreaker:
             )
         elif isinstance(outcome, Rejected):
             self._refusals[outcome.reply] += 1
-            # An old list has many bad addresses; their share tells when it is too many.
-            if not is_bad_address(outcome.reply):
-                self._refused_in_a_row += 1
-                if self._refused_in_a_row >= REFUSALS_IN_A_ROW:
-                    return _relay_refuses(outcome.reply)
         domain_trip = self._domains[domain].record(domain, outcome)
         return self._share() or domain_trip
 
     def record_unfit(self, reason: str) -> Trip | None:
         """Take note of a letter that could not be made; the brake that it pulls, if any."""
         self._unfit_in_a_row += 1
-        if self._unfit_in_a_row < REFUSALS_IN_A_ROW:
+        if self._unfit_in_a_row < UNFIT_IN_A_ROW:
             return None
         return Trip(
             Brake.STOP,
-            f"{REFUSALS_IN_A_ROW} letters in a row could not be made, the last because: {reason}",
+            f"{UNFIT_IN_A_ROW} letters in a row could not be made, the last because: {reason}",
             next="Nobody else was touched. Mend it, or report it as a fault of this program.",
         )
 
@@ -262,15 +237,6 @@ class CircuitBreaker:
         if judged < _JUDGED_FIRST or refused <= self._stop_above * judged:
             return None
         return Trip(Brake.HOLD, _refused_words(judged, self._refusals))
-
-
-def _relay_refuses(reply: str) -> Trip:
-    return Trip(
-        Brake.STOP,
-        f"{REFUSALS_IN_A_ROW} recipients in a row were refused, the last with: {reply}",
-        next="The relay probably refuses us, not them. Ask who runs it, then run "
-        "“newsletter resume” for the others and “newsletter send” for those refused.",
-    )
 
 
 class DomainBreaker:
@@ -295,7 +261,7 @@ class DomainBreaker:
         self._in_a_row += 1
         self._refused += 1
         self._policy += is_policy(outcome.reply)
-        self._texts[_PERSONAL.sub("…", outcome.reply[:_LIKENESS])] += 1
+        self._texts[same_words(outcome.reply)] += 1
         judged = self._accepted + self._refused
         alike = max(self._policy, *self._texts.values())
         if self._in_a_row <= _DOMAIN_IN_A_ROW and not (

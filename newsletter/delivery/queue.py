@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from newsletter.clock import Clock
+from newsletter.delivery.evidence import Evidence
 from newsletter.delivery.pacing import STEP_S, DomainRates, Pacer
 from newsletter.delivery.policy import DOMAIN_PAUSE_S, Limits, Trip, classify, judge_wave, rule_for
 from newsletter.delivery.writer import Pending, Writer
@@ -21,7 +22,15 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.states import State
-from newsletter.transports.protocol import Accepted, Call, InDoubt, Outcome, Transport
+from newsletter.transports.protocol import (
+    Accepted,
+    Call,
+    InDoubt,
+    Outcome,
+    Rejected,
+    Scope,
+    Transport,
+)
 
 TOO_LATE = (
     "It is too late for this send: its time was over before everybody was mailed. "
@@ -58,6 +67,15 @@ class Work:
     following: Wave = Wave.REST
 
 
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A claim that is attempting, since when, and the number of the call that carries it."""
+
+    claim: Claim
+    at: float
+    call: int
+
+
 class Queue:
     """A campaign's deliveries, as one run works them off.
 
@@ -71,6 +89,7 @@ class Queue:
 
     Attributes:
         stopping: set when nothing new may begin.
+        trip: why the run must stop, as many refusals together have shown.
         pacer: says when messages and calls may go.
         clock: as given.
     """
@@ -87,6 +106,7 @@ class Queue:
     ) -> None:
         kept = ledger.buckets.all()
         self.stopping = threading.Event()
+        self.trip: Trip | None = None
         self.clock = clock
         self.pacer = Pacer(
             transport.place,
@@ -104,11 +124,13 @@ class Queue:
         self._limits = limits
         self._run_id = run_id
         self._writer = Writer(ledger)
-        self._started: dict[int, tuple[Claim, float]] = {}
+        self._started: dict[int, _Started] = {}
+        self._calls = 0
         self._holders = 0
         self._settled = 0
         self._turn = threading.Condition()
         self._beats = 0
+        self._evidence = Evidence()
 
     def start(self) -> None:
         """Let the writer begin."""
@@ -119,6 +141,8 @@ class Queue:
         self._writer.close()
         if self._writer.failed is None:
             with self._ledger.transaction():
+                if self.trip is None and (learned := self._evidence.at_the_end()) is not None:
+                    self._put_back(*learned)
                 self._keep_pace()
         return self._writer.failed
 
@@ -284,7 +308,9 @@ class Queue:
                 digest=call.digest,
                 now=now,
             )
-        self._started.update((claim.id, (claim, now)) for claim in fresh)
+        self._calls += 1
+        started = (_Started(claim, now, self._calls) for claim in fresh)
+        self._started.update((each.claim.id, each) for each in started)
         return True
 
     def _has_started(self, claim: Claim) -> bool:
@@ -294,11 +320,13 @@ class Queue:
         then two of its workers hold the same person.
         """
         started = self._started.get(claim.id)
-        return started is not None and started[0] is claim
+        return started is not None and started.claim is claim
 
     def _note(self, claim: Claim, outcome: Outcome, wait_s: float) -> None:
         now = self._now()
         started = self._started.pop(claim.id, None)
+        if self._evidence.is_about_us(outcome, claim.recipient.address.domain):
+            outcome = Rejected(getattr(outcome, "reply", ""), Scope.CAMPAIGN)
         found = classify(
             outcome,
             attempt=lambda: self._deliveries.put_off(claim.id) + 1,
@@ -312,11 +340,26 @@ class Queue:
             run=self._run_id,
             reply=found.reply,
             now=now,
-            started_at=started and started[1],
+            started_at=started.at if started else None,
             provider_id=found.provider_id,
             next_attempt_at=found.next_attempt_at,
             theirs=found.counts,
         )
+        learned = self._evidence.record(
+            claim,
+            outcome,
+            call=started.call if started else None,
+            began_at=started.at if started else now,
+            now=now,
+        )
+        if learned is not None:
+            self._put_back(*learned)
+
+    def _put_back(self, trip: Trip, claims: Sequence[Claim]) -> None:
+        """A refusal was about us: nobody is blamed for it, and nothing more goes out."""
+        self._deliveries.put_back(claims, now=self._now())
+        self.trip = trip
+        self.stopping.set()
 
     def _return_unreported(self, claims: Sequence[Claim]) -> None:
         for claim in claims:

@@ -157,6 +157,8 @@ class Run:
         self._work()
         if (failed := self._queue.close()) is not None:
             raise failed
+        if self._queue.trip is not None:
+            self._pull(self._queue.trip)
         self._keep_hold()
         self._expire()
         tally = self._ledger.campaigns.verify(self._campaign)

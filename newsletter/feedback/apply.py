@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from newsletter.addresses import Address, AddressError
 from newsletter.feedback.event import PROVES_ACCEPTANCE, DeliveryEvent, Kind
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.statement import Member
 from newsletter.ledger.suppressions import Reason, Suppression
 
+_BARE = re.compile(r"^[^<]*<([^<>]+)>.*$", re.DOTALL)
 _REASONS = {
     Kind.BOUNCED: Reason.BOUNCED,
     Kind.COMPLAINED: Reason.COMPLAINED,
@@ -65,7 +68,9 @@ def apply_events(
         member = _member(event, known)
         if member is None:
             counts["strangers"] += 1
-        elif not ledger.events.add(
+            continue
+        event = _about(member, event)  # noqa: PLW2901 - from here on, nothing else is believed
+        if not ledger.events.add(
             member.id,
             kind=event.kind,
             source=event.source,
@@ -98,6 +103,22 @@ def _suppress(event: DeliveryEvent, member: Member, ledger: Ledger) -> bool:
     if reason is None:
         return False
     return ledger.suppressions.add(Suppression(member.tag, reason, event.source, event.at))
+
+
+def _about(member: Member, event: DeliveryEvent) -> DeliveryEvent:
+    """What the news says of this very reader.
+
+    If it is about somebody behind their alias or forward, or beside them in the same
+    report, it only shows that their own server took the message.
+    """
+    try:
+        address = Address.parse(_BARE.sub(r"\1", event.recipient).strip())
+    except AddressError:
+        return event  # it names nobody
+    if event.kind is Kind.DROPPED:
+        return event  # nobody's server has it
+    same = address.suppression_key == member.address.suppression_key
+    return event if same else replace(event, kind=Kind.TAKEN)
 
 
 def _mark(event: DeliveryEvent, member: Member) -> str:

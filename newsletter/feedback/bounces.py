@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 
 from newsletter.clock import EARLIEST
 from newsletter.feedback.event import TAG, DeliveryEvent, Kind
+from newsletter.refusal_words import proves_gone
 
 MAX_BYTES = 1_000_000
 """What is read of a mail; the returned letter stands last, and only its head is wanted."""
@@ -28,11 +29,6 @@ _MAX_FIELDS = 500
 _MAX_VALUE = 2000
 """Characters of one field; a Message-ID or an address is far shorter."""
 
-_NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
-"""Enhanced codes (RFC 3463, 7505) that are about the mailbox and will stay so.
-
-5.7.x is a policy of the server and never says anything of the mailbox.
-"""
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _BOUNDARY = re.compile(
     r';\s*+boundary\s*+=\s*+(?:"(?P<quoted>[^"\\]{1,70})"|(?P<plain>[^\s;"]{1,70}))', re.IGNORECASE
@@ -67,9 +63,9 @@ def read_bounce(data: bytes) -> tuple[DeliveryEvent, ...]:
         return ()
     at = _date(head)
     return tuple(
-        DeliveryEvent(tags, kind, at, _SOURCE, detail)
+        DeliveryEvent(tags, kind, at, _SOURCE, detail, recipient)
         for fields, lines in parts
-        for kind, detail in _news(_content_type(fields)[0], lines)
+        for kind, detail, recipient in _news(_content_type(fields)[0], lines)
     )
 
 
@@ -127,8 +123,8 @@ def _parts(lines: list[str], boundary: str) -> list[list[str]]:
     return parts
 
 
-def _news(kind: str, lines: list[str]) -> Iterator[tuple[Kind, str]]:
-    """What a part tells, from its lines without its head."""
+def _news(kind: str, lines: list[str]) -> Iterator[tuple[Kind, str, str]]:
+    """What a part tells, and of which address, from its lines without its head."""
     match kind:
         case "message/delivery-status":
             for block in _blocks(lines):
@@ -137,7 +133,7 @@ def _news(kind: str, lines: list[str]) -> Iterator[tuple[Kind, str]]:
         case "message/feedback-report":
             fields = _fields(list(filter(str.strip, lines)))
             if _first(fields, "feedback-type").lower() == "abuse":
-                yield Kind.COMPLAINED, "abuse report (RFC 5965)"
+                yield Kind.COMPLAINED, "abuse report (RFC 5965)", ""
 
 
 def _blocks(lines: list[str]) -> Iterator[Fields]:
@@ -155,15 +151,23 @@ def _blocks(lines: list[str]) -> Iterator[Fields]:
                 return
 
 
-def _status(block: Fields) -> tuple[Kind, str]:
+def _status(block: Fields) -> tuple[Kind, str, str]:
     action = _first(block, "action").lower()
     found = _STATUS.search(_first(block, "status"))
     status = found.group() if found else ""
     said = _first(block, "diagnostic-code").partition(";")[2].strip()
     detail = " ".join(filter(None, (action, status, said)))
-    if action == "failed":
-        return (Kind.BOUNCED if status in _NO_SUCH_MAILBOX else Kind.RETURNED), detail
-    return _ACTIONS.get(action, Kind.DELAYED), detail
+    # Whom it failed for: behind an alias or a forward that is somebody else (RFC 3464 2.3).
+    recipient = _address(block, "final-recipient") or _address(block, "original-recipient")
+    if action != "failed":
+        return _ACTIONS.get(action, Kind.DELAYED), detail, recipient
+    gone = proves_gone(said, status) if status else False
+    return (Kind.BOUNCED if gone else Kind.RETURNED), detail, recipient
+
+
+def _address(block: Fields, field: str) -> str:
+    """The address in ``rfc822; anna@example.org``, RFC 3464 2.3.2."""
+    return _first(block, field).rpartition(";")[2].strip().strip("<>")
 
 
 def _tags(head: Fields, parts: list[tuple[Fields, list[str]]]) -> Iterator[str]:

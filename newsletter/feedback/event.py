@@ -52,6 +52,7 @@ class DeliveryEvent:
         kind: what happened.
         at: when, aware; the nearest time that a calendar holds (:func:`moment_at`).
         source: where the news comes from: ``bounce report``, ``provider's event``.
+        recipient: the address that the news is about, where it names one; else nothing.
         detail: the server's words, for a person to read: on one line, cut, without
             control characters.
     """
@@ -61,6 +62,7 @@ class DeliveryEvent:
     at: datetime
     source: str
     detail: str
+    recipient: str = ""
 
     def __post_init__(self) -> None:
         if not EARLIEST <= self.at <= LATEST:

@@ -18,6 +18,7 @@ from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import moment_at
 from newsletter.feedback.event import TAG, DeliveryEvent, Kind
 from newsletter.feedback.json_items import Refused, json_items
+from newsletter.refusal_words import proves_gone
 
 _SOURCE = "provider's event"
 _WORD_FIELDS = ("event", "RecordType", "eventType", "notificationType", "type", "Type")
@@ -30,17 +31,35 @@ _WORDS = {
     "click clicked unique_opened proxy_open loaded_by_proxy queued scheduled",
     Kind.DELAYED: "deferred delayed delivery_delayed deliverydelay greylisted temporary",
     Kind.RETURNED: "soft_bounce softbounce soft_bounced transient blocked mailbox_full "
-    "invalid_email undetermined bounce bounced failed permanent",
-    Kind.BOUNCED: "hard_bounce hardbounce hard_bounced mailbox_not_found bademailaddress",
+    "invalid_email undetermined bounce bounced failed permanent hard_bounce hardbounce "
+    "hard_bounced mailbox_not_found bademailaddress",
     Kind.COMPLAINED: "complained complaint spam spamcomplaint spam_complaint spamreport",
     Kind.UNSUBSCRIBED: "unsubscribed unsubscribe unsub group_unsubscribe subscriptionchange",
     Kind.DROPPED: "dropped drop reject rejected renderingfailure rendering_failure error "
     "suppressed blocklisted send_before_expiration",
 }
 _KIND_OF = {word: kind for kind, words in _WORDS.items() for word in words.split()}
-_HARD = frozenset({"hardbounce", "bademailaddress", "permanent", "hard", "5.1.1", "5.1.10"})
-_POLICY = re.compile(r"\b5\.7\.[0-9]")
-"""A policy's code says nothing of the mailbox, whatever the provider calls the bounce."""
+_HARD = re.compile(
+    r"hard_?-?bounced?|bademailaddress|permanent|hard|5\.1\.(?:1|2|3|10)|mailbox_not_found|bounced?",
+    re.IGNORECASE,
+)
+_SOFT = re.compile(
+    r"soft_?-?(?:bounced?)?|transient|temporary|blocked?|undetermined|delayed", re.IGNORECASE
+)
+_HARD_FLAG = re.compile(r"hard|permanent", re.IGNORECASE)
+_SAYS = frozenset(
+    [
+        *("reason", "message", "description", "error", "response", "details", "detail", "comment"),
+        *("diagnostic", "diagnosticcode", "diagnostic_code", "diagnostic-code"),
+        *("smtp-response", "smtp_response", "smtpresponse"),
+        *("bounce_classification", "bounceclassification", "classification", "severity"),
+        *("error_related_to", "bouncetype", "bouncesubtype", "bounce-type", "type", "subtype"),
+        *("status", "enhanced-code", "code", "name"),
+    ]
+)
+"""The fields, in small letters, that tell why; in no other is a cause looked for."""
+_RECIPIENT_FIELDS = ("recipient", "email", "Recipient", "Email", "to", "emailAddress")
+_NOT_SPAM = re.compile(r"not[ _-]?spam", re.IGNORECASE)
 _MOST_DEPTH = 12
 
 
@@ -97,10 +116,64 @@ def _read(event: dict[str, Any], now: datetime) -> DeliveryEvent | None:
     kind = _KIND_OF.get(word.rpartition(".")[2].lower().replace(" ", "").replace("-", "_"))
     if kind is None or not tags:
         return None
-    hard = _HARD & {text.lower() for text in strings}
-    if kind is Kind.RETURNED and hard and not any(map(_POLICY.search, strings)):
-        kind = Kind.BOUNCED
-    return DeliveryEvent(tags, kind, _time(event, now), _SOURCE, word)
+    kind = _proved(kind, word, event)
+    if kind is None:
+        return None
+    return DeliveryEvent(tags, kind, _time(event, now), _SOURCE, word, _recipient(event))
+
+
+def _proved(kind: Kind, word: str, event: dict[str, Any]) -> Kind | None:
+    """What an event proves; a label alone never decides that somebody is not mailed any more."""
+    if kind in {Kind.BOUNCED, Kind.RETURNED}:
+        labels, words = [word], []
+        for name, value in _fields(event):
+            if isinstance(value, bool):
+                if _HARD_FLAG.search(name):
+                    labels.append("hard" if value else "soft")
+            elif name in _SAYS:
+                labels.append(value)
+                words.append(value)
+        hard = any(_HARD.fullmatch(label.strip()) for label in labels) and not any(
+            _SOFT.fullmatch(label.strip()) for label in labels
+        )
+        said = " ".join(text for text in words if not _HARD.fullmatch(text.strip()))
+        return Kind.BOUNCED if hard and said and proves_gone(said) else Kind.RETURNED
+    if kind is Kind.COMPLAINED and any(_NOT_SPAM.search(text) for text in _strings(event)):
+        return Kind.TAKEN
+    if kind is Kind.UNSUBSCRIBED and "SuppressSending" in event:
+        # Postmark tells of every change of its suppressions in the same way, also of their end.
+        return _postmark(event)
+    return kind
+
+
+def _postmark(event: dict[str, Any]) -> Kind | None:
+    """Whether the reader left: postmarkapp.com/developer/webhooks/subscription-change-webhook."""
+    if event["SuppressSending"] is not True or event.get("Origin", "Recipient") != "Recipient":
+        return None
+    if event.get("SuppressionReason") in {None, "ManualSuppression"}:
+        return Kind.UNSUBSCRIBED
+    return Kind.COMPLAINED if event["SuppressionReason"] == "SpamComplaint" else None
+
+
+def _recipient(event: dict[str, Any]) -> str:
+    found = (event.get(name) for name in _RECIPIENT_FIELDS)
+    return next((text for text in found if isinstance(text, str) and "@" in text), "")
+
+
+def _fields(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str | bool]]:
+    """Each text and each yes or no in an event, with its field's name in small letters."""
+    if depth > _MOST_DEPTH:
+        return
+    if isinstance(value, str | bool):
+        yield name, value
+    elif isinstance(value, int):
+        yield name, str(value)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _fields(each, str(key).lower(), depth + 1)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _fields(each, name, depth + 1)
 
 
 def _strings(value: Any, depth: int = 0) -> Iterator[str]:

@@ -174,6 +174,27 @@ class Deliveries(Reading):
             )
         return bool(changed)
 
+    def put_back(self, claims: Sequence[Claim], *, now: float) -> int:
+        """Let those wait again whose refusal turned out to be about us; it is no attempt of theirs.
+
+        Inside the caller's transaction.
+
+        Args:
+            claims: as they were before the attempt.
+            now: seconds since the epoch.
+
+        Returns:
+            How many were refused and now wait.
+        """
+        changed = 0
+        for claim in claims:
+            began_at = claim.first_attempt_at
+            changed += self._database.execute(
+                steps.PUT_BACK, (now, began_at, began_at is not None, claim.id)
+            ).rowcount
+            self._database.execute(steps.PUT_BACK_ATTEMPT, (HELD_BACK, claim.id, claim.number))
+        return changed
+
     def release(self, claims: Sequence[Claim], *, run: str, now: float) -> None:
         """Return claims that were not attempted to the queue."""
         for claim in claims:

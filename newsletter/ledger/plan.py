@@ -21,6 +21,8 @@ class Exclusion(StrEnum):
     """The row holds no usable address."""
     REPEATED = "repeated"
     """The address stands further up in the list."""
+    LEFT = "left by the list"
+    """The list itself says that they left, bounced or never confirmed."""
     SUPPRESSED = "suppressed"
     """They left, complained, or their mailbox is gone."""
     HAS_IT = "has it"

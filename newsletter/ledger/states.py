@@ -49,6 +49,7 @@ class Step(StrEnum):
     ASSUME = "assume"
     RESEND = "resend"
     ADOPT = "adopt"
+    PUT_BACK = "put back"
 
 
 TRANSITIONS: dict[Step, dict[State, State]] = {
@@ -79,6 +80,8 @@ TRANSITIONS: dict[Step, dict[State, State]] = {
     # A person decides: it arrived, or send it again.
     Step.ASSUME: {State.IN_DOUBT: State.ACCEPTED},
     Step.RESEND: {State.IN_DOUBT: State.PENDING},
+    # The refusal turned out to be about us: the reader waits again, and is not blamed.
+    Step.PUT_BACK: {State.REJECTED: State.PENDING},
     # A restored backup or a copy is taken on: who waits here may have been mailed from elsewhere.
     Step.ADOPT: {
         State.PENDING: State.IN_DOUBT,
@@ -89,7 +92,7 @@ TRANSITIONS: dict[Step, dict[State, State]] = {
 }
 
 TERMINAL = frozenset({State.ACCEPTED, State.REJECTED, State.SUPPRESSED, State.EXPIRED})
-"""States that no run changes any more."""
+"""States that count as an end: only evidence that a refusal was about us changes one again."""
 
 HAS_OR_MAY_HAVE = frozenset(
     {

@@ -75,6 +75,13 @@ BY_HAND = {
         "id = ?",
     ),
 }
+# As if they had never been attempted, unless they were before: a corrected version reaches them.
+PUT_BACK = _step_sql(
+    Step.PUT_BACK,
+    ", next_attempt_at = 0, first_attempt_at = ?, version = CASE WHEN ? THEN version END",
+    "id = ?",
+)
+PUT_BACK_ATTEMPT = "UPDATE attempt SET outcome = ? WHERE delivery = ? AND number = ?"
 ADOPT = _step_sql(Step.ADOPT, ", run = NULL, reply = ?", "campaign = ?")
 # Not a step: they wait where they are, only longer.
 POSTPONE = (

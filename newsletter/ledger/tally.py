@@ -36,8 +36,21 @@ class Tally:
         return sum(self[state] for state in TERMINAL)
 
     @property
+    def refused_by_all(self) -> bool:
+        """Whether everybody has a definite end, and nobody was accepted but some were refused.
+
+        More likely a fault of ours than of all of them.
+        """
+        refused = self[State.REJECTED] + self[State.EXPIRED]
+        return self._all_settled and refused > 0 and not self[State.ACCEPTED]
+
+    @property
     def complete(self) -> bool:
         """Whether everybody has a definite end; said of a campaign only then."""
+        return self._all_settled and not self.refused_by_all
+
+    @property
+    def _all_settled(self) -> bool:
         return self.adds_up and self.settled == self.planned
 
     @property
@@ -45,7 +58,7 @@ class Tally:
         """The exit status that this tally deserves."""
         if not self.adds_up:
             return ExitCode.LEDGER_REFUSES
-        if self.open:
+        if self.open or self.refused_by_all:
             return ExitCode.TRANSPORT_STOPPED
         if not self.complete:
             return ExitCode.IN_DOUBT

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 
 from newsletter.config import ListIdentity, Sender
 from newsletter.errors import IssueError
+from newsletter.message.composed_message import ComposedMessage, EditionTemplate
 from newsletter.message.headers import is_unfit
 from newsletter.message.keys import KeyRing
-from newsletter.message.letter import Letter, Stationery
-from newsletter.message.letterhead import letterhead
 from newsletter.message.mime import encode
 from newsletter.message.model import Message, Recipient
+from newsletter.message.shared_headers import shared_headers
 from newsletter.message.tokens import UnsubscribeToken, sign, unsubscribe_url
 from newsletter.render.edition import Edition, Slot
 
 if TYPE_CHECKING:
-    from newsletter.message.dkim import Signer
+    from newsletter.message.dkim import DkimSigner
 
 _CAMPAIGN = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _NAME = Slot(token="", field="name", context="header")
@@ -71,7 +71,7 @@ class Composer:
         campaign_id: str,
         keys: KeyRing,
         version: int = 1,
-        signer: Signer | None = None,
+        signer: DkimSigner | None = None,
     ) -> None:
         if not _CAMPAIGN.fullmatch(campaign_id):
             raise ValueError(f"the campaign id {campaign_id!r} cannot stand in a Message-ID")
@@ -92,13 +92,13 @@ class Composer:
         self._keys = keys
         self._campaign_id = campaign_id
         self._campaign_tag = keys.campaign_tag(campaign_id)
-        self._letterhead = letterhead(
+        self._shared_headers = shared_headers(
             sender=sender, list_identity=list_identity, archive_url=archive_url
         )
-        self._stationery = Stationery(
+        self._template = EditionTemplate(
             edition,
             sender,
-            self._letterhead,
+            self._shared_headers,
             campaign_id=campaign_id,
             version=version,
             signer=signer,
@@ -123,9 +123,9 @@ class Composer:
             "unsubscribe_url": self._unsubscribe_url(recipient),
         }
         try:
-            encoded = [encode(blank.bind(values)) for blank in self._stationery.blanks]
+            encoded = [encode(slot.bind(values)) for slot in self._template.open_slots]
             name = _NAME.bind(values)
-            subject = self._stationery.fill_in(self._subject, values).strip()
+            subject = self._template.fill_in(self._subject, values).strip()
             f"{name}{subject}".encode()
         except KeyError as error:
             raise Uncomposable(
@@ -134,17 +134,17 @@ class Composer:
         except UnicodeEncodeError:
             raise Uncomposable("The reader's row holds a damaged character.") from None
         tag = self._keys.message_tag(self._campaign_id, recipient.address)
-        return Letter(
-            envelope_from=self._letterhead.envelope_from(tag),
+        return ComposedMessage(
+            envelope_from=self._shared_headers.envelope_from(tag),
             envelope_to=recipient.address,
-            message_id=f"<{self._campaign_id}.{tag}@{self._letterhead.domain}>",
+            message_id=f"<{self._campaign_id}.{tag}@{self._shared_headers.domain}>",
             date=date,
             tag=tag,
             name=name,
             subject=subject,
             values=values,
             encoded=encoded,
-            stationery=self._stationery,
+            template=self._template,
             resends=recipient.resends,
         )
 

@@ -55,7 +55,7 @@ class _Key:
     sign: Callable[[bytes], bytes]
 
 
-class Signer:
+class DkimSigner:
     """Signs for a domain with an RSA key and, if there is one, an Ed25519 key beside it.
 
     Never with Ed25519 alone, which many receivers do not know. Threads may share it.
@@ -83,9 +83,9 @@ class Signer:
         if ed25519 is not None:
             self._keys.append(_Key("ed25519-sha256", ed25519[0], _ed25519(ed25519[1])))
 
-    def for_body(self, body: Pieces) -> BodySigner:
+    def for_body(self, body: Pieces) -> DkimBodySigner:
         """What signs letters with this body, whatever the values in it."""
-        return BodySigner(self, body)
+        return DkimBodySigner(self, body)
 
     def signatures(self, head: str, *, body_hash: bytes, date: datetime) -> str:
         """The DKIM-Signature fields for a letter.
@@ -115,7 +115,7 @@ class Signer:
         return written
 
 
-class BodySigner:
+class DkimBodySigner:
     """Signs letters that share a body but for the values in it.
 
     The body is canonicalised once, and hashed once up to its first value; a
@@ -127,7 +127,7 @@ class BodySigner:
             empty one that ends the head, the last one is not empty.
     """
 
-    def __init__(self, signer: Signer, body: Pieces) -> None:
+    def __init__(self, signer: DkimSigner, body: Pieces) -> None:
         self._signer = signer
         pieces = [piece if isinstance(piece, int) else _relaxed(piece) for piece in body]
         first = next((n for n, piece in enumerate(pieces) if isinstance(piece, int)), len(pieces))

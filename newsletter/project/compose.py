@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.worker import Composes
     from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
-    from newsletter.message.dkim import Signer
+    from newsletter.message.dkim import DkimSigner
     from newsletter.project.compile import CompiledIssue
 
 
@@ -132,7 +132,7 @@ def _composer(
     campaign: str,
     keys: KeyRing,
     version: int = 1,
-    signer: Signer | None = None,
+    signer: DkimSigner | None = None,
 ) -> Composer:
     head = json.loads(letterhead)
     return Composer(
@@ -147,7 +147,7 @@ def _composer(
     )
 
 
-def _signer_as(project: Project, frozen: object) -> Signer | None:
+def _signer_as(project: Project, frozen: object) -> DkimSigner | None:
     """The signer under the names that a letterhead holds; None if it holds none.
 
     Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from newsletter.audience.model import Roster
     from newsletter.ledger import Ledger
     from newsletter.ledger.copy_guard import CopyGuard, Place
-    from newsletter.message.dkim import Signer
+    from newsletter.message.dkim import DkimSigner
     from newsletter.message.keys import KeyRing
     from newsletter.state_folder import ListState
     from newsletter.theme import Theme
@@ -274,7 +274,10 @@ class Project:
         from newsletter.audience.reader import read_roster
 
         path = file or self.folder / self.settings.audience.file
-        return read_roster(path, fields=self.settings.audience.fields)
+        audience = self.settings.audience
+        return read_roster(
+            path, fields=audience.fields, mail=audience.mail, no_mail=audience.no_mail
+        )
 
     def ledger(self, *, create: bool, follow: bool = True) -> Ledger:
         """The ledger.
@@ -364,7 +367,7 @@ class Project:
         return not self.trial and not Remembered.at(self.state.record).ledger
 
     @cached_property
-    def signer(self) -> Signer | None:
+    def signer(self) -> DkimSigner | None:
         """What signs messages, if newsletter.toml says so.
 
         Raises:
@@ -374,7 +377,7 @@ class Project:
             return None
         # Imported late: it loads cryptography.
         from newsletter.credentials import read_private_key
-        from newsletter.message.dkim import Signer
+        from newsletter.message.dkim import DkimSigner
 
         def key(source: PrivateKey) -> bytes:
             return read_private_key(source, folder=self.folder, what="DKIM key")
@@ -382,7 +385,7 @@ class Project:
         second = None
         if dkim.ed25519_selector and dkim.ed25519_private_key:
             second = (dkim.ed25519_selector, key(dkim.ed25519_private_key))
-        return Signer(
+        return DkimSigner(
             dkim.domain, selector=dkim.selector, private_key=key(dkim.private_key), ed25519=second
         )
 

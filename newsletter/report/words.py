@@ -49,6 +49,8 @@ def ended(tally: Tally) -> str:
     """How it stands, in a sentence."""
     if not tally.adds_up:
         return "The numbers do not add up. Do not send; see “newsletter docs ledger”."
+    if tally.refused_by_all:
+        return "Nobody was accepted: everybody was refused or given up."
     if tally.complete:
         return "Complete: everybody has a definite end."
     if tally.open or tally[State.ATTEMPTING]:

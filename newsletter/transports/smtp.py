@@ -1,25 +1,26 @@
-"""SMTP: the transaction that leaves at most one message per connection in doubt.
+"""SMTP: a transaction that leaves at most one message per connection in doubt.
 
-For each message (docs/ledger.md, DESIGN section 6):
+For each message (docs/ledger.md):
 
-1. MAIL, RCPT and DATA; with PIPELINING in one write (RFC 2920), and then for
-   the next message behind the dot of this one (RFC 2920 3.1 allows it);
-2. the durable record ``attempting`` is asked for, and while it is on its way
-   the body goes out, without the line that ends it;
-3. the record is on disk: the final dot, which makes the relay responsible
-   (RFC 5321 4.2.5). Not on disk: the connection is dropped, and a message
+1. MAIL, RCPT and DATA; with PIPELINING in one write (RFC 2920), and for the next
+   message behind the dot of this one (RFC 2920 3.1 allows it);
+2. the durable record ``attempting`` is requested, and while it is written the
+   body goes out, without the line that ends it;
+3. once the record is on disk: the final dot, which makes the relay responsible
+   (RFC 5321 4.2.5). If it may not go, the connection is dropped: a message
    without its dot was never sent (RFC 5321 4.1.1.4);
-4. the reply. None: in doubt, since the relay may have it (RFC 1047).
+4. the reply. Without one the message is in doubt, since the relay may have it
+   (RFC 1047).
 
-Where there are several relays, a message moves to another one only before its
-dot; docs/smtp.md tells all this for those who run relays.
+If the connection breaks before step 2, the message is tried once more over a new
+one. With several relays a message moves to another only before its dot. docs/smtp.md
+explains all this for people who run relays.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from newsletter.clock import Clock
 from newsletter.config import Smtp
@@ -34,24 +35,22 @@ from newsletter.transports.protocol import (
     Rejected,
     Scope,
 )
-from newsletter.transports.relays import Relays, Trouble, Way
-from newsletter.transports.smtp_connection import Connection
-from newsletter.transports.smtp_link import Link, Links
-from newsletter.transports.smtp_reply import CLOSES, ReplyError, refusal, rule_for
+from newsletter.transports.relays import ConnectionSlot, PooledConnection, Relays, RelayState
+from newsletter.transports.smtp_connection import Connection, RelayFailure
+from newsletter.transports.smtp_reply import CLOSES, ReplyError, refusal, reply_rule
 from newsletter.transports.smtp_transaction import (
-    Answer,
-    Closing,
-    Letter,
-    Said,
+    AttemptResult,
+    ServiceClosing,
+    SmtpMessage,
+    deferred_before_dot,
     envelope,
     finish,
-    prepare,
-    put_off,
+    prepare_message,
     send_body,
 )
 
 _FAILURES_IN_A_ROW = 4
-"""Lost connections, with nothing accepted between, that end a session."""
+"""After so many lost connections, with nothing accepted in between, a session ends."""
 
 
 class SmtpTransport:
@@ -61,7 +60,7 @@ class SmtpTransport:
         settings: where they are, how they are secured, how long to wait.
         passwords: for AUTH; one for each of ``settings.relays``, in their order.
         client_name: what EHLO says.
-        clock: tells how old a connection is and how long a relay rests.
+        clock: measures the age of connections and the backoff of relays.
     """
 
     batch_size = 100
@@ -77,7 +76,7 @@ class SmtpTransport:
         self._relays = Relays(
             list(zip(settings.relays, passwords, strict=True)),
             clock=clock,
-            patience_s=settings.timeout_s,
+            opening_wait_s=settings.timeout_s,
         )
 
     @property
@@ -87,64 +86,50 @@ class SmtpTransport:
 
     @property
     def notices(self) -> list[str]:
-        """What a person should know of relays that the run went on without."""
+        """The relays that the run went on without."""
         return [
-            f"The {trouble.stopped.where} was left out: {trouble.stopped.what}"
-            for trouble in self._relays.left_out()
+            f"The {failure.stopped.where} was left out: {failure.stopped.what}"
+            for failure in self._relays.left_out()
         ]
 
     def examine(self, message: Message) -> None:
-        """Any letter can go; its size and letters are a matter of the relay that takes it."""
+        """Any message can go; each relay has its own limits of size and characters."""
 
     def inquire(self) -> None:
-        """A relay cannot be asked; its log can."""
+        """None: a relay cannot be asked."""
 
     def open(self) -> SmtpSession:
         """Start a session; it connects at its first message."""
-        links = Links(self._settings, self._relays, connect=self._connect, clock=self._clock)
-        return SmtpSession(self._settings, links)
+        slot = ConnectionSlot(
+            self._settings, self._relays, connect=self._connect, clock=self._clock
+        )
+        return SmtpSession(self._settings, slot)
 
     def close(self) -> None:
         """Connections belong to sessions, so there is nothing to release."""
 
-    def _connect(self, way: Way) -> Connection:
+    def _connect(self, state: RelayState) -> Connection:
         return Connection(
-            way.relay,
-            password=way.password,
+            state.relay,
+            password=state.password,
             client_name=self._client_name,
             timeout_s=self._settings.timeout_s,
             clock=self._clock,
         )
 
 
-class _Withheld(Exception):
+class _TicketDenied(Exception):
     """The ledger said no after DATA; only dropping the connection voids the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Announced:
-    """A letter whose envelope went out behind the dot of the one before."""
-
-    letter: Letter
-    said: Said | None
-
-
-@dataclass(slots=True)
-class _Work:
-    """One call of ``deliver``."""
-
-    waiting: deque[Message]
-    journal: Journal
-    ended: bool = False
-    """What was recorded would befall the rest as well."""
-
-
 class SmtpSession:
-    """Hands over messages, one after the other, over one connection at a time."""
+    """Hands over messages one after the other, over one connection at a time."""
 
-    def __init__(self, settings: Smtp, links: Links) -> None:
+    def __init__(self, settings: Smtp, slot: ConnectionSlot) -> None:
         self._settings = settings
-        self._links = links
+        self._slot = slot
+        self._waiting: deque[Message] = deque()
+        self._ended = False  # an outcome was recorded that applies to the rest as well
         self._failures = 0
         self._retried: Message | None = None
 
@@ -152,162 +137,176 @@ class SmtpSession:
         """Hand over ``messages`` in order.
 
         Raises:
-            TransportStopped: no relay can be reached or will have us.
+            TransportStopped: no relay can be reached or accepts our mail.
         """
-        work = _Work(deque(messages), journal)
+        self._waiting, self._ended = deque(messages), False
         try:
-            self._links.begin()
-            while work.waiting and not work.ended:
-                link = self._links.ready()
-                if link is None:
-                    journal.record(work.waiting[0], self._links.patience())
+            self._slot.begin()
+            while self._waiting and not self._ended:
+                pooled = self._slot.acquire()
+                if pooled is None:
+                    journal.record(self._waiting[0], self._slot.deferral())
                     return
-                self._stretch(link, work)
-        except _Withheld:
-            self._links.drop()
+                self._deliver_over(pooled, journal)
+        except _TicketDenied:
+            self._slot.drop()
         except BaseException:
-            # Whatever happened, a body under way must never get its dot.
-            self._links.drop()
+            # Whatever happened, a body that was begun must never get its dot.
+            self._slot.drop()
             raise
         finally:
-            self._links.rest()
+            self._slot.end()
 
     def close(self) -> None:
-        """Say goodbye. Never raises."""
-        self._links.close()
+        """Close the connection. Never raises."""
+        self._slot.close()
 
-    def _stretch(self, link: Link, work: _Work) -> None:
-        """Work on one connection until it ends or nothing waits."""
-        announced: _Announced | None = None
-        while self._links.current is link and not work.ended:
-            letter = announced.letter if announced else self._next_letter(link, work)
-            if letter is None:
+    def _deliver_over(self, pooled: PooledConnection, journal: Journal) -> None:
+        """Use one connection until it ends or no message waits."""
+        following: SmtpMessage | None = None
+        while self._slot.current is pooled and not self._ended:
+            message = following or self._next_message(pooled, journal)
+            if message is None:
                 return
-            link.connection.wait_at_most(self._settings.timeout_s)
+            following = None
+            pooled.connection.set_timeout(self._settings.timeout_s)
             try:
-                refused = envelope(link.connection, letter, announced.said if announced else None)
-            except Closing as error:
-                self._closing(link, letter, error, work)
-                return
+                refused = envelope(pooled.connection, message)
+            except ServiceClosing as error:
+                self._closing(pooled, message, error, journal)
             except (OSError, ReplyError) as error:
-                self._lost(link, letter, str(error), work)
-                return
-            announced = None
-            if refused is None:
-                announced = self._content(link, letter, work)
+                self._lost(pooled, message, str(error), journal)
             else:
-                self._refused(link, letter, refused, work, attempted=False)
+                if refused is None:
+                    following = self._content(pooled, message, journal)
+                else:
+                    self._refused(pooled, message, refused, journal, attempted=False)
 
-    def _next_letter(self, link: Link, work: _Work) -> Letter | None:
-        while work.waiting and not work.ended and not self._links.worn_out(link):
-            message = work.waiting.popleft()
-            letter = prepare(message, link.connection)
-            if isinstance(letter, Letter):
-                link.messages += 1
-                return letter
-            work.journal.record(message, letter)
-            work.ended = letter.scope is not Scope.RECIPIENT
+    def _next_message(self, pooled: PooledConnection, journal: Journal) -> SmtpMessage | None:
+        while self._waiting and not self._ended and not self._slot.expired(pooled):
+            message = self._waiting.popleft()
+            prepared = prepare_message(message, pooled.connection)
+            if isinstance(prepared, SmtpMessage):
+                pooled.messages += 1
+                return prepared
+            journal.record(message, prepared)
+            self._ended = prepared.scope is not Scope.RECIPIENT
         return None
 
-    def _content(self, link: Link, letter: Letter, work: _Work) -> _Announced | None:
-        """Steps 2 to 4; returns the letter whose envelope went out behind the dot."""
-        connection = link.connection
-        ticket = work.journal.attempt([letter.message])
-        broken = send_body(connection, letter)
+    def _content(
+        self, pooled: PooledConnection, message: SmtpMessage, journal: Journal
+    ) -> SmtpMessage | None:
+        """Steps 2 to 4; returns the message whose envelope went out behind the dot."""
+        connection = pooled.connection
+        ticket = journal.attempt([message.message])
+        broken = send_body(connection, message)
         following = None
         if broken is None and connection.offers("pipelining"):
-            following = self._next_letter(link, work)
+            following = self._next_message(pooled, journal)
         if not ticket.wait():
-            raise _Withheld
-        # Before the dot nothing is to be read: it would be taken for the answer to it.
-        broken = broken or connection.unasked()
+            raise _TicketDenied
+        # Unsolicited bytes would be taken for the answer to the dot.
+        broken = broken or connection.unsolicited()
         if broken is not None:
             # Without its dot the relay must not deliver it (RFC 5321 4.1.1.4).
-            work.journal.record(letter.message, put_off(broken))
-            self._abandon(link, following, broken, work)
+            journal.record(message.message, deferred_before_dot(broken))
+            self._abandon(pooled, following, broken)
             return None
-        connection.wait_at_most(self._settings.final_timeout_s)
-        answer = finish(connection, following, then_s=self._settings.timeout_s)
-        announced = _Announced(following, answer.behind) if following else None
-        if isinstance(answer.outcome, Accepted):
+        connection.set_timeout(self._settings.final_timeout_s)
+        result = finish(connection, following, then_s=self._settings.timeout_s)
+        if isinstance(result.outcome, Accepted):
             self._failures = 0
-            self._links.well()
-            work.journal.record(letter.message, answer.outcome)
-            return announced
-        if isinstance(answer.outcome, InDoubt):
-            work.journal.record(letter.message, answer.outcome)
-            self._abandon(link, following, answer.outcome.reason, work)
+            self._slot.succeeded()
+            journal.record(message.message, result.outcome)
+            return following
+        if isinstance(result.outcome, InDoubt):
+            journal.record(message.message, result.outcome)
+            self._abandon(pooled, following, result.outcome.reason)
             return None
-        self._refused(link, letter, answer, work, attempted=True)
-        if self._links.current is link and not work.ended:
-            return announced
+        self._refused(pooled, message, result, journal, attempted=True)
+        if self._slot.current is pooled and not self._ended:
+            return following
         if following is not None:
-            # Its DATA may be granted by now, and then only hanging up voids it.
-            self._links.drop()
-            work.waiting.appendleft(following.message)
+            # Its DATA may be granted already; then only dropping the connection voids it.
+            self._slot.drop()
+            self._waiting.appendleft(following.message)
         return None
 
     def _refused(
-        self, link: Link, letter: Letter, answer: Answer, work: _Work, *, attempted: bool
+        self,
+        pooled: PooledConnection,
+        message: SmtpMessage,
+        result: AttemptResult,
+        journal: Journal,
+        *,
+        attempted: bool,
     ) -> None:
-        """Record a refusal, or take the message to another relay if this one is the trouble."""
-        outcome = answer.outcome
+        """Record a refusal, or move the message to another relay if this one fails."""
+        outcome = result.outcome
         assert isinstance(outcome, Deferred | Rejected)
-        moves = outcome.scope is Scope.ACCOUNT and self._moves(link, outcome)
-        if moves or not answer.usable:
-            # DATA of the next may be under way, so no goodbye is said.
-            self._links.drop()
+        moves = outcome.scope is Scope.ACCOUNT and self._fail_over(pooled, outcome)
+        if moves or not result.usable:
+            # The next message's DATA may be under way, so QUIT is not sent.
+            self._slot.drop()
         if moves and not attempted:
-            work.waiting.appendleft(letter.message)
+            self._waiting.appendleft(message.message)
             return
         if moves:
             outcome = Deferred(outcome.reply)
-        work.journal.record(letter.message, outcome)
-        work.ended = outcome.scope is not Scope.RECIPIENT
+        journal.record(message.message, outcome)
+        self._ended = outcome.scope is not Scope.RECIPIENT
 
-    def _moves(self, link: Link, outcome: Deferred | Rejected) -> bool:
-        """Leave the relay alone; whether another can be had."""
-        later = outcome if isinstance(outcome, Deferred) else None
+    def _fail_over(self, pooled: PooledConnection, outcome: Deferred | Rejected) -> bool:
+        """Back off the relay; whether another is available."""
+        deferral = outcome if isinstance(outcome, Deferred) else None
         stopped = TransportStopped(
-            f"The relay does not take our mail{' for now' if later else ''}: {outcome.reply}",
-            where=_place(link),
+            f"The relay does not take our mail{' for now' if deferral else ''}: {outcome.reply}",
+            where=_place(pooled),
             next="Ask who runs it.",
         )
-        return self._links.avoid(Trouble(stopped, later, lasting=later is None))
+        return self._slot.fail_over(RelayFailure(stopped, deferral, permanent=deferral is None))
 
-    def _closing(self, link: Link, letter: Letter, closing: Closing, work: _Work) -> None:
+    def _closing(
+        self,
+        pooled: PooledConnection,
+        message: SmtpMessage,
+        closing: ServiceClosing,
+        journal: Journal,
+    ) -> None:
         """421 before the dot."""
-        if link.has_taken and rule_for(closing.reply, closing.stage) is CLOSES:
-            # It had enough of this connection, which says nothing of the next (RFC 5321 3.8).
-            self._lost(link, letter, str(closing), work)
+        if pooled.has_accepted and reply_rule(closing.reply, closing.stage) is CLOSES:
+            # It ends this connection, which says nothing of the next (RFC 5321 3.8).
+            self._lost(pooled, message, str(closing), journal)
             return
-        answer = Answer(refusal(closing.reply, closing.stage), usable=False)
-        self._refused(link, letter, answer, work, attempted=False)
+        result = AttemptResult(refusal(closing.reply, closing.stage), usable=False)
+        self._refused(pooled, message, result, journal, attempted=False)
 
-    def _lost(self, link: Link, letter: Letter, why: str, work: _Work) -> None:
-        """The connection went before the body: try once more on a new one."""
-        if self._retried is letter.message:
-            work.journal.record(letter.message, Deferred(f"The relay ended the connection: {why}"))
+    def _lost(
+        self, pooled: PooledConnection, message: SmtpMessage, why: str, journal: Journal
+    ) -> None:
+        """The connection broke before the body: try once more over a new one."""
+        if self._retried is message.message:
+            journal.record(message.message, Deferred(f"The relay ended the connection: {why}"))
         else:
-            self._retried = letter.message
-            work.waiting.appendleft(letter.message)
-        self._abandon(link, None, why, work)
+            self._retried = message.message
+            self._waiting.appendleft(message.message)
+        self._abandon(pooled, None, why)
 
-    def _abandon(self, link: Link, following: Letter | None, why: str, work: _Work) -> None:
-        """The connection is gone, and with it the envelope of ``following``, if it was sent."""
+    def _abandon(self, pooled: PooledConnection, following: SmtpMessage | None, why: str) -> None:
+        """The connection is lost, with the envelope of ``following`` if it was sent."""
         if following is not None:
-            work.waiting.appendleft(following.message)
+            self._waiting.appendleft(following.message)
         stopped = TransportStopped(
             f"The relay ended {self._failures + 1} transactions in a row: {why}",
-            where=_place(link),
+            where=_place(pooled),
             next="Wait a while or ask who runs it, then run “newsletter resume ISSUE”. "
             "Nobody was lost.",
         )
-        self._links.lost(Trouble(stopped))
+        self._slot.lost(RelayFailure(stopped))
         self._failures += 1
         if self._failures >= _FAILURES_IN_A_ROW:
             raise stopped
 
 
-def _place(link: Link) -> Where:
-    return Where(item=f"relay {link.way.relay.name}")
+def _place(pooled: PooledConnection) -> Where:
+    return Where(item=f"relay {pooled.state.relay.name}")

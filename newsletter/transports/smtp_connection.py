@@ -1,4 +1,4 @@
-"""One verified, authenticated connection to a relay: opening it, and its wire.
+"""One verified, authenticated connection to a relay.
 
 Built on smtplib's primitives for the greeting, EHLO, STARTTLS and AUTH; never
 on its ``sendmail``, which cannot tell “refused” from “nobody knows”.
@@ -11,34 +11,37 @@ import re
 import smtplib
 import socket
 import ssl
+from dataclasses import dataclass
 
 from newsletter.clock import Clock
 from newsletter.config import Relay
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.protocol import Deferred
-from newsletter.transports.relays import Trouble
-from newsletter.transports.smtp_dialogue import Dialogue, TlsDialogue
 from newsletter.transports.smtp_reply import Reply, ReplyError, later, read_reply
+from newsletter.transports.smtp_wire import Dialogue, TlsDialogue
 from newsletter.transports.words import Secrets
 
-_GOODBYE_S = 5
-_LOOK_S = 10
+_QUIT_TIMEOUT_S = 5
+_NOOP_TIMEOUT_S = 10
 _SIZE = re.compile(r"[0-9]{1,18}")
 # Of the ValueErrors one is an AUTH challenge that is no Base64.
 _FAILURES = (OSError, smtplib.SMTPException, ValueError, ReplyError)
 _RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
 
 
-class NoConnection(Exception):
-    """No connection was to be had, so nothing can have been handed over.
+@dataclass(eq=False)
+class RelayFailure(Exception):
+    """A relay cannot be used now. Nothing was handed over to it.
 
     Attributes:
-        trouble: why.
+        stopped: the message for a person.
+        deferral: the relay's reply, if it asked us to come back later.
+        permanent: nothing changes until a person acts.
     """
 
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.stopped.what)
-        self.trouble = trouble
+    stopped: TransportStopped
+    deferral: Deferred | None = None
+    permanent: bool = False
 
 
 class Connection:
@@ -49,12 +52,12 @@ class Connection:
         password: for AUTH, where ``relay`` names a user.
         client_name: what EHLO says; the sender's domain, never this machine's
             name, which would travel in every mail.
-        timeout_s: how long a write or a reply may take, as a whole.
-        clock: tells how long it took.
+        timeout_s: how long a write or a reply may take as a whole, in seconds.
+        clock: measures the timeouts.
 
     Raises:
-        NoConnection: the relay cannot be reached, is not who it should be,
-            or does not take the credentials.
+        RelayFailure: the relay cannot be reached, its certificate is not valid for it,
+            or it does not accept the credentials.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Connection:
         try:
             self._smtp = self._connect(client_name, clock)
         except _FAILURES as error:
-            raise self._none(error) from None
+            raise self._failure(error) from None
         try:
             self._secure()
             self._log_in(password)
@@ -82,8 +85,8 @@ class Connection:
             self._wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except _FAILURES as error:
             self.abort()
-            raise self._none(error) from None
-        except NoConnection:
+            raise self._failure(error) from None
+        except RelayFailure:
             self.abort()
             raise
 
@@ -106,7 +109,7 @@ class Connection:
         try:
             context = ssl.create_default_context(cafile=self._relay.ca_file)
         except OSError as error:
-            raise self._lasting(
+            raise self._permanent(
                 f"The file {self._relay.ca_file} cannot be used: {error.strerror or error}.",
                 "ca_file must be the full path of a certificate authority in PEM.",
             ) from None
@@ -118,7 +121,7 @@ class Connection:
         if self._relay.security != "starttls":
             return
         if not self._smtp.has_extn("starttls"):
-            raise self._lasting(
+            raise self._permanent(
                 "The relay offers no encryption (STARTTLS), so nothing was sent over it.",
                 "Ask its operator, or try port 465 with security = “tls”. Somebody on the "
                 "way may also be stripping it.",
@@ -140,26 +143,26 @@ class Connection:
         try:
             self._smtp.login(user, password)
         except UnicodeError:
-            # Its text would show a letter of the password.
-            raise self._lasting(
+            # Its text would show a character of the password.
+            raise self._permanent(
                 "User name and password must be ASCII; the login cannot carry other letters.",
                 "Ask who runs the relay for another password.",
             ) from None
         except smtplib.SMTPNotSupportedError:
-            raise self._lasting(
+            raise self._permanent(
                 "The relay offers no login (AUTH), and newsletter.toml names a user for it.",
                 "Look at port and security: many relays offer it behind encryption only.",
             ) from None
         except smtplib.SMTPAuthenticationError as error:
             reply = self._smtp_reply(error)
             if reply.code == 535:
-                raise self._lasting(
+                raise self._permanent(
                     "The relay does not accept the user name and password.",
                     "Look at its username and password in newsletter.toml; the password "
                     "comes from the place named there.",
                 ) from None
             if reply.code >= 500:
-                raise self._lasting(f"The relay does not let us log in: {reply}", "") from None
+                raise self._permanent(f"The relay does not let us log in: {reply}", "") from None
             raise
 
     def offers(self, extension: str) -> bool:
@@ -172,21 +175,21 @@ class Connection:
         value = self._smtp.esmtp_features.get("size", "")
         return int(value) if _SIZE.fullmatch(value) else 0
 
-    def ask(self, *commands: bytes) -> None:
+    def send_command(self, *commands: bytes) -> None:
         """See :meth:`newsletter.transports.smtp_wire.Wire.ask`."""
-        self._wire.ask(*commands)
+        self._wire.send_command(*commands)
 
     def send(self, *pieces: bytes) -> None:
-        """Write what is not answered, or where it was looked for unasked words just before.
+        """Write without a check for unsolicited bytes: the body, and the dot just after a check.
 
         Raises:
             OSError: the connection broke, or took too long.
         """
         self._wire.send(*pieces)
 
-    def wait_at_most(self, seconds: float) -> None:
-        """How long from now on a write or a reply may take, as a whole."""
-        self._wire.patience_s = seconds
+    def set_timeout(self, seconds: float) -> None:
+        """How long from now on a write or a reply may take as a whole, in seconds."""
+        self._wire.timeout_s = seconds
 
     def reply(self) -> Reply:
         """Read one reply.
@@ -202,59 +205,59 @@ class Connection:
         except OSError as error:
             raise ReplyError(f"The connection broke: {error.strerror or error}.") from None
 
-    def unasked(self) -> str | None:
-        """What came that nobody asked for, be it the end; None: nothing, as far as can be seen.
+    def unsolicited(self) -> str | None:
+        """What arrived without a command, or that the connection ended; None: nothing so far.
 
-        Asked before the final dot: a message whose dot was never sent is not in doubt.
+        Checked before the final dot: a message whose dot was never sent is not in doubt.
         """
-        return self._wire.unasked()
+        return self._wire.unsolicited()
 
-    def said_too_much(self) -> bool:
-        """Whether behind the answers stands another, other than the goodbye (421)."""
+    def has_extra_reply(self) -> bool:
+        """Whether another reply than 421 follows those that were read."""
         return not b"421".startswith(self._wire.unread[:3])
 
-    def lives(self) -> bool:
-        """Ask (NOOP) whether the relay still listens; it may have hung up while we waited."""
-        before_s = self._wire.patience_s
+    def is_alive(self) -> bool:
+        """Whether the relay still answers (NOOP); it may have closed the connection meanwhile."""
+        before_s = self._wire.timeout_s
         try:
-            self.wait_at_most(_LOOK_S)
-            self.ask(b"NOOP\r\n")
+            self.set_timeout(_NOOP_TIMEOUT_S)
+            self.send_command(b"NOOP\r\n")
             return self.reply().code == 250
         except (OSError, ReplyError):
             return False
         finally:
-            self.wait_at_most(before_s)
+            self.set_timeout(before_s)
 
     def quit(self) -> None:
-        """Say goodbye. Never raises."""
+        """Close the connection with QUIT. Never raises."""
         try:
-            self.wait_at_most(_GOODBYE_S)
-            self.ask(b"QUIT\r\n")
+            self.set_timeout(_QUIT_TIMEOUT_S)
+            self.send_command(b"QUIT\r\n")
             self.reply()
         except (OSError, ReplyError):
             pass
         self.abort()
 
     def abort(self) -> None:
-        """Drop the connection; what was begun and not ended with the dot is void."""
+        """Drop the connection: a message without its final dot is void."""
         self._smtp.close()
 
-    def _lasting(self, what: str, following: str) -> NoConnection:
-        return NoConnection(Trouble(self._stop(what, following), lasting=True))
+    def _permanent(self, what: str, following: str) -> RelayFailure:
+        return RelayFailure(self._stop(what, following), permanent=True)
 
-    def _none(self, error: Exception) -> NoConnection:
+    def _failure(self, error: Exception) -> RelayFailure:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return self._lasting(
+            return self._permanent(
                 f"The relay's certificate is not to be trusted: {error.verify_message}.",
                 "Check host; it must be the name in the certificate. For a relay with its own "
                 "authority set ca_file.",
             )
         if isinstance(error, ssl.SSLError):
-            return self._lasting(
+            return self._permanent(
                 "The relay does not speak TLS here as expected.",
                 "Port 465 goes with security = “tls”, 587 with “starttls”.",
             )
-        patience: Deferred | None = None
+        deferral: Deferred | None = None
         where = "Check host and port in newsletter.toml"
         if isinstance(error, socket.gaierror):
             what = "There is no machine of this name, or the network is down."
@@ -262,7 +265,7 @@ class Connection:
         elif isinstance(error, smtplib.SMTPResponseException):
             reply = self._smtp_reply(error)
             what, following = f"The relay does not let us in: {reply}", ""
-            patience = later(reply) if 400 <= reply.code <= 499 else None
+            deferral = later(reply) if 400 <= reply.code <= 499 else None
         elif isinstance(error, TimeoutError):
             what = f"The relay did not answer within {self._timeout_s:g} seconds."
             following = f"{where} and the network."
@@ -273,7 +276,7 @@ class Connection:
             reason = self._secrets.said(told).rstrip(".")
             what = f"The relay cannot be reached: {reason}."
             following = f"{where}, and that it is up."
-        return NoConnection(Trouble(self._stop(what, following), later=patience))
+        return RelayFailure(self._stop(what, following), deferral)
 
     def _smtp_reply(self, error: smtplib.SMTPResponseException) -> Reply:
         words = error.smtp_error

@@ -1,9 +1,8 @@
 """SMTP replies: reading them, and what a refusal means. RFC 5321 4.2, RFC 3463, RFC 5248.
 
-The relay is the only one we talk to, so a refusal is about it, about the
-letter, or about the one recipient named in RCPT. Which of these it is decides
-whether others may still be mailed; :data:`RULES` tells, docs/smtp.md prints it
-for people, and tests/transports/test_smtp_reply.py goes through it.
+A refusal concerns the relay, the message, or the one recipient named in RCPT. That
+decides whether the other recipients can still be mailed. :data:`RULES` says which;
+docs/smtp.md explains it, and tests/transports/test_smtp_reply.py tests each rule.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600}
 
 
 class Lines(Protocol):
-    """Where lines come from: the buffered reader of a socket."""
+    """A source of lines, such as :class:`newsletter.transports.smtp_wire.Wire`."""
 
     def readline(self, size: int, /) -> bytes:
         """One line with its end, at most ``size`` octets; empty at the end."""
@@ -50,7 +49,7 @@ class Reply:
     text: str
 
     def __str__(self) -> str:
-        """As a person reads it in a log: ``550 5.1.1 no such user``."""
+        """As in a log: ``550 5.1.1 no such user``."""
         return f"{self.code} {self.text}".strip()
 
     @property
@@ -71,7 +70,7 @@ class Reply:
 
     @property
     def wait_s(self) -> float | None:
-        """How long it asks us to wait, in seconds; None where it names no time, or several."""
+        """How long it asks us to wait, in seconds; None if it names no time, or several."""
         found = {(number, unit[0].lower()) for number, unit in _WAIT.findall(self.text)}
         if len(found) != 1:
             return None
@@ -83,8 +82,8 @@ def read_reply(lines: Lines, secrets: Secrets = _NO_SECRETS) -> Reply:
     """Read one reply, of one line or several; its text is one line that can be shown.
 
     Args:
-        lines: where it comes from.
-        secrets: what it must not bring back.
+        lines: the source.
+        secrets: are removed from its text.
 
     Raises:
         ReplyError: as :func:`read_lines`.
@@ -117,7 +116,7 @@ def read_lines(lines: Lines) -> tuple[int, list[str]]:
 
 
 class Stage(StrEnum):
-    """What a reply answers."""
+    """The command that a reply answers."""
 
     MAIL = "MAIL"
     RCPT = "RCPT"
@@ -130,15 +129,15 @@ _CONTENT = frozenset({Stage.DATA, Stage.DOT})
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What a kind of refusal is about. The first rule that fits counts.
+class ReplyRule:
+    """What a kind of refusal concerns; the first rule of :data:`RULES` that fits counts.
 
     Attributes:
         scope: how far it reaches.
         codes: a pattern for the reply code.
         enhanced: a pattern for the enhanced status code; empty: any or none.
         words: a pattern found in the text, whatever its case; empty: any.
-        stages: what it answers.
+        stages: the commands that it answers.
     """
 
     scope: Scope
@@ -162,54 +161,56 @@ _SLOW_DOWN = (
     r"|too many (\w+ )?(connections|sessions|messages|recipients|e?mails)"
 )
 
-CLOSES = Rule(Scope.ACCOUNT, "421")
+CLOSES = ReplyRule(Scope.ACCOUNT, "421")
 """The relay ends the connection (RFC 5321 3.8), and not because of how much we send."""
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[ReplyRule, ...] = (
     # Greylisting is about one sender, recipient and client (RFC 6647): 450 or 451, often 4.7.1.
-    Rule(Scope.RECIPIENT, "4(?!21)..", words=r"gr[ae]y-?list", stages=_NAMED),
-    # The letter is not authenticated, so nobody there will get it: RFC 7372 (x.7.20 to x.7.26),
+    ReplyRule(Scope.RECIPIENT, "4(?!21)..", words=r"gr[ae]y-?list", stages=_NAMED),
+    # The message is not authenticated, so nobody there will get it: RFC 7372 (x.7.20 to x.7.26),
     # Gmail's x.7.23 to x.7.40, Microsoft's 5.7.515.
-    Rule(Scope.CAMPAIGN, "[45]..", enhanced=r"[45]\.7\.(2[0-7]|29|3[0-2]|40|515)"),
-    Rule(Scope.CAMPAIGN, "5..", words=r"\b(dmarc|dkim|spf)\b"),
+    ReplyRule(Scope.CAMPAIGN, "[45]..", enhanced=r"[45]\.7\.(2[0-7]|29|3[0-2]|40|515)"),
+    ReplyRule(Scope.CAMPAIGN, "5..", words=r"\b(dmarc|dkim|spf)\b"),
     # Our allowance is used up: Google's 450 4.2.1 “Peak SMTP relay limit”, 550 5.4.5 “Daily user
     # sending limit”, 550 5.7.1 “Daily SMTP relay limit”; Amazon's “Daily message quota”.
-    Rule(Scope.ACCOUNT, "[45]..", words=r"(sending|relay|message|second) (limit|quota) exceeded"),
+    ReplyRule(
+        Scope.ACCOUNT, "[45]..", words=r"(sending|relay|message|second) (limit|quota) exceeded"
+    ),
     # Login asked for, refused or too weak (RFC 4954; 525: RFC 5248); 503 is also “AUTH first”.
-    Rule(Scope.ACCOUNT, "503|525|530|534|535|538"),
+    ReplyRule(Scope.ACCOUNT, "503|525|530|534|535|538"),
     # A host that takes no mail (RFC 7504; 5.3.2: RFC 3463), or none of ours (Postfix, Exim,
     # sendmail and Exchange in their words).
-    Rule(Scope.ACCOUNT, "521"),
-    Rule(Scope.ACCOUNT, "5..", enhanced=r"5\.3\.2"),
-    Rule(Scope.ACCOUNT, "5..", words=r"relay(ing)? (access )?(is )?(denied|not permitted)"
+    ReplyRule(Scope.ACCOUNT, "521"),
+    ReplyRule(Scope.ACCOUNT, "5..", enhanced=r"5\.3\.2"),
+    ReplyRule(Scope.ACCOUNT, "5..", words=r"relay(ing)? (access )?(is )?(denied|not permitted)"
          r"|unable to relay", stages=frozenset({Stage.RCPT})),
     # x.2: the recipient's mailbox (RFC 3463), full (2.2), disabled (2.1), or itself mailed too
     # fast (Google's 450 4.2.1).
-    Rule(Scope.RECIPIENT, "(4(?!21)|5)..", enhanced=r"[45]\.2\.[0-9]+", stages=_NAMED),
-    Rule(Scope.RECIPIENT, "45[02]|552", stages=_NAMED,
+    ReplyRule(Scope.RECIPIENT, "(4(?!21)|5)..", enhanced=r"[45]\.2\.[0-9]+", stages=_NAMED),
+    ReplyRule(Scope.RECIPIENT, "45[02]|552", stages=_NAMED,
          words=r"(mailbox|inbox|user|recipient)\b.{,200}?\b(full|quota|storage)"),
     # Slower or later, whoever it is about: 454 (Amazon's throttling, RFC 4954's 4.7.0), the relay's
     # own state (x.3), congestion (4.4.5), too much in one go (4.5.3), Gmail's 4.7.28, Microsoft's
     # 4.7.500 to 4.7.699, and the words of Postfix, Exim and sendmail.
-    Rule(Scope.ACCOUNT, "454"),
-    Rule(Scope.ACCOUNT, "421|45[012]",
+    ReplyRule(Scope.ACCOUNT, "454"),
+    ReplyRule(Scope.ACCOUNT, "421|45[012]",
          enhanced=r"4\.(3\.[0-9]+|4\.5|5\.3|7\.0|7\.28|7\.[56][0-9][0-9])"),
-    Rule(Scope.ACCOUNT, "[45]..", words=_SLOW_DOWN),
-    Rule(Scope.ACCOUNT, "5..", enhanced=r"5\.(4\.5|7\.28)"),
+    ReplyRule(Scope.ACCOUNT, "[45]..", words=_SLOW_DOWN),
+    ReplyRule(Scope.ACCOUNT, "5..", enhanced=r"5\.(4\.5|7\.28)"),
     CLOSES,
     # Too big for the relay (RFC 1870), and as big for everybody; at RCPT 552 is one mailbox's room.
-    Rule(Scope.CAMPAIGN, "5..", enhanced=r"5\.3\.4"),
-    Rule(Scope.CAMPAIGN, "552", stages=_CONTENT),
+    ReplyRule(Scope.CAMPAIGN, "5..", enhanced=r"5\.3\.4"),
+    ReplyRule(Scope.CAMPAIGN, "552", stages=_CONTENT),
     # No recipient was named yet: later for everybody, or the sender is refused for good.
-    Rule(Scope.ACCOUNT, "4..", stages=frozenset({Stage.MAIL})),
-    Rule(Scope.CAMPAIGN, "5..", stages=frozenset({Stage.MAIL})),
-    # All else: the recipient.
-    Rule(Scope.RECIPIENT, "[45].."),
+    ReplyRule(Scope.ACCOUNT, "4..", stages=frozenset({Stage.MAIL})),
+    ReplyRule(Scope.CAMPAIGN, "5..", stages=frozenset({Stage.MAIL})),
+    # Everything else: the recipient.
+    ReplyRule(Scope.RECIPIENT, "[45].."),
 )  # fmt: skip
-"""What a refusal is about; the first that fits counts."""
+"""What a refusal concerns; the first that fits counts."""
 
 
-def rule_for(reply: Reply, stage: Stage) -> Rule:
+def reply_rule(reply: Reply, stage: Stage) -> ReplyRule:
     """The rule that fits a negative reply."""
     return next(rule for rule in RULES if rule.fits(reply, stage))
 
@@ -219,9 +220,9 @@ def refusal(reply: Reply, stage: Stage) -> Deferred | Rejected:
 
     Args:
         reply: 4yz or 5yz.
-        stage: what it answers.
+        stage: the command that it answers.
     """
-    scope = rule_for(reply, stage).scope
+    scope = reply_rule(reply, stage).scope
     if reply.code < 500:
         return Deferred(str(reply), scope, reply.wait_s)
     return Rejected(str(reply), scope)

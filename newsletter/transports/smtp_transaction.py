@@ -1,4 +1,4 @@
-"""One message on the wire: its commands, its body, its dot, and what the relay said to them.
+"""One SMTP transaction: commands, body and dot, and the replies to them.
 
 Whether anything may be sent is decided in :mod:`newsletter.transports.smtp`.
 """
@@ -24,36 +24,38 @@ _STAGES = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 _RESET = b"RSET\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message made ready for one connection."""
+class OutOfSequence(ReplyError):
+    """A reply that its command cannot have: one too many or too few came before it."""
+
+
+@dataclass(slots=True)
+class SmtpMessage:
+    """A message prepared for one connection.
+
+    Attributes:
+        message: the message.
+        commands: MAIL, RCPT and DATA.
+        body: as :meth:`Message.as_wire` gives it, without the final dot.
+        replies: to the commands, if they went out behind the previous dot, or why
+            they are unknown.
+    """
 
     message: Message
     commands: tuple[bytes, bytes, bytes]
     body: Sequence[bytes]
-    """As :meth:`Message.as_wire` gives it, without the final dot."""
-
-
-class OutOfStep(ReplyError):
-    """An answer that its command cannot have: one too many or too few came before it."""
-
-
-Said = Mapping[Stage, Reply] | OSError | ReplyError
-"""What a relay said to an envelope, or why that is not known."""
+    replies: Mapping[Stage, Reply] | OSError | ReplyError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an attempt told, and whether the connection can go on."""
+class AttemptResult:
+    """The outcome of an attempt, and whether the connection can be used again."""
 
     outcome: Outcome
     usable: bool
-    behind: Said | None = None
-    """What it said to the envelope behind the dot."""
 
 
-class Closing(ReplyError):
-    """The relay said 421 before the dot: it ends the connection."""
+class ServiceClosing(ReplyError):
+    """421 before the dot: the relay closes the connection (RFC 5321 3.8)."""
 
     def __init__(self, reply: Reply, stage: Stage) -> None:
         super().__init__(f"The relay ended the connection: {reply}")
@@ -61,8 +63,8 @@ class Closing(ReplyError):
         self.stage = stage
 
 
-def prepare(message: Message, connection: Connection) -> Letter | Rejected:
-    """Make a message ready for what the relay offers; or why it cannot go there."""
+def prepare_message(message: Message, connection: Connection) -> SmtpMessage | Rejected:
+    """The message with what the relay offers; or the reason why it cannot go there."""
     sender, recipient = str(message.envelope_from), str(message.envelope_to)
     # A line break in an address would be a command of its own.
     if not recipient.isprintable():
@@ -73,7 +75,7 @@ def prepare(message: Message, connection: Connection) -> Letter | Rejected:
     size, limit = sum(map(len, body)), connection.size_limit
     if limit and size > limit:
         return Rejected(
-            f"The letter has {size} octets; the relay takes at most {limit}.", Scope.CAMPAIGN
+            f"The message has {size} octets; the relay takes at most {limit}.", Scope.CAMPAIGN
         )
     parameters = f" SIZE={size}" if connection.offers("size") else ""
     if message.envelope_to.needs_smtputf8 or not sender.isascii():
@@ -82,30 +84,25 @@ def prepare(message: Message, connection: Connection) -> Letter | Rejected:
         parameters += " SMTPUTF8"
     if not all(map(bytes.isascii, body)):
         if not connection.offers("8bitmime"):
-            return Rejected("The relay takes no 8-bit letters (8BITMIME).")
+            return Rejected("The relay takes no 8-bit messages (8BITMIME).")
         parameters += " BODY=8BITMIME"
     commands = (
         f"MAIL FROM:<{sender}>{parameters}\r\n".encode(),
         f"RCPT TO:<{recipient}>\r\n".encode(),
         b"DATA\r\n",
     )
-    return Letter(message, commands, body)
+    return SmtpMessage(message, commands, body)
 
 
-def envelope(connection: Connection, letter: Letter, said: Said | None) -> Answer | None:
-    """MAIL, RCPT and DATA; None once the relay waits for the body.
-
-    Args:
-        connection: where to.
-        letter: what.
-        said: the answers, where the commands went out behind the dot before.
+def envelope(connection: Connection, message: SmtpMessage) -> AttemptResult | None:
+    """MAIL, RCPT and DATA, unless they were sent already; None once the relay waits for the body.
 
     Raises:
         OSError, ReplyError: the connection is lost; nothing was handed over.
     """
-    if isinstance(said, Exception):
-        raise said
-    replies = said or _exchange(connection, letter)
+    if isinstance(message.replies, Exception):
+        raise message.replies
+    replies = message.replies or _exchange(connection, message)
     refused = next(((stage, reply) for stage, reply in replies.items() if reply.negative), None)
     if refused is None:
         return None
@@ -114,26 +111,26 @@ def envelope(connection: Connection, letter: Letter, said: Said | None) -> Answe
     try:
         if stage is not Stage.DATA and Stage.DATA in replies and not replies[Stage.DATA].negative:
             if not replies[Stage.RCPT].negative:
-                # Without a sender, yet for the reader: a dot would hand over an empty letter.
-                return Answer(outcome, usable=False)
-            # RFC 2920 3.1: nobody was accepted, yet the body is asked for.
-            connection.ask(b".\r\n")
+                # The recipient was accepted: a dot would hand over an empty message.
+                return AttemptResult(outcome, usable=False)
+            # RFC 2920 3.1: no recipient was accepted, yet the relay waits for a body.
+            connection.send_command(b".\r\n")
             connection.reply()
-        connection.ask(_RESET)
-        return Answer(outcome, connection.reply().positive)
+        connection.send_command(_RESET)
+        return AttemptResult(outcome, connection.reply().positive)
     except (OSError, ReplyError):
-        # What the relay said of this message stands, though it has gone since.
-        return Answer(outcome, usable=False)
+        # The reply to this message counts, although the connection is lost since.
+        return AttemptResult(outcome, usable=False)
 
 
-def _exchange(connection: Connection, letter: Letter) -> Mapping[Stage, Reply]:
-    """Send the commands, read the answers; what was not asked is left out."""
+def _exchange(connection: Connection, message: SmtpMessage) -> Mapping[Stage, Reply]:
+    """Send the commands, read the replies; commands that were not sent are left out."""
     if connection.offers("pipelining"):
-        connection.ask(b"".join(letter.commands))
+        connection.send_command(b"".join(message.commands))
         return _replies(connection)
     replies: dict[Stage, Reply] = {}
-    for stage, command in zip(_STAGES, letter.commands, strict=True):
-        connection.ask(command)
+    for stage, command in zip(_STAGES, message.commands, strict=True):
+        connection.send_command(command)
         reply = replies[stage] = _reply(connection, stage)
         if reply.negative:
             break
@@ -147,34 +144,37 @@ def _replies(connection: Connection) -> Mapping[Stage, Reply]:
 def _reply(connection: Connection, stage: Stage) -> Reply:
     reply = connection.reply()
     if reply.code == 421:
-        raise Closing(reply, stage)
+        raise ServiceClosing(reply, stage)
     granted = reply.code == 354 if stage is Stage.DATA else reply.positive
     if not (granted or reply.negative):
-        raise OutOfStep(f"The answer to {stage} was {reply}.")
+        raise OutOfSequence(f"The answer to {stage} was {reply}.")
     return reply
 
 
-def send_body(connection: Connection, letter: Letter) -> str | None:
-    """Send the body without its dot; why that failed, if it did."""
+def send_body(connection: Connection, message: SmtpMessage) -> str | None:
+    """Send the body without its dot; returns why that failed, if it did."""
     try:
-        connection.send(*letter.body)
+        connection.send(*message.body)
     except OSError as error:
         return str(error)
     return None
 
 
-def finish(connection: Connection, following: Letter | None, *, then_s: float) -> Answer:
-    """The dot, the commands of ``following`` behind it, and the answers to all of them.
+def finish(
+    connection: Connection, following: SmtpMessage | None, *, then_s: float
+) -> AttemptResult:
+    """The dot, the commands of ``following`` behind it, and the replies to all of them.
 
-    From the first byte of the dot on, only a reply ends the doubt. Where the relay
-    takes commands together, another always stands behind the dot: if the relay
-    answered before it was asked, what came first is not the answer to the dot, and
-    the answer to DATA or RSET is then one that neither can have.
+    From the first byte of the dot on, only a reply ends the doubt. With PIPELINING
+    another command always follows the dot: if the relay sent an unsolicited reply,
+    the first reply is not the one to the dot, and the reply to DATA or RSET is then
+    one that these cannot have.
 
     Args:
-        connection: where to; nothing was to be read on it just before.
-        following: the next letter, if the relay offers PIPELINING and there is one.
-        then_s: how long each answer but that to the dot may take.
+        connection: had no unsolicited bytes just before.
+        following: the next message, if the relay offers PIPELINING and there is
+            one; its ``replies`` are set.
+        then_s: timeout of each reply but that to the dot, in seconds.
     """
     behind = b""
     if connection.offers("pipelining"):
@@ -183,39 +183,45 @@ def finish(connection: Connection, following: Letter | None, *, then_s: float) -
         connection.send(b".\r\n" + behind)
         reply = connection.reply()
     except (OSError, ReplyError) as error:
-        return Answer(InDoubt(f"No answer to the end of the message. {error}"), usable=False)
+        return AttemptResult(InDoubt(f"No answer to the end of the message. {error}"), usable=False)
     if not (reply.positive or reply.negative):
-        # Neither yes nor no: the two sides are no longer talking about the same thing.
+        # Neither yes nor no: the replies no longer match the commands.
         doubt = InDoubt(f"The answer to the end of the message was {reply}")
-        return Answer(doubt, usable=False)
+        return AttemptResult(doubt, usable=False)
     usable = reply.code != 421
-    said: Said | None = None
+    replies = None
     if behind and usable:
-        connection.wait_at_most(then_s)
-        said = _said_behind(connection, reset=following is None)
-    # 354 shows that the answers add up; what is behind it is about the next letter.
-    in_step = isinstance(said, Mapping) and said[Stage.DATA].code == 354
-    if isinstance(said, OutOfStep) or (usable and not in_step and connection.said_too_much()):
-        doubt = InDoubt(f"The relay answered {reply}, but not in step with what it was asked.")
-        return Answer(doubt, usable=False)
+        connection.set_timeout(then_s)
+        replies = _replies_behind_dot(connection, reset=following is None)
+    # 354 shows that the replies match; what follows it is about the next message.
+    in_step = isinstance(replies, Mapping) and replies[Stage.DATA].code == 354
+    if isinstance(replies, OutOfSequence) or (
+        usable and not in_step and connection.has_extra_reply()
+    ):
+        doubt = InDoubt(f"The relay answered {reply}, but not in step with the commands.")
+        return AttemptResult(doubt, usable=False)
     outcome = Accepted(str(reply)) if reply.positive else refusal(reply, Stage.DOT)
-    return Answer(outcome, usable, said)
+    if following is not None:
+        following.replies = replies
+    return AttemptResult(outcome, usable)
 
 
-def _said_behind(connection: Connection, *, reset: bool) -> Said | None:
-    """The answers to what stood behind the dot; None where that was RSET, and went well."""
+def _replies_behind_dot(
+    connection: Connection, *, reset: bool
+) -> Mapping[Stage, Reply] | OSError | ReplyError | None:
+    """The replies to the commands behind the dot; None if that was RSET and it succeeded."""
     try:
         if not reset:
             return _replies(connection)
         reply = connection.reply()
-        # RFC 5321 4.1.1.5: nothing else can be said to it.
+        # RFC 5321 4.1.1.5: RSET has no other reply.
         if reply.positive or reply.code == 421:
             return None
-        return OutOfStep(f"The answer to RSET was {reply}.")
+        return OutOfSequence(f"The answer to RSET was {reply}.")
     except (OSError, ReplyError) as error:
         return error
 
 
-def put_off(why: str) -> Deferred:
-    """What became of a message whose dot never went."""
+def deferred_before_dot(why: str) -> Deferred:
+    """The outcome of a message whose dot was not sent."""
     return Deferred(f"The connection broke in the body: {why}")

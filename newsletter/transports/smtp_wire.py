@@ -1,19 +1,22 @@
-"""The bytes of a connection to a relay: each write and each reply within a time, as a whole.
+"""The bytes of a connection to a relay, and smtplib's commands over them.
 
-A timeout of the socket alone holds for each piece: a reply that drips one
-octet every few seconds would outlast any of them. The buffer is our own, so
-that what came unasked is seen wherever it lies: in it, in the TLS layer or in
-the socket.
+A socket's timeout applies to each piece: a reply that drips one octet every few
+seconds would outlast it. Here each write and each reply has a timeout as a whole.
+Unsolicited bytes are seen wherever they are: in our buffer, in the TLS layer or
+in the socket.
 """
 
 from __future__ import annotations
 
+import smtplib
 import socket
 import ssl
+from typing import Any
 
 from newsletter.clock import Clock
 from newsletter.system import readiness, send_pieces
-from newsletter.transports.smtp_reply import ReplyError
+from newsletter.transports.smtp_reply import ReplyError, read_lines
+from newsletter.transports.words import Secrets
 
 _PIECE = 65_536
 _MOST_PIECES = 1000
@@ -25,28 +28,28 @@ class Wire:
 
     Args:
         sock: the socket, in plain or under TLS.
-        patience_s: how long a write or a reply may take, in seconds.
-        clock: tells how long it took.
+        timeout_s: how long a write or a reply may take as a whole, in seconds.
+        clock: measures the timeouts.
     """
 
-    def __init__(self, sock: socket.socket, *, patience_s: float, clock: Clock) -> None:
+    def __init__(self, sock: socket.socket, *, timeout_s: float, clock: Clock) -> None:
         self.sock = sock
         self._clock = clock
-        self.patience_s = patience_s
-        sock.settimeout(patience_s)
-        self._set_s = patience_s
+        self.timeout_s = timeout_s
+        sock.settimeout(timeout_s)
+        self._set_s = timeout_s
         self._until = 0.0
         self._unread = bytearray()
         self._readable = readiness(sock)
 
-    def ask(self, *commands: bytes) -> None:
-        """Write commands in one go; each is to be answered.
+    def send_command(self, *commands: bytes) -> None:
+        """Write commands in one go; the relay answers each.
 
         Raises:
             OSError: the connection broke, or took too long.
             ReplyError: something is to be read already, which would be taken for the answer.
         """
-        if (why := self.unasked()) is not None:
+        if (why := self.unsolicited()) is not None:
             raise ReplyError(why)
         self.send(*commands)
 
@@ -73,11 +76,11 @@ class Wire:
             self.sock.sendall(memoryview(b"".join(pieces))[sent:])
 
     def expect(self) -> None:
-        """A reply is read from now on; the time for it begins."""
+        """A reply is read next; its timeout begins."""
         self._begin()
 
     def readline(self, size: int, /) -> bytes:
-        """One line with its end, at most ``size`` octets; without an end where the peer's ended.
+        """One line with its end, at most ``size`` octets; without its end if the relay hung up.
 
         Raises:
             OSError: the connection broke, or the time of :meth:`expect` is over.
@@ -97,14 +100,14 @@ class Wire:
 
     @property
     def unread(self) -> bytes:
-        """What came and no reply has taken, as far as it was read from the socket."""
+        """Bytes that were read from the socket and belong to no reply yet."""
         return bytes(self._unread)
 
-    def unasked(self) -> str | None:
-        """What came without a command, as far as can be seen without waiting; None: nothing.
+    def unsolicited(self) -> str | None:
+        """What arrived without a command, without waiting for it; None: nothing.
 
-        Never raises. Under TLS records of the protocol itself may lie in the
-        socket (RFC 8446 4.6); they are read, and are nothing.
+        Never raises. Records of TLS itself, such as session tickets (RFC 8446 4.6),
+        are read and do not count.
         """
         if self._unread:
             return "The relay spoke before it was asked."
@@ -123,14 +126,99 @@ class Wire:
         return "The relay spoke before it was asked." if piece else "The relay hung up."
 
     def _begin(self) -> None:
-        self._until = self._clock.monotonic() + self.patience_s
+        self._until = self._clock.monotonic() + self.timeout_s
 
     def _allow(self) -> None:
-        """Let the socket wait for what is left of the time."""
+        """Give the socket the rest of the timeout."""
         left_s = self._until - self._clock.monotonic()
         if left_s <= 0:
             raise TimeoutError("timed out")
-        # Each change is a system call or two: not for what a reply that is there took.
+        # Each change costs a system call or two, so small differences are ignored.
         if left_s < 0.9 * self._set_s or left_s > self._set_s:
             self.sock.settimeout(left_s)
             self._set_s = left_s
+
+
+class Dialogue(smtplib.SMTP):
+    """smtplib's greeting, EHLO, STARTTLS and AUTH over our wire; STARTTLS may encrypt it.
+
+    Each reply is limited in size and time and contains no secret. It counts as the
+    answer to a command only if nothing was there before the command.
+
+    Args:
+        host: the relay.
+        port: where it listens.
+        client_name: what EHLO says.
+        timeout_s: how long connecting, a write or a reply may take as a whole, in seconds.
+        clock: measures the timeouts.
+        secrets: are removed from replies.
+        options: for the class that encrypts from the first octet on.
+
+    Raises:
+        OSError, ReplyError, smtplib.SMTPException: no server answers, or none greets us.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        client_name: str,
+        *,
+        timeout_s: float,
+        clock: Clock,
+        secrets: Secrets,
+        **options: Any,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._secrets = secrets
+        self._wire: Wire | None = None
+        super().__init__(host, port, client_name, timeout=timeout_s, **options)
+
+    def wire(self) -> Wire:
+        """The connection's wire.
+
+        Raises:
+            ReplyError: unencrypted bytes came that would count as encrypted ones
+                (RFC 3207 5).
+            smtplib.SMTPServerDisconnected: there is no connection.
+        """
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection broke")
+        if self._wire is None or self._wire.sock is not self.sock:
+            if self._wire is not None and self._wire.unread:
+                raise ReplyError("Something came between STARTTLS and the encryption.")
+            self._wire = Wire(self.sock, timeout_s=self._timeout_s, clock=self._clock)
+        return self._wire
+
+    def send(self, s: Any) -> None:
+        """Write a command; smtplib's one way to do so.
+
+        Raises:
+            OSError, ReplyError: it cannot be written, or something is to be read already.
+        """
+        data = s.encode(self.command_encoding) if isinstance(s, str) else bytes(s)
+        try:
+            self.wire().send_command(data)
+        except (OSError, ReplyError):
+            self.close()
+            raise
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read a reply; smtplib's one way to do so. Its lines are joined by line feeds.
+
+        Raises:
+            OSError, ReplyError: none came, not in time, or what came is none.
+        """
+        try:
+            wire = self.wire()
+            wire.expect()
+            code, texts = read_lines(wire)
+        except (OSError, ReplyError):
+            self.close()
+            raise
+        return code, self._secrets.hide("\n".join(texts)).encode()
+
+
+class TlsDialogue(Dialogue, smtplib.SMTP_SSL):
+    """A connection that is encrypted from the first octet on (RFC 8314)."""

@@ -146,7 +146,8 @@ def bounce(project: Project, reader: str, code: str) -> bytes:
     with contextlib.closing(sqlite3.connect(project.folder / "newsletter.db")) as ledger:
         ((campaign,),) = ledger.execute("SELECT id FROM campaign").fetchall()
     tag = keys.message_tag(campaign, Address.parse(reader))
-    return report(status("failed", code), letter=f"Message-ID: <{campaign}.{tag}@x.example>\n")
+    block = status("failed", code).replace("anna@a.example", reader)
+    return report(block, letter=f"Message-ID: <{campaign}.{tag}@x.example>\n")
 
 
 def test_bounces_settle_doubts_and_suppress_who_does_not_exist(project: Project) -> None:

@@ -6,7 +6,7 @@ Run: ``python -m tests.delivery.policy_tables`` to write them anew.
 import re
 from collections.abc import Iterable
 
-from newsletter.delivery import policy
+from newsletter.delivery import evidence, policy
 from newsletter.delivery.policy import RULES, Brake, Rule
 from newsletter.ledger.states import TRANSITIONS
 
@@ -33,10 +33,16 @@ def answers() -> str:
 
 def brakes() -> str:
     """What many bad answers together lead to."""
-    in_a_row = policy.REFUSALS_IN_A_ROW
     rows = (
-        (f"{in_a_row} recipients in a row were refused, bad addresses not counted", Brake.STOP),
-        (f"{in_a_row} letters in a row could not be made", Brake.STOP),
+        (
+            f"{evidence.IN_A_ROW} recipients at {evidence.DOMAINS} domains or more were refused in "
+            f"the same words, and nobody was accepted meanwhile ({evidence.AT_FIRST} while nobody "
+            f"was at all; {evidence.IN_A_ROW_PERHAPS} where the words or the code may mean the "
+            "recipient, or differ). Those who were are put back: they wait again. Words that name "
+            "the recipient's mailbox do not count",
+            Brake.STOP,
+        ),
+        (f"{policy.UNFIT_IN_A_ROW} letters in a row could not be made", Brake.STOP),
         (
             f"more than `stop_above` of at least {policy._JUDGED_FIRST} were refused in a run",
             Brake.HOLD,

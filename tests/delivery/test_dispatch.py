@@ -2,15 +2,18 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from newsletter.addresses import Address
 from newsletter.delivery.policy import Limits
 from newsletter.delivery.run import How, Run
 from newsletter.delivery.worker import Composes
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.ledger import Ledger
+from newsletter.ledger.plan import Plan
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.message.compose import Uncomposable
@@ -29,7 +32,7 @@ from newsletter.transports.protocol import (
 )
 
 from tests.delivery.conftest import LIMITS, Begin
-from tests.ledger.conftest import NOW, Freeze, counts
+from tests.ledger.conftest import EDITION, NOW, Freeze, counts, planned
 
 
 def test_everybody_gets_one_copy_over_several_sessions(
@@ -172,15 +175,53 @@ def test_a_stopped_transport_loses_nobody_and_a_later_run_finishes(
     assert {1} == set(transport.copies.values())
 
 
-def test_twenty_refusals_in_a_row_are_the_relays_word_about_us(
+def elsewhere(*, count: int) -> Plan:
+    """``count`` readers, each at a domain of their own."""
+    readers = (planned(number) for number in range(1, count + 1))
+    return Plan(
+        "2017-05",
+        listed=count,
+        recipients=tuple(
+            replace(
+                each,
+                recipient=replace(
+                    each.recipient,
+                    address=Address.parse(f"{each.recipient.address.local}@d{number}.example"),
+                ),
+            )
+            for number, each in enumerate(readers, start=1)
+        ),
+        excluded={},
+    )
+
+
+@pytest.mark.parametrize(("accepted", "refused"), [(0, 60), (25, 35)])
+def test_the_same_refusal_for_readers_of_many_domains_is_about_us_and_nobody_is_blamed(
+    ledger: Ledger, begin: Begin, accepted: int, refused: int
+) -> None:
+    plan = elsewhere(count=60)
+    campaign = ledger.campaigns.freeze(plan, editions={"en": EDITION}, letterhead="{}", now=NOW)
+    said = Rejected("550 Mensaje no aceptado")
+    answers: dict[int, Outcome] = dict.fromkeys(range(accepted + 1, 61), said)
+    with pytest.raises(TransportStopped, match="no aceptado") as stopped:
+        begin(campaign, ScriptedTransport(by_number(answers))).execute()
+    assert "newsletter resume" in (stopped.value.next or "")
+    left = {State.PENDING: refused} | ({State.ACCEPTED: accepted} if accepted else {})
+    waiting = counts(ledger, campaign)
+    waiting[State.PENDING] += waiting.pop(State.DEFERRED, 0)
+    assert left == waiting
+    # Somebody mends it, and whoever was refused gets the mail as if for the first time.
+    begin(campaign, ScriptedTransport()).execute()
+    assert {State.ACCEPTED: 60} == counts(ledger, campaign)
+
+
+def test_the_same_refusal_at_one_domain_is_that_domains(
     ledger: Ledger, freeze: Freeze, begin: Begin
 ) -> None:
     campaign = freeze(60)
-    transport = ScriptedTransport(lambda *_: Rejected("554 5.7.1 relay access denied"))
-    with pytest.raises(TransportStopped, match="relay access denied"):
-        begin(campaign, transport).execute()
-    assert counts(ledger, campaign)[State.REJECTED] < 20 + LIMITS.connections
-    assert counts(ledger, campaign)[State.PENDING] > 30
+    begin(campaign, ScriptedTransport(lambda *_: Rejected("554 no"))).execute()
+    assert counts(ledger, campaign)[State.REJECTED] < 22 + LIMITS.connections * LIMITS.batch
+    assert counts(ledger, campaign)[State.PENDING] > 0
 
 
 def test_one_acceptance_shows_that_refusals_are_about_their_recipients(

@@ -92,6 +92,29 @@ def test_who_must_not_be_mailed_again_is_suppressed(
     assert leaves is course.is_suppressed(reader)
 
 
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.COMPLAINED, Kind.UNSUBSCRIBED])
+def test_news_of_somebody_behind_the_reader_or_beside_them_suppresses_nobody(
+    course: Course, kind: Kind
+) -> None:
+    """One member of an alias, a forward, the others in a report about three recipients."""
+    reader = course.one(State.ACCEPTED)
+    other = replace(course.news(reader, kind), recipient="carol@elsewhere.example")
+    assert (0, 1) == (course.apply(other).suppressed, course.apply(other).known)
+    assert not course.is_suppressed(reader)
+    (event,) = course.ledger.events.of(course.campaign.id)
+    assert Kind.TAKEN == event.kind
+    theirs = str(course.members[reader].address).upper()
+    same = replace(course.news(reader, kind), recipient=f"Reader <{theirs}>")
+    assert 1 == course.apply(same).suppressed
+    assert course.is_suppressed(reader)
+
+
+def test_a_drop_for_somebody_else_proves_nothing(course: Course) -> None:
+    doubt = course.one(State.IN_DOUBT)
+    event = replace(course.news(doubt, Kind.DROPPED), recipient="carol@elsewhere.example")
+    assert 0 == course.apply(event).settled
+
+
 def test_nothing_downgrades_an_acceptance_or_mends_a_refusal(course: Course) -> None:
     accepted, rejected = course.one(State.ACCEPTED), course.one(State.REJECTED)
     course.apply(course.news(accepted, Kind.BOUNCED), course.news(rejected, Kind.TAKEN))

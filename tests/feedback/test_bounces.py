@@ -44,7 +44,7 @@ Content-Type: {letter_type}
 """.replace("\n", "\r\n").encode()
 
 
-def status(action: str, code: str, diagnostic: str = "550 no") -> str:
+def status(action: str, code: str, diagnostic: str = "550 no such user") -> str:
     return f"""\
 Reporting-MTA: dns; relay.example
 Arrival-Date: Fri, 31 Mar 2017 10:00:00 +0200
@@ -54,6 +54,37 @@ Action: {action}
 Status: {code}
 Diagnostic-Code: smtp; {diagnostic}
 """
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "kind"),
+    [
+        ("5.2.1", "550-5.2.1 The user you are trying to contact is receiving mail at a rate that "
+         "550-5.2.1 prevents more", "returned"),
+        ("5.1.1", "550 5.1.1 Message rejected as spam", "returned"),
+        ("5.1.1", "550 5.1.1 Sender address rejected: user unknown", "returned"),
+        ("5.1.1", "552 5.2.2 mailbox full", "returned"),
+        ("5.1.1", "550 blocked by policy, user unknown to us", "returned"),
+        ("5.1.1", "delivery temporarily suspended: connection timed out", "returned"),
+        ("5.1.1", "550 Nachricht abgelehnt", "returned"),
+        ("5.2.1", "550 5.2.1 The email account that you tried to reach is inactive.", "bounced"),
+        ("5.1.1", "550 Empfänger unbekannt", "bounced"),
+        ("5.1.1", "550 El usuario no existe", "bounced"),
+        ("5.1.1", "", "bounced"),
+        ("5.1.2", "Host or domain name not found. Name service error", "bounced"),
+        ("", "550 no such user", "returned"),
+    ],
+)  # fmt: skip
+def test_status_and_words_must_agree_that_the_mailbox_is_gone(
+    code: str, said: str, kind: str
+) -> None:
+    (event,) = read_bounce(report(status("failed", code, said)))
+    assert kind == event.kind
+
+
+def test_a_block_tells_whom_it_is_about() -> None:
+    (event,) = read_bounce(report(status("failed", "5.1.1")))
+    assert "anna@a.example" == event.recipient
 
 
 @pytest.mark.parametrize(

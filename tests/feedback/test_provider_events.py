@@ -43,8 +43,76 @@ CASES: dict[str, tuple[Any, Kind]] = {
         {"RecordType": "Delivery", "Metadata": {"reference": REFERENCE},
          "DeliveredAt": "2017-03-31T10:00:00Z"}, Kind.TAKEN),
     "Postmark hard bounce": (
+        {"RecordType": "Bounce", "Type": "HardBounce", "TypeCode": 1,
+         "Description": "The server was unable to deliver your message (ex: unknown user, mailbox "
+         "not found).", "Details": "smtp;550 5.1.1 The email account does not exist.",
+         "Metadata": {"reference": REFERENCE}}, Kind.BOUNCED),
+    "Postmark hard bounce, without a word of why": (
         {"RecordType": "Bounce", "Type": "HardBounce", "Metadata": {"reference": REFERENCE}},
+        Kind.RETURNED),
+    "Postmark hard bounce that is a policy": (
+        {"RecordType": "Bounce", "Type": "HardBounce",
+         "Description": "The server was unable to deliver your message (ex: unknown user, mailbox "
+         "not found).", "Details": "smtp;550 5.7.1 Message rejected due to policy",
+         "Metadata": {"reference": REFERENCE}}, Kind.RETURNED),
+    "Postmark reader left": (
+        {"RecordType": "SubscriptionChange", "Origin": "Recipient", "SuppressSending": True,
+         "SuppressionReason": "ManualSuppression", "Metadata": {"reference": REFERENCE}},
+        Kind.UNSUBSCRIBED),
+    "Mailgun too old": (
+        {"event-data": {"event": "failed", "severity": "permanent", "reason": "old",
+                        "delivery-status": {"code": 602, "message": "Too old"},
+                        "user-variables": {"reference": REFERENCE}}}, Kind.RETURNED),
+    "Mailgun suppressed before": (
+        {"event-data": {"event": "failed", "severity": "permanent", "reason": "suppress-bounce",
+                        "delivery-status": {"code": 605, "message": "",
+                                            "description": "Not delivering to previously bounced "
+                                            "address"},
+                        "user-variables": {"reference": REFERENCE}}}, Kind.RETURNED),
+    "Mailgun no such mailbox": (
+        {"event-data": {"event": "failed", "severity": "permanent", "reason": "bounce",
+                        "delivery-status": {"code": 550, "enhanced-code": "5.1.1",
+                                            "message": "5.1.1 The email account that you tried to "
+                                            "reach does not exist."},
+                        "user-variables": {"reference": REFERENCE}}}, Kind.BOUNCED),
+    "Mailjet, by a yes": (
+        {"event": "bounce", "hard_bounce": True, "error_related_to": "recipient",
+         "error": "user unknown", "CustomID": REFERENCE}, Kind.BOUNCED),
+    "Mailjet, by a no": (
+        {"event": "bounce", "hard_bounce": False, "error_related_to": "recipient",
+         "error": "user unknown", "CustomID": REFERENCE}, Kind.RETURNED),
+    "Mailjet, a yes for a full mailbox": (
+        {"event": "bounce", "hard_bounce": True, "error_related_to": "mailbox",
+         "error": "quota exceeded", "CustomID": REFERENCE}, Kind.RETURNED),
+    "Brevo hard bounce with its reason": (
+        {"event": "hard_bounce", "reason": "550 5.1.1 user unknown", "tags": [REFERENCE]},
         Kind.BOUNCED),
+    "Brevo hard bounce by the reader's spam filter": (
+        {"event": "hard_bounce", "reason": "554 5.7.1 Spam message rejected",
+         "tags": [REFERENCE]}, Kind.RETURNED),
+    "SendGrid bounce": (
+        [{"event": "bounce", "type": "bounce", "status": "5.1.1",
+          "reason": "550 5.1.1 User unknown", "bounce_classification": "Invalid Address",
+          "reference": REFERENCE}], Kind.BOUNCED),
+    "SendGrid block": (
+        [{"event": "bounce", "type": "blocked", "status": "5.7.1", "reason": "550 5.7.1 blocked",
+          "bounce_classification": "Reputation", "reference": REFERENCE}], Kind.RETURNED),
+    "SES, nobody of that name": (
+        sns({"notificationType": "Bounce",
+             "bounce": {"bounceType": "Permanent", "bounceSubType": "NoEmail",
+                        "bouncedRecipients": [{"status": "5.1.1", "action": "failed",
+                            "diagnosticCode": "smtp; 550 5.1.1 user unknown"}]},
+             "mail": {"commonHeaders": {"messageId": f"<{REFERENCE}@news.example>"}}}),
+        Kind.BOUNCED),
+    "SES, on the account's own list": (
+        sns({"notificationType": "Bounce",
+             "bounce": {"bounceType": "Permanent", "bounceSubType": "Suppressed"},
+             "mail": {"commonHeaders": {"messageId": f"<{REFERENCE}@news.example>"}}}),
+        Kind.RETURNED),
+    "SES, found not to be spam": (
+        sns({"notificationType": "Complaint", "complaint": {"complaintFeedbackType": "not-spam"},
+             "mail": {"commonHeaders": {"messageId": f"<{REFERENCE}@news.example>"}}}),
+        Kind.TAKEN),
     "Postmark soft bounce": (
         {"RecordType": "Bounce", "Type": "SoftBounce", "Metadata": {"reference": REFERENCE}},
         Kind.RETURNED),
@@ -68,7 +136,7 @@ CASES: dict[str, tuple[Any, Kind]] = {
     "SES hard bounce, through SNS": (
         sns({"notificationType": "Bounce", "bounce": {"bounceType": "Permanent"},
              "mail": {"commonHeaders": {"messageId": f"<{REFERENCE}@news.example>"}}}),
-        Kind.BOUNCED),
+        Kind.RETURNED),
     "Resend": (
         {"type": "email.delivered", "created_at": "2017-03-31T10:00:00.000Z",
          "data": {"tags": {"reference": REFERENCE}}}, Kind.TAKEN),
@@ -76,7 +144,7 @@ CASES: dict[str, tuple[Any, Kind]] = {
         {"type": "email.complained", "data": {"headers": [
             {"name": "Message-ID", "value": f"<{REFERENCE}@news.example>"}]}}, Kind.COMPLAINED),
     "Brevo": ({"event": "hard_bounce", "ts_epoch": 1490954400123, "tags": [REFERENCE]},
-              Kind.BOUNCED),
+              Kind.RETURNED),
     "Mailjet": ([{"event": "sent", "time": 1490954400, "CustomID": REFERENCE}], Kind.TAKEN),
     "Mailjet unsub": ({"event": "unsub", "CustomID": REFERENCE}, Kind.UNSUBSCRIBED),
     "MailerSend": ({"type": "activity.soft_bounced", "data": {"email": {
@@ -113,6 +181,27 @@ def test_an_event_without_a_time_is_of_now() -> None:
     [
         {"event": "delivered", "message-id": "somebody@else.example"},
         {"event": "warmed_up", "reference": REFERENCE},
+        {
+            "RecordType": "SubscriptionChange",
+            "Origin": "Recipient",
+            "SuppressSending": False,
+            "SuppressionReason": None,
+            "Metadata": {"reference": REFERENCE},
+        },
+        {
+            "RecordType": "SubscriptionChange",
+            "Origin": "Customer",
+            "SuppressSending": True,
+            "SuppressionReason": "ManualSuppression",
+            "Metadata": {"reference": REFERENCE},
+        },
+        {
+            "RecordType": "SubscriptionChange",
+            "Origin": "Recipient",
+            "SuppressSending": True,
+            "SuppressionReason": "HardBounce",
+            "Metadata": {"reference": REFERENCE},
+        },
         {"reference": REFERENCE},
         [],
         "delivered",

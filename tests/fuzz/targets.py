@@ -104,7 +104,7 @@ def lists(data: bytes) -> None:
     except NewsletterError as error:
         str(error).encode()
         return
-    found = (roster.subscribers, roster.refused, roster.repeated)
+    found = (roster.subscribers, roster.refused, roster.repeated, roster.left)
     assert roster.rows == sum(map(len, found))
     for problem in (*roster.refused, *roster.repeated, *roster.warnings):
         str(problem).encode()

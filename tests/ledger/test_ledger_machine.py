@@ -61,6 +61,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """By campaign, what a first attempt gets."""
         self.bound: dict[int, int] = {}
         """By delivery, what it was first attempted with."""
+        self.refused: list[Attempt] = []
         self.held: set[str] = set()
         self.wave: dict[str, int] = {}
         self.waits: dict[int, float] = {}
@@ -305,8 +306,12 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.open.discard(attempt.claim.id)
 
     @precondition(lambda self: self.claimed)
-    @rule(data=st.data(), step=st.sampled_from([Step.REJECT, Step.DEFER, None]))
-    def refuse_or_release(self, data: st.DataObject, step: Step | None) -> None:
+    @rule(
+        data=st.data(),
+        step=st.sampled_from([Step.REJECT, Step.DEFER, None]),
+        theirs=st.booleans(),
+    )
+    def refuse_or_release(self, data: st.DataObject, step: Step | None, *, theirs: bool) -> None:
         """Before the decisive byte."""
         attempt = drawn(data, self.claimed)
         run, claim = attempt.run, attempt.claim
@@ -314,9 +319,25 @@ class LedgerMachine(RuleBasedStateMachine):
             if step is None:
                 self.ledger.deliveries.release([claim], run=run, now=self.now)
             elif self.ledger.deliveries.record(
-                claim, step, run=run, reply=str(step), now=self.now, theirs=False
+                claim, step, run=run, reply=str(step), now=self.now, theirs=theirs
             ):
-                self.bound.setdefault(claim.id, claim.version)
+                # What was about the message or the account is no attempt of theirs.
+                if theirs or claim.first_attempt_at is not None:
+                    self.bound.setdefault(claim.id, claim.version)
+                if step is Step.REJECT:
+                    self.refused.append(attempt)
+
+    @precondition(lambda self: self.refused)
+    @rule(data=st.data())
+    def put_back(self, data: st.DataObject) -> None:
+        """The refusal turned out to be about us."""
+        claim = drawn(data, self.refused).claim
+        with self.ledger.transaction():
+            if (
+                self.ledger.deliveries.put_back([claim], now=self.now)
+                and claim.first_attempt_at is None
+            ):
+                self.bound.pop(claim.id, None)
 
     @rule()
     def give_up(self) -> None:
@@ -351,7 +372,8 @@ class LedgerMachine(RuleBasedStateMachine):
             tally = self.ledger.campaigns.tally(campaign)
             assert tally.adds_up
             assert tally.settled <= tally.planned
-            assert tally.complete == (set(tally.counts) <= TERMINAL)
+            ended = set(tally.counts) <= TERMINAL
+            assert ended == (tally.complete or tally.refused_by_all)
 
     @invariant()
     def nobody_gets_a_copy_without_a_persons_word(self) -> None:

@@ -52,6 +52,7 @@ ACTIONS: dict[Step, Callable[[Ledger, Campaign], object]] = {
     Step.EVIDENCE: lambda ledger, _: ledger.deliveries.evidence(1, "250", "id-1", T),
     Step.ASSUME: lambda ledger, c: ledger.deliveries.decide(1, Step.ASSUME, note="n", now=T),
     Step.RESEND: lambda ledger, c: ledger.deliveries.decide(1, Step.RESEND, note="n", now=T),
+    Step.PUT_BACK: lambda ledger, c: ledger.deliveries.put_back([claim_of(c)], now=T),
     Step.ADOPT: lambda ledger, c: ledger.deliveries.adopt(c.id, T, "restored"),
 }
 OPENS_ITS_OWN_TRANSACTION = {Step.ASSUME, Step.RESEND, Step.EVIDENCE}
@@ -114,8 +115,9 @@ def test_no_step_but_a_persons_word_leads_out_of_doubt_into_the_queue() -> None:
     assert {Step.RESEND} == ways
 
 
-def test_nothing_leads_out_of_a_terminal_state() -> None:
-    assert not [step for step, table in TRANSITIONS.items() if TERMINAL & set(table)]
+def test_nothing_leads_out_of_a_terminal_state_but_evidence_that_a_refusal_was_about_us() -> None:
+    ways = {step: TERMINAL & set(table) for step, table in TRANSITIONS.items()}
+    assert {Step.PUT_BACK: {State.REJECTED}} == {step: on for step, on in ways.items() if on}
 
 
 def test_an_orphan_that_was_attempting_never_goes_back_to_the_queue() -> None:

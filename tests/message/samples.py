@@ -15,7 +15,7 @@ from newsletter.message.tokens import UnsubscribeToken, sign, unsubscribe_url
 from newsletter.render.edition import Edition, Slot
 
 if TYPE_CHECKING:  # else every letter would load cryptography
-    from newsletter.message.dkim import Signer
+    from newsletter.message.dkim import DkimSigner
 
 KEYS = KeyRing(bytes(range(32)), {1: bytes(range(32, 64))})
 DATE = datetime(2017, 3, 1, 9, 30, tzinfo=UTC)
@@ -92,7 +92,7 @@ def composer(
     archive_url: str | None = ARCHIVE,
     campaign_id: str = CAMPAIGN,
     keys: KeyRing = KEYS,
-    signer: Signer | None = None,
+    signer: DkimSigner | None = None,
 ) -> Composer:
     return Composer(
         edition,

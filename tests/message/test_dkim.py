@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from newsletter.config import ListIdentity, Smtp
 from newsletter.errors import ConfigError
 from newsletter.message.compose import Composer
-from newsletter.message.dkim import SEALED, Signer
+from newsletter.message.dkim import SEALED, DkimSigner
 from newsletter.message.mime import stuffed
 from newsletter.message.model import Message, Recipient
 from newsletter.render.edition import Edition
@@ -85,8 +85,8 @@ SUBJECTS = (
 CITIES = ("", " ", "Tbilisi", "end in spaces   ", "\ttab\t", ".", "–" * 90, "= =3D =", "y" * 5000)
 
 
-def signer(*, second: bool = True) -> Signer:
-    return Signer(
+def signer(*, second: bool = True) -> DkimSigner:
+    return DkimSigner(
         DOMAIN,
         selector=SELECTOR,
         private_key=pem(rsa_key()),
@@ -341,7 +341,7 @@ def test_a_key_that_is_of_no_use_is_refused_and_not_shown(
     private_key: bytes, second: bytes | None, why: str
 ) -> None:
     with pytest.raises(ConfigError, match=why) as refusal:
-        Signer(
+        DkimSigner(
             DOMAIN,
             selector=SELECTOR,
             private_key=private_key,

@@ -11,7 +11,7 @@ from newsletter.config import Dkim, PrivateKey, load_settings
 from newsletter.credentials import read_private_key
 from newsletter.errors import ConfigError
 from newsletter.ledger.versions import fingerprint
-from newsletter.message.dkim import Signer
+from newsletter.message.dkim import DkimSigner
 from newsletter.project import Project as Wired
 from newsletter.project.compose import letterhead, signing_composer
 
@@ -177,7 +177,7 @@ def test_keys_made_and_published_as_the_documentation_says_are_good(tmp_path: Pa
         read_private_key(PrivateKey(file=Path(name)), folder=tmp_path, what="DKIM key")
         for name in ("dkim.pem", "dkim-ed25519.pem")
     )
-    signer = Signer(DOMAIN, selector="a", private_key=rsa, ed25519=("b", ed25519))
+    signer = DkimSigner(DOMAIN, selector="a", private_key=rsa, ed25519=("b", ed25519))
     head = f"From: news@{DOMAIN}\r\n"
     body = "\r\nHello\r\n"
     signatures = signer.for_body((body.encode(),)).signatures(head, (), date=DATE)

@@ -4,9 +4,10 @@ from newsletter.config import Relay
 from newsletter.errors import TransportStopped
 from newsletter.testing import FrozenClock
 from newsletter.transports.protocol import Deferred, Scope
-from newsletter.transports.relays import Relays, Trouble, Way
+from newsletter.transports.relays import Relays, RelayState
+from newsletter.transports.smtp_connection import RelayFailure
 
-DOWN = Trouble(TransportStopped("It is down."))
+DOWN = RelayFailure(TransportStopped("It is down."))
 
 
 def relays(clock: FrozenClock, *weights: int) -> Relays:
@@ -14,23 +15,23 @@ def relays(clock: FrozenClock, *weights: int) -> Relays:
         Relay(host=f"{name}.example", weight=weight)
         for name, weight in zip("abc", weights, strict=False)
     ]
-    return Relays([(relay, None) for relay in made], clock=clock, patience_s=0.1)
+    return Relays([(relay, None) for relay in made], clock=clock, opening_wait_s=0.1)
 
 
 def take(some: Relays) -> str:
     """Open a connection and end it; the name of the relay."""
-    way = some.choose([])
-    assert way is not None
-    some.opened(way)
-    some.closed(way)
-    return way.relay.host[0]
+    state = some.choose([])
+    assert state is not None
+    some.opened(state)
+    some.closed(state)
+    return state.relay.host[0]
 
 
-def fail(some: Relays, trouble: Trouble = DOWN) -> Way:
-    way = some.choose([])
-    assert way is not None
-    some.failed(way, trouble)
-    return way
+def fail(some: Relays, failure: RelayFailure = DOWN) -> RelayState:
+    state = some.choose([])
+    assert state is not None
+    some.failed(state, failure)
+    return state
 
 
 def rest_s(some: Relays, clock: FrozenClock) -> float:
@@ -61,9 +62,9 @@ def test_who_takes_a_mail_after_its_rest_begins_anew() -> None:
     clock = FrozenClock()
     some = relays(clock, 1, 0)
     for _ in range(2):
-        way = fail(some)
+        state = fail(some)
         clock.advance(rest_s(some, clock))
-    some.well(way)
+    some.succeeded(state)
     fail(some)
     assert 30 == rest_s(some, clock)
 
@@ -71,16 +72,16 @@ def test_who_takes_a_mail_after_its_rest_begins_anew() -> None:
 def test_what_many_connections_meet_at_once_is_one_trouble() -> None:
     clock = FrozenClock()
     some = relays(clock, 1, 0)
-    way = fail(some)
+    state = fail(some)
     for _ in range(5):
-        some.rest(way, DOWN)
+        some.back_off(state, DOWN)
     assert 30 == rest_s(some, clock)
 
 
 def test_a_mail_that_another_connection_gets_through_does_not_end_the_rest() -> None:
     clock = FrozenClock()
     some = relays(clock, 1, 0)
-    some.well(fail(some))
+    some.succeeded(fail(some))
     assert 30 == rest_s(some, clock)
 
 
@@ -88,7 +89,7 @@ def test_who_asks_for_a_longer_rest_gets_it() -> None:
     clock = FrozenClock()
     some = relays(clock, 1, 0)
     stopped = TransportStopped("Later.")
-    fail(some, Trouble(stopped, Deferred("421 wait 200 s", Scope.ACCOUNT, retry_after_s=200)))
+    fail(some, RelayFailure(stopped, Deferred("421 wait 200 s", Scope.ACCOUNT, retry_after_s=200)))
     assert 200 == rest_s(some, clock)
 
 
@@ -104,12 +105,12 @@ def test_when_all_rest_the_first_to_be_rested_is_asked() -> None:
 def test_who_has_lasting_trouble_is_not_asked_again_even_if_nobody_else_is_left() -> None:
     clock = FrozenClock()
     some = relays(clock, 1)
-    fail(some, Trouble(TransportStopped("The password is wrong."), lasting=True))
+    fail(some, RelayFailure(TransportStopped("The password is wrong."), permanent=True))
     clock.advance(10_000)
     assert some.choose([]) is None
 
 
 def test_who_failed_just_now_is_not_asked_again_at_once() -> None:
     some = relays(FrozenClock(), 1)
-    way = fail(some)
-    assert some.choose([way]) is None
+    state = fail(some)
+    assert some.choose([state]) is None

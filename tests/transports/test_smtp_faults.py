@@ -252,7 +252,7 @@ def test_what_would_befall_the_others_too_ends_the_batch_and_the_rest_is_not_los
     assert kind(reply.decode(), scope) == anna
     assert bob is None
     if reply.startswith(b"421"):
-        assert session._links.current is None
+        assert session._slot.current is None
     # Nothing of it is left on the wire: the same session goes on when policy says so.
     if scope is Scope.CAMPAIGN or kind is Deferred:
         session.deliver(messages[1:], journal)

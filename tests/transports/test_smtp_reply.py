@@ -11,7 +11,7 @@ from newsletter.transports.smtp_reply import (
     Stage,
     read_reply,
     refusal,
-    rule_for,
+    reply_rule,
 )
 
 R, C, A = Scope.RECIPIENT, Scope.CAMPAIGN, Scope.ACCOUNT
@@ -135,7 +135,7 @@ def test_a_refusal_is_about(text: str, stage: Stage, scope: Scope) -> None:
 
 
 def test_each_rule_is_needed_by_a_row() -> None:
-    used = {rule_for(reply(text), stage) for text, stages, _ in ROWS for stage in stages}
+    used = {reply_rule(reply(text), stage) for text, stages, _ in ROWS for stage in stages}
     assert set(RULES) == used
 
 

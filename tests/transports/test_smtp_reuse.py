@@ -85,7 +85,7 @@ def test_a_relay_that_hung_up_meanwhile_costs_nobody_anything(
 def test_a_relay_that_fell_silent_meanwhile_is_given_up_soon(
     relay: SmtpHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.transports.smtp_connection._LOOK_S", 0.2)
+    monkeypatch.setattr("newsletter.transports.smtp_connection._NOOP_TIMEOUT_S", 0.2)
     relay.server.behaviours["NOOP"] = always(SILENCE)
     twice = Twice(relay, timeout_s=60)
     relay.clock.advance(60)

@@ -7,9 +7,13 @@ https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -18,8 +22,8 @@ from newsletter.transports.answers import ACCOUNT, MESSAGE, RATE, ApiError, ApiR
 from newsletter.transports.http_values import Answer, Request, at, canonical_json, known_id, text_at
 from newsletter.transports.protocol import Allowance
 from newsletter.transports.provider import ApiMessage, Provider
-from newsletter.transports.sigv4 import Signer
 
+_ALGORITHM = "AWS4-HMAC-SHA256"
 _SIGNATURES = re.compile(rb"(?im)^DKIM-Signature:.*\r\n(?:[ \t].*\r\n)*")
 _ABOUT_READER = re.compile(r"\b(?:address|domain)\b")
 _WORDS: Mapping[str, Fault] = {
@@ -79,16 +83,12 @@ class Ses(Provider[SesSettings]):
     def request(self, messages: Sequence[ApiMessage], key: str) -> Request:
         """One message, and the signature of its request."""
         body = canonical_json(self.payload(messages, key))
-        signer = Signer(
-            self.secrets["access_key_id"],
-            self.secrets["secret_access_key"],
-            self.settings.region,
-            "ses",
-        )
-        headers = signer.headers(
+        headers = sign_request(
             self.base_url.rstrip("/") + self.path,
             body,
             {"Content-Type": "application/json"},
+            secrets=self.secrets,
+            region=self.settings.region,
             at=self.clock.now(),
         )
         proof = headers["Authorization"].rpartition("Signature=")[2]
@@ -147,6 +147,55 @@ class Ses(Provider[SesSettings]):
             said or self.fault(name) or ACCOUNT,
             of_recipient=_ABOUT_READER.search(lowered) is not None,
         )
+
+
+def sign_request(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    secrets: Mapping[str, str],
+    region: str,
+    at: datetime,
+) -> dict[str, str]:
+    """``headers`` with AWS Signature Version 4 for a POST to SES.
+
+    The signature is valid for five minutes around ``at``.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+
+    Args:
+        url: has no query, and nothing in its path needs quoting.
+        body: of the request.
+        headers: of the request.
+        secrets: ``access_key_id`` and ``secret_access_key``.
+        region: of the endpoint.
+        at: when the request is signed.
+    """
+    address = urlsplit(url)
+    moment = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    dated = {**headers, "X-Amz-Date": moment}
+    signed = {name.lower(): value for name, value in dated.items()} | {"host": address.netloc}
+    names = ";".join(sorted(signed))
+    canonical = "\n".join(
+        [
+            "POST",
+            address.path or "/",
+            "",
+            *(f"{name}:{signed[name]}" for name in sorted(signed)),
+            "",
+            names,
+            hashlib.sha256(body).hexdigest(),
+        ]
+    )
+    scope = [moment[:8], region, "ses", "aws4_request"]
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = "\n".join([_ALGORITHM, moment, "/".join(scope), digest])
+    key = f"AWS4{secrets['secret_access_key']}".encode()
+    for part in (*scope, to_sign):
+        key = hmac.digest(key, part.encode(), "sha256")
+    credential = "/".join([secrets["access_key_id"], *scope])
+    proof = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={key.hex()}"
+    return {**dated, "Authorization": proof}
 
 
 PROVIDER = Ses

@@ -24,7 +24,7 @@ from newsletter.addresses import Address
 from newsletter.config import PROVIDERS, Secret
 from newsletter.delivery.pacing import Pacer
 from newsletter.errors import ConfigError
-from newsletter.message.dkim import Signer as DkimSigner
+from newsletter.message.dkim import DkimSigner
 from newsletter.message.model import Message
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
@@ -33,8 +33,7 @@ from newsletter.transports.api import ApiTransport
 from newsletter.transports.http_values import Answer
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage, Provider
-from newsletter.transports.providers.ses import Ses, SesSettings
-from newsletter.transports.sigv4 import Signer
+from newsletter.transports.providers.ses import Ses, SesSettings, sign_request
 
 from tests.message.samples import DATE, EDITION, composer, reader
 from tests.support.dkim import DOMAIN, SECOND, SELECTOR, ed25519_key, pem, rsa_key
@@ -178,9 +177,8 @@ def test_amazons_own_signer_signs_alike(
 ) -> None:
     url = f"https://email.{region}.amazonaws.com{path}"
     headers = {"Content-Type": "application/json", **extra}
-    ours = Signer(SECRETS["access_key_id"], SECRETS["secret_access_key"], region, "ses")
     stamped = at.replace(tzinfo=DATE.tzinfo, microsecond=0)
-    result = ours.headers(url, body, headers, at=stamped)
+    result = sign_request(url, body, headers, secrets=SECRETS, region=region, at=stamped)
     theirs = AWSRequest("POST", url, headers=dict(headers), data=body)
     signer = SigV4Auth(Credentials(*SECRETS.values()), "ses", region)
     theirs.context["timestamp"] = result["X-Amz-Date"]

@@ -1,4 +1,4 @@
-"""One letter, put together on demand from what all share and what is its own. No I/O."""
+"""A message, put together on demand from its edition's template and its own values. No I/O."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from typing import TYPE_CHECKING
 from newsletter.addresses import Address
 from newsletter.config import Sender
 from newsletter.message.headers import field, mailbox, unstructured
-from newsletter.message.letterhead import Letterhead
 from newsletter.message.mime import content, fill, stuffed
 from newsletter.message.model import Content
+from newsletter.message.shared_headers import SharedHeaders
 from newsletter.render.edition import Edition
 from newsletter.render.slots import bind
 
 if TYPE_CHECKING:
-    from newsletter.message.dkim import BodySigner, Signer
+    from newsletter.message.dkim import DkimBodySigner, DkimSigner
 
 
-class Stationery:
-    """What all letters of one edition share, encoded once.
+class EditionTemplate:
+    """What all messages of one edition share, encoded once.
 
     Attributes:
-        blanks: the slots of the body; a letter brings them filled in and
-            encoded, in this order.
-        signer: signs letters with this body, if they are signed.
+        open_slots: the slots of the body; a message fills them in, encoded, in this
+            order.
+        signer: signs messages with this body, if they are signed.
     """
 
     def __init__(
         self,
         edition: Edition,
         sender: Sender,
-        letterhead: Letterhead,
+        shared_headers: SharedHeaders,
         *,
         campaign_id: str,
         version: int,
-        signer: Signer | None,
+        signer: DkimSigner | None,
     ) -> None:
         self.version = version
-        self.blanks = tuple(slot for slot in edition.slots if slot.context != "header")
+        self.open_slots = tuple(slot for slot in edition.slots if slot.context != "header")
         self.edition = edition
         self.sender = sender
         self._slots = {slot.token: slot for slot in edition.slots}
-        self.headers = dict(letterhead.list_headers)
-        if letterhead.stream is not None:
-            feedback = f"{edition.issue_id}:{edition.language}:{letterhead.stream}"
+        self.headers = dict(shared_headers.list_headers)
+        if shared_headers.stream is not None:
+            feedback = f"{edition.issue_id}:{edition.language}:{shared_headers.stream}"
             self.headers["Feedback-ID"] = feedback
         self.headers |= {"X-Campaign": campaign_id, "Content-Language": edition.language}
-        self.top = letterhead.top
-        place = {slot.token: number for number, slot in enumerate(self.blanks)}
+        self.top = shared_headers.top
+        place = {slot.token: number for number, slot in enumerate(self.open_slots)}
         whole = content(edition, place=place)
         self.bottom = (
             "".join(field(name, *value.split(" ")) for name, value in self.headers.items())
@@ -63,19 +63,19 @@ class Stationery:
         self.wire = tuple(
             piece if isinstance(piece, int) else stuffed(piece) for piece in self.body
         )
-        self.signer: BodySigner | None = signer.for_body(self.body) if signer else None
+        self.signer: DkimBodySigner | None = signer.for_body(self.body) if signer else None
 
     def fill_in(self, text: str, values: Mapping[str, str]) -> str:
-        """One of the edition's texts with the values in its slots, the plain way."""
+        """One of the edition's texts with the values in its slots, not encoded."""
         return bind(text, self._slots, values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Letter:
+class ComposedMessage:
     """A :class:`newsletter.message.model.Message` that holds its values, not yet its bytes.
 
-    ``tag`` stands for campaign and reader, ``values`` are those of the merge
-    fields, ``encoded`` the stationery's blanks filled in.
+    ``tag`` identifies campaign and recipient, ``values`` are those of the merge
+    fields, ``encoded`` fills the template's open slots.
     """
 
     envelope_from: str
@@ -87,56 +87,56 @@ class Letter:
     subject: str
     values: Mapping[str, str]
     encoded: Sequence[bytes]
-    stationery: Stationery
+    template: EditionTemplate
     resends: int
 
     @property
     def version(self) -> int:
         """Of the edition it was made from."""
-        return self.stationery.version
+        return self.template.version
 
     def as_bytes(self) -> bytes:
         """The whole message in CRLF lines, not dot-stuffed."""
-        return b"".join([self._head(), *fill(self.stationery.body, self.encoded)])
+        return b"".join([self._head(), *fill(self.template.body, self.encoded)])
 
     def as_wire(self) -> list[bytes]:
         """The same dot-stuffed, in pieces. No line of the head starts with a dot."""
         values = [stuffed(value) for value in self.encoded]
-        return [self._head(), *fill(self.stationery.wire, values)]
+        return [self._head(), *fill(self.template.wire, values)]
 
     def _head(self) -> bytes:
         head = (
             _date_field(self.date)
-            + self.stationery.top
+            + self.template.top
             + field("To", *mailbox(self.name, str(self.envelope_to)))
             + _subject_field(self.subject)
             + "".join(f"{name}: {value}\r\n" for name, value in self._own_headers().items())
-            + self.stationery.bottom
+            + self.template.bottom
         )
-        signer = self.stationery.signer
+        signer = self.template.signer
         if signer is None:
             return head.encode()
         return (signer.signatures(head, self.encoded, date=self.date) + head).encode()
 
     def as_content(self) -> Content:
         """The message taken apart; header values are unfolded and in ASCII."""
-        stationery = self.stationery
+        template = self.template
         return Content(
-            from_name=stationery.sender.name,
-            from_address=stationery.sender.address,
-            reply_to=stationery.sender.reply_to,
+            from_name=template.sender.name,
+            from_address=template.sender.address,
+            reply_to=template.sender.reply_to,
             to_name=self.name,
             to_address=str(self.envelope_to),
             subject=self.subject,
-            html=stationery.fill_in(stationery.edition.html, self.values),
-            text=stationery.fill_in(stationery.edition.text, self.values),
-            headers={**self._own_headers(), **stationery.headers},
+            html=template.fill_in(template.edition.html, self.values),
+            text=template.fill_in(template.edition.text, self.values),
+            headers={**self._own_headers(), **template.headers},
             reference=self.message_id[1:].partition("@")[0],
-            enclosures=stationery.edition.enclosures,
+            enclosures=template.edition.enclosures,
         )
 
     def _own_headers(self) -> dict[str, str]:
-        """What no other letter has; none of it is ever folded."""
+        """The headers of this message alone; they are never folded."""
         return {
             "Message-ID": self.message_id,
             "X-Recipient": self.tag,
@@ -144,7 +144,7 @@ class Letter:
         }
 
 
-# Most letters of a batch share their date and subject, and both are slow to write.
+# Most messages of a batch share their date and subject, and both are slow to encode.
 @lru_cache(maxsize=128)
 def _date_field(date: datetime) -> str:
     return field("Date", format_datetime(date.astimezone(UTC)))

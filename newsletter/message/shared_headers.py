@@ -1,4 +1,4 @@
-"""The letterhead: the header fields that all messages of a campaign share. No I/O.
+"""The header fields that all messages of a campaign share. No I/O.
 
 Refuses settings that no header can carry, naming each.
 """
@@ -14,15 +14,15 @@ from newsletter.config import BOUNCE_SLOT, FILE_NAME, ListIdentity, Sender
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.message.headers import field, is_unfit, mailbox
 
-# One line holds it with its token; “<”, “>” would end it early (RFC 2369 section 2).
+# It fits a line with its token; “<”, “>” would end it early (RFC 2369 section 2).
 _UNSUBSCRIBE_URL = re.compile(r"https://[!#-;=?-~]{1,800}", re.ASCII)
-# The domain in plain letters; of the rest quoting takes care.
+# The domain in ASCII; the rest is quoted.
 _ARCHIVE_URL = re.compile(r"mailto:|https?://[!-.0->@-~]+(?=[/?#]|\Z)", re.ASCII)
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, slots=True)
-class Letterhead:
+class SharedHeaders:
     """What every message of a campaign says of its sender and list.
 
     Attributes:
@@ -30,7 +30,7 @@ class Letterhead:
         top: the fields From and Reply-To.
         list_headers: name and value, unfolded, of the fields about the list.
         stream: list and SenderId, the end of Feedback-ID; None without that field.
-        bounces: where bounce reports go, with ``{token}`` if each letter has its own place.
+        bounces: where bounce reports go, with ``{token}`` if each message has its own address.
     """
 
     domain: str
@@ -40,17 +40,17 @@ class Letterhead:
     bounces: str
 
     def envelope_from(self, tag: str) -> str:
-        """Where the bounce reports of one letter go (VERP).
+        """Where the bounce reports of one message go (VERP).
 
-        ``tag`` is the letter's :meth:`~newsletter.message.keys.KeyRing.message_tag`,
-        so that who holds the keys can tell from the address whose letter came back.
+        ``tag`` is the message's :meth:`~newsletter.message.keys.KeyRing.message_tag`: with
+        the keys, a bounce address identifies the recipient.
         """
         return self.bounces.replace(BOUNCE_SLOT, tag)
 
 
-def letterhead(
+def shared_headers(
     *, sender: Sender, list_identity: ListIdentity, archive_url: str | None
-) -> Letterhead:
+) -> SharedHeaders:
     """Make it from the settings; ``archive_url`` is where past issues are.
 
     Raises:
@@ -78,7 +78,7 @@ def letterhead(
         list_headers["List-Archive"] = f"<{quote(archive_url, safe=_URL_CHARACTERS)}>"
     list_headers["Precedence"] = "bulk"
     sender_id = list_identity.feedback_id
-    return Letterhead(
+    return SharedHeaders(
         domain=sender.address.rpartition("@")[2],
         top=top,
         list_headers=list_headers,

@@ -1,0 +1,219 @@
+"""Whether a row may be mailed by the list's own words: status, opt-out, bounced … No I/O.
+
+Words are compared folded (:func:`.columns.fold`). Words of leaving are searched for anywhere in
+a value, since a wrong guess costs one mail and shows in the plan; words of staying must be the
+whole value, since a wrong guess would mail who left. Anything else is asked about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from newsletter.audience.cells import trim
+from newsletter.audience.columns import fold
+
+
+class Kind(Enum):
+    """What a column says of its rows."""
+
+    STATUS = auto()
+    """One word a row: active, unsubscribed …"""
+    LEFT = auto()
+    """Yes, or a date: must not be mailed."""
+    LEFT_IF_FILLED = auto()
+    """A date, reason or campaign of leaving: any value at all."""
+    JOINED = auto()
+    """No: must not be mailed."""
+    OTHER = auto()
+    """Another column; a single word of leaving in it still counts."""
+
+
+# Beginnings of words, folded. Languages: en fr es it pt de nl pl ru ar.
+_LEFT = (
+    "unsub|optout|optedout|opt out|blacklist|blocklist|blocked|bounced|hardbounce|softbounce|"
+    "suppress|cleaned|onhold|donotmail|donotemail|donotcontact|donotsend|nobulk|nomail|noemail|"
+    "emaildisabled|complain|abuse|spam|junk|removed|deleted|archived|inactive|disabled|invalid|"
+    "undeliverable|deceased|cancel|excluded|gdprdelet|left|unreachable|"
+    "desabonn|desinscri|listenoire|bloque|rejete|supprim|inactif|resilie|plainte|decede|invalide|"
+    "baja|desuscri|listanegra|rebot|cancelad|bloquead|eliminad|inactiv|suprimid|"
+    "disiscri|listanera|bloccat|rimbalz|annullat|cancellat|inattiv|eliminat|respint|"
+    "descadastr|removid|devolvid|inativ|excluid|"
+    "abgemeldet|ausgetragen|gesperrt|sperrliste|inaktiv|geloscht|unzustellbar|widerruf|gekundigt|"
+    "verstorben|blockiert|"
+    "afgemeld|uitgeschreven|zwartelijst|geblokkeerd|inactief|verwijderd|opgezegd|"
+    "wypisan|czarnalista|zablokowan|odrzucon|nieaktywn|usuniet|rezygnac|"
+    "отпис|черныисписок|черныйсписок|заблок|неактив|удален|недостав|отказ|"
+    "الغاءالاشتراك|الغىالاشتراك|الغيالاشتراك|ملغ|محظور|غيرنشط|مرتد|محذوف|غيرمشترك"
+)
+_WAITS = (
+    "pending|unconfirm|unactivated|unverified|notconfirmed|waiting|awaiting|optinpending|"
+    "enattente|nonconfirm|pendiente|sinconfirmar|inattesa|nonconfermat|pendente|naoconfirmad|"
+    "ausstehend|unbestatigt|nichtbestatigt|wartend|inafwachting|nietbevestigd|"
+    "oczekuj|niepotwierdz|ожида|неподтвержд|неподтверж|معلق|قيدالانتظار|غيرموكد"
+)
+_LEFT_WORD = re.compile(_LEFT)
+_WAIT_WORD = re.compile(_WAITS)
+_ONE_WORD = re.compile(rf"(?!left|abuse)(?:{_LEFT}|{_WAITS}|nonsubscribed|notsubscribed)\w{{0,8}}")
+_JOINED = (
+    "active,subscribed,subscriber,enabled,confirmed,opt-in,opted in,opt in,optedin,single opt-in,"
+    "double opt-in,express,implied,regular,premium,mail,allowed,granted,normal,valid,verified,ok,"
+    "deliverable,member,marketing contact,"
+    "abonné,abonnée,inscrit,inscrite,actif,active,confirmé,confirmée,"
+    "activo,activa,suscrito,suscrita,inscrito,inscrita,confirmado,confirmada,alta,"
+    "attivo,attiva,iscritto,iscritta,confermato,confermata,ativo,ativa,subscrito,"
+    "aktiv,angemeldet,abonniert,eingetragen,bestätigt,"
+    "actief,aangemeld,ingeschreven,bevestigd,geabonneerd,"
+    "aktywny,aktywna,zapisany,zapisana,potwierdzony,subskrybent,"
+    "активен,активный,активна,подписан,подписана,подтвержден,подписчик,نشط,مشترك,موكد,فعال"
+)
+_YES = (
+    "yes,y,true,t,x,1,on,oui,vrai,o,sí,s,verdadero,ja,wahr,j,sim,"
+    "verdadeiro,vero,waar,tak,prawda,да,истина,نعم,✓,✔,☑"
+)
+_NO = (
+    "no,n,false,f,0,off,non,faux,falso,nein,falsch,não,nee,onwaar,"
+    "nie,fałsz,нет,ложь,لا,none,never,null,\\N,n/a,-,✗,✘,☐"
+)
+_NOT = re.compile(r"^(?:not|non|no|never|nicht|kein|nie|niet|ne|pas|не|нет|غير|ليس)[\s_-]*")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(fold(word) or word for word in text.split(","))
+
+
+_JOINED_WORDS, _YES_WORDS, _NO_WORDS = _words(_JOINED), _words(_YES), _words(_NO)
+
+_NOT_OF_MAIL = re.compile(
+    r"sms|whatsapp|phone|telefon|fax|postal|postmail|url|link|token|hash|rate$|(?<!ac)count|number|nombre|"
+    r"score|anzahl|stripe|plan$|expir"
+)
+_OF_LEAVING = re.compile(r"time$|date|datum|fecha|data$|at$|on$|reason|grund|motif|motivo|title|"
+                         r"campaign|source|дата|причина")  # fmt: skip
+_LEFT_HEADER = re.compile(
+    r"unsub|optout|optedout|blacklist|blocklist|listenoire|listanegra|listanera|zwartelijst|"
+    r"czarnalista|черны|suppress|cleantime|cleancampaign|onhold|donot(?:e?mail|contact|send)|"
+    r"nobulk|nomail|noemail|emaildisabled|bounced|bouncedate|bouncereason|hardbounce|complain|"
+    r"spam|desabonn|desinscri|desuscri|disiscri|descadastr|abgemeldet|abmeld|ausgetragen|gesperrt|"
+    r"sperrliste|afgemeld|uitgeschreven|wypisan|отпис|"
+    r"(?:portal|global)bounce|الغاءالاشتراك|محظور|"
+    r"^(?:isthissubscriber|isthisaccount|is|email|account|member)?"
+    r"(?:blocked|disabled|deleted|deletedat|deceased|inactive|inaktiv|inactif|bounces?|baja|"
+    r"fechadebaja|invalid|cleaned|removed|left|leftat|cancelled|verstorben|decede)$"
+)
+_STATUS_HEADER = re.compile(
+    r"^(?:e?mail|courriel|correo|subscri\w*|contact|kontakt|member\w*|newsletter|list|mailing|"
+    r"marketing|consent|permission|user|account|optin|abo\w*|statusder|status|statut|subscription|"
+    r"emailpermission|estadode\w*|etatde\w*|marketingcontact|marketingemail|emailmarketing)?"
+    r"(?:status|statut|statuts|estatus|статус|stan|confirmation)(?:dabonnement|abonnement|"
+    r"подписки|iscrizione|wysylki)?$|^(?:subscribertype|emailpermission|reception|الحالة|حالة|حاله|"
+    r"emailstate|subscriptionstate|permission)$"
+)
+_JOINED_HEADER = re.compile(
+    r"^(?:is|isthissubscriber|didthissubscribermanually|email|newsletter|marketing|mailing|gdpr)?"
+    r"(?:subscribed|subscribedtoemails|optin|optedin|doubleoptin|active|enabled|confirmed|confirm|"
+    r"consent|subscription|emailconsent|emailoptin|marketingoptin|acceptsmarketing|"
+    r"acceptsemailmarketing|abonne|inscrit|actif|suscrito|activo|iscritto|attivo|inscrito|ativo|"
+    r"aktiv|angemeldet|einwilligung|consentement|consentimiento|consenso|toestemming|actief|"
+    r"aangemeld|aktywny|zgoda|подписан|активен|согласие|مشترك|نشط)$"
+)
+
+
+def kind_of(header: str) -> Kind:
+    """What a column of this name says of its rows."""
+    name = fold(header)
+    if _NOT_OF_MAIL.search(name):
+        return Kind.OTHER
+    if _LEFT_HEADER.search(name):
+        return Kind.LEFT_IF_FILLED if _OF_LEAVING.search(name) else Kind.LEFT
+    if _STATUS_HEADER.search(name):
+        return Kind.STATUS
+    return Kind.JOINED if _JOINED_HEADER.search(name) else Kind.OTHER
+
+
+def may_mail(kind: Kind, cell: str) -> bool | None:
+    """Whether a value lets its row be mailed; None if nobody can tell."""
+    text = trim(cell)
+    value = fold(text) or text
+    if kind is Kind.OTHER:
+        denied = _NOT.sub("", text.casefold())
+        stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
+        return stays and not _ONE_WORD.fullmatch(value)
+    if kind in {Kind.LEFT, Kind.LEFT_IF_FILLED} and (not value or value in _NO_WORDS):
+        return True
+    if kind is Kind.LEFT_IF_FILLED:
+        return False
+    return _by_flag(kind, value) if value in _YES_WORDS | _NO_WORDS else _by_word(kind, text, value)
+
+
+def _by_flag(kind: Kind, value: str) -> bool | None:
+    if kind is Kind.STATUS:
+        return None  # “1” and “yes” of a status mean something else in each program
+    return (value in _YES_WORDS) is (kind is Kind.JOINED)
+
+
+def _by_word(kind: Kind, text: str, value: str) -> bool | None:
+    if value in _JOINED_WORDS:
+        return True
+    if _LEFT_WORD.match(value) or _WAIT_WORD.search(value):
+        return False
+    denied = _NOT.sub("", text.casefold())
+    if denied != text.casefold():
+        if fold(denied) in _JOINED_WORDS:
+            return False
+        return True if _LEFT_WORD.match(fold(denied)) else None
+    if _LEFT_WORD.search(value):
+        return False
+    if kind is Kind.LEFT and re.match(r"\d", value):
+        return False  # a date, or CiviCRM's codes of “on hold”
+    return True if kind is Kind.JOINED and re.match(r"\d{4,}", value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The columns of a list that tell whether a row may be mailed, and what was decided."""
+
+    columns: tuple[tuple[int, str, Kind], ...]
+    mail: frozenset[str]
+    no_mail: frozenset[str]
+
+    @classmethod
+    def of(
+        cls,
+        header: Sequence[str],
+        used: Collection[int],
+        mail: Collection[str],
+        no_mail: Collection[str],
+    ) -> Standing:
+        """Read a header; ``mail`` and ``no_mail`` are decisions, each “Column=value”."""
+        columns = tuple(
+            (index, name.strip(), kind)
+            for index, name in enumerate(header)
+            if name.strip() and ((kind := kind_of(name)) is not Kind.OTHER or index not in used)
+        )
+        return cls(columns, frozenset(map(_key, mail)), frozenset(map(_key, no_mail)))
+
+    def judge(self, cells: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+        """Why a row must not be mailed (empty: it may), and the “Column=value” to ask about."""
+        unclear = []
+        for index, column, kind in self.columns:
+            cell = trim(cells[index])
+            said = f"{column}={cell[:60]}"
+            keys = {_key(said), _key(f"{column}=*")}
+            if keys & self.no_mail:
+                return said, ()
+            if keys & self.mail:
+                continue
+            allowed = may_mail(kind, cell)
+            if allowed is False:
+                return said, ()
+            if allowed is None:
+                unclear.append(said)
+        return "", tuple(unclear)
+
+
+def _key(decision: str) -> str:
+    column, _, value = decision.partition("=")
+    return f"{fold(column)}={trim(value).casefold()}"

@@ -1,0 +1,156 @@
+"""What the words of a refusal name: the reader's mailbox, or us. No I/O.
+
+Servers write in many languages, leave enhanced status codes out (RFC 3463) or send
+wrong ones, so words are read before codes. What the words name is a hint, not a
+proof: delivery/evidence.py looks at many answers together.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+_LONGEST = 400
+"""Characters of a reply that are read: what names somebody stands at its beginning."""
+
+_SENDER = re.compile(
+    r"\bsender|\bmail ?from\b|\breturn.path|envelope.from|\bsubmission|\bauthenticat|\brelay"
+    r"|\byour? (?:ip|host|account|server|network|message)|\bclient host"
+    r"|sending (?:ip|host|server|domain)|\bspam|\bblock(?:ed|list)|\bblacklist|\bspamhaus|\brbl\b"
+    r"|reputation|\bpolicy"
+    r"|remitente|absender|exp[ée]diteur|mittente|remetente|afzender|nadawc|отправител"
+    r"|المرسل|gönder|avsändar|afsender|αποστολ",
+    re.IGNORECASE,
+)
+
+_PERSON = (
+    r"(?:user|mail ?box|recipient|account|address(?:ee)?|inbox|alias|person|customer|"
+    r"usuario|buz[óo]n|destinatario|casilla|cuenta|direcci[óo]n|"
+    r"benutzer|empf[äa]nger(?:adresse)?|postfach|konto|adresse|"
+    r"utilisateur|destinataire|bo[îi]te(?: aux lettres)?|compte|"
+    r"utente|casella|indirizzo|"
+    r"usu[áa]rio|utilizador|caixa(?: postal| de correio)?|destinat[áa]rio|conta|endere[çc]o|"
+    r"gebruiker|ontvanger|postvak|mailbox|adres|"
+    r"u[żz]ytkownik\w*|odbiorc\w*|skrzynk\w*|konto|"
+    r"пользовател\w*|получател\w*|ящик\w*|адрес\w*|kullanıcı|alıcı|användare|mottagare|modtager)"
+)
+_GONE = (
+    r"(?:unknown|not (?:be )?found|no longer|(?:does|do|did)(?: not|n't) exist|doesn.?t exist|"
+    r"not exist|non-?existent|invalid|not (?:a )?(?:valid|known|listed|active)|no such|unrouteable|"
+    r"unavailable|disabled|inactive|suspended|closed|deactivated|expired|moved|full|over ?quota|"
+    r"exceeded (?:its|their|the) (?:storage|mailbox)|quota exceeded|out of storage|"
+    r"desconocid\w|inexistente|no existe|no v[áa]lid\w|llen\w|deshabilitad\w|"
+    r"unbekannt\w*|existiert nicht|nicht gefunden|nicht vorhanden|ung[üu]ltig\w*|voll|gesperrt|"
+    r"deaktiviert|inconnu\w*|n.existe pas|introuvable|invalide|plein\w*|d[ée]sactiv[ée]\w*|"
+    r"sconosciut\w|non esiste|inesistente|non valid\w|pien\w|disattivat\w|"
+    r"desconhecid\w|n[ãa]o existe|n[ãa]o encontrad\w|inv[áa]lid\w|cheia|desativad\w|"
+    r"onbekend\w*|bestaat niet|niet gevonden|ongeldig\w*|vol|"
+    r"nieznan\w|nie istnieje|nie znalezion\w|przepełnion\w|"
+    r"не найден\w*|не существует|неизвест\w*|переполнен\w*|отключ[её]н\w*|заблокирован\w*|"
+    r"bulunamadı|yok|okänd\w*|finns inte|ukendt\w*)"
+)
+_MAILBOX = re.compile(
+    rf"\b{_PERSON}\b.{{0,60}}?\b{_GONE}\b|\b{_GONE}\b.{{0,40}}?\b{_PERSON}\b"
+    r"|\b(?:no|nie ma|нет|kein|keine|pas de|no hay|nessun\w?|sin)"
+    rf" (?:such |tak\w+ |так\w+ |solche\w* |tal )?{_PERSON}\b"
+    r"|no mailbox (?:here )?by that name|\bthis (?:user|mailbox|account|address)\b"
+    r"|\b(?:user|mailbox|recipient)\b.{0,40}\bis receiving mail"
+    r"|is (?:over|out of) (?:quota|storage)",
+    re.IGNORECASE,
+)
+_ENHANCED = re.compile(r"(?<![\d.])[245]\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
+_BAD_ADDRESS = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
+"""RFC 3463: the mailbox or its domain does not exist, has moved, takes no mail or is disabled."""
+_ADDRESS = re.compile(r"<[^>]*>|\S+@\S+")
+_NAMED = re.compile(r"\b(?:recipient|rcpt|mailbox|addressee)\b", re.IGNORECASE)
+_PERSONAL = re.compile(r"<[^>]*>|\S*@\S*|\S*\d{3}\S*|\S*\d+\.\d+\.\d+\.\d+\S*|\b\S{24,}")
+
+
+_OTHER_CAUSE = re.compile(
+    r"too old|\bexpired?\b"
+    r"|\brate\b|ratelimit|throttl|too (?:many|much|fast)|temporar|transient|try (?:again|later)"
+    r"|time[ds]? ?-?out|gr[ae]y.?list|\bdns\b|connection"
+    r"|polic(?:y|ies)|spam|block|black.?list|reputation|\bcontent\b|virus|malware|phish"
+    r"|\bdmarc\b|\bdkim\b|\bspf\b|suppress|authenticat|\bsender\b|mail ?from"
+    r"|quota|\bfull\b|storage|too (?:large|big)|message size"
+    r"|relay(?:ing)? (?:access )?denied|unable to relay|access denied"
+    r"|not (?:allowed|permitted)|permission"
+    r"|(?<![\d.])(?:5\.7\.\d|4\.\d{1,3}\.\d)",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"\b(?:no_?email|mailbox[_ ]not[_ ]found|bademailaddress|bad[_ ]?(?:email|mailbox)"
+    r"|invalid[_ ](?:address|email|mailbox|recipient|domain)"
+    r"|unknown[_ ](?:user|recipient|mailbox|domain)"
+    r"|(?:domain|host).{0,30}(?:not found|not exist|unknown)|nx ?domain|null mx"
+    r"|no (?:mail ?host|mx))",
+    re.IGNORECASE,
+)
+"""Providers' own words for it, and those for a domain that is gone."""
+
+
+def proves_gone(words: str, status: str = "") -> bool:
+    """Whether words and status agree that this very mailbox is gone.
+
+    A status alone does, if nobody said anything in words.
+
+    Args:
+        words: what the server or the provider said.
+        status: an enhanced status code (RFC 3463), or nothing.
+    """
+    text = words[:_LONGEST]
+    bare = _ADDRESS.sub("", text)
+    if _OTHER_CAUSE.search(bare):
+        return False
+    if status and not is_bad_address(status):
+        return False
+    said = re.sub(r"[\d.\-#;:\s]|\bsmtp\b", "", bare)
+    if not said:
+        return is_bad_address(f"{status} {text}")
+    return _MAILBOX.search(bare) is not None or _LABEL.search(bare) is not None
+
+
+class Names(Enum):
+    """Whom a refusal's words name."""
+
+    MAILBOX = "the reader's own mailbox, in words"
+    PERHAPS_MAILBOX = "a recipient, or a status code says so"
+    NOBODY = "nobody, or us"
+
+
+def names(reply: str) -> Names:
+    """Whom a refusal is about, as far as its words and its enhanced code tell."""
+    text = reply[:_LONGEST]
+    bare = _ADDRESS.sub("", text)
+    if _SENDER.search(bare):
+        return Names.NOBODY
+    if _MAILBOX.search(bare):
+        return Names.MAILBOX
+    if is_bad_address(text) or _NAMED.search(text):
+        return Names.PERHAPS_MAILBOX
+    return Names.NOBODY
+
+
+def is_bad_address(reply: str) -> bool:
+    """Whether the enhanced code of a refusal says that the mailbox is no good (RFC 3463)."""
+    found = _ENHANCED.search(reply)
+    return found is not None and f"{found[1]}.{found[2]}" in _BAD_ADDRESS
+
+
+def is_policy(reply: str) -> bool:
+    """Whether a reply is about what the server allows, not about the mailbox (RFC 3463: X.7.X)."""
+    found = _ENHANCED.search(reply)
+    return found is not None and found[1] == "7"
+
+
+def same_words(reply: str, own: str = "") -> str:
+    """A reply without what differs from reader to reader: addresses, numbers, ids.
+
+    Args:
+        reply: the server's words.
+        own: the reader's domain, which a reply may repeat.
+    """
+    text = reply[:_LONGEST].lower()
+    if own:
+        text = text.replace(own.lower(), "…")
+    return " ".join(_PERSONAL.sub("…", text).split())

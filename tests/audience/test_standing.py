@@ -1,0 +1,130 @@
+"""The list's own words: who left, bounced or never confirmed is not mailed."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from newsletter.audience.model import Roster
+from newsletter.audience.reader import read_roster
+from newsletter.errors import RosterError
+
+from tests.support.tools import ROOT
+
+
+def read(
+    tmp_path: Path, text: str, mail: tuple[str, ...] = (), no_mail: tuple[str, ...] = ()
+) -> Roster:
+    path = tmp_path / "list.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_roster(path, mail=mail, no_mail=no_mail)
+
+
+def mailed(roster: Roster) -> str:
+    return "".join(each.address.local for each in roster.subscribers)
+
+
+# Column, a value of who stays, and values of who must not be mailed.
+LEFT = [
+    ("Status", "Active", "Unsubscribed,Bounced,Cleaned,Pending,Unconfirmed,Removed,Inactive"),
+    ("status", "enabled", "disabled,blocklisted"),  # listmonk
+    ("status", "subscribed", "nonsubscribed,unsubscribed,cleaned,not subscribed"),
+    ("Email status", "Active", "Unsubscribed,Hard bounced,Spam complaint,junk"),
+    ("subscriber_type", "regular", "unactivated,unsubscribed,removed,spammy"),
+    ("Email permission status", "Express", "Pending,Unsubscribed"),
+    ("Statut", "Abonné", "Désabonné,Désinscrit,En attente,Rejeté,Non inscrit"),
+    ("Estado", "Activo", "Baja,Cancelado,Rebotado,Pendiente,No suscrito"),
+    ("Status", "Aktiv", "Abgemeldet,Inaktiv,Gesperrt,Ausstehend,Nicht bestätigt"),
+    ("Stato", "Iscritto", "Disiscritto,In attesa,Cancellato"),
+    ("Status", "Inscrito", "Descadastrado,Cancelado,Pendente"),
+    ("Status", "Ingeschreven", "Uitgeschreven,Afgemeld,Geblokkeerd"),
+    ("Status", "Aktywny", "Wypisany,Nieaktywny,Zablokowany"),
+    ("Статус", "Подписан", "Отписан,Отписался,Заблокирован,Не подписан"),
+    ("الحالة", "نشط", "ألغى الاشتراك,محظور,غير نشط"),
+    ("EMAIL_BLACKLISTED", "no", "yes,TRUE,1"),
+    ("email_disabled", "false", "true"),
+    ("subscribed_to_emails", "true", "false"),
+    ("Is this subscriber blacklisted", "0", "1"),
+    ("Is this subscriber confirmed", "1", "0"),
+    ("Is this account disabled?", "0", "1"),
+    ("On Hold", "0", "1,2,Yes"),
+    ("No Bulk Emails (User Opt Out)", "No", "Yes,1"),
+    ("Do Not Email", "", "1"),
+    ("Unsubscribed from all email", "", "TRUE"),
+    ("Portal Bounce", "", "TRUE"),
+    ("HasOptedOutOfEmail", "false", "true"),
+    ("IsEmailBounced", "FALSE", "TRUE"),
+    ("EmailBouncedReason", "", "550 no such user"),
+    ("UNSUB_TIME", "", "2024-03-01 10:00:00"),
+    ("CLEAN_TIME", "", "2024-03-01 10:00:00"),
+    ("unsubscribed_at", "NULL", "2024-03-01"),
+    ("Abgemeldet", "nein", "ja"),
+    ("Désabonné", "non", "oui"),
+    ("Opt-in", "sí", "no"),
+    ("Newsletter", "x", "Unsubscribed"),  # a column that is not known
+    ("State", "California", "Unsubscribed"),
+]
+
+
+@pytest.mark.parametrize(("column", "stays", "gone"), LEFT, ids=[f"{a}-{b}" for a, b, _ in LEFT])
+def test_who_left_is_not_mailed(tmp_path: Path, column: str, stays: str, gone: str) -> None:
+    words = gone.split(",")
+    rows = "".join(f"x{n}@b.example,B,{word}\n" for n, word in enumerate(words))
+    found = read(tmp_path, f"email,name,{column}\na@a.example,A,{stays}\n{rows}")
+    assert "a" == mailed(found)
+    assert len(words) == len(found.left)
+    assert all(word in problem.what for word, problem in zip(words, found.left, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("SMS_BLACKLISTED", "yes"),
+        ("active_subscription", "false"),
+        ("Number of bounces", "3"),
+        ("Unsubscribe URL", "https://a.example/u"),
+        ("Country", "NO"),
+        ("MEMBER_RATING", "2"),
+        ("Bounced", "never"),
+        ("Status", "Not unsubscribed"),
+    ],
+)
+def test_who_stays_is_mailed(tmp_path: Path, column: str, value: str) -> None:
+    assert "a" == mailed(read(tmp_path, f"email,{column}\na@a.example,{value}\n"))
+
+
+@pytest.mark.parametrize(("column", "value"), [("Status", "Gold"), ("Status", "1"),
+                                               ("Status", ""), ("Opt-in", "maybe")])  # fmt: skip
+def test_a_value_not_understood_is_asked_about_and_answered(
+    tmp_path: Path, column: str, value: str
+) -> None:
+    text = f"email,name,{column}\nsecret@a.example,A,{value}\nb@a.example,B,subscribed\n"
+    with pytest.raises(RosterError) as caught:
+        read(tmp_path, text)
+    said = str(caught.value) + "".join(each.what for each in caught.value.problems)
+    assert f"{column}={value}" in said
+    assert "secret" not in said
+    assert "secretb" == mailed(read(tmp_path, text, mail=(f"{column}={value}",)))
+    assert "b" == mailed(read(tmp_path, text, no_mail=(f"{column}={value}",)))
+
+
+def test_who_left_by_one_row_is_not_mailed_for_another(tmp_path: Path) -> None:
+    text = "email,status\nA@a.example,active\nb@a.example,active\na@a.example,unsubscribed\n"
+    found = read(tmp_path, text)
+    assert ("b", 2, 3) == (mailed(found), len(found.left), found.rows)
+
+
+def test_the_program_says_how_many_left_and_why(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "newsletter.toml", tmp_path)
+    rows = "".join(
+        f"r{n}@a.example,{'Unsubscribed' if n % 3 == 0 else 'Active'},Org\n" for n in range(30)
+    )
+    (tmp_path / "list.csv").write_text(f"Email,Status,organisation\n{rows}", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "newsletter", "subscribers", "check", "list.csv"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert "20 people to mail" in done.stdout, done
+    assert "Status=Unsubscribed" in done.stdout
