@@ -203,7 +203,7 @@ class Theme:
         )
 
 
-def named(path: KeyPath) -> str:
+def setting_name(path: KeyPath) -> str:
     """``[colours.dark] ink``; a value above all tables stands alone."""
     *tables, key = path
     return f"[{'.'.join(tables)}] {key}" if tables else key

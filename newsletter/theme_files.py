@@ -21,7 +21,7 @@ from newsletter.theme import (
     KeyPath,
     Theme,
     ThemeSettings,
-    named,
+    setting_name,
 )
 from newsletter.wrong_value import wrong_value
 
@@ -54,15 +54,15 @@ def load_theme(folder: Path) -> Theme:
     data: dict[str, Any] = {}
     written: dict[KeyPath, Where] = {}
     for each in reversed(_folders(folder)):
-        paths |= files_in(each)
-        for path in words_in(each):
-            words[path.stem] = {**words.get(path.stem, {}), **read_words(path)}
+        paths |= _template_files(each)
+        for path in _word_files(each):
+            words[path.stem] = {**words.get(path.stem, {}), **_read_words(path)}
             places[f"words/{path.name}"] = path
-        own = read_toml(each / THEME_FILE)
+        own = _read_toml(each / THEME_FILE)
         data = _laid_over(data, own)
-        written |= lines_of(each / THEME_FILE)
+        written |= _lines_of(each / THEME_FILE)
         if isinstance(logo := own.get("logo"), dict) and isinstance(file := logo.get("file"), str):
-            places[file] = inside(each / file, each)
+            places[file] = _inside(each / file, each)
     data.pop("base", None)
     for name in _REQUIRED:
         if name not in paths:
@@ -71,7 +71,7 @@ def load_theme(folder: Path) -> Theme:
                 where=Where(folder / name),
                 next='Write it, or take it from another theme: base = "../default" in theme.toml.',
             )
-    files = {name: read_text(path) for name, path in paths.items()}
+    files = {name: _read_text(path) for name, path in paths.items()}
     if sum(map(len, files.values())) > _MOST_BYTES_IN_ALL:
         raise TemplateError(
             f"The theme's files have more than {_MOST_BYTES_IN_ALL:,} bytes together.",
@@ -124,8 +124,8 @@ def _folders(folder: Path) -> list[Path]:
                 "project with all themes; copy templates/ from it.",
             )
         found.append(here)
-        inside(here / THEME_FILE, here)
-        base = read_toml(here / THEME_FILE).get("base")
+        _inside(here / THEME_FILE, here)
+        base = _read_toml(here / THEME_FILE).get("base")
         if base is not None and not isinstance(base, str):
             raise TemplateError(
                 "The base is no folder.",
@@ -137,7 +137,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _base_place(folder: Path) -> Where:
-    return lines_of(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
+    return _lines_of(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _settings(data: dict[str, Any], places: dict[KeyPath, Where], file: Where) -
             problems.append(
                 Problem(
                     wrong_value(item, noun="value of a theme"),
-                    Where(known.file, known.line, item=named(path)),
+                    Where(known.file, known.line, item=setting_name(path)),
                     _advice(path) if item["type"] == "string_pattern_mismatch" else "",
                 )
             )
@@ -193,7 +193,7 @@ def _advice(path: KeyPath) -> str:
     )
 
 
-def files_in(folder: Path) -> dict[str, Path]:
+def _template_files(folder: Path) -> dict[str, Path]:
     """A folder's templates and style sheets by their path within it.
 
     Raises:
@@ -213,11 +213,11 @@ def files_in(folder: Path) -> dict[str, Path]:
         for name in sorted(names):
             path = Path(parent, name)
             if path.suffix in _KINDS:
-                found[path.relative_to(folder).as_posix()] = inside(path, folder)
+                found[path.relative_to(folder).as_posix()] = _inside(path, folder)
     return dict(sorted(found.items()))
 
 
-def inside(path: Path, folder: Path) -> Path:
+def _inside(path: Path, folder: Path) -> Path:
     """``path`` again.
 
     Raises:
@@ -238,7 +238,7 @@ def inside(path: Path, folder: Path) -> Path:
     return path
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     """What theme.toml says.
 
     Raises:
@@ -255,7 +255,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def _parsed(path: Path, advice: str) -> dict[str, Any]:
     try:
-        data = tomllib.loads(read_text(path))
+        data = tomllib.loads(_read_text(path))
     except (ValueError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
         raise TemplateError(
@@ -282,11 +282,11 @@ def _refuse_deep(data: dict[str, Any], path: Path) -> None:
             waiting += [(each, depth + 1) for each in inner]
 
 
-def lines_of(path: Path) -> dict[KeyPath, Where]:
+def _lines_of(path: Path) -> dict[KeyPath, Where]:
     """The line of each value, as far as it stands on a line of its own."""
     places: dict[KeyPath, Where] = {}
     tables: KeyPath = ()
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if table := _TABLE_LINE.match(line):
             tables = tuple(table[1].split("."))
         elif key := _KEY_LINE.match(line):
@@ -294,7 +294,7 @@ def lines_of(path: Path) -> dict[KeyPath, Where]:
     return places
 
 
-def read_text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     """A file's text, of at most 100,000 bytes.
 
     Raises:
@@ -321,7 +321,7 @@ def read_text(path: Path) -> str:
     return text
 
 
-def words_in(folder: Path) -> list[Path]:
+def _word_files(folder: Path) -> list[Path]:
     """The words files of a theme.
 
     Raises:
@@ -334,10 +334,10 @@ def words_in(folder: Path) -> list[Path]:
             where=Where(folder / "words"),
             next="Keep those that you write in.",
         )
-    return [inside(path, folder) for path in found]
+    return [_inside(path, folder) for path in found]
 
 
-def read_words(path: Path) -> Mapping[str, str]:
+def _read_words(path: Path) -> Mapping[str, str]:
     """The phrases of a language.
 
     Raises:

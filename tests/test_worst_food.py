@@ -102,7 +102,7 @@ def checks(text: str) -> None:
 def styles(text: str) -> None:
     list(rules(text))
     list(addresses_in_css(text))
-    css_minify.squeezed(text)
+    css_minify.minified_sheet(text)
     html_finish._CSS_COMMENT.sub("", text)
     html_finish._IMG_WITHOUT_ALT.findall(text)
     html_minify._LINE_BREAKS.sub(" ", text)

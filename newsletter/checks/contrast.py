@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from newsletter.checks.check_input import CheckInput
-from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.checks.styles import Manner, contrast, dark_rules, luminance, shown_texts
 from newsletter.errors import Where
-from newsletter.theme import THEME_FILE, Palette, Theme, named
+from newsletter.theme import THEME_FILE, Palette, Theme, setting_name
 
 ENOUGH = 4.5
 """Least contrast of text with its ground (WCAG 2.2, 1.4.3, level AA)."""
@@ -87,7 +87,7 @@ def _flaw(
             what,
             f"Look for {colour} in the templates and style sheets of the theme; "
             f"{_better(colour, ground, enough)} would do.",
-            Place(Where(theme.folder)),
+            Location(Where(theme.folder)),
         )
     path = (*mode.tables, roles[0])
     where = theme.written.get(path)
@@ -97,7 +97,7 @@ def _flaw(
         what,
         f'Write {roles[0]} = "{_better(colour, ground, enough)}" under '
         f"[{'.'.join(mode.tables)}] in {own}, or change the ground.",
-        Place(Where(own, line, item=named(path))),
+        Location(Where(own, line, item=setting_name(path))),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from newsletter.config.content import Archive, Audience, Mail, Theme
+from newsletter.config.content import Archive, Audience, Mail, ThemeLocation
 from newsletter.config.identity import (
     BOUNCE_SLOT,
     ListIdentity,
@@ -48,7 +48,7 @@ __all__ = [
     "Sender",
     "Settings",
     "Smtp",
-    "Theme",
+    "ThemeLocation",
     "Translation",
     "load_settings",
 ]
@@ -64,7 +64,7 @@ class Settings(ProviderTables):
     list: ListIdentity
     sender: Sender
     organisation: Organisation
-    theme: Theme = Theme()
+    theme: ThemeLocation = ThemeLocation()
     mail: Mail = Mail()
     archive: Archive | None = None
     audience: Audience = Audience()

@@ -12,7 +12,7 @@ from newsletter.config.table import Table
 from newsletter.model import WebAddress
 
 
-class Theme(Table):
+class ThemeLocation(Table):
     """How the mail looks."""
 
     folder: Path = Field(default=Path("templates/default"), description="The theme's folder.")

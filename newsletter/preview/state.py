@@ -19,7 +19,7 @@ from newsletter.preview.build import Preview
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Snapshot:
     """One state of the page.
 
     ``preview`` is the last good build, None if there never was one; ``error`` is
@@ -44,7 +44,7 @@ class PreviewState:
         self._build = build
         self._state = state
         self._seen: object = None
-        self.shown: Shown = Shown(0, None, None)
+        self.shown: Snapshot = Snapshot(0, None, None)
         self.refresh()
 
     def refresh(self) -> bool:
@@ -56,11 +56,11 @@ class PreviewState:
         self._seen = state
         version = self.shown.version + 1
         try:
-            self.shown = Shown(version, self._build(), None)
+            self.shown = Snapshot(version, self._build(), None)
         except NewsletterError as error:
-            self.shown = Shown(version, self.shown.preview, error)
+            self.shown = Snapshot(version, self.shown.preview, error)
         except Exception as error:  # noqa: BLE001 - else a fault of ours would end the watching
-            self.shown = Shown(version, self.shown.preview, _own_fault(error))
+            self.shown = Snapshot(version, self.shown.preview, _own_fault(error))
         return True
 
 
@@ -71,7 +71,7 @@ def _own_fault(error: Exception) -> NewsletterError:
     )
 
 
-def as_state(shown: Shown, reader_id: str) -> dict[str, Any]:
+def as_state(shown: Snapshot, reader_id: str) -> dict[str, Any]:
     """All that the page shows besides the mail, for one reader.
 
     ``issue`` is None where no build was ever good; ``error`` is None where the

@@ -1,4 +1,4 @@
-"""The last pass over the HTML: mends, slims and then checks that nothing was lost. No I/O."""
+"""The last pass over the HTML: mends, minifies and then checks that nothing was lost. No I/O."""
 
 from __future__ import annotations
 

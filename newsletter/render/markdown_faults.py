@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from newsletter.errors import IssueError, Problem
 from newsletter.model import Issue
 from newsletter.render.mail_vocabulary import MailVocabulary
-from newsletter.render.markdown import addresses_in, pictures_in, words_in
+from newsletter.render.markdown import link_targets, pictures_in, words_in
 from newsletter.render.slots import TOKEN
 from newsletter.source import Path_
 
@@ -43,7 +43,7 @@ def _faults(vocabulary: MailVocabulary, text: str) -> Iterator[tuple[str, str]]:
             f"The text would load the picture {address}.",
             "Put the story's picture under “image”, with alt and credit.",
         )
-    if any(TOKEN.search(address) for address in addresses_in(tokens)):
+    if any(TOKEN.search(address) for address in link_targets(tokens)):
         yield (
             "A merge field stands in the address of a link.",
             "Write the same address for all readers.",
