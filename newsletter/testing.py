@@ -126,7 +126,7 @@ class FakeMessage:
         )
 
 
-def letters(*addresses: str, text: str = "Good morning.\n") -> list[FakeMessage]:
+def fake_messages(*addresses: str, text: str = "Good morning.\n") -> list[FakeMessage]:
     """One message to each address."""
     return [FakeMessage(Address.parse(address), text) for address in addresses]
 
@@ -258,7 +258,7 @@ class ScriptedTransport:
     def examine(self, message: Message) -> None:
         """Any letter can go."""
 
-    def inquire(self) -> None:
+    def status_lookup(self) -> None:
         """Nobody can be asked."""
 
     def close(self) -> None:

@@ -73,7 +73,7 @@ ARROWS: dict[str, set[str]] = {
 ONE_PLACE: dict[str, set[str]] = {
     "sqlite3": {"ledger/database.py", "ledger/campaigns.py",
                 "ledger/upgrade.py"},
-    "requests": {"transports/http.py", "transports/http_wire.py"},
+    "requests": {"transports/http.py"},
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"message/dkim.py"},

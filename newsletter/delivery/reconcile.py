@@ -24,7 +24,7 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.reading import Doubt
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
-from newsletter.transports.protocol import Accepted, Call, Inquiry
+from newsletter.transports.protocol import Accepted, Call, StatusLookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Reconciler:
         campaign: Campaign,
         *,
         compose: Composes,
-        inquiry: Inquiry,
+        inquiry: StatusLookup,
         transport: str,
         place: str,
         has_left: Callable[[Recipient], bool],

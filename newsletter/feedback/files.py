@@ -15,7 +15,7 @@ from pathlib import Path
 from newsletter.errors import Problem, Where
 from newsletter.feedback.bounces import MAX_BYTES, read_bounce
 from newsletter.feedback.event import DeliveryEvent
-from newsletter.feedback.json_items import Refused
+from newsletter.feedback.json_items import UnreadableItem
 from newsletter.feedback.provider_events import read_events
 from newsletter.regular_file import open_regular, read_start
 
@@ -106,7 +106,7 @@ def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEve
     with file:
         try:
             for item in read_events(file, now=now):
-                if isinstance(item, Refused):
+                if isinstance(item, UnreadableItem):
                     refused += 1
                     skipped.add(path, item.why, f"event {item.number}")
                 else:

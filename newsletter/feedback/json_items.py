@@ -28,14 +28,14 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class UnreadableItem:
     """An item that cannot be read: its number in the file, from 1, and why."""
 
     number: int
     why: str
 
 
-def json_items(stream: BinaryIO) -> Iterator[Item | Refused]:
+def json_items(stream: BinaryIO) -> Iterator[Item | UnreadableItem]:
     """The items of a file in order, and in the place of what cannot be read a refusal.
 
     An object that is never closed swallows what follows it, so the lines of an
@@ -48,7 +48,7 @@ def json_items(stream: BinaryIO) -> Iterator[Item | Refused]:
             yield Item(number, read_json(piece))
             continue
         except JSONRefused as error:
-            yield Refused(number, str(error))
+            yield UnreadableItem(number, str(error))
         for line in piece.splitlines()[1:]:
             value = _object_alone(line)
             if value is not None:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import moment_at
 from newsletter.feedback.event import TAG, DeliveryEvent, Kind
-from newsletter.feedback.json_items import Refused, json_items
+from newsletter.feedback.json_items import UnreadableItem, json_items
 from newsletter.refusal_words import proves_gone
 
 _SOURCE = "provider's event"
@@ -65,7 +65,7 @@ _MOST_DEPTH = 12
 
 def read_events(
     stream: BinaryIO, *, now: datetime
-) -> Iterator[tuple[DeliveryEvent, ...] | Refused]:
+) -> Iterator[tuple[DeliveryEvent, ...] | UnreadableItem]:
     """The events in a file: of each item there those that it holds, or why it cannot be read.
 
     Args:
@@ -73,13 +73,13 @@ def read_events(
         now: the time of those that tell none.
     """
     for item in json_items(stream):
-        if isinstance(item, Refused):
+        if isinstance(item, UnreadableItem):
             yield item
             continue
         try:
             found = tuple(event for each in _events(item.value) if (event := _read(each, now)))
         except Exception as error:  # noqa: BLE001 - one event must not take the others along
-            yield Refused(item.number, f"it cannot be understood ({type(error).__name__})")
+            yield UnreadableItem(item.number, f"it cannot be understood ({type(error).__name__})")
         else:
             yield found
 

@@ -24,7 +24,7 @@ from newsletter.project.account import campaigns_of
 from newsletter.project.compose import compose_frozen
 from newsletter.project.project import Project
 from newsletter.project.transport import open_transport
-from newsletter.transports.protocol import Inquiry, Transport
+from newsletter.transports.protocol import StatusLookup, Transport
 
 _WORDS = {
     Step.ASSUME: "Taken as accepted by a person's word.",
@@ -272,7 +272,7 @@ def _ask_provider(
     with closing(open_transport(project)) as transport:
         for campaign in doubtful:
             try:
-                inquiry = transport.inquire()
+                inquiry = transport.status_lookup()
                 if inquiry is None:
                     on_progress(NoRecord(transport.place))
                     return None
@@ -287,7 +287,11 @@ def _ask_provider(
 
 
 def _reconciled(
-    project: Project, ledger: Ledger, campaign: Campaign, transport: Transport, inquiry: Inquiry
+    project: Project,
+    ledger: Ledger,
+    campaign: Campaign,
+    transport: Transport,
+    inquiry: StatusLookup,
 ) -> Reconciled:
     gone = ledger.suppressions.tags()
 

@@ -1,29 +1,28 @@
-"""Sending through a provider's HTTP API: what all providers have in common.
+"""Sending through a provider's HTTP API, and asking it about messages in doubt.
 
-One call after the other, each durable in the ledger before it is made, and
-none ever repeated unless the provider knows it by its idempotency key. What is
-a provider's own (request, answers, limits) comes from its
-:class:`newsletter.transports.provider.Provider`.
+Calls are made one after the other. Each is durable in the ledger before it is made,
+and repeated only under an idempotency key. The provider's own requests, responses
+and limits come from its :class:`newsletter.transports.provider.Provider`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from newsletter.clock import Clock
-from newsletter.errors import ConfigError, Where
+from newsletter.errors import ConfigError, TransportStopped, Where
 from newsletter.message.model import Message
+from newsletter.transports.api_client import ApiClient, acceptances, digest
+from newsletter.transports.api_result import Each, Stop, Taken
 from newsletter.transports.batches import Batch, Refusals
-from newsletter.transports.calls import Calls
 from newsletter.transports.http import HttpClient
-from newsletter.transports.inquiry import ApiInquiry
-from newsletter.transports.protocol import Allowance, Journal, Rejected
+from newsletter.transports.protocol import Accepted, Allowance, Call, Journal, Outcome, Rejected
 from newsletter.transports.provider import ApiMessage, Provider, call_key
 
 _SINGLES_AT_A_TIME = 20
-"""How many messages are claimed together where each is a call of its own."""
+"""How many messages a session takes together if each is a call of its own."""
 
 
 class ApiTransport:
@@ -31,12 +30,12 @@ class ApiTransport:
 
     Args:
         provider: what is the provider's own.
-        timeout_s: how long to wait for an answer, as a whole, in seconds.
+        timeout_s: for a whole response, in seconds.
         clock: waits between repeats.
-        secrets: the account's keys, which no word of the provider may bring back.
+        secrets: the account's keys, which are removed from the provider's words.
 
     Raises:
-        ConfigError: the API's address would let the key travel in the open.
+        ConfigError: the API's address would send the key unencrypted.
     """
 
     notices = ()
@@ -78,37 +77,37 @@ class ApiTransport:
 
     def open(self) -> ApiSession:
         """Start a session; it connects at its first call."""
-        return ApiSession(self._calls())
+        return ApiSession(self._connect())
 
     def examine(self, message: Message) -> None:
-        """Make the request that would carry it, and none of it leaves.
+        """Build the request that would carry it, without sending it.
 
         Raises:
-            ConfigError: the letter holds what the provider cannot take.
+            ConfigError: the message contains something that the provider cannot take.
         """
         self._provider.request([self._provider.message(message)], call_key([message]))
 
-    def inquire(self) -> ApiInquiry | None:
-        """Start an inquiry; None where the provider can be asked nothing."""
+    def status_lookup(self) -> ApiStatusLookup | None:
+        """Start a status lookup; None if the provider offers none."""
         if not self._provider.key_lifetime_s and not self._provider.can_search:
             return None
-        return ApiInquiry(self._calls())
+        return ApiStatusLookup(self._connect())
 
     def close(self) -> None:
-        """Sessions share nothing that must be released."""
+        """Sessions share nothing."""
 
-    def _calls(self) -> Calls:
+    def _connect(self) -> ApiClient:
         client = HttpClient(self._provider.base_url, timeout_s=self._timeout_s, clock=self._clock)
-        return Calls(self._provider, client, self._clock, secrets=self._secrets)
+        return ApiClient(self._provider, client, self._clock, secrets=self._secrets)
 
 
 class ApiSession:
-    """One connection's work."""
+    """Hands over messages over one connection."""
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
-        self._provider = calls.provider
-        self._letter_is_taken = False
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._provider = client.provider
+        self._message_is_accepted = False
 
     def deliver(self, messages: Sequence[Message], journal: Journal) -> None:
         """Hand over ``messages``, as many a call as the provider takes.
@@ -116,9 +115,9 @@ class ApiSession:
         Raises:
             TransportStopped: the provider cannot be reached, does not answer, or
                 takes nothing more from this account.
-            ConfigError: the letters hold what it cannot take.
+            ConfigError: a message contains something that it cannot take.
         """
-        letters = []
+        sendable = []
         for message in messages:
             if message.envelope_to.needs_smtputf8 and not self._provider.takes_smtputf8:
                 journal.record(
@@ -126,23 +125,89 @@ class ApiSession:
                     Rejected(f"{self._provider.title} takes no addresses with non-ASCII letters."),
                 )
             else:
-                letters.append(self._provider.message(message))
+                sendable.append(self._provider.message(message))
         refusals = Refusals(
-            journal, of_readers=self._letter_is_taken, singly=self._provider.batch_size == 1
+            journal, of_recipients=self._message_is_accepted, singly=self._provider.batch_size == 1
         )
         try:
-            for group in _chunks(letters, self._provider.batch_size):
-                if not Batch(self._calls, journal, refusals).hand_over(group):
+            for group in _chunks(sendable, self._provider.batch_size):
+                if not Batch(self._client, journal, refusals).hand_over(group):
                     return
         finally:
             refusals.close()
-            self._letter_is_taken = refusals.of_readers
+            self._message_is_accepted = refusals.of_recipients
 
     def close(self) -> None:
         """End the connection. Never raises."""
-        self._calls.close()
+        self._client.close()
 
 
-def _chunks(letters: Sequence[ApiMessage], size: int) -> Iterator[Sequence[ApiMessage]]:
-    for start in range(0, len(letters), size):
-        yield letters[start : start + size]
+def _chunks(messages: Sequence[ApiMessage], size: int) -> Iterator[Sequence[ApiMessage]]:
+    for start in range(0, len(messages), size):
+        yield messages[start : start + size]
+
+
+class ApiStatusLookup:
+    """Asks the provider about messages in doubt."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._provider = client.provider
+        self._too_fast = False
+
+    @property
+    def replay_for_s(self) -> float:
+        """Half of the key's lifetime: the provider's clock and ours may differ."""
+        return self._provider.key_lifetime_s / 2
+
+    def replay(self, messages: Sequence[Message], call: Call) -> Mapping[str, Accepted]:
+        """See :class:`newsletter.transports.protocol.StatusLookup`."""
+        api_messages = [self._provider.message(message) for message in messages]
+        request = self._provider.request(api_messages, call.key)
+        # The key changes when a person mails somebody again; the body may not.
+        if call_key(messages) != call.key or digest(request) != call.digest:
+            return {}
+        result = self._client.send_once(request, api_messages)
+        if isinstance(result, Stop):
+            raise TransportStopped(
+                result.reply, where=Where(item=self._provider.title), next=result.next
+            )
+        results: Sequence[Outcome] = ()
+        if isinstance(result, Taken):
+            results = acceptances(result, len(api_messages))
+        elif isinstance(result, Each):
+            results = result.results
+        return {
+            message.message_id: outcome
+            for message, outcome in zip(messages, results, strict=False)
+            if isinstance(outcome, Accepted)
+        }
+
+    @property
+    def can_search(self) -> bool:
+        """Whether the provider can be asked for a single message."""
+        return self._provider.can_search
+
+    def search(self, messages: Sequence[Message]) -> Mapping[str, Accepted]:
+        """See :class:`newsletter.transports.protocol.StatusLookup`."""
+        known: dict[str, Accepted] = {}
+        for message in messages:
+            if self._too_fast:
+                break  # the rest stay in doubt
+            api_message = self._provider.message(message)
+            response = self._client.search(api_message)
+            if response.status in {401, 403}:
+                raise TransportStopped(
+                    f"{self._provider.title} does not let this key search "
+                    f"(HTTP status {response.status}).",
+                    where=Where(item=self._provider.title),
+                    next="Give the key the right to read, or decide with “newsletter resolve”.",
+                )
+            self._too_fast = response.status == 429
+            if (accepted := self._client.found(response, api_message)) is not None:
+                known[message.message_id] = accepted
+        return known
+
+    def close(self) -> None:
+        """End the connection. Never raises."""
+        self._client.close()

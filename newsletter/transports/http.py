@@ -1,6 +1,6 @@
 """HTTP to a provider, with one question always answered: can the request have left?
 
-With :mod:`newsletter.transports.http_wire` the only user of requests. Nothing is
+With :mod:`newsletter.transports.http` the only user of requests. Nothing is
 retried here, no redirect followed, no proxy taken from the environment, and an
 idle connection is not used again: a stale one would make it unknowable whether
 the request arrived.
@@ -8,22 +8,31 @@ the request arrived.
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
+from typing import Any
+
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from newsletter.clock import Clock
-from newsletter.transports.http_values import Answer, Request
-from newsletter.transports.http_wire import Adapter, Body, Limit
+from newsletter.transports.http_values import LARGEST_ANSWER, Request, Response
 
 _CONNECT_TIMEOUT_S = 10.0
 _IDLE_S = 5.0
+_SLOWEST = 20_000
+"""Octets of a request that may take a second each, besides the timeout."""
 
 
-class NeverLeft(Exception):
+class NotSent(Exception):
     """The request's body did not leave this machine, so the server took nothing."""
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """The request, or part of it, left, and no answer came: nobody knows what became of it."""
 
 
@@ -44,7 +53,7 @@ class HttpClient:
         self._used_at = clock.monotonic()
         self._session = requests.Session()
         self._session.trust_env = False
-        adapter = Adapter(self._limit)
+        adapter = _Adapter(clock, timeout_s)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         self._session.headers.clear()
@@ -52,7 +61,7 @@ class HttpClient:
             {"Accept-Encoding": "identity", "User-Agent": "newsletter/0.1"}
         )
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         """Make a request, once.
 
         Raises:
@@ -61,7 +70,7 @@ class HttpClient:
         """
         if self._clock.monotonic() - self._used_at > _IDLE_S:
             self._session.close()
-        watched = Body(request.body, self._clock, self._timeout_s)
+        watched = RequestBody(request.body, self._clock, self._timeout_s)
         try:
             with self._session.request(
                 request.method,
@@ -72,10 +81,10 @@ class HttpClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return Answer(response.status_code, response.headers, self._read(response))
+                return Response(response.status_code, response.headers, self._read(response))
         except (OSError, HTTPError, ValueError) as error:  # requests' own errors are OSErrors
             self._session.close()
-            kind = NoAnswer if watched.touched else NeverLeft
+            kind = NoResponse if watched.touched else NotSent
             raise kind(_why(error)) from None
         finally:
             self._used_at = self._clock.monotonic()
@@ -83,10 +92,6 @@ class HttpClient:
     def close(self) -> None:
         """End the connection. Never raises."""
         self._session.close()
-
-    def _limit(self) -> Limit:
-        """What an answer that begins is allowed."""
-        return Limit(self._clock, self._clock.monotonic() + self._timeout_s)
 
     def _read(self, response: requests.Response) -> bytes | None:
         """The whole body, or None: the status is an answer even where the rest is lost."""
@@ -115,3 +120,112 @@ def _why(error: Exception) -> str:
         seen = inner
     text = str(seen.args[-1] if seen.args else seen).rpartition(">: ")[2].rpartition("): ")[2]
     return text.rstrip(".") or type(seen).__name__
+
+
+class RequestBody(io.BytesIO):
+    """A request's body that knows whether urllib3 began to send it.
+
+    urllib3 reads it only once the connection is open, the TLS handshake is done and
+    the headers are sent. Exceptions do not show that: a failed handshake and a bad
+    TLS record after the request are both an SSLError.
+
+    Args:
+        content: the body.
+        clock: measures the timeout.
+        timeout_s: besides the time that a body of this size may take, in seconds.
+    """
+
+    touched = False
+
+    def __init__(self, content: bytes, clock: Clock, timeout_s: float) -> None:
+        super().__init__(content)
+        self._clock = clock
+        self._allowed_s = timeout_s + len(content) / _SLOWEST
+        self._until: float | None = None
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read the next octets, and note that.
+
+        Raises:
+            TimeoutError: the server takes it too slowly.
+        """
+        self.touched = True
+        now = self._clock.monotonic()
+        self._until = self._until or now + self._allowed_s
+        if now > self._until:
+            raise TimeoutError("The request could not be sent in time")
+        return super().read(size)
+
+
+class _BoundedSocket(io.RawIOBase):
+    """A response's octets from a socket, limited in time and size.
+
+    Args:
+        sock: the socket.
+        clock: measures the timeout.
+        timeout_s: for the whole response, in seconds.
+    """
+
+    def __init__(self, sock: socket.socket, clock: Clock, timeout_s: float) -> None:
+        self._sock = sock
+        self._source = sock.makefile("rb", buffering=0)
+        self._clock = clock
+        self._until = clock.monotonic() + timeout_s
+        self._octets_left = LARGEST_ANSWER
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what has arrived, or wait for it.
+
+        Raises:
+            OSError: the timeout is over, or the response is too large.
+        """
+        left_s = self._until - self._clock.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("No whole answer came in time")
+        self._sock.settimeout(left_s)
+        count = self._source.readinto(buffer) or 0
+        self._octets_left -= count
+        if self._octets_left < 0:
+            raise OSError("The answer is too large")
+        return count
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._source.close()
+        super().close()
+
+
+class _Adapter(HTTPAdapter):
+    """One connection without retries, whose responses are limited in time and size.
+
+    Args:
+        clock: measures the timeout.
+        timeout_s: for a whole response, in seconds.
+    """
+
+    def __init__(self, clock: Clock, timeout_s: float) -> None:
+        self._clock = clock
+        self._timeout_s = timeout_s
+        super().__init__(max_retries=0, pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make pools of connections whose responses are limited."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": self._pool(HTTPConnectionPool, HTTPConnection),
+            "https": self._pool(HTTPSConnectionPool, HTTPSConnection),
+        }
+
+    def _pool(self, pool: type[Any], connection: type[Any]) -> type[Any]:
+        limited = type("Limited", (connection,), {"response_class": staticmethod(self._response)})
+        return type("LimitedPool", (pool,), {"ConnectionCls": limited})
+
+    def _response(self, sock: socket.socket, *more: Any, **named: Any) -> http.client.HTTPResponse:
+        response = http.client.HTTPResponse(sock, *more, **named)
+        response.fp.close()
+        response.fp = io.BufferedReader(_BoundedSocket(sock, self._clock, self._timeout_s))
+        return response

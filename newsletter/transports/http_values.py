@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back; ``body`` is None where it broke off."""
 
     status: int
@@ -131,19 +131,19 @@ def text_at(value: Any, *path: str | int) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def rows(value: Any, *path: str | int) -> list[dict[str, Any]]:
+def objects_at(value: Any, *path: str | int) -> list[dict[str, Any]]:
     """The objects in the list that stands at a place of an answer."""
     found = at(value, *path)
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
-def known_id(value: object) -> str | None:
+def valid_id(value: object) -> str | None:
     """An id that a provider gave, if it can be one."""
     fits = isinstance(value, str) and 0 < len(value) <= _LONGEST_ID and value.isprintable()
     return str(value) if fits else None
 
 
-def given(payload: Mapping[str, object]) -> dict[str, object]:
+def without_empty(payload: Mapping[str, object]) -> dict[str, object]:
     """``payload`` without what is None or an empty list."""
     return {name: value for name, value in payload.items() if value is not None and value != []}
 
@@ -165,13 +165,13 @@ def pairs(
     return [{name: key, value: text} for key, text in headers.items()]
 
 
-def without(headers: Mapping[str, str], *names: str) -> dict[str, str]:
+def headers_without(headers: Mapping[str, str], *names: str) -> dict[str, str]:
     """Headers but for those that a provider sets itself or refuses."""
     left_out = {name.lower() for name in names}
     return {name: text for name, text in headers.items() if name.lower() not in left_out}
 
 
-def named(name: str, address: str) -> str:
+def name_addr(name: str, address: str) -> str:
     """``"Lind, Anna" <anna@a.example>``, quoted where RFC 5322 asks for it."""
     local, _, domain = address.rpartition("@")
     return str(Named(display_name=name, username=local, domain=domain))

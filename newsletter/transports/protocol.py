@@ -1,8 +1,12 @@
 """What a transport is, and what one attempt can tell. No I/O.
 
-A transport hands messages to the next hop and reports facts. It never
-retries, never waits between messages and never decides whether a campaign
-goes on: that is policy, and policy lives in :mod:`newsletter.delivery.policy`.
+A transport hands messages to the next hop and reports facts. Whether a recipient is
+tried again, when, and whether a campaign goes on, is decided in
+:mod:`newsletter.delivery.policy`. Within one ``deliver`` a transport repeats only what
+cannot send a second copy: SMTP tries a message once more over a new connection, or
+over another relay, if its dot was never sent; a provider gets the same bytes again
+under the same idempotency key, after pauses of at most a minute
+(:mod:`newsletter.transports.api_client`).
 
 The order that keeps the promise, for each message:
 
@@ -34,7 +38,7 @@ class Scope(StrEnum):
     RECIPIENT = "recipient"
     """One recipient: a value, the run goes on."""
     CAMPAIGN = "campaign"
-    """The letter or its sender: every other recipient would fail alike."""
+    """The message or its sender: every other recipient would fail, too."""
     ACCOUNT = "account"
     """The server or account: nothing can be sent through it now."""
 
@@ -93,9 +97,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the server lets us do, as far as its documentation tells; None: not told.
+    """Documented limits of the server; None if undocumented.
 
-    A learned pace goes below and above it; it is where to begin.
+    The pace begins there and is then learned.
     """
 
     calls_per_second: float | None = None
@@ -161,10 +165,10 @@ class Session(Protocol):
         """
 
     def close(self) -> None:
-        """Say goodbye. Never raises."""
+        """End the connection. Never raises."""
 
 
-class Inquiry(Protocol):
+class StatusLookup(Protocol):
     """Asks a provider what became of messages that are in doubt; used by one thread.
 
     Only an acceptance is ever learned. That a provider does not know a message
@@ -228,14 +232,14 @@ class Transport(Protocol):
         """What no outcome tells and a person should know when the run is over."""
 
     def examine(self, message: Message) -> None:
-        """Look whether such letters can go this way at all, before anything is frozen.
+        """Check before the freeze whether the transport can carry such messages.
 
         Raises:
-            ConfigError: they hold what the server cannot take.
+            ConfigError: they contain something that the server cannot take.
         """
 
-    def inquire(self) -> Inquiry | None:
-        """Start an inquiry; None where nobody can be asked."""
+    def status_lookup(self) -> StatusLookup | None:
+        """Start a status lookup; None if the server offers none."""
 
     def open(self) -> Session:
         """Start a session. Connects at the first ``deliver``, not here."""

@@ -22,28 +22,28 @@ from newsletter.config import ProviderSettings
 from newsletter.errors import ConfigError, Where
 from newsletter.message.model import Content, Message
 from newsletter.render.edition import Enclosure
-from newsletter.transports.answers import (
+from newsletter.transports.api_result import (
     ACCOUNT,
     RATE,
     Ambiguous,
     ApiError,
     ApiResult,
-    Blame,
     Fault,
+    FaultKind,
     Later,
     Refused,
     Stop,
 )
 from newsletter.transports.http_values import (
-    Answer,
     Request,
+    Response,
     canonical_json,
-    given,
+    objects_at,
     retry_after_s,
-    rows,
+    without_empty,
 )
 from newsletter.transports.protocol import Accepted, Allowance
-from newsletter.transports.template_words import literal
+from newsletter.transports.template_syntax import escaped
 
 _NAMESPACE = uuid.UUID("9d0cfb3e-5f0c-5a55-9f0e-6f6b1c7c2f11")
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
@@ -62,7 +62,7 @@ class ApiMessage:
     content: Content = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "content", literal(self.message.as_content(), self.words))
+        object.__setattr__(self, "content", escaped(self.message.as_content(), self.words))
 
     @property
     def key(self) -> str:
@@ -147,8 +147,8 @@ class Provider(Generic[S]):
     """What it lets an account do by default."""
     takes_smtputf8: ClassVar[bool] = False
     """Whether it takes addresses with non-ASCII letters before the @ (RFC 6531)."""
-    template_words: ClassVar[tuple[re.Pattern[str], ...]] = ()
-    """See :mod:`newsletter.transports.template_words`."""
+    template_syntax: ClassVar[tuple[re.Pattern[str], ...]] = ()
+    """See :mod:`newsletter.transports.template_syntax`."""
     errors: ClassVar[Mapping[Any, Fault]] = {}
     """By code, status or word of an error; one that is not here is the account's."""
     file_fields: ClassVar[FileFields] = FileFields()
@@ -195,7 +195,7 @@ class Provider(Generic[S]):
 
     def message(self, message: Message) -> ApiMessage:
         """``message`` without words that this provider would interpret."""
-        return ApiMessage(message, self.template_words)
+        return ApiMessage(message, self.template_syntax)
 
     # What a provider's file fills in.
 
@@ -227,14 +227,14 @@ class Provider(Generic[S]):
 
     def payload(self, messages: Sequence[ApiMessage], key: str) -> object:  # noqa: ARG002 - as above
         """The call's JSON: a list of messages, or the only one."""
-        found = [given(self.fields(message)) for message in messages]
+        found = [without_empty(self.fields(message)) for message in messages]
         return found if self.batch_size > 1 else found[0]
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
         """What an answer with a status of 2xx means. Never raises."""
         raise NotImplementedError
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """What an answer with a status of 4xx says; None if it is no answer of the provider."""
         raise NotImplementedError
 
@@ -292,50 +292,50 @@ class Provider(Generic[S]):
                 )
         return [self.file_fields.of(each) for each in wanted]
 
-    def read(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:
+    def read(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
         """What an answer to :meth:`request` means: an error is believed only in its shape."""
-        if 200 <= answer.status < 300:
-            return self.success(answer, messages)
-        refused = 400 <= answer.status < 500 and answer.status != 408
-        error = self.error(answer) if refused else None
+        if 200 <= response.status < 300:
+            return self.success(response, messages)
+        refused = 400 <= response.status < 500 and response.status != 408
+        error = self.error(response) if refused else None
         if error is None:
-            return self.gateway(answer)
-        return self.failure(answer, error, len(messages))
+            return self.gateway(response)
+        return self.failure(response, error, len(messages))
 
-    def failure(self, answer: Answer, error: ApiError, count: int) -> ApiResult:
+    def failure(self, response: Response, error: ApiError, count: int) -> ApiResult:
         """What an error of a call for ``count`` messages means, by the table."""
-        fault = error.fault or (RATE if answer.status == 429 else ACCOUNT)
-        match fault.blame:
-            case Blame.RECIPIENT | Blame.MESSAGE:
-                of_reader = error.of_recipient or fault.blame is Blame.RECIPIENT
-                some = error.to_blame < frozenset(range(count))
-                to_blame = error.to_blame if some else frozenset()
-                return Refused(error.reply, to_blame, of_reader=of_reader)
-            case Blame.RATE:
-                return Later(error.reply, retry_after_s(answer.headers, now=self.clock.now()))
-            case Blame.ACCOUNT:
+        fault = error.fault or (RATE if response.status == 429 else ACCOUNT)
+        match fault.kind:
+            case FaultKind.RECIPIENT | FaultKind.MESSAGE:
+                of_recipient = error.of_recipient or fault.kind is FaultKind.RECIPIENT
+                some = error.positions < frozenset(range(count))
+                positions = error.positions if some else frozenset()
+                return Refused(error.reply, positions, of_recipient=of_recipient)
+            case FaultKind.RATE:
+                return Later(error.reply, retry_after_s(response.headers, now=self.clock.now()))
+            case FaultKind.ACCOUNT:
                 return Stop(error.reply, fault.next or self.next)
             case _:
-                return Ambiguous(error.reply, final=fault.blame is Blame.KEY)
+                return Ambiguous(error.reply, final=fault.kind is FaultKind.KEY)
 
     def fault(self, *codes: str | int | None) -> Fault | None:
         """The table's row of the first code that stands there."""
         return next((self.errors[code] for code in codes if code in self.errors), None)
 
-    def gateway(self, answer: Answer) -> Ambiguous:
+    def gateway(self, response: Response) -> Ambiguous:
         """An answer that is none of the provider's: it says nothing of the mail."""
-        whose = "Something on the way" if _is_final(answer.status) else self.title
-        return Ambiguous(f"{whose} answered with HTTP status {answer.status}.")
+        whose = "Something on the way" if _is_final(response.status) else self.title
+        return Ambiguous(f"{whose} answered with HTTP status {response.status}.")
 
-    def lacking(self, answer: Answer, what: str) -> Ambiguous:
+    def lacking(self, response: Response, what: str) -> Ambiguous:
         """A success without what the provider promises with it."""
         return Ambiguous(
-            f"{self.title} answered with HTTP status {answer.status}, but without {what}."
+            f"{self.title} answered with HTTP status {response.status}, but without {what}."
         )
 
-    def found(self, answer: Answer, message: ApiMessage) -> Accepted | None:
+    def found(self, response: Response, message: ApiMessage) -> Accepted | None:
         """What an answer to :meth:`search` proves: an acceptance, or nothing."""
-        listed = rows(answer.json(), self.listed) if answer.status == 200 else []
+        listed = objects_at(response.json(), self.listed) if response.status == 200 else []
         return next(filter(None, (self.proof(row, message) for row in listed)), None)
 
     def _checked(self, key: str, secret: str) -> str:

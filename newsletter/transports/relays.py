@@ -41,6 +41,7 @@ class RelayState:
         has_accepted: it accepted a message in this run.
         credit: for the weighted round robin.
         backoffs: how often it was left alone since it last accepted a message.
+        session_limit: number of messages it takes over one connection; 0: not known.
         retry_at: when it may be tried again, in seconds of the monotonic clock.
     """
 
@@ -52,6 +53,7 @@ class RelayState:
     has_accepted: bool = False
     credit: int = 0
     backoffs: int = 0
+    session_limit: int = 0
     retry_at: float = 0.0
 
 
@@ -223,7 +225,7 @@ class PooledConnection:
         since: when it was opened, in seconds of the monotonic clock.
         used: when it was last used, likewise.
         messages: number of messages begun on it.
-        has_accepted: the relay accepted a message over it.
+        accepted: number of messages that the relay accepted over it.
     """
 
     connection: Connection
@@ -231,7 +233,7 @@ class PooledConnection:
     since: float
     used: float
     messages: int = 0
-    has_accepted: bool = False
+    accepted: int = 0
 
 
 class ConnectionSlot:
@@ -281,6 +283,7 @@ class ConnectionSlot:
         """Whether no other message should begin on it."""
         return (
             pooled.messages >= self._settings.messages_per_connection
+            or pooled.messages >= (pooled.state.session_limit or pooled.messages + 1)
             or self._clock.monotonic() - pooled.since >= self._settings.connection_s
         )
 
@@ -336,15 +339,21 @@ class ConnectionSlot:
         """The connection broke; the relay is backed off only if it never accepted a message."""
         pooled = self.current
         self.drop()
-        if pooled is not None and not pooled.has_accepted:
+        if pooled is not None and not pooled.accepted:
             self._relays.back_off(pooled.state, failure)
 
     def succeeded(self) -> None:
         """The current relay accepted a message."""
         pooled = self.current
-        if pooled is not None and not pooled.has_accepted:
-            pooled.has_accepted = True
-            self._relays.succeeded(pooled.state)
+        if pooled is not None:
+            pooled.accepted += 1
+            if pooled.accepted == 1:
+                self._relays.succeeded(pooled.state)
+
+    def session_limit(self, pooled: PooledConnection) -> None:
+        """The relay takes no more over one connection; it has told how many it does take."""
+        pooled.state.session_limit = pooled.accepted
+        self.drop()
 
     def close(self) -> None:
         """Close the connection with QUIT. Never raises."""

@@ -37,7 +37,13 @@ from newsletter.transports.protocol import (
 )
 from newsletter.transports.relays import ConnectionSlot, PooledConnection, Relays, RelayState
 from newsletter.transports.smtp_connection import Connection, RelayFailure
-from newsletter.transports.smtp_reply import CLOSES, ReplyError, refusal, reply_rule
+from newsletter.transports.smtp_reply import (
+    CLOSES,
+    ReplyError,
+    is_session_limit,
+    refusal,
+    reply_rule,
+)
 from newsletter.transports.smtp_transaction import (
     AttemptResult,
     ServiceClosing,
@@ -95,7 +101,7 @@ class SmtpTransport:
     def examine(self, message: Message) -> None:
         """Any message can go; each relay has its own limits of size and characters."""
 
-    def inquire(self) -> None:
+    def status_lookup(self) -> None:
         """None: a relay cannot be asked."""
 
     def open(self) -> SmtpSession:
@@ -241,9 +247,15 @@ class SmtpSession:
         *,
         attempted: bool,
     ) -> None:
-        """Record a refusal, or move the message to another relay if this one fails."""
+        """Record a refusal, or move the message to another connection or relay."""
         outcome = result.outcome
         assert isinstance(outcome, Deferred | Rejected)
+        if is_session_limit(outcome) and pooled.accepted and self._retried is not message.message:
+            # No outcome is recorded: it is attempted again at once, over a new connection.
+            self._retried = message.message
+            self._waiting.appendleft(message.message)
+            self._slot.session_limit(pooled)
+            return
         moves = outcome.scope is Scope.ACCOUNT and self._fail_over(pooled, outcome)
         if moves or not result.usable:
             # The next message's DATA may be under way, so QUIT is not sent.
@@ -274,7 +286,7 @@ class SmtpSession:
         journal: Journal,
     ) -> None:
         """421 before the dot."""
-        if pooled.has_accepted and reply_rule(closing.reply, closing.stage) is CLOSES:
+        if pooled.accepted and reply_rule(closing.reply, closing.stage) is CLOSES:
             # It ends this connection, which says nothing of the next (RFC 5321 3.8).
             self._lost(pooled, message, str(closing), journal)
             return

@@ -17,9 +17,9 @@ from newsletter.clock import Clock
 from newsletter.config import Relay
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.protocol import Deferred
+from newsletter.transports.redaction import Redactor
 from newsletter.transports.smtp_reply import Reply, ReplyError, later, read_reply
 from newsletter.transports.smtp_wire import Dialogue, TlsDialogue
-from newsletter.transports.words import Secrets
 
 _QUIT_TIMEOUT_S = 5
 _NOOP_TIMEOUT_S = 10
@@ -71,7 +71,7 @@ class Connection:
     ) -> None:
         self._relay = relay
         self._timeout_s = timeout_s
-        self._secrets = Secrets([password] if password else [])
+        self._secrets = Redactor([password] if password else [])
         try:
             self._smtp = self._connect(client_name, clock)
         except _FAILURES as error:
@@ -164,6 +164,18 @@ class Connection:
             if reply.code >= 500:
                 raise self._permanent(f"The relay does not let us log in: {reply}", "") from None
             raise
+        except smtplib.SMTPResponseException:
+            raise
+        except smtplib.SMTPServerDisconnected:
+            raise
+        except smtplib.SMTPException:
+            # It offers AUTH, but none of smtplib's mechanisms.
+            offered = ", ".join(self._smtp.esmtp_features.get("auth", "").split()[:9])
+            raise self._permanent(
+                f"The relay offers no login that this program knows (it offers {offered}).",
+                "Ask who runs it for a login with a password (PLAIN, LOGIN or CRAM-MD5), or for "
+                "another relay.",
+            ) from None
 
     def offers(self, extension: str) -> bool:
         """Whether EHLO announced ``extension``."""
@@ -273,7 +285,7 @@ class Connection:
             what, following = f"The relay did not begin as it should: {error}", f"{where}."
         else:
             told = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            reason = self._secrets.said(told).rstrip(".")
+            reason = self._secrets.redact(told).rstrip(".")
             what = f"The relay cannot be reached: {reason}."
             following = f"{where}, and that it is up."
         return RelayFailure(self._stop(what, following), deferral)
@@ -281,7 +293,7 @@ class Connection:
     def _smtp_reply(self, error: smtplib.SMTPResponseException) -> Reply:
         words = error.smtp_error
         text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
-        return Reply(error.smtp_code, self._secrets.said(text))
+        return Reply(error.smtp_code, self._secrets.redact(text))
 
     def _stop(self, what: str, following: str) -> TransportStopped:
         place = Where(item=f"relay {self._relay.name}")

@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from newsletter.transports.protocol import Deferred, Rejected, Scope
-from newsletter.transports.words import Secrets
+from newsletter.transports.redaction import Redactor
 
 _LONGEST_LINE = 4096
 """RFC 5321 4.5.3.1.5 allows 512 octets; real servers write longer ones."""
 _MOST_LINES = 128
-_NO_SECRETS = Secrets()
+_NO_SECRETS = Redactor()
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z")
 # Cisco's gateways write #5.1.0.
 _ENHANCED = re.compile(r"#?([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
@@ -78,7 +78,7 @@ class Reply:
         return float(int(number) * _UNIT_S[unit])
 
 
-def read_reply(lines: Lines, secrets: Secrets = _NO_SECRETS) -> Reply:
+def read_reply(lines: Lines, secrets: Redactor = _NO_SECRETS) -> Reply:
     """Read one reply, of one line or several; its text is one line that can be shown.
 
     Args:
@@ -89,7 +89,7 @@ def read_reply(lines: Lines, secrets: Secrets = _NO_SECRETS) -> Reply:
         ReplyError: as :func:`read_lines`.
     """
     code, texts = read_lines(lines)
-    return Reply(code, secrets.said(" ".join(texts)))
+    return Reply(code, secrets.redact(" ".join(texts)))
 
 
 def read_lines(lines: Lines) -> tuple[int, list[str]]:
@@ -164,7 +164,19 @@ _SLOW_DOWN = (
 CLOSES = ReplyRule(Scope.ACCOUNT, "421")
 """The relay ends the connection (RFC 5321 3.8), and not because of how much we send."""
 
+SESSION_LIMIT = ReplyRule(
+    Scope.ACCOUNT,
+    "[45]..",
+    words=r"(messages?|(e-?)?mails?|recipients?|transactions?|deliver\w+|nachrichten|mensajes|correos)\b"
+    r".{0,40}\b(per|in|for|on|during|over|pro|por|par|in dieser|in this|esta)\b.{0,12}"
+    r"\b(session|connection|sitzung|verbindung|sesi[oó]n|conexi[oó]n|connexion|sessione|sess[aã]o)"
+    r"|\b(session|connection|sitzungs?|verbindungs?)\b.{0,20}\b(message|mail|transaction)s? "
+    r"(limit|count)",
+)
+"""This connection has carried as many messages as the relay allows; the next may carry more."""
+
 RULES: tuple[ReplyRule, ...] = (
+    SESSION_LIMIT,
     # Greylisting is about one sender, recipient and client (RFC 6647): 450 or 451, often 4.7.1.
     ReplyRule(Scope.RECIPIENT, "4(?!21)..", words=r"gr[ae]y-?list", stages=_NAMED),
     # The message is not authenticated, so nobody there will get it: RFC 7372 (x.7.20 to x.7.26),
@@ -176,6 +188,23 @@ RULES: tuple[ReplyRule, ...] = (
     ReplyRule(
         Scope.ACCOUNT, "[45]..", words=r"(sending|relay|message|second) (limit|quota) exceeded"
     ),
+    # The same in other words: Exchange's SubmissionQuotaExceeded, hosters' limits a day or an hour.
+    ReplyRule(
+        Scope.ACCOUNT, "[45]..",
+        words=r"submission.?quota|sender'?s? .{0,30}\bquota|(daily|hourly|monthly) .{0,30}"
+        r"\b(limit|quota)|\b(limit|quota) .{0,40}\b(per|a|an) (day|hour|minute|month)"
+        r"|(tages|stunden|versand|sende)limit|l[ií]mite (diario|de env[ií]o)|cuota de env[ií]o"
+        r"|(limite|quota) (d.envoi|quotidienne?|horaire|di invio|giornaliero|de envio|di[aá]rio)",
+    ),
+    # The sender is refused, but not by one reader's own mailbox: Postfix's “not owned by user” and
+    # “Sender address rejected”, Exchange Online's “bad outbound sender”.
+    ReplyRule(
+        Scope.CAMPAIGN, "5..",
+        words=r"sender address (is )?(rejected|denied|refused)|not owned by user"
+        r"|bad outbound sender|sender .{0,20}not (owned|verified|authorized to relay)"
+        r"|(unverified|unauthori[sz]ed|invalid) sender",
+    ),
+    ReplyRule(Scope.CAMPAIGN, "5..", enhanced=r"5\.1\.[78]"),
     # Login asked for, refused or too weak (RFC 4954; 525: RFC 5248); 503 is also “AUTH first”.
     ReplyRule(Scope.ACCOUNT, "503|525|530|534|535|538"),
     # A host that takes no mail (RFC 7504; 5.3.2: RFC 3463), or none of ours (Postfix, Exim,
@@ -226,6 +255,11 @@ def refusal(reply: Reply, stage: Stage) -> Deferred | Rejected:
     if reply.code < 500:
         return Deferred(str(reply), scope, reply.wait_s)
     return Rejected(str(reply), scope)
+
+
+def is_session_limit(outcome: Deferred | Rejected) -> bool:
+    """Whether a refusal is about how many messages this connection has carried."""
+    return re.search(SESSION_LIMIT.words, outcome.reply, re.IGNORECASE) is not None
 
 
 def later(reply: Reply) -> Deferred:

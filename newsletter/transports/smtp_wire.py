@@ -15,8 +15,8 @@ from typing import Any
 
 from newsletter.clock import Clock
 from newsletter.system import readiness, send_pieces
+from newsletter.transports.redaction import Redactor
 from newsletter.transports.smtp_reply import ReplyError, read_lines
-from newsletter.transports.words import Secrets
 
 _PIECE = 65_536
 _MOST_PIECES = 1000
@@ -166,7 +166,7 @@ class Dialogue(smtplib.SMTP):
         *,
         timeout_s: float,
         clock: Clock,
-        secrets: Secrets,
+        secrets: Redactor,
         **options: Any,
     ) -> None:
         self._timeout_s = timeout_s
@@ -217,7 +217,7 @@ class Dialogue(smtplib.SMTP):
         except (OSError, ReplyError):
             self.close()
             raise
-        return code, self._secrets.hide("\n".join(texts)).encode()
+        return code, self._secrets.mask("\n".join(texts)).encode()
 
 
 class TlsDialogue(Dialogue, smtplib.SMTP_SSL):

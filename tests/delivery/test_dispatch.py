@@ -464,7 +464,7 @@ class OneIsRefusedLate:
     def close(self) -> None:
         self.inner.close()
 
-    def inquire(self) -> None:
+    def status_lookup(self) -> None:
         pass
 
 
@@ -511,7 +511,7 @@ def test_a_transport_that_cannot_be_opened_stops_the_run_and_says_so(
         def open(self) -> Session:
             raise RuntimeError("no more files can be opened")
 
-        def inquire(self) -> None:
+        def status_lookup(self) -> None:
             pass
 
         def close(self) -> None:

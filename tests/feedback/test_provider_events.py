@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 from newsletter.clock import EARLIEST, LATEST
 from newsletter.feedback.event import DeliveryEvent, Kind
-from newsletter.feedback.json_items import Refused
+from newsletter.feedback.json_items import UnreadableItem
 from newsletter.feedback.provider_events import read_events
 
 NOW = datetime(2017, 4, 1, 9, 0, tzinfo=UTC)
@@ -21,7 +21,7 @@ def read(text: str) -> tuple[DeliveryEvent, ...]:
     """All events of a file in which every item can be read."""
     found: list[DeliveryEvent] = []
     for item in read_events(io.BytesIO(text.encode()), now=NOW):
-        assert not isinstance(item, Refused)
+        assert not isinstance(item, UnreadableItem)
         found += item
     return tuple(found)
 
@@ -30,7 +30,7 @@ def mixed(text: str) -> list[DeliveryEvent | str]:
     """Events and, in their place, which item was refused."""
     found: list[DeliveryEvent | str] = []
     for item in read_events(io.BytesIO(text.encode("utf-8", "surrogateescape")), now=NOW):
-        found += [f"{item.number}: {item.why}"] if isinstance(item, Refused) else item
+        found += [f"{item.number}: {item.why}"] if isinstance(item, UnreadableItem) else item
     return found
 
 

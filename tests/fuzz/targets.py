@@ -18,7 +18,7 @@ from newsletter.config import load_settings
 from newsletter.errors import NewsletterError
 from newsletter.feedback.bounces import read_bounce
 from newsletter.feedback.event import DeliveryEvent
-from newsletter.feedback.json_items import Refused
+from newsletter.feedback.json_items import UnreadableItem
 from newsletter.feedback.provider_events import read_events
 from newsletter.issues.authors import authors_in
 from newsletter.issues.credit_metadata import read_iim, read_xmp
@@ -78,7 +78,7 @@ def events(data: bytes) -> None:
     """Providers' events."""
     number = 0
     for item in read_events(io.BytesIO(data), now=_NOW):
-        if isinstance(item, Refused):
+        if isinstance(item, UnreadableItem):
             assert item.number > number
             number = item.number
             item.why.encode()

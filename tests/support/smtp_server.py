@@ -58,6 +58,8 @@ class SmtpServer:
     """Answer 354 to DATA although every RCPT was refused."""
     places: int | None = None
     """How many connections it takes at the same time; others hear 421."""
+    session: tuple[int, str, bytes] | None = None
+    """How many mails it takes over one connection; at which phase it says so then, and how."""
     drip: bool = False
     """Send replies one octet at a time."""
     accepted: list[Mail] = field(default_factory=list)
@@ -165,6 +167,7 @@ class _Conversation:
         self.recipient: str | None = None
         self.encrypted = server.implicit_tls
         self.seated = True
+        self.taken = 0
 
     def hold(self) -> None:
         if not self.seated:
@@ -184,7 +187,7 @@ class _Conversation:
 
     def say(self, phase: str, reply: bytes) -> bool:
         """Send the phase's reply; whether it was a positive one."""
-        instead = self.server.misbehaviour(phase)
+        instead = self.misbehaviour(phase)
         if instead == CUT:
             raise _Cut
         if instead == SILENCE:
@@ -194,6 +197,12 @@ class _Conversation:
         if instead is not None and instead.startswith(b"421"):
             raise _Cut
         return instead is None or instead.startswith((b"2", b"3"))
+
+    def misbehaviour(self, phase: str) -> bytes | None:
+        limit = self.server.session
+        if limit is not None and limit[1] == phase and self.taken >= limit[0]:
+            return limit[2]
+        return self.server.misbehaviour(phase)
 
     def write(self, reply: bytes) -> None:
         data = reply + b"\r\n"
@@ -268,9 +277,10 @@ class _Conversation:
         assert self.sender is not None
         assert self.recipient is not None
         mail = Mail(self.sender, self.recipient, b"".join(lines))
-        instead = self.server.misbehaviour("dot")
+        instead = self.misbehaviour("dot")
         # What is refused by a reply is not kept; what is answered by nothing is.
         if instead is None or instead in (CUT, SILENCE) or instead.startswith(b"2"):
+            self.taken += 1
             with self.server._lock:
                 self.server.accepted.append(mail)
         self.sender = self.recipient = None

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from newsletter.errors import TransportStopped
-from newsletter.testing import FakeMessage, RecordingJournal, letters
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
 from newsletter.transports.protocol import (
     Accepted,
     Deferred,
@@ -96,7 +96,7 @@ class TransportContract:
     """For every transport. Subclasses define the fixture ``harness``."""
 
     def test_each_message_is_taken_once_and_recorded_once(self, harness: Harness) -> None:
-        journal, messages = RecordingJournal(), letters(ANNA, BOB, CLAIRE)
+        journal, messages = RecordingJournal(), fake_messages(ANNA, BOB, CLAIRE)
         assert deliver(harness, messages, journal) is None
         judge(harness, messages, journal)
         assert Counter([ANNA, BOB, CLAIRE]) == harness.taken()
@@ -106,7 +106,7 @@ class TransportContract:
             assert outcome.reply
 
     def test_a_session_serves_several_batches(self, harness: Harness) -> None:
-        journal, messages = RecordingJournal(), letters(ANNA, BOB, CLAIRE)
+        journal, messages = RecordingJournal(), fake_messages(ANNA, BOB, CLAIRE)
         transport = harness.transport()
         session = transport.open()
         for message in messages:
@@ -117,7 +117,7 @@ class TransportContract:
         assert Counter([ANNA, BOB, CLAIRE]) == harness.taken()
 
     def test_nothing_is_taken_before_the_attempt_is_durable(self, harness: Harness) -> None:
-        journal, messages = RecordingJournal(held=True), letters(ANNA)
+        journal, messages = RecordingJournal(held=True), fake_messages(ANNA)
         worker = threading.Thread(target=deliver, args=(harness, messages, journal), daemon=True)
         worker.start()
         assert journal.waiting.wait(timeout=20)
@@ -131,14 +131,14 @@ class TransportContract:
     def test_when_the_ticket_says_no_nothing_is_taken_and_nothing_recorded(
         self, harness: Harness
     ) -> None:
-        journal, messages = RecordingJournal(allow=lambda _: False), letters(ANNA, BOB)
+        journal, messages = RecordingJournal(allow=lambda _: False), fake_messages(ANNA, BOB)
         deliver(harness, messages, journal)
         judge(harness, messages, journal)
         assert not _appears(harness, within_s=0.2)
         assert not journal.outcomes
 
     def test_a_message_that_may_not_go_does_not_take_others_with_it(self, harness: Harness) -> None:
-        messages = letters(ANNA, BOB, CLAIRE)
+        messages = fake_messages(ANNA, BOB, CLAIRE)
         journal = RecordingJournal(allow=lambda batch: messages[1] not in batch)
         deliver(harness, messages, journal)
         judge(harness, messages, journal)
@@ -154,7 +154,7 @@ class TransportContract:
     def test_closing_twice_does_no_harm(self, harness: Harness) -> None:
         transport = harness.transport()
         session = transport.open()
-        session.deliver(letters(ANNA), RecordingJournal())
+        session.deliver(fake_messages(ANNA), RecordingJournal())
         for _ in range(2):
             session.close()
         for _ in range(2):
@@ -164,7 +164,7 @@ class TransportContract:
         journal = RecordingJournal()
         transport = harness.transport()
         messages = [
-            letters(*(f"r{number}@{side}.example" for number in range(5))) for side in "abc"
+            fake_messages(*(f"r{number}@{side}.example" for number in range(5))) for side in "abc"
         ]
 
         def work(batch: list[FakeMessage]) -> None:
@@ -196,7 +196,7 @@ class RemoteContract(TransportContract):
         self, harness: RemoteHarness
     ) -> None:
         harness.cut_after_taking()
-        journal, messages = RecordingJournal(), letters(ANNA, BOB, CLAIRE)
+        journal, messages = RecordingJournal(), fake_messages(ANNA, BOB, CLAIRE)
         deliver(harness, messages, journal)
         judge(harness, messages, journal)
         assert 1 == harness.taken()[ANNA]
@@ -204,7 +204,7 @@ class RemoteContract(TransportContract):
 
     def test_a_line_cut_before_loses_nobody(self, harness: RemoteHarness) -> None:
         harness.cut_before_taking()
-        journal, messages = RecordingJournal(), letters(ANNA, BOB, CLAIRE)
+        journal, messages = RecordingJournal(), fake_messages(ANNA, BOB, CLAIRE)
         deliver(harness, messages, journal)
         judge(harness, messages, journal)
         for message in messages:
@@ -212,7 +212,7 @@ class RemoteContract(TransportContract):
 
     def test_when_nobody_listens_nobody_is_lost(self, harness: RemoteHarness) -> None:
         harness.vanish()
-        journal, messages = RecordingJournal(), letters(ANNA, BOB)
+        journal, messages = RecordingJournal(), fake_messages(ANNA, BOB)
         stopped = deliver(harness, messages, journal)
         assert [] == journal.breaches
         for message in messages:
@@ -222,7 +222,7 @@ class RemoteContract(TransportContract):
 
     def test_one_refused_recipient_stops_nobody_else(self, harness: RemoteHarness) -> None:
         harness.refuse(BOB)
-        journal, messages = RecordingJournal(), letters(ANNA, BOB, CLAIRE)
+        journal, messages = RecordingJournal(), fake_messages(ANNA, BOB, CLAIRE)
         assert deliver(harness, messages, journal) is None
         judge(harness, messages, journal)
         assert isinstance(journal.outcome(messages[1]), Rejected)
@@ -230,7 +230,7 @@ class RemoteContract(TransportContract):
 
     def test_a_refused_account_stops_the_run_and_loses_nobody(self, harness: RemoteHarness) -> None:
         harness.refuse_login()
-        journal, messages = RecordingJournal(), letters(ANNA, BOB)
+        journal, messages = RecordingJournal(), fake_messages(ANNA, BOB)
         stopped = deliver(harness, messages, journal)
         judge(harness, messages, journal)
         for message in messages:

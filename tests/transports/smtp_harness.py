@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped
-from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
+from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Outcome
 from newsletter.transports.smtp import SmtpTransport
 
@@ -88,6 +88,6 @@ def outcomes(
 ) -> tuple[list[Outcome | None], TransportStopped | None]:
     """What five messages meet at a server that misbehaves so in ``phase``."""
     harness.server.behaviours[phase] = behaviour
-    messages = letters(*FIVE)
+    messages = fake_messages(*FIVE)
     journal, stopped = deliver(harness, messages, **changes)
     return [journal.outcome(message) for message in messages], stopped

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 import pytest
 import trustme
 from newsletter.errors import ConfigError, TransportStopped
-from newsletter.testing import FrozenClock, RecordingJournal, letters
+from newsletter.testing import FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.api import ApiTransport
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 
@@ -49,7 +49,7 @@ def nobody_is_lost(url: str, *, words: str) -> None:
     transport = ApiTransport(
         provider_of("resend", url=url), timeout_s=0.5, clock=FrozenClock(), secrets=()
     )
-    journal, session, messages = RecordingJournal(), transport.open(), letters(ANNA, BOB)
+    journal, session, messages = RecordingJournal(), transport.open(), fake_messages(ANNA, BOB)
     with pytest.raises(TransportStopped, match=words) as caught:
         session.deliver(messages, journal)
     session.close()
@@ -132,7 +132,7 @@ def test_when_nobody_knows_the_same_bytes_and_key_go_again_and_mail_once(
     harness: ProviderHarness, misbehaviour: Misbehaviour
 ) -> None:
     harness.server.script.extend([misbehaviour, misbehaviour])
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB))
     assert None is stopped
     assert [Accepted("200 accepted", "id-0"), Accepted("200 accepted", "id-1")] == outcomes
     assert 3 == len(harness.server.requests)
@@ -146,7 +146,7 @@ def test_without_keys_one_call_is_in_doubt_and_nothing_follows_it(
     keyless: ProviderHarness, misbehaviour: Misbehaviour
 ) -> None:
     keyless.server.script.append(misbehaviour)
-    outcomes, stopped = deliver(keyless, letters(ANNA, BOB))
+    outcomes, stopped = deliver(keyless, fake_messages(ANNA, BOB))
     assert all(isinstance(outcome, InDoubt) for outcome in outcomes)
     assert stopped is not None
     assert "what became of a call" in stopped.what
@@ -161,7 +161,7 @@ def test_when_nobody_knows_for_long_the_batch_is_in_doubt_and_the_run_stops(
     harness.server.always = misbehaviour
     if misbehaviour is misbehaviours.silence_after_taking:
         harness.server.script.extend([misbehaviour, *[misbehaviours.cut_after_taking] * 4])
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB))
     assert all(isinstance(outcome, InDoubt) for outcome in outcomes)
     assert stopped is not None
     assert "what became of a call" in stopped.what
@@ -172,9 +172,9 @@ def test_when_nobody_knows_for_long_the_batch_is_in_doubt_and_the_run_stops(
 def test_a_doubt_tells_how_the_providers_support_finds_the_call(keyless: ProviderHarness) -> None:
     named = {"X-Request-Id": "req_0123-abc"}
     keyless.server.always = says(Reply(500, {"success": False, "errors": ["Oops"]}, named))
-    outcomes, _ = deliver(keyless, letters(ANNA))
+    outcomes, _ = deliver(keyless, fake_messages(ANNA))
     assert isinstance(outcomes[0], InDoubt)
-    assert outcomes[0].reason.endswith("500. Their name for the call: req_0123-abc.")
+    assert outcomes[0].reason.endswith("500. Their id of the call: req_0123-abc.")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_refusal_after_a_missed_answer_proves_nothing(
 ) -> None:
     harness.server.script.append(misbehaviours.cut_after_taking)
     harness.server.always = says(then)
-    outcomes, _ = deliver(harness, letters(ANNA, BOB))
+    outcomes, _ = deliver(harness, fake_messages(ANNA, BOB))
     assert all(isinstance(outcome, InDoubt) for outcome in outcomes)
     assert 2 == sum(harness.taken().values())
 
@@ -203,7 +203,7 @@ def test_a_pause_asked_for_before_a_repeat_is_kept_if_it_is_short(
 ) -> None:
     later = error(429, "rate_limit_exceeded", headers={"Retry-After": asked})
     harness.server.script.extend([misbehaviours.cut_after_taking, says(later)])
-    outcomes, _ = deliver(harness, letters(ANNA))
+    outcomes, _ = deliver(harness, fake_messages(ANNA))
     assert slept == harness.clock.slept
     assert isinstance(outcomes[0], Accepted if asked == "40" else InDoubt)
 
@@ -215,7 +215,7 @@ def test_when_the_run_ends_between_two_repeats_it_is_in_doubt(harness: ProviderH
             return self.calls < 2
 
     harness.server.always = misbehaviours.cut_after_taking
-    journal, session, messages = Ending(), harness.transport().open(), letters(ANNA)
+    journal, session, messages = Ending(), harness.transport().open(), fake_messages(ANNA)
     with pytest.raises(TransportStopped, match="did not say"):
         session.deliver(messages, journal)
     session.close()
@@ -232,7 +232,7 @@ def test_when_leave_comes_too_late_for_the_key_nothing_is_repeated(
             return super().acquire_permit()
 
     harness.server.script.append(misbehaviours.cut_after_taking)
-    journal, session, messages = Slow(), harness.transport().open(), letters(ANNA)
+    journal, session, messages = Slow(), harness.transport().open(), fake_messages(ANNA)
     with pytest.raises(TransportStopped, match="did not say"):
         session.deliver(messages, journal)
     session.close()
@@ -261,12 +261,12 @@ def test_a_success_whose_ids_are_lost(
     harness: ProviderHarness, keyless: ProviderHarness, misbehaviour: Misbehaviour
 ) -> None:
     harness.server.script.append(misbehaviour)
-    outcomes, _ = deliver(harness, letters(ANNA, BOB))
+    outcomes, _ = deliver(harness, fake_messages(ANNA, BOB))
     assert [Accepted("200 accepted", "id-0"), Accepted("200 accepted", "id-1")] == outcomes
     assert 2 == len(harness.server.requests)
     for each in (harness, keyless):
         each.server.always = misbehaviour
-        outcomes, _ = deliver(each, letters(CLAIRE, "dora@d.example"))
+        outcomes, _ = deliver(each, fake_messages(CLAIRE, "dora@d.example"))
         assert all(isinstance(outcome, InDoubt) for outcome in outcomes)
 
 
@@ -278,7 +278,7 @@ def test_a_success_whose_ids_are_lost(
 def test_whom_the_answer_leaves_out(harness: ProviderHarness, keyless: ProviderHarness) -> None:
     for each in (harness, keyless):
         each.server.always = misbehaviours.one_result_short_after_taking
-        outcomes, _ = deliver(each, letters(ANNA, BOB))
+        outcomes, _ = deliver(each, fake_messages(ANNA, BOB))
         assert [InDoubt] * 2 == [type(outcome) for outcome in outcomes]
 
 
@@ -316,7 +316,7 @@ def test_too_fast(
 ) -> None:
     reply = error(429, "rate_limit_exceeded", headers=headers)
     harness.server.always = says(Reply(429, {**reply.value, **value}, headers))
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB))
     words = "429 rate_limit_exceeded: This is rate_limit_exceeded."
     assert [Deferred(words, Scope.ACCOUNT, seconds)] * 2 == outcomes
     assert None is stopped
@@ -333,7 +333,7 @@ def test_no_proxy_is_taken_from_the_environment(
             monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        outcomes, _ = deliver(harness, letters(ANNA))
+        outcomes, _ = deliver(harness, fake_messages(ANNA))
     assert [Accepted("200 accepted", "id-0")] == outcomes
 
 
@@ -348,7 +348,7 @@ def test_a_refused_account(harness: ProviderHarness) -> None:
 @pytest.mark.fault("HTTP", "an address is refused", state="rejected; all others accepted")
 def test_a_refused_address(harness: ProviderHarness) -> None:
     harness.refuse(BOB)
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB, CLAIRE))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
     assert [Accepted, Rejected, Accepted] == [type(outcome) for outcome in outcomes]
     assert None is stopped
 

@@ -6,7 +6,7 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.errors import TransportStopped
 from newsletter.message.model import Message
-from newsletter.testing import FakeMessage, RecordingJournal, letters
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import call_key
 
@@ -61,7 +61,7 @@ def test_each_part_is_on_record_before_it_is_sent(harness: ProviderHarness) -> N
         return True
 
     harness.refuse(BOB)
-    journal, messages = RecordingJournal(allow=allow), letters(ANNA, BOB, CLAIRE)
+    journal, messages = RecordingJournal(allow=allow), fake_messages(ANNA, BOB, CLAIRE)
     session = harness.transport().open()
     session.deliver(messages, journal)
     session.close()
@@ -202,16 +202,21 @@ def test_a_result_that_closes_the_account_leaves_nobody_of_a_split_unrecorded() 
 def test_a_batch_sent_again_by_another_process_mails_nobody_twice(
     harness: ProviderHarness,
 ) -> None:
-    first, _ = deliver(harness, letters(ANNA, BOB))
-    second, _ = deliver(harness, letters(ANNA, BOB))
+    first, _ = deliver(harness, fake_messages(ANNA, BOB))
+    second, _ = deliver(harness, fake_messages(ANNA, BOB))
     assert first == second
 
 
 def test_the_same_batch_has_the_same_key_and_another_another() -> None:
-    assert call_key(letters(ANNA, BOB)) == call_key(letters(ANNA, BOB))
+    assert call_key(fake_messages(ANNA, BOB)) == call_key(fake_messages(ANNA, BOB))
     resent = FakeMessage(Address.parse(ANNA), resends=1)
-    others = [letters(ANNA), letters(BOB, ANNA), letters(ANNA, CLAIRE), letters(ANNA, text="x\n")]
-    keys = {call_key(each) for each in [letters(ANNA, BOB), *others, [resent]]}
+    others = [
+        fake_messages(ANNA),
+        fake_messages(BOB, ANNA),
+        fake_messages(ANNA, CLAIRE),
+        fake_messages(ANNA, text="x\n"),
+    ]
+    keys = {call_key(each) for each in [fake_messages(ANNA, BOB), *others, [resent]]}
     assert 6 == len(keys)
     assert {36} == {len(key) for key in keys}
 
@@ -220,7 +225,7 @@ def test_a_message_that_cannot_be_written_down_harms_nobody(harness: ProviderHar
     journal = RecordingJournal()
     broken = FakeMessage(Address.parse(BOB), to_name="Bob\r\nBcc: eve@e.example")
     with pytest.raises(ValueError, match="CR or LF"):
-        through(harness, [*letters(ANNA), broken], journal)
+        through(harness, [*fake_messages(ANNA), broken], journal)
     assert not journal.waiting.is_set()
     assert not harness.server.requests
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from newsletter.clock import SystemClock
 from newsletter.delivery.policy import DomainBreaker
 from newsletter.errors import TransportStopped
-from newsletter.testing import RecordingJournal, letters
-from newsletter.transports.http import HttpClient, NoAnswer
-from newsletter.transports.http_values import Answer, Request, retry_after_s
+from newsletter.testing import RecordingJournal, fake_messages
+from newsletter.transports.http import HttpClient, NoResponse
+from newsletter.transports.http_values import Request, Response, retry_after_s
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected
 from newsletter.transports.smtp_reply import Reply, ReplyError, Stage, read_reply, refusal
 
@@ -54,7 +54,7 @@ def test_a_reply_that_drips_is_given_up_in_its_time(phase: str) -> None:
     with Dripping(phase) as server:
         harness = SmtpHarness(server)
         setattr(harness, "clock", SystemClock())  # noqa: B010 - one that goes on
-        (message,) = letters(ANNA)
+        (message,) = fake_messages(ANNA)
         journal = RecordingJournal()
         session = harness.transport(timeout_s=0.4, final_timeout_s=0.4).open()
         with contextlib.suppress(TransportStopped):
@@ -67,7 +67,7 @@ def test_a_reply_that_drips_is_given_up_in_its_time(phase: str) -> None:
 @fault("an answer without end", "pending; the run stops")
 def test_ten_thousand_lines_of_ehlo_are_no_answer() -> None:
     with SmtpServer({"EHLO": always(b"250-X\r\n" * 10_000 + b"250 ok")}) as server:
-        _, stopped = deliver(SmtpHarness(server), letters(ANNA))
+        _, stopped = deliver(SmtpHarness(server), fake_messages(ANNA))
     assert stopped is not None
     assert "no end" in stopped.what
 
@@ -75,14 +75,14 @@ def test_ten_thousand_lines_of_ehlo_are_no_answer() -> None:
 @pytest.mark.parametrize("size", [b"\xb2", b"9" * 5000, b"-1", b"1e9", b"0"])
 def test_a_size_that_is_none_sets_none(size: bytes) -> None:
     with SmtpServer(extensions=(b"PIPELINING", b"SIZE " + size)) as server:
-        journal, stopped = deliver(SmtpHarness(server), letters(ANNA))
+        journal, stopped = deliver(SmtpHarness(server), fake_messages(ANNA))
     assert stopped is None or len(size) > 4000
     assert len(journal.outcomes) == (stopped is None)
 
 
 def test_a_challenge_that_is_no_base64_is_no_login() -> None:
     with SmtpServer({"AUTH": always(b"334 A")}, login=("user", "right")) as server:
-        _, stopped = deliver(SmtpHarness(server), letters(ANNA))
+        _, stopped = deliver(SmtpHarness(server), fake_messages(ANNA))
     assert stopped is not None
 
 
@@ -122,7 +122,7 @@ def test_headers_that_drip_are_given_up_in_their_time(
 ) -> None:
     sent, web.always = _drips(first, piece)  # type: ignore[assignment]
     waiting = HttpClient(web.url, timeout_s=0.4, clock=SystemClock())
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         waiting.send(LETTER)
     waiting.close()
     assert sent[0] < PIECES / 2
@@ -220,12 +220,12 @@ def test_any_octets_are_a_reply_or_none(pieces: list[bytes]) -> None:
 @settings(max_examples=25, deadline=None)
 def test_any_octets_after_the_dot_accept_nobody_unless_they_say_so(octets: bytes) -> None:
     with SmtpServer({"dot": once(octets)}) as server:
-        journal, _ = deliver(SmtpHarness(server), letters(ANNA, BOB), final_timeout_s=0.05)
-    outcome = journal.outcome(letters(ANNA)[0])
+        journal, _ = deliver(SmtpHarness(server), fake_messages(ANNA, BOB), final_timeout_s=0.05)
+    outcome = journal.outcome(fake_messages(ANNA)[0])
     assert not isinstance(outcome, Accepted) or octets.startswith(b"2")
     assert isinstance(outcome, Accepted | Deferred | InDoubt | Rejected)
 
 
 @given(st.binary())
 def test_any_octets_are_json_or_none(octets: bytes) -> None:
-    Answer(200, {"content-type": "application/json"}, octets).json()
+    Response(200, {"content-type": "application/json"}, octets).json()

@@ -11,8 +11,8 @@ import pytest
 import trustme
 from newsletter.clock import SystemClock
 from newsletter.testing import FrozenClock
-from newsletter.transports.http import HttpClient, NeverLeft, NoAnswer
-from newsletter.transports.http_values import Answer, Request, canonical_json, retry_after_s
+from newsletter.transports.http import HttpClient, NoResponse, NotSent
+from newsletter.transports.http_values import Request, Response, canonical_json, retry_after_s
 
 from tests.support.http_server import (
     HttpServer,
@@ -55,7 +55,7 @@ LETTER = Request(
 )
 
 
-def send(url: str, request: Request = LETTER) -> Answer:
+def send(url: str, request: Request = LETTER) -> Response:
     http = client(url)
     try:
         return http.send(request)
@@ -79,7 +79,7 @@ def test_the_other_side_gets_the_very_bytes_and_the_headers(server: HttpServer) 
 
 
 def test_when_nobody_listens_nothing_left() -> None:
-    with refusing_port() as port, pytest.raises(NeverLeft, match="refused"):
+    with refusing_port() as port, pytest.raises(NotSent, match="refused"):
         send(f"http://127.0.0.1:{port}")
 
 
@@ -87,7 +87,7 @@ def test_when_nobody_listens_nothing_left() -> None:
     "url", ["http://no-such-host.invalid", "nonsense", "http://127.0.0.1:99999", "http://"]
 )
 def test_an_address_that_leads_nowhere_is_never_left(url: str) -> None:
-    with pytest.raises(NeverLeft):
+    with pytest.raises(NotSent):
         send(url)
 
 
@@ -105,7 +105,7 @@ def test_whoever_hangs_up_or_talks_rubbish_leaves_us_in_doubt(
     server: HttpServer, misbehaviour: Misbehaviour
 ) -> None:
     server.always = misbehaviour
-    with pytest.raises(NoAnswer) as caught:
+    with pytest.raises(NoResponse) as caught:
         send(server.url)
     assert "0x" not in str(caught.value)
     assert "re_test" not in str(caught.value)
@@ -166,9 +166,9 @@ def test_a_page_of_a_gateway_is_no_json(server: HttpServer) -> None:
 
 def test_json_is_read_and_rubbish_is_none() -> None:
     kind = {"content-type": "Application/JSON; charset=utf-8"}
-    assert {"a": 1} == Answer(200, kind, b'{"a": 1}').json()
-    assert None is Answer(200, kind, b"{").json()
-    assert None is Answer(200, kind, b"\xff").json()
+    assert {"a": 1} == Response(200, kind, b'{"a": 1}').json()
+    assert None is Response(200, kind, b"{").json()
+    assert None is Response(200, kind, b"\xff").json()
 
 
 def test_a_busy_connection_is_kept_and_an_idle_one_is_not(server: HttpServer) -> None:
@@ -184,7 +184,7 @@ def test_a_busy_connection_is_kept_and_an_idle_one_is_not(server: HttpServer) ->
 def test_after_a_failure_the_next_request_opens_a_new_connection(server: HttpServer) -> None:
     server.script.extend([cut_after_taking, says(error(422, "validation_error"))])
     http = client(server.url)
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         http.send(LETTER)
     assert 422 == http.send(LETTER).status
     assert 2 == server.connections
@@ -195,7 +195,7 @@ def test_a_certificate_nobody_vouches_for_is_refused_before_anything_leaves() ->
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with HttpServer(ResendSide(), tls=context) as server:
-        with pytest.raises(NeverLeft, match="certificate"):
+        with pytest.raises(NotSent, match="certificate"):
             send(server.url)
         assert [] == server.requests
 
@@ -216,14 +216,14 @@ def test_tls_that_fails_after_the_request_is_in_doubt_and_no_failed_handshake(
     with HttpServer(ResendSide(), tls=context, always=misbehaviour) as server:
         http = client(server.url)
         http._session.verify = str(tmp_path / "ca.pem")
-        with pytest.raises(NoAnswer):
+        with pytest.raises(NoResponse):
             http.send(LETTER)
         http.close()
         assert Counter(["anna@a.example"]) == server.taken()
 
 
 def test_a_server_that_speaks_no_tls_gets_nothing(server: HttpServer) -> None:
-    with pytest.raises(NeverLeft):
+    with pytest.raises(NotSent):
         send(server.url.replace("http:", "https:"))
     assert [] == server.requests
 
@@ -277,7 +277,7 @@ def test_the_wait_asked_for_may_stand_in_the_answer(value: object, seconds: floa
 
 
 def test_what_is_kept_on_another_host_is_asked_for_there(server: HttpServer) -> None:
-    with refusing_port() as port, pytest.raises(NeverLeft, match="refused"):
+    with refusing_port() as port, pytest.raises(NotSent, match="refused"):
         send(server.url, Request(f"https://127.0.0.1:{port}/logs", method="GET"))
     assert [] == server.requests
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from newsletter.addresses import Address
 from newsletter.errors import TransportStopped
-from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
+from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.mailbox import MailboxTransport
 from newsletter.transports.protocol import Accepted, Deferred, Scope
 
@@ -49,7 +49,7 @@ def send(harness: MailboxHarness, *messages: FakeMessage) -> RecordingJournal:
 
 
 def test_a_mail_is_filed_as_it_was_written(harness: MailboxHarness) -> None:
-    (message,) = letters(ANNA, text=".\n..\n.hidden\n\nä\nend\n.\n")
+    (message,) = fake_messages(ANNA, text=".\n..\n.hidden\n\nä\nend\n.\n")
     send(harness, message)
     (path,) = harness.filed()
     assert message.as_bytes() == path.read_bytes()
@@ -58,7 +58,7 @@ def test_a_mail_is_filed_as_it_was_written(harness: MailboxHarness) -> None:
 def test_mails_are_for_their_owners_eyes_alone(harness: MailboxHarness) -> None:
     before = os.umask(0)
     try:
-        send(harness, *letters(ANNA))
+        send(harness, *fake_messages(ANNA))
     finally:
         os.umask(before)
     (path,) = harness.filed()
@@ -99,7 +99,7 @@ def test_a_mail_appears_only_when_it_is_complete_and_on_disk(
         return harness.filed()
 
     monkeypatch.setattr(os, "fsync", watched)
-    send(harness, *letters(ANNA))
+    send(harness, *fake_messages(ANNA))
     # The content while it lies in tmp/ and new/ is empty; then the names in new/.
     assert [("tmp", 0), ("outbox", 1)] == synced
 
@@ -117,7 +117,7 @@ def test_a_full_disk_puts_off_and_leaves_no_half_mail(
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", full_once)
-    anna, bob = letters(ANNA, BOB)
+    anna, bob = fake_messages(ANNA, BOB)
     journal = send(harness, anna, bob)
     full = f"452 4.3.1 the mail cannot be filed: {os.strerror(fault)}"
     assert Deferred(full, Scope.ACCOUNT) == journal.outcome(anna)
@@ -132,7 +132,7 @@ def test_a_full_disk_puts_off_and_leaves_no_half_mail(
 def test_a_folder_that_cannot_be_written_puts_everybody_off_and_loses_nobody(
     harness: MailboxHarness, part: str
 ) -> None:
-    transport, journal, messages = harness.transport(), RecordingJournal(), letters(ANNA, BOB)
+    transport, journal, messages = harness.transport(), RecordingJournal(), fake_messages(ANNA, BOB)
     (harness.folder / part).rmdir()
     (harness.folder / part).write_text("a file in its place")
     session = transport.open()
@@ -156,10 +156,10 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_what_was_filed_before_stays(harness: MailboxHarness) -> None:
-    send(harness, *letters(ANNA))
+    send(harness, *fake_messages(ANNA))
     (first,) = harness.filed()
     before = first.read_bytes()
-    send(harness, *letters(BOB, CLAIRE))
+    send(harness, *fake_messages(BOB, CLAIRE))
     assert before == first.read_bytes()
     assert 3 == len(harness.filed())
 
@@ -171,10 +171,10 @@ def test_a_second_mail_to_the_same_reader_at_the_same_moment_replaces_nothing(
     for _ in range(2):
         transport, journal = harness.transport(), RecordingJournal()
         session = transport.open()
-        session.deliver(letters(ANNA), journal)
+        session.deliver(fake_messages(ANNA), journal)
         session.close()
         transport.close()
-        assert isinstance(journal.outcome(letters(ANNA)[0]), Accepted)
+        assert isinstance(journal.outcome(fake_messages(ANNA)[0]), Accepted)
     assert 2 == len(harness.filed())
 
 
@@ -183,7 +183,7 @@ def test_the_server_listens_on_this_machine_alone_and_ends_with_the_transport(
 ) -> None:
     transport = harness.transport()
     session = transport.open()
-    session.deliver(letters(ANNA), RecordingJournal())
+    session.deliver(fake_messages(ANNA), RecordingJournal())
     port = transport._server.port
     assert ("127.0.0.1", port) == transport._server._server.sockets[0].getsockname()
     # With a conversation still open: neither a hang nor a traceback.

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from newsletter.errors import TransportStopped
 from newsletter.message.model import Message
-from newsletter.testing import RecordingJournal, ScriptedTransport, accept_all, letters
+from newsletter.testing import RecordingJournal, ScriptedTransport, accept_all, fake_messages
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome, Rejected
 
 from tests.transports.contract import ANNA, BOB, CLAIRE, RemoteContract
@@ -57,7 +57,7 @@ class TestScripted(RemoteContract):
 
 
 def test_the_journal_notes_what_a_transport_does_against_the_protocol() -> None:
-    anna, bob, claire = letters(ANNA, BOB, CLAIRE)
+    anna, bob, claire = fake_messages(ANNA, BOB, CLAIRE)
     journal = RecordingJournal(allow=lambda batch: bob not in batch)
     journal.record(anna, Accepted("250"))
     journal.record(anna, Rejected("550"))

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from newsletter.addresses import Address
 from newsletter.errors import TransportStopped
-from newsletter.testing import FakeMessage, RecordingJournal, letters
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Rejected
 from newsletter.transports.smtp import SmtpSession
 from newsletter.transports.smtp_wire import Wire
@@ -25,7 +25,7 @@ class TestSmtp(RemoteContract):
 
 def test_with_pipelining_the_next_envelope_stands_behind_the_dot() -> None:
     with SmtpServer() as server:
-        deliver(SmtpHarness(server), letters(ANNA, BOB))
+        deliver(SmtpHarness(server), fake_messages(ANNA, BOB))
         verbs = [line.split()[0].upper() for line in server.seen]
     group = ["MAIL", "RCPT", "DATA"]
     assert ["EHLO", *group, *group, "RSET", "QUIT"] == verbs
@@ -41,7 +41,7 @@ def written(relay: SmtpHarness, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         send(wire, *pieces)
 
     monkeypatch.setattr(Wire, "send", watched)
-    deliver(relay, letters(ANNA, BOB))
+    deliver(relay, fake_messages(ANNA, BOB))
     return [write for write in writes if b"Subject:" not in write and b"ehlo" not in write]
 
 
@@ -62,7 +62,7 @@ def test_a_relay_that_offers_no_pipelining_gets_one_command_at_a_time(
 
 
 def test_ehlo_tells_the_senders_domain_and_not_this_machines_name(relay: SmtpHarness) -> None:
-    deliver(relay, letters(ANNA))
+    deliver(relay, fake_messages(ANNA))
     assert "ehlo news.example" == relay.server.seen[0]
 
 
@@ -71,7 +71,7 @@ def test_ehlo_tells_the_senders_domain_and_not_this_machines_name(relay: SmtpHar
 
 def test_dots_at_the_start_of_lines_arrive_as_written(relay: SmtpHarness) -> None:
     text = ".\n..\n.hidden\nend.\n.\n"
-    (message,) = letters(ANNA, text=text)
+    (message,) = fake_messages(ANNA, text=text)
     deliver(relay, [message])
     (mail,) = relay.server.accepted
     assert message.as_bytes() == mail.content
@@ -80,7 +80,7 @@ def test_dots_at_the_start_of_lines_arrive_as_written(relay: SmtpHarness) -> Non
 def test_the_body_is_not_ended_while_the_ledger_is_still_writing(relay: SmtpHarness) -> None:
     journal = RecordingJournal(held=True)
     session = relay.transport().open()
-    worker = threading.Thread(target=session.deliver, args=(letters(ANNA), journal))
+    worker = threading.Thread(target=session.deliver, args=(fake_messages(ANNA), journal))
     worker.start()
     assert relay.server.body_read.wait(10)
     assert Counter() == relay.taken()
@@ -97,7 +97,7 @@ def test_a_ledger_that_fails_in_the_body_voids_the_message(relay: SmtpHarness) -
 
     session = relay.transport().open()
     with pytest.raises(OSError, match="disk is full"):
-        session.deliver(letters(ANNA), Broken())
+        session.deliver(fake_messages(ANNA), Broken())
     session.close()
     assert Counter() == relay.taken()
 
@@ -105,7 +105,7 @@ def test_a_ledger_that_fails_in_the_body_voids_the_message(relay: SmtpHarness) -
 def test_after_a_letter_that_may_not_go_the_session_goes_on_over_another_connection(
     relay: SmtpHarness,
 ) -> None:
-    anna, bob = letters(ANNA, BOB)
+    anna, bob = fake_messages(ANNA, BOB)
     journal = RecordingJournal(allow=lambda batch: anna not in batch)
     session = relay.transport(timeout_s=60).open()
     session.deliver([anna], journal)
@@ -163,7 +163,7 @@ def test_after_a_message_others_answers_are_waited_for_no_longer_than_before(
 ) -> None:
     relay.server.behaviours["MAIL"] = after(1, SILENCE)
     session = relay.transport(timeout_s=0.2, final_timeout_s=3600).open()
-    journal, (anna, bob) = RecordingJournal(), letters(ANNA, BOB)
+    journal, (anna, bob) = RecordingJournal(), fake_messages(ANNA, BOB)
     session.deliver([anna], journal)
     worker = threading.Thread(target=_until_stopped, args=(session, bob, journal), daemon=True)
     worker.start()
@@ -203,7 +203,7 @@ def test_an_international_address_needs_smtputf8(relay: SmtpHarness, *, offered:
 def test_eight_bits_need_8bitmime(relay: SmtpHarness, *, offered: bool) -> None:
     if not offered:
         relay.server.extensions = (b"PIPELINING",)
-    message = letters(ANNA, text="é\n")[0]
+    message = fake_messages(ANNA, text="é\n")[0]
     journal, _ = deliver(relay, [message])
     assert isinstance(journal.outcome(message), Accepted if offered else Rejected)
     assert offered == ("BODY=8BITMIME" in " ".join(relay.server.seen))

@@ -12,7 +12,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped
-from newsletter.testing import FrozenClock, RecordingJournal, letters
+from newsletter.testing import FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, Scope
 from newsletter.transports.smtp import SmtpTransport
 
@@ -109,7 +109,7 @@ class TestAiosmtpd(TransportContract):
 
 
 def test_the_letter_arrives_as_written_over_tls_and_login(harness: AiosmtpdHarness) -> None:
-    (message,) = letters(ANNA, text=".\n..\n.hidden\n\nä\nend\n.\n")
+    (message,) = fake_messages(ANNA, text=".\n..\n.hidden\n\nä\nend\n.\n")
     assert deliver(harness, [message], RecordingJournal()) is None
     assert [(ANNA, message.as_bytes())] == harness.keeper.mails
 
@@ -117,7 +117,7 @@ def test_the_letter_arrives_as_written_over_tls_and_login(harness: AiosmtpdHarne
 def test_a_wrong_password_stops_the_run_before_a_letter_is_named(harness: AiosmtpdHarness) -> None:
     harness.password = "wrong"
     journal = RecordingJournal()
-    stopped = deliver(harness, letters(ANNA), journal)
+    stopped = deliver(harness, fake_messages(ANNA), journal)
     assert isinstance(stopped, TransportStopped)
     assert "does not accept the user name and password" in stopped.what
     assert {} == journal.outcomes
@@ -129,7 +129,7 @@ def test_each_recipient_has_the_answer_that_was_theirs(harness: AiosmtpdHarness)
         ANNA: "450 4.7.1 greylisted, retry in 5 minutes",
         BOB: "454 4.7.0 Throttling failure: Maximum sending rate exceeded",
     }
-    journal, messages = RecordingJournal(), letters(CLAIRE, ANNA, BOB, "d@d.example")
+    journal, messages = RecordingJournal(), fake_messages(CLAIRE, ANNA, BOB, "d@d.example")
     assert deliver(harness, messages, journal) is None
     judge(harness, messages, journal)
     claire, anna, bob, last = map(journal.outcome, messages)

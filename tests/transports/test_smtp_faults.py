@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 from newsletter.errors import TransportStopped
-from newsletter.testing import FakeMessage, RecordingJournal, letters
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected, Scope
 
 from tests.support.smtp_server import (
@@ -30,7 +30,7 @@ BACK = [None] * 5
 @fault("refused at connect", "pending; the run stops")
 def test_a_relay_that_is_down_is_named() -> None:
     with SmtpServer() as server, refusing_port() as port:
-        _, stopped = deliver(SmtpHarness(server), letters(ANNA), port=port)
+        _, stopped = deliver(SmtpHarness(server), fake_messages(ANNA), port=port)
     assert stopped is not None
     assert f"127.0.0.1:{port}" in str(stopped.where)
 
@@ -110,7 +110,7 @@ def test_a_connection_more_than_the_relay_allows_ends_and_the_others_go_on(
     relay.server.places = 1
     transport, journal = relay.transport(), RecordingJournal()
     first, second = transport.open(), transport.open()
-    anna, bob, claire = letters(ANNA, BOB, CLAIRE)
+    anna, bob, claire = fake_messages(ANNA, BOB, CLAIRE)
     first.deliver([anna], journal)
     with pytest.raises(TransportStopped, match=r"421 4\.7\.0 too many"):
         second.deliver([bob], journal)
@@ -132,7 +132,7 @@ def test_connections_opened_at_the_same_time_know_of_each_other(relay: SmtpHarne
 
     relay.server.behaviours["EHLO"] = once_three_were_refused
     relay.server.behaviours["crowd"] = lambda _: refused.release()
-    transport, journal, messages = relay.transport(), RecordingJournal(), letters(*FIVE[:4])
+    transport, journal, messages = relay.transport(), RecordingJournal(), fake_messages(*FIVE[:4])
 
     def work(message: FakeMessage) -> None:
         session = transport.open()
@@ -245,7 +245,11 @@ def test_what_would_befall_the_others_too_ends_the_batch_and_the_rest_is_not_los
     relay: SmtpHarness, phase: str, reply: bytes, scope: Scope
 ) -> None:
     relay.server.behaviours[phase] = once(reply)
-    session, journal, messages = relay.transport().open(), RecordingJournal(), letters(ANNA, BOB)
+    session, journal, messages = (
+        relay.transport().open(),
+        RecordingJournal(),
+        fake_messages(ANNA, BOB),
+    )
     session.deliver(messages, journal)
     kind = Rejected if reply.startswith(b"5") else Deferred
     anna, bob = map(journal.outcome, messages)
@@ -283,9 +287,9 @@ def test_a_data_that_is_granted_although_nobody_was_accepted_gets_a_lone_dot() -
     with SmtpServer(grants_data_to_nobody=True) as server:
         harness = SmtpHarness(server)
         harness.refuse(ANNA)
-        journal, stopped = deliver(harness, letters(ANNA, BOB))
+        journal, stopped = deliver(harness, fake_messages(ANNA, BOB))
     assert stopped is None
-    assert isinstance(journal.outcome(letters(ANNA)[0]), Rejected)
+    assert isinstance(journal.outcome(fake_messages(ANNA)[0]), Rejected)
     assert Counter([BOB]) == harness.taken()
     assert 1 == server.connections
 
@@ -295,9 +299,9 @@ def test_a_data_that_is_granted_without_a_sender_gets_no_dot() -> None:
     granted = {ANNA: b"250 2.1.5 ok"}
     with SmtpServer(refused, granted, grants_data_to_nobody=True) as server:
         harness = SmtpHarness(server)
-        journal, stopped = deliver(harness, letters(ANNA))
+        journal, stopped = deliver(harness, fake_messages(ANNA))
         assert server.idle.wait(timeout=10)
     assert stopped is None
-    assert isinstance(journal.outcome(letters(ANNA)[0]), Deferred)
+    assert isinstance(journal.outcome(fake_messages(ANNA)[0]), Deferred)
     assert "RSET" not in server.seen
     assert not harness.taken()

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 from newsletter.addresses import Address
-from newsletter.testing import FakeMessage, RecordingJournal, letters
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 
 from tests.support.smtp_server import CUT, SILENCE, after, always, once
@@ -35,7 +35,7 @@ def test_a_line_cut_before_the_dot_is_tried_again_on_a_new_one(
 @fault("dropped in the body", "deferred")
 def test_a_line_cut_in_the_body_is_no_doubt_since_the_dot_never_went(relay: SmtpHarness) -> None:
     relay.server.behaviours["body"] = once(CUT)
-    first, second = letters(ANNA, text=("x" * 900 + "\n") * 9_000)[0], letters(BOB)[0]
+    first, second = fake_messages(ANNA, text=("x" * 900 + "\n") * 9_000)[0], fake_messages(BOB)[0]
     journal, stopped = deliver(relay, [first, second])
     assert stopped is None
     assert isinstance(journal.outcome(first), Deferred)
@@ -45,7 +45,7 @@ def test_a_line_cut_in_the_body_is_no_doubt_since_the_dot_never_went(relay: Smtp
 @fault("dropped while the ledger writes, before the dot", "deferred")
 def test_a_relay_that_hung_up_before_the_dot_leaves_no_doubt(relay: SmtpHarness) -> None:
     relay.server.behaviours["body"] = once(CUT)
-    journal, (message,) = RecordingJournal(held=True), letters(ANNA)
+    journal, (message,) = RecordingJournal(held=True), fake_messages(ANNA)
     session = relay.transport().open()
     worker = threading.Thread(target=session.deliver, args=([message], journal))
     worker.start()
@@ -69,7 +69,7 @@ def test_after_the_dot_a_cut_line_leaves_one_in_doubt_and_the_others_go_on(
 
 
 def test_after_so_many_failures_in_a_row_the_session_ends(relay: SmtpHarness) -> None:
-    messages = letters(*(f"r{number}@a.example" for number in range(9)))
+    messages = fake_messages(*(f"r{number}@a.example" for number in range(9)))
     relay.server.behaviours["dot"] = after(1, CUT)
     journal, stopped = deliver(relay, messages)
     assert stopped is not None
@@ -151,7 +151,7 @@ def test_who_does_not_ask_for_the_body_does_not_get_it(relay: SmtpHarness) -> No
 @fault("NUL, CR or LF in an address", "rejected; nothing of it is said")
 def test_a_command_can_not_be_smuggled_into_an_address(relay: SmtpHarness, what: str) -> None:
     poisoned = FakeMessage(Address(f"anna@a.example>{what}", "b.example"))
-    journal, _ = deliver(relay, [poisoned, *letters(BOB)])
+    journal, _ = deliver(relay, [poisoned, *fake_messages(BOB)])
     assert Rejected("The address holds a control character.") == journal.outcome(poisoned)
     assert Counter([BOB]) == relay.taken()
     assert not [line for line in relay.server.seen if "anna" in line or "eve" in line]
@@ -159,7 +159,7 @@ def test_a_command_can_not_be_smuggled_into_an_address(relay: SmtpHarness, what:
 
 def test_a_command_can_not_be_smuggled_into_the_bounce_address(relay: SmtpHarness) -> None:
     poisoned = FakeMessage(Address.parse(ANNA), envelope_from="b@n.example>\r\nRSET")
-    journal, _ = deliver(relay, [poisoned, *letters(BOB)])
+    journal, _ = deliver(relay, [poisoned, *fake_messages(BOB)])
     outcome = journal.outcome(poisoned)
     assert isinstance(outcome, Rejected)
     assert Scope.CAMPAIGN is outcome.scope
@@ -169,8 +169,8 @@ def test_a_command_can_not_be_smuggled_into_the_bounce_address(relay: SmtpHarnes
 @fault("a letter larger than SIZE", "deferred; the others pending, the run stops")
 def test_a_letter_too_big_is_the_campaigns_fault_and_is_not_even_begun(relay: SmtpHarness) -> None:
     relay.server.extensions = (b"SIZE 2000", b"PIPELINING")
-    small, big = letters(ANNA)[0], letters(BOB, text="x" * 70 + "\n" * 2000)[0]
-    last = letters(CLAIRE)[0]
+    small, big = fake_messages(ANNA)[0], fake_messages(BOB, text="x" * 70 + "\n" * 2000)[0]
+    last = fake_messages(CLAIRE)[0]
     journal, _ = deliver(relay, [small, big, last])
     assert isinstance(journal.outcome(small), Accepted)
     refused = journal.outcome(big)

@@ -10,7 +10,7 @@ import pytest
 import trustme
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped
-from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
+from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Scope
 from newsletter.transports.smtp import SmtpTransport
 from pydantic import ValidationError
@@ -76,7 +76,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def connect(transport: SmtpTransport, times: int) -> None:
     for number in range(times):
         session = transport.open()
-        session.deliver(letters(f"r{number}@a.example"), RecordingJournal())
+        session.deliver(fake_messages(f"r{number}@a.example"), RecordingJournal())
         session.close()
 
 
@@ -156,7 +156,7 @@ def test_a_message_that_was_not_handed_over_goes_through_another_relay(
     cluster: Cluster, phase: str, behaviour: Behaviour
 ) -> None:
     cluster.servers[0].behaviours[phase] = behaviour
-    found = cluster.deliver(letters(*FIVE))
+    found = cluster.deliver(fake_messages(*FIVE))
     assert all(isinstance(one, Accepted) for one in found)
     assert [0, 5] == [cluster.shares()[0], sum(cluster.shares())]
 
@@ -167,7 +167,7 @@ def test_once_the_dot_may_have_gone_no_other_relay_gets_the_message(
     cluster: Cluster, answer: bytes
 ) -> None:
     cluster.servers[0].behaviours["dot"] = always(answer)
-    found = cluster.deliver(letters(*FIVE), cluster.transport(final_timeout_s=0.3))
+    found = cluster.deliver(fake_messages(*FIVE), cluster.transport(final_timeout_s=0.3))
     assert isinstance(found[0], InDoubt)
     assert all(isinstance(one, Accepted) for one in found[1:])
     others = cluster.servers[1].accepted + cluster.servers[2].accepted
@@ -178,7 +178,7 @@ def test_a_throttle_after_the_dot_puts_this_one_off_and_the_others_go_elsewhere(
     cluster: Cluster,
 ) -> None:
     cluster.servers[0].behaviours["dot"] = always(b"454 4.7.0 Throttling failure")
-    found = cluster.deliver(letters(*FIVE))
+    found = cluster.deliver(fake_messages(*FIVE))
     assert Deferred("454 4.7.0 Throttling failure") == found[0]
     assert all(isinstance(one, Accepted) for one in found[1:])
 
@@ -201,12 +201,14 @@ def test_only_when_all_throttle_everybody_waits(cluster: Cluster) -> None:
     for server in cluster.servers:
         server.behaviours["MAIL"] = once(b"454 4.7.0 Throttling failure")
     transport = cluster.transport()
-    found = cluster.deliver(letters(*FIVE), transport)
+    found = cluster.deliver(fake_messages(*FIVE), transport)
     assert Deferred("454 4.7.0 Throttling failure", Scope.ACCOUNT) == found[0]
     assert [None] * 4 == found[1:]
     assert [1, 1, 1] == [server.connections for server in cluster.servers]
     # Policy has waited, if for less than a rest: it is asked for, so somebody is tried.
-    assert all(isinstance(one, Accepted) for one in cluster.deliver(letters(*FIVE), transport))
+    assert all(
+        isinstance(one, Accepted) for one in cluster.deliver(fake_messages(*FIVE), transport)
+    )
 
 
 @fault("no relay can be had", "pending; the run stops and names each")
@@ -214,7 +216,7 @@ def test_if_none_can_be_had_each_is_named(cluster: Cluster) -> None:
     for server in cluster.servers:
         server.stop()
     with pytest.raises(TransportStopped, match="None of the 3 relays") as caught:
-        cluster.deliver(letters(ANNA))
+        cluster.deliver(fake_messages(ANNA))
     for server in cluster.servers:
         assert f"127.0.0.1:{server.port}" in str(caught.value)
 

@@ -30,6 +30,19 @@ ROWS: list[tuple[str, tuple[Stage, ...], Scope]] = [
     ("451 4.7.1 wait", (RCPT,), R),
     ("450 4.7.0 Grey-listed, slow down", (RCPT,), R),
     ("454 4.7.0 greylisted", (RCPT,), R),
+    # This connection has carried enough.
+    ("452 4.4.5 Maximum number of messages per session exceeded.", ALL, A),
+    ("451 Mails per session limit exceeded.", ALL, A),
+    # Our account's allowance, in other words.
+    ("554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; the sender's "
+     "submission quota was exceeded", ALL, A),  # Exchange Online
+    ("450 4.7.1 Daily sending quota reached", ALL, A),
+    ("550 Tageslimit erreicht", ALL, A),
+    ("550 Se ha superado el límite diario", ALL, A),
+    # The sender.
+    ("553 5.7.1 <a@b.example>: Sender address rejected: not owned by user c@b.example", ALL, C),
+    ("550 5.1.8 Access denied, bad outbound sender AS(42003)", ALL, C),  # Exchange Online
+    ("550 5.1.7 Invalid address", ALL, C),
     # The recipient's mailbox.
     ("452 4.2.2 mailbox full", LATER, R),
     ("452 4.2.2 The recipient's inbox is out of storage space", (RCPT,), R),  # Google

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from newsletter.testing import RecordingJournal, letters
+from newsletter.testing import RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, Scope
 from newsletter.transports.smtp import SmtpSession
 
@@ -18,7 +18,7 @@ class Twice:
     def __init__(self, relay: SmtpHarness, **changes: object) -> None:
         self.relay = relay
         self.journal = RecordingJournal()
-        self.messages = letters(ANNA, BOB)
+        self.messages = fake_messages(ANNA, BOB)
         self.session: SmtpSession = relay.transport(**changes).open()
         self.session.deliver(self.messages[:1], self.journal)
 
@@ -39,11 +39,34 @@ MESSAGE = ["MAIL", "RCPT", "DATA"]
 
 
 def test_a_connection_is_renewed_after_so_many_messages(relay: SmtpHarness) -> None:
-    messages = letters(*(f"r{number}@a.example" for number in range(7)))
+    messages = fake_messages(*(f"r{number}@a.example" for number in range(7)))
     deliver(relay, messages, messages_per_connection=3)
     assert 3 == relay.server.connections
     assert 7 == sum(relay.taken().values())
     assert 3 == sum(line == "QUIT" for line in relay.server.seen)
+
+
+@pytest.mark.parametrize(
+    ("phase", "reply"),
+    [
+        ("dot", b"451-Requested action aborted\r\n451 Mails per session limit exceeded."),
+        ("DATA", b"452 4.4.5 Maximum number of messages per session exceeded."),
+        ("MAIL", b"421 4.7.0 Too many messages in this session"),
+        ("RCPT", b"450 4.7.1 Zu viele Nachrichten pro Verbindung"),
+        ("dot", b"554 5.7.0 too many messages for this connection"),
+    ],
+)
+def test_a_relay_that_counts_per_connection_gets_a_new_one_and_nobody_waits(
+    relay: SmtpHarness, phase: str, reply: bytes
+) -> None:
+    """Neither the pace nor a reader is to blame; once heard, the limit is kept."""
+    relay.server.session = (10, phase, reply)
+    messages = letters(*(f"r{number}@a.example" for number in range(60)))
+    journal, stopped = deliver(relay, messages)
+    assert stopped is None
+    assert all(isinstance(journal.outcome(each), Accepted) for each in messages)
+    assert {1} == set(relay.taken().values())
+    assert relay.server.connections in {6, 7}
 
 
 def test_a_connection_that_is_old_is_renewed_between_batches(relay: SmtpHarness) -> None:
@@ -139,7 +162,7 @@ def test_a_throttle_after_the_dot_leaves_nothing_of_the_next_message_on_the_wire
     relay: SmtpHarness,
 ) -> None:
     relay.server.behaviours["dot"] = once(b"454 4.7.0 Throttling failure")
-    journal, messages = RecordingJournal(), letters(ANNA, BOB)
+    journal, messages = RecordingJournal(), fake_messages(ANNA, BOB)
     session = relay.transport().open()
     session.deliver(messages, journal)
     assert Deferred("454 4.7.0 Throttling failure", Scope.ACCOUNT) == journal.outcome(messages[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.config import Smtp
-from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
+from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 from newsletter.transports.smtp import SmtpTransport
 
@@ -73,7 +73,7 @@ def test_who_is_cut_off_after_the_dot_is_in_doubt_and_the_sink_has_as_many(
     start: Starts, more: tuple[str, ...]
 ) -> None:
     harness = start("-q", ".", *more)
-    (found,) = outcomes(harness, *letters(ANNA))
+    (found,) = outcomes(harness, *fake_messages(ANNA))
     assert isinstance(found, InDoubt)
     assert Counter([ANNA]) == harness.taken()
 
@@ -82,7 +82,7 @@ def test_each_cut_after_the_dot_is_one_doubt_and_four_of_them_end_the_session(
     start: Starts,
 ) -> None:
     harness = start("-q", ".")
-    found = outcomes(harness, *letters(*(f"r{number}@a.example" for number in range(7))))
+    found = outcomes(harness, *fake_messages(*(f"r{number}@a.example" for number in range(7))))
     assert [True] * 4 == [isinstance(one, InDoubt) for one in found[:4]]
     assert [None] * 3 == found[4:]
     assert 4 == sum(harness.taken().values())
@@ -94,7 +94,7 @@ def test_a_cut_before_the_dot_is_never_a_doubt(
     start: Starts, command: str, more: tuple[str, ...]
 ) -> None:
     harness = start("-q", command, *more)
-    found = outcomes(harness, *letters(ANNA, BOB, CLAIRE))
+    found = outcomes(harness, *fake_messages(ANNA, BOB, CLAIRE))
     assert [one for one in found if isinstance(one, Deferred)]
     assert not [one for one in found if isinstance(one, Accepted | InDoubt | Rejected)]
     assert Counter() == harness.taken()
@@ -106,7 +106,7 @@ def test_a_421_before_the_dot_makes_everybody_wait(
     start: Starts, command: str, more: tuple[str, ...]
 ) -> None:
     harness = start("-Q", command, *more)
-    first, *others = outcomes(harness, *letters(ANNA, BOB, CLAIRE))
+    first, *others = outcomes(harness, *fake_messages(ANNA, BOB, CLAIRE))
     assert isinstance(first, Deferred)
     assert Scope.ACCOUNT is first.scope
     assert first.reply.startswith("421 ")
@@ -118,7 +118,7 @@ def test_a_421_before_the_dot_makes_everybody_wait(
 def test_a_421_after_the_dot_makes_everybody_wait(start: Starts, more: tuple[str, ...]) -> None:
     harness = start("-Q", ".", *more)
     # Not judged: the sink keeps what it refused only after the dot.
-    anna, bob = outcomes(harness, *letters(ANNA, BOB), judged=False)
+    anna, bob = outcomes(harness, *fake_messages(ANNA, BOB), judged=False)
     assert isinstance(anna, Deferred)
     assert Scope.ACCOUNT is anna.scope
     assert bob is None
@@ -146,28 +146,28 @@ def test_a_refusal_is_recorded_in_the_sinks_words_and_ends_the_batch_unless_it_i
 ) -> None:
     kept_all_the_same = command == "."
     found = outcomes(
-        start(option, command, *more), *letters(ANNA, BOB), judged=not kept_all_the_same
+        start(option, command, *more), *fake_messages(ANNA, BOB), judged=not kept_all_the_same
     )
     assert [outcome, outcome if outcome.scope is Scope.RECIPIENT else None] == found
 
 
 def test_a_sink_that_is_slow_now_and_then_has_everybody_once(start: Starts) -> None:
     harness = start("-W", ".:1:3", "-p")
-    found = outcomes(harness, *letters(*(f"r{number}@a.example" for number in range(6))))
+    found = outcomes(harness, *fake_messages(*(f"r{number}@a.example" for number in range(6))))
     assert all(isinstance(one, Accepted) for one in found)
     assert 6 == sum(harness.taken().values())
 
 
 def test_a_sink_that_answers_what_stands_behind_a_dot_first_is_not_believed(start: Starts) -> None:
     # So smtp-sink does when it is to be slow and takes commands together.
-    found = outcomes(start("-W", ".:1"), *letters(ANNA, BOB))
+    found = outcomes(start("-W", ".:1"), *fake_messages(ANNA, BOB))
     assert isinstance(found[0], InDoubt)
     assert "not in step" in found[0].reason
 
 
 def test_an_answer_that_comes_before_the_body_ends_is_no_acceptance(start: Starts) -> None:
     harness = start("-A", "0")
-    found = outcomes(harness, *letters(ANNA, BOB, text="x" * 60 + "\n" * 3000))
+    found = outcomes(harness, *fake_messages(ANNA, BOB, text="x" * 60 + "\n" * 3000))
     assert not [one for one in found if isinstance(one, Accepted)]
     assert Counter() == harness.taken()
 
@@ -176,6 +176,6 @@ def test_a_server_that_ends_after_three_messages_has_three_and_nobody_is_lost(
     start: Starts,
 ) -> None:
     harness = start("-M", "3")
-    found = outcomes(harness, *letters(*(f"r{number}@a.example" for number in range(6))))
+    found = outcomes(harness, *fake_messages(*(f"r{number}@a.example" for number in range(6))))
     taken = sum(harness.taken().values())
     assert 3 == taken == sum(isinstance(one, Accepted | InDoubt) for one in found)

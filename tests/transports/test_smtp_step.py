@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from newsletter.testing import letters
+from newsletter.testing import fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected
 
 from tests.support.smtp_server import always, once
@@ -48,7 +48,7 @@ def test_it_is_seen_in_the_layer_of_tls_as_well(
     with server:
         server.drip = in_records
         server.behaviours = {"DATA": always(EARLY), "dot": always(NO)}
-        messages = letters(ANNA, BOB)
+        messages = fake_messages(ANNA, BOB)
         journal, _ = deliver(SmtpHarness(server), messages, security=security, ca_file=ca_file)
     assert [Deferred] * 2 == [type(journal.outcome(message)) for message in messages]
 
@@ -106,7 +106,7 @@ def test_what_came_in_plain_is_not_believed_once_encrypted(tmp_path: Path) -> No
     with server:
         server.behaviours["STARTTLS"] = always(b"220 go\r\n250-mitm.example\r\n250 AUTH PLAIN")
         journal, stopped = deliver(
-            SmtpHarness(server), letters(ANNA), security="starttls", ca_file=ca_file
+            SmtpHarness(server), fake_messages(ANNA), security="starttls", ca_file=ca_file
         )
         seen = list(server.seen)
     assert stopped is not None
@@ -119,7 +119,7 @@ def test_sessions_of_tls_that_the_server_offers_are_no_words_of_the_relay(tmp_pa
     # RFC 8446 4.6.1: tickets come after the handshake, unasked.
     server, ca_file = encrypted(good, tmp_path, implicit=True)
     with server:
-        messages = letters(*FIVE)
+        messages = fake_messages(*FIVE)
         journal, stopped = deliver(SmtpHarness(server), messages, security="tls", ca_file=ca_file)
         assert 1 == server.connections
     assert stopped is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 from newsletter.errors import TransportStopped
-from newsletter.testing import RecordingJournal, letters
+from newsletter.testing import RecordingJournal, fake_messages
 from newsletter.transports.protocol import Deferred, Scope
 
 from tests.support.smtp_server import CUT, SmtpServer, always
@@ -57,7 +57,7 @@ def test_a_verified_connection_carries_the_mail(tmp_path: Path, security: str) -
     server, ca_file = encrypted(good, tmp_path, implicit=security == "tls")
     with server:
         harness = SmtpHarness(server)
-        _, stopped = deliver(harness, letters(ANNA, BOB), security=security, ca_file=ca_file)
+        _, stopped = deliver(harness, fake_messages(ANNA, BOB), security=security, ca_file=ca_file)
     assert stopped is None
     assert Counter([ANNA, BOB]) == harness.taken()
 
@@ -76,7 +76,9 @@ def test_an_untrusted_certificate_stops_before_anything_is_said(
 ) -> None:
     server, ca_file = encrypted(issue, tmp_path, implicit=security == "tls")
     with server:
-        _, stopped = deliver(SmtpHarness(server), letters(ANNA), security=security, ca_file=ca_file)
+        _, stopped = deliver(
+            SmtpHarness(server), fake_messages(ANNA), security=security, ca_file=ca_file
+        )
         seen = list(server.seen)
     assert stopped is not None
     assert "certificate" in stopped.what
@@ -85,7 +87,7 @@ def test_an_untrusted_certificate_stops_before_anything_is_said(
 
 @fault("STARTTLS missing or stripped", NOTHING)
 def test_a_relay_without_starttls_gets_nothing(relay: SmtpHarness) -> None:
-    _, stopped = deliver(relay, letters(ANNA), security="starttls")
+    _, stopped = deliver(relay, fake_messages(ANNA), security="starttls")
     assert stopped is not None
     assert "STARTTLS" in stopped.what
     assert not [line for line in relay.server.seen if line.startswith("MAIL")]
@@ -105,7 +107,7 @@ def test_a_refused_starttls_is_never_gone_round(tmp_path: Path, reply: bytes, to
     with server:
         server.behaviours["STARTTLS"] = always(reply)
         _, stopped = deliver(
-            SmtpHarness(server), letters(ANNA), security="starttls", ca_file=ca_file
+            SmtpHarness(server), fake_messages(ANNA), security="starttls", ca_file=ca_file
         )
         seen = list(server.seen)
     assert stopped is not None
@@ -133,14 +135,14 @@ def test_a_starttls_that_is_put_off_makes_everybody_wait(tmp_path: Path) -> None
 def test_plain_words_to_a_tls_port_are_explained(tmp_path: Path) -> None:
     server, _ = encrypted(good, tmp_path, implicit=True)
     with server:
-        _, stopped = deliver(SmtpHarness(server), letters(ANNA), timeout_s=0.5)
+        _, stopped = deliver(SmtpHarness(server), fake_messages(ANNA), timeout_s=0.5)
     assert stopped is not None
     assert "did not answer" in stopped.what
 
 
 @fault("plain words where TLS is expected", NOTHING)
 def test_tls_to_a_plain_port_is_explained(relay: SmtpHarness) -> None:
-    _, stopped = deliver(relay, letters(ANNA), security="tls", timeout_s=5)
+    _, stopped = deliver(relay, fake_messages(ANNA), security="tls", timeout_s=5)
     assert stopped is not None
     assert "does not speak TLS" in stopped.what
     assert "465" in stopped.next
@@ -154,7 +156,7 @@ def test_an_authority_that_cannot_be_read_is_named(
     if content is not None:
         ca_file.write_text(content)
     relay.server.extensions = (*relay.server.extensions, b"STARTTLS")
-    _, stopped = deliver(relay, letters(ANNA), security="starttls", ca_file=ca_file)
+    _, stopped = deliver(relay, fake_messages(ANNA), security="starttls", ca_file=ca_file)
     assert stopped is not None
     assert "ca.pem" in stopped.what
     assert "ca_file" in stopped.next
@@ -167,7 +169,7 @@ def test_an_authority_that_cannot_be_read_is_named(
 def test_a_wrong_password_is_named_and_not_shown(relay: SmtpHarness) -> None:
     relay.server.login = ("user", "right")
     relay.password = "my-secret-guess"
-    _, stopped = deliver(relay, letters(ANNA))
+    _, stopped = deliver(relay, fake_messages(ANNA))
     assert stopped is not None
     assert "user name and password" in stopped.what
     assert "my-secret-guess" not in str(stopped)
@@ -195,15 +197,23 @@ def test_a_login_that_is_refused_otherwise_is_told_in_the_relays_words(
 def test_a_relay_that_offers_no_login_gets_neither_password_nor_mail(relay: SmtpHarness) -> None:
     session = relay.transport(username="user", password={"env": "UNUSED"}).open()
     with pytest.raises(TransportStopped, match="offers no login"):
-        session.deliver(letters(ANNA), RecordingJournal())
+        session.deliver(fake_messages(ANNA), RecordingJournal())
     session.close()
     assert ["ehlo news.example"] == relay.server.seen
+
+
+def test_a_relay_that_offers_only_other_logins_is_told_by_their_names(relay: SmtpHarness) -> None:
+    relay.server.extensions = (b"PIPELINING", b"AUTH XOAUTH2 GSSAPI")
+    session = relay.transport(username="user", password={"env": "UNUSED"}).open()
+    with pytest.raises(TransportStopped, match=r"\(it offers XOAUTH2, GSSAPI\)"):
+        session.deliver(letters(ANNA), RecordingJournal())
+    session.close()
 
 
 def test_a_password_that_no_login_carries_is_named_and_not_shown(relay: SmtpHarness) -> None:
     relay.server.login = ("user", "right")
     relay.password = "geheimnisvoll-ß"
-    _, stopped = deliver(relay, letters(ANNA))
+    _, stopped = deliver(relay, fake_messages(ANNA))
     assert stopped is not None
     assert "ASCII" in stopped.what
     assert not [part for part in ("geheim", "ß", "xdf", "position") if part in str(stopped)]

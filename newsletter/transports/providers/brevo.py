@@ -20,20 +20,20 @@ from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
 from newsletter.errors import ConfigError, Where
-from newsletter.transports.answers import ACCOUNT, KEY, MESSAGE, ApiError, ApiResult, Taken
+from newsletter.transports.api_result import ACCOUNT, KEY, MESSAGE, ApiError, ApiResult, Taken
 from newsletter.transports.http_values import (
-    Answer,
     Request,
+    Response,
     at,
-    given,
-    known_id,
+    headers_without,
     person,
     text_at,
-    without,
+    valid_id,
+    without_empty,
 )
 from newsletter.transports.protocol import Accepted, Allowance
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
-from newsletter.transports.template_words import BRACES
+from newsletter.transports.template_syntax import BRACES
 
 _SPECIALS = re.compile(r'[()<>@,;:\\".\[\]]')
 _SEARCHED_DAYS = "30"
@@ -65,7 +65,7 @@ class Brevo(Provider[BrevoSettings]):
     # 30 minutes in the guide, 15 in the changelog.
     key_lifetime_s = 15 * 60.0
     allowance = Allowance(calls_per_second=100 / 60)
-    template_words = (BRACES,)
+    template_syntax = (BRACES,)
     file_fields = FileFields(name="name")
     listed = "events"
     errors: ClassVar = {
@@ -106,7 +106,7 @@ class Brevo(Provider[BrevoSettings]):
         """
         first = messages[0].content
         sender = first.from_name or first.from_address
-        return given(
+        return without_empty(
             {
                 "sender": _mailbox(first.from_name, first.from_address),
                 "subject": sender,
@@ -114,7 +114,7 @@ class Brevo(Provider[BrevoSettings]):
                 "textContent": sender,
                 "headers": {"idempotencyKey": key, **self._drop()},
                 "tags": sorted({message.campaign for message in messages}),
-                "messageVersions": [given(self.fields(message)) for message in messages],
+                "messageVersions": [without_empty(self.fields(message)) for message in messages],
                 "attachment": self._documents(messages),
             }
         )
@@ -123,7 +123,10 @@ class Brevo(Provider[BrevoSettings]):
         """One version."""
         content = message.content
         # Brevo gives each mail a Message-ID of its own.
-        headers = {**without(content.headers, "Message-ID"), "X-Mailin-custom": message.reference}
+        headers = {
+            **headers_without(content.headers, "Message-ID"),
+            "X-Mailin-custom": message.reference,
+        }
         _check_headers(headers)
         return {
             "to": [_mailbox(content.to_name, content.to_address)],
@@ -151,26 +154,26 @@ class Brevo(Provider[BrevoSettings]):
             )
         return self.files(content)
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
         """Ids in order; a batch is taken whole or not at all."""
-        value = answer.json()
+        value = response.json()
         ids = at(value, "messageIds")
         if ids is None and (only := text_at(value, "messageId")) is not None:
             ids = [only]
         if not isinstance(ids, list):
-            return self.lacking(answer, "ids")
-        return Taken(f"{answer.status} accepted", tuple(map(known_id, ids)))
+            return self.lacking(response, "ids")
+        return Taken(f"{response.status} accepted", tuple(map(valid_id, ids)))
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """Code and message; what is wrong with the sender is the account's."""
-        value = answer.json()
+        value = response.json()
         code, text = text_at(value, "code"), text_at(value, "message")
         if code is None or text is None:
             return None
         lowered = text.lower()
-        fault = self.fault(code) if answer.status != 429 else None
+        fault = self.fault(code) if response.status != 429 else None
         return ApiError(
-            f"{answer.status} {code}: {text}",
+            f"{response.status} {code}: {text}",
             ACCOUNT if fault is MESSAGE and "sender" in lowered else fault,
             of_recipient="email is not valid in to" in lowered,
         )
@@ -198,7 +201,7 @@ class Brevo(Provider[BrevoSettings]):
             or message.campaign not in _tags(row.get("tag"))
         ):
             return None
-        return Accepted(f"found at Brevo: {row['event']}", known_id(row.get("messageId")))
+        return Accepted(f"found at Brevo: {row['event']}", valid_id(row.get("messageId")))
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

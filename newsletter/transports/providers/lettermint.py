@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import (
+from newsletter.transports.api_result import (
     KEY,
     KEY_IN_USE,
     MESSAGE,
@@ -27,11 +27,11 @@ from newsletter.transports.answers import (
     Refused,
     Stop,
 )
-from newsletter.transports.belief import whom
-from newsletter.transports.http_values import Answer, at, known_id, named, rows, text_at
+from newsletter.transports.http_values import Response, at, name_addr, objects_at, text_at, valid_id
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
-from newsletter.transports.template_words import BRACES
+from newsletter.transports.template_syntax import BRACES
+from newsletter.transports.verification import recipients_in
 
 _WHOSE = "Look whose token sandbox_token is: if it is a live project's, the proof is delivered."
 _PLACE = re.compile(r"(?:messages\.)?([0-9]+)\.(.*)")
@@ -66,7 +66,7 @@ class Lettermint(Provider[LettermintSettings]):
     key_lifetime_s = 24 * 3600.0
     takes_smtputf8 = False
     """Only under a team's token, which may do far more than send; a repeat tells as much."""
-    template_words = (BRACES,)
+    template_syntax = (BRACES,)
     file_fields = FileFields(media_type="content_type", content_id="content_id")
     no_sandbox = (
         "At Lettermint a sandbox is a project of its own: set one up, and name its token as "
@@ -89,8 +89,8 @@ class Lettermint(Provider[LettermintSettings]):
         content = message.content
         files = self.files(content)
         return {
-            "from": named(content.from_name, content.from_address),
-            "to": [named(content.to_name, content.to_address)],
+            "from": name_addr(content.from_name, content.from_address),
+            "to": [name_addr(content.to_name, content.to_address)],
             "subject": content.subject,
             "html": content.html,
             "text": content.text,
@@ -107,62 +107,62 @@ class Lettermint(Provider[LettermintSettings]):
             ],
         }
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
         """All or some: only the list tells, and asking again under the keys brings it."""
-        listed = answer.json()
+        listed = response.json()
         if not isinstance(listed, list):
-            return self.lacking(answer, "a list")
+            return self.lacking(response, "a list")
         if self.sandbox and not all(at(row, "sandbox") for row in listed):
             return Stop("Lettermint does not say that a sandbox took the proof.", _WHOSE)
-        return Each([_result(row) for row in listed], [whom(row) for row in listed])
+        return Each([_result(row) for row in listed], [recipients_in(row) for row in listed])
 
-    def read(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:
+    def read(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
         """An error is not about those that it lists as taken."""
-        whole = super().read(answer, messages)
-        accepted = _accepted(answer)
-        if accepted and answer.status >= 400 and isinstance(whole, Later | Stop | Refused):
+        whole = super().read(response, messages)
+        accepted = _accepted(response)
+        if accepted and response.status >= 400 and isinstance(whole, Later | Stop | Refused):
             return _after(accepted, whole, len(messages))
         return whole
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """In one of the three shapes that Lettermint documents.
 
         ``{"message": …}``, with ``errors`` by field where fields are wrong, and
         ``{"error": {"code": …, "message": …, "details": …}}``.
         """
-        body = _body(answer)
+        body = _body(response)
         text, code = text_at(body, "message"), text_at(body, "code")
         if text is None:
             return None
         words = text if code is None else f"{code}: {text}"
         errors = at(body, "errors")
         places = [_PLACE.fullmatch(field) for field in errors] if isinstance(errors, dict) else []
-        fault = self.fault(answer.status)
+        fault = self.fault(response.status)
         return ApiError(
-            f"{answer.status} {words}",
+            f"{response.status} {words}",
             KEY_IN_USE if fault is KEY and _AT_WORK.search(words) else fault,
             of_recipient=bool(places) and all(each and each[2].startswith("to") for each in places),
-            to_blame=frozenset(int(each[1][:9]) for each in places if each and None not in places),
+            positions=frozenset(int(each[1][:9]) for each in places if each and None not in places),
         )
 
 
-def _body(answer: Answer) -> Any:
-    value = answer.json()
+def _body(response: Response) -> Any:
+    value = response.json()
     inner = at(value, "error")
     return inner if isinstance(inner, dict) else value
 
 
-def _accepted(answer: Answer) -> dict[int, str]:
+def _accepted(response: Response) -> dict[int, str]:
     """The ids of those that were taken before a batch broke off, by their places."""
     return {
         row["index"]: known
-        for row in rows(_body(answer), "details", "accepted")
-        if type(row.get("index")) is int and (known := known_id(row.get("message_id")))
+        for row in objects_at(_body(response), "details", "accepted")
+        if type(row.get("index")) is int and (known := valid_id(row.get("message_id")))
     }
 
 
 def _result(row: Any) -> Outcome:
-    known = known_id(at(row, "message_id"))
+    known = valid_id(at(row, "message_id"))
     if known is None:
         return InDoubt("Lettermint gave no message_id for it.")
     if row.get("status") == "suppressed":

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import (
+from newsletter.transports.api_result import (
     ACCOUNT,
     MESSAGE,
     RATE,
@@ -26,21 +26,21 @@ from newsletter.transports.answers import (
     Taken,
     account,
 )
-from newsletter.transports.belief import whom
 from newsletter.transports.http_values import (
-    Answer,
+    Response,
     at,
     bearer,
-    known_id,
+    headers_without,
+    objects_at,
     pairs,
     person,
-    rows,
     text_at,
-    without,
+    valid_id,
 )
 from newsletter.transports.protocol import Allowance, Rejected
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
-from newsletter.transports.template_words import BRACES
+from newsletter.transports.template_syntax import BRACES
+from newsletter.transports.verification import recipients_in
 
 _OWN_FIELDS = ("List-Unsubscribe", "List-Unsubscribe-Post", "Precedence")
 """Headers that it has fields for, or makes itself."""
@@ -65,7 +65,7 @@ class MailerSend(Provider[MailerSendSettings]):
     endpoint = "https://api.mailersend.com"
     path = "/v1/email"
     allowance = Allowance(calls_per_second=2)  # 120 a minute
-    template_words = (BRACES,)
+    template_syntax = (BRACES,)
     file_fields = FileFields(content_id="id", disposition=("attachment", "inline"))
     no_sandbox = "Its trial domain delivers to the account's owner alone."
     errors: ClassVar = {
@@ -136,46 +136,48 @@ class MailerSend(Provider[MailerSendSettings]):
             "list_unsubscribe": content.headers["List-Unsubscribe"],
             "reply_to": person("", content.reply_to) if content.reply_to else None,
             "attachments": self.files(content),
-            "headers": pairs(without(content.headers, *_OWN_FIELDS)) if takes_headers else None,
+            "headers": pairs(headers_without(content.headers, *_OWN_FIELDS))
+            if takes_headers
+            else None,
         }
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
         """An acceptance has no body, unless the reader is on the account's suppression list."""
         (message,) = messages
-        known = known_id(answer.headers.get("x-message-id"))
-        if answer.status == 202:
+        known = valid_id(response.headers.get("x-message-id"))
+        if response.status == 202:
             reader = message.message.envelope_to.suppression_key
-            if (reason := _suppressed(answer.json(), reader)) is not None:
+            if (reason := _suppressed(response.json(), reader)) is not None:
                 return Each([Rejected(f"202 suppressed at MailerSend: {reason}")])
             if known:
                 return Taken("202 accepted", (known,))
-        return self.lacking(answer, "X-Message-Id")
+        return self.lacking(response, "X-Message-Id")
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """The message with a code in it, and what it says of each field."""
-        value = answer.json()
+        value = response.json()
         if (text := text_at(value, "message")) is None:
             return None
         found = at(value, "errors")
         fields = found if isinstance(found, dict) else {}
         told = "; ".join([text, *(f"{field}: {said}" for field, said in fields.items())])
         return ApiError(
-            f"{answer.status} {told}",
-            self.fault(*re.findall(r"MS[0-9]{4,5}", told), answer.status),
+            f"{response.status} {told}",
+            self.fault(*re.findall(r"MS[0-9]{4,5}", told), response.status),
             of_recipient=bool(fields) and all(field.startswith("to.") for field in fields),
         )
 
 
 def _suppressed(value: Any, address: str) -> str | None:
     """Why this reader gets nothing, as the warnings ALL_SUPPRESSED and SOME_SUPPRESSED tell."""
-    for warning in rows(value, "warnings"):
+    for warning in objects_at(value, "warnings"):
         if str(warning.get("type")) not in {"ALL_SUPPRESSED", "SOME_SUPPRESSED"}:
             continue
-        for each in rows(warning, "recipients"):
-            if address in whom(each):
+        for each in objects_at(warning, "recipients"):
+            if address in recipients_in(each):
                 reasons = each.get("reasons") or each.get("reason")
-                given = reasons if isinstance(reasons, list) else [reasons]
-                return ", ".join(str(reason) for reason in given)
+                without_empty = reasons if isinstance(reasons, list) else [reasons]
+                return ", ".join(str(reason) for reason in without_empty)
     return None
 
 

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
 from newsletter.errors import ConfigError, Where
-from newsletter.transports.answers import (
+from newsletter.transports.api_result import (
     ACCOUNT,
     MESSAGE,
     ApiError,
@@ -27,10 +27,10 @@ from newsletter.transports.answers import (
     Taken,
     account,
 )
-from newsletter.transports.http_values import Answer, Request, at, basic, known_id, text_at
+from newsletter.transports.http_values import Request, Response, at, basic, text_at, valid_id
 from newsletter.transports.protocol import Accepted
 from newsletter.transports.provider import ApiMessage, Provider
-from newsletter.transports.template_words import BRACES
+from newsletter.transports.template_syntax import BRACES
 
 _NAMES_READER = re.compile(r"'?to'? parameter\b", re.IGNORECASE)
 _TOOK = frozenset({"accepted", "delivered", "failed"})
@@ -57,7 +57,7 @@ class Mailgun(Provider[MailgunSettings]):
     name = "mailgun"
     table = MailgunSettings
     # %recipient.name%, %unsubscribe_url%: https://documentation.mailgun.com
-    template_words = (
+    template_syntax = (
         re.compile(r"%(?=(?:recipient|(?:mailing_list_|tag_)?unsubscribe)[^%\n]*%)"),
         BRACES,
     )
@@ -112,25 +112,25 @@ class Mailgun(Provider[MailgunSettings]):
         }
         return Request(f"/v3/{self.settings.domain}/messages.mime", body, headers)
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
         """An acceptance says “Queued”; a greeting says that the address of the API is wrong."""
-        value = answer.json()
+        value = response.json()
         if str(at(value, "message")).startswith("Queued"):
-            return Taken(f"{answer.status} {value['message']}", (known_id(value.get("id")),))
-        if answer.body is not None and b"Mailgun Magnificent API" in answer.body:
-            reply = f"{answer.status} Mailgun Magnificent API: nothing was taken."
+            return Taken(f"{response.status} {value['message']}", (valid_id(value.get("id")),))
+        if response.body is not None and b"Mailgun Magnificent API" in response.body:
+            reply = f"{response.status} Mailgun Magnificent API: nothing was taken."
             return Stop(reply, _WRONG_PLACE)
-        return self.lacking(answer, "“Queued”")
+        return self.lacking(response, "“Queued”")
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """The message; a wrong key is told in one bare word."""
-        told = text_at(answer.json(), "message")
+        told = text_at(response.json(), "message")
         if told is None:
-            if answer.status not in {401, 403} or (answer.body or b"").strip() != b"Forbidden":
+            if response.status not in {401, 403} or (response.body or b"").strip() != b"Forbidden":
                 return None
             told = "Forbidden"
         of_recipient = _NAMES_READER.match(told) is not None
-        return ApiError(f"{answer.status} {told}", self.fault(answer.status), of_recipient)
+        return ApiError(f"{response.status} {told}", self.fault(response.status), of_recipient)
 
     def search(self, message: ApiMessage) -> Request:
         """Events of our Message-ID, which Mailgun writes without brackets.

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import (
+from newsletter.transports.api_result import (
     ACCOUNT,
     MESSAGE,
     RECIPIENT,
@@ -26,21 +26,21 @@ from newsletter.transports.answers import (
     Stop,
     outcome_of,
 )
-from newsletter.transports.belief import whom
 from newsletter.transports.http_values import (
-    Answer,
     Request,
+    Response,
     at,
     basic,
-    given,
-    known_id,
-    rows,
+    headers_without,
+    objects_at,
     text_at,
-    without,
+    valid_id,
+    without_empty,
 )
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
-from newsletter.transports.template_words import BRACES
+from newsletter.transports.template_syntax import BRACES
+from newsletter.transports.verification import recipients_in
 
 _DUPLICATE = "duplicate in campaign"
 _NOT_MAILED = frozenset({"blocked", "unknown"})
@@ -71,7 +71,7 @@ class Mailjet(Provider[MailjetSettings]):
     key_lifetime_s = 7 * 24 * 3600.0
     takes_smtputf8 = True
     # {{var:x}}, [[UNSUB_LINK_EN]]: https://dev.mailjet.com/email/template-language
-    template_words = (BRACES, re.compile(r"\[(?=\[)"))
+    template_syntax = (BRACES, re.compile(r"\[(?=\[)"))
     file_fields = FileFields("Filename", "Base64Content", "ContentType", "ContentID")
     listed = "Data"
     errors: ClassVar = {
@@ -121,7 +121,7 @@ class Mailjet(Provider[MailjetSettings]):
             "TextPart": content.text,
             "TemplateLanguage": False,
             # Mailjet writes these two itself and refuses to be given them (send-0011).
-            "Headers": without(content.headers, "Message-ID", "List-ID"),
+            "Headers": headers_without(content.headers, "Message-ID", "List-ID"),
             "CustomID": message.reference,
             # Whom a person has mailed again must not be taken for a duplicate.
             "CustomCampaign": message.campaign + (f"-{again}" if again else ""),
@@ -133,18 +133,18 @@ class Mailjet(Provider[MailjetSettings]):
             "Attachments": self.files(content, inline=False),
         }
 
-    def read(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:
+    def read(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
         """By the status of each message, or by the error of the whole."""
-        partly = 400 <= answer.status < 500 and answer.status != 408
-        if partly and at(answer.json(), "Messages", 0) is not None:
-            return self.success(answer, messages)
-        return super().read(answer, messages)
+        partly = 400 <= response.status < 500 and response.status != 408
+        if partly and at(response.json(), "Messages", 0) is not None:
+            return self.success(response, messages)
+        return super().read(response, messages)
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
         """A row for each, which names its reader by our reference or in its To."""
-        listed = at(answer.json(), "Messages")
+        listed = at(response.json(), "Messages")
         if not isinstance(listed, list):
-            return self.lacking(answer, "results")
+            return self.lacking(response, "results")
         outcomes = [self._outcome(row) for row in listed]
         stops = [each for each in outcomes if isinstance(each, Deferred)]
         if len(stops) == len(messages) == len(listed):
@@ -152,14 +152,14 @@ class Mailjet(Provider[MailjetSettings]):
         wanted = {each.reference: each.message.envelope_to.suppression_key for each in messages}
         return Each(outcomes, [_whom(row, wanted) for row in listed])
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """The error of the whole."""
-        value = answer.json()
+        value = response.json()
         if text_at(value, "ErrorMessage") is None:
             return None
-        fault = self._fault(value) if answer.status not in {401, 403, 429} else None
+        fault = self._fault(value) if response.status not in {401, 403, 429} else None
         # Of the whole: whom it concerns is found by parts.
-        return ApiError(_reply(value, answer.status), MESSAGE if fault is RECIPIENT else fault)
+        return ApiError(_reply(value, response.status), MESSAGE if fault is RECIPIENT else fault)
 
     def _outcome(self, row: Any) -> Outcome:
         if at(row, "Status") == "success":
@@ -167,11 +167,13 @@ class Mailjet(Provider[MailjetSettings]):
             if known or self.sandbox:
                 return Accepted("success", known)
             return InDoubt("Mailjet gave no id for this one.")
-        errors = [each for each in rows(row, "Errors") if text_at(each, "ErrorMessage") is not None]
+        errors = [
+            each for each in objects_at(row, "Errors") if text_at(each, "ErrorMessage") is not None
+        ]
         if not errors:
             return InDoubt("Mailjet's answer for this one cannot be read.")
         faults = [self._fault(each) for each in errors]
-        worst = max(faults, key=lambda fault: fault.blame)
+        worst = max(faults, key=lambda fault: fault.kind)
         reply = _reply(errors[faults.index(worst)])
         if any(_DUPLICATE in each["ErrorMessage"].lower() for each in errors):
             return Accepted(reply)  # the first of the two was taken
@@ -199,13 +201,13 @@ class Mailjet(Provider[MailjetSettings]):
 
 
 def _mailbox(name: str, address: str) -> dict[str, object]:
-    return given({"Email": address, "Name": name or None})
+    return without_empty({"Email": address, "Name": name or None})
 
 
 def _whom(row: Any, wanted: Mapping[str, str]) -> frozenset[str]:
     """Whom a row names: by our reference, which it repeats as its CustomID, or in its To."""
     ours = text_at(row, "CustomID")
-    return frozenset({wanted.get(ours, ours)}) if ours else whom(row)
+    return frozenset({wanted.get(ours, ours)}) if ours else recipients_in(row)
 
 
 def _reply(error: Mapping[str, Any], status: int | None = None) -> str:
@@ -216,7 +218,7 @@ def _reply(error: Mapping[str, Any], status: int | None = None) -> str:
 
 def _id(value: Any) -> str | None:
     """An id, which Mailjet writes as a number; 0 in its sandbox."""
-    return str(value) if type(value) is int and value > 0 else known_id(value)
+    return str(value) if type(value) is int and value > 0 else valid_id(value)
 
 
 PROVIDER = Mailjet

@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import MESSAGE, ApiError, ApiResult, Each
-from newsletter.transports.belief import whom
-from newsletter.transports.http_values import Answer, Request, at, given, known_id, person
+from newsletter.transports.api_result import MESSAGE, ApiError, ApiResult, Each
+from newsletter.transports.http_values import Request, Response, at, person, valid_id, without_empty
 from newsletter.transports.protocol import Accepted, Allowance, InDoubt, Outcome, Rejected, Scope
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
-from newsletter.transports.template_words import TWO_BRACES
+from newsletter.transports.template_syntax import TWO_BRACES
+from newsletter.transports.verification import recipients_in
 
 _LOGS = "https://mailtrap.io"
 _ALIKE = 3
@@ -47,7 +47,7 @@ class Mailtrap(Provider[MailtrapSettings]):
     allowance = Allowance(calls_per_second=15)
     """150 in 10 seconds for a token: https://docs.mailtrap.io, Rate Limits."""
     # __unsubscribe_url__, __tracking_opt_out_url__: https://docs.mailtrap.io
-    template_words = (TWO_BRACES, re.compile(r"_(?=_[a-z_]+_url__)"))
+    template_syntax = (TWO_BRACES, re.compile(r"_(?=_[a-z_]+_url__)"))
     file_fields = FileFields(media_type="type", content_id="content_id", disposition=("", "inline"))
     no_sandbox = (
         "Set up a sandbox at Mailtrap and name its number as sandbox_inbox under [mailtrap]."
@@ -83,7 +83,7 @@ class Mailtrap(Provider[MailtrapSettings]):
 
     def _shared(self, message: ApiMessage) -> dict[str, object]:
         content = message.content
-        return given(
+        return without_empty(
             {
                 "from": person(content.from_name, content.from_address),
                 "reply_to": {"email": content.reply_to} if content.reply_to else None,
@@ -103,21 +103,21 @@ class Mailtrap(Provider[MailtrapSettings]):
             "custom_variables": {"reference": message.reference},
         }
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
         """It tells of each letter."""
-        listed = at(answer.json(), "responses")
+        listed = at(response.json(), "responses")
         if not isinstance(listed, list):
-            return self.lacking(answer, "results")
+            return self.lacking(response, "results")
         results = _of_letter_or_reader([_result(row) for row in listed])
-        return Each(results, [whom(row) for row in listed])
+        return Each(results, [recipients_in(row) for row in listed])
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """It is about the whole request."""
-        words = _errors(answer.json())
+        words = _errors(response.json())
         if words is None:
             return None
-        reply = f"{answer.status} {words}"
-        return ApiError(reply, self.fault(answer.status), _is_of_reader(words))
+        reply = f"{response.status} {words}"
+        return ApiError(reply, self.fault(response.status), _is_of_reader(words))
 
     def search(self, message: ApiMessage) -> Request:
         """What was sent to the address, the newest first; the token must be allowed to see it."""
@@ -133,12 +133,12 @@ class Mailtrap(Provider[MailtrapSettings]):
         """What it lists under our reference it took, whatever became of it then."""
         if row.get("custom_variables") != {"reference": message.reference}:
             return None
-        return Accepted(f"Mailtrap has it as {row.get('status')}.", known_id(row.get("message_id")))
+        return Accepted(f"Mailtrap has it as {row.get('status')}.", valid_id(row.get("message_id")))
 
 
 def _result(row: Any) -> Outcome:
     if at(row, "success") is True:
-        known = known_id(at(row, "message_ids", 0))
+        known = valid_id(at(row, "message_ids", 0))
         return Accepted("200 accepted", known) if known else InDoubt("Mailtrap gave no id for it.")
     words = _errors(row)
     if at(row, "success") is False and words:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import (
+from newsletter.transports.api_result import (
     ACCOUNT,
     MESSAGE,
     RATE,
@@ -27,11 +27,19 @@ from newsletter.transports.answers import (
     Fault,
     outcome_of,
 )
-from newsletter.transports.belief import whom
-from newsletter.transports.http_values import Answer, Request, at, known_id, named, pairs, text_at
+from newsletter.transports.http_values import (
+    Request,
+    Response,
+    at,
+    name_addr,
+    pairs,
+    text_at,
+    valid_id,
+)
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
-from newsletter.transports.template_words import TWO_BRACES
+from newsletter.transports.template_syntax import TWO_BRACES
+from newsletter.transports.verification import recipients_in
 
 _TEST_TOKEN = "POSTMARK_API_TEST"  # noqa: S105 - a public word
 _INACTIVE = re.compile(r"Found inactive addresses: ([^\s,]+(?:, [^\s,]+)*)")
@@ -56,7 +64,7 @@ class Postmark(Provider[PostmarkSettings]):
     path = "/email/batch"
     batch_size = 500
     # {{{ pm:unsubscribe }}}: https://postmarkapp.com/support/article/1299
-    template_words = (TWO_BRACES,)
+    template_syntax = (TWO_BRACES,)
     file_fields = FileFields("Name", "Content", "ContentType", "ContentID")
     listed = "Messages"
     errors: ClassVar = {
@@ -91,8 +99,8 @@ class Postmark(Provider[PostmarkSettings]):
         headers = {**content.headers, "X-PM-KeepID": "true"}
         return {
             "MessageStream": self.settings.stream,
-            "From": named(content.from_name, content.from_address),
-            "To": named(content.to_name, content.to_address),
+            "From": name_addr(content.from_name, content.from_address),
+            "To": name_addr(content.to_name, content.to_address),
             "Subject": content.subject,
             "HtmlBody": content.html,
             "TextBody": content.text,
@@ -110,28 +118,28 @@ class Postmark(Provider[PostmarkSettings]):
             ],
         }
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
         """By the ErrorCode of each row."""
-        listed = answer.json()
+        listed = response.json()
         if not isinstance(listed, list):
-            return self.lacking(answer, "results")
-        faults = {self._fault(row).blame for row in listed}
+            return self.lacking(response, "results")
+        faults = {self._fault(row).kind for row in listed}
         if len(listed) == len(messages) and all(map(_code, listed)) and len(faults) == 1:
             # Nobody's mail was taken; what they have in common is the account's.
             error = ApiError(_reply(listed[0]), self._fault(listed[0]))
-            if faults <= {ACCOUNT.blame, RATE.blame}:
-                return self.failure(answer, error, len(messages))
+            if faults <= {ACCOUNT.kind, RATE.kind}:
+                return self.failure(response, error, len(messages))
         return Each([self._outcome(row) for row in listed], [_whom(row) for row in listed])
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """By the ErrorCode of the whole."""
-        value = answer.json()
+        value = response.json()
         return None if _code(value) is None else ApiError(_reply(value), self._fault(value))
 
     def _outcome(self, row: Any) -> Outcome:
         if _code(row):
             return outcome_of(self._fault(row), _reply(row))
-        if known := known_id(at(row, "MessageID")):
+        if known := valid_id(at(row, "MessageID")):
             # In a service delay the code is missing, and the text says that delivery is delayed.
             return Accepted(_reply(row), known)
         return InDoubt("Postmark's answer for this one cannot be read.")
@@ -156,14 +164,14 @@ class Postmark(Provider[PostmarkSettings]):
         """A message whose metadata hold the reference, whatever else was found."""
         if at(row, "Metadata", "reference") != message.reference:
             return None
-        return Accepted(f"found at Postmark: {row.get('Status')}", known_id(row.get("MessageID")))
+        return Accepted(f"found at Postmark: {row.get('Status')}", valid_id(row.get("MessageID")))
 
 
 def _whom(row: Any) -> frozenset[str]:
     """Whom a row names: in its To, or in its text where it refuses an inactive address."""
     inactive = _INACTIVE.search(_text(row))
     named_in_text = inactive[1].rstrip(".").split(", ") if inactive else []
-    return whom(row) | whom({"to": named_in_text})
+    return recipients_in(row) | recipients_in({"to": named_in_text})
 
 
 def _code(row: Any) -> int | None:

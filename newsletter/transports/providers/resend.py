@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import (
+from newsletter.transports.api_result import (
     ACCOUNT,
     KEY,
     KEY_IN_USE,
@@ -22,10 +22,10 @@ from newsletter.transports.answers import (
     ApiResult,
     Taken,
 )
-from newsletter.transports.http_values import Answer, at, bearer, known_id, named, text_at
+from newsletter.transports.http_values import Response, at, bearer, name_addr, text_at, valid_id
 from newsletter.transports.protocol import Allowance
 from newsletter.transports.provider import ApiMessage, Provider
-from newsletter.transports.template_words import TWO_BRACES
+from newsletter.transports.template_syntax import TWO_BRACES
 
 
 class ResendSettings(ProviderSettings):
@@ -48,7 +48,7 @@ class Resend(Provider[ResendSettings]):
     batch_size = 100
     key_lifetime_s = 24 * 3600.0
     allowance = Allowance(calls_per_second=2)  # a team's default; answers tell of another
-    template_words = (TWO_BRACES,)
+    template_syntax = (TWO_BRACES,)
     no_sandbox = "Proofs to delivered@resend.dev are never delivered."
     errors: ClassVar = {
         "invalid_access": ACCOUNT,
@@ -75,8 +75,8 @@ class Resend(Provider[ResendSettings]):
         content = message.content
         self.files(content)
         return {
-            "from": named(content.from_name, content.from_address),
-            "to": [named(content.to_name, content.to_address)],
+            "from": name_addr(content.from_name, content.from_address),
+            "to": [name_addr(content.to_name, content.to_address)],
             "subject": content.subject,
             "html": content.html,
             "text": content.text,
@@ -84,21 +84,21 @@ class Resend(Provider[ResendSettings]):
             "reply_to": [content.reply_to] if content.reply_to else None,
         }
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
         """An id for each, in order."""
-        rows = at(answer.json(), "data")
+        rows = at(response.json(), "data")
         if not isinstance(rows, list):
-            return self.lacking(answer, "ids")
-        return Taken(f"{answer.status} accepted", [known_id(at(row, "id")) for row in rows])
+            return self.lacking(response, "ids")
+        return Taken(f"{response.status} accepted", [valid_id(at(row, "id")) for row in rows])
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """Name and message."""
-        value = answer.json()
+        value = response.json()
         name, text = text_at(value, "name"), text_at(value, "message")
         if name is None or text is None:
             return None
-        reply = f"{answer.status} {name}: {text}"
-        return ApiError(reply, self.fault(name, answer.status), "`to`" in reply)
+        reply = f"{response.status} {name}: {text}"
+        return ApiError(reply, self.fault(name, response.status), "`to`" in reply)
 
 
 PROVIDER = Resend

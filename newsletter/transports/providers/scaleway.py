@@ -11,19 +11,27 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import ACCOUNT, MESSAGE, RATE, ApiError, ApiResult, Each, account
-from newsletter.transports.belief import whom
+from newsletter.transports.api_result import (
+    ACCOUNT,
+    MESSAGE,
+    RATE,
+    ApiError,
+    ApiResult,
+    Each,
+    account,
+)
 from newsletter.transports.http_values import (
-    Answer,
     Request,
-    known_id,
+    Response,
+    objects_at,
     pairs,
     person,
-    rows,
     text_at,
+    valid_id,
 )
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome, Rejected
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
+from newsletter.transports.verification import recipients_in
 
 _TAKEN = frozenset({"new", "sending", "sent"})
 _NOT_SENT = frozenset({"failed", "canceled"})
@@ -100,26 +108,28 @@ class Scaleway(Provider[ScalewaySettings]):
             "attachments": self.files(content),
         }
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
         """An acceptance names each recipient with a status."""
         (message,) = messages
         address = message.message.envelope_to.suppression_key
-        found = [row for row in rows(answer.json(), "emails") if address in whom(row)]
+        found = [
+            row for row in objects_at(response.json(), "emails") if address in recipients_in(row)
+        ]
         if len(found) != 1:
-            return self.lacking(answer, "a result for this reader")
-        return Each([_outcome(answer, found[0])])
+            return self.lacking(response, "a result for this reader")
+        return Each([_outcome(response, found[0])])
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """Type and message, and what it says of each argument."""
-        value = answer.json()
+        value = response.json()
         if (text := text_at(value, "message")) is None:
             return None
-        kind, details = str(value.get("type")), rows(value, "details")
+        kind, details = str(value.get("type")), objects_at(value, "details")
         told = "; ".join([text, *map(_detail, details)])
         names = [str(each.get("argument_name")) for each in details]
         return ApiError(
-            f"{answer.status} {kind}: {told}",
-            self.fault(kind, answer.status),
+            f"{response.status} {kind}: {told}",
+            self.fault(kind, response.status),
             of_recipient=bool(names) and all(map(_is_of_reader, names)),
         )
 
@@ -138,18 +148,18 @@ class Scaleway(Provider[ScalewaySettings]):
         status, wanted = str(row.get("status")), message.message.message_id.strip("<>")
         if status not in _TAKEN or str(row.get("message_id")).strip("<>") != wanted:
             return None
-        return Accepted(f"Found at Scaleway: {status}", known_id(row.get("id")))
+        return Accepted(f"Found at Scaleway: {status}", valid_id(row.get("id")))
 
 
-def _outcome(answer: Answer, row: Mapping[str, Any]) -> Outcome:
+def _outcome(response: Response, row: Mapping[str, Any]) -> Outcome:
     status = str(row.get("status"))
     if status in _TAKEN:
-        known = known_id(row.get("id"))
+        known = valid_id(row.get("id"))
         if known is None:
             return InDoubt("Scaleway gave no id for the mail.")
-        return Accepted(f"{answer.status} {status}", known)
+        return Accepted(f"{response.status} {status}", known)
     if status in _NOT_SENT:
-        return Rejected(f"{answer.status} {status}: {row.get('status_details')}")
+        return Rejected(f"{response.status} {status}: {row.get('status_details')}")
     return InDoubt(f"Scaleway gave the mail the status {status}.")
 
 

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import ACCOUNT, MESSAGE, ApiError, ApiResult, Taken, account
-from newsletter.transports.http_values import Answer, Request, at, bearer, known_id, person
+from newsletter.transports.api_result import ACCOUNT, MESSAGE, ApiError, ApiResult, Taken, account
+from newsletter.transports.http_values import Request, Response, at, bearer, person, valid_id
 from newsletter.transports.protocol import Accepted
 from newsletter.transports.provider import ApiMessage, FileFields, Provider
-from newsletter.transports.template_words import TWO_BRACES
+from newsletter.transports.template_syntax import TWO_BRACES
 
 _NOTHING_ADDED = {
     "click_tracking": {"enable": False, "enable_text": False},
@@ -45,7 +45,7 @@ class SendGrid(Provider[SendGridSettings]):
     table = SendGridSettings
     path = "/v3/mail/send"
     # <% %>, [unsubscribe]: https://www.twilio.com/docs/sendgrid
-    template_words = (
+    template_syntax = (
         TWO_BRACES,
         re.compile(r"<(?=%)"),
         re.compile(r"\[(?=(?i:unsubscribe|subscribe|weblink)\])"),
@@ -117,25 +117,25 @@ class SendGrid(Provider[SendGridSettings]):
             "attachments": self.files(content),
         }
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
         """An acceptance has no body: its header X-Message-Id tells it from a gateway's word."""
-        known = known_id(answer.headers.get("x-message-id"))
-        if answer.status == 202 and known:
+        known = valid_id(response.headers.get("x-message-id"))
+        if response.status == 202 and known:
             return Taken("202 accepted", (known,))
-        if answer.status == 200 and self.sandbox:
+        if response.status == 200 and self.sandbox:
             return Taken("200 valid, and not sent: SendGrid's sandbox", None)
-        return self.lacking(answer, "X-Message-Id")
+        return self.lacking(response, "X-Message-Id")
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """Message and field of each error."""
-        errors = at(answer.json(), "errors")
+        errors = at(response.json(), "errors")
         if not isinstance(errors, list) or not errors:
             return None
         if not all(isinstance(each, dict) for each in errors):
             return None
         told = "; ".join(str(each.get("message")) for each in errors)
         of_recipient = all(".to" in str(each.get("field")) for each in errors)
-        return ApiError(f"{answer.status} {told}", self.fault(answer.status), of_recipient)
+        return ApiError(f"{response.status} {told}", self.fault(response.status), of_recipient)
 
     def search(self, message: ApiMessage) -> Request:
         """Email Activity, by our reference; an add-on that keeps nothing of EU subusers.
@@ -149,7 +149,7 @@ class SendGrid(Provider[SendGridSettings]):
         """What it lists, it took, whatever became of it then."""
         if row.get("to_email") != message.content.to_address:
             return None
-        return Accepted(f"Found at SendGrid: {row.get('status')}", known_id(row.get("msg_id")))
+        return Accepted(f"Found at SendGrid: {row.get('status')}", valid_id(row.get("msg_id")))
 
 
 PROVIDER = SendGrid

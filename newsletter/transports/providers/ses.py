@@ -18,8 +18,23 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from newsletter.config import ProviderSettings, Secret
-from newsletter.transports.answers import ACCOUNT, MESSAGE, RATE, ApiError, ApiResult, Fault, Taken
-from newsletter.transports.http_values import Answer, Request, at, canonical_json, known_id, text_at
+from newsletter.transports.api_result import (
+    ACCOUNT,
+    MESSAGE,
+    RATE,
+    ApiError,
+    ApiResult,
+    Fault,
+    Taken,
+)
+from newsletter.transports.http_values import (
+    Request,
+    Response,
+    at,
+    canonical_json,
+    text_at,
+    valid_id,
+)
 from newsletter.transports.protocol import Allowance
 from newsletter.transports.provider import ApiMessage, Provider
 
@@ -119,23 +134,23 @@ class Ses(Provider[SesSettings]):
             "ConfigurationSetName": self.settings.configuration_set or None,
         }
 
-    def success(self, answer: Answer, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
         """The id of the only message."""
-        known = known_id(at(answer.json(), "MessageId"))
+        known = valid_id(at(response.json(), "MessageId"))
         if known is None:
-            return self.lacking(answer, "an id")
-        return Taken(f"{answer.status} accepted", (known,))
+            return self.lacking(response, "an id")
+        return Taken(f"{response.status} accepted", (known,))
 
-    def error(self, answer: Answer) -> ApiError | None:
+    def error(self, response: Response) -> ApiError | None:
         """The exception's name and text; no answer of AWS has none.
 
         The name is in the header, with what follows a colon left out, or in the
         body (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html).
         """
-        value = answer.json()
+        value = response.json()
         if not isinstance(value, dict):
             return None
-        told = answer.headers.get("x-amzn-errortype") or value.get("__type") or value.get("code")
+        told = response.headers.get("x-amzn-errortype") or value.get("__type") or value.get("code")
         name = told.partition(":")[0].rpartition("#")[2] if isinstance(told, str) else ""
         if not name:
             return None
@@ -143,7 +158,7 @@ class Ses(Provider[SesSettings]):
         lowered = text.lower()
         said = next((fault for words, fault in _WORDS.items() if words in lowered), None)
         return ApiError(
-            f"{answer.status} {name}: {text}",
+            f"{response.status} {name}: {text}",
             said or self.fault(name) or ACCOUNT,
             of_recipient=_ABOUT_READER.search(lowered) is not None,
         )

@@ -28,7 +28,7 @@ from typing import Any
 
 import requests
 from newsletter.message.model import Content, Message
-from newsletter.transports.http_values import named
+from newsletter.transports.http_values import name_addr
 
 _MODULES = {
     "postmark": "postmark",
@@ -147,8 +147,8 @@ def _django(content: Content, metadata: Mapping[str, str]) -> Any:
     message = EmailMultiAlternatives(
         subject=content.subject,
         body=content.text,
-        from_email=named(content.from_name, content.from_address),
-        to=[named(content.to_name, content.to_address)],
+        from_email=name_addr(content.from_name, content.from_address),
+        to=[name_addr(content.to_name, content.to_address)],
         reply_to=[content.reply_to] if content.reply_to else None,
         headers=dict(content.headers),
     )

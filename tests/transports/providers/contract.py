@@ -17,12 +17,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from newsletter.errors import ConfigError
-from newsletter.testing import FrozenClock, letters
-from newsletter.transports.answers import Ambiguous, Each, Taken
-from newsletter.transports.belief import believed, worded
-from newsletter.transports.http_values import Answer, canonical_json
+from newsletter.testing import FrozenClock, fake_messages
+from newsletter.transports.api_result import Ambiguous, Each, Taken
+from newsletter.transports.http_values import Response, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
-from newsletter.transports.words import Secrets
+from newsletter.transports.redaction import Redactor
+from newsletter.transports.verification import redacted, verified
 
 from tests.support import http_server as misbehaviours
 from tests.support.http_server import Misbehaviour, Reply, Request, says, says_after_taking
@@ -42,7 +42,7 @@ WORDS = [
 ]  # fmt: skip
 
 ANSWERS = st.builds(
-    Answer,
+    Response,
     st.sampled_from([200, 202, 400, 401, 403, 409, 413, 422, 429, 500]) | st.integers(100, 599),
     st.dictionaries(
         st.sampled_from(["content-type", "retry-after", "ratelimit-reset", "x-message-id"]),
@@ -94,7 +94,7 @@ class ProviderContract(RemoteContract):
         self, harness: ProviderHarness, misbehaviour: Misbehaviour
     ) -> None:
         harness.server.script.append(misbehaviour)
-        outcomes, stopped = deliver(harness, letters(ANNA, BOB, CLAIRE))
+        outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
         self._one_call_at_most(harness, outcomes, stopped)
 
     @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
@@ -102,7 +102,7 @@ class ProviderContract(RemoteContract):
         self, harness: ProviderHarness, status: int
     ) -> None:
         harness.server.script.append(says_after_taking(harness.side.broken(status)))
-        outcomes, stopped = deliver(harness, letters(ANNA, BOB, CLAIRE))
+        outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
         self._one_call_at_most(harness, outcomes, stopped)
 
     @staticmethod
@@ -128,7 +128,7 @@ class ProviderContract(RemoteContract):
     ) -> None:
         headers = {"Retry-After": str(seconds)}
         harness.server.always = says(harness.side.too_fast(headers))
-        outcomes, stopped = deliver(harness, letters(ANNA, BOB, CLAIRE))
+        outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
         assert None is stopped
         assert isinstance(outcomes[0], Deferred)
         assert (Scope.ACCOUNT, seconds) == (outcomes[0].scope, outcomes[0].retry_after_s)
@@ -140,14 +140,14 @@ class ProviderContract(RemoteContract):
         self, harness: ProviderHarness
     ) -> None:
         harness.server.always = misbehaviours.one_result_short_after_taking
-        outcomes, _ = deliver(harness, letters(ANNA, BOB, CLAIRE))
+        outcomes, _ = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
         assert not any(isinstance(outcome, Rejected | Deferred) for outcome in outcomes)
 
     def test_an_answer_for_too_many_gives_nobody_a_strangers_id(
         self, harness: ProviderHarness
     ) -> None:
         harness.server.always = misbehaviours.one_result_more_after_taking
-        outcomes, _ = deliver(harness, letters(ANNA, BOB, CLAIRE))
+        outcomes, _ = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
         for number, outcome in enumerate(outcomes):
             assert not isinstance(outcome, Rejected | Deferred)
             if isinstance(outcome, Accepted):
@@ -165,7 +165,7 @@ class ProviderContract(RemoteContract):
         self, harness: ProviderHarness, misbehaviour: Misbehaviour
     ) -> None:
         harness.server.script.append(misbehaviour)
-        outcomes, _ = deliver(harness, letters(ANNA, BOB, CLAIRE))
+        outcomes, _ = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
         assert isinstance(outcomes[0], Accepted | InDoubt)
 
     def test_a_full_call_is_accepted_each_with_its_own_id(self, harness: ProviderHarness) -> None:
@@ -179,7 +179,7 @@ class ProviderContract(RemoteContract):
 
     def test_the_same_letters_make_the_same_body(self, harness: ProviderHarness) -> None:
         provider = harness.provider()
-        group = letters(ANNA, BOB, CLAIRE)[: provider.batch_size]
+        group = fake_messages(ANNA, BOB, CLAIRE)[: provider.batch_size]
         bodies = {
             provider.request([provider.message(each) for each in group], "k").body for _ in range(2)
         }
@@ -191,7 +191,7 @@ class ProviderContract(RemoteContract):
         caplog.set_level(logging.DEBUG)
         harness.server.script.append(misbehaviours.cut_after_taking)
         harness.server.always = says(harness.side.locked_out())
-        outcomes, stopped = deliver(harness, letters(ANNA))
+        outcomes, stopped = deliver(harness, fake_messages(ANNA))
         for secret in harness.secrets.values():
             assert secret not in f"{caplog.text} {outcomes} {stopped} {harness.transport().place}"
         assert caplog.records
@@ -208,7 +208,7 @@ class ProviderContract(RemoteContract):
             request.say(echoing(harness.side.too_fast({}) if bare else reply, told))
 
         harness.server.always = repeats
-        outcomes, stopped = deliver(harness, letters(ANNA, BOB))
+        outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB))
         words = f"{outcomes} {stopped}"
         assert "[secret]" in words
         (request, *_) = harness.server.requests
@@ -226,9 +226,9 @@ class ProviderContract(RemoteContract):
         self, harness: ProviderHarness, status: int, body: bytes | None
     ) -> None:
         provider = harness.provider()
-        group = [provider.message(each) for each in letters(ANNA, BOB)][: provider.batch_size]
-        answer = Answer(status, {"content-type": "application/json"}, body)
-        verdict = believed(provider.read(answer, group), group, title=provider.title)
+        group = [provider.message(each) for each in fake_messages(ANNA, BOB)][: provider.batch_size]
+        answer = Response(status, {"content-type": "application/json"}, body)
+        verdict = verified(provider.read(answer, group), group, title=provider.title)
         assert isinstance(verdict, Ambiguous | Each)
         results = verdict.results if isinstance(verdict, Each) else []
         assert all(isinstance(each, InDoubt) for each in results)
@@ -247,10 +247,10 @@ class ProviderContract(RemoteContract):
             assert not secret or secret not in str(caught.value)
 
     @given(answer=ANSWERS, count=st.integers(1, 3))
-    @example(Answer(422, {"content-type": "application/json"}, b"[" * 100_000), 1)
-    @example(Answer(200, {"content-type": "application/json"}, b"9" * 5000), 2)
-    @example(Answer(200, {"content-type": "application/json"}, None), 2)
-    @example(Answer(429, {"retry-after": "Wed, 01 Mar 99999999999 09:00:00 GMT"}, b"{}"), 1)
+    @example(Response(422, {"content-type": "application/json"}, b"[" * 100_000), 1)
+    @example(Response(200, {"content-type": "application/json"}, b"9" * 5000), 2)
+    @example(Response(200, {"content-type": "application/json"}, None), 2)
+    @example(Response(429, {"retry-after": "Wed, 01 Mar 99999999999 09:00:00 GMT"}, b"{}"), 1)
     @settings(
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,
@@ -261,12 +261,12 @@ class ProviderContract(RemoteContract):
         deadline=None,
     )
     def test_whatever_comes_back_has_a_meaning_and_no_success_is_a_refusal(
-        self, harness: ProviderHarness, answer: Answer, count: int
+        self, harness: ProviderHarness, answer: Response, count: int
     ) -> None:
         provider = provider_of(
             harness.name, secrets=harness.secrets, clock=FrozenClock(), **harness.settings
         )
-        group = [provider.message(each) for each in letters(ANNA, BOB, CLAIRE)[:count]]
+        group = [provider.message(each) for each in fake_messages(ANNA, BOB, CLAIRE)[:count]]
         verdict = provider.read(answer, group[: provider.batch_size])
         # Some say 200 and mean no, in JSON of their own.
         may_refuse = 200 <= answer.status < 300 or 400 <= answer.status < 500
@@ -274,7 +274,9 @@ class ProviderContract(RemoteContract):
             assert isinstance(verdict, Taken | Ambiguous | Each)
         if isinstance(verdict, Taken):
             assert 200 <= answer.status < 300
-        told = worded(believed(verdict, group[: provider.batch_size], title="X"), Secrets().said)
+        told = redacted(
+            verified(verdict, group[: provider.batch_size], title="X"), Redactor().redact
+        )
         if isinstance(told, Each):
             accepted = [each for each in told.results if isinstance(each, Accepted)]
             assert all(each.provider_id for each in accepted) or harness.name == "mailjet"

@@ -8,7 +8,7 @@ from typing import Any
 from newsletter.config import PROVIDERS, ProviderSettings, Secret
 from newsletter.errors import TransportStopped
 from newsletter.message.model import Message
-from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
+from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.api import ApiTransport
 from newsletter.transports.protocol import Outcome
 from newsletter.transports.provider import ApiMessage, Provider, provider_class
@@ -54,7 +54,7 @@ def provider_of(
 
 def api_message(message: Message, name: str) -> ApiMessage:
     """``message`` as the provider called ``name`` is given it."""
-    return ApiMessage(message, provider_class(name).template_words)
+    return ApiMessage(message, provider_class(name).template_syntax)
 
 
 class ProviderHarness:
@@ -133,7 +133,7 @@ def provider_harness(
 
 
 def crowd(count: int) -> list[FakeMessage]:
-    return letters(*(f"reader{number}@a.example" for number in range(count)))
+    return fake_messages(*(f"reader{number}@a.example" for number in range(count)))
 
 
 def deliver(

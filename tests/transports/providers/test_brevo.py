@@ -8,8 +8,8 @@ from newsletter.addresses import Address
 from newsletter.errors import ConfigError
 from newsletter.message.model import Message
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, RecordingJournal, letters
-from newsletter.transports.http_values import Answer
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
+from newsletter.transports.http_values import Response
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
 from newsletter.transports.providers.brevo import Brevo
@@ -179,7 +179,7 @@ def test_a_sender_that_is_not_verified_is_the_accounts(harness: ProviderHarness)
 )
 def test_refused_content_is_rejected(harness: ProviderHarness, status: int, code: str) -> None:
     harness.server.always = says(error(status, code))
-    outcomes, stopped = deliver(harness, letters(ANNA))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA))
     assert [Rejected(f"{status} {code}: This is {code}.")] == outcomes
     assert None is stopped
 
@@ -199,7 +199,7 @@ def test_nothing_goes_again_once_the_key_may_be_forgotten(harness: ProviderHarne
             return super().acquire_permit()
 
     harness.server.always = misbehaviours.cut_before_taking
-    journal, messages = Slow(), letters(ANNA, BOB)
+    journal, messages = Slow(), fake_messages(ANNA, BOB)
     through(harness, messages, journal)
     assert [InDoubt, InDoubt] == [type(journal.outcome(message)) for message in messages]
     assert 1 == len(harness.server.requests)
@@ -211,7 +211,7 @@ def test_a_key_that_is_known_already_is_no_acceptance_and_no_refusal(
 ) -> None:
     harness.server.script.append(misbehaviours.cut_after_taking)
     harness.server.always = says(error(400, code))
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB))
     assert [InDoubt, InDoubt] == [type(outcome) for outcome in outcomes]
     assert stopped is not None
     assert 2 == len(harness.server.requests)
@@ -229,19 +229,19 @@ def test_every_code_of_the_table_is_tried_above() -> None:
 def test_brevos_own_header_tells_when_to_come_again(harness: ProviderHarness) -> None:
     headers = {"x-sib-ratelimit-reset": "42"}
     harness.server.always = says(error(429, "too_many_requests", headers=headers))
-    outcomes, _ = deliver(harness, letters(ANNA))
+    outcomes, _ = deliver(harness, fake_messages(ANNA))
     assert isinstance(outcomes[0], Deferred)
     assert 42.0 == outcomes[0].retry_after_s
 
 
 def test_a_single_id_is_one(harness: ProviderHarness) -> None:
     harness.server.always = misbehaviours.says_after_taking(Reply(201, {"messageId": "<a@b>"}))
-    assert [Accepted("201 accepted", "<a@b>")] == deliver(harness, letters(ANNA))[0]
+    assert [Accepted("201 accepted", "<a@b>")] == deliver(harness, fake_messages(ANNA))[0]
 
 
 def test_a_success_without_ids_is_no_success(harness: ProviderHarness) -> None:
     harness.server.always = says(Reply(201, {"error": "something"}))
-    outcomes, _ = deliver(harness, letters(ANNA))
+    outcomes, _ = deliver(harness, fake_messages(ANNA))
     assert isinstance(outcomes[0], InDoubt)
 
 
@@ -249,10 +249,10 @@ def test_a_call_in_doubt_is_settled_by_what_brevo_tells_of_its_mails(
     harness: ProviderHarness,
 ) -> None:
     harness.server.script.append(misbehaviours.cut_after_taking)
-    anna, bob = letters(ANNA, BOB)
+    anna, bob = fake_messages(ANNA, BOB)
     outcomes, _ = deliver(harness, [anna])
     assert isinstance(outcomes[0], InDoubt)
-    inquiry = harness.transport().inquire()
+    inquiry = harness.transport().status_lookup()
     assert inquiry is not None
     assert 7.5 * 60 == inquiry.replay_for_s
     found = {anna.message_id: Accepted("found at Brevo: requests", "id-0")}
@@ -275,12 +275,12 @@ def test_a_call_in_doubt_is_settled_by_what_brevo_tells_of_its_mails(
     ],
 )
 def test_another_mail_or_one_that_was_held_back_proves_nothing(event: dict[str, object]) -> None:
-    letter = api_message(letters(ANNA)[0], "brevo")
+    letter = api_message(fake_messages(ANNA)[0], "brevo")
     base = {"email": ANNA, "tag": letter.campaign, "messageId": "m"}
 
-    def told(row: dict[str, object]) -> Answer:
+    def told(row: dict[str, object]) -> Response:
         body = json.dumps({"events": [1, {**base, **row}]}).encode()
-        return Answer(200, {"content-type": "application/json"}, body)
+        return Response(200, {"content-type": "application/json"}, body)
 
     provider = provider_of("brevo")
     assert None is provider.found(told(event), letter)
@@ -291,10 +291,10 @@ def test_another_mail_or_one_that_was_held_back_proves_nothing(event: dict[str, 
 
 def test_the_sandbox_drops_the_mails() -> None:
     provider = provider_of("brevo", sandbox=True)
-    request = provider.request([api_message(letters(ANNA)[0], "brevo")], KEY)
+    request = provider.request([api_message(fake_messages(ANNA)[0], "brevo")], KEY)
     assert "drop" == request.headers["X-Sib-Sandbox"]
     assert "drop" == json.loads(request.body)["headers"]["X-Sib-Sandbox"]
-    assert "X-Sib-Sandbox" not in json.dumps(payload(*letters(ANNA)))
+    assert "X-Sib-Sandbox" not in json.dumps(payload(*fake_messages(ANNA)))
 
 
 def test_a_name_that_brevo_would_drop_is_encoded() -> None:
@@ -320,7 +320,7 @@ def test_pictures_inside_the_mail_are_refused() -> None:
 
 def test_letters_with_different_documents_do_not_go_together() -> None:
     with pytest.raises(ConfigError, match=r"different ones.*downloads = “link”"):
-        payload(plain(), *letters(BOB))
+        payload(plain(), *fake_messages(BOB))
 
 
 def test_words_of_brevos_language_are_shown_and_not_filled_in() -> None:

@@ -6,9 +6,9 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, RecordingJournal, letters
-from newsletter.transports.answers import Each, Refused, Stop
-from newsletter.transports.http_values import Answer, canonical_json
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
+from newsletter.transports.api_result import Each, Refused, Stop
+from newsletter.transports.http_values import Response, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
 
@@ -128,8 +128,8 @@ def test_files_travel_and_pictures_are_shown_where_they_belong() -> None:
 
 
 def test_a_letter_keeps_its_key_in_whatever_batch_it_stands(harness: ProviderHarness) -> None:
-    deliver(harness, letters(ANNA, BOB))
-    again, _ = deliver(harness, letters(BOB, CLAIRE))
+    deliver(harness, fake_messages(ANNA, BOB))
+    again, _ = deliver(harness, fake_messages(BOB, CLAIRE))
     assert Accepted("202 accepted", "id-1") == again[0]
     assert 3 == sum(harness.taken().values())
 
@@ -148,7 +148,7 @@ def test_the_one_whom_it_names_is_refused_and_the_others_go_at_once(
 
 
 @pytest.mark.parametrize(
-    ("reply", "whose", "of_reader"),
+    ("reply", "whose", "of_recipient"),
     [
         (invalid(**{"1_to_0": "Invalid."}), {1}, True),
         (invalid(messages_1_to_0="Invalid."), {1}, True),
@@ -162,12 +162,14 @@ def test_the_one_whom_it_names_is_refused_and_the_others_go_at_once(
     ],
 )
 def test_a_refusal_is_read_for_whom_it_names(
-    reply: Reply, whose: set[int], of_reader: bool
+    reply: Reply, whose: set[int], of_recipient: bool
 ) -> None:
-    answer = Answer(reply.status, {"content-type": "application/json"}, canonical_json(reply.value))
+    answer = Response(
+        reply.status, {"content-type": "application/json"}, canonical_json(reply.value)
+    )
     verdict = provider_of("lettermint").read(answer, [ApiMessage(each) for each in crowd(3)])
     assert isinstance(verdict, Refused)
-    assert (frozenset(whose), of_reader) == (verdict.to_blame, verdict.of_reader)
+    assert (frozenset(whose), of_recipient) == (verdict.positions, verdict.of_recipient)
 
 
 BROKEN_OFF = {"accepted": [{"index": 0, "message_id": "id-0"}]}
@@ -189,7 +191,7 @@ def test_a_batch_that_breaks_off_keeps_whom_it_took_and_blames_one(
     harness: ProviderHarness,
 ) -> None:
     harness.server.script.append(one_taken(error(422, "INVALID_RECIPIENT", BROKEN_OFF)))
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB, CLAIRE))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
     assert [
         Accepted("202 accepted", "id-0"),
         Rejected("422 INVALID_RECIPIENT: This is INVALID_RECIPIENT."),
@@ -201,14 +203,14 @@ def test_a_batch_that_breaks_off_keeps_whom_it_took_and_blames_one(
 def test_a_batch_that_is_throttled_halfway_keeps_whom_it_took(harness: ProviderHarness) -> None:
     reply = error(429, "RATE_LIMITED", BROKEN_OFF, **{"Retry-After": "30"})
     harness.server.script.append(one_taken(reply))
-    outcomes, _ = deliver(harness, letters(ANNA, BOB, CLAIRE))
+    outcomes, _ = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
     later = Deferred("429 RATE_LIMITED: This is RATE_LIMITED.", Scope.ACCOUNT, 30)
     assert [Accepted("202 accepted", "id-0"), later, later] == outcomes
 
 
 def test_an_account_closed_halfway_keeps_whom_it_took(harness: ProviderHarness) -> None:
     harness.server.script.append(one_taken(error(403, "SUSPENDED", BROKEN_OFF)))
-    outcomes, _ = deliver(harness, letters(ANNA, BOB))
+    outcomes, _ = deliver(harness, fake_messages(ANNA, BOB))
     assert Accepted("202 accepted", "id-0") == outcomes[0]
     assert isinstance(outcomes[1], Deferred)
     assert Scope.ACCOUNT is outcomes[1].scope
@@ -226,7 +228,7 @@ def test_a_refused_account_stops_the_run_and_blames_no_reader(
 
 def test_a_key_used_for_another_letter_is_in_doubt_at_once(harness: ProviderHarness) -> None:
     harness.server.always = says(Reply(409, {"message": "The key has another payload."}))
-    outcomes, stopped = deliver(harness, letters(ANNA))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA))
     assert isinstance(outcomes[0], InDoubt)
     assert stopped is not None
     assert 1 == len(harness.server.requests)
@@ -234,12 +236,12 @@ def test_a_key_used_for_another_letter_is_in_doubt_at_once(harness: ProviderHarn
 
 def test_a_key_still_at_work_is_asked_for_again(harness: ProviderHarness) -> None:
     harness.server.script.append(says(error(409, "IDEMPOTENCY_IN_PROGRESS")))
-    outcomes, _ = deliver(harness, letters(ANNA))
+    outcomes, _ = deliver(harness, fake_messages(ANNA))
     assert [Accepted("202 accepted", "id-0")] == outcomes
 
 
 def test_a_suppressed_address_is_refused() -> None:
-    answer = Answer(
+    answer = Response(
         202,
         {"content-type": "application/json"},
         b'[{"message_id":"a","status":"suppressed"},{"message_id":"b","status":"pending"},{}]',
@@ -260,10 +262,10 @@ def test_a_sandbox_has_a_token_of_its_own_and_must_say_that_it_is_one(
 ) -> None:
     secrets = {"api_token": "lm_live", "sandbox_token": "lm_sandbox"}
     provider = provider_of("lettermint", sandbox=True, secrets=secrets)
-    letter = ApiMessage(letters(ANNA)[0])
+    letter = ApiMessage(fake_messages(ANNA)[0])
     assert "lm_sandbox" == provider.request([letter], "k").headers["x-lettermint-token"]
     row = {"message_id": "a", "status": "pending"} | ({"sandbox": flag} if flag else {})
-    answer = Answer(202, {"content-type": "application/json"}, canonical_json([row]))
+    answer = Response(202, {"content-type": "application/json"}, canonical_json([row]))
     assert isinstance(provider.read(answer, [letter]), kind)
 
 
@@ -272,7 +274,7 @@ def test_a_batch_that_breaks_off_after_a_missed_answer_proves_no_refusal(
 ) -> None:
     harness.server.script.append(misbehaviours.cut_after_taking)
     harness.server.script.append(says(error(422, "INVALID_RECIPIENT", BROKEN_OFF)))
-    outcomes, _ = deliver(harness, letters(ANNA, BOB, CLAIRE))
+    outcomes, _ = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
     assert [Accepted, InDoubt, InDoubt] == [type(outcome) for outcome in outcomes]
 
 
@@ -280,11 +282,11 @@ def test_there_is_nothing_to_search_but_a_repeat(harness: ProviderHarness) -> No
     harness.server.script.append(says(error(422, "NOT_NOW")))
     journal = RecordingJournal()
     transport = harness.transport()
-    messages = letters(ANNA)
+    messages = fake_messages(ANNA)
     session = transport.open()
     session.deliver(messages, journal)
     session.close()
-    inquiry = transport.inquire()
+    inquiry = transport.status_lookup()
     assert inquiry is not None
     assert not inquiry.can_search
     assert 12 * 3600 == inquiry.replay_for_s

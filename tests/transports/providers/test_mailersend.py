@@ -7,9 +7,9 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, letters
-from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken
-from newsletter.transports.http_values import Answer, canonical_json
+from newsletter.testing import FakeMessage, fake_messages
+from newsletter.transports.api_result import Ambiguous, Later, Refused, Stop, Taken
+from newsletter.transports.http_values import Response, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
 
@@ -112,7 +112,7 @@ def test_the_whole_letter_travels() -> None:
 
 
 def test_headers_of_ones_own_travel_where_the_plan_takes_them() -> None:
-    (message,) = letters(ANNA)
+    (message,) = fake_messages(ANNA)
     assert [
         {"name": "List-ID", "value": "News <list.news.example>"},
         {"name": "Message-ID", "value": message.message_id},
@@ -156,10 +156,10 @@ def test_anymail_would_send_the_same() -> None:
         (422, "MS42222", "", Stop),
         (422, "MS42225", "to", Stop),
         (429, "MS42901", "", Stop),
-        (422, "MS42208", "to.0.email", Refused("", of_reader=True)),
+        (422, "MS42208", "to.0.email", Refused("", of_recipient=True)),
         (422, "MS42208", "from.email", Refused("")),
         (422, "MS42208", "reply_to.email", Refused("")),
-        (422, "", "to.0.name", Refused("", of_reader=True)),
+        (422, "", "to.0.name", Refused("", of_recipient=True)),
         (422, "", "subject", Refused("")),
         *(
             (422, code, "html", Refused(""))
@@ -181,8 +181,8 @@ def test_anymail_would_send_the_same() -> None:
 )  # fmt: skip
 def test_each_code_has_its_meaning(status: int, code: str, field: str, verdict: Any) -> None:
     reply = error(status, f"What it says. #{code}", field)
-    answer = Answer(status, JSON, canonical_json(reply.value))
-    found = provider_of("mailersend").read(answer, [ApiMessage(letters(ANNA)[0])])
+    answer = Response(status, JSON, canonical_json(reply.value))
+    found = provider_of("mailersend").read(answer, [ApiMessage(fake_messages(ANNA)[0])])
     if isinstance(verdict, type):
         assert isinstance(found, verdict)
         assert not isinstance(found, Stop) or found.reply.startswith(f"{status} What it says.")
@@ -200,7 +200,7 @@ def test_who_is_on_its_suppression_list_is_refused_with_the_reason(
 ) -> None:
     reply = Reply(202, suppressed(BOB))
     harness.server.script.extend([harness.server.always, says(reply)])
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB, CLAIRE))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
     assert None is stopped
     assert Rejected("202 suppressed at MailerSend: hard_bounced") == outcomes[1]
     assert [Accepted, Rejected, Accepted] == [type(outcome) for outcome in outcomes]
@@ -208,20 +208,20 @@ def test_who_is_on_its_suppression_list_is_refused_with_the_reason(
 
 @pytest.mark.parametrize("kind", ["ALL_SUPPRESSED", "SOME_SUPPRESSED"])
 def test_a_warning_is_about_whom_it_names(kind: str) -> None:
-    letter = ApiMessage(letters(ANNA)[0])
+    letter = ApiMessage(fake_messages(ANNA)[0])
     provider = provider_of("mailersend")
     headers = {**JSON, "x-message-id": "x"}
-    about_another = Answer(202, headers, canonical_json(suppressed(BOB, kind)))
+    about_another = Response(202, headers, canonical_json(suppressed(BOB, kind)))
     assert Taken("202 accepted", ("x",)) == provider.read(about_another, [letter])
-    about_anna = Answer(202, headers, canonical_json(suppressed(ANNA.upper(), kind)))
+    about_anna = Response(202, headers, canonical_json(suppressed(ANNA.upper(), kind)))
     assert not isinstance(provider.read(about_anna, [letter]), Taken)
 
 
 def test_an_acceptance_without_its_id_is_no_acceptance() -> None:
-    letter = ApiMessage(letters(ANNA)[0])
+    letter = ApiMessage(fake_messages(ANNA)[0])
     provider = provider_of("mailersend")
-    assert isinstance(provider.read(Answer(202, {}, b""), [letter]), Ambiguous)
-    assert isinstance(provider.read(Answer(200, {"x-message-id": "x"}, b""), [letter]), Ambiguous)
+    assert isinstance(provider.read(Response(202, {}, b""), [letter]), Ambiguous)
+    assert isinstance(provider.read(Response(200, {"x-message-id": "x"}, b""), [letter]), Ambiguous)
 
 
 def test_a_plan_that_lacks_one_click_is_told_which_it_needs(harness: ProviderHarness) -> None:
@@ -244,7 +244,7 @@ def test_a_letter_that_all_are_refused_for_is_the_letter(harness: ProviderHarnes
 
 
 def test_words_of_its_template_language_reach_readers_as_they_were_written() -> None:
-    (message,) = letters(ANNA, text="Write {{ name }} or {$name}.\n")
+    (message,) = fake_messages(ANNA, text="Write {{ name }} or {$name}.\n")
     found = payload(message)
     assert "{{" not in found["text"] + found["html"]
     assert "{$" not in found["text"] + found["html"]

@@ -10,10 +10,10 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, FrozenClock, letters
-from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken
-from newsletter.transports.http_values import Answer, canonical_json
+from newsletter.testing import FakeMessage, FrozenClock, fake_messages
+from newsletter.transports.api_result import Ambiguous, Later, Refused, Stop, Taken
 from newsletter.transports.http_values import Request as Sent
+from newsletter.transports.http_values import Response, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, Scope
 
 from tests.message.samples import DATE, EDITION, composer, reader
@@ -171,7 +171,7 @@ def test_anymail_would_say_the_same() -> None:
 @pytest.mark.parametrize(
     ("status", "message", "verdict"),
     [
-        (400, "'to' parameter is not a valid address.", Refused("{}", of_reader=True)),
+        (400, "'to' parameter is not a valid address.", Refused("{}", of_recipient=True)),
         (400, "'from' parameter is missing", Refused("{}")),
         (413, "Request Entity Too Large", Refused("{}")),
         (401, "Invalid private key", Stop),
@@ -187,7 +187,7 @@ def test_anymail_would_say_the_same() -> None:
     ],
 )
 def test_each_error_has_its_meaning(status: int, message: str, verdict: Any) -> None:
-    answer = Answer(status, JSON, canonical_json({"message": message}))
+    answer = Response(status, JSON, canonical_json({"message": message}))
     found = provider_of("mailgun", domain=DOMAIN).read(answer, [])
     if isinstance(verdict, type):
         assert isinstance(found, verdict)
@@ -199,9 +199,9 @@ def test_each_error_has_its_meaning(status: int, message: str, verdict: Any) -> 
 def test_a_wrong_key_is_told_in_one_word_and_a_gateways_word_is_not_believed() -> None:
     provider = provider_of("mailgun", domain=DOMAIN)
     text = {"content-type": "text/plain"}
-    assert isinstance(provider.read(Answer(401, text, b"Forbidden"), []), Stop)
+    assert isinstance(provider.read(Response(401, text, b"Forbidden"), []), Stop)
     assert isinstance(
-        provider.read(Answer(401, text, b"Log in at the hotel's page"), []), Ambiguous
+        provider.read(Response(401, text, b"Log in at the hotel's page"), []), Ambiguous
     )
 
 
@@ -224,10 +224,10 @@ def test_only_what_says_queued_is_accepted() -> None:
     provider = provider_of("mailgun", domain=DOMAIN)
     queued = canonical_json({"id": "<a@b>", "message": "Queued. Thank you."})
     assert Taken("200 Queued. Thank you.", ("<a@b>",)) == provider.read(
-        Answer(200, JSON, queued), []
+        Response(200, JSON, queued), []
     )
     for body in (b'{"message":"Hello"}', b"[]", b"Queued. Thank you.", None):
-        assert isinstance(provider.read(Answer(200, JSON, body), []), Ambiguous)
+        assert isinstance(provider.read(Response(200, JSON, body), []), Ambiguous)
 
 
 def test_the_region_of_the_domain_tells_the_address() -> None:
@@ -238,13 +238,13 @@ def test_the_region_of_the_domain_tells_the_address() -> None:
 
 
 def test_the_sandbox_is_mailguns_test_mode() -> None:
-    assert "o:testmode" not in fields_of(request(letters(ANNA)[0]))
-    assert b"yes" == fields_of(request(letters(ANNA)[0], sandbox=True))["o:testmode"]
+    assert "o:testmode" not in fields_of(request(fake_messages(ANNA)[0]))
+    assert b"yes" == fields_of(request(fake_messages(ANNA)[0], sandbox=True))["o:testmode"]
 
 
 @pytest.mark.parametrize("word", ["%unsubscribe_url%", "%recipient.name%"])
 def test_an_authors_word_that_mailgun_would_replace_is_refused(word: str) -> None:
-    (message,) = letters(ANNA, text=f"Write {word} here.\n")
+    (message,) = fake_messages(ANNA, text=f"Write {word} here.\n")
     with pytest.raises(ConfigError, match="percent signs"):
         request(message)
 
@@ -265,9 +265,9 @@ def test_a_letter_that_all_are_refused_for_is_the_letter(harness: ProviderHarnes
 
 
 def test_events_prove_what_was_taken(harness: ProviderHarness) -> None:
-    taken, other = letters(ANNA, BOB)
+    taken, other = fake_messages(ANNA, BOB)
     deliver(harness, [taken])
-    inquiry = harness.transport().inquire()
+    inquiry = harness.transport().status_lookup()
     assert inquiry is not None
     assert {
         taken.message_id: Accepted("Found at Mailgun: accepted", taken.message_id)
@@ -276,7 +276,7 @@ def test_events_prove_what_was_taken(harness: ProviderHarness) -> None:
 
 
 def test_an_event_of_a_mail_that_was_not_taken_proves_nothing() -> None:
-    letter = api_message(letters(ANNA)[0], "mailgun")
+    letter = api_message(fake_messages(ANNA)[0], "mailgun")
     ours = {"reference": letter.content.reference}
     provider = provider_of("mailgun", domain=DOMAIN, clock=FrozenClock())
     for item in (
@@ -284,5 +284,5 @@ def test_an_event_of_a_mail_that_was_not_taken_proves_nothing() -> None:
         {"event": "delivered", "user-variables": {"reference": "another"}},
         {"event": "delivered"},
     ):
-        answer = Answer(200, JSON, canonical_json({"items": [item]}))
+        answer = Response(200, JSON, canonical_json({"items": [item]}))
         assert provider.found(answer, letter) is None

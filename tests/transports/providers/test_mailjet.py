@@ -8,9 +8,9 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.message.model import Message
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, RecordingJournal, letters
-from newsletter.transports.answers import ApiResult, Blame
-from newsletter.transports.http_values import Answer
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
+from newsletter.transports.api_result import ApiResult, FaultKind
+from newsletter.transports.http_values import Response
 from newsletter.transports.protocol import Accepted, Call, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
 from newsletter.transports.providers.mailjet import Mailjet
@@ -59,7 +59,7 @@ def payload(message: Message, **settings: Any) -> dict[str, Any]:
 
 
 def read(status: int, value: object, *messages: Message) -> ApiResult:
-    answer = Answer(status, {"content-type": "application/json"}, json.dumps(value).encode())
+    answer = Response(status, {"content-type": "application/json"}, json.dumps(value).encode())
     return provider_of("mailjet").read(answer, [api_message(each, "mailjet") for each in messages])
 
 
@@ -116,7 +116,11 @@ def test_anymail_would_send_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("code", "related"),
-    [(code, []) for code, fault in sorted(Mailjet.errors.items()) if fault.blame is Blame.MESSAGE]
+    [
+        (code, [])
+        for code, fault in sorted(Mailjet.errors.items())
+        if fault.kind is FaultKind.MESSAGE
+    ]
     + [("mj-0013", ["From.Email"]), ("mj-0013", ["ReplyTo"])],
 )
 def test_a_letter_that_mailjet_does_not_take_is_nobodys_fault(
@@ -158,14 +162,14 @@ def test_every_code_means_what_mailjets_table_says() -> None:
         },
     }  # fmt: skip
     assert by_meaning == {
-        name: {code for code, fault in Mailjet.errors.items() if fault.blame.name == name}
+        name: {code for code, fault in Mailjet.errors.items() if fault.kind.name == name}
         for name in by_meaning
     }
 
 
 def test_a_refused_reader_costs_nobody_else_the_mail(harness: ProviderHarness) -> None:
     harness.refuse(BOB)
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB, CLAIRE))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
     assert [
         Accepted("success", "id-0"),
         Rejected("400 mj-0013: This is mj-0013."),
@@ -178,7 +182,7 @@ def test_a_refused_reader_costs_nobody_else_the_mail(harness: ProviderHarness) -
 def test_mailjets_numbers_become_ids() -> None:
     row = {"Status": "success", "To": [{"Email": ANNA, "MessageID": 20547681647433001}]}
     sandboxed = {"Status": "success", "To": [{"Email": BOB, "MessageID": 0}]}
-    verdict = read(200, {"Messages": [row, sandboxed]}, *letters(ANNA, BOB))
+    verdict = read(200, {"Messages": [row, sandboxed]}, *fake_messages(ANNA, BOB))
     assert Accepted("success", "20547681647433001") == verdict.results[0]  # type: ignore[union-attr]
     assert isinstance(verdict.results[1], InDoubt)  # type: ignore[union-attr]
 
@@ -187,7 +191,7 @@ def test_the_worst_of_several_errors_counts() -> None:
     both = failure("mj-0013", ["To"])["Errors"] + failure("send-0008", ["From"])["Errors"]
     ok = {"Status": "success", "To": [{"MessageID": 1}]}
     rows = [{"Status": "error", "Errors": both}, ok]
-    verdict = read(400, {"Messages": rows}, *letters(ANNA, BOB))
+    verdict = read(400, {"Messages": rows}, *fake_messages(ANNA, BOB))
     assert [
         Deferred("400 send-0008: This is send-0008.", Scope.ACCOUNT),
         Accepted("success", "1"),
@@ -196,13 +200,13 @@ def test_the_worst_of_several_errors_counts() -> None:
 
 def test_a_duplicate_in_the_campaign_was_taken_before() -> None:
     told = failure("mj-0099", message="Duplicate in campaign.")
-    verdict = read(400, {"Messages": [told]}, *letters(ANNA))
+    verdict = read(400, {"Messages": [told]}, *fake_messages(ANNA))
     assert [Accepted("400 mj-0099: Duplicate in campaign.")] == verdict.results  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("row", [{}, 1, {"Status": "error"}, {"Status": "error", "Errors": [1]}])
 def test_a_result_that_cannot_be_read_is_in_doubt(row: object) -> None:
-    verdict = read(200, {"Messages": [row]}, *letters(ANNA))
+    verdict = read(200, {"Messages": [row]}, *fake_messages(ANNA))
     (outcome,) = verdict.results  # type: ignore[union-attr]
     assert isinstance(outcome, InDoubt)
 
@@ -216,21 +220,21 @@ def test_a_batch_refused_as_a_whole_is_halved(harness: ProviderHarness) -> None:
 
 
 def test_the_same_letters_may_go_again_and_nobody_has_two(harness: ProviderHarness) -> None:
-    journal, messages = RecordingJournal(), letters(ANNA, BOB)
+    journal, messages = RecordingJournal(), fake_messages(ANNA, BOB)
     through(harness, messages, journal)
     call = Call(journal.calls_recorded[0].key, journal.calls_recorded[0].digest)
-    inquiry = harness.transport().inquire()
+    inquiry = harness.transport().status_lookup()
     assert inquiry is not None
     assert inquiry.replay_for_s > 24 * 3600
     assert {message.message_id for message in messages} == set(inquiry.replay(messages, call))
     inquiry.close()
     # In other company, too.
-    through(harness, letters(BOB, CLAIRE), RecordingJournal())
+    through(harness, fake_messages(BOB, CLAIRE), RecordingJournal())
     assert Counter([ANNA, BOB, CLAIRE]) == harness.taken()
 
 
 def test_whom_a_person_has_mailed_again_is_no_duplicate(harness: ProviderHarness) -> None:
-    (anna,) = letters(ANNA)
+    (anna,) = fake_messages(ANNA)
     for message in (anna, replace(anna, resends=1), replace(anna, resends=2)):
         through(harness, [message], RecordingJournal())
     assert Counter({ANNA: 3}) == harness.taken()
@@ -247,9 +251,9 @@ def test_whom_a_person_has_mailed_again_is_no_duplicate(harness: ProviderHarness
 def test_a_message_is_found_again_by_our_reference_and_no_other(
     harness: ProviderHarness, resends: int
 ) -> None:
-    anna, bob = FakeMessage(Address.parse(ANNA), resends=resends), *letters(BOB)
+    anna, bob = FakeMessage(Address.parse(ANNA), resends=resends), *fake_messages(BOB)
     deliver(harness, [anna])
-    inquiry = harness.transport().inquire()
+    inquiry = harness.transport().status_lookup()
     assert inquiry is not None
     assert {} == inquiry.search([replace(anna, resends=resends + 1), bob])
     found = {anna.message_id: Accepted("found at Mailjet: sent", "id-0")}
@@ -262,12 +266,12 @@ def test_a_message_is_found_again_by_our_reference_and_no_other(
     "row", [{"CustomID": "x"}, {"Status": "blocked"}, {"Status": None}, {"CustomID": ""}]
 )
 def test_another_message_or_one_that_was_held_back_proves_nothing(row: dict[str, object]) -> None:
-    letter = api_message(letters(ANNA)[0], "mailjet")
+    letter = api_message(fake_messages(ANNA)[0], "mailjet")
     base = {"CustomID": letter.content.reference, "Status": "queued", "ID": 7}
 
-    def told(*rows: object) -> Answer:
+    def told(*rows: object) -> Response:
         body = json.dumps({"Data": list(rows)}).encode()
-        return Answer(200, {"content-type": "application/json"}, body)
+        return Response(200, {"content-type": "application/json"}, body)
 
     provider = provider_of("mailjet")
     assert None is provider.found(told({**base, **row}, 1), letter)
@@ -276,8 +280,8 @@ def test_another_message_or_one_that_was_held_back_proves_nothing(row: dict[str,
 
 
 def test_the_sandbox_is_asked_for_in_the_request() -> None:
-    assert payload(letters(ANNA)[0], sandbox=True)["SandboxMode"] is True
-    assert "SandboxMode" not in payload(letters(ANNA)[0])
+    assert payload(fake_messages(ANNA)[0], sandbox=True)["SandboxMode"] is True
+    assert "SandboxMode" not in payload(fake_messages(ANNA)[0])
 
 
 def test_words_of_mailjets_languages_are_shown_and_not_filled_in() -> None:
@@ -290,12 +294,12 @@ def test_words_of_mailjets_languages_are_shown_and_not_filled_in() -> None:
 
 
 def test_addresses_with_non_ascii_letters_are_fine(harness: ProviderHarness) -> None:
-    outcomes, _ = deliver(harness, letters("почта@a.example"))
+    outcomes, _ = deliver(harness, fake_messages("почта@a.example"))
     assert [Accepted("success", "id-0")] == outcomes
 
 
 def test_a_success_that_breaks_off_goes_again(harness: ProviderHarness) -> None:
     harness.server.script.append(misbehaviours.truncated_after_taking)
-    outcomes, stopped = deliver(harness, letters(ANNA))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA))
     assert [Accepted("success", "id-0")] == outcomes
     assert None is stopped

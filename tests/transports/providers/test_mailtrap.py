@@ -8,9 +8,9 @@ from newsletter.addresses import Address
 from newsletter.config import Secret
 from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, FrozenClock, letters
-from newsletter.transports.answers import Each
-from newsletter.transports.http_values import Answer, canonical_json
+from newsletter.testing import FakeMessage, FrozenClock, fake_messages
+from newsletter.transports.api_result import Each
+from newsletter.transports.http_values import Response, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
 from newsletter.transports.providers.mailtrap import Mailtrap, MailtrapSettings
@@ -98,7 +98,7 @@ class TestMailtrap(ProviderContract):
 
 def test_what_all_share_stands_once_and_the_rest_with_each(harness: ProviderHarness) -> None:
     anna = FakeMessage(Address.parse("anna@münchen.example"), to_name='Lind, "Annä"')
-    (bob,) = letters(BOB)
+    (bob,) = fake_messages(BOB)
     deliver(harness, [anna, bob])
     (request,) = harness.server.requests
     body = request.json()
@@ -210,13 +210,13 @@ def test_a_request_refused_as_a_whole_is_the_letter(harness: ProviderHarness, st
 )
 def test_a_success_without_results_is_doubt(harness: ProviderHarness, value: object) -> None:
     harness.server.always = says(Reply(200, value))
-    outcomes, _ = deliver(harness, letters(ANNA))
+    outcomes, _ = deliver(harness, fake_messages(ANNA))
     assert isinstance(outcomes[0], InDoubt)
 
 
 def test_a_result_that_says_nothing_is_doubt_for_that_one() -> None:
     rows = [{"success": True}, {"success": False}, {}, "x", {"success": True, "message_ids": ["a"]}]
-    answer = Answer(200, JSON, canonical_json({"success": True, "responses": rows}))
+    answer = Response(200, JSON, canonical_json({"success": True, "responses": rows}))
     verdict = provider_of("mailtrap").read(answer, [ApiMessage(each) for each in crowd(5)])
     assert isinstance(verdict, Each)
     kinds = [type(each) for each in verdict.results]
@@ -225,11 +225,11 @@ def test_a_result_that_says_nothing_is_doubt_for_that_one() -> None:
 
 
 def test_what_is_in_doubt_is_found_by_our_reference(harness: ProviderHarness) -> None:
-    messages = letters(ANNA, BOB, CLAIRE)
+    messages = fake_messages(ANNA, BOB, CLAIRE)
     harness.cut_after_taking()
     outcomes, _ = deliver(harness, messages[:2])
     assert all(isinstance(outcome, InDoubt) for outcome in outcomes)
-    inquiry = harness.transport().inquire()
+    inquiry = harness.transport().status_lookup()
     assert inquiry is not None
     assert inquiry.can_search
     assert 0 == inquiry.replay_for_s
@@ -243,7 +243,7 @@ def test_logs_are_asked_for_where_they_are_kept() -> None:
     settings = MailtrapSettings(api_token=Secret(env="T"), sandbox_inbox=7)
     secrets = {"api_token": TOKEN}
     provider = Mailtrap(settings, secrets, clock=FrozenClock(), sandbox=False)
-    letter = ApiMessage(letters(ANNA)[0])
+    letter = ApiMessage(fake_messages(ANNA)[0])
     assert "https://bulk.api.mailtrap.io" == provider.base_url
     assert provider.search(letter).path.startswith("https://mailtrap.io/api/email_logs?filters")
     trying = Mailtrap(settings, secrets, clock=FrozenClock(), sandbox=True)

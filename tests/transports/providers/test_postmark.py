@@ -7,8 +7,8 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.message.model import Message
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, letters
-from newsletter.transports.http_values import Answer
+from newsletter.testing import FakeMessage, fake_messages
+from newsletter.transports.http_values import Response
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.providers.postmark import Postmark
 
@@ -130,12 +130,12 @@ def test_a_reader_whom_postmark_does_not_mail_is_rejected_alone(
 ) -> None:
     ok = {**row(0, "OK"), "MessageID": "b7bc2f4a"}
     harness.server.script.append(says(Reply(200, [row(code, message)])))
-    assert [Rejected(f"{code} {message}")] == deliver(harness, letters(BOB))[0]
+    assert [Rejected(f"{code} {message}")] == deliver(harness, fake_messages(BOB))[0]
     verdict = harness.provider().read(
-        Answer(
+        Response(
             200, {"content-type": "application/json"}, json.dumps([row(code, message), ok]).encode()
         ),
-        [api_message(each, "postmark") for each in letters(BOB, CLAIRE)],
+        [api_message(each, "postmark") for each in fake_messages(BOB, CLAIRE)],
     )
     assert [Rejected(f"{code} {message}"), Accepted("0 OK", "b7bc2f4a")] == verdict.results  # type: ignore[union-attr]
 
@@ -173,8 +173,8 @@ def test_one_account_error_among_acceptances_keeps_what_was_taken(
     """The credits ran out on the way through the batch."""
     rows: Sequence[Any] = [{**row(0, "OK"), "MessageID": "a"}, row(405, "No credits.")]
     verdict = harness.provider().read(
-        Answer(200, {"content-type": "application/json"}, json.dumps(rows).encode()),
-        [api_message(each, "postmark") for each in letters(ANNA, BOB)],
+        Response(200, {"content-type": "application/json"}, json.dumps(rows).encode()),
+        [api_message(each, "postmark") for each in fake_messages(ANNA, BOB)],
     )
     assert [
         Accepted("0 OK", "a"),
@@ -186,7 +186,7 @@ def test_a_row_without_a_code_is_accepted_if_it_has_an_id(harness: ProviderHarne
     """As in a service delay (github.com/anymail/django-anymail/issues/392)."""
     delayed = {"Message": "Accepted, but delivery may be delayed.", "MessageID": "a"}
     harness.server.always = says_after_taking(Reply(200, [delayed, {"Message": "?"}, "?"]))
-    outcomes, _ = deliver(harness, letters(ANNA, BOB, CLAIRE))
+    outcomes, _ = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
     assert Accepted("0 Accepted, but delivery may be delayed.", "a") == outcomes[0]
     assert [InDoubt, InDoubt] == [type(outcome) for outcome in outcomes[1:]]
 
@@ -196,7 +196,7 @@ def test_a_message_that_postmark_says_is_usually_lost_is_in_doubt(
     harness: ProviderHarness, status: int
 ) -> None:
     harness.server.always = says(error(status, 100))
-    outcomes, stopped = deliver(harness, letters(ANNA))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA))
     assert isinstance(outcomes[0], InDoubt)
     assert stopped is not None
 
@@ -205,9 +205,9 @@ def test_a_message_that_postmark_says_is_usually_lost_is_in_doubt(
 def test_a_message_is_found_again_by_our_reference_and_no_other(
     harness: ProviderHarness, resends: int
 ) -> None:
-    anna, bob = FakeMessage(Address.parse(ANNA), resends=resends), *letters(BOB)
+    anna, bob = FakeMessage(Address.parse(ANNA), resends=resends), *fake_messages(BOB)
     deliver(harness, [anna])
-    inquiry = harness.transport().inquire()
+    inquiry = harness.transport().status_lookup()
     assert inquiry is not None
     assert 0 == inquiry.replay_for_s
     assert inquiry.can_search
@@ -223,13 +223,15 @@ def test_a_message_is_found_again_by_our_reference_and_no_other(
     "value", [None, {}, {"Messages": {}}, {"Messages": [1, {"Metadata": 1}, {"Metadata": {}}]}]
 )
 def test_what_a_search_cannot_show_proves_nothing(value: object) -> None:
-    answer = Answer(200, {"content-type": "application/json"}, json.dumps(value).encode())
-    assert None is provider_of("postmark").found(answer, api_message(letters(ANNA)[0], "postmark"))
+    answer = Response(200, {"content-type": "application/json"}, json.dumps(value).encode())
+    assert None is provider_of("postmark").found(
+        answer, api_message(fake_messages(ANNA)[0], "postmark")
+    )
 
 
 def test_the_sandbox_uses_postmarks_own_token() -> None:
     request = provider_of("postmark", sandbox=True).request(
-        [api_message(letters(ANNA)[0], "postmark")], "k"
+        [api_message(fake_messages(ANNA)[0], "postmark")], "k"
     )
     assert "POSTMARK_API_TEST" == request.headers["X-Postmark-Server-Token"]
 

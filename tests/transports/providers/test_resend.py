@@ -9,7 +9,7 @@ from newsletter.addresses import Address
 from newsletter.config import load_settings
 from newsletter.errors import ConfigError, TransportStopped
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
+from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.api import ApiTransport
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
@@ -112,7 +112,7 @@ def test_a_refused_account_stops_the_run_and_blames_no_reader(
 )
 def test_refused_content_is_rejected(harness: ProviderHarness, status: int, name: str) -> None:
     harness.server.always = says(error(status, name))
-    outcomes, stopped = deliver(harness, letters(ANNA))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA))
     assert [Rejected(f"{status} {name}: This is {name}.")] == outcomes
     assert None is stopped
 
@@ -120,14 +120,14 @@ def test_refused_content_is_rejected(harness: ProviderHarness, status: int, name
 def test_a_key_still_at_work_is_asked_for_again(harness: ProviderHarness) -> None:
     harness.server.script.append(misbehaviours.cut_after_taking)
     harness.server.script.append(says(error(409, "concurrent_idempotent_requests")))
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB))
     assert [Accepted("200 accepted", "id-0"), Accepted("200 accepted", "id-1")] == outcomes
     assert None is stopped
 
 
 def test_a_key_used_for_another_payload_is_in_doubt_at_once(harness: ProviderHarness) -> None:
     harness.server.always = says(error(409, "invalid_idempotent_request"))
-    outcomes, stopped = deliver(harness, letters(ANNA))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA))
     assert isinstance(outcomes[0], InDoubt)
     assert stopped is not None
     assert 1 == len(harness.server.requests)
@@ -135,14 +135,14 @@ def test_a_key_used_for_another_payload_is_in_doubt_at_once(harness: ProviderHar
 
 def test_a_success_without_ids_is_no_success(harness: ProviderHarness) -> None:
     harness.server.always = says(misbehaviours.Reply(200, {"error": "something"}))
-    outcomes, _ = deliver(harness, letters(ANNA))
+    outcomes, _ = deliver(harness, fake_messages(ANNA))
     assert isinstance(outcomes[0], InDoubt)
 
 
 def test_addresses_with_non_ascii_letters_are_refused_without_asking(
     harness: ProviderHarness,
 ) -> None:
-    outcomes, _ = deliver(harness, letters("почта@a.example", ANNA))
+    outcomes, _ = deliver(harness, fake_messages("почта@a.example", ANNA))
     assert [
         Rejected("Resend takes no addresses with non-ASCII letters."),
         Accepted("200 accepted", "id-0"),
@@ -187,7 +187,7 @@ def test_there_is_no_sandbox_and_it_says_what_there_is_instead() -> None:
 @pytest.mark.needs_prism
 def test_the_providers_own_specification_takes_our_request() -> None:
     messages = [
-        *letters(ANNA, BOB),
+        *fake_messages(ANNA, BOB),
         FakeMessage(Address.parse("zoe@a.example"), to_name="Zoë, «Зоя»"),
     ]
     with prism("resend.yaml") as url:

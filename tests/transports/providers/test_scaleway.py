@@ -8,9 +8,9 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, RecordingJournal, letters
-from newsletter.transports.answers import Ambiguous, Each, Later, Refused, Stop
-from newsletter.transports.http_values import Answer, canonical_json
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
+from newsletter.transports.api_result import Ambiguous, Each, Later, Refused, Stop
+from newsletter.transports.http_values import Response, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage
 
@@ -135,8 +135,8 @@ def test_anymail_would_send_the_same() -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "argument", "verdict"),
     [
-        (400, "invalid_arguments", "to.0.email", Refused("", of_reader=True)),
-        (400, "invalid_arguments", "to", Refused("", of_reader=True)),
+        (400, "invalid_arguments", "to.0.email", Refused("", of_recipient=True)),
+        (400, "invalid_arguments", "to", Refused("", of_recipient=True)),
         (400, "invalid_arguments", "subject", Refused("")),
         (400, "invalid_arguments", "text", Refused("")),
         (400, "unheard_of", "", Refused("")),
@@ -160,9 +160,9 @@ def test_anymail_would_send_the_same() -> None:
 )
 def test_each_error_has_its_meaning(status: int, kind: str, argument: str, verdict: Any) -> None:
     reply = error(status, kind, argument)
-    answer = Answer(status, JSON, canonical_json(reply.value))
+    answer = Response(status, JSON, canonical_json(reply.value))
     provider = provider_of("scaleway", project_id=PROJECT)
-    found = provider.read(answer, [ApiMessage(letters(ANNA)[0])])
+    found = provider.read(answer, [ApiMessage(fake_messages(ANNA)[0])])
     if isinstance(verdict, type):
         assert isinstance(found, verdict)
         assert not isinstance(found, Stop) or found.reply == f"{status} {kind}: What it says."
@@ -171,8 +171,10 @@ def test_each_error_has_its_meaning(status: int, kind: str, argument: str, verdi
 
 
 def test_a_refusal_says_which_argument_is_too_short() -> None:
-    answer = Answer(400, JSON, canonical_json(error(400, "invalid_arguments", "subject").value))
-    found = provider_of("scaleway", project_id=PROJECT).read(answer, [ApiMessage(letters(ANNA)[0])])
+    answer = Response(400, JSON, canonical_json(error(400, "invalid_arguments", "subject").value))
+    found = provider_of("scaleway", project_id=PROJECT).read(
+        answer, [ApiMessage(fake_messages(ANNA)[0])]
+    )
     assert Refused("400 invalid_arguments: What it says.; subject: too short") == found
 
 
@@ -189,9 +191,9 @@ def test_a_refusal_says_which_argument_is_too_short() -> None:
 )
 def test_each_status_has_its_meaning(status: str, outcome: object) -> None:
     row = {"id": "id-7", "mail_rcpt": ANNA, "status": status, "status_details": "blocklisted"}
-    answer = Answer(200, JSON, canonical_json({"emails": [row]}))
+    answer = Response(200, JSON, canonical_json({"emails": [row]}))
     provider = provider_of("scaleway", project_id=PROJECT)
-    assert Each([outcome]) == provider.read(answer, [ApiMessage(letters(ANNA)[0])])  # type: ignore[list-item]
+    assert Each([outcome]) == provider.read(answer, [ApiMessage(fake_messages(ANNA)[0])])  # type: ignore[list-item]
 
 
 @pytest.mark.fault("HTTP", "Scaleway answers for another reader", state="in_doubt")
@@ -199,8 +201,8 @@ def test_an_answer_for_somebody_else_is_none() -> None:
     provider = provider_of("scaleway", project_id=PROJECT)
     row = {"id": "id-7", "mail_rcpt": BOB, "status": "new"}
     for rows in ([row], [], None):
-        answer = Answer(200, JSON, canonical_json({"emails": rows}))
-        assert isinstance(provider.read(answer, [ApiMessage(letters(ANNA)[0])]), Ambiguous)
+        answer = Response(200, JSON, canonical_json({"emails": rows}))
+        assert isinstance(provider.read(answer, [ApiMessage(fake_messages(ANNA)[0])]), Ambiguous)
 
 
 def test_pictures_inside_the_mail_are_refused_with_the_remedy() -> None:
@@ -215,7 +217,7 @@ def test_each_region_has_its_address(harness: ProviderHarness) -> None:
     provider = provider_of("scaleway", project_id=PROJECT, region="nl-ams")
     assert (
         PATH.replace("fr-par", "nl-ams")
-        == provider.request([ApiMessage(letters(ANNA)[0])], "k").path
+        == provider.request([ApiMessage(fake_messages(ANNA)[0])], "k").path
     )
 
 
@@ -246,9 +248,9 @@ def test_an_outcome_is_recorded_before_the_next_letter_is_attempted(
 
 
 def test_its_list_of_mails_proves_what_was_taken(harness: ProviderHarness) -> None:
-    taken, other = letters(ANNA, BOB)
+    taken, other = fake_messages(ANNA, BOB)
     deliver(harness, [taken])
-    inquiry = harness.transport().inquire()
+    inquiry = harness.transport().status_lookup()
     assert inquiry is not None
     earlier = replace(taken, text="Another letter.\n")
     assert {taken.message_id: Accepted("Found at Scaleway: sending", "id-0")} == inquiry.search(
@@ -258,9 +260,9 @@ def test_its_list_of_mails_proves_what_was_taken(harness: ProviderHarness) -> No
 
 
 def test_a_mail_that_failed_is_no_proof() -> None:
-    letter = ApiMessage(letters(ANNA)[0])
+    letter = ApiMessage(fake_messages(ANNA)[0])
     row = {"id": "x", "message_id": letter.message.message_id, "status": "failed"}
-    answer = Answer(200, JSON, canonical_json({"emails": [row]}))
+    answer = Response(200, JSON, canonical_json({"emails": [row]}))
     assert provider_of("scaleway", project_id=PROJECT).found(answer, letter) is None
 
 

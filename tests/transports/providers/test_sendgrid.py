@@ -8,11 +8,11 @@ import pytest
 import requests
 from newsletter.addresses import Address
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, FrozenClock, letters
-from newsletter.transports.answers import Ambiguous, Later, Refused, Stop, Taken
+from newsletter.testing import FakeMessage, FrozenClock, fake_messages
 from newsletter.transports.api import ApiTransport
+from newsletter.transports.api_result import Ambiguous, Later, Refused, Stop, Taken
 from newsletter.transports.http import HttpClient
-from newsletter.transports.http_values import Answer, canonical_json
+from newsletter.transports.http_values import Response, canonical_json
 from newsletter.transports.protocol import Accepted, Deferred, Scope
 from newsletter.transports.provider import ApiMessage
 
@@ -96,7 +96,7 @@ class TestSendGrid(ProviderContract):
 
 
 def payload(message: FakeMessage | None = None, **more: Any) -> Any:
-    given = message or letters(ANNA)[0]
+    given = message or fake_messages(ANNA)[0]
     return json.loads(
         provider_of("sendgrid", **more).request([api_message(given, "sendgrid")], "k").body
     )
@@ -163,7 +163,7 @@ def test_no_header_is_one_that_sendgrid_refuses() -> None:
 @pytest.mark.parametrize(
     ("status", "field", "verdict"),
     [
-        (400, "personalizations.0.to.0.email", Refused("{}", of_reader=True)),
+        (400, "personalizations.0.to.0.email", Refused("{}", of_recipient=True)),
         (400, "from.email", Refused("{}")),
         (400, "null", Refused("{}")),
         (413, "null", Refused("{}")),
@@ -182,8 +182,8 @@ def test_no_header_is_one_that_sendgrid_refuses() -> None:
 )
 def test_each_error_has_its_meaning(status: int, field: str, verdict: Any) -> None:
     reply = error(status, "What it says.", field)
-    answer = Answer(status, {"content-type": "application/json"}, canonical_json(reply.value))
-    found = provider_of("sendgrid").read(answer, [ApiMessage(letters(ANNA)[0])])
+    answer = Response(status, {"content-type": "application/json"}, canonical_json(reply.value))
+    found = provider_of("sendgrid").read(answer, [ApiMessage(fake_messages(ANNA)[0])])
     if isinstance(verdict, type):
         assert isinstance(found, verdict)
         assert not isinstance(found, Stop) or found.reply == f"{status} What it says."
@@ -206,25 +206,27 @@ def test_the_pause_is_the_moment_that_sendgrid_names(
     then = str(int(clock.now().timestamp()) + 90)
     told = {name: value.format(in_90_s=then) for name, value in headers.items()}
     body = canonical_json({"errors": [{"message": "slow down", "field": None}]})
-    answer = Answer(429, {"content-type": "application/json", **told}, body)
-    verdict = provider_of("sendgrid", clock=clock).read(answer, [ApiMessage(letters(ANNA)[0])])
+    answer = Response(429, {"content-type": "application/json", **told}, body)
+    verdict = provider_of("sendgrid", clock=clock).read(
+        answer, [ApiMessage(fake_messages(ANNA)[0])]
+    )
     assert Later("429 slow down", pause_s) == verdict
 
 
 @pytest.mark.fault("HTTP", "SendGrid accepts without an id", state="in_doubt")
 def test_an_acceptance_without_its_id_is_no_acceptance() -> None:
-    letter = ApiMessage(letters(ANNA)[0])
+    letter = ApiMessage(fake_messages(ANNA)[0])
     provider = provider_of("sendgrid")
     assert Taken("202 accepted", ("x",)) == provider.read(
-        Answer(202, {"x-message-id": "x"}, b""), [letter]
+        Response(202, {"x-message-id": "x"}, b""), [letter]
     )
-    assert isinstance(provider.read(Answer(202, {}, b""), [letter]), Ambiguous)
-    assert isinstance(provider.read(Answer(200, {}, b""), [letter]), Ambiguous)
+    assert isinstance(provider.read(Response(202, {}, b""), [letter]), Ambiguous)
+    assert isinstance(provider.read(Response(200, {}, b""), [letter]), Ambiguous)
 
 
 def test_the_sandbox_checks_and_sends_nothing() -> None:
     assert {"enable": True} == payload(sandbox=True)["mail_settings"]["sandbox_mode"]
-    verdict = provider_of("sendgrid", sandbox=True).read(Answer(200, {}, b""), [])
+    verdict = provider_of("sendgrid", sandbox=True).read(Response(200, {}, b""), [])
     assert isinstance(verdict, Taken)
 
 
@@ -256,9 +258,9 @@ def test_a_refused_account_stops_after_one_call(harness: ProviderHarness) -> Non
 
 
 def test_email_activity_proves_what_was_taken(harness: ProviderHarness) -> None:
-    taken, other = letters(ANNA, BOB)
+    taken, other = fake_messages(ANNA, BOB)
     deliver(harness, [taken])
-    inquiry = harness.transport().inquire()
+    inquiry = harness.transport().status_lookup()
     assert inquiry is not None
     assert {taken.message_id: Accepted("Found at SendGrid: processed", "id-0")} == inquiry.search(
         [taken, other, replace(taken, resends=1)]
@@ -268,8 +270,13 @@ def test_email_activity_proves_what_was_taken(harness: ProviderHarness) -> None:
 
 def test_activity_of_somebody_else_proves_nothing() -> None:
     row = {"msg_id": "x", "to_email": BOB, "status": "delivered"}
-    answer = Answer(200, {"content-type": "application/json"}, canonical_json({"messages": [row]}))
-    assert provider_of("sendgrid").found(answer, api_message(letters(ANNA)[0], "sendgrid")) is None
+    answer = Response(
+        200, {"content-type": "application/json"}, canonical_json({"messages": [row]})
+    )
+    assert (
+        provider_of("sendgrid").found(answer, api_message(fake_messages(ANNA)[0], "sendgrid"))
+        is None
+    )
 
 
 @pytest.mark.needs_prism
@@ -278,7 +285,10 @@ def test_the_providers_own_specification_takes_our_request() -> None:
     with prism("sendgrid_mail.json") as url:
         provider = provider_of("sendgrid", url=url)
         client = HttpClient(url, timeout_s=30, clock=FrozenClock())
-        for message in [*letters(ANNA, CLAIRE), composer(edition).compose(reader(), date=DATE)]:
+        for message in [
+            *fake_messages(ANNA, CLAIRE),
+            composer(edition).compose(reader(), date=DATE),
+        ]:
             answer = client.send(provider.request([api_message(message, "sendgrid")], "k"))
             assert 202 == answer.status, answer.body
         client.close()
@@ -293,4 +303,6 @@ def test_the_providers_own_specification_takes_our_request() -> None:
 
 def test_a_transport_that_never_searches_says_so() -> None:
     provider = provider_of("sendgrid", region="eu")
-    assert None is ApiTransport(provider, timeout_s=1, clock=FrozenClock(), secrets=()).inquire()
+    assert (
+        None is ApiTransport(provider, timeout_s=1, clock=FrozenClock(), secrets=()).status_lookup()
+    )

@@ -27,10 +27,10 @@ from newsletter.errors import ConfigError
 from newsletter.message.dkim import DkimSigner
 from newsletter.message.model import Message
 from newsletter.render.edition import Enclosure
-from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, letters
-from newsletter.transports.answers import Ambiguous
+from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.api import ApiTransport
-from newsletter.transports.http_values import Answer
+from newsletter.transports.api_result import Ambiguous
+from newsletter.transports.http_values import Response
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected, Scope
 from newsletter.transports.provider import ApiMessage, Provider
 from newsletter.transports.providers.ses import Ses, SesSettings, sign_request
@@ -105,7 +105,7 @@ def test_the_message_travels_as_it_is_to_the_one_reader() -> None:
 
 
 def test_a_letter_mailed_again_has_another_tag() -> None:
-    message = letters(ANNA)[0]
+    message = fake_messages(ANNA)[0]
     assert sent(message)["EmailTags"] != sent(replace(message, resends=1))["EmailTags"]
 
 
@@ -237,7 +237,7 @@ def test_too_fast_waits_and_stops_nothing(
     harness: ProviderHarness, status: int, name: str, text: str
 ) -> None:
     harness.server.always = says(error(status, name, text))
-    outcomes, stopped = deliver(harness, letters(ANNA))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA))
     assert [Deferred(f"{status} {name}: {text}", Scope.ACCOUNT)] == outcomes
     assert None is stopped
 
@@ -260,7 +260,7 @@ def test_a_message_refused_at_first_is_put_off_and_the_others_go(
 ) -> None:
     refused = says(error(status, name, text))
     harness.server.script.extend([refused, well, refused])
-    outcomes, stopped = deliver(harness, letters(ANNA, BOB, CLAIRE))
+    outcomes, stopped = deliver(harness, fake_messages(ANNA, BOB, CLAIRE))
     assert [
         # Unless it is about the address, it may be the letter.
         (Rejected if "address" in text else Deferred)(f"{status} {name}: {text}"),
@@ -289,26 +289,26 @@ def test_the_exceptions_name_is_found_where_amazon_may_put_it(
     harness: ProviderHarness, headers: dict[str, str], value: dict[str, str]
 ) -> None:
     harness.server.always = says(Reply(400, {**value, "message": "No."}, headers))
-    outcomes, _ = deliver(harness, letters(ANNA))
+    outcomes, _ = deliver(harness, fake_messages(ANNA))
     assert [Deferred("400 MessageRejected: No.")] == outcomes
 
 
 def test_a_success_without_an_id_is_no_success(harness: ProviderHarness) -> None:
     harness.server.always = says(Reply(200, {"error": "something"}))
-    outcomes, _ = deliver(harness, letters(ANNA))
+    outcomes, _ = deliver(harness, fake_messages(ANNA))
     assert isinstance(outcomes[0], InDoubt)
 
 
 @pytest.mark.parametrize("body", [None, b"", b"okay", b"{}", b'{"MessageId": 7}'])
 def test_a_success_whose_id_is_lost_is_doubt(body: bytes | None) -> None:
-    answer = Answer(200, {"content-type": "application/json"}, body)
-    assert isinstance(provider().read(answer, [ApiMessage(letters(ANNA)[0])]), Ambiguous)
+    answer = Response(200, {"content-type": "application/json"}, body)
+    assert isinstance(provider().read(answer, [ApiMessage(fake_messages(ANNA)[0])]), Ambiguous)
 
 
 def test_addresses_with_non_ascii_letters_are_refused_without_asking(
     harness: ProviderHarness,
 ) -> None:
-    outcomes, _ = deliver(harness, letters("почта@a.example"))
+    outcomes, _ = deliver(harness, fake_messages("почта@a.example"))
     assert [Rejected("Amazon SES takes no addresses with non-ASCII letters.")] == outcomes
 
 

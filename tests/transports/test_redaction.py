@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from newsletter.transports.words import LONGEST, Secrets
+from newsletter.transports.redaction import LONGEST, Redactor
 
 SECRET = 'p4ss+w/rd&"Zy-9'
-SECRETS = Secrets([SECRET])
+SECRETS = Redactor([SECRET])
 
 
 def left_of(words: str, *, form: str) -> int:
@@ -40,43 +40,43 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("how", ["{}", "user {} was refused", "{}{}"])
 def test_a_secret_is_hidden_however_it_comes_back(form: str, how: str) -> None:
-    said = SECRETS.said(how.format(form, form))
-    assert "[secret]" in said
-    assert left_of(said, form=SECRET) < 3
+    redact = SECRETS.redact(how.format(form, form))
+    assert "[secret]" in redact
+    assert left_of(redact, form=SECRET) < 3
     # What stands around it in Base64 is no secret, but for the octet that they share.
-    assert left_of(said, form=form) < 8
+    assert left_of(redact, form=form) < 8
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("seam", [" ", "\n", "\r\n 5.7.8 ", "  "])
 def test_a_secret_is_hidden_across_the_lines_of_a_reply(form: str, seam: str) -> None:
     for at in range(1, len(form)):
-        assert left_of(SECRETS.said(f"5.7.8 no {form[:at]}{seam}{form[at:]}"), form=form) < 8
+        assert left_of(SECRETS.redact(f"5.7.8 no {form[:at]}{seam}{form[at:]}"), form=form) < 8
 
 
 @pytest.mark.parametrize("name", ["as it is", "Base64", "hexadecimal", "in an address", "in HTML"])
 def test_a_secret_that_is_cut_off_is_hidden_as_far_as_it_goes(name: str) -> None:
     form = FORMS[name].rstrip("=")
     for length in range(8, len(form)):
-        assert left_of(SECRETS.said(f"no {form[:length]}"), form=form) < 8
-        assert left_of(SECRETS.said(f"{form[-length:]} no"), form=form) < 8
+        assert left_of(SECRETS.redact(f"no {form[:length]}"), form=form) < 8
+        assert left_of(SECRETS.redact(f"{form[-length:]} no"), form=form) < 8
 
 
 @given(
     before=st.text(max_size=30), after=st.text(max_size=30), secret=st.text("abz0/+", min_size=8)
 )
 def test_whatever_stands_around_it(before: str, after: str, secret: str) -> None:
-    said = Secrets([secret]).said(f"{before} {secret} {after}")
-    assert secret not in said
+    redact = Redactor([secret]).redact(f"{before} {secret} {after}")
+    assert secret not in redact
 
 
 def test_words_without_secrets_stay_as_they_are() -> None:
     words = "550 5.7.1 <anna@a.example>: not today, see https://a.example/why?x=1"
-    for secrets in (Secrets(), SECRETS, Secrets(["", "a", "abc"])):
-        assert words == secrets.said(words)
+    for secrets in (Redactor(), SECRETS, Redactor(["", "a", "abc"])):
+        assert words == secrets.redact(words)
 
 
 def test_words_are_one_short_line_that_steers_no_terminal() -> None:
-    assert "a b [2J c" == Secrets().said("a\r\n  b \x1b[2J\t\u202ec\ud800")
-    assert LONGEST == len(SECRETS.said("x" * 1_000_000))
-    assert SECRET[:3] not in SECRETS.said("x" * (LONGEST - 5) + SECRET * 3)
+    assert "a b [2J c" == Redactor().redact("a\r\n  b \x1b[2J\t\u202ec\ud800")
+    assert LONGEST == len(SECRETS.redact("x" * 1_000_000))
+    assert SECRET[:3] not in SECRETS.redact("x" * (LONGEST - 5) + SECRET * 3)

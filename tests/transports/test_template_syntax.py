@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from newsletter.addresses import Address
 from newsletter.config import PROVIDERS
 from newsletter.message.model import Content
-from newsletter.testing import FakeMessage, letters
+from newsletter.testing import FakeMessage, fake_messages
 from newsletter.transports.provider import ApiMessage, call_key, provider_class
-from newsletter.transports.template_words import literal
+from newsletter.transports.template_syntax import escaped
 
 from tests.transports.providers.harness import api_message, provider_of
 
@@ -33,11 +33,11 @@ CASES = [(provider, word) for provider, words in WORDS.items() for word in words
 
 
 def content_with(text: str, **more: Any) -> Content:
-    return replace(letters("anna@a.example", text=text)[0].as_content(), **more)
+    return replace(fake_messages("anna@a.example", text=text)[0].as_content(), **more)
 
 
 def words_of(provider: str) -> tuple[re.Pattern[str], ...]:
-    return provider_class(provider).template_words
+    return provider_class(provider).template_syntax
 
 
 def interpreted(provider: str, text: str) -> bool:
@@ -48,14 +48,14 @@ def interpreted(provider: str, text: str) -> bool:
 def test_a_providers_word_is_read_by_readers_and_not_by_the_provider(
     provider: str, word: str
 ) -> None:
-    escaped = word.replace("<", "&lt;").replace(">", "&gt;")
+    in_html = word.replace("<", "&lt;").replace(">", "&gt;")
     content = content_with(
         f"Write {word} there.",
-        html=f'<p title="{escaped}">Write {escaped}</p>',
+        html=f'<p title="{in_html}">Write {in_html}</p>',
         subject=f"On {word}",
         to_name=word,
     )
-    found = literal(content, words_of(provider))
+    found = escaped(content, words_of(provider))
     for text in (found.html, found.text, found.subject, found.to_name):
         assert not interpreted(provider, text)
     assert unescape(content.html) == unescape(found.html)
@@ -67,7 +67,7 @@ def test_a_providers_word_is_read_by_readers_and_not_by_the_provider(
 def test_a_link_that_holds_one_leads_where_it_led(provider: str, word: str) -> None:
     link = "https://a.example/" + word.replace(" ", "")
     content = content_with(f"See {link} now", html=f'<a href="{link}">here</a>')
-    found = literal(content, words_of(provider))
+    found = escaped(content, words_of(provider))
     assert "\u2060" not in found.text
     assert unquote(f"See {link} now") == unquote(found.text)
     assert content.html == unescape(found.html)
@@ -80,12 +80,12 @@ def test_what_holds_no_such_word_is_left_as_it_is(provider: str) -> None:
         "100 % of {1}, [2] and 50%! https://el.example/%CE%B1%CE%B2?a=%recip",
         html="<style>@media screen{a{b:c}}#x{y:z}</style><p>{1} [2] 50%</p>",
     )
-    assert content == literal(content, words_of(provider))
+    assert content == escaped(content, words_of(provider))
 
 
 def test_style_sheets_mean_the_same() -> None:
     styles = "<style>@media screen{#x{width:100%}}</style>"
-    found = literal(content_with("", html=f"{styles}<p>{{{{x}}}}</p>"), words_of("brevo"))
+    found = escaped(content_with("", html=f"{styles}<p>{{{{x}}}}</p>"), words_of("brevo"))
     assert "<style>@media screen{ #x{width:100%}}</style><p>&#123;{x}}</p>" == found.html
 
 
@@ -126,7 +126,7 @@ PIECES = ["{", "%", "#", "$", "[", "]", "<", "_", "url", "recipient", "unsubscri
 
 @given(st.sampled_from(sorted(WORDS)), st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_whatever_is_written_no_word_is_left(provider: str, text: str) -> None:
-    found = literal(content_with(text, html=text), words_of(provider))
+    found = escaped(content_with(text, html=text), words_of(provider))
     assert not interpreted(provider, found.text + "\n" + found.html)
     assert text == found.text.replace("\u2060", "")
     assert text == unescape(found.html)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 from newsletter.addresses import Address
-from newsletter.testing import FakeMessage, letters
-from newsletter.transports.answers import Ambiguous, Each, Taken
-from newsletter.transports.belief import believed, whom
-from newsletter.transports.http_values import Answer, canonical_json
+from newsletter.testing import FakeMessage, fake_messages
+from newsletter.transports.api_result import Ambiguous, Each, Taken
+from newsletter.transports.http_values import Response, canonical_json
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome, Rejected
 from newsletter.transports.provider import ApiMessage
+from newsletter.transports.verification import recipients_in, verified
 
 from tests.support.mailjet_side import failure
 from tests.support.postmark_side import INACTIVE, row
@@ -22,9 +22,9 @@ THREE = (ANNA, BOB, CLAIRE)
 
 def read(name: str, value: object, addresses: Sequence[str] = THREE) -> Sequence[Outcome]:
     provider = provider_of(name)
-    group = [api_message(message, name) for message in letters(*addresses)]
-    answer = Answer(200, {"content-type": "application/json"}, canonical_json(value))
-    verdict = believed(provider.read(answer, group), group, title=provider.title)
+    group = [api_message(message, name) for message in fake_messages(*addresses)]
+    answer = Response(200, {"content-type": "application/json"}, canonical_json(value))
+    verdict = verified(provider.read(answer, group), group, title=provider.title)
     assert isinstance(verdict, Each)
     return verdict.results
 
@@ -36,7 +36,7 @@ def postmark(address: str) -> dict[str, object]:
 
 
 def mailjet(address: str) -> dict[str, object]:
-    (message,) = letters(address)
+    (message,) = fake_messages(address)
     ours = {"CustomID": message.as_content().reference}
     if address == BOB:
         return failure("mj-0013", ["To"]) | ours
@@ -89,18 +89,18 @@ def test_a_row_that_names_nobody_is_not_believed_where_another_names_somebody_el
     "ids", [["a", "a", "b"], ["a", "b"], ["a", "b", "c", "d"], ["a", None, "c"], []]
 )
 def test_ids_that_do_not_tell_one_from_another_leave_all_in_doubt(ids: list[str | None]) -> None:
-    group = [ApiMessage(message) for message in letters(*THREE)]
-    assert isinstance(believed(Taken("200", ids), group, title="X"), Ambiguous)
+    group = [ApiMessage(message) for message in fake_messages(*THREE)]
+    assert isinstance(verified(Taken("200", ids), group, title="X"), Ambiguous)
     accepted = Each([Accepted("200", known) for known in ["a", "a", "b"]])
-    found = believed(accepted, group, title="X")
+    found = verified(accepted, group, title="X")
     assert isinstance(found, Each)
     assert [InDoubt, InDoubt, Accepted] == [type(each) for each in found.results]
 
 
 def test_noughts_that_a_sandbox_gives_are_no_doubled_ids() -> None:
-    group = [ApiMessage(message) for message in letters(ANNA, BOB)]
+    group = [ApiMessage(message) for message in fake_messages(ANNA, BOB)]
     nought = Accepted("OK", "00000000-0000-0000-0000-000000000000")
-    assert Each([nought, nought]) == believed(Each([nought, nought]), group, title="X")
+    assert Each([nought, nought]) == verified(Each([nought, nought]), group, title="X")
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_noughts_that_a_sandbox_gives_are_no_doubled_ids() -> None:
 def test_addresses_are_compared_as_providers_may_write_them(text: str, form: str) -> None:
     value = {"{}": text, "[{}]": [text], "object": [{"Email": text}]}[form]
     reader = FakeMessage(Address.parse("anna@münchen.example"))
-    assert frozenset({reader.envelope_to.suppression_key}) == whom({"To": value})
+    assert frozenset({reader.envelope_to.suppression_key}) == recipients_in({"To": value})
 
 
 @pytest.mark.parametrize("value", [None, 7, "nobody", [[]], [{"Email": 3}], {"a": "b"}])
 def test_what_names_nobody_names_nobody(value: object) -> None:
-    assert not whom({"To": value})
-    assert not whom(value)
+    assert not recipients_in({"To": value})
+    assert not recipients_in(value)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from newsletter.errors import TransportStopped
-from newsletter.testing import FakeMessage, RecordingJournal, letters
+from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted
 
 from tests.support import http_server as misbehaviours
@@ -30,7 +30,7 @@ def keyless() -> Iterator[ProviderHarness]:
 def inquiry_of(
     harness: ProviderHarness, messages: Sequence[FakeMessage], journal: RecordingJournal
 ) -> dict[str, Accepted]:
-    inquiry = harness.transport().inquire()
+    inquiry = harness.transport().status_lookup()
     assert inquiry is not None
     (call,) = journal.calls_recorded
     try:
@@ -49,7 +49,7 @@ def in_doubt(harness: ProviderHarness, messages: Sequence[FakeMessage]) -> Recor
 
 
 def test_the_same_call_made_again_later_tells_who_was_accepted(harness: ProviderHarness) -> None:
-    messages = letters(ANNA, BOB)
+    messages = fake_messages(ANNA, BOB)
     journal = in_doubt(harness, messages)
     known = inquiry_of(harness, messages, journal)
     assert {
@@ -62,21 +62,21 @@ def test_the_same_call_made_again_later_tells_who_was_accepted(harness: Provider
 def test_letters_that_are_not_the_same_any_more_are_not_sent_again(
     harness: ProviderHarness,
 ) -> None:
-    journal = in_doubt(harness, letters(ANNA, BOB))
+    journal = in_doubt(harness, fake_messages(ANNA, BOB))
     asked = len(harness.server.requests)
-    assert {} == inquiry_of(harness, letters(ANNA, BOB, text="Another.\n"), journal)
+    assert {} == inquiry_of(harness, fake_messages(ANNA, BOB, text="Another.\n"), journal)
     assert asked == len(harness.server.requests)
 
 
 def test_a_refusal_tells_an_inquiry_nothing(harness: ProviderHarness) -> None:
-    messages = letters(ANNA)
+    messages = fake_messages(ANNA)
     journal = in_doubt(harness, messages)
     harness.server.always = says(error(422, "validation_error"))
     assert {} == inquiry_of(harness, messages, journal)
 
 
 def test_a_refused_account_ends_an_inquiry(harness: ProviderHarness) -> None:
-    messages = letters(ANNA)
+    messages = fake_messages(ANNA)
     journal = in_doubt(harness, messages)
     harness.refuse_login()
     with pytest.raises(TransportStopped, match="API key is invalid"):
@@ -86,27 +86,27 @@ def test_a_refused_account_ends_an_inquiry(harness: ProviderHarness) -> None:
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_may_not_search_is_told_of(keyless: ProviderHarness, status: int) -> None:
     keyless.server.always = says(Reply(status, {"error": "no"}))
-    inquiry = keyless.transport().inquire()
+    inquiry = keyless.transport().status_lookup()
     assert inquiry is not None
     with pytest.raises(TransportStopped, match="does not let this key search"):
-        inquiry.search(letters(ANNA))
+        inquiry.search(fake_messages(ANNA))
     keyless.vanish()
-    nobody = keyless.transport().inquire()
+    nobody = keyless.transport().status_lookup()
     assert nobody is not None
     with pytest.raises(TransportStopped, match="cannot be reached"):
-        nobody.search(letters(ANNA))
+        nobody.search(fake_messages(ANNA))
     inquiry.close()
     nobody.close()
 
 
 def test_who_asks_too_fast_waits_and_asks_again(keyless: ProviderHarness) -> None:
-    messages = letters(ANNA, BOB)
+    messages = fake_messages(ANNA, BOB)
     session = keyless.transport().open()
     session.deliver(messages, RecordingJournal())
     session.close()
     slow = says(Reply(429, {"errors": "Rate limit exceeded"}, {"Retry-After": "20"}))
     keyless.server.script.extend([slow, slow])
-    inquiry = keyless.transport().inquire()
+    inquiry = keyless.transport().status_lookup()
     assert inquiry is not None
     known = inquiry.search(messages)
     assert [message.message_id for message in messages] == list(known)

@@ -24,7 +24,7 @@ BRACES = re.compile(r"\{(?=[{%#$])")
 TWO_BRACES = re.compile(r"\{(?=\{)")
 
 
-def literal(content: Content, patterns: Iterable[re.Pattern[str]]) -> Content:
+def escaped(content: Content, patterns: Iterable[re.Pattern[str]]) -> Content:
     """``content`` with nothing in it that a provider would interpret.
 
     Headers are left as they are: what stands in them is ours.
@@ -37,16 +37,16 @@ def literal(content: Content, patterns: Iterable[re.Pattern[str]]) -> Content:
     for words in patterns:
         content = replace(
             content,
-            from_name=in_text(content.from_name, words),
-            to_name=in_text(content.to_name, words),
-            subject=in_text(content.subject, words),
-            html=in_html(content.html, words),
-            text=in_text(content.text, words),
+            from_name=escape_text(content.from_name, words),
+            to_name=escape_text(content.to_name, words),
+            subject=escape_text(content.subject, words),
+            html=escape_html(content.html, words),
+            text=escape_text(content.text, words),
         )
     return content
 
 
-def in_text(text: str, words: re.Pattern[str]) -> str:
+def escape_text(text: str, words: re.Pattern[str]) -> str:
     """``text`` with an invisible character behind the first character of each word.
 
     Within a link, where it would lead elsewhere, the first character is percent-encoded.
@@ -59,7 +59,7 @@ def in_text(text: str, words: re.Pattern[str]) -> str:
     return "".join(prose_and_links)
 
 
-def in_html(html: str, words: re.Pattern[str]) -> str:
+def escape_html(html: str, words: re.Pattern[str]) -> str:
     """``html`` with the first character of each word as a character reference.
 
     In style sheets, which know no references, it is set apart by a space.

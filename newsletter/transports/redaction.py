@@ -29,7 +29,7 @@ _SEAM = re.compile(r"\s+(?:[245]\.[0-9]{1,3}\.[0-9]{1,3}\s+)?")
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-class Secrets:
+class Redactor:
     """Passwords and keys of ours that no word of the server may bring back.
 
     Found are they as they are, in Base64 (in whatever company they were encoded,
@@ -55,15 +55,15 @@ class Secrets:
             for at in range(len(form) - self._block + 1)
         }
 
-    def said(self, words: str) -> str:
+    def redact(self, words: str) -> str:
         """One line that can be shown: short, printable, and without secrets."""
         cut = words[:_LOOKED_AT]
         # Unprintable characters within a secret would keep it from being seen, and then go.
         shown = "".join(char if char.isprintable() or char.isspace() else "" for char in cut)
-        tidy = printable(" ".join(self.hide(shown).split()))
+        tidy = printable(" ".join(self.mask(shown).split()))
         return tidy if len(tidy) <= LONGEST else f"{tidy[: LONGEST - 1]}…"
 
-    def hide(self, words: str) -> str:
+    def mask(self, words: str) -> str:
         """``words`` with “[secret]” in the place of each secret."""
         if not self._may_hold(words):
             return words

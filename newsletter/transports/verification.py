@@ -1,10 +1,9 @@
-"""What may be believed of a provider's answer: whose it is, and in which words. No I/O.
+"""Verifies a provider's response against the call, and removes secrets from it. No I/O.
 
-One rule for all providers. An acceptance is one that comes with the id that the
-documentation promises; an id stands for one letter. A row that names a reader is
-held against whom we asked for at its place; where any does not fit, or there are
-too few or too many, rows that name nobody say nothing. Nobody is accepted or
-rejected for the place of a row alone.
+The same rules hold for all providers. An acceptance counts only with the id that the
+documentation promises, and an id stands for one message. A row that names a recipient
+counts only for that recipient. If any row names somebody else, or there are too few
+or too many rows, the rows that name nobody count for nobody.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from newsletter.addresses import Address, AddressError
-from newsletter.transports.answers import Ambiguous, ApiResult, Each, Taken
+from newsletter.transports.api_result import Ambiguous, ApiResult, Each, Taken
 from newsletter.transports.protocol import Accepted, InDoubt, Outcome
 from newsletter.transports.provider import ApiMessage
 
@@ -23,36 +22,36 @@ _FIELDS = frozenset({"to", "email", "recipient", "recipients", "mail_rcpt"})
 _LONGEST_ADDRESS = 1000
 
 
-def believed(result: ApiResult, letters: Sequence[ApiMessage], *, title: str) -> ApiResult:
-    """``result``, with everything in doubt that cannot be told.
+def verified(result: ApiResult, messages: Sequence[ApiMessage], *, title: str) -> ApiResult:
+    """``result``, with everything in doubt that the response does not prove.
 
     Args:
-        result: what the provider read.
-        letters: whom the call carried.
-        title: the provider, as it writes itself.
+        result: what the provider's file read.
+        messages: of the call.
+        title: the provider's name.
 
     Returns:
-        If an :class:`Each`, with one result for each letter.
+        If an :class:`Each`, with one result for each message.
     """
     match result:
         case Taken(reply=reply, ids=ids) if ids is not None:
             known = {each for each in ids if each}
-            if not len(known) == len(ids) == len(letters):
+            if not len(known) == len(ids) == len(messages):
                 return Ambiguous(
-                    f"{title} answered {reply} for {len(letters)}, and gave {len(known)} ids."
+                    f"{title} answered {reply} for {len(messages)}, and gave {len(known)} ids."
                 )
         case Each():
-            return Each(_each(result, letters, title))
+            return Each(_each(result, messages, title))
     return result
 
 
-def _each(result: Each, letters: Sequence[ApiMessage], title: str) -> list[Outcome]:
-    count = len(letters)
+def _each(result: Each, messages: Sequence[ApiMessage], title: str) -> list[Outcome]:
+    count = len(messages)
     nobody: frozenset[str] = frozenset()
     named = [*result.named, *[nobody] * count][:count]
     fits = [
-        letter.message.envelope_to.suppression_key in names
-        for letter, names in zip(letters, named, strict=True)
+        message.message.envelope_to.suppression_key in names
+        for message, names in zip(messages, named, strict=True)
     ]
     in_order = len(result.results) == count and all(
         fit or not names for fit, names in zip(fits, named, strict=True)
@@ -70,12 +69,12 @@ def _each(result: Each, letters: Sequence[ApiMessage], title: str) -> list[Outco
 
 
 def _is_id(known: str | None) -> bool:
-    """Whether it tells one letter from another; a provider's sandbox gives noughts to all."""
+    """Whether it identifies one message; a provider's sandbox gives zeros to all."""
     return known is not None and known.strip("0-") != ""
 
 
-def whom(row: Any) -> frozenset[str]:
-    """Whom a row of an answer names, as :attr:`Address.suppression_key` writes them."""
+def recipients_in(row: Any) -> frozenset[str]:
+    """The recipients that a row of a response names, as their suppression keys."""
     if not isinstance(row, dict):
         return frozenset()
     return frozenset(
@@ -88,7 +87,7 @@ def whom(row: Any) -> frozenset[str]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """The text of a field: itself, or those of a list, each on its own or as an object's email."""
+    """The texts of a field: one, or those of a list, each as itself or as an object's email."""
     for each in value if isinstance(value, list) else [value]:
         if isinstance(each, dict):
             each = each.get("email") or each.get("Email")  # noqa: PLW2901 - what the object stands for
@@ -97,7 +96,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _key(text: str) -> str:
-    """An address as providers give it back: with a name, in capitals, in letters of its country."""
+    """The suppression key of an address in any form: with a name, in capitals, in IDNA."""
     plain = text[-_LONGEST_ADDRESS:].rpartition("<")[2].partition(">")[0].strip()
     try:
         return Address.parse(plain).suppression_key
@@ -105,30 +104,30 @@ def _key(text: str) -> str:
         return plain.casefold()
 
 
-def worded(result: ApiResult, said: Callable[[str], str]) -> ApiResult:
-    """``result`` in words that can be shown and stored.
+def redacted(result: ApiResult, redact: Callable[[str], str]) -> ApiResult:
+    """``result`` with words that can be shown and stored.
 
     Args:
-        result: with the provider's own words in it.
-        said: makes them fit, see :meth:`newsletter.transports.words.Secrets.said`.
+        result: with the provider's own words.
+        redact: such as :meth:`newsletter.transports.redaction.Redactor.redact`.
     """
     match result:
         case Taken(reply=reply, ids=ids):
-            hidden = ids and tuple(known and said(known) for known in ids)
-            return Taken(said(reply), hidden)
+            hidden = ids and tuple(known and redact(known) for known in ids)
+            return Taken(redact(reply), hidden)
         case Each():
-            return replace(result, results=[_worded(each, said) for each in result.results])
+            return replace(result, results=[_redacted(each, redact) for each in result.results])
         case Ambiguous():
-            return replace(result, reason=said(result.reason))
+            return replace(result, reason=redact(result.reason))
         case _:
-            return replace(result, reply=said(result.reply))
+            return replace(result, reply=redact(result.reply))
 
 
-def _worded(outcome: Outcome, said: Callable[[str], str]) -> Outcome:
+def _redacted(outcome: Outcome, redact: Callable[[str], str]) -> Outcome:
     match outcome:
         case Accepted(reply=reply, provider_id=known):
-            return Accepted(said(reply), known and said(known))
+            return Accepted(redact(reply), known and redact(known))
         case InDoubt():
-            return InDoubt(said(outcome.reason))
+            return InDoubt(redact(outcome.reason))
         case _:
-            return replace(outcome, reply=said(outcome.reply))
+            return replace(outcome, reply=redact(outcome.reply))
