@@ -61,7 +61,7 @@ def test_a_relay_that_counts_per_connection_gets_a_new_one_and_nobody_waits(
 ) -> None:
     """Neither the pace nor a reader is to blame; once heard, the limit is kept."""
     relay.server.session = (10, phase, reply)
-    messages = letters(*(f"r{number}@a.example" for number in range(60)))
+    messages = fake_messages(*(f"r{number}@a.example" for number in range(60)))
     journal, stopped = deliver(relay, messages)
     assert stopped is None
     assert all(isinstance(journal.outcome(each), Accepted) for each in messages)

@@ -206,7 +206,7 @@ def test_a_relay_that_offers_only_other_logins_is_told_by_their_names(relay: Smt
     relay.server.extensions = (b"PIPELINING", b"AUTH XOAUTH2 GSSAPI")
     session = relay.transport(username="user", password={"env": "UNUSED"}).open()
     with pytest.raises(TransportStopped, match=r"\(it offers XOAUTH2, GSSAPI\)"):
-        session.deliver(letters(ANNA), RecordingJournal())
+        session.deliver(fake_messages(ANNA), RecordingJournal())
     session.close()
 
 
