@@ -94,7 +94,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "uvicorn": {"preview/server.py"},
     "time": {"clock.py"},
     "random": set(),
-    "secrets": {"ledger/ledger.py", "ledger/record.py", "message/keys.py",
+    "secrets": {"ledger/database.py", "ledger/record.py", "message/keys.py",
                 "project/proof.py", "project/send.py", "transports/mailbox.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},

@@ -14,7 +14,7 @@ from newsletter.project.account import Account, Standing, worst
 from newsletter.report.words import STATES, TRIAL, identity
 
 if TYPE_CHECKING:
-    from newsletter.ledger.reading import Held
+    from newsletter.ledger.reading import DeliveryRow
     from newsletter.ledger.tally import Tally
 
 _COLOURS = {
@@ -150,7 +150,7 @@ def _show_people(account: Account, *, most: int | None) -> None:
         _name(account, account.refused, most)
 
 
-def _name(account: Account, held: Sequence[Held], most: int | None) -> None:
+def _name(account: Account, held: Sequence[DeliveryRow], most: int | None) -> None:
     for row in held[:most]:
         tries = count(row.attempts, "attempt")
         tell(f"{row.address}: {row.reply} ({tries}, {moment(row.changed_at)})", lead="  • ")

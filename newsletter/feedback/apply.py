@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from newsletter.addresses import Address, AddressError
 from newsletter.feedback.event import PROVES_ACCEPTANCE, DeliveryEvent, Kind
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.statement import Member
+from newsletter.ledger.reading import DeliveryRow
 from newsletter.ledger.suppressions import Reason, Suppression
 
 _BARE = re.compile(r"^[^<]*<([^<>]+)>.*$", re.DOTALL)
@@ -40,7 +40,6 @@ def apply_events(
     ledger: Ledger,
     campaigns: Iterable[Campaign],
     *,
-    tag_of: Callable[[str, Member], str],
     now: datetime,
 ) -> Applied:
     """Write down what ``events`` tell of the letters of ``campaigns``.
@@ -52,60 +51,62 @@ def apply_events(
         events: the news.
         ledger: open.
         campaigns: whose letters are looked for.
-        tag_of: the tag of a member's letter in the campaign of that id.
         now: the time, for the record.
 
     Raises:
         LedgerRefused: it cannot be written. What was applied stays.
     """
-    known = {
-        tag_of(campaign.id, member): member
-        for campaign in campaigns
-        for member in ledger.statement.members(campaign.id)
-    }
+    looked_at = {campaign.id for campaign in campaigns}
     counts = dict.fromkeys(("settled", "suppressed", "new", "known", "strangers"), 0)
     for event in events:
-        member = _member(event, known)
-        if member is None:
+        row = _delivery(event, ledger, looked_at)
+        if row is None:
             counts["strangers"] += 1
             continue
-        event = _about(member, event)  # noqa: PLW2901 - from here on, nothing else is believed
+        event = _about(row, event)  # noqa: PLW2901 - from here on, nothing else is believed
         if not ledger.events.add(
-            member.id,
+            row.id,
             kind=event.kind,
             source=event.source,
             at=event.at,
             detail=event.detail,
-            mark=_mark(event, member),
+            mark=_mark(event, row),
         ):
             counts["known"] += 1
         else:
             counts["new"] += 1
-            counts["settled"] += _settle(event, member, ledger, now)
-            counts["suppressed"] += _suppress(event, member, ledger)
+            counts["settled"] += _settle(event, row, ledger, now)
+            counts["suppressed"] += _suppress(event, row, ledger)
     return Applied(**counts)
 
 
-def _member(event: DeliveryEvent, known: Mapping[str, Member]) -> Member | None:
-    found = [known[tag] for tag in event.tags if tag in known]
+def _delivery(
+    event: DeliveryEvent, ledger: Ledger, looked_at: Container[str]
+) -> DeliveryRow | None:
+    """The one that the event is about: one lookup by index for each tag in it."""
+    found = [
+        row
+        for tag in event.tags
+        if (row := ledger.deliveries.by_message_tag(tag)) and row.campaign in looked_at
+    ]
     return found[0] if len(found) == 1 else None
 
 
-def _settle(event: DeliveryEvent, member: Member, ledger: Ledger, now: datetime) -> bool:
+def _settle(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetime) -> bool:
     if event.kind not in PROVES_ACCEPTANCE:
         return False
     reply = f"Proved by a {event.source}: {event.kind}. {event.detail}".strip()
-    return ledger.deliveries.evidence(member.id, reply, None, now.timestamp())
+    return ledger.deliveries.evidence(row.id, reply, None, now.timestamp())
 
 
-def _suppress(event: DeliveryEvent, member: Member, ledger: Ledger) -> bool:
+def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger) -> bool:
     reason = _REASONS.get(event.kind)
     if reason is None:
         return False
-    return ledger.suppressions.add(Suppression(member.tag, reason, event.source, event.at))
+    return ledger.suppressions.add(Suppression(row.tag, reason, event.source, event.at))
 
 
-def _about(member: Member, event: DeliveryEvent) -> DeliveryEvent:
+def _about(row: DeliveryRow, event: DeliveryEvent) -> DeliveryEvent:
     """What the news says of this very reader.
 
     If it is about somebody behind their alias or forward, or beside them in the same
@@ -117,11 +118,12 @@ def _about(member: Member, event: DeliveryEvent) -> DeliveryEvent:
         return event  # it names nobody
     if event.kind is Kind.DROPPED:
         return event  # nobody's server has it
-    same = address.suppression_key == member.address.suppression_key
+    local, _, domain = row.address.rpartition("@")
+    same = address.suppression_key == Address(local, domain).suppression_key
     return event if same else replace(event, kind=Kind.TAKEN)
 
 
-def _mark(event: DeliveryEvent, member: Member) -> str:
+def _mark(event: DeliveryEvent, row: DeliveryRow) -> str:
     """The same for the same news, however often it comes."""
-    told = f"{member.id}\n{event.kind}\n{event.at.isoformat()}\n{event.source}\n{event.detail}"
+    told = f"{row.id}\n{event.kind}\n{event.at.isoformat()}\n{event.source}\n{event.detail}"
     return hashlib.sha256(told.encode()).hexdigest()

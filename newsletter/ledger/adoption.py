@@ -16,7 +16,7 @@ from pathlib import Path
 
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError, LedgerRefused, Where
-from newsletter.ledger import Ledger, open_ledger
+from newsletter.ledger import Ledger
 from newsletter.ledger.copy_guard import (
     CopyGuard,
     Place,
@@ -105,7 +105,7 @@ class Adoption:
         if not self._place.ledger.exists():
             return Survey(_no_ledger(self._place, self._known), self._is_exact(None), {}, (), (),
                           aside=False)  # fmt: skip
-        with closing(open_ledger(self._place.ledger, self._keys)) as ledger:
+        with closing(Ledger(self._place.ledger, self._keys)) as ledger:
             aside = self._goes_aside(ledger)
             guard = CopyGuard(self._place, ledger, self._keys)
             if self._place.state.record.is_file():
@@ -131,7 +131,7 @@ class Adoption:
         self._place.state.prepare()
         keys = self._take_key()
         self._put_aside(keys)
-        with closing(open_ledger(self._place.ledger, keys)) as ledger:
+        with closing(Ledger(self._place.ledger, keys)) as ledger:
             ledger.check()
             record = ledger.open_record(self._place.state.record)
             guard = CopyGuard(self._place, ledger, keys)
@@ -225,7 +225,7 @@ class Adoption:
         Raises:
             LedgerRefused: see :meth:`adopt`.
         """
-        with closing(open_ledger(file, keys, create=False)) as ledger:
+        with closing(Ledger(file, keys, create=False)) as ledger:
             self._goes_aside(ledger)
 
     def _put_aside(self, keys: KeyRing) -> None:
@@ -237,7 +237,7 @@ class Adoption:
             if keys.pepper != self._keys.pepper:
                 keys.save(self._key_file)
             return
-        with closing(open_ledger(self._place.ledger, self._keys)) as ledger:
+        with closing(Ledger(self._place.ledger, self._keys)) as ledger:
             if not self._goes_aside(ledger):
                 return
             record = ledger.open_record(self._place.state.record)

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 
 from newsletter.errors import InputError, Where
-from newsletter.ledger import Ledger, open_ledger
+from newsletter.ledger import Ledger
 from newsletter.message.keys import KeyRing
 from newsletter.regular_file import open_regular
 from newsletter.system import sync_file
@@ -129,7 +129,7 @@ def _verify(parts: Mapping[str, Path]) -> None:
         LedgerRefused: the ledger is damaged, or was written with another key file.
     """
     keys = KeyRing.load(parts.get(KEY, Path(KEY)))
-    with closing(open_ledger(parts[LEDGER], keys, create=False)) as ledger:
+    with closing(Ledger(parts[LEDGER], keys, create=False)) as ledger:
         ledger.check()
 
 

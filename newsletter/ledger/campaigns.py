@@ -130,12 +130,9 @@ class Campaigns:
         write_version(self._database, campaign, 1, approved, now=now)
         try:
             self._database.executemany(
-                f"INSERT INTO delivery ({DELIVERY}, seal, state, changed_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (*frozen, seal(self._database.seal_key, frozen), State.PENDING, now)
-                    for frozen in (_frozen(campaign, planned) for planned in plan.recipients)
-                ),
+                f"INSERT INTO delivery ({DELIVERY}, message_tag, seal, state, changed_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._row(campaign, planned) for planned in plan.recipients),
             )
         except sqlite3.IntegrityError:
             raise LedgerRefused(
@@ -143,6 +140,16 @@ class Campaigns:
                 where=Where(item=f"issue {plan.issue}"),
                 next="Nothing was frozen or sent; run the command again for a new plan.",
             ) from None
+
+    def _row(self, campaign: Campaign, planned: Planned) -> tuple[object, ...]:
+        frozen = _frozen(campaign, planned)
+        return (
+            *frozen,
+            self._database.message_tag(campaign.id, planned.recipient.address.key),
+            seal(self._database.seal_key, frozen),
+            State.PENDING,
+            campaign.frozen_at.timestamp(),
+        )
 
     def _new_id(self, plan: Plan, print_: str, now: datetime) -> str:
         """``2017-03.1-k7q2m``: the issue, a number for people, and what no other freeze has.

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from newsletter.addresses import Address
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.schema import SCHEMA
 from newsletter.ledger.seal import reader_tag, seal
 from newsletter.ledger.upgrade import SCHEMA_VERSION, statements, upgrade
+from newsletter.message.keys import KeyRing
 from newsletter.system import one_at_a_time
 
 
@@ -28,19 +31,22 @@ class Database:
 
     Args:
         path: the file; created, readable by its owner alone, if it is missing.
+        keys: the key ring that belongs to it. What is frozen is sealed with it, and
+            who left is known by it: with another one nobody would be recognised.
         create: whether a missing file is created.
-        seal_key: with which frozen rows are sealed; SQL knows it as ``seal_of``.
 
     Raises:
         LedgerRefused: the file is missing (without ``create``), is no ledger,
-            is newer than this program, damaged, or cannot be opened.
+            is newer than this program, damaged, belongs to another key ring,
+            or cannot be opened.
     """
 
-    def __init__(self, path: Path, *, create: bool, seal_key: bytes) -> None:
+    def __init__(self, path: Path, keys: KeyRing, *, create: bool) -> None:
         self.path = path
+        self.keys = keys
         self.before_commit: Callable[[], None] = lambda: None
         self._files: dict[Path, tuple[int, int]] = {}
-        self.seal_key = seal_key
+        self.seal_key = keys.seal_key
         fresh = not path.exists()
         if fresh and not create:
             raise LedgerRefused(
@@ -80,6 +86,7 @@ class Database:
         self._connection.create_function(
             "reader_of", 1, lambda address: reader_tag(self.seal_key, address), deterministic=True
         )
+        self._connection.create_function("message_tag_of", 2, self.message_tag, deterministic=True)
         # 64 MB, used as far as the file is large: with SQLite's own 2 MB a freeze of
         # 200,000 takes nearly twice as long.
         run("PRAGMA cache_size = -65536")
@@ -95,8 +102,11 @@ class Database:
             )
         if version == 0:
             self._create()
-        elif version < SCHEMA_VERSION:
-            self._upgrade()
+        else:
+            self._refuse_other_key()  # before it seals anything
+            if version < SCHEMA_VERSION:
+                self._upgrade()
+        self._name()
         # Not before: while it is on, references follow a table that an upgrade renames.
         run("PRAGMA foreign_keys = ON")
 
@@ -114,8 +124,40 @@ class Database:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == SCHEMA_VERSION:
                 return  # another process has done it while this one waited for the lock
-            upgrade(self._connection, SCHEMA, since=version, seal_key=self.seal_key)
+            upgrade(self._connection, SCHEMA, since=version, keys=self.keys)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _name(self) -> None:
+        """Give a new ledger, or one of an older version, what names it."""
+        names = {"key_check": self.keys.pepper_id, "identity": secrets.token_hex(16)}
+        if all(self.meta(key) for key in names):
+            return
+        with self.transaction():
+            for key, value in names.items():
+                self.execute(
+                    "INSERT INTO meta SELECT ?1, ?2"
+                    " WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = ?1)",
+                    (key, value),
+                )
+
+    def _refuse_other_key(self) -> None:
+        if self.meta("key_check") not in {None, self.keys.pepper_id}:
+            raise LedgerRefused(
+                "The key file is not the one this ledger was written with, so those who "
+                "unsubscribed would not be recognised.",
+                where=Where(self.path),
+                next="Restore newsletter.key from your backup; “newsletter docs keys” tells more.",
+            )
+
+    def meta(self, key: str) -> str | None:
+        """What is noted in the ledger under ``key``; None if nothing is."""
+        with self.errors():
+            row = self.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put_meta(self, key: str, value: str) -> None:
+        """Note something in the ledger; inside the caller's transaction."""
+        self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def execute(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
         """Run one statement."""
@@ -124,6 +166,11 @@ class Database:
     def executemany(self, sql: str, rows: Iterable[tuple[object, ...]]) -> sqlite3.Cursor:
         """Run one statement for each row."""
         return self._connection.executemany(sql, rows)
+
+    def message_tag(self, campaign: str, address: str) -> bytes:
+        """What a campaign's letter to an address is known by, see :class:`KeyRing`."""
+        local, _, domain = address.rpartition("@")
+        return bytes.fromhex(self.keys.message_tag(campaign, Address(local, domain)))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -20,8 +20,8 @@ from newsletter.ledger import steps
 from newsletter.ledger.reading import (
     HELD_BACK,
     AttemptRecord,
+    DeliveryRow,
     Doubt,
-    Held,
     Reading,
     recipient,
 )
@@ -29,7 +29,7 @@ from newsletter.ledger.seal import broken
 from newsletter.ledger.states import State, Step
 from newsletter.message.model import Recipient
 
-__all__ = ["AttemptRecord", "Claim", "Deliveries", "Doubt", "Held"]
+__all__ = ["AttemptRecord", "Claim", "Deliveries", "DeliveryRow", "Doubt"]
 
 _LONGEST_REPLY = 1000
 """Characters of a reply that are kept; a relay may send half a megabyte of them."""

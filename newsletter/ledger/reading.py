@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,16 +21,36 @@ HELD_BACK = "held back"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A delivery as a person sees it."""
+class DeliveryRow:
+    """A delivery as it stands.
+
+    ``tag`` is that by which suppressions know the reader, ``message_tag`` that by which
+    the letter is known. ``next_attempt_at`` is None unless it is deferred.
+    """
 
     id: int
+    campaign: str
     address: str
+    tag: bytes
+    message_tag: str
+    language: str
+    wave: Wave
+    version: int | None
     state: State
     attempts: int
-    reply: str
-    changed_at: datetime
+    first_attempt_at: datetime | None
     next_attempt_at: datetime | None
+    changed_at: datetime
+    provider_id: str
+    reply: str
+
+
+_ROW = (
+    "id, campaign, address, tag, message_tag, language, wave, version, state, attempts,"
+    " first_attempt_at, next_attempt_at, changed_at, provider_id, reply"
+)
+_CHECKED_ROW = f"{_ROW}, {INTACT} AND message_tag IS message_tag_of(campaign, address)"
+BY_MESSAGE_TAG = f"SELECT {_CHECKED_ROW} FROM delivery WHERE message_tag = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +90,35 @@ class Reading:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def held(self, campaign: str, *states: State) -> tuple[Held, ...]:
+    def of(self, campaign: str, *states: State) -> tuple[DeliveryRow, ...]:
         """The deliveries in ``states``, for a person to read."""
         marks = ", ".join("?" for _ in states)
         rows = self._rows(
-            "SELECT id, address, state, attempts, reply, changed_at, next_attempt_at"
-            f" FROM delivery WHERE campaign = ? AND state IN ({marks}) ORDER BY id",
+            f"SELECT {_ROW} FROM delivery WHERE campaign = ? AND state IN ({marks}) ORDER BY id",
             (campaign, *states),
         )
-        return tuple(_held(row) for row in rows)
+        return tuple(map(_delivery, rows))
+
+    def all_of(self, campaign: str) -> Iterator[DeliveryRow]:
+        """All deliveries, in the order they were frozen in.
+
+        Raises:
+            LedgerRefused: somebody is not who was frozen.
+        """
+        with self._database.errors():
+            for row in self._database.execute(
+                f"SELECT {_CHECKED_ROW} FROM delivery WHERE campaign = ? ORDER BY id", (campaign,)
+            ):
+                yield _intact(row)
+
+    def by_message_tag(self, tag: str) -> DeliveryRow | None:
+        """The delivery whose letter is known by ``tag``, 24 hexadecimal digits.
+
+        Raises:
+            LedgerRefused: it is not what was frozen.
+        """
+        rows = self._rows(BY_MESSAGE_TAG, (bytes.fromhex(tag),))
+        return _intact(rows[0]) if rows else None
 
     def next_due(self, campaign: str) -> datetime | None:
         """When the next one of the queue may be claimed, in the past if now; None: nobody waits.
@@ -214,16 +254,31 @@ def recipient(address: str, name: str, language: str, fields: str, resends: int)
     )
 
 
-def _held(row: tuple[Any, ...]) -> Held:
-    state = State(row[2])
-    return Held(
+def _intact(row: tuple[Any, ...]) -> DeliveryRow:
+    *values, intact = row
+    if not intact:
+        raise broken(row[1], f"Delivery {row[0]}")
+    return _delivery(values)
+
+
+def _delivery(row: Sequence[Any]) -> DeliveryRow:
+    state = State(row[8])
+    return DeliveryRow(
         id=row[0],
-        address=row[1],
+        campaign=row[1],
+        address=row[2],
+        tag=row[3],
+        message_tag=row[4].hex(),
+        language=row[5],
+        wave=Wave(row[6]),
+        version=row[7],
         state=state,
-        attempts=row[3],
-        reply=row[4],
-        changed_at=moment_at(row[5]),
-        next_attempt_at=(moment_at(row[6]) if state is State.DEFERRED else None),
+        attempts=row[9],
+        first_attempt_at=_time(row[10]),
+        next_attempt_at=moment_at(row[11]) if state is State.DEFERRED else None,
+        changed_at=moment_at(row[12]),
+        provider_id=row[13] or "",
+        reply=row[14],
     )
 
 

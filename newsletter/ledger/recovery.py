@@ -284,11 +284,12 @@ class Recovery:
             " f.fields, r.wave"
         )
         execute(
-            f"INSERT INTO main.delivery ({DELIVERY}, seal, state, version, resends, attempts,"
-            " dated_at, first_attempt_at, next_attempt_at, reply, changed_at)"
-            f" SELECT {frozen}, seal_of({frozen}), CASE WHEN r.state = '{State.CLAIMED}'"
-            f" THEN '{State.PENDING}' ELSE r.state END, r.version, r.resends, r.attempts,"
-            " r.dated_at, r.first_attempt_at, r.next_attempt_at, 'Known from the send record.',"
+            f"INSERT INTO main.delivery ({DELIVERY}, message_tag, seal, state, version, resends,"
+            " attempts, dated_at, first_attempt_at, next_attempt_at, reply, changed_at)"
+            f" SELECT {frozen}, message_tag_of(r.campaign, f.address), seal_of({frozen}),"
+            f" CASE WHEN r.state = '{State.CLAIMED}' THEN '{State.PENDING}' ELSE r.state END,"
+            " r.version, r.resends, r.attempts, r.dated_at, r.first_attempt_at,"
+            " r.next_attempt_at, 'Known from the send record.',"
             f" r.changed_at{theirs} ORDER BY f.address",
             (campaign,),
         )

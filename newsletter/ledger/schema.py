@@ -79,6 +79,7 @@ CREATE TABLE delivery (
     address TEXT NOT NULL,         -- Address.key
     domain TEXT NOT NULL,          -- of the address: pauses and limits are by domain
     tag BLOB NOT NULL,             -- keyed hash of the address, see message/keys.py
+    message_tag BLOB NOT NULL,     -- keyed hash of campaign and address: names the letter
     name TEXT NOT NULL,
     language TEXT NOT NULL,        -- of the edition this person gets
     fields TEXT NOT NULL,          -- JSON: further columns of the list
@@ -102,6 +103,7 @@ CREATE UNIQUE INDEX once ON delivery (issue, round, address)
     WHERE state IN ({_words(HAS_OR_MAY_HAVE)});
 CREATE INDEX queue ON delivery (campaign, state, wave, next_attempt_at);
 CREATE INDEX of_domain ON delivery (campaign, domain);
+CREATE UNIQUE INDEX of_message ON delivery (message_tag);
 -- Planned = the sum of the states: nobody can be taken out or slipped in later,
 -- none becomes another's, and the number itself stays.
 CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery
@@ -109,7 +111,8 @@ CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery
 CREATE TRIGGER delivery_is_its_own BEFORE UPDATE OF id, campaign, issue, round ON delivery
     BEGIN SELECT RAISE(ABORT, 'a delivery belongs to its campaign for good'); END;
 CREATE TRIGGER delivery_is_frozen
-    BEFORE UPDATE OF address, domain, tag, name, language, fields, wave, seal ON delivery
+    BEFORE UPDATE OF address, domain, tag, message_tag, name, language, fields, wave, seal
+    ON delivery
     BEGIN SELECT RAISE(ABORT, 'who gets what is frozen'); END;
 CREATE TRIGGER delivery_keeps_its_version BEFORE UPDATE OF version ON delivery
     WHEN NEW.version != OLD.version

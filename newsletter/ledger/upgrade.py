@@ -1,98 +1,61 @@
 """Ledgers of earlier versions, brought up to date without losing a row.
 
 :data:`MIGRATIONS` lists what leads from each version to the next. They are applied
-one after the other, all in one transaction that the caller opened. Indexes and
-triggers are those of today: they are dropped before and made again at the end.
+one after the other, all in one transaction that the caller opened. A new version
+adds one entry at the end and changes none before it: an entry only adds what is new
+to the tables that it finds, and a table whose shape is not that of today is made anew
+once, after the last.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from newsletter.ledger.seal import DELIVERY, version_seal
+from newsletter.message.keys import KeyRing
 
 _LATE_S = 72 * 3600
 
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """How a ledger becomes one of the next version.
-
-    Attributes:
-        rebuilds: the tables whose shape changes. Each is set aside as ``old_…``, made
-            anew, filled and dropped in this order: those that refer to others first.
-        fill: statements that fill what was made anew.
-        made: how a table was made in that version, if a later one changed it. All
-            others are made by the schema of today.
-        seals: whether the versions are sealed afterwards.
-    """
-
-    rebuilds: tuple[str, ...] = ()
-    fill: tuple[str, ...] = ()
-    made: str = ""
-    seals: bool = False
-
-
-MIGRATIONS = (
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
     # 1 to 2: waves, corrections and holds; limits by domain.
-    Migration(
-        rebuilds=("attempt", "delivery", "edition"),
-        made="""
-CREATE TABLE delivery (
-    id INTEGER PRIMARY KEY, campaign TEXT NOT NULL, issue TEXT NOT NULL, round INTEGER NOT NULL,
-    address TEXT NOT NULL, domain TEXT NOT NULL, tag BLOB NOT NULL, name TEXT NOT NULL,
-    language TEXT NOT NULL, fields TEXT NOT NULL, state TEXT NOT NULL, wave INTEGER NOT NULL,
-    version INTEGER, resends INTEGER NOT NULL, attempts INTEGER NOT NULL, dated_at REAL,
-    first_attempt_at REAL, next_attempt_at REAL NOT NULL, run TEXT, reply TEXT NOT NULL,
-    provider_id TEXT, changed_at REAL NOT NULL
-);
-CREATE TABLE version (
-    campaign TEXT NOT NULL, number INTEGER NOT NULL, made_at REAL NOT NULL,
-    fingerprint TEXT NOT NULL, letterhead TEXT NOT NULL, PRIMARY KEY (campaign, number)
-) WITHOUT ROWID;
-CREATE TABLE control (
-    campaign TEXT PRIMARY KEY, not_before REAL NOT NULL, not_after REAL NOT NULL,
-    wave INTEGER NOT NULL, version INTEGER NOT NULL, held TEXT
-) WITHOUT ROWID;
-""",
-        fill=(
-            # Who was attempted has the only edition there was.
-            """INSERT INTO delivery (id, campaign, issue, round, address, domain, tag, name,
-                 language, fields, state, wave, version, resends, attempts, dated_at,
-                 first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at)
-               SELECT id, campaign, issue, round, address, domain_of(address), tag, name,
-                 language, fields, state, 2, CASE WHEN attempts > 0 THEN 1 END, 0, attempts,
-                 dated_at, first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at
-               FROM old_delivery""",
-            "INSERT INTO attempt SELECT * FROM old_attempt",
-            "INSERT INTO edition SELECT campaign, 1, language, content FROM old_edition",
-            "INSERT INTO version SELECT id, 1, frozen_at, fingerprint, letterhead FROM campaign",
-            f"""INSERT INTO control
-                SELECT id, frozen_at, frozen_at + {_LATE_S}, 2, 1, NULL FROM campaign""",
-        ),
+    (
+        "ALTER TABLE delivery ADD COLUMN domain TEXT",
+        "ALTER TABLE delivery ADD COLUMN wave INTEGER",
+        "ALTER TABLE delivery ADD COLUMN version INTEGER",
+        "ALTER TABLE delivery ADD COLUMN resends INTEGER NOT NULL DEFAULT 0",
+        # Who was attempted has the only edition there was.
+        """UPDATE delivery SET domain = domain_of(address), wave = 2,
+             version = CASE WHEN attempts > 0 THEN 1 END""",
+        "ALTER TABLE edition ADD COLUMN version INTEGER NOT NULL DEFAULT 1",
+        """CREATE TABLE version AS SELECT id AS campaign, 1 AS number, frozen_at AS made_at,
+             fingerprint, letterhead FROM campaign""",
+        f"""CREATE TABLE control AS SELECT id AS campaign, frozen_at AS not_before,
+              frozen_at + {_LATE_S} AS not_after, 2 AS wave, 1 AS version, NULL AS held
+            FROM campaign""",
     ),
     # 2 to 3: seals over what is frozen.
-    Migration(
-        rebuilds=("attempt", "delivery", "version"),
-        fill=(
-            f"INSERT INTO delivery SELECT *, seal_of({DELIVERY}) FROM old_delivery",
-            "INSERT INTO attempt SELECT * FROM old_attempt",
-            "INSERT INTO version SELECT *, x'' FROM old_version",
-        ),
-        seals=True,
+    (
+        "ALTER TABLE delivery ADD COLUMN seal BLOB",
+        f"UPDATE delivery SET seal = seal_of({DELIVERY})",
+        "ALTER TABLE version ADD COLUMN seal BLOB",
+        """UPDATE version SET seal = version_seal_of(id, issue, round, planned, number,
+             version.fingerprint, version.letterhead,
+             (SELECT json_group_object(language, content) FROM edition
+              WHERE edition.campaign = id AND edition.version = number))
+           FROM campaign WHERE id = campaign""",
     ),
     # 3 to 4: a hold has a kind beside its words.
-    Migration(
-        rebuilds=("control",),
-        fill=(
-            """INSERT INTO control
-               SELECT campaign, not_before, not_after, wave, version, CASE WHEN held IS NOT NULL
-                 THEN json_array(json_array(
-                   CASE held WHEN 'Paused by a person.' THEN 'pause' ELSE 'brake' END, held)) END
-               FROM old_control""",
-        ),
+    (
+        """UPDATE control SET held = json_array(json_array(
+             CASE held WHEN 'Paused by a person.' THEN 'pause' ELSE 'brake' END, held))
+           WHERE held IS NOT NULL""",
+    ),
+    # 4 to 5: a letter is found by the tag in its Message-ID.
+    (
+        "ALTER TABLE delivery ADD COLUMN message_tag BLOB",
+        "UPDATE delivery SET message_tag = message_tag_of(campaign, address)",
     ),
 )
 """From each version to the next; the first leads from version 1 to 2."""
@@ -100,66 +63,67 @@ CREATE TABLE control (
 SCHEMA_VERSION = len(MIGRATIONS) + 1
 
 
-def upgrade(connection: sqlite3.Connection, schema: str, *, since: int, seal_key: bytes) -> None:
+def upgrade(connection: sqlite3.Connection, schema: str, *, since: int, keys: KeyRing) -> None:
     """Turn the tables of version ``since`` into those of ``schema``.
+
+    Args:
+        connection: knows the functions of :class:`newsletter.ledger.database.Database`;
+            foreign keys are off.
+        schema: CREATE statements, tables before what belongs to them.
+        since: the version that the file was written by.
+        keys: the ledger's key ring.
 
     Raises:
         sqlite3.Error: it cannot be written; the caller rolls back.
     """
+
+    def version_seal_of(
+        campaign: str, issue: str, round_: int, planned: int, number: int, print_: str,
+        letterhead: str, contents: str,
+    ) -> bytes:  # fmt: skip
+        return version_seal(
+            keys.seal_key,
+            (campaign, issue, round_, planned),
+            number=number,
+            fingerprint=print_,
+            letterhead=letterhead,
+            contents=json.loads(contents),
+        )
+
     connection.create_function("domain_of", 1, _domain_of, deterministic=True)
-    # Else references follow the rename; they would with foreign keys on, too.
+    connection.create_function("version_seal_of", 8, version_seal_of, deterministic=True)
+    # Else references follow a table that is renamed.
     connection.execute("PRAGMA legacy_alter_table = ON")
+    # Triggers would refuse what is done here; at the end those of today are made.
     for kind, name in connection.execute(
         "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'index') AND sql NOT NULL"
     ).fetchall():
         connection.execute(f"DROP {kind} {name}")
-    today = {_made_by(each): each for each in statements(schema)}
-    tables = {name: each for (kind, name), each in today.items() if kind == "TABLE"}
     for migration in MIGRATIONS[since - 1 :]:
-        _apply(connection, migration, tables)
-        if migration.seals:
-            _seal_versions(connection, seal_key)
-    # Last: triggers would refuse what was done here.
-    for (kind, _), statement in today.items():
-        if kind != "TABLE":
+        for statement in migration:
             connection.execute(statement)
+    for statement in statements(schema):
+        _make(connection, statement)
 
 
-def _apply(connection: sqlite3.Connection, migration: Migration, tables: dict[str, str]) -> None:
-    made = {_made_by(each)[1]: each for each in statements(migration.made)}
-    for table in migration.rebuilds:
-        connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()}
-    for name, statement in {**tables, **made}.items():
-        if name not in there:
-            connection.execute(statement)
-    for statement in migration.fill:
+def _make(connection: sqlite3.Connection, statement: str) -> None:
+    """Make a table, index or trigger; a table that is there keeps its rows."""
+    line = next(line for line in statement.splitlines() if line.startswith("CREATE "))
+    _, kind, name = line.replace("UNIQUE ", "").split()[:3]
+    found = connection.execute(
+        "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)
+    ).fetchone()
+    if kind != "TABLE" or found is None:
         connection.execute(statement)
-    for table in migration.rebuilds:
-        connection.execute(f"DROP TABLE old_{table}")
-
-
-def _seal_versions(connection: sqlite3.Connection, key: bytes) -> None:
-    for *frozen, number, fingerprint, letterhead in connection.execute(
-        "SELECT id, issue, round, planned, number, version.fingerprint, version.letterhead"
-        " FROM version JOIN campaign ON campaign.id = campaign"
-    ).fetchall():
-        contents = connection.execute(
-            "SELECT language, content FROM edition WHERE campaign = ? AND version = ?",
-            (frozen[0], number),
-        )
-        made = version_seal(
-            key,
-            (frozen[0], frozen[1], frozen[2], frozen[3]),
-            number=number,
-            fingerprint=fingerprint,
-            letterhead=letterhead,
-            contents=dict(contents),
-        )
-        connection.execute(
-            "UPDATE version SET seal = ? WHERE campaign = ? AND number = ?",
-            (made, frozen[0], number),
-        )
+        return
+    if statement.rstrip("; \n").endswith(found[0]):
+        return
+    there = [column for _, column, *_ in connection.execute(f"PRAGMA table_info({name})")]
+    connection.execute(f"ALTER TABLE {name} RENAME TO old_{name}")
+    connection.execute(statement)
+    columns = ", ".join(there)
+    connection.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM old_{name}")
+    connection.execute(f"DROP TABLE old_{name}")
 
 
 def statements(script: str) -> Iterator[str]:
@@ -170,13 +134,6 @@ def statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
-
-
-def _made_by(statement: str) -> tuple[str, str]:
-    """What a CREATE statement makes: TABLE, INDEX or TRIGGER, and its name."""
-    line = next(line for line in statement.splitlines() if line.startswith("CREATE "))
-    kind, name = line.removeprefix("CREATE ").removeprefix("UNIQUE ").split()[:2]
-    return kind, name
 
 
 def _domain_of(address: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.controls import Control
-    from newsletter.ledger.reading import Held
+    from newsletter.ledger.reading import DeliveryRow
     from newsletter.ledger.runs import RunRecord
     from newsletter.ledger.tally import Tally
     from newsletter.ledger.versions import Version
@@ -65,9 +65,9 @@ class Account:
     campaign: Campaign
     trial: bool
     tally: Tally
-    in_doubt: tuple[Held, ...]
-    orphans: tuple[Held, ...]
-    refused: tuple[Held, ...]
+    in_doubt: tuple[DeliveryRow, ...]
+    orphans: tuple[DeliveryRow, ...]
+    refused: tuple[DeliveryRow, ...]
     next_due: datetime | None
     standing: Standing | None
 
@@ -113,16 +113,16 @@ def account_of(ledger: Ledger, campaign: Campaign, *, now: datetime | None = Non
     """
     tally = ledger.campaigns.tally(campaign)
     standing = None if now is None else _standing(ledger, campaign, now)
-    held = ledger.deliveries.held
+    rows = ledger.deliveries.of
     idle = standing is None or not standing.at_work
     queued = tally[State.PENDING] or tally[State.CLAIMED] or tally[State.ATTEMPTING]
     return Account(
         campaign=campaign,
         trial=ledger.runs.is_trial(campaign.id),
         tally=tally,
-        in_doubt=held(campaign.id, State.IN_DOUBT),
-        orphans=held(campaign.id, State.ATTEMPTING) if idle else (),
-        refused=held(campaign.id, State.REJECTED, State.EXPIRED),
+        in_doubt=rows(campaign.id, State.IN_DOUBT),
+        orphans=rows(campaign.id, State.ATTEMPTING) if idle else (),
+        refused=rows(campaign.id, State.REJECTED, State.EXPIRED),
         next_due=None if queued else ledger.deliveries.next_due(campaign.id),
         standing=standing,
     )

@@ -16,7 +16,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.events import EventRecord
 from newsletter.ledger.lock import SenderAtWork
-from newsletter.ledger.reading import AttemptRecord, Held
+from newsletter.ledger.reading import AttemptRecord, DeliveryRow
 from newsletter.ledger.states import State, Step
 from newsletter.message.model import Recipient
 from newsletter.phrases import joined, people
@@ -37,7 +37,7 @@ class InDoubt:
     """A recipient of whom nobody knows whether the server took their message."""
 
     campaign: Campaign
-    held: Held
+    held: DeliveryRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> lis
         doubts = [
             InDoubt(campaign, held)
             for campaign in campaigns
-            for held in ledger.deliveries.held(campaign.id, State.IN_DOUBT)
+            for held in ledger.deliveries.of(campaign.id, State.IN_DOUBT)
         ]
     if not addresses or not doubts:
         return doubts
@@ -100,11 +100,9 @@ def evidence(project: Project, doubts: Sequence[InDoubt]) -> Iterator[Evidence]:
                 events.setdefault(event.delivery, []).append(event)
         for doubt in doubts:
             held = doubt.held
-            local, _, domain = held.address.rpartition("@")
-            tag = project.keys.message_tag(doubt.campaign.id, Address(local, domain))
             yield Evidence(
                 doubt,
-                message_id=f"{doubt.campaign.id}.{tag}",
+                message_id=f"{held.campaign}.{held.message_tag}",
                 attempts=tuple(
                     (attempt, ways.get(attempt.run, ""))
                     for attempt in ledger.deliveries.history(held.id)
@@ -242,7 +240,6 @@ def _apply(
         read_news(bounces, events, now=now, skipped=skipped),
         ledger,
         campaigns,
-        tag_of=lambda campaign, member: project.keys.message_tag(campaign, member.address),
         now=now,
     )
     return News(applied, skipped)

@@ -290,14 +290,14 @@ class Project:
             InputError: there is none (without ``create``).
             LedgerRefused: it cannot be used.
         """
-        from newsletter.ledger import open_ledger
+        from newsletter.ledger import Ledger
 
         if not create and not self.has_ledger:
             # Asked before the key: looking at a new project must not make one.
             raise InputError(
                 "Nothing was sent from here yet.", next="“newsletter send ISSUE” sends an issue."
             )
-        ledger = open_ledger(self.ledger_file, self.keys, create=create)
+        ledger = Ledger(self.ledger_file, self.keys, create=create)
         try:
             if follow and (guard := self.copy_guard(ledger)):
                 guard.follow()

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from newsletter.addresses import Address
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.statement import Line
 from newsletter.ledger.states import State
 from newsletter.project.account import campaigns_of
 from newsletter.project.project import Project
@@ -52,7 +50,7 @@ def report(project: Project, issue: str, files: ReportFiles | None = None) -> li
         campaigns = campaigns_of(project, ledger, issue)
         figures = [_figures(ledger, campaign) for campaign in campaigns]
         if files.csv is not None:
-            lines = _csv(project, ledger, campaigns, addresses=files.addresses)
+            lines = _csv(ledger, campaigns, addresses=files.addresses)
             write_private(project, files.csv, (line.encode() for line in lines))
     if files.json is not None:
         write_private(project, files.json, [as_json(figures, issue=issue).encode()])
@@ -64,37 +62,28 @@ def report(project: Project, issue: str, files: ReportFiles | None = None) -> li
 
 
 def _figures(ledger: Ledger, campaign: Campaign) -> Figures:
-    statement = ledger.statement
-    span = statement.span(campaign.id)
+    queries = ledger.report
+    span = queries.span(campaign.id)
     span_s = span_for(*span) if span else 1
-    refused = statement.told(campaign.id, *REFUSED)
+    refused = queries.replies(campaign.id, *REFUSED)
     return Figures(
         campaign=campaign,
         trial=ledger.runs.is_trial(campaign.id),
         tally=ledger.campaigns.tally(campaign),
         runs=ledger.runs.of(campaign.id),
-        points=points_of(statement.moments(campaign.id, span_s=span_s), span_s),
+        points=points_of(queries.outcomes(campaign.id, span_s=span_s), span_s),
         span_s=span_s,
         reasons=by_reason(refused),
-        domains=by_domain(refused, statement.domains(campaign.id)),
-        waiting=by_reason(statement.told(campaign.id, State.DEFERRED)),
-        doubts=by_reason(statement.told(campaign.id, State.IN_DOUBT)),
-        settled_doubts=statement.settled_doubts(campaign.id),
-        attempts=statement.attempts(campaign.id),
-        versions=statement.versions(campaign.id),
-        events=statement.events(campaign.id),
+        domains=by_domain(refused, queries.domains(campaign.id)),
+        waiting=by_reason(queries.replies(campaign.id, State.DEFERRED)),
+        doubts=by_reason(queries.replies(campaign.id, State.IN_DOUBT)),
+        settled_doubts=queries.settled_doubts(campaign.id),
+        attempts=queries.attempts(campaign.id),
+        versions=queries.versions(campaign.id),
+        events=queries.events(campaign.id),
     )
 
 
-def _csv(
-    project: Project, ledger: Ledger, campaigns: Iterable[Campaign], *, addresses: bool
-) -> Iterator[str]:
-    def tag(campaign: str, line: Line) -> str:
-        local, _, domain = line.address.rpartition("@")
-        return project.keys.message_tag(campaign, Address(local, domain))
-
-    lines = chain.from_iterable(
-        ((campaign.id, line) for line in ledger.statement.lines(campaign.id))
-        for campaign in campaigns
-    )
-    return csv_lines(lines, name=None if addresses else tag)
+def _csv(ledger: Ledger, campaigns: Iterable[Campaign], *, addresses: bool) -> Iterator[str]:
+    rows = chain.from_iterable(ledger.deliveries.all_of(campaign.id) for campaign in campaigns)
+    return csv_lines(rows, addresses=addresses)

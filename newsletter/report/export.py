@@ -10,10 +10,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from newsletter.ledger.statement import Line
+from newsletter.ledger.reading import DeliveryRow
 from newsletter.report.figures import Figures, Share
 from newsletter.report.reasons import without_addresses
 
@@ -25,31 +25,28 @@ _WAVES = {0: "seed", 1: "canary", 2: "rest"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_lines(
-    lines: Iterable[tuple[str, Line]], *, name: Callable[[str, Line], str] | None
-) -> Iterator[str]:
+def csv_lines(rows: Iterable[DeliveryRow], *, addresses: bool) -> Iterator[str]:
     """The file, line by line.
 
     Args:
-        lines: campaign and recipient.
-        name: what stands for a recipient; None gives their address, and leaves
-            addresses in replies.
+        rows: one for each recipient.
+        addresses: whether it tells addresses, in replies too.
     """
     yield _row(COLUMNS)
-    for campaign, line in lines:
+    for row in rows:
         yield _row(
             (
-                campaign,
-                line.address if name is None else name(campaign, line),
-                line.language,
-                _WAVES[line.wave],
-                "" if line.version is None else line.version,
-                line.state,
-                line.attempts,
-                line.first_attempt_at.isoformat() if line.first_attempt_at else "",
-                line.changed_at.isoformat(),
-                line.provider_id,
-                line.reply if name is None else without_addresses(line.reply),
+                row.campaign,
+                row.address if addresses else row.message_tag,
+                row.language,
+                _WAVES[row.wave],
+                "" if row.version is None else row.version,
+                row.state,
+                row.attempts,
+                row.first_attempt_at.isoformat() if row.first_attempt_at else "",
+                row.changed_at.isoformat(),
+                row.provider_id,
+                row.reply if addresses else without_addresses(row.reply),
             )
         )
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.report_queries import ReplyCount
 from newsletter.ledger.runs import RunRecord
-from newsletter.ledger.statement import Moment, Told
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.tally import Tally
 from newsletter.report.reasons import reason_of
@@ -87,17 +87,14 @@ def span_for(began: datetime, ended: datetime) -> float:
     return next((span for span in _SPANS_S if seconds / span <= _MOST_SPANS), _SPANS_S[-1])
 
 
-def points_of(moments: Iterable[Moment], span_s: float) -> list[Point]:
-    """The course of a send; each point stands at the end of its span."""
+def points_of(outcomes: Mapping[datetime, Counter[Step | None]], span_s: float) -> list[Point]:
+    """The course of a send, from the outcomes of each span; each point stands at its end."""
     accepted = refused = 0
-    by_time: dict[datetime, Counter[Step | None]] = {}
-    for moment in moments:
-        by_time.setdefault(moment.at, Counter())[moment.outcome] += moment.count
     points = []
-    for at in sorted(by_time):
-        in_span = by_time[at][Step.ACCEPT]
+    for at in sorted(outcomes):
+        in_span = outcomes[at][Step.ACCEPT]
         accepted += in_span
-        refused += by_time[at][Step.REJECT]
+        refused += outcomes[at][Step.REJECT]
         points.append(Point(at + timedelta(seconds=span_s), accepted, refused, in_span))
     if points:
         first = points[0].at - timedelta(seconds=span_s)
@@ -105,18 +102,18 @@ def points_of(moments: Iterable[Moment], span_s: float) -> list[Point]:
     return points
 
 
-def by_reason(told: Iterable[Told]) -> list[Share]:
+def by_reason(replies: Iterable[ReplyCount]) -> list[Share]:
     """Counts by reason, the commonest first."""
     counts: Counter[str] = Counter()
-    for each in told:
+    for each in replies:
         counts[reason_of(each.reply)] += each.count
     return _shares(counts, dict.fromkeys(counts, counts.total()))
 
 
-def by_domain(told: Iterable[Told], planned: Mapping[str, int]) -> list[Share]:
+def by_domain(replies: Iterable[ReplyCount], planned: Mapping[str, int]) -> list[Share]:
     """Counts by domain beside how many were planned there; small domains are one."""
     counts: Counter[str] = Counter()
-    for each in told:
+    for each in replies:
         counts[_domain(each.domain, planned)] += each.count
     of: Counter[str] = Counter()
     for domain, number in planned.items():

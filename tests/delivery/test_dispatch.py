@@ -32,7 +32,7 @@ from newsletter.transports.protocol import (
 )
 
 from tests.delivery.conftest import LIMITS, Begin
-from tests.ledger.conftest import EDITION, NOW, Freeze, counts, planned
+from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, counts, planned
 
 
 def test_everybody_gets_one_copy_over_several_sessions(
@@ -244,7 +244,7 @@ def test_who_leaves_during_the_send_is_not_mailed(
     def script(message: Message, _attempt: int) -> Outcome:
         if message.envelope_to.local == "reader1":
             # Another process, such as the unsubscribe page, writes to the same file.
-            other = Ledger(ledger_path, key_check="k", seal_key=b"s")
+            other = Ledger(ledger_path, KEYS)
             other.suppressions.add(Suppression(b"tag10", Reason.UNSUBSCRIBED, "page", NOW))
             other.close()
         return Accepted("250 ok")
@@ -270,7 +270,7 @@ def test_a_recipient_that_cannot_be_composed_is_refused_and_named(
     campaign = freeze(5)
     begin(campaign, ScriptedTransport(), compose_=poisoned).execute()
     assert {State.ACCEPTED: 4, State.REJECTED: 1} == counts(ledger, campaign)
-    (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
+    (held,) = ledger.deliveries.of(campaign.id, State.REJECTED)
     assert ("reader3@example.org", "no value for “organisation”") == (held.address, held.reply)
 
 
@@ -355,7 +355,7 @@ def test_one_letter_that_breaks_the_program_takes_no_other_along(
     campaign = freeze(5)
     assert How.DONE is begin(campaign, ScriptedTransport(), compose_=broken).execute().how
     assert {State.ACCEPTED: 4, State.REJECTED: 1} == counts(ledger, campaign)
-    (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
+    (held,) = ledger.deliveries.of(campaign.id, State.REJECTED)
     assert "could not be made, by a fault of this program: ZeroDivisionError" in held.reply
 
 
@@ -532,7 +532,7 @@ def test_two_senders_at_once_although_the_lock_was_removed_mail_nobody_twice(
     ledger: Ledger, ledger_path: Path, freeze: Freeze, begin: Begin, compose: Composes
 ) -> None:
     campaign, transport = freeze(60), ScriptedTransport()
-    other = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    other = Ledger(ledger_path, KEYS)
     second = Run(
         other,
         campaign,

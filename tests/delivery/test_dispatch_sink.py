@@ -54,7 +54,7 @@ def test_a_relay_that_cuts_every_line_after_the_dot_leaves_four_in_doubt_a_conne
     assert {State.IN_DOUBT, State.PENDING} == set(found)
     assert found[State.IN_DOUBT] <= 2 * 4 * LIMITS.connections
     assert {1} == set(copies.values())
-    in_doubt = {held.address for held in ledger.deliveries.held(campaign.id, State.IN_DOUBT)}
+    in_doubt = {held.address for held in ledger.deliveries.of(campaign.id, State.IN_DOUBT)}
     assert in_doubt == set(copies)
 
 

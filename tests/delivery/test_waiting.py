@@ -30,7 +30,7 @@ from newsletter.transports.protocol import (
 from newsletter.transports.smtp import SmtpTransport
 
 from tests.delivery.conftest import LIMITS, Begin
-from tests.ledger.conftest import NOW, Freeze, counts
+from tests.ledger.conftest import KEYS, NOW, Freeze, counts
 from tests.support.throttling_relay import throttling_relay
 
 ONE = replace(LIMITS, connections=1)
@@ -96,7 +96,7 @@ def test_pushback_slows_the_run_and_costs_nobody_an_attempt(
     assert How.DONE is ending.how
     assert {State.ACCEPTED: 40} == counts(ledger, campaign)
     assert clock.monotonic() >= 15
-    (row,) = [r for r in ledger.deliveries.held(campaign.id, State.ACCEPTED) if r.attempts > 1]
+    (row,) = [r for r in ledger.deliveries.of(campaign.id, State.ACCEPTED) if r.attempts > 1]
     assert 0 == ledger.deliveries.put_off(row.id)
 
 
@@ -142,7 +142,7 @@ def test_a_pause_from_another_process_ends_the_run_within_moments(
     thread = threading.Thread(target=lambda: endings.append(run.execute()))
     thread.start()
     assert going.wait(10)
-    other = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    other = Ledger(ledger_path, KEYS)
     other.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused by a person."))
     other.close()
     thread.join(10)

@@ -8,7 +8,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
 
-from tests.ledger.conftest import NOW, Freeze, T
+from tests.ledger.conftest import KEYS, NOW, Freeze, T
 
 RUN = "run-1"
 
@@ -43,7 +43,7 @@ def test_what_is_waited_for_is_on_disk_when_the_wait_ends(
     claims = writer.submit(
         lambda: ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
     ).wait()
-    other = Ledger(ledger.path, key_check="k", seal_key=b"s")
+    other = Ledger(ledger.path, KEYS)
     assert {State.CLAIMED: 1} == other.campaigns.tally(campaign).counts
     other.close()
     writer.close()
@@ -111,7 +111,7 @@ def test_outcomes_are_on_disk_no_later_than_the_next_write_ahead(
         assert ledger.deliveries.write_ahead([one], run=RUN, now=T)
     writer.note(lambda: ledger.deliveries.record(one, Step.ACCEPT, run=RUN, reply="250 ok", now=T))
     assert writer.submit(lambda: ledger.deliveries.write_ahead([two], run=RUN, now=T)).wait()
-    other = Ledger(ledger.path, key_check="k", seal_key=b"s")
+    other = Ledger(ledger.path, KEYS)
     assert {State.ACCEPTED: 1, State.ATTEMPTING: 1} == other.campaigns.tally(campaign).counts
     other.close()
     writer.close()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from newsletter.addresses import Address
 from newsletter.feedback.apply import Applied, apply_events
 from newsletter.feedback.event import DeliveryEvent, Kind
 from newsletter.ledger import Ledger
@@ -23,14 +24,15 @@ class Course:
         self.ledger = ledger
         self.campaign = campaign
         self.keys = keys
-        self.members = {m.id: m for m in ledger.statement.members(campaign.id)}
+        self.members = {m.id: m for m in ledger.deliveries.of(campaign.id, *State)}
 
     def one(self, state: State) -> int:
         """The id of somebody in ``state``."""
-        return self.ledger.deliveries.held(self.campaign.id, state)[0].id
+        return self.ledger.deliveries.of(self.campaign.id, state)[0].id
 
     def news(self, delivery: int, kind: Kind) -> DeliveryEvent:
-        tag = self.keys.message_tag(self.campaign.id, self.members[delivery].address)
+        address = Address(*self.members[delivery].address.rpartition("@")[::2])
+        tag = self.keys.message_tag(self.campaign.id, address)
         return DeliveryEvent(frozenset({tag, "0" * 24}), kind, AT, "bounce report", "words")
 
     def apply(self, *events: DeliveryEvent) -> Applied:
@@ -38,14 +40,13 @@ class Course:
             events,
             self.ledger,
             [self.campaign],
-            tag_of=lambda campaign, member: self.keys.message_tag(campaign, member.address),
             now=AT,
         )
 
     def state(self, delivery: int) -> State:
         return next(
             held.state
-            for held in self.ledger.deliveries.held(self.campaign.id, *State)
+            for held in self.ledger.deliveries.of(self.campaign.id, *State)
             if held.id == delivery
         )
 
@@ -141,3 +142,17 @@ def test_news_that_fits_two_letters_is_about_neither(course: Course) -> None:
     both = course.news(one, Kind.COMPLAINED).tags | course.news(another, Kind.COMPLAINED).tags
     event = replace(course.news(one, Kind.COMPLAINED), tags=both)
     assert Applied(0, 0, 0, 0, strangers=1) == course.apply(event)
+
+
+def test_an_event_costs_a_lookup_by_index_however_many_readers_there_are(course: Course) -> None:
+    tag = course.news(course.one(State.ACCEPTED), Kind.COMPLAINED).tags
+    asked: list[str] = []
+    connection = course.ledger._database._connection
+    connection.set_trace_callback(asked.append)
+    course.apply(DeliveryEvent(tag, Kind.COMPLAINED, AT, "provider's event", "words"))
+    connection.set_trace_callback(None)
+    lookups = [sql for sql in asked if sql.startswith("SELECT")]
+    assert len(tag) == len(lookups)
+    for sql in lookups:
+        ((*_, plan),) = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+        assert "SEARCH delivery USING INDEX of_message (message_tag=?)" == plan

@@ -8,11 +8,13 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Plan, Planned
 from newsletter.ledger.states import State
+from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
 from newsletter.render.edition import Edition, Slot
 
 NOW = datetime(2017, 3, 31, 9, 0, tzinfo=UTC)
 T = NOW.timestamp()
+KEYS = KeyRing(bytes(32), {1: bytes(32)})
 
 EDITION = Edition(
     issue_id="2017-03",
@@ -47,7 +49,7 @@ def ledger_path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ledger(ledger_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    opened = Ledger(ledger_path, KEYS)
     yield opened
     opened.close()
 

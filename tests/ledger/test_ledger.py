@@ -14,8 +14,9 @@ from newsletter.ledger.plan import Exclusion
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.ledger.versions import Approved
+from newsletter.message.keys import KeyRing
 
-from tests.ledger.conftest import EDITION, NOW, Freeze, T, plan_of
+from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, plan_of
 from tests.support.tools import ROOT
 
 RUN = "run-1"
@@ -58,7 +59,7 @@ def test_a_second_campaign_for_late_sign_ups_is_taken(ledger: Ledger) -> None:
 def test_two_copies_of_a_ledger_give_no_two_campaigns_one_id(tmp_path: Path) -> None:
     ids = set()
     for number in range(8):
-        ledger = Ledger(tmp_path / f"{number}.db", key_check="k", seal_key=b"s")
+        ledger = Ledger(tmp_path / f"{number}.db", KEYS)
         ids.add(freeze_plan(ledger, 3, first=1 + number))
         ledger.close()
     assert 8 == len(ids)
@@ -179,7 +180,7 @@ def test_another_key_file_is_refused_since_nobody_who_left_would_be_recognised(
     ledger: Ledger, ledger_path: Path
 ) -> None:
     with pytest.raises(LedgerRefused, match="key file"):
-        Ledger(ledger_path, key_check="another", seal_key=b"s")
+        Ledger(ledger_path, KeyRing(b"another".ljust(32), KEYS.keys))
 
 
 @pytest.mark.fault(
@@ -190,7 +191,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     path.write_text("these are notes, not a database " * 40)
     before = path.read_bytes()
     with pytest.raises(LedgerRefused, match="no ledger"):
-        Ledger(path, key_check="k", seal_key=b"s")
+        Ledger(path, KEYS)
     assert before == path.read_bytes()
 
 
@@ -202,12 +203,12 @@ def test_a_newer_ledger_is_refused(ledger: Ledger, ledger_path: Path) -> None:
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(LedgerRefused, match="newer version"):
-        Ledger(ledger_path, key_check="k", seal_key=b"s")
+        Ledger(ledger_path, KEYS)
 
 
 def test_a_ledger_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
     with pytest.raises(LedgerRefused, match="no ledger"):
-        Ledger(tmp_path / "newsletter.db", key_check="k", seal_key=b"s", create=False)
+        Ledger(tmp_path / "newsletter.db", KEYS, create=False)
     assert [] == list(tmp_path.iterdir())
 
 
@@ -215,9 +216,10 @@ OPENS_IT = """
 import sys
 from pathlib import Path
 from newsletter.ledger import Ledger
+from newsletter.message.keys import KeyRing
 print("ready", flush=True)
 sys.stdin.readline()
-Ledger(Path(sys.argv[1]), key_check="k", seal_key=b"s").close()
+Ledger(Path(sys.argv[1]), KeyRing(bytes(32), {1: bytes(32)})).close()
 """
 
 
@@ -242,12 +244,12 @@ def test_several_programs_may_open_a_new_ledger_at_once(tmp_path: Path) -> None:
         one.stdin.flush()
     said = [one.communicate(timeout=30)[1] for one in programs]
     assert [""] * 4 == said
-    Ledger(tmp_path / "newsletter.db", key_check="k", seal_key=b"s", create=False).close()
+    Ledger(tmp_path / "newsletter.db", KEYS, create=False).close()
 
 
 def test_a_folder_without_permission_is_explained(tmp_path: Path) -> None:
     with pytest.raises(LedgerRefused, match="cannot be"):
-        Ledger(tmp_path / "missing" / "newsletter.db", key_check="k", seal_key=b"s")
+        Ledger(tmp_path / "missing" / "newsletter.db", KEYS)
 
 
 def test_the_plan_accounts_for_every_row_of_the_list() -> None:
@@ -256,14 +258,14 @@ def test_the_plan_accounts_for_every_row_of_the_list() -> None:
 
 
 def test_a_damaged_ledger_is_named_as_such(ledger_path: Path) -> None:
-    ledger = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    ledger = Ledger(ledger_path, KEYS)
     campaign = freeze_plan(ledger, 2000)
     ledger.close()
     size = ledger_path.stat().st_size
     with ledger_path.open("r+b") as file:
         file.seek(size // 2)
         file.write(os.urandom(size // 2))
-    damaged = Ledger(ledger_path, key_check="k", seal_key=b"s")
+    damaged = Ledger(ledger_path, KEYS)
     with pytest.raises(LedgerRefused, match="damaged"), damaged.transaction():
         damaged.deliveries.claim(campaign, run=RUN, count=500, now=T)
     damaged.close()
@@ -387,7 +389,7 @@ def test_what_the_other_side_says_is_kept_as_far_as_it_can_be_shown(
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         assert ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply=said, now=T)
-    (held,) = ledger.deliveries.held(campaign.id, State.REJECTED)
+    (held,) = ledger.deliveries.of(campaign.id, State.REJECTED)
     assert kept == held.reply
 
 

@@ -13,7 +13,7 @@ from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.states import State, Step
 
-from tests.ledger.conftest import EDITION, NOW, T, plan_of
+from tests.ledger.conftest import EDITION, KEYS, NOW, T, plan_of
 from tests.support.tools import ROOT
 
 READERS = 2000
@@ -28,7 +28,7 @@ def closed(ledger_path: Path) -> Path:
 
 
 def freeze_into(path: Path) -> None:
-    with closing(Ledger(path, key_check="k", seal_key=b"s")) as ledger:
+    with closing(Ledger(path, KEYS)) as ledger:
         ledger.campaigns.freeze(
             plan_of(READERS), editions={"en": EDITION}, letterhead="{}", now=NOW
         )
@@ -56,7 +56,7 @@ def overwrite(path: Path, at: int, length: int) -> bytes:
 def test_an_overwritten_header_is_noticed_when_it_is_opened(closed: Path) -> None:
     before = overwrite(closed, 0, 100)
     with pytest.raises(LedgerRefused, match="no ledger") as refused:
-        Ledger(closed, key_check="k", seal_key=b"s")
+        Ledger(closed, KEYS)
     assert "Move it away if it is not needed" in refused.value.next
     assert before == closed.read_bytes()
 
@@ -64,7 +64,7 @@ def test_an_overwritten_header_is_noticed_when_it_is_opened(closed: Path) -> Non
 @pytest.mark.fault("Ledger", "overwritten page", state="refused, exit 5; the file is left as it is")
 def test_an_overwritten_page_of_deliveries_is_noticed_before_a_run_begins(closed: Path) -> None:
     before = overwrite(closed, *page_of_deliveries(closed))
-    with closing(Ledger(closed, key_check="k", seal_key=b"s")) as ledger:
+    with closing(Ledger(closed, KEYS)) as ledger:
         with pytest.raises(LedgerRefused, match="damaged") as refused:
             ledger.check()
         assert "restore the latest backup beside it" in refused.value.next
@@ -77,14 +77,14 @@ def test_a_file_that_was_cut_off_is_noticed(closed: Path) -> None:
     before = closed.read_bytes()
     with (
         pytest.raises(LedgerRefused, match="damaged"),
-        closing(Ledger(closed, key_check="k", seal_key=b"s")) as it,
+        closing(Ledger(closed, KEYS)) as it,
     ):
         it.check()
     assert before == closed.read_bytes()
 
 
 def test_a_sound_ledger_passes(closed: Path) -> None:
-    with closing(Ledger(closed, key_check="k", seal_key=b"s")) as ledger:
+    with closing(Ledger(closed, KEYS)) as ledger:
         ledger.check()
 
 
@@ -92,11 +92,11 @@ def test_a_sound_ledger_passes(closed: Path) -> None:
     "Ledger", "overwritten page in mid-run", state="the run stops, exit 5; what was recorded stays"
 )
 def test_damage_that_shows_in_the_middle_of_a_transaction_takes_nothing_back(closed: Path) -> None:
-    with closing(Ledger(closed, key_check="k", seal_key=b"s")) as ledger, ledger.transaction():
+    with closing(Ledger(closed, KEYS)) as ledger, ledger.transaction():
         first = ledger.deliveries.claim(ledger.campaigns.all()[0].id, run="run-1", count=3, now=T)
         assert ledger.deliveries.write_ahead(first, run="run-1", now=T)
     overwrite(closed, *page_of_deliveries(closed))
-    with closing(Ledger(closed, key_check="k", seal_key=b"s")) as ledger:
+    with closing(Ledger(closed, KEYS)) as ledger:
         with pytest.raises(LedgerRefused, match="damaged"), ledger.transaction():
             ledger.deliveries.claim(ledger.campaigns.all()[0].id, run="run-2", count=READERS, now=T)
         (campaign,) = ledger.campaigns.all()
@@ -115,7 +115,7 @@ def refuse_all(ledger: Ledger) -> None:
 
 @pytest.mark.fault("Ledger", "full disk", state="the run stops, exit 5; what was recorded stays")
 def test_a_full_disk_stops_the_transaction_and_keeps_what_was_recorded(closed: Path) -> None:
-    with closing(Ledger(closed, key_check="k", seal_key=b"s")) as ledger:
+    with closing(Ledger(closed, KEYS)) as ledger:
         with ledger.transaction():
             first = ledger.deliveries.claim(
                 ledger.campaigns.all()[0].id, run="run-1", count=3, now=T
@@ -136,10 +136,11 @@ READS_AS_SOMEBODY_ELSE = """
 import os, sys
 from pathlib import Path
 from newsletter.ledger import Ledger
+from newsletter.message.keys import KeyRing
 from newsletter.errors import LedgerRefused
 os.setgid(65534); os.setuid(65534)
 try:
-    ledger = Ledger(Path(sys.argv[1]), key_check="k", seal_key=b"s")
+    ledger = Ledger(Path(sys.argv[1]), KeyRing(bytes(32), {1: bytes(32)}))
     with ledger.transaction():
         print(len(ledger.deliveries.claim(ledger.campaigns.all()[0].id, run="r", count=3, now=2e9)))
 except LedgerRefused as error:
@@ -166,6 +167,6 @@ def test_a_read_only_file_or_folder_is_explained(mode: int) -> None:
         ).stdout
         assert "is read-only" in said
         assert "permission" in said
-        with closing(Ledger(path, key_check="k", seal_key=b"s")) as ledger:
+        with closing(Ledger(path, KEYS)) as ledger:
             (campaign,) = ledger.campaigns.all()
             assert {State.PENDING: READERS} == ledger.campaigns.tally(campaign).counts

@@ -27,7 +27,7 @@ from newsletter.ledger.states import TERMINAL, State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.ledger.versions import Approved
 
-from tests.ledger.conftest import EDITION, NOW, T
+from tests.ledger.conftest import EDITION, KEYS, NOW, T
 from tests.ledger.ledger_lives import DOMAINS, Attempt, Copy, drawn, planned
 
 ISSUE = "2017-03"
@@ -80,7 +80,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def first_send(self, readers: set[int]) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "newsletter.db"
-        self.ledger = Ledger(self.path, key_check="k", seal_key=b"s")
+        self.ledger = Ledger(self.path, KEYS)
         self.send(readers, again=False)
 
     @rule(readers=st.sets(people, min_size=1), again=st.sampled_from([False, False, True]))
@@ -170,14 +170,14 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not self.ledger.campaigns.tally(campaign).open
 
     def ids(self, campaign: Campaign, *states: State) -> set[int]:
-        return {one.id for one in self.ledger.deliveries.held(campaign.id, *states)}
+        return {one.id for one in self.ledger.deliveries.of(campaign.id, *states)}
 
     @rule(data=st.data(), step=st.sampled_from([Step.ASSUME, Step.RESEND]))
     def decide(self, data: st.DataObject, step: Step) -> None:
         held = [
             (campaign.round, one)
             for campaign in self.campaigns()
-            for one in self.ledger.deliveries.held(campaign.id, State.IN_DOUBT)
+            for one in self.ledger.deliveries.of(campaign.id, State.IN_DOUBT)
         ]
         if not held:
             return
@@ -193,7 +193,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(reader=people)
     def leave(self, reader: int) -> None:
         one = planned(reader)
-        other = Ledger(self.path, key_check="k", seal_key=b"s")
+        other = Ledger(self.path, KEYS)
         other.suppressions.add(Suppression(one.tag, Reason.UNSUBSCRIBED, "page", NOW))
         other.close()
         self.left.add(one.recipient.address.key)
@@ -233,7 +233,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), domain=st.sampled_from(DOMAINS), hours=st.sampled_from([0.5, 2]))
     def postpone(self, data: st.DataObject, domain: str, hours: float) -> None:
         campaign, until = data.draw(st.sampled_from(self.campaigns())), self.now + hours * HOUR
-        queue = self.ledger.deliveries.held(campaign.id, State.PENDING, State.DEFERRED)
+        queue = self.ledger.deliveries.of(campaign.id, State.PENDING, State.DEFERRED)
         with self.ledger.transaction():
             self.ledger.deliveries.postpone(campaign.id, domain, until)
         for one in queue:
@@ -354,7 +354,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 "UPDATE delivery SET state = 'pending' WHERE state IN ('attempting', 'in_doubt')"
             )
         self.ledger.close()
-        self.ledger = Ledger(self.path, key_check="k", seal_key=b"s")
+        self.ledger = Ledger(self.path, KEYS)
         self.runs += 1
         with self.ledger.transaction():
             for campaign in self.campaigns():
@@ -384,7 +384,7 @@ class LedgerMachine(RuleBasedStateMachine):
         held = {
             one.id
             for campaign in self.campaigns()
-            for one in self.ledger.deliveries.held(campaign.id, State.ATTEMPTING, State.IN_DOUBT)
+            for one in self.ledger.deliveries.of(campaign.id, State.ATTEMPTING, State.IN_DOUBT)
         }
         assert self.open == held
 

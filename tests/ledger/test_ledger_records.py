@@ -13,7 +13,7 @@ from newsletter.ledger.runs import RunRecord
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.versions import Approved
 
-from tests.ledger.conftest import EDITION, NOW, Freeze, T, planned
+from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, planned
 
 RUN = "run-1"
 
@@ -92,7 +92,7 @@ def test_a_proof_settles_a_doubt_once_and_keeps_the_providers_name_for_it(
     claim = in_doubt(ledger, campaign)
     assert ledger.deliveries.evidence(claim.id, "delivered\x1b", "id-\ud800", T + 60)
     assert not ledger.deliveries.evidence(claim.id, "again", None, T + 90)
-    (held,) = ledger.deliveries.held(campaign.id, State.ACCEPTED)
+    (held,) = ledger.deliveries.of(campaign.id, State.ACCEPTED)
     assert ("delivered�", NOW + at(60)) == (held.reply, held.changed_at)
     kept = ledger._database.execute("SELECT provider_id FROM delivery").fetchall()
     assert [("id-�",)] == kept
@@ -138,7 +138,7 @@ def test_whoever_waits_in_an_adopted_ledger_is_in_doubt_and_the_others_stay(
     expected = {State.ACCEPTED: 1, State.REJECTED: 1, State.IN_DOUBT: 4}
     assert expected == ledger.campaigns.verify(campaign).counts
     assert {"Restored from a backup."} == {
-        one.reply for one in ledger.deliveries.held(campaign.id, State.IN_DOUBT)
+        one.reply for one in ledger.deliveries.of(campaign.id, State.IN_DOUBT)
     }
     (attempt,) = ledger.deliveries.history(attempting.id)
     assert (NOW + at(3), None) == (attempt.started_at, attempt.outcome)
@@ -181,9 +181,7 @@ def test_a_late_answer_after_an_adoption_counts_only_if_it_proves_acceptance(
 
 
 def test_a_ledger_keeps_its_name(ledger: Ledger) -> None:
-    with closing(Ledger(ledger.path, key_check="k", seal_key=b"s")) as other:
+    with closing(Ledger(ledger.path, KEYS)) as other:
         assert ledger.identity == other.identity
-    with closing(
-        Ledger(ledger.path.with_name("another.db"), key_check="k", seal_key=b"s")
-    ) as another:
+    with closing(Ledger(ledger.path.with_name("another.db"), KEYS)) as another:
         assert another.identity != ledger.identity

@@ -15,9 +15,10 @@ from newsletter.ledger.suppressions import Reason, Suppression
 from tests.ledger.conftest import NOW, Freeze, T
 
 COPY = (
-    "INSERT {how} INTO delivery (campaign, issue, round, address, domain, tag, name, language,"
-    " fields, state, wave, changed_at, seal) SELECT campaign, issue, round, {address}, domain, tag,"
-    " name, language, fields, 'pending', wave, changed_at, seal FROM delivery WHERE id = 1"
+    "INSERT {how} INTO delivery (campaign, issue, round, address, domain, tag, message_tag, name,"
+    " language, fields, state, wave, changed_at, seal) SELECT campaign, issue, round, {address},"
+    " domain, tag, x'00', name, language, fields, 'pending', wave, changed_at, seal FROM delivery"
+    " WHERE id = 1"
 )
 FORBIDDEN = {
     "DELETE FROM delivery WHERE id = 2": "never deleted",
@@ -158,13 +159,14 @@ def test_nobody_is_mailed_missed_or_asked_about_in_the_place_of_who_was_frozen(
 ) -> None:
     (campaign,) = ledger.campaigns.all()
     ledger.campaigns.check_seals(campaign)
+    tag = ledger.deliveries.of(campaign.id, *State)[1].message_tag
     unguarded(raw, change)
     for use in (
         lambda: ledger.campaigns.check_seals(campaign),
         lambda: ledger.campaigns.has_it("2017-03"),
         lambda: ledger.deliveries.claim(campaign.id, run="r", count=9, now=T),
-        lambda: ledger.statement.members(campaign.id),
-        lambda: list(ledger.statement.lines(campaign.id)),
+        lambda: ledger.deliveries.by_message_tag(tag),
+        lambda: list(ledger.deliveries.all_of(campaign.id)),
     ):
         with pytest.raises(LedgerRefused, match="is not what was frozen"):
             use()
@@ -180,3 +182,22 @@ def test_a_seal_fits_only_its_own_row_and_its_own_key() -> None:
     others = (("a", "1", b"b", None), ("a", 1, "b", None), ("a1", b"b", None), ("a", 1, b"b"))
     assert sealed not in [seal(b"key", other) for other in others]
     assert sealed != seal(b"another", ("a", 1, b"b", None))
+
+
+def test_news_and_exports_are_not_taken_for_somebody_else(
+    raw: sqlite3.Connection, ledger: Ledger
+) -> None:
+    (campaign,) = ledger.campaigns.all()
+    (first, *_) = ledger.deliveries.of(campaign.id, *State)
+    unguarded(
+        raw,
+        "UPDATE delivery SET message_tag = x'00' WHERE id = 1",
+        f"UPDATE delivery SET message_tag = x'{first.message_tag}' WHERE id = 2",
+    )
+    assert ledger.deliveries.by_message_tag("f" * 24) is None
+    for use in (
+        lambda: ledger.deliveries.by_message_tag(first.message_tag),
+        lambda: list(ledger.deliveries.all_of(campaign.id)),
+    ):
+        with pytest.raises(LedgerRefused, match="is not what was frozen"):
+            use()

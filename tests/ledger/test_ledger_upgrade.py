@@ -1,6 +1,7 @@
 """A ledger of an earlier version is brought up to date whole, or left as it is."""
 
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,10 +17,12 @@ from newsletter.ledger.controls import Hold, HoldKind
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.seal import seal, version_seal
 from newsletter.ledger.states import State
-from newsletter.ledger.upgrade import MIGRATIONS, SCHEMA_VERSION, Migration
+from newsletter.ledger.upgrade import MIGRATIONS, SCHEMA_VERSION
 from newsletter.ledger.versions import Approved
+from newsletter.message.keys import KeyRing
 
-from tests.ledger.conftest import EDITION, NOW, T
+from tests.ledger.conftest import EDITION, KEYS, NOW, T
+from tests.support.project import SHORT_ISSUE, Project
 from tests.support.tools import ROOT
 
 SCHEMAS = {
@@ -63,7 +66,7 @@ def since(request: pytest.FixtureRequest) -> int:
 def old(ledger_path: Path, since: int) -> Path:
     with closing(sqlite3.connect(ledger_path)) as connection:
         connection.executescript(SCHEMAS[since])
-        connection.execute("INSERT INTO meta VALUES ('key_check', 'k')")
+        connection.execute("INSERT INTO meta VALUES ('key_check', ?)", (KEYS.pepper_id,))
         connection.execute(
             "INSERT INTO campaign VALUES ('2017-03.1', '2017-03', 1, ?, 18, 'f', '{}', '{}')", (T,)
         )
@@ -93,7 +96,7 @@ def old(ledger_path: Path, since: int) -> Path:
             else:
                 frozen = ("2017-03.1", "2017-03", 1, 18)
                 sealed = version_seal(
-                    b"s", frozen, number=1, fingerprint="f", letterhead="{}",
+                    KEYS.seal_key, frozen, number=1, fingerprint="f", letterhead="{}",
                     contents={"en": EDITION.to_json()},
                 )  # fmt: skip
                 connection.execute(
@@ -103,7 +106,12 @@ def old(ledger_path: Path, since: int) -> Path:
                     f"INSERT INTO delivery ({KEPT}, domain, wave, version, seal)"
                     f" VALUES ({marks}, ?, 2, CASE WHEN ? > 0 THEN 1 END, ?)",
                     [
-                        (*row, domain, row[10], seal(b"s", (*row[1:5], domain, *row[5:9], 2)))
+                        (
+                            *row,
+                            domain,
+                            row[10],
+                            seal(KEYS.seal_key, (*row[1:5], domain, *row[5:9], 2)),
+                        )
                         for row, domain in zip(old_rows(), domains, strict=True)
                     ],
                 )
@@ -140,17 +148,18 @@ def query(path: Path, sql: str) -> list[tuple[object, ...]]:
 
 def test_each_row_keeps_all_that_it_held(old: Path) -> None:
     before = {table: query(old, f"SELECT * FROM {table}") for table in ("attempt", "suppression")}
-    Ledger(old, key_check="k", seal_key=b"s").close()
+    Ledger(old, KEYS).close()
     assert old_rows() == query(old, f"SELECT {KEPT} FROM delivery ORDER BY id")
     assert before == {table: query(old, f"SELECT * FROM {table}") for table in before}
     assert SCHEMA_VERSION == version(old)
     assert [] == query(old, "SELECT name FROM sqlite_master WHERE name LIKE 'old%'")
     assert [] == query(old, "PRAGMA foreign_key_check")
+    assert [("ok",)] == query(old, "PRAGMA integrity_check")
 
 
 def test_an_upgraded_ledger_has_the_same_shape_as_a_new_one(old: Path, tmp_path: Path) -> None:
-    Ledger(old, key_check="k", seal_key=b"s").close()
-    Ledger(tmp_path / "new.db", key_check="k", seal_key=b"s").close()
+    Ledger(old, KEYS).close()
+    Ledger(tmp_path / "new.db", KEYS).close()
     shape = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
     assert query(tmp_path / "new.db", shape) == query(old, shape)
 
@@ -158,7 +167,7 @@ def test_an_upgraded_ledger_has_the_same_shape_as_a_new_one(old: Path, tmp_path:
 def test_who_was_attempted_had_the_only_edition_and_the_others_get_what_is_in_force(
     old: Path,
 ) -> None:
-    Ledger(old, key_check="k", seal_key=b"s").close()
+    Ledger(old, KEYS).close()
     rows = query(old, "SELECT state, domain, id, version, wave, resends FROM delivery")
     for state, domain, number, version_, wave, resends in rows:
         assert f"host{number}.example" == domain
@@ -167,7 +176,7 @@ def test_who_was_attempted_had_the_only_edition_and_the_others_get_what_is_in_fo
 
 
 def test_an_upgraded_campaign_goes_on(old: Path) -> None:
-    with closing(Ledger(old, key_check="k", seal_key=b"s")) as ledger:
+    with closing(Ledger(old, KEYS)) as ledger:
         (campaign,) = ledger.campaigns.all()
         assert dict.fromkeys(State, 2) == ledger.campaigns.verify(campaign).counts
         assert {1: Approved({"en": EDITION}, "{}")} == ledger.campaigns.approved(campaign)
@@ -193,10 +202,10 @@ def test_an_upgraded_campaign_goes_on(old: Path) -> None:
 
 
 def test_an_upgraded_ledger_has_a_name_for_good_and_a_sealed_audience(old: Path) -> None:
-    with closing(Ledger(old, key_check="k", seal_key=b"s")) as ledger:
+    with closing(Ledger(old, KEYS)) as ledger:
         name = ledger.identity
     assert 32 == len(name)
-    with closing(Ledger(old, key_check="k", seal_key=b"s")) as ledger:
+    with closing(Ledger(old, KEYS)) as ledger:
         assert name == ledger.identity
     with (
         closing(sqlite3.connect(old)) as connection,
@@ -204,9 +213,9 @@ def test_an_upgraded_ledger_has_a_name_for_good_and_a_sealed_audience(old: Path)
     ):
         connection.execute(
             "INSERT INTO delivery SELECT 99, campaign, issue, round, 'new@example.org', domain,"
-            " tag, name, language, fields, state, wave, version, resends, attempts, dated_at,"
-            " first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at, seal"
-            " FROM delivery LIMIT 1"
+            " tag, x'00', name, language, fields, state, wave, version, resends, attempts,"
+            " dated_at, first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at,"
+            " seal FROM delivery LIMIT 1"
         )
 
 
@@ -214,29 +223,54 @@ def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(
     old: Path, since: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(old)
-    broken = Migration(fill=("INSERT INTO nowhere VALUES (1)",))
+    broken = ("INSERT INTO nowhere VALUES (1)",)
     with monkeypatch.context() as patched:
         patched.setattr(upgrade, "MIGRATIONS", (*MIGRATIONS, broken))
         with pytest.raises(LedgerRefused, match="nowhere"):
-            Ledger(old, key_check="k", seal_key=b"s")
+            Ledger(old, KEYS)
     assert (before, since) == (contents(old), version(old))
-    Ledger(old, key_check="k", seal_key=b"s").close()
+    Ledger(old, KEYS).close()
     assert SCHEMA_VERSION == version(old)
+
+
+def test_another_key_file_leaves_an_old_ledger_as_it_was(old: Path, since: int) -> None:
+    """Sealed under it, nothing would fit under the right one any more."""
+    before = contents(old)
+    with pytest.raises(LedgerRefused, match="key file"):
+        Ledger(old, KeyRing(b"another".ljust(32), KEYS.keys))
+    assert (before, since) == (contents(old), version(old))
+
+
+def test_commands_work_on_an_upgraded_ledger(old: Path, tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    project.issue(SHORT_ISSUE, "2017-03")
+    KEYS.save(project.folder / "newsletter.key")
+    shutil.copy(old, project.folder / "newsletter.db")
+    status = project.run("status", "2017-03")
+    assert (4, "") == (status.returncode, status.stderr)  # some wait still
+    assert "18 planned" in status.stdout
+    doubt = list(State).index(State.IN_DOUBT) + 1
+    settled = project.run("resolve", "2017-03", f"reader{doubt}@host{doubt}.example", "--accepted")
+    assert (0, "") == (settled.returncode, settled.stderr)
+    assert [("accepted",)] == query(
+        project.folder / "newsletter.db", f"SELECT state FROM delivery WHERE id = {doubt}"
+    )
 
 
 DIES_IN_THE_MIDDLE = """
 import os, signal, sys
 from pathlib import Path
 from newsletter.ledger import Ledger, upgrade
+from newsletter.message.keys import KeyRing
 
-applied = upgrade._apply
+made = upgrade._make
 
 def dies(*args):
-    applied(*args)
+    made(*args)
     os.kill(os.getpid(), signal.SIGKILL)
 
-upgrade._apply = dies
-Ledger(Path(sys.argv[1]), key_check="k", seal_key=b"s")
+upgrade._make = dies
+Ledger(Path(sys.argv[1]), KeyRing(bytes(32), {1: bytes(32)}))
 """
 
 
@@ -250,7 +284,7 @@ def test_an_upgrade_that_is_killed_leaves_the_ledger_as_it_was(old: Path, since:
     )
     assert -signal.SIGKILL == killed.returncode
     assert (before, since) == (contents(old), version(old))
-    Ledger(old, key_check="k", seal_key=b"s").close()
+    Ledger(old, KEYS).close()
     assert old_rows() == query(old, f"SELECT {KEPT} FROM delivery ORDER BY id")
 
 
@@ -272,5 +306,5 @@ def test_a_hold_gets_its_kind(old: Path, words: str | None, holds: tuple[Hold, .
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("UPDATE control SET held = ?", (words,))
         connection.commit()
-    with closing(Ledger(old, key_check="k", seal_key=b"s")) as ledger:
+    with closing(Ledger(old, KEYS)) as ledger:
         assert holds == ledger.controls.of("2017-03.1").holds

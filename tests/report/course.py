@@ -40,9 +40,7 @@ def lived(folder: Path, readers: int = 200) -> Iterator[tuple[Ledger, Campaign, 
         for n in range(readers)
         for parsed in [Address.parse(address(n))]
     )
-    with closing(
-        Ledger(folder / "newsletter.db", key_check=keys.pepper_id, seal_key=keys.seal_key)
-    ) as ledger:
+    with closing(Ledger(folder / "newsletter.db", keys)) as ledger:
         campaign = ledger.campaigns.freeze(
             Plan("2017-03", readers, people, {}),
             editions={"en": EDITION},
