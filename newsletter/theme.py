@@ -1,4 +1,4 @@
-"""A theme in memory: its templates, style sheets, words and values. Reads folders of themes.
+"""A theme in memory: its templates, style sheets, words and values. No I/O.
 
 A theme's folder holds::
 
@@ -11,8 +11,9 @@ A theme's folder holds::
     words/en.toml         the set phrases of a language, one file each
 
 What it does not hold comes from its base: file by file, phrase by phrase and
-value by value, so that a theme can be a theme.toml alone. Rendering gets the whole theme as a
-value and touches no disk.
+value by value, so that a theme can be a theme.toml alone. theme_files.py reads all of it;
+rendering gets the whole theme as a value. Colours are named by the part they play, so that a
+theme changes one line and both style sheets, light and dark, follow.
 """
 
 from __future__ import annotations
@@ -20,24 +21,114 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from newsletter.errors import TemplateError, Where
-from newsletter.look import THEME_FILE, Look, Path_, read_look
-from newsletter.theme_files import (
-    files_in,
-    inside,
-    lines_of,
-    read_text,
-    read_toml,
-    read_words,
-    words_in,
-)
+from newsletter.model import Line
 
-_MOST_BASES = 10
-_MOST_BYTES_IN_ALL = 1_000_000
-"""Of all templates and style sheets that a theme uses."""
-_REQUIRED = ("mail.mjml.j2", "mail.txt.j2", "css/inline.css", "css/head.css", "css/dark.css")
+MAIL = "mail.mjml.j2"
+TEXT = "mail.txt.j2"
+INLINE_CSS = "css/inline.css"
+THEME_FILE = "theme.toml"
+
+_FAMILY = r"(?:'[A-Za-z0-9 -]+'|-?[A-Za-z][A-Za-z0-9-]*)"
+Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
+"""Six hex digits in small letters, as ``#14224a``."""
+FontStack = Annotated[
+    str, StringConstraints(pattern=rf"^(?:{_FAMILY}, ?)*(?:serif|sans-serif|monospace)$")
+]
+"""Fonts that readers' machines may have, best first; the last is one that each has."""
+
+KeyPath = tuple[str, ...]
+"""The tables and the key that lead to a value: ``("colours", "dark", "ink")``."""
+
+
+class _Table(BaseModel):
+    """The base of all tables: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Palette(_Table):
+    """A colour for each part."""
+
+    page: Colour = Field(description="Around the mail.")
+    paper: Colour = Field(description="Under the stories.")
+    tint: Colour = Field(description="Under what stands apart: contents, cards, posts, pictures.")
+    band: Colour = Field(description="Under the head and the foot.")
+    on_band: Colour = Field(description="Text on the band.")
+    bright: Colour = Field(description="What shines on the band: headings, bars.")
+    ink: Colour = Field(description="Headlines, highlights, quotations.")
+    text: Colour = Field(description="Text.")
+    muted: Colour = Field(description="Credits, sources, the small print.")
+    accent: Colour = Field(description="Kickers, figures, quotation marks.")
+    rule: Colour = Field(description="Lines between things.")
+    link: Colour = Field(description="Links.")
+    button: Colour = Field(description="The ground of buttons.")
+    on_button: Colour = Field(description="The words on buttons.")
+
+
+class Colours(Palette):
+    """The light colours, and the dark ones below them."""
+
+    dark: Palette = Field(description="The colours for who reads in the dark.")
+
+
+class Typography(_Table):
+    """What the words are set in."""
+
+    body: FontStack = Field(description="Fonts of the text.")
+    display: FontStack = Field(description="Fonts of headlines, highlights and quotations.")
+    size: int = Field(ge=14, le=22, description="Size of the text, in CSS pixels.")
+
+
+class Logo(_Table):
+    """A picture in the head of the mail."""
+
+    file: Line = Field(description="A picture, JPEG or PNG, named from the theme's folder.")
+    alt: Line = Field(description="What stands there for readers who do not see it.")
+    width: int = Field(ge=16, le=560, description="How wide it is shown, in CSS pixels.")
+
+
+class Pictures(_Table):
+    """How wide the mail shows pictures, in CSS pixels."""
+
+    lead: int = Field(ge=100, le=640, description="The picture of the lead story.")
+    story: int = Field(ge=100, le=640, description="The pictures of other stories.")
+
+
+class ThemeSettings(_Table):
+    """All of theme.toml but ``base``."""
+
+    name: Line = Field(description="What the theme is called.")
+    colours: Colours
+    type: Typography
+    logo: Logo | None = None
+    pictures: Pictures
+
+
+class Words:
+    """Phrases by key; a missing one is an error that names the file and the key."""
+
+    def __init__(self, phrases: Mapping[str, str], file: str) -> None:
+        self._phrases = phrases
+        self._file = file
+
+    def __getitem__(self, key: str) -> str:
+        if key in self._phrases:
+            return self._phrases[key]
+        raise TemplateError(
+            f"The theme has no phrase “{key}” in this language.",
+            where=Where(self._file, item=key),
+            next=f'Add a line: {key} = "…".',
+        )
+
+    def __getattr__(self, key: str) -> str:
+        if key.startswith("_"):
+            raise AttributeError(key)
+        return self[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +156,7 @@ class Theme:
         folder: the theme's own folder.
         files: templates and style sheets.
         words: the set phrases of each language.
-        look: the values of theme.toml.
+        settings: the values of theme.toml.
         lent: which of the files a base lends, the logo's among them, and where they are.
         written: where each value of theme.toml stands, by its tables and key.
     """
@@ -73,14 +164,14 @@ class Theme:
     folder: Path
     files: Mapping[str, str]
     words: Mapping[str, Mapping[str, str]]
-    look: Look
+    settings: ThemeSettings
     lent: Mapping[str, Path] = field(default_factory=dict)
-    written: Mapping[Path_, Where] = field(default_factory=dict)
+    written: Mapping[KeyPath, Where] = field(default_factory=dict)
 
     @property
     def shown(self) -> ShownWidths:
         """How wide the mail shows pictures, and the logo if there is one."""
-        widths, logo = self.look.pictures, self.look.logo
+        widths, logo = self.settings.pictures, self.settings.logo
         if logo is None:
             return ShownWidths(widths.lead, widths.story)
         file = self.path(logo.file)
@@ -90,15 +181,21 @@ class Theme:
         """Where a file of the theme is: in its folder, or in that of a base that lends it."""
         return self.lent.get(name, self.folder / name)
 
-    def words_for(self, language: str) -> Mapping[str, str]:
-        """The set phrases of ``language``: its own file, else its base language's.
+    def words_for(self, language: str, *, otherwise: str = "") -> Words:
+        """The set phrases of a language: of its own file, else of its base language's.
+
+        Args:
+            language: what is wanted.
+            otherwise: the language to take if the theme does not speak that one.
 
         Raises:
-            TemplateError: the theme does not speak the language.
+            TemplateError: the theme speaks neither.
         """
-        for name in (language, language.split("-", maxsplit=1)[0]):
-            if name in self.words:
-                return self.words[name]
+        for tag in filter(None, (language, otherwise)):
+            for name in (tag, tag.split("-", maxsplit=1)[0]):
+                if name in self.words:
+                    return Words(self.words[name], str(self.path(f"words/{name}.toml")))
+        language = otherwise or language
         raise TemplateError(
             f"The theme has no words for the language “{language}”.",
             where=Where(self.folder / "words"),
@@ -106,111 +203,7 @@ class Theme:
         )
 
 
-def load_theme(folder: Path) -> Theme:
-    """Read a theme's folder, and those of the themes it is based on.
-
-    Raises:
-        TemplateError: a folder or a needed file is missing or unreadable, or a
-            value of theme.toml cannot be used.
-    """
-    paths: dict[str, Path] = {}
-    places: dict[str, Path] = {}
-    words: dict[str, Mapping[str, str]] = {}
-    data: dict[str, Any] = {}
-    written: dict[Path_, Where] = {}
-    for each in reversed(_folders(folder)):
-        paths |= files_in(each)
-        for path in words_in(each):
-            words[path.stem] = {**words.get(path.stem, {}), **read_words(path)}
-            places[f"words/{path.name}"] = path
-        own = read_toml(each / THEME_FILE)
-        data = _laid_over(data, own)
-        written |= lines_of(each / THEME_FILE)
-        if isinstance(logo := own.get("logo"), dict) and isinstance(file := logo.get("file"), str):
-            places[file] = inside(each / file, each)
-    data.pop("base", None)
-    for name in _REQUIRED:
-        if name not in paths:
-            raise TemplateError(
-                "The theme lacks a file it needs.",
-                where=Where(folder / name),
-                next='Write it, or take it from another theme: base = "../default" in theme.toml.',
-            )
-    files = {name: read_text(path) for name, path in paths.items()}
-    if sum(map(len, files.values())) > _MOST_BYTES_IN_ALL:
-        raise TemplateError(
-            f"The theme's files have more than {_MOST_BYTES_IN_ALL:,} bytes together.",
-            where=Where(folder),
-            next="Take out what the mail and the pages do not need.",
-        )
-    return Theme(
-        folder,
-        files=files,
-        words=words,
-        look=read_look(data, written, Where(folder / THEME_FILE)),
-        lent={name: path for name, path in (paths | places).items() if path != folder / name},
-        written=written,
-    )
-
-
-def theme_folders(folder: Path) -> tuple[Path, ...]:
-    """A theme's folder and those it is based on, as far as they can be read."""
-    try:
-        return tuple(_folders(folder))
-    except TemplateError:
-        return (folder,)
-
-
-def _folders(folder: Path) -> list[Path]:
-    """The theme's folder, its base's, and so on."""
-    found: list[Path] = []
-    following: Path | None = folder
-    while following is not None:
-        here = following
-        if any(here.samefile(each) for each in found if here.is_dir()):
-            raise TemplateError(
-                "The theme is based on itself.",
-                where=_base_place(found[-1]),
-                next="Take “base” out of one of the themes, or name another.",
-            )
-        if len(found) == _MOST_BASES:
-            raise TemplateError(
-                f"The theme has more than {_MOST_BASES} bases below one another.",
-                where=_base_place(found[-1]),
-                next="Name a base that is closer to the ground.",
-            )
-        if not here.is_dir():
-            raise TemplateError(
-                "There is no theme here.",
-                where=Where(here),
-                next=f"It is the base in {_base_place(found[-1])}; name one that is there."
-                if found
-                else "Set folder under [theme] in newsletter.toml. “newsletter init DIR” writes a "
-                "project with all themes; copy templates/ from it.",
-            )
-        found.append(here)
-        inside(here / THEME_FILE, here)
-        base = read_toml(here / THEME_FILE).get("base")
-        if base is not None and not isinstance(base, str):
-            raise TemplateError(
-                "The base is no folder.",
-                where=_base_place(here),
-                next='Write: base = "../default".',
-            )
-        following = None if base is None else here / base
-    return found
-
-
-def _base_place(folder: Path) -> Where:
-    return lines_of(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
-
-
-def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """``above``, and what only ``below`` says; table by table."""
-    laid = dict(below)
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(under := below.get(key), dict):
-            laid[key] = _laid_over(under, value)
-        else:
-            laid[key] = value
-    return laid
+def setting_name(path: KeyPath) -> str:
+    """``[colours.dark] ink``; a value above all tables stands alone."""
+    *tables, key = path
+    return f"[{'.'.join(tables)}] {key}" if tables else key

@@ -1,4 +1,4 @@
-"""Reads the files of a theme's folder, which may be a stranger's: all is bounded. Reads files."""
+"""Reads a theme's folder, which may be a stranger's: all is bounded. Reads files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from newsletter.errors import TemplateError, Where
-from newsletter.look import Path_
-from newsletter.regular_file import read_start
+from pydantic import ValidationError
 
+from newsletter.errors import Problem, TemplateError, Where
+from newsletter.regular_file import read_start
+from newsletter.theme import (
+    INLINE_CSS,
+    MAIL,
+    TEXT,
+    THEME_FILE,
+    KeyPath,
+    Theme,
+    ThemeSettings,
+    setting_name,
+)
+from newsletter.wrong_value import wrong_value
+
+_MOST_BASES = 10
+_MOST_BYTES_IN_ALL = 1_000_000
+"""Of all templates and style sheets that a theme uses."""
+_REQUIRED = (MAIL, TEXT, INLINE_CSS, "css/head.css", "css/dark.css")
 _KINDS = (".j2", ".css")
 _MOST_ENTRIES = 2000
 """Files and folders in a theme's folder, whatever they are."""
@@ -25,7 +41,159 @@ _TABLE_LINE = re.compile(r"\s*\[([\w.]+)\]")
 _KEY_LINE = re.compile(r"\s*([\w.]+)\s*=")
 
 
-def files_in(folder: Path) -> dict[str, Path]:
+def load_theme(folder: Path) -> Theme:
+    """Read a theme's folder, and those of the themes it is based on.
+
+    Raises:
+        TemplateError: a folder or a needed file is missing or unreadable, or a
+            value of theme.toml cannot be used.
+    """
+    paths: dict[str, Path] = {}
+    places: dict[str, Path] = {}
+    words: dict[str, Mapping[str, str]] = {}
+    data: dict[str, Any] = {}
+    written: dict[KeyPath, Where] = {}
+    for each in reversed(_folders(folder)):
+        paths |= _template_files(each)
+        for path in _word_files(each):
+            words[path.stem] = {**words.get(path.stem, {}), **_read_words(path)}
+            places[f"words/{path.name}"] = path
+        own = _read_toml(each / THEME_FILE)
+        data = _laid_over(data, own)
+        written |= _lines_of(each / THEME_FILE)
+        if isinstance(logo := own.get("logo"), dict) and isinstance(file := logo.get("file"), str):
+            places[file] = _inside(each / file, each)
+    data.pop("base", None)
+    for name in _REQUIRED:
+        if name not in paths:
+            raise TemplateError(
+                "The theme lacks a file it needs.",
+                where=Where(folder / name),
+                next='Write it, or take it from another theme: base = "../default" in theme.toml.',
+            )
+    files = {name: _read_text(path) for name, path in paths.items()}
+    if sum(map(len, files.values())) > _MOST_BYTES_IN_ALL:
+        raise TemplateError(
+            f"The theme's files have more than {_MOST_BYTES_IN_ALL:,} bytes together.",
+            where=Where(folder),
+            next="Take out what the mail and the pages do not need.",
+        )
+    return Theme(
+        folder,
+        files=files,
+        words=words,
+        settings=_settings(data, written, Where(folder / THEME_FILE)),
+        lent={name: path for name, path in (paths | places).items() if path != folder / name},
+        written=written,
+    )
+
+
+def theme_folders(folder: Path) -> tuple[Path, ...]:
+    """A theme's folder and those it is based on, as far as they can be read."""
+    try:
+        return tuple(_folders(folder))
+    except TemplateError:
+        return (folder,)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The theme's folder, its base's, and so on."""
+    found: list[Path] = []
+    following: Path | None = folder
+    while following is not None:
+        here = following
+        if any(here.samefile(each) for each in found if here.is_dir()):
+            raise TemplateError(
+                "The theme is based on itself.",
+                where=_base_place(found[-1]),
+                next="Take “base” out of one of the themes, or name another.",
+            )
+        if len(found) == _MOST_BASES:
+            raise TemplateError(
+                f"The theme has more than {_MOST_BASES} bases below one another.",
+                where=_base_place(found[-1]),
+                next="Name a base that is closer to the ground.",
+            )
+        if not here.is_dir():
+            raise TemplateError(
+                "There is no theme here.",
+                where=Where(here),
+                next=f"It is the base in {_base_place(found[-1])}; name one that is there."
+                if found
+                else "Set folder under [theme] in newsletter.toml. “newsletter init DIR” writes a "
+                "project with all themes; copy templates/ from it.",
+            )
+        found.append(here)
+        _inside(here / THEME_FILE, here)
+        base = _read_toml(here / THEME_FILE).get("base")
+        if base is not None and not isinstance(base, str):
+            raise TemplateError(
+                "The base is no folder.",
+                where=_base_place(here),
+                next='Write: base = "../default".',
+            )
+        following = None if base is None else here / base
+    return found
+
+
+def _base_place(folder: Path) -> Where:
+    return _lines_of(folder / THEME_FILE).get(("base",), Where(folder / THEME_FILE))
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """``above``, and what only ``below`` says; table by table."""
+    laid = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(under := below.get(key), dict):
+            laid[key] = _laid_over(under, value)
+        else:
+            laid[key] = value
+    return laid
+
+
+def _settings(data: dict[str, Any], places: dict[KeyPath, Where], file: Where) -> ThemeSettings:
+    """Check the values of a theme.
+
+    Args:
+        data: theme.toml as it was read, laid over those of its bases.
+        places: where each value was written.
+        file: the theme's own theme.toml, for what is written nowhere.
+
+    Raises:
+        TemplateError: names each wrong value, its file and line, and what to write.
+    """
+    try:
+        return ThemeSettings.model_validate(data)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            path = tuple(map(str, item["loc"]))
+            known = places.get(path, file)
+            problems.append(
+                Problem(
+                    wrong_value(item, noun="value of a theme"),
+                    Where(known.file, known.line, item=setting_name(path)),
+                    _advice(path) if item["type"] == "string_pattern_mismatch" else "",
+                )
+            )
+        raise TemplateError(
+            "Some values of the theme cannot be used.",
+            where=problems[0].where,
+            next="“newsletter docs theme” tells every value of theme.toml.",
+            problems=problems,
+        ) from None
+
+
+def _advice(path: KeyPath) -> str:
+    if path[0] == "colours":
+        return "Write a colour as # and six digits or small letters a to f, such as #14224a."
+    return (
+        "Write fonts with commas between them, names of several words in single quotes, and "
+        "serif, sans-serif or monospace at the end."
+    )
+
+
+def _template_files(folder: Path) -> dict[str, Path]:
     """A folder's templates and style sheets by their path within it.
 
     Raises:
@@ -45,11 +213,11 @@ def files_in(folder: Path) -> dict[str, Path]:
         for name in sorted(names):
             path = Path(parent, name)
             if path.suffix in _KINDS:
-                found[path.relative_to(folder).as_posix()] = inside(path, folder)
+                found[path.relative_to(folder).as_posix()] = _inside(path, folder)
     return dict(sorted(found.items()))
 
 
-def inside(path: Path, folder: Path) -> Path:
+def _inside(path: Path, folder: Path) -> Path:
     """``path`` again.
 
     Raises:
@@ -70,7 +238,7 @@ def inside(path: Path, folder: Path) -> Path:
     return path
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     """What theme.toml says.
 
     Raises:
@@ -87,7 +255,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def _parsed(path: Path, advice: str) -> dict[str, Any]:
     try:
-        data = tomllib.loads(read_text(path))
+        data = tomllib.loads(_read_text(path))
     except (ValueError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
         raise TemplateError(
@@ -114,11 +282,11 @@ def _refuse_deep(data: dict[str, Any], path: Path) -> None:
             waiting += [(each, depth + 1) for each in inner]
 
 
-def lines_of(path: Path) -> dict[Path_, Where]:
+def _lines_of(path: Path) -> dict[KeyPath, Where]:
     """The line of each value, as far as it stands on a line of its own."""
-    places: dict[Path_, Where] = {}
-    tables: Path_ = ()
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    places: dict[KeyPath, Where] = {}
+    tables: KeyPath = ()
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if table := _TABLE_LINE.match(line):
             tables = tuple(table[1].split("."))
         elif key := _KEY_LINE.match(line):
@@ -126,7 +294,7 @@ def lines_of(path: Path) -> dict[Path_, Where]:
     return places
 
 
-def read_text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     """A file's text, of at most 100,000 bytes.
 
     Raises:
@@ -153,7 +321,7 @@ def read_text(path: Path) -> str:
     return text
 
 
-def words_in(folder: Path) -> list[Path]:
+def _word_files(folder: Path) -> list[Path]:
     """The words files of a theme.
 
     Raises:
@@ -166,10 +334,10 @@ def words_in(folder: Path) -> list[Path]:
             where=Where(folder / "words"),
             next="Keep those that you write in.",
         )
-    return [inside(path, folder) for path in found]
+    return [_inside(path, folder) for path in found]
 
 
-def read_words(path: Path) -> Mapping[str, str]:
+def _read_words(path: Path) -> Mapping[str, str]:
     """The phrases of a language.
 
     Raises:

@@ -12,7 +12,7 @@ from tests.support.tools import ROOT
 PACKAGE = ROOT / "newsletter"
 BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
-    "credentials", "material", "archive_layout", "look", "state_folder", "bounded_json",
+    "credentials", "material", "archive_layout", "state_folder", "bounded_json",
     "log", "regular_file", "system", "wrong_value", "phrases", "refusal_words",
     "web_addresses", "display_names", "invisible",
 }  # fmt: skip
@@ -23,7 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "issues": set(),
     "audience": set(),
     "render": set(),
-    "checks": {"render.edition", "render.slots", "render.markdown", "render.places"},
+    "checks": {"render.edition", "render.slots", "render.markdown", "render.mail_urls"},
     "message": {"render.edition", "render.slots"},
     "transports": {"message.model", "render.edition"},
     "ledger": {"message.keys", "message.model", "render.edition"},
@@ -52,7 +52,7 @@ ARROWS: dict[str, set[str]] = {
         "checks",
         "report",
         "issues",
-        "render.languages",
+        "render.locales",
         "render.urls",
         "ledger.adoption",
         "ledger.campaigns",
@@ -80,8 +80,9 @@ ONE_PLACE: dict[str, set[str]] = {
     "cryptography": {"message/dkim.py"},
     "premailer": {"render/inline.py"},
     "mjml": {"render/mjml.py"},
-    "jinja2": {"render/filters.py", "render/sandbox.py", "render/template.py", "render/toll.py"},
-    "PIL": {"issues/darkroom.py"},
+    "jinja2": {"render/filters.py", "render/sandbox.py", "render/template.py",
+               "render/template_limits.py"},
+    "PIL": {"issues/image_prepare.py"},
     "markdown_it": {"render/markdown.py", "render/plaintext.py"},
     "yaml": {"issues/document.py", "issues/hints.py"},
     "typer": {"cli/app.py", "cli/archive.py", "cli/arguments.py", "cli/asking.py",

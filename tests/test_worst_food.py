@@ -32,7 +32,7 @@ from newsletter.issues.loader import parse_issue
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import verify
 from newsletter.model import split_merge_fields
-from newsletter.render import markup, mjml, post, refused, slim, slim_css
+from newsletter.render import css_minify, html_finish, html_minify, markdown_faults, markup, mjml
 from newsletter.render.markdown import parse, to_html, to_text
 from newsletter.render.plaintext import TextLayout
 from newsletter.render.wrap import wrap
@@ -88,7 +88,7 @@ def checks(text: str) -> None:
     for expression in (placeholders._FIELD, placeholders._TODO, placeholders._MISSING,
                        privacy._HIDDEN, privacy._TINY, privacy._FAR_OFF, privacy._IN_TEXT,
                        tracking._LOOKS_LIKE_COUNTER, tracking._EXITS,
-                       refused._DEAD_LINK):  # fmt: skip
+                       markdown_faults._DEAD_LINK):  # fmt: skip
         expression.findall(text)
     links._LOOKS_LIKE_HOST.match(text)
     list(page.addresses_in(text))
@@ -102,11 +102,11 @@ def checks(text: str) -> None:
 def styles(text: str) -> None:
     list(rules(text))
     list(addresses_in_css(text))
-    slim_css.squeezed(text)
-    post._CSS_COMMENT.sub("", text)
-    post._IMG_WITHOUT_ALT.findall(text)
-    slim._LINE_BREAKS.sub(" ", text)
-    slim._ATTRIBUTE.findall(text)
+    css_minify.minified_sheet(text)
+    html_finish._CSS_COMMENT.sub("", text)
+    html_finish._IMG_WITHOUT_ALT.findall(text)
+    html_minify._LINE_BREAKS.sub(" ", text)
+    html_minify._ATTRIBUTE.findall(text)
     mjml._SPACE.sub(" ", text)
 
 
@@ -213,7 +213,7 @@ MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
 @pytest.mark.fault(
     "Input",
     "a megabyte of whatever makes a parser slow",
-    state="read or refused; the time grows with the size, never with its square",
+    state="read or markdown_faults; the time grows with the size, never with its square",
 )
 @pytest.mark.parametrize(
     ("eat", "piece"),

@@ -6,10 +6,10 @@ Nothing is ever deleted: mails sent long ago load their pictures from here.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.archive.plan import Files
 from newsletter.errors import InputError, Where
 
 
@@ -22,7 +22,7 @@ class Written:
     unchanged: tuple[str, ...]
 
 
-def write_files(folder: Path, files: Files) -> Written:
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Written:
     """Bring a folder up to date.
 
     A file is written beside its place and moved there, so nobody sees half of
@@ -31,7 +31,7 @@ def write_files(folder: Path, files: Files) -> Written:
 
     Args:
         folder: made if it does not exist.
-        files: what it shall hold, in the order of writing.
+        files: what it shall hold, content by path, in the order of writing.
 
     Raises:
         InputError: something cannot be written; what was written before is whole.

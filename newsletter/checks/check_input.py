@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.checks.contacts import Contacts
-from newsletter.checks.finding import Place
+from newsletter.checks.finding import Location
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
 from newsletter.model import Issue
-from newsletter.render.edition import CompileInput, Edition
-from newsletter.render.places import MailPlaces
-from newsletter.render.slots import TOKEN, Slot, bind
+from newsletter.render.edition import CompileInput, Edition, Slot
+from newsletter.render.mail_urls import MailUrls
+from newsletter.render.slots import TOKEN, bind
 from newsletter.source import Path_
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class CheckInput(CompileInput):
         )
 
     @cached_property
-    def places(self) -> MailPlaces:
+    def places(self) -> MailUrls:
         """Where pictures, documents and pages are."""
-        return MailPlaces(self)
+        return MailUrls(self)
 
     @cached_property
     def page(self) -> HtmlElement:
@@ -105,15 +105,15 @@ class CheckInput(CompileInput):
         """All that the editor wrote, one value a line."""
         return "\n".join(value for value, _ in self._values)
 
-    def at(self, *path: str | int) -> Place:
+    def at(self, *path: str | int) -> Location:
         """The place of a value of the issue."""
         story = None
         if path[0] == "stories" and len(path) > 1 and isinstance(path[1], int):
             story = self.issue.stories[path[1]]
         item = f"story “{story.headline}”" if story else str(path[0])
-        return Place(self.source.where(*path, item=item), story)
+        return Location(self.source.where(*path, item=item), story)
 
-    def place_of(self, text: str) -> Place:
+    def place_of(self, text: str) -> Location:
         """Where ``text`` was written: in the issue, else in the settings, else in the theme."""
         for same in (str.__eq__, str.__contains__):
             for value, path in self._values:
@@ -121,13 +121,13 @@ class CheckInput(CompileInput):
                     return self.at(*path)
         for value, _ in _strings(self.settings.model_dump(mode="json"), ()):
             if text and text in value:
-                return Place(Where(FILE_NAME))
+                return Location(Where(FILE_NAME))
         return self.theme_place
 
     @property
-    def theme_place(self) -> Place:
+    def theme_place(self) -> Location:
         """The theme, for what no editor wrote."""
-        return Place(Where(Path(self.settings.theme.folder)))
+        return Location(Where(Path(self.settings.theme.folder)))
 
 
 def _strings(data: object, path: Path_) -> Iterator[tuple[str, Path_]]:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from newsletter.checks.check_input import CheckInput
-from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.checks.styles import Manner, contrast, dark_rules, luminance, shown_texts
 from newsletter.errors import Where
-from newsletter.look import THEME_FILE, Palette, named
-from newsletter.theme import Theme
+from newsletter.theme import THEME_FILE, Palette, Theme, setting_name
 
 ENOUGH = 4.5
 """Least contrast of text with its ground (WCAG 2.2, 1.4.3, level AA)."""
@@ -43,7 +42,7 @@ class _Mode:
 )
 def contrast_of_text(given: CheckInput) -> Iterator[Flaw]:
     """Text of less than 4.5 : 1 with its ground; 3 : 1 if it is large."""
-    colours = given.theme.look.colours
+    colours = given.theme.settings.colours
     for mode, over in (
         (_Mode("light", ("colours",), colours), []),
         (_Mode("dark", ("colours", "dark"), colours.dark), dark_rules(given.page)),
@@ -88,7 +87,7 @@ def _flaw(
             what,
             f"Look for {colour} in the templates and style sheets of the theme; "
             f"{_better(colour, ground, enough)} would do.",
-            Place(Where(theme.folder)),
+            Location(Where(theme.folder)),
         )
     path = (*mode.tables, roles[0])
     where = theme.written.get(path)
@@ -98,7 +97,7 @@ def _flaw(
         what,
         f'Write {roles[0]} = "{_better(colour, ground, enough)}" under '
         f"[{'.'.join(mode.tables)}] in {own}, or change the ground.",
-        Place(Where(own, line, item=named(path))),
+        Location(Where(own, line, item=setting_name(path))),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from newsletter.checks.check_input import CheckInput
-from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.finding import Flaw, Location, Severity, check
 
 MB = 1024 * 1024
 MESSAGE_HEAVY_MB = 1.0
@@ -41,7 +41,7 @@ def _travelling(size: int) -> int:
     return encoded + -(-encoded // 76) * 2
 
 
-def _place(given: CheckInput, name: str) -> Place:
+def _place(given: CheckInput, name: str) -> Location:
     """Where the issue names the file that readers know by this name."""
     for index, story in enumerate(given.issue.stories):
         picture = given.material.pictures.get(story.id)

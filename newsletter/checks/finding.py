@@ -45,7 +45,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where something of the mail was written, and by which story if by one."""
 
     where: Where
@@ -59,10 +59,10 @@ class Flaw:
     severity: Severity
     what: str
     mend: str
-    place: Place
+    place: Location
 
 
-Look = Callable[["CheckInput"], Iterator[Flaw]]
+CheckFunction = Callable[["CheckInput"], Iterator[Flaw]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class Check:
 
     id: str
     why: str
-    look: Look
+    function: CheckFunction
 
     def findings(self, given: CheckInput) -> Iterator[Finding]:
         """What this check finds."""
-        for flaw in self.look(given):
+        for flaw in self.function(given):
             story = flaw.place.story
             yield Finding(
                 id=self.id,
@@ -89,6 +89,6 @@ class Check:
             )
 
 
-def check(check_id: str, *, why: str) -> Callable[[Look], Check]:
+def check(check_id: str, *, why: str) -> Callable[[CheckFunction], Check]:
     """Make a function that looks for one kind of fault into a check."""
     return lambda look: Check(check_id, why, look)

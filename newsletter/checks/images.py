@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from newsletter.checks.check_input import CheckInput
-from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.checks.page import words
 from newsletter.model import Picture
 
@@ -48,12 +48,12 @@ def _story_of(given: CheckInput, address: str) -> int | None:
     return None
 
 
-def _place_of_picture(given: CheckInput, address: str) -> Place:
+def _place_of_picture(given: CheckInput, address: str) -> Location:
     number = _story_of(given, address)
     return given.theme_place if number is None else given.at("stories", number, "image", "file")
 
 
-def _pictures(given: CheckInput) -> Iterator[tuple[Picture, Place]]:
+def _pictures(given: CheckInput) -> Iterator[tuple[Picture, Location]]:
     for index, story in enumerate(given.issue.stories):
         if story.image is not None:
             yield story.image, given.at("stories", index, "image", "alt")

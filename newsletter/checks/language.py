@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from newsletter.checks.check_input import CheckInput
-from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
 
@@ -76,5 +76,5 @@ def organisation_language(given: CheckInput) -> Iterator[Flaw]:
             Severity.WARNING,
             f"The edition is in “{language}”, the organisation's words in it are in “{spoken}”.",
             f"Add [organisation.translations.{language}] to newsletter.toml.",
-            Place(Where(FILE_NAME, item="[organisation]")),
+            Location(Where(FILE_NAME, item="[organisation]")),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from newsletter.checks.check_input import CheckInput
-from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.material import PreparedPicture
 
 KB = 1024
@@ -17,7 +17,7 @@ SHARP = 1.5
 """Fewest pixels for each CSS pixel of width before a telephone's screen shows it soft."""
 
 
-def _shown(given: CheckInput, key: str = "file") -> Iterator[tuple[PreparedPicture, Place]]:
+def _shown(given: CheckInput, key: str = "file") -> Iterator[tuple[PreparedPicture, Location]]:
     """Each picture of the mail and where it is named; the theme's logo last."""
     for index, story in enumerate(given.issue.stories):
         if (picture := given.material.pictures.get(story.id)) is not None:

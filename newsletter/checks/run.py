@@ -29,7 +29,7 @@ from newsletter.checks import (
 from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Check, Finding, Severity
 from newsletter.checks.privacy_report import PrivacyReport
-from newsletter.checks.weight import Weight
+from newsletter.checks.size import MailSizes
 
 CHECKS: tuple[Check, ...] = (
     size.html_size,
@@ -135,9 +135,9 @@ def as_data(finding: Finding) -> dict[str, Any]:
 
 
 def to_json(
-    findings: Sequence[Finding], privacy: Sequence[PrivacyReport], weights: Sequence[Weight]
+    findings: Sequence[Finding], privacy: Sequence[PrivacyReport], sizes: Sequence[MailSizes]
 ) -> str:
-    """All findings, their counts, what the mail tells whom and what it weighs, for scripts.
+    """All findings, their counts, what the mail tells whom and how large it is, for scripts.
 
     The keys are a contract with scripts; docs/checks.md lists them.
     """
@@ -146,6 +146,6 @@ def to_json(
         "counts": counts,
         "findings": [as_data(finding) for finding in findings],
         "privacy": [report.as_data() for report in privacy],
-        "sizes": [weight.as_data() for weight in weights],
+        "sizes": [each.as_data() for each in sizes],
     }
     return json.dumps(data, ensure_ascii=False, indent=2)

@@ -30,7 +30,7 @@ _SILENT = frozenset({"head", "title", "style", "script"})
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class StyleRule:
     """One selector of a style sheet with its declarations, and the media query around it."""
 
     selector: str
@@ -50,14 +50,14 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownText:
     """A text that readers see, and how."""
 
     text: str
     manner: Manner
 
 
-def rules(css: str) -> Iterator[Rule]:
+def rules(css: str) -> Iterator[StyleRule]:
     """Each selector of a style sheet, those in media queries included."""
     plain = _COMMENT.sub("", css)
     for query, block in _MEDIA.findall(plain):
@@ -65,10 +65,10 @@ def rules(css: str) -> Iterator[Rule]:
     yield from _rules(_MEDIA.sub("", plain), "")
 
 
-def _rules(css: str, media: str) -> Iterator[Rule]:
+def _rules(css: str, media: str) -> Iterator[StyleRule]:
     for selectors, block in _RULE.findall(css):
         for selector in selectors.split(","):
-            yield Rule(selector.strip(), declarations(block), media)
+            yield StyleRule(selector.strip(), declarations(block), media)
 
 
 def declarations(block: str) -> dict[str, str]:
@@ -81,7 +81,7 @@ def declarations(block: str) -> dict[str, str]:
     return said
 
 
-def dark_rules(page: HtmlElement) -> list[Rule]:
+def dark_rules(page: HtmlElement) -> list[StyleRule]:
     """The rules of the mail's own style sheets for who reads in the dark."""
     return [
         rule
@@ -91,7 +91,7 @@ def dark_rules(page: HtmlElement) -> list[Rule]:
     ]
 
 
-def shown_texts(page: HtmlElement, over: Sequence[Rule] = ()) -> Iterator[Shown]:
+def shown_texts(page: HtmlElement, over: Sequence[StyleRule] = ()) -> Iterator[ShownText]:
     """Every text that a reader sees, and every picture's description, in order.
 
     Args:
@@ -104,7 +104,7 @@ def shown_texts(page: HtmlElement, over: Sequence[Rule] = ()) -> Iterator[Shown]
         yield from _texts(body, Manner(), _overruled(page, over))
 
 
-def _overruled(page: HtmlElement, over: Sequence[Rule]) -> dict[HtmlElement, dict[str, str]]:
+def _overruled(page: HtmlElement, over: Sequence[StyleRule]) -> dict[HtmlElement, dict[str, str]]:
     """For each element what the rules say of it, the most specific last word."""
     import cssselect
 
@@ -131,7 +131,7 @@ def _weighs(value: str) -> bool:
 
 def _texts(
     element: HtmlElement, around: Manner, over: dict[HtmlElement, dict[str, str]]
-) -> Iterator[Shown]:
+) -> Iterator[ShownText]:
     if not isinstance(element.tag, str) or element.tag in _SILENT:
         return
     declared = declarations(element.get("style") or "")
@@ -146,7 +146,7 @@ def _texts(
     own = (element.text or "") + "".join(child.tail or "" for child in element)
     said = own.strip() or (element.get("alt") or "").strip()
     if said and not manner.decoration:
-        yield Shown(" ".join(said.split()), manner)
+        yield ShownText(" ".join(said.split()), manner)
     for child in element:
         yield from _texts(child, manner, over)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from newsletter.checks.check_input import CheckInput
 from newsletter.checks.contacts import link_host
-from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.checks.page import addresses_in
 from newsletter.web_addresses import canonical
 
@@ -77,7 +77,7 @@ def _addresses(given: CheckInput) -> Iterator[tuple[str, ...]]:
         yield tuple(same)
 
 
-def _place(given: CheckInput, spellings: tuple[str, ...]) -> Place:
+def _place(given: CheckInput, spellings: tuple[str, ...]) -> Location:
     """Where an address was written; the HTML encodes what an editor does not."""
     places = (given.place_of(url) for url in spellings)
     return next((place for place in places if place != given.theme_place), given.theme_place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from newsletter.checks.check_input import CheckInput
-from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.model import Download, Issue, Link, Translated, Value
 
 
@@ -23,7 +23,7 @@ def translation_fallback(given: CheckInput) -> Iterator[Flaw]:
             f"The edition in “{issue.language}” shows “{story.headline}” in "
             f"“{issue.language_of(story)}”.",
             f"Translate it when you can, and take “{name}” out of “fallback”.",
-            Place(given.at("fallback", index).where, story),
+            Location(given.at("fallback", index).where, story),
         )
 
 

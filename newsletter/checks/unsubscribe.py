@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from newsletter.checks.check_input import UNSUBSCRIBE, CheckInput
-from newsletter.checks.finding import Flaw, Place, Severity, check
+from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.checks.page import anchors, words
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
@@ -74,5 +74,5 @@ def sender_no_reply(given: CheckInput) -> Iterator[Flaw]:
             Severity.WARNING,
             f"Answers go to {address}.",
             "Set reply_to under [sender] in newsletter.toml to an address that somebody reads.",
-            Place(Where(FILE_NAME, item="[sender] reply_to")),
+            Location(Where(FILE_NAME, item="[sender] reply_to")),
         )

@@ -75,7 +75,7 @@ def check(
 
     Example: newsletter check 2017-03
     """
-    from newsletter.checks import weight
+    from newsletter.checks import size
     from newsletter.checks.finding import Severity
     from newsletter.checks.privacy_report import in_words, privacy_report
     from newsletter.checks.run import to_json
@@ -86,17 +86,17 @@ def check(
     compiled = compile_issue(project, issue)
     findings = compiled.findings
     privacy = [privacy_report(each) for each in compiled.check_inputs]
-    weights = [weight.weigh(each) for each in compiled.check_inputs]
+    all_sizes = [size.mail_sizes(each) for each in compiled.check_inputs]
     if format_ is Format.JSON:
-        typer.echo(to_json(findings, privacy, weights))
+        typer.echo(to_json(findings, privacy, all_sizes))
     else:
         show_findings(findings)
         for sentence in in_words(privacy):
             say(sentence)
-        for each in weights:
-            say(weight.in_words(each))
+        for each in all_sizes:
+            say(size.in_words(each))
             if sizes:
-                show_table(weight.HEADS, list(weight.rows(each)))
+                show_table(size.HEADS, list(size.rows(each)))
         say(f"{issue}: {_summed_up(findings)}.")
         if on_the_web := publish_first(compiled):
             say(f"On the web: {on_the_web}")

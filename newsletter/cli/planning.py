@@ -9,7 +9,7 @@ from newsletter.phrases import count, duration, joined, people
 from newsletter.project import Project
 from newsletter.project.compile import CompiledIssue
 from newsletter.project.plan import Prepared
-from newsletter.render.languages import language_name
+from newsletter.render.locales import language_name
 from newsletter.render.urls import ascii_url
 
 _MOST_WARNINGS = 3

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from newsletter.config.content import Archive, Audience, Mail, Theme
+from newsletter.config.content import Archive, Audience, Mail, ThemeLocation
 from newsletter.config.identity import (
     BOUNCE_SLOT,
     ListIdentity,
@@ -53,7 +53,7 @@ __all__ = [
     "Sender",
     "Settings",
     "Smtp",
-    "Theme",
+    "ThemeLocation",
     "Translation",
     "load_settings",
 ]
@@ -70,7 +70,7 @@ class Settings(ProviderTables):
     list: ListIdentity
     sender: Sender
     organisation: Organisation
-    theme: Theme = Theme()
+    theme: ThemeLocation = ThemeLocation()
     mail: Mail = Mail()
     archive: Archive | None = None
     audience: Audience = Audience()

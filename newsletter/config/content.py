@@ -13,7 +13,7 @@ from newsletter.model import WebAddress
 from newsletter.web_addresses import with_ascii_host
 
 
-class Theme(Table):
+class ThemeLocation(Table):
     """How the mail looks."""
 
     folder: Path = Field(default=Path("templates/default"), description="The theme's folder.")

@@ -55,7 +55,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class YamlDocument:
     """What a YAML file says, and where.
 
     ``keys`` tells where the key of each value stands, even of one left out as
@@ -113,7 +113,7 @@ class Document:
         return f"story “{shorten(name)}”" if name else f"story number {index + 1}"
 
 
-def read_document(text: str, file: Path) -> Document:
+def read_document(text: str, file: Path) -> YamlDocument:
     """Read YAML text, already decoded and without a byte order mark.
 
     Raises:
@@ -127,7 +127,7 @@ def read_document(text: str, file: Path) -> Document:
         )
     walk = _Walk(file, text)
     data = walk.mapping(_top(text, file), ())
-    document = Document(text, Source(file, walk.values), data, walk.keys, walk.spans)
+    document = YamlDocument(text, Source(file, walk.values), data, walk.keys, walk.spans)
     # Only now, with all headlines read, can a problem name its story.
     problems = (
         replace(problem, where=replace(problem.where, item=document.item(path)))

@@ -43,7 +43,7 @@ _NOT_IN_NAMES = frozenset('\\/:*?"<>|')
 """What some system refuses in the name of a file."""
 
 
-def download_problems(issue: document.Document, files: Path) -> Iterator[Problem]:
+def download_problems(issue: document.YamlDocument, files: Path) -> Iterator[Problem]:
     """Documents that are missing, outside the folder, or of a kind that mail filters block."""
     for path, name in issue.scalars():
         if path[-2:] == ("download", "file") and name.strip():

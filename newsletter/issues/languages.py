@@ -1,6 +1,9 @@
 """An issue in all its languages: finds its files, reads them, holds them against each other.
 
-Reads what :mod:`newsletter.issues.loader` reads, and the names in the folder.
+Reads what :mod:`newsletter.issues.loader` reads, and the names in the folder. A
+translation lists under ``fallback`` the stories that it shows in the original's
+language. Nothing falls back by itself: what is neither translated nor listed is
+missing, and stops the issue.
 """
 
 from __future__ import annotations
@@ -9,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from newsletter.errors import IssueError, Problem, Where
-from newsletter.issues.fallback import with_fallback
 from newsletter.issues.loader import LoadedIssue, load_issue
 from newsletter.issues.translations import translation_problems
+from newsletter.model import Story
+from newsletter.source import Path_, Source
 
 
 def issue_files(original: Path) -> tuple[Path, ...]:
@@ -52,8 +56,39 @@ def load_languages(original: Path, *, fields: Sequence[str] = ()) -> dict[str, L
     problems = [found for each in translations for found in translation_problems(first, each)]
     if problems:
         raise _error(original, problems)
-    whole = {one.issue.language: with_fallback(first, one) for one in translations}
+    whole = {one.issue.language: _with_fallback(first, one) for one in translations}
     return {first.issue.language: first, **whole}
+
+
+def _with_fallback(original: LoadedIssue, translation: LoadedIssue) -> LoadedIssue:
+    """The translation with the stories that fall back, each where the original has it.
+
+    They say which language they are in, and what is found in them is told with
+    the place in the original's file.
+    """
+    ours = {story.id: number for number, story in enumerate(translation.issue.stories)}
+    stories: list[Story] = []
+    taken: dict[Path_, tuple[Source, Path_]] = {}
+    for number, story in enumerate(original.issue.stories):
+        here: Path_ = ("stories", number)
+        if story.id in ours:
+            stories.append(translation.issue.stories[ours[story.id]])
+            taken[here] = translation.source, ("stories", ours[story.id])
+        else:
+            language = original.issue.language_of(story)
+            foreign = language if language != translation.issue.language else None
+            stories.append(story.model_copy(update={"language": foreign}))
+            taken[here] = original.source, here
+    positions = {
+        path: place
+        for path, place in translation.source.positions.items()
+        if path[:1] != ("stories",) or len(path) == 1
+    }
+    return LoadedIssue(
+        translation.issue.model_copy(update={"stories": tuple(stories)}),
+        Source(translation.source.file, positions, taken),
+        original.issue,
+    )
 
 
 def _taken(one: LoadedIssue, other: LoadedIssue) -> Problem:

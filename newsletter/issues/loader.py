@@ -17,7 +17,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from newsletter.errors import IssueError, Problem, Where
-from newsletter.issues.document import MAX_CHARACTERS, Document, Unreadable, position, read_document
+from newsletter.issues.document import (
+    MAX_CHARACTERS,
+    Unreadable,
+    YamlDocument,
+    position,
+    read_document,
+)
 from newsletter.issues.downloads import download_problems
 from newsletter.issues.merge_fields import merge_field_problems
 from newsletter.issues.pictures import picture_problems
@@ -139,7 +145,7 @@ def _read(path: Path) -> str:
         ) from None
 
 
-def _heading_problems(document: Document, language: str | None) -> Iterator[Problem]:
+def _heading_problems(document: YamlDocument, language: str | None) -> Iterator[Problem]:
     """Keys of the issue itself that the file's name has a say in."""
     if ("id",) in document.keys:
         yield Problem(
@@ -162,7 +168,7 @@ def _heading_problems(document: Document, language: str | None) -> Iterator[Prob
         )
 
 
-def _validate(document: Document, issue_id: str, problems: list[Problem]) -> Issue | None:
+def _validate(document: YamlDocument, issue_id: str, problems: list[Problem]) -> Issue | None:
     """The issue, or None; what the model refuses is added to ``problems``."""
     data = {**document.data, "id": issue_id}
     written = data.get("date")

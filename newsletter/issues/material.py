@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from newsletter.errors import IssueError, Problem, Where
-from newsletter.issues.darkroom import prepare
 from newsletter.issues.downloads import load_document
 from newsletter.issues.files import Unusable
+from newsletter.issues.image_prepare import prepare
 from newsletter.issues.loader import FILES_FOLDER, IMAGES_FOLDER, LoadedIssue
 from newsletter.material import Document, Material, PreparedPicture
 from newsletter.theme import ShownWidths

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from newsletter.errors import Problem
-from newsletter.issues.document import Document
+from newsletter.issues.document import YamlDocument
 from newsletter.issues.hints import shorten
 from newsletter.model import MergeField, split_merge_fields
 from newsletter.phrases import did_you_mean
@@ -22,7 +22,7 @@ _EXAMPLE = "{{ name | friend }}"
 _NEARLY = re.compile(r"\{\{[^{}\n]{0,60}\}\}|\{\{.{0,20}|\}\}")
 
 
-def merge_field_problems(document: Document, fields: Sequence[str]) -> Iterator[Problem]:
+def merge_field_problems(document: YamlDocument, fields: Sequence[str]) -> Iterator[Problem]:
     """Merge fields that are misspelt, unknown, without a fallback or in a wrong place.
 
     Args:
@@ -42,7 +42,7 @@ def merge_field_problems(document: Document, fields: Sequence[str]) -> Iterator[
 
 
 def _problems_in(
-    document: Document, path: Path_, text: str, known: Sequence[str]
+    document: YamlDocument, path: Path_, text: str, known: Sequence[str]
 ) -> Iterator[Problem]:
     opened = 0
     for piece in split_merge_fields(text):

@@ -1,7 +1,7 @@
 """Pictures of an issue: each exists below issues/images/ and is what mail can show.
 
 Reads the first bytes of each picture and the names in its folder. What only the
-whole picture can tell, :mod:`newsletter.issues.darkroom` finds.
+whole picture can tell, :mod:`newsletter.issues.image_prepare` finds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from newsletter.errors import Problem
-from newsletter.issues.document import Document
+from newsletter.issues.document import YamlDocument
 from newsletter.issues.files import Unusable, file_below, start_of
 
 _SHOWN = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
@@ -33,7 +33,7 @@ _OTHERS = {
 """What people put in place of a picture, by what stands in its first 16 bytes."""
 
 
-def picture_problems(document: Document, images: Path) -> Iterator[Problem]:
+def picture_problems(document: YamlDocument, images: Path) -> Iterator[Problem]:
     """Pictures that are missing, outside the folder, or of a kind mail cannot show."""
     for path, name in document.scalars():
         if path[-2:] == ("image", "file") and name.strip():

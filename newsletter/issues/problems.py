@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from newsletter.errors import Problem
-from newsletter.issues.document import Document
+from newsletter.issues.document import YamlDocument
 from newsletter.issues.hints import shorten
 from newsletter.model import Issue, Part
 from newsletter.phrases import did_you_mean, nearest
@@ -46,7 +46,7 @@ def part_at(path: Path_) -> tuple[type[Part], str]:
     return PARTS[names[-1]] if names else (Issue, "The issue")
 
 
-def model_problems(error: ValidationError, document: Document) -> list[Problem]:
+def model_problems(error: ValidationError, document: YamlDocument) -> list[Problem]:
     """What the model refuses, as sentences with their places.
 
     What only follows from something else is left out: a key that is missing
@@ -74,7 +74,7 @@ def _meant(path: Path_) -> tuple[str | int | None, ...]:
     return (*path[:-1], nearest(str(path[-1]), part.model_fields))
 
 
-def _problem(error: ErrorDetails, document: Document) -> Problem:
+def _problem(error: ErrorDetails, document: YamlDocument) -> Problem:
     path: Path_ = error["loc"]
     if error["type"] == "missing":
         return _missing(path, document)
@@ -86,7 +86,7 @@ def _problem(error: ErrorDetails, document: Document) -> Problem:
     return Problem(what, document.where(path), advice)
 
 
-def _missing(path: Path_, document: Document) -> Problem:
+def _missing(path: Path_, document: YamlDocument) -> Problem:
     *_, key = path
     # An empty key stands where the editor will want to type; else point at its part.
     where = document.where_key(path) if path in document.keys else document.where(path[:-1])
@@ -108,7 +108,7 @@ def _special(path: Path_) -> tuple[str, str] | None:
     return _MISSING.get((holder, str(path[-1]))) if path else None
 
 
-def _unknown_key(path: Path_, document: Document) -> Problem:
+def _unknown_key(path: Path_, document: YamlDocument) -> Problem:
     part, noun = part_at(path[:-1])
     known = [name for name in part.model_fields if (part, name) != (Issue, "id")]
     return Problem(
@@ -118,7 +118,7 @@ def _unknown_key(path: Path_, document: Document) -> Problem:
     )
 
 
-def _no_date(document: Document) -> Problem:
+def _no_date(document: YamlDocument) -> Problem:
     written = document.data.get("date")
     what = f"“{shorten(written)}” is no date." if isinstance(written, str) else "This is no date."
     return Problem(what, document.where(("date",)), DATE_ADVICE)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from newsletter.errors import Problem
-from newsletter.issues.document import Document
+from newsletter.issues.document import YamlDocument
 from newsletter.issues.hints import shorten
 from newsletter.phrases import did_you_mean
 from newsletter.source import Path_
 
 
-def reference_problems(document: Document) -> Iterator[Problem]:
+def reference_problems(document: YamlDocument) -> Iterator[Problem]:
     """Ids given twice, and names that lead nowhere."""
     stories = _named(document, "stories", "id")
     sections = _named(document, "sections", "id")
@@ -46,13 +46,13 @@ def reference_problems(document: Document) -> Iterator[Problem]:
         )
 
 
-def _fallback(document: Document) -> list[str]:
+def _fallback(document: YamlDocument) -> list[str]:
     """The ids of stories that a translation takes over from its original."""
     ids = document.data.get("fallback")
     return [each for each in ids if isinstance(each, str)] if isinstance(ids, list) else []
 
 
-def _named(document: Document, group: str, key: str) -> list[tuple[Path_, str]]:
+def _named(document: YamlDocument, group: str, key: str) -> list[tuple[Path_, str]]:
     """The value of ``key`` of each member of a group that has one, and its place."""
     members = document.data.get(group)
     if not isinstance(members, list):
@@ -64,7 +64,9 @@ def _named(document: Document, group: str, key: str) -> list[tuple[Path_, str]]:
     ]
 
 
-def _repeated(document: Document, named: list[tuple[Path_, str]], kind: str) -> Iterator[Problem]:
+def _repeated(
+    document: YamlDocument, named: list[tuple[Path_, str]], kind: str
+) -> Iterator[Problem]:
     first: dict[str, Path_] = {}
     for path, name in named:
         if name in first:

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from newsletter.errors import Problem, Where
-from newsletter.issues.fallback import fallback_problems
 from newsletter.issues.hints import shorten
 from newsletter.issues.loader import LoadedIssue
 from newsletter.model import MERGE_FIELD, Issue, Part, Post, Section, Story, Translated, Value
+from newsletter.phrases import did_you_mean
 from newsletter.source import Path_
 from newsletter.web_addresses import canonical, find_addresses
 
@@ -35,7 +35,7 @@ def translation_problems(original: LoadedIssue, translation: LoadedIssue) -> lis
     pair = _Pair(original, translation)
     return [
         *_heading_problems(pair),
-        *fallback_problems(original, translation),
+        *_fallback_problems(original, translation),
         *_group_problems(pair, "sections", "section"),
         *_group_problems(pair, "stories", "story"),
         *(problem for story in original.issue.stories for problem in _story_problems(pair, story)),
@@ -282,3 +282,24 @@ def _alike(one: str, other: str) -> bool:
 def _has_words(text: str) -> bool:
     """Whether there is something to translate besides what is known of the reader."""
     return any(map(str.isalpha, MERGE_FIELD.sub("", text)))
+
+
+def _fallback_problems(original: LoadedIssue, translation: LoadedIssue) -> Iterator[Problem]:
+    """Ids that lead to no story of the original, or to one that is translated as well."""
+    theirs = [story.id for story in original.issue.stories]
+    ours = [story.id for story in translation.issue.stories]
+    for index, name in enumerate(translation.issue.fallback):
+        where = translation.source.where("fallback", index)
+        if name not in theirs:
+            yield Problem(
+                f"The original has no story “{name}” to fall back to.",
+                where,
+                did_you_mean(name, theirs),
+            )
+        elif name in ours:
+            line = translation.source.where("stories", ours.index(name)).line
+            yield Problem(
+                f"The story “{name}” falls back, and is translated on line {line} as well.",
+                where,
+                "Delete one of the two.",
+            )

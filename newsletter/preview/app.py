@@ -29,8 +29,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.errors import NewsletterError
-from newsletter.preview.state import as_state
-from newsletter.preview.studio import Studio
+from newsletter.preview.state import PreviewState, as_state
 
 POLL_S = 0.2
 """How often the files are looked at, in seconds."""
@@ -76,15 +75,17 @@ class _OnlyHere:
         await self._app(scope, receive, send)
 
 
-def create_app(studio: Studio, *, hosts: frozenset[str], closing: Callable[[], bool]) -> Starlette:
+def create_app(
+    state: PreviewState, *, hosts: frozenset[str], closing: Callable[[], bool]
+) -> Starlette:
     """The application.
 
     Args:
-        studio: what is shown.
+        state: what is shown.
         hosts: ``name:port`` under which browsers may ask.
         closing: whether the server is about to stop, so that event streams end.
     """
-    pages = _Pages(studio, closing)
+    pages = _Pages(state, closing)
     page_files = [Route(path, pages.page_file, methods=["GET"]) for path in _PAGE_FILES]
     return Starlette(
         routes=[
@@ -95,19 +96,19 @@ def create_app(studio: Studio, *, hosts: frozenset[str], closing: Callable[[], b
             Route("/events", pages.events, methods=["GET"]),
         ],
         middleware=[Middleware(_OnlyHere, hosts=hosts)],
-        exception_handlers={NewsletterError: _no_letter},
+        exception_handlers={NewsletterError: _no_mail},
         lifespan=pages.watching,
     )
 
 
-async def _no_letter(request: Request, error: Exception) -> Response:
+async def _no_mail(request: Request, error: Exception) -> Response:
     del request
     return PlainTextResponse(str(error), 422, headers=_HEADERS)
 
 
 class _Pages:
-    def __init__(self, studio: Studio, closing: Callable[[], bool]) -> None:
-        self._studio = studio
+    def __init__(self, state: PreviewState, closing: Callable[[], bool]) -> None:
+        self._state = state
         self._closing = closing
 
     @asynccontextmanager
@@ -121,7 +122,7 @@ class _Pages:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
-            await run_in_threadpool(self._studio.refresh)
+            await run_in_threadpool(self._state.refresh)
 
     async def page_file(self, request: Request) -> Response:
         """The page, its style sheet or its script."""
@@ -133,12 +134,12 @@ class _Pages:
     async def state(self, request: Request) -> Response:
         """All that the page shows besides the mail itself."""
         reader = request.query_params.get("reader", "")
-        data = await run_in_threadpool(as_state, self._studio.shown, reader)
+        data = await run_in_threadpool(as_state, self._state.shown, reader)
         return JSONResponse(data, headers=_HEADERS)
 
     async def mail(self, request: Request) -> Response:
         """The mail to one reader: its own HTML, with local pictures and links that open aside."""
-        preview = self._studio.shown.preview
+        preview = self._state.shown.preview
         if preview is None:
             return PlainTextResponse("There is no mail yet.", 404, headers=_HEADERS)
         mail = await run_in_threadpool(preview.mail, request.query_params.get("reader", ""))
@@ -151,7 +152,7 @@ class _Pages:
 
     async def asset(self, request: Request) -> Response:
         """One picture of the issue, as readers get it."""
-        preview = self._studio.shown.preview
+        preview = self._state.shown.preview
         picture = preview.pictures.get(request.path_params["name"]) if preview else None
         if picture is None:
             return PlainTextResponse("There is no such picture.", 404, headers=_HEADERS)
@@ -169,7 +170,7 @@ class _Pages:
     async def _versions(self) -> AsyncIterator[str]:
         told, quiet = 0, 0
         while not self._closing():
-            version = self._studio.shown.version
+            version = self._state.shown.version
             if version != told:
                 yield f"data: {version}\n\n"
                 told, quiet = version, 0

@@ -25,12 +25,12 @@ from newsletter.issues.loader import FILES_FOLDER, IMAGES_FOLDER
 from newsletter.material import PreparedPicture
 from newsletter.message.compose import Composer, Uncomposable
 from newsletter.message.keys import KeyRing
-from newsletter.preview.readers import Reader, sample_readers
+from newsletter.preview.readers import SampleReader, sample_readers
 from newsletter.project import Project
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import unsigned_composer
 from newsletter.render.slots import bind
-from newsletter.theme import theme_folders
+from newsletter.theme_files import theme_folders
 
 FileState = tuple[str, int, int]
 """A file's name, its time of change in nanoseconds and its size in bytes."""
@@ -70,7 +70,7 @@ class Sources:
 class PreviewMail:
     """The mail to one reader, taken apart for the page."""
 
-    reader: Reader
+    reader: SampleReader
     sender: str
     subject: str
     preheader: str
@@ -90,7 +90,7 @@ class Preview:
 
     compiled: CompiledIssue
     findings: Mapping[str, tuple[Finding, ...]]
-    readers: tuple[Reader, ...]
+    readers: tuple[SampleReader, ...]
     notice: str
     clock: Clock
 

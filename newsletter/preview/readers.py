@@ -16,7 +16,7 @@ _NOBODY = Address.parse("reader@example.org")
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class SampleReader:
     """One choice: an id for the page, what the page calls it, and the recipient."""
 
     id: str
@@ -26,7 +26,7 @@ class Reader:
 
 def sample_readers(
     roster: Roster | None, *, languages: Collection[str], default: str, fields: Collection[str]
-) -> tuple[Reader, ...]:
+) -> tuple[SampleReader, ...]:
     """The readers to choose from.
 
     First readers of the list, of each language at first one; then the one
@@ -47,12 +47,12 @@ def sample_readers(
     subscribers = roster.subscribers if roster else ()
     for subscriber in _varied(subscribers):
         label = f"{subscriber.name or 'No name'} · {subscriber.address.masked}"
-        readers.append(Reader(f"row-{subscriber.row}", label, recipient(subscriber)))
+        readers.append(SampleReader(f"row-{subscriber.row}", label, recipient(subscriber)))
     if subscribers:
         longest = recipient(max(subscribers, key=lambda each: len(each.name)))
-        readers.append(Reader("longest", f"Longest name · {longest.name}", longest))
+        readers.append(SampleReader("longest", f"Longest name · {longest.name}", longest))
     nothing = Recipient(_NOBODY, "", default, dict.fromkeys(fields, ""))
-    return (*readers, Reader("empty", "Empty name", nothing))
+    return (*readers, SampleReader("empty", "Empty name", nothing))
 
 
 def _varied(subscribers: Sequence[Subscriber]) -> Sequence[Subscriber]:

@@ -12,7 +12,7 @@ from newsletter.clock import Clock, SystemClock
 from newsletter.errors import InputError, Where
 from newsletter.preview.app import create_app
 from newsletter.preview.build import Sources, build_preview, watched
-from newsletter.preview.studio import Studio
+from newsletter.preview.state import PreviewState
 
 _HOSTS = {"127.0.0.1", "localhost"}
 _GRACE_S = 2
@@ -46,9 +46,9 @@ def serve_preview(
     clock = clock or SystemClock()
     with _listen(port) as listening:
         port = listening.getsockname()[1]
-        studio = Studio(lambda: build_preview(sources, clock=clock), lambda: watched(sources))
+        state = PreviewState(lambda: build_preview(sources, clock=clock), lambda: watched(sources))
         app = create_app(
-            studio,
+            state,
             hosts=frozenset(f"{name}:{port}" for name in _HOSTS),
             closing=stop.is_set,
         )

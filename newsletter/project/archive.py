@@ -16,7 +16,7 @@ from newsletter.project.compile import compile_issue
 from newsletter.project.project import Project
 from newsletter.project.writing import refuse_own
 from newsletter.render.web import InLanguages
-from newsletter.render.web_places import WebIssue
+from newsletter.render.web_urls import WebIssue
 
 
 @dataclass(frozen=True, slots=True)

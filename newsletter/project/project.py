@@ -58,7 +58,7 @@ class Project:
     @cached_property
     def theme(self) -> Theme:
         """The theme's folder, read."""
-        from newsletter.theme import load_theme
+        from newsletter.theme_files import load_theme
 
         return load_theme(self.folder / self.settings.theme.folder)
 

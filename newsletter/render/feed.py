@@ -17,10 +17,9 @@ from newsletter.model import Issue, Picture, Quote, Value, direction
 from newsletter.render import markdown
 from newsletter.render.urls import ascii_url
 from newsletter.render.web import Site
-from newsletter.render.web_places import WebIssue, WebPlaces
+from newsletter.render.web_urls import WebIssue, WebUrls
 from newsletter.render.web_vocabulary import with_fallbacks
-from newsletter.render.words import Words, words_for
-from newsletter.theme import Theme
+from newsletter.theme import Theme, Words
 
 _ATOM = "http://www.w3.org/2005/Atom"
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -57,7 +56,7 @@ def render_feed(site: Site, issues: Sequence[WebIssue], *, language: str) -> byt
 
 
 def _entry(feed: ET.Element, web: WebIssue, site: Site) -> None:
-    issue, places = web.issue, WebPlaces(web, site.archive)
+    issue, places = web.issue, WebUrls(web, site.archive)
     page = places.absolute(page_path(issue.id, issue.language))
     entry = _add(feed, "entry")
     _add(entry, "id", tag_uri(issue, site.settings.list.id))
@@ -80,14 +79,14 @@ def tag_uri(issue: Issue, authority: str) -> str:
     return f"tag:{authority},{issue.date.year}:{issue.id}.{issue.language}"
 
 
-def _content(places: WebPlaces, page: str, theme: Theme) -> Iterator[str]:
+def _content(places: WebUrls, page: str, theme: Theme) -> Iterator[str]:
     issue = places.web.issue
     yield f'<div lang="{issue.language}" dir="{issue.direction}">'
     if issue.introduction:
         yield _text(with_fallbacks(issue.introduction, escaped=True), issue.language)
     for story in issue.reading_order:
         language = issue.language_of(story)
-        words = words_for(theme, language, otherwise=issue.language)
+        words = theme.words_for(language, otherwise=issue.language)
         yield f'<div lang="{language}" dir="{direction(language)}">'
         yield f'<h2><a href="{page}#{story.id}">{html.escape(story.headline)}</a></h2>'
         for value in story.parts():

@@ -14,10 +14,8 @@ from jinja2.runtime import Context as JinjaContext
 from jinja2.tests import TESTS
 from jinja2.utils import _PassArg
 
-from newsletter.render.budget import ADVICE, MOST_ITEMS, Budget
-from newsletter.render.misuse import Misuse
-from newsletter.render.plain import View
-from newsletter.render.sentinel import Sentinel
+from newsletter.render.template_limits import ADVICE, MOST_ITEMS, Budget
+from newsletter.render.template_values import NotAllowed, OpenSlot, View
 
 JINJA_FILTERS = (
     "abs", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape",
@@ -89,7 +87,7 @@ def _metered(
         budget.weigh_product(given)
         budget.spend(*cost([each for each in given if isinstance(each, str)]))
         if largest is not None and any(isinstance(n, int) and abs(n) > largest for n in given[1:]):
-            raise Misuse(f"The largest number for this filter is {largest:,}.", ADVICE)
+            raise NotAllowed(f"The largest number for this filter is {largest:,}.", ADVICE)
         result = _passing(function, context)(*args, **kwargs)
         if isinstance(result, Iterator):
             result = list(islice(result, MOST_ITEMS + 1))
@@ -126,7 +124,7 @@ def _of_calendar(texts: list[str]) -> tuple[int, int, int]:
 
 def _of_wrap(texts: list[str]) -> tuple[int, int, int]:
     if max(map(len, texts[1:]), default=0) > _LONGEST_INDENT:  # measured anew for each line
-        raise Misuse(f"An indent has more than {_LONGEST_INDENT} characters.", ADVICE)
+        raise NotAllowed(f"An indent has more than {_LONGEST_INDENT} characters.", ADVICE)
     return _of_ours(texts)
 
 
@@ -163,7 +161,7 @@ def _passing(function: Filter, context: JinjaContext) -> Filter:
 
 def _default(value: object, default_value: object = "", boolean: bool = False) -> object:
     """Jinja's ``default``, which would pass a slot through without its default."""
-    return bool(value) if isinstance(value, Sentinel) else do_default(value, default_value, boolean)
+    return bool(value) if isinstance(value, OpenSlot) else do_default(value, default_value, boolean)
 
 
 @pass_environment
@@ -191,4 +189,4 @@ def _key(value: object) -> object:
         return "number", str(+value)
     if value is None or isinstance(value, str | dt.date | View):
         return value
-    raise Misuse("“unique” compares texts, numbers and dates, and no lists.", ADVICE)
+    raise NotAllowed("“unique” compares texts, numbers and dates, and no lists.", ADVICE)

@@ -96,7 +96,7 @@ def pictures_in(tokens: Parsed) -> tuple[str, ...]:
     return tuple(str(child.attrs["src"]) for child in _inline(tokens) if child.type == "image")
 
 
-def addresses_in(tokens: Parsed) -> tuple[str, ...]:
+def link_targets(tokens: Parsed) -> tuple[str, ...]:
     """Where a text's links lead, in order."""
     return tuple(str(child.attrs["href"]) for child in _inline(tokens) if child.type == "link_open")
 

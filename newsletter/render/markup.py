@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-Kind = Literal["open", "close", "comment", "declaration", "text", "raw"]
+PieceKind = Literal["open", "close", "comment", "declaration", "text", "raw"]
 """``raw`` is the content of a style sheet or script, in which ``<`` and ``>`` mean nothing."""
 
 VOID = frozenset(
@@ -58,7 +58,7 @@ class Attribute(NamedTuple):
 class Piece(NamedTuple):
     """A run of the text: a tag, a comment, or what stands between them."""
 
-    kind: Kind
+    kind: PieceKind
     text: str
     start: int
     name: str = ""
@@ -114,7 +114,7 @@ def _piece(found: re.Match[str]) -> Piece:
         return Piece("comment", found.group(), found.start())
     if found["declaration"]:
         return Piece("declaration", found.group(), found.start())
-    kind: Kind = "close" if found["slash"] else "open"
+    kind: PieceKind = "close" if found["slash"] else "open"
     return Piece(kind, found.group(), found.start(), found["name"], found["rest"])
 
 

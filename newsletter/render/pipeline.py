@@ -11,22 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from newsletter.errors import TemplateError, Where
-from newsletter.render.blame import Blame
-from newsletter.render.context import Vocabulary
-from newsletter.render.edition import CompileInput, Edition
+from newsletter.render.edition import CompileInput, Edition, Stages
+from newsletter.render.html_finish import finish, losses
 from newsletter.render.inline import InlineError, inline_css
 from newsletter.render.lint import lint_mjml
+from newsletter.render.mail_urls import MailUrls
+from newsletter.render.mail_vocabulary import MailVocabulary
+from newsletter.render.markdown_faults import refuse_bad_markdown
 from newsletter.render.mjml import EngineError, prepare_mjml, to_html
-from newsletter.render.open_places import check_slots
-from newsletter.render.places import MailPlaces
-from newsletter.render.post import finish, losses
-from newsletter.render.refused import refuse_bad_markdown
+from newsletter.render.mjml_errors import MjmlErrors
+from newsletter.render.slot_faults import refuse_slot_faults
 from newsletter.render.slots import TOKEN, SlotRegistry, bind, nonce_for
-from newsletter.render.stages import Stages
-from newsletter.render.template import MAIL, TEXT, render_template
-from newsletter.theme import Theme
+from newsletter.render.template import render_template
+from newsletter.theme import INLINE_CSS, MAIL, TEXT, Theme
 
-INLINE_CSS = "css/inline.css"
 _MOST_MJML = 500_000
 _MOST_CSS = 50_000
 """Characters; the engines behind the templates take long over more."""
@@ -70,15 +68,15 @@ def compile_edition(given: CompileInput) -> Edition:
         html=stages.html,
         text=stages.text,
         slots=stages.slots,
-        enclosures=MailPlaces(given).enclosures(),
+        enclosures=MailUrls(given).enclosures(),
     )
 
 
 def compile_stages(given: CompileInput) -> Stages:
     """Like :func:`compile_edition`, with what each step made on the way."""
     filled = _fill(given)
-    stages = _convert(filled, Blame(given))
-    check_slots(stages, filled.registry, given.theme)
+    stages = _convert(filled, MjmlErrors(given))
+    refuse_slot_faults(stages, filled.registry, given.theme)
     return stages
 
 
@@ -98,13 +96,13 @@ def render_bound(given: CompileInput, values: Mapping[str, str]) -> Bound:
         mjml=bind(prepare_mjml(filled.mjml), slots, values),
         text=bind(filled.text, slots, values),
     )
-    stages = _convert(of_reader, Blame(given))
+    stages = _convert(of_reader, MjmlErrors(given))
     return Bound(stages.subject, stages.preheader, stages.html, stages.text)
 
 
 def _fill(given: CompileInput) -> _Filled:
     registry = SlotRegistry(nonce_for(_sources(given)))
-    vocabulary = Vocabulary(given, registry)
+    vocabulary = MailVocabulary(given, registry)
     refuse_bad_markdown(vocabulary)
     css = render_template(INLINE_CSS, vocabulary, context="html")
     if TOKEN.search(css):
@@ -151,7 +149,7 @@ def _sources(given: CompileInput) -> list[str]:
         issue.id,
         issue.model_dump_json(),
         json.dumps(_of_mail(theme), ensure_ascii=False, sort_keys=True),
-        theme.look.model_dump_json(),
+        theme.settings.model_dump_json(),
         json.dumps(
             {k: dict(v) for k, v in theme.words.items()}, ensure_ascii=False, sort_keys=True
         ),
@@ -166,7 +164,7 @@ def _of_mail(theme: Theme) -> dict[str, str]:
     return {name: text for name, text in theme.files.items() if not name.startswith("web/")}
 
 
-def _convert(filled: _Filled, blame: Blame) -> Stages:
+def _convert(filled: _Filled, blame: MjmlErrors) -> Stages:
     problems = lint_mjml(filled.mjml)
     if problems:
         raise blame.of_problems(problems, filled.mjml)

@@ -1,9 +1,9 @@
 """The environment in which templates run: plain data in, bounded work, text out. No I/O.
 
 Jinja's own sandbox forbids what is known to be dangerous. Here it is the other
-way round: a template can do what is listed here and in plain.py, and all that
-it does is counted (budget.py, toll.py), constant expressions too, for nothing
-is worked out while a template is compiled.
+way round: a template can do what is listed here and in template_values.py, and
+all that it does is counted (template_limits.py), constant expressions too, for
+nothing is worked out while a template is compiled.
 """
 
 from __future__ import annotations
@@ -31,15 +31,21 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Namespace
 from markupsafe import Markup, escape
 
-from newsletter.render.budget import MOST_ITEMS, Budget
 from newsletter.render.filters import Filter, metered_filters, metered_tests
-from newsletter.render.misuse import Misuse
-from newsletter.render.plain import ATOMS, METHODS, Function, View, plain
-from newsletter.render.sentinel import Sentinel, token_of
-from newsletter.render.toll import NAMED, OURS, PAY, WEIGH, metered
-from newsletter.render.words import Words
+from newsletter.render.template_limits import MOST_ITEMS, NAMED, OURS, PAY, WEIGH, Budget, metered
+from newsletter.render.template_values import (
+    ATOMS,
+    METHODS,
+    Function,
+    NotAllowed,
+    OpenSlot,
+    View,
+    for_template,
+    token_of,
+)
+from newsletter.theme import Words
 
-_UNREADY = (Undefined, Sentinel)
+_UNREADY = (Undefined, OpenSlot)
 _TOOLS = (Namespace, LoopContext, Macro, BlockReference, TemplateModule, Words, Function)
 """What a template can hand on to its macros, and not print, compare or filter."""
 _OF_TOOLS: Mapping[type, frozenset[str]] = {
@@ -93,7 +99,7 @@ class Sandbox(SandboxedEnvironment):
             optimized=False,
         )
         self.budget = Budget(tools=_TOOLS, unready=_UNREADY)
-        self.globals = {name: plain(value) for name, value in names.items()}
+        self.globals = {name: for_template(value) for name, value in names.items()}
         self.globals["range"] = Function(_range)
         self.globals["namespace"] = Function(Namespace)
         self.filters = {**metered_filters(filters, self.budget), PAY: _pay, WEIGH: _weigh,
@@ -147,7 +153,7 @@ class Sandbox(SandboxedEnvironment):
             if isinstance(found, tuple | list | dict):  # made anew each time
                 self.budget.weigh(found)
             return found
-        if isinstance(obj, Sentinel):
+        if isinstance(obj, OpenSlot):
             str(obj)  # says what a slot is for
         if isinstance(obj, Undefined):
             obj._fail_with_undefined_error()  # noqa: SLF001 - as any look into it does
@@ -185,7 +191,7 @@ class Sandbox(SandboxedEnvironment):
     def call_filter(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Call a filter that a text names, as ``map`` does."""
         if name in OURS:
-            raise Misuse(f"No filter named {name!r}.", _LIST)
+            raise NotAllowed(f"No filter named {name!r}.", _LIST)
         return super().call_filter(name, *args, **kwargs)
 
     def call(self, context: JinjaContext, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -201,7 +207,7 @@ class Sandbox(SandboxedEnvironment):
                 self.budget.weigh_product([obj.of, *given])
             if obj is self.globals["namespace"]:
                 if args:
-                    raise Misuse("A namespace takes names and values.", "Write namespace(a=1).")
+                    raise NotAllowed("A namespace takes names and values.", "Write namespace(a=1).")
                 return Namespace(**kwargs)
             self.budget.spend(_FUNCTION_STEPS if obj.of is None else 0)
             result = obj.called_with(args, kwargs)
@@ -209,24 +215,24 @@ class Sandbox(SandboxedEnvironment):
             return result
         if isinstance(obj, Macro | BlockReference):
             return context.call(obj, *args, **kwargs)
-        if isinstance(obj, Sentinel):
+        if isinstance(obj, OpenSlot):
             str(obj)
         if isinstance(obj, Undefined):
             obj._fail_with_undefined_error()  # noqa: SLF001 - as calling it does
-        raise Misuse("What stands before the parentheses is no function.", _LIST)
+        raise NotAllowed("What stands before the parentheses is no function.", _LIST)
 
     def call_binop(self, context: JinjaContext, operator: str, left: Any, right: Any) -> Any:
         """Work out ``left operator right``."""
         self.budget.weigh(left, right)
         for slot in (left, right):
-            if isinstance(slot, Sentinel):
+            if isinstance(slot, OpenSlot):
                 str(slot)
         if operator == "%" and isinstance(left, str):
-            raise Misuse("“%” does not fill in texts.", "Use “~”, or the text's format(…).")
+            raise NotAllowed("“%” does not fill in texts.", "Use “~”, or the text's format(…).")
         if operator == "*" and not (isinstance(left, int) and isinstance(right, int)):
             self.budget.weigh_product([left, right])
         if operator == "**" and isinstance(right, int) and abs(right) > _LONGEST_POWER:
-            raise Misuse("A number is too large.", _LIST)
+            raise NotAllowed("A number is too large.", _LIST)
         result = super().call_binop(context, operator, left, right)
         self.budget.weigh(result)
         return result
@@ -240,7 +246,7 @@ class Sandbox(SandboxedEnvironment):
             if field is None:
                 continue
             if spec or conversion or not (field.isidentifier() or field.isdecimal() or not field):
-                raise Misuse(
+                raise NotAllowed(
                     f"“{{{field[:80]}}}” cannot be filled in.",
                     "Write a name or a number between braces, and no more.",
                 )
@@ -304,7 +310,7 @@ def _file_named(context: JinjaContext, name: object) -> object:
     if len(names) > _MOST_NAMES or any(
         isinstance(each, str) and len(each) > _LONGEST_NAME for each in names
     ):
-        raise Misuse(
+        raise NotAllowed(
             "That is no name of a file.",
             f"Name a file of the theme, or up to {_MOST_NAMES} to choose from.",
         )
@@ -317,10 +323,10 @@ def _printed(context: JinjaContext, value: object) -> object:
     if isinstance(value, str):
         _budget(context).spend(1, len(value))
         return value
-    if isinstance(value, Sentinel):
+    if isinstance(value, OpenSlot):
         return Markup(token_of(value))  # noqa: S704 - letters and digits
     if not isinstance(value, (*ATOMS, Undefined)):
-        raise Misuse(
+        raise NotAllowed(
             f"{value!r} is no text." if isinstance(value, View | Function)
             else f"A {type(value).__name__.lower()} is no text.",
             "Print one of its values.",
@@ -331,5 +337,5 @@ def _printed(context: JinjaContext, value: object) -> object:
 def _range(*limits: int) -> range:
     found = range(*limits)
     if len(found) > MOST_ITEMS:
-        raise Misuse(f"Range too big: it has more than {MOST_ITEMS:,} numbers.", _LIST)
+        raise NotAllowed(f"Range too big: it has more than {MOST_ITEMS:,} numbers.", _LIST)
     return found

@@ -28,14 +28,12 @@ from jinja2 import (
 from jinja2.bccache import Bucket
 
 from newsletter.errors import IssueError, TemplateError, Where
-from newsletter.render.context import Filter
-from newsletter.render.misuse import Misuse
+from newsletter.render.edition import SlotContext
+from newsletter.render.filters import Filter
 from newsletter.render.sandbox import Sandbox
-from newsletter.render.slots import Context
+from newsletter.render.template_values import NotAllowed
 from newsletter.theme import Theme
 
-MAIL = "mail.mjml.j2"
-TEXT = "mail.txt.j2"
 _MOST_COMPILED = 128
 _MOST_LOADED = 300_000
 """Characters of all templates that one render includes; compiling them takes time."""
@@ -45,17 +43,17 @@ _LONGEST = 300
 """Characters of what a message quotes."""
 
 
-class Speaks(Protocol):
+class Vocabulary(Protocol):
     """What a template can use: that of a mail, of a web page, or of a style sheet."""
 
     @property
     def theme(self) -> Theme:
         """The theme that holds the template."""
 
-    def names(self, context: Context) -> Mapping[str, object]:
+    def names(self, context: SlotContext) -> Mapping[str, object]:
         """Values and functions."""
 
-    def filters(self, context: Context) -> Mapping[str, Filter]:
+    def filters(self, context: SlotContext) -> Mapping[str, Filter]:
         """Filters, besides Jinja's own."""
 
 
@@ -75,7 +73,7 @@ class _CodeCache(BytecodeCache):
             self._codes.popitem(last=False)
 
 
-_CACHES: Mapping[Context, _CodeCache] = {"html": _CodeCache(), "text": _CodeCache()}
+_CACHES: Mapping[SlotContext, _CodeCache] = {"html": _CodeCache(), "text": _CodeCache()}
 
 
 class _ThemeLoader(BaseLoader):
@@ -91,14 +89,14 @@ class _ThemeLoader(BaseLoader):
             raise TemplateNotFound(template)
         self._loaded += max(len(self._theme.files[template]), _LEAST_LOADED)
         if self._loaded > _MOST_LOADED:
-            raise Misuse(
+            raise NotAllowed(
                 f"The templates have more than {_MOST_LOADED:,} characters together.",
                 "Include less.",
             )
         return self._theme.files[template], str(self._theme.path(template)), None
 
 
-def render_template(name: str, vocabulary: Speaks, *, context: Context) -> str:
+def render_template(name: str, vocabulary: Vocabulary, *, context: SlotContext) -> str:
     """Render one template of the theme.
 
     Args:
@@ -136,7 +134,7 @@ def render_template(name: str, vocabulary: Speaks, *, context: Context) -> str:
         ) from None
 
 
-def _environment(vocabulary: Speaks, context: Context) -> Environment:
+def _environment(vocabulary: Vocabulary, context: SlotContext) -> Environment:
     return Sandbox(
         _ThemeLoader(vocabulary.theme),
         _CACHES[context],
@@ -156,7 +154,7 @@ def _place(error: BaseException, theme: Theme) -> Where:
 
 
 def _explained(error: Exception) -> tuple[str]:
-    if isinstance(error, Misuse):
+    if isinstance(error, NotAllowed):
         return (str(error),)
     if isinstance(error, TemplateNotFound):
         return (f"The theme has no file “{_name_in(error)}”.",)
@@ -177,7 +175,7 @@ def _sentence(message: str | None) -> str:
 
 
 def _hint(error: Exception, environment: Environment) -> str:
-    if isinstance(error, Misuse):
+    if isinstance(error, NotAllowed):
         return error.advice
     if isinstance(error, UndefinedError):
         found = re.match(r"'(\w+)' is undefined", str(error.message))

@@ -12,8 +12,9 @@ from functools import cached_property
 from newsletter.archive_layout import asset_path, page_path
 from newsletter.config import Archive, Settings
 from newsletter.render.template import render_template
-from newsletter.render.web_places import WebIssue, WebPlaces
-from newsletter.render.web_vocabulary import Entry, IndexVocabulary, PageVocabulary, Sheet
+from newsletter.render.template_values import IndexEntry
+from newsletter.render.web_urls import WebIssue, WebUrls
+from newsletter.render.web_vocabulary import IndexVocabulary, PageVocabulary, SheetVocabulary
 from newsletter.theme import Theme
 
 PAGE = "web/page.html.j2"
@@ -50,7 +51,9 @@ class Site:
         """
         made = {}
         for name, template in ASSETS.items():
-            content = render_template(template, Sheet(self.theme), context="text").encode()
+            content = render_template(
+                template, SheetVocabulary(self.theme), context="text"
+            ).encode()
             made[name] = (asset_path(name, content), content)
         return made
 
@@ -91,11 +94,11 @@ class Site:
     def _asset_paths(self) -> dict[str, str]:
         return {name: path for name, (path, _) in self.assets.items()}
 
-    def _entry(self, issue: InLanguages, pdfs: Collection[str]) -> Entry:
+    def _entry(self, issue: InLanguages, pdfs: Collection[str]) -> IndexEntry:
         shown = issue.get(self.settings.language) or next(iter(issue.values()))
-        return Entry(
+        return IndexEntry(
             shown.issue,
             [(tag, page_path(one.issue.id, tag)) for tag, one in issue.items()],
             [(tag, one.pdf) for tag, one in issue.items() if one.pdf in pdfs],
-            WebPlaces(shown, self.archive).first_picture(),
+            WebUrls(shown, self.archive).first_picture(),
         )

@@ -18,32 +18,31 @@ from markupsafe import Markup
 
 from newsletter.archive_layout import INDEX, background_anchor, feed_path, page_path
 from newsletter.config import Archive, Settings
-from newsletter.model import Issue, MergeField, direction, split_merge_fields
+from newsletter.model import MergeField, direction, split_merge_fields
 from newsletter.render import markdown
-from newsletter.render.context import Filter
-from newsletter.render.dates import long_date
-from newsletter.render.languages import language_name
-from newsletter.render.slots import Context
+from newsletter.render.edition import SlotContext
+from newsletter.render.filters import Filter
+from newsletter.render.locales import language_name, long_date, open_graph_locale
+from newsletter.render.template_values import IndexEntry, RunningHead
 from newsletter.render.urls import ascii_url
-from newsletter.render.web_places import WebIssue, WebPicture, WebPlaces
-from newsletter.render.words import Words, words_for, words_of
-from newsletter.theme import Theme
+from newsletter.render.web_urls import WebIssue, WebUrls
+from newsletter.theme import Theme, Words
 
 _MARKDOWN_MARK = re.compile(r"([!-/:-@\[-`{-~])")
 
 
 @dataclass(frozen=True)
-class Sheet:
+class SheetVocabulary:
     """What a style sheet or script can use: the theme's values."""
 
     theme: Theme
 
-    def names(self, context: Context) -> Mapping[str, object]:
+    def names(self, context: SlotContext) -> Mapping[str, object]:
         """The values of theme.toml."""
         del context
-        return {"theme": self.theme.look}
+        return {"theme": self.theme.settings}
 
-    def filters(self, context: Context) -> Mapping[str, Filter]:
+    def filters(self, context: SlotContext) -> Mapping[str, Filter]:
         """None."""
         del context
         return {}
@@ -69,9 +68,9 @@ class WebVocabulary:
     @cached_property
     def words(self) -> Words:
         """The phrases of the page's language."""
-        return words_of(self.theme, self.language)
+        return self.theme.words_for(self.language)
 
-    def names(self, context: Context) -> Mapping[str, object]:
+    def names(self, context: SlotContext) -> Mapping[str, object]:
         """Values and functions."""
         del context
         organisation, home_lang = self.settings.organisation_in(self.language)
@@ -79,7 +78,7 @@ class WebVocabulary:
             "organisation": organisation,
             "list_name": self.settings.list.name,
             "home_lang": home_lang,
-            "theme": self.theme.look,
+            "theme": self.theme.settings,
             "w": self.words,
             "lang": self.language,
             "dir": direction(self.language),
@@ -92,7 +91,7 @@ class WebVocabulary:
             "locale": open_graph_locale,
         }
 
-    def filters(self, context: Context) -> Mapping[str, Filter]:
+    def filters(self, context: SlotContext) -> Mapping[str, Filter]:
         """Filters, besides Jinja's own."""
         del context
         return {
@@ -115,10 +114,10 @@ class PageVocabulary(WebVocabulary):
     """All languages of the issue, this one among them."""
     has_pdf: bool
 
-    def names(self, context: Context) -> Mapping[str, object]:
+    def names(self, context: SlotContext) -> Mapping[str, object]:
         """Values and functions."""
-        issue, places = self.web.issue, WebPlaces(self.web, self.archive)
-        look = self.theme.look
+        issue, places = self.web.issue, WebUrls(self.web, self.archive)
+        look = self.theme.settings
         return {
             **super().names(context),
             "issue": issue,
@@ -130,13 +129,13 @@ class PageVocabulary(WebVocabulary):
             "first_picture": places.first_picture(),
             "download_url": places.download,
             "background_anchor": lambda story: background_anchor(story.id),
-            "words_for": lambda story: words_for(
-                self.theme, issue.language_of(story), otherwise=self.language
+            "words_for": lambda story: self.theme.words_for(
+                issue.language_of(story), otherwise=self.language
             ),
             "running_head": running_head(f"{self.settings.list.name} · {issue.title}"),
         }
 
-    def filters(self, context: Context) -> Mapping[str, Filter]:
+    def filters(self, context: SlotContext) -> Mapping[str, Filter]:
         """Filters, besides Jinja's own."""
         return {**super().filters(context), "markdown": self._markdown}
 
@@ -147,30 +146,13 @@ class PageVocabulary(WebVocabulary):
         return Markup(markdown.to_page(tokens, heading=heading))  # noqa: S704 - raw HTML was escaped by the parser
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An issue as the index lists it.
-
-    Attributes:
-        issue: in the index's language, or in its own first one.
-        languages: all of its languages and their pages.
-        pdfs: those that have a PDF, and where.
-        picture: what stands for it.
-    """
-
-    issue: Issue
-    languages: Sequence[tuple[str, str]]
-    pdfs: Sequence[tuple[str, str]]
-    picture: WebPicture | None
-
-
 @dataclass(frozen=True)
 class IndexVocabulary(WebVocabulary):
     """What the index can use, besides."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[IndexEntry]
 
-    def names(self, context: Context) -> Mapping[str, object]:
+    def names(self, context: SlotContext) -> Mapping[str, object]:
         """Values and functions."""
         return {**super().names(context), "entries": self.entries}
 
@@ -190,14 +172,6 @@ def with_fallbacks(text: str, *, escaped: bool = False) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RunningHead:
-    """The style that puts a line at the head of printed pages, and its hash for the policy."""
-
-    style: Markup
-    digest: str
-
-
 def running_head(line: str) -> RunningHead:
     """A page's own style sheet of one rule, allowed by its hash (CSP 3, 8.3)."""
     quoted = "".join(_css(char) for char in line)
@@ -209,18 +183,3 @@ def running_head(line: str) -> RunningHead:
 def _css(char: str) -> str:
     """A character within a CSS string, so that it ends neither the string nor the element."""
     return f"\\{ord(char):x} " if char in '"\\<>&\n\r\f' or ord(char) < ord(" ") else char
-
-
-def open_graph_locale(tag: str) -> str:
-    """``fr_FR`` for ``fr``: Open Graph wants a country, so the likeliest is named (CLDR)."""
-    from babel import Locale, UnknownLocaleError
-    from babel.core import get_global
-
-    if tag == "en":
-        return "en_GB"
-    try:
-        likely = get_global("likely_subtags").get(tag.replace("-", "_"))
-        locale = Locale.parse(tag if likely is None else likely, sep="-" if likely is None else "_")
-    except (UnknownLocaleError, ValueError):
-        return tag.replace("-", "_")
-    return f"{locale.language}_{locale.territory}" if locale.territory else locale.language

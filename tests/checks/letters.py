@@ -11,8 +11,7 @@ from newsletter.checks.run import run_checks
 from newsletter.config import Settings
 from newsletter.issues.loader import parse_issue
 from newsletter.material import Material, PreparedPicture
-from newsletter.render.edition import Edition, Enclosure
-from newsletter.render.slots import Slot
+from newsletter.render.edition import Edition, Enclosure, Slot
 
 from tests.support.march import THEME
 

@@ -12,7 +12,8 @@ from newsletter.checks.contrast import contrast_of_text
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.run import run_checks
 from newsletter.checks.styles import contrast
-from newsletter.theme import Theme, load_theme
+from newsletter.theme import Theme
+from newsletter.theme_files import load_theme
 
 from tests.checks.letters import HTML, Letter
 from tests.render.samples import material_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from newsletter.checks import enclosures, images, pictures, size, subject
 from newsletter.checks.privacy_report import privacy_report
 from newsletter.checks.run import CHECKS, to_json
-from newsletter.checks.weight import CLIP_KB, KB, weigh
+from newsletter.checks.size import CLIP_KB, KB, mail_sizes
 
 from tests.checks.letters import Letter
 from tests.support.tools import ROOT
@@ -46,7 +46,7 @@ def test_the_example_has_the_keys_that_scripts_get(folder: Path) -> None:
     (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     letter = Letter().seeded("subject", "A mock", "Re: A mock")
     made = letter.check_input(folder)
-    reports, weights = [privacy_report(made)], [weigh(made)]
+    reports, weights = [privacy_report(made)], [mail_sizes(made)]
     printed = json.loads(to_json(letter.findings(folder), reports, weights))
     documented = json.loads(example)
     assert documented.keys() == printed.keys()

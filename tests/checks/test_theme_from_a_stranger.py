@@ -9,7 +9,7 @@ from newsletter.checks.run import run_checks
 from newsletter.errors import TemplateError
 from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
-from newsletter.theme import load_theme
+from newsletter.theme_files import load_theme
 
 from tests.support.march import SETTINGS, march
 from tests.support.tools import ROOT

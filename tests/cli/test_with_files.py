@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from newsletter.issues.darkroom import prepare
+from newsletter.issues.image_prepare import prepare
 
 from tests.issues.documents import pdf
 from tests.issues.originals import SECRET, full_jpeg, full_png, photograph, write

@@ -22,8 +22,8 @@ from newsletter.feedback.json_items import UnreadableItem
 from newsletter.feedback.provider_events import read_events
 from newsletter.issues.authors import authors_in
 from newsletter.issues.credit_metadata import read_iim, read_xmp
-from newsletter.issues.darkroom import prepare
 from newsletter.issues.files import Unusable
+from newsletter.issues.image_prepare import prepare
 from newsletter.issues.loader import load_issue
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import UnsubscribeToken, sign, verify

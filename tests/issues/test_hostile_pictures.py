@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from newsletter.issues.darkroom import prepare
 from newsletter.issues.files import Unusable
+from newsletter.issues.image_prepare import prepare
 from PIL import Image
 
 from tests.issues.originals import chart, gif, jpeg, photograph, png

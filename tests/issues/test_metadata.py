@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from newsletter.issues.credit import Credit
 from newsletter.issues.credit_metadata import iim_block, read_iim, read_xmp, with_credit, xmp_packet
-from newsletter.issues.darkroom import prepare
+from newsletter.issues.image_prepare import prepare
 from newsletter.material import PreparedPicture
 from PIL import Image, ImageDraw, IptcImagePlugin
 

@@ -12,12 +12,12 @@ from newsletter.issues.loader import LoadedIssue
 from newsletter.issues.translations import translation_problems
 from newsletter.material import Material
 from newsletter.model import Issue, Line, Link, Says, Story, Translated
-from newsletter.render import plain
+from newsletter.render import template_values
 from newsletter.render.edition import CompileInput
 from newsletter.render.feed import render_feed
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.web import Site
-from newsletter.render.web_places import WebIssue
+from newsletter.render.web_urls import WebIssue
 from newsletter.source import Source
 
 from tests.archive.built import html_of
@@ -63,7 +63,7 @@ def test_the_walk_meets_it_where_it_stands() -> None:
 
 def test_checks_miss_it_in_a_mail_that_does_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # Templates see the parts of the real model, among which it would be.
-    monkeypatch.setattr(plain, "VALUES", (*plain.VALUES, Announcement, Event))
+    monkeypatch.setattr(template_values, "VALUES", (*template_values.VALUES, Announcement, Event))
     given = CompileInput(issue(), SOURCE, THEME, SETTINGS, Material())
     found = run_checks(CheckInput.of(given, compile_edition(given), None))
     told = " ".join(each.what for each in found)

@@ -20,7 +20,8 @@ from newsletter.preview.server import serve_preview
 from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import TOKEN
-from newsletter.theme import ShownWidths, load_theme
+from newsletter.theme import ShownWidths
+from newsletter.theme_files import load_theme
 
 from tests.preview.served import Served
 from tests.support.tools import ROOT

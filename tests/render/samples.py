@@ -11,7 +11,8 @@ from newsletter.model import Issue, Link, Picture, Quote, Story
 from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
 from newsletter.source import Source
-from newsletter.theme import Theme, load_theme
+from newsletter.theme import Theme
+from newsletter.theme_files import load_theme
 
 THEME = load_theme(Path(__file__).parent / "theme")
 

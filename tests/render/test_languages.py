@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from newsletter.material import Material
 from newsletter.model import Issue, Quote, Story
-from newsletter.render.dates import long_date
 from newsletter.render.edition import CompileInput
-from newsletter.render.languages import language_name
+from newsletter.render.locales import language_name, long_date
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.wrap import display_width
 from newsletter.source import Source

@@ -19,7 +19,8 @@ from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import bind
 from newsletter.render.wrap import display_width
 from newsletter.source import Source
-from newsletter.theme import Theme, load_theme
+from newsletter.theme import Theme
+from newsletter.theme_files import load_theme
 
 from tests.render.generated import Made, made_issues
 from tests.render.generated_texts import LANGUAGES, NUMBER

@@ -11,21 +11,20 @@ from jinja2 import Environment, nodes
 from markupsafe import Markup
 from newsletter.config import Archive
 from newsletter.errors import TemplateError
-from newsletter.render import budget, sandbox
-from newsletter.render.budget import Budget
-from newsletter.render.context import Vocabulary
-from newsletter.render.edition import CompileInput
+from newsletter.render import sandbox
+from newsletter.render import template_limits as limits
+from newsletter.render.edition import CompileInput, SlotContext
 from newsletter.render.filters import JINJA_FILTERS
-from newsletter.render.pipeline import INLINE_CSS, compile_edition
-from newsletter.render.plain import METHODS, Function, View, plain
-from newsletter.render.slots import Context, SlotRegistry
-from newsletter.render.template import MAIL, TEXT, Speaks, render_template
-from newsletter.render.toll import NAMED, WEIGH, metered
+from newsletter.render.mail_vocabulary import MailVocabulary
+from newsletter.render.pipeline import compile_edition
+from newsletter.render.slots import SlotRegistry
+from newsletter.render.template import Vocabulary, render_template
+from newsletter.render.template_limits import NAMED, WEIGH, Budget, metered
+from newsletter.render.template_values import METHODS, Function, IndexEntry, View, for_template
 from newsletter.render.web import INDEX_PAGE, PAGE, Site
-from newsletter.render.web_places import WebIssue
-from newsletter.render.web_vocabulary import Entry, IndexVocabulary, PageVocabulary, Sheet
-from newsletter.render.words import Words
-from newsletter.theme import Theme
+from newsletter.render.web_urls import WebIssue
+from newsletter.render.web_vocabulary import IndexVocabulary, PageVocabulary, SheetVocabulary
+from newsletter.theme import INLINE_CSS, MAIL, TEXT, Theme, Words
 
 from tests.render.escapes import BOMBS, ESCAPES, OF_HTML, OF_MAILS, OF_TEXT
 from tests.render.samples import SOURCE, material_of
@@ -44,7 +43,7 @@ from tests.support.tools import PROVE, ROOT
 ISSUE = everything("en")
 MATERIAL = replace(material_of(ISSUE), logo=LOGO)
 ARCHIVE = Archive(url="https://news.example.org/")
-KINDS: dict[str, tuple[str, Context]] = {
+KINDS: dict[str, tuple[str, SlotContext]] = {
     "mail": (MAIL, "html"),
     "text": (TEXT, "text"),
     "style sheet": (INLINE_CSS, "html"),
@@ -55,18 +54,18 @@ KINDS: dict[str, tuple[str, Context]] = {
 ANY_VALUE = {"index": "organisation", "sheet of pages": "theme"}
 
 
-def vocabulary_of(kind: str, theme: Theme) -> Speaks:
+def vocabulary_of(kind: str, theme: Theme) -> Vocabulary:
     theme = with_logo(theme)
     web = WebIssue(ISSUE, MATERIAL)
     page = (theme, SETTINGS, ARCHIVE, "en", {"web.css": "a.css", "print.js": "a.js"}, ("en",))
     if kind == "page":
         return PageVocabulary(*page, web, ("en", "fr"), has_pdf=True)
     if kind == "index":
-        return IndexVocabulary(*page, [Entry(ISSUE, [("en", "a.html")], [], None)])
+        return IndexVocabulary(*page, [IndexEntry(ISSUE, [("en", "a.html")], [], None)])
     if kind == "sheet of pages":
-        return Sheet(theme)
+        return SheetVocabulary(theme)
     given = CompileInput(ISSUE, SOURCE, theme, SETTINGS, MATERIAL)
-    return Vocabulary(given, SlotRegistry("0123abcd"))
+    return MailVocabulary(given, SlotRegistry("0123abcd"))
 
 
 def refused(kind: str, template: str) -> TemplateError:
@@ -110,7 +109,7 @@ def tenth_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each bomb burns as long as it is let; the whole budget is for ``make prove``."""
     if not PROVE:
         for name in ("MOST_STEPS", "MOST_TEXT", "MOST_MARKDOWN"):
-            monkeypatch.setattr(budget, name, getattr(budget, name) // 10)
+            monkeypatch.setattr(limits, name, getattr(limits, name) // 10)
 
 
 @pytest.mark.usefixtures("tenth_of_the_budget")
@@ -219,7 +218,7 @@ def test_all_that_a_template_reaches_is_plain(kind: str) -> None:
     """Whatever is added to a model or a vocabulary later."""
     vocabulary = vocabulary_of(kind, THEMES["default"])
     names = vocabulary.names(KINDS[kind][1])
-    found = [each for name in names for each in reachable(plain(names[name]), name)]
+    found = [each for name in names for each in reachable(for_template(names[name]), name)]
     assert {type(value) for _, value in found} <= {
         str, Markup, int, float, bool, type(None), dt.date, tuple, list, dict, View, Function,
         Words,
@@ -227,7 +226,7 @@ def test_all_that_a_template_reaches_is_plain(kind: str) -> None:
     stories = ("picture", "words_for", "download_url", "background_url", "story_index",
                "background_anchor")  # fmt: skip
     for name in set(names) & set(stories):
-        function = plain(names[name])
+        function = for_template(names[name])
         assert isinstance(function, Function)
         for story in ISSUE.stories:
             if name == "background_url" and story.background is None:
@@ -242,7 +241,7 @@ def test_a_view_offers_no_function_but_the_declared_one() -> None:
         f"{view.called}.{name}"
         for kind in KINDS
         for name, value in vocabulary_of(kind, THEMES["default"]).names(KINDS[kind][1]).items()
-        for _, view in reachable(plain(value), name)
+        for _, view in reachable(for_template(value), name)
         if isinstance(view, View)
         for name in view.names()
         if isinstance(view.named(name), Function)
@@ -253,7 +252,7 @@ def test_a_view_offers_no_function_but_the_declared_one() -> None:
 def test_what_is_no_plain_data_is_refused_at_the_door() -> None:
     for value in (SETTINGS, THEMES["default"], SOURCE, object(), re.compile(""), str, iter(())):
         with pytest.raises(TypeError, match="nothing for templates"):
-            plain(value)
+            for_template(value)
 
 
 def test_methods_of_plain_data_give_plain_data() -> None:
@@ -287,9 +286,9 @@ def test_an_honest_theme_stays_far_below_every_limit(
     site.index([{language: web}], pdfs=())
     assert 7 == len(used)
     for each in used:
-        assert each.steps * 50 < budget.MOST_STEPS
-        assert each.text * 50 < budget.MOST_TEXT
-        assert each.markdown * 20 < budget.MOST_MARKDOWN
+        assert each.steps * 50 < limits.MOST_STEPS
+        assert each.text * 50 < limits.MOST_TEXT
+        assert each.markdown * 20 < limits.MOST_MARKDOWN
 
 
 def test_a_refusal_does_not_depend_on_what_was_compiled_before() -> None:
@@ -303,6 +302,6 @@ def test_the_documentation_tells_which_filters_and_methods_there_are() -> None:
     words = set(re.findall(r"`(\w+)`", part))
     for names in (JINJA_FILTERS, *METHODS.values()):
         assert set(names) <= words
-    for limit in (budget.MOST_STEPS, budget.MOST_TEXT, budget.MOST_MARKDOWN, budget.MOST_ITEMS,
-                  budget.MOST_CHARACTERS):  # fmt: skip
+    for limit in (limits.MOST_STEPS, limits.MOST_TEXT, limits.MOST_MARKDOWN, limits.MOST_ITEMS,
+                  limits.MOST_CHARACTERS):  # fmt: skip
         assert f"{limit:,}" in part

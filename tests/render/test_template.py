@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from newsletter.errors import TemplateError
-from newsletter.render.context import Vocabulary
-from newsletter.render.dates import long_date
-from newsletter.render.edition import CompileInput
+from newsletter.render.edition import CompileInput, SlotContext
+from newsletter.render.locales import long_date
+from newsletter.render.mail_vocabulary import MailVocabulary
 from newsletter.render.pipeline import compile_edition
-from newsletter.render.slots import Context, SlotRegistry
+from newsletter.render.slots import SlotRegistry
 
 from tests.render.samples import (
     ARABIC,
@@ -230,9 +230,9 @@ def test_dates_are_written_as_the_language_does(language: str, written: str) -> 
 
 
 @pytest.mark.parametrize("context", ["html", "text"])
-def test_the_documentation_tells_all_that_templates_can_use(context: Context) -> None:
+def test_the_documentation_tells_all_that_templates_can_use(context: SlotContext) -> None:
     documented = (ROOT / "docs" / "theme.md").read_text(encoding="utf-8")
-    vocabulary = Vocabulary(
+    vocabulary = MailVocabulary(
         CompileInput(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE)), SlotRegistry("0123abcd")
     )
     for name in (*vocabulary.names(context), *vocabulary.filters(context)):

@@ -14,12 +14,13 @@ from newsletter.checks.run import run_checks
 from newsletter.checks.styles import declarations, rules, shown_texts
 from newsletter.config import Organisation
 from newsletter.model import Issue, Story
-from newsletter.render.context import Vocabulary
 from newsletter.render.edition import CompileInput
-from newsletter.render.pipeline import INLINE_CSS, compile_edition
+from newsletter.render.mail_vocabulary import MailVocabulary
+from newsletter.render.pipeline import compile_edition
 from newsletter.render.slots import SlotRegistry
 from newsletter.render.template import render_template
 from newsletter.render.wrap import display_width
+from newsletter.theme import INLINE_CSS
 
 from tests.render.samples import material_of
 from tests.render.themes import (
@@ -42,10 +43,10 @@ from tests.support.tools import ROOT
 pytestmark = pytest.mark.parametrize("theme", THEMES)
 
 
-def vocabulary_of(theme: str, language: str) -> Vocabulary:
+def vocabulary_of(theme: str, language: str) -> MailVocabulary:
     issue = everything(language)
     given = CompileInput(issue, SOURCE, THEMES[theme], SETTINGS, material_of(issue))
-    return Vocabulary(given, SlotRegistry("00000000"))
+    return MailVocabulary(given, SlotRegistry("00000000"))
 
 
 # Structure

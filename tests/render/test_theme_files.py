@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.errors import TemplateError
-from newsletter.theme import load_theme
+from newsletter.theme_files import load_theme
 
 from tests.render.test_themes import own_theme
 from tests.support.project import Project

@@ -11,11 +11,11 @@ from newsletter.errors import TemplateError
 from newsletter.issues.loader import load_issue
 from newsletter.issues.material import load_material
 from newsletter.issues.scaffold import init_project
-from newsletter.look import Palette
 from newsletter.preview.build import Sources, watched
 from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition
-from newsletter.theme import load_theme, theme_folders
+from newsletter.theme import Palette
+from newsletter.theme_files import load_theme, theme_folders
 from PIL import Image
 
 from tests.render.samples import THEME as SMALL
@@ -62,7 +62,7 @@ def test_a_theme_can_be_a_theme_toml_alone(tmp_path: Path) -> None:
     html = bound_html(compiled_with(mine, everything("en")))
     theirs = bound_html(compiled_with(THEMES["default"], everything("en")))
     assert "#0000aa" in html.replace("#00a", "#0000aa")
-    unchanged = THEMES["default"].look.colours.link
+    unchanged = THEMES["default"].settings.colours.link
 
     def without_links(text: str) -> str:
         return re.sub(r"Zq\w+qZ", "", text).replace("#00a", unchanged)
@@ -87,9 +87,9 @@ def test_values_files_and_phrases_come_from_the_base_one_by_one(tmp_path: Path) 
         **{"words/en.toml": 'phone = "Ring"'},
     )
     theme = load_theme(child)
-    assert "Three" == theme.look.name
-    assert ("#fafafa", 19) == (theme.look.colours.dark.ink, theme.look.type.size)
-    assert THEMES["default"].look.colours.ink == theme.look.colours.ink
+    assert "Three" == theme.settings.name
+    assert ("#fafafa", 19) == (theme.settings.colours.dark.ink, theme.settings.type.size)
+    assert THEMES["default"].settings.colours.ink == theme.settings.colours.ink
     assert "one" == theme.files["partials/quote.mjml.j2"]
     assert THEMES["default"].files["mail.txt.j2"] == theme.files["mail.txt.j2"]
     words = theme.words["en"]
@@ -210,7 +210,7 @@ def test_a_folder_without_theme_toml_is_no_theme(tmp_path: Path) -> None:
 def test_style_sheets_are_templates_and_know_the_values() -> None:
     css = "p{color:{{ theme.colours.ink }};font-family:{{ theme.type.body }};text-align:{{ end }}}"
     html = compiled(theme=theme_with(inline_css=css)).html
-    ink, body = SMALL.look.colours.ink, SMALL.look.type.body
+    ink, body = SMALL.settings.colours.ink, SMALL.settings.type.body
     assert f"color:{ink};font-family:{body};text-align:right" in html
 
 
@@ -231,15 +231,15 @@ def test_a_readers_field_in_a_style_sheet_is_an_error() -> None:
 
 def test_fonts_reach_attributes_and_style_sheets_alike() -> None:
     stack = "'Iowan Old Style',Georgia,serif"
-    look = SMALL.look.model_copy(
-        update={"type": SMALL.look.type.model_copy(update={"body": stack})}
+    look = SMALL.settings.model_copy(
+        update={"type": SMALL.settings.type.model_copy(update={"body": stack})}
     )
     mail = SMALL.files["mail.mjml.j2"].replace(
         "<mj-attributes>",
         "<mj-style>.x{font-family:{{ theme.type.body }}}</mj-style><mj-attributes>",
     )
     mail = mail.replace("Georgia, 'Times New Roman', serif", "{{ theme.type.body }}")
-    html = compiled(theme=replace(theme_with(mail_mjml=mail), look=look)).html
+    html = compiled(theme=replace(theme_with(mail_mjml=mail), settings=look)).html
     assert f".x{{font-family:{stack}}}" in html
     assert f";font-family:{stack}" in html or f'"font-family:{stack}' in html
     assert "&#39;" not in html
@@ -266,7 +266,7 @@ def test_colours_stand_in_theme_toml_alone() -> None:
 
 def test_the_guide_gives_each_value_of_the_default_theme() -> None:
     guide = (ROOT / "docs" / "theme.md").read_text(encoding="utf-8")
-    look = THEMES["default"].look
+    look = THEMES["default"].settings
     for part in Palette.model_fields:
         light, dark = getattr(look.colours, part), getattr(look.colours.dark, part)
         assert f"| `{part}` | `{light}` | `{dark}` |" in guide
@@ -280,9 +280,13 @@ def test_a_new_project_has_both_themes_and_can_base_its_own_on_them(tmp_path: Pa
     init_project(tmp_path, scaffold=ROOT)
     for name, theme in THEMES.items():
         copied = load_theme(tmp_path / "templates" / name)
-        assert (theme.files, theme.words, theme.look) == (copied.files, copied.words, copied.look)
+        assert (theme.files, theme.words, theme.settings) == (
+            copied.files,
+            copied.words,
+            copied.settings,
+        )
     ours = load_theme(own_theme(tmp_path / "templates" / "ours", 'base = "../letter"'))
-    assert THEMES["letter"].look == ours.look
+    assert THEMES["letter"].settings == ours.settings
 
 
 def test_the_preview_follows_changes_of_the_base(tmp_path: Path) -> None:
@@ -297,9 +301,10 @@ def test_the_preview_follows_changes_of_the_base(tmp_path: Path) -> None:
 
 
 def test_what_a_theme_says_is_part_of_what_a_token_depends_on() -> None:
-    other = SMALL.look.model_copy(update={"name": "Other"})
+    other = SMALL.settings.model_copy(update={"name": "Other"})
     tokens = {
-        compiled(theme=replace(SMALL, look=look)).slots[0].token for look in (SMALL.look, other)
+        compiled(theme=replace(SMALL, settings=look)).slots[0].token
+        for look in (SMALL.settings, other)
     }
     assert 2 == len(tokens)
 

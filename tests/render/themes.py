@@ -12,25 +12,14 @@ from lxml.html import HtmlElement
 from newsletter.config import load_settings
 from newsletter.issues.languages import load_languages
 from newsletter.issues.loader import LoadedIssue
-from newsletter.look import Logo
 from newsletter.material import Material, PreparedPicture
-from newsletter.model import (
-    Background,
-    Download,
-    Issue,
-    Link,
-    Picture,
-    Post,
-    Quote,
-    Section,
-    Story,
-)
-from newsletter.render.edition import CompileInput, Edition
+from newsletter.model import Background, Download, Issue, Link, Picture, Post, Quote, Section, Story
+from newsletter.render.edition import CompileInput, Edition, Stages
 from newsletter.render.pipeline import compile_edition, compile_stages
 from newsletter.render.slots import bind
-from newsletter.render.stages import Stages
 from newsletter.source import Source
-from newsletter.theme import Theme, load_theme
+from newsletter.theme import Logo, Theme
+from newsletter.theme_files import load_theme
 
 from tests.render.samples import material_of
 from tests.support.tools import ROOT
@@ -119,7 +108,7 @@ LOGO = PreparedPicture("logo-0123abcd.png", "image/png", 320, 80, shown=160, con
 def with_logo(theme: Theme) -> Theme:
     """The theme with a logo, which :data:`LOGO` stands for."""
     logo = Logo(file="logo.png", alt="Two hands", width=160)
-    return replace(theme, look=theme.look.model_copy(update={"logo": logo}))
+    return replace(theme, settings=theme.settings.model_copy(update={"logo": logo}))
 
 
 @functools.cache

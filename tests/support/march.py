@@ -13,7 +13,7 @@ from newsletter.issues.material import load_material
 from newsletter.material import Material
 from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
-from newsletter.theme import load_theme
+from newsletter.theme_files import load_theme
 
 from tests.support.tools import ROOT
 

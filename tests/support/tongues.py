@@ -14,8 +14,7 @@ from babel import Locale
 from lxml import html as lxml_html
 from newsletter.config import Organisation
 from newsletter.model import MERGE_FIELD, Issue, Story
-from newsletter.render.dates import long_date
-from newsletter.render.languages import language_name
+from newsletter.render.locales import language_name, long_date
 
 from tests.support.march import LANGUAGES, SETTINGS, march
 from tests.support.tools import ROOT

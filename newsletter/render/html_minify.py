@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from newsletter.render.css_minify import minified_sheet, minified_style
 from newsletter.render.markup import VOID, Piece, pieces
-from newsletter.render.slim_css import slimmed_style, squeezed
 
 _MSO = "<!--[if mso | IE]>"
 _END = "<![endif]-->"
@@ -66,7 +66,7 @@ class _Outline:
             yield self.pieces[place]
 
 
-def slim(html: str) -> str:
+def minify(html: str) -> str:
     """``html`` in fewer bytes that show the same.
 
     Leaves out white space between blocks, a ``<tbody>`` that is there without
@@ -78,7 +78,7 @@ def slim(html: str) -> str:
     idle = _idle_space(outline)
     left_out = idle | _implied_bodies(outline, idle)
     kept = (
-        _slimmed(outline, place) for place in range(len(outline.pieces)) if place not in left_out
+        _minified(outline, place) for place in range(len(outline.pieces)) if place not in left_out
     )
     return "".join(_with_merged_comments(kept))
 
@@ -173,14 +173,14 @@ def _implied_bodies(outline: _Outline, idle: set[int]) -> set[int]:
     return found
 
 
-def _slimmed(outline: _Outline, place: int) -> str:
+def _minified(outline: _Outline, place: int) -> str:
     piece = outline.pieces[place]
     if piece.kind == "open":
         return (
             f"<{piece.name}{_ATTRIBUTE.sub(lambda f: _attribute(outline, place, f), piece.rest)}>"
         )
     if piece.kind == "raw" and outline.pieces[outline.parents[place]].name == "style":
-        return squeezed(piece.text)
+        return minified_sheet(piece.text)
     if piece.kind == "text" and "\n" in piece.text and not _shows_space(outline, place):
         return _LINE_BREAKS.sub("\n", piece.text)
     return piece.text
@@ -198,7 +198,7 @@ def _attribute(outline: _Outline, place: int, found: re.Match[str]) -> str:
         return f' class="{value}"' if value else ""
     if name == "style":
         implied = _LEFT_TO_RIGHT in value and _is_left_to_right(outline, place)
-        value = slimmed_style(
+        value = minified_style(
             value,
             implied=_LEFT_TO_RIGHT if implied else "",
             pictures=outline.sheets.pictures or " background=" in tag.rest,

@@ -14,6 +14,7 @@ from newsletter.archive_layout import (
 from newsletter.config import Archive
 from newsletter.material import Material, PreparedPicture
 from newsletter.model import Background, Download, Issue, Part, Story
+from newsletter.render.template_values import WebPicture
 from newsletter.render.urls import ascii_url
 
 
@@ -31,18 +32,7 @@ class WebIssue:
 
 
 @dataclass(frozen=True, slots=True)
-class WebPicture:
-    """A picture as a page shows it; ``width`` and ``height`` are those of the file, in pixels."""
-
-    src: str
-    alt: str
-    credit: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class WebPlaces:
+class WebUrls:
     """The places that a page links to."""
 
     web: WebIssue

@@ -10,14 +10,14 @@ from newsletter.render.edition import CompileInput
 from newsletter.render.lint import MjmlProblem
 from newsletter.render.markup import line_and_column
 from newsletter.render.mjml import EngineError
-from newsletter.render.template import MAIL
 from newsletter.source import Path_
+from newsletter.theme import MAIL
 
 _MARKER = re.compile(r"<!-- src:([\w.]*) -->")
 
 
 @dataclass(frozen=True, slots=True)
-class Blame:
+class MjmlErrors:
     """Finds the person's line behind a place in the MJML."""
 
     given: CompileInput

@@ -1,12 +1,12 @@
-"""The last pass over the HTML: mends, slims and then checks that nothing was lost. No I/O."""
+"""The last pass over the HTML: mends, minifies and then checks that nothing was lost. No I/O."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+from newsletter.render.html_minify import minify
 from newsletter.render.markup import pieces
-from newsletter.render.slim import slim
 from newsletter.render.slots import TOKEN
 
 PAGE_TEXT_COLOUR = "#222222"
@@ -21,8 +21,8 @@ _PREHEADER = re.compile(r"(<div style=\"display:none;\s*font-size:1px;\s*color:)
 
 
 def finish(html: str) -> str:
-    """Mend and slim HTML that premailer inlined: what is sent."""
-    return slim(mended(html))
+    """Mend and minify HTML that premailer inlined: what is sent."""
+    return minify(mended(html))
 
 
 def mended(html: str) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from newsletter.errors import Problem, TemplateError, Where
+from newsletter.render.edition import Slot, Stages
 from newsletter.render.markup import Piece, pieces
-from newsletter.render.slots import TOKEN, Slot, SlotRegistry
-from newsletter.render.stages import Stages
-from newsletter.render.template import MAIL, TEXT
-from newsletter.theme import Theme
+from newsletter.render.slots import TOKEN, SlotRegistry
+from newsletter.theme import MAIL, TEXT, Theme
 
 UNSUBSCRIBE = "unsubscribe_url"
 _URL_ATTRIBUTES = frozenset({"href", "src", "action", "background"})
 
 
-def check_slots(stages: Stages, registry: SlotRegistry, theme: Theme) -> None:
+def refuse_slot_faults(stages: Stages, registry: SlotRegistry, theme: Theme) -> None:
     """Check that no slot was lost or broken, that none is unsafe, that readers can leave.
 
     Raises:

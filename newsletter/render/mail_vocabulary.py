@@ -8,60 +8,35 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from markupsafe import Markup
 
-from newsletter.look import Colours
 from newsletter.model import MergeField, Story, direction, split_merge_fields
 from newsletter.render import markdown
-from newsletter.render.dates import long_date
-from newsletter.render.edition import CompileInput
-from newsletter.render.languages import language_name, script_of
-from newsletter.render.misuse import Misuse
-from newsletter.render.places import MailPlaces, ShownPicture
+from newsletter.render.edition import CompileInput, SlotContext
+from newsletter.render.filters import Filter
+from newsletter.render.locales import language_name, long_date, script_of
+from newsletter.render.mail_urls import MailUrls
 from newsletter.render.plaintext import TextLayout
-from newsletter.render.sentinel import Sentinel
-from newsletter.render.slots import TOKEN, Context, SlotRegistry
+from newsletter.render.slots import TOKEN, SlotRegistry
+from newsletter.render.template_values import Fonts, NotAllowed, OpenSlot, ThemeValues
 from newsletter.render.urls import ascii_url
-from newsletter.render.words import Words, words_for, words_of
 from newsletter.render.wrap import WIDTH, display_width, wrap
-from newsletter.theme import Theme
+from newsletter.theme import Theme, Words
 
 BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url")
 """The reader's fields that every list has."""
 
-Filter = Callable[..., Any]
 
 _BARE, _ISOLATED = Markup("{}"), Markup('<span dir="auto">{}</span>')
 """Text in the direction that its first letter has, without effect on what stands around it."""
 _TAG_OR_TOKEN = re.compile(rf"<[^>]*>|{TOKEN.pattern}")
 
 
-@dataclass(frozen=True, slots=True)
-class Fonts:
-    """What a theme sets words in; the stacks as they stand in CSS, quotes and all."""
-
-    body: Markup
-    display: Markup
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class ThemeValues:
-    """The values of theme.toml, as templates and style sheets see them."""
-
-    name: str
-    colours: Colours
-    type: Fonts
-    logo: ShownPicture | None
-
-
 @dataclass(frozen=True)
-class Vocabulary:
+class MailVocabulary:
     """All that the templates of one issue can use.
 
     The HTML and the text template get the same names, as far as they make
@@ -79,22 +54,22 @@ class Vocabulary:
     @cached_property
     def words(self) -> Words:
         """The phrases of the issue's language."""
-        return words_of(self.given.theme, self.given.issue.language)
+        return self.theme.words_for(self.given.issue.language)
 
     @cached_property
-    def places(self) -> MailPlaces:
+    def places(self) -> MailUrls:
         """Where pictures, documents and pages are."""
-        return MailPlaces(self.given)
+        return MailUrls(self.given)
 
     @cached_property
     def theme_values(self) -> ThemeValues:
         """What theme.toml says."""
-        look = self.given.theme.look
+        look = self.given.theme.settings
         return ThemeValues(
             look.name,
             look.colours,
             Fonts(
-                # Letters, digits, commas, hyphens and single quotes: newsletter.look.FontStack.
+                # Letters, digits, commas, hyphens and single quotes: newsletter.theme.FontStack.
                 Markup(look.type.body),  # noqa: S704
                 Markup(look.type.display),  # noqa: S704
                 look.type.size,
@@ -102,12 +77,12 @@ class Vocabulary:
             self.places.logo(alt=look.logo.alt) if look.logo else None,
         )
 
-    def names(self, context: Context) -> dict[str, object]:
+    def names(self, context: SlotContext) -> dict[str, object]:
         """The values and functions of the MJML (``html``) or the ``text`` template."""
         issue, settings = self.given.issue, self.given.settings
         rtl = issue.direction == "rtl"
         organisation, home_lang = settings.organisation_in(issue.language)
-        url_context: Context = "url" if context == "html" else "text"
+        url_context: SlotContext = "url" if context == "html" else "text"
         return {
             "issue": issue,
             "organisation": organisation,
@@ -115,8 +90,8 @@ class Vocabulary:
             "sender": settings.sender,
             "theme": self.theme_values,
             "w": self.words,
-            "words_for": lambda story: words_for(
-                self.given.theme, issue.language_of(story), otherwise=issue.language
+            "words_for": lambda story: self.theme.words_for(
+                issue.language_of(story), otherwise=issue.language
             ),
             "lang": issue.language,
             "dir": issue.direction,
@@ -135,7 +110,7 @@ class Vocabulary:
             "src": self._src,
         }
 
-    def filters(self, context: Context) -> dict[str, Filter]:
+    def filters(self, context: SlotContext) -> dict[str, Filter]:
         """The filters of the MJML (``html``) or the ``text`` template."""
         common: dict[str, Filter] = {
             "url": _ascii_url,
@@ -155,7 +130,7 @@ class Vocabulary:
             }
         return {**common, **own}
 
-    def merge(self, text: str, context: Context, *, isolate: bool = False) -> str:
+    def merge(self, text: str, context: SlotContext, *, isolate: bool = False) -> str:
         """``text`` with its merge fields as tokens and, in HTML, all else escaped.
 
         Args:
@@ -202,13 +177,13 @@ class Vocabulary:
     def _parsed(self) -> dict[tuple[str, str], markdown.Parsed]:
         return {}
 
-    def _slot(self, field: str, fallback: str, context: Context) -> Sentinel:
+    def _slot(self, field: str, fallback: str, context: SlotContext) -> OpenSlot:
         known = (*BUILT_IN_FIELDS, *self.given.settings.audience.fields)
         if field not in known:
-            raise Misuse(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
+            raise NotAllowed(f"Readers have no field “{field}”.", f"They have: {', '.join(known)}.")
         if not isinstance(fallback, str):
-            raise Misuse("A slot's fallback is no text.", "Write a text, in quotation marks.")
-        return Sentinel(self.registry, field, context=context, fallback=fallback)
+            raise NotAllowed("A slot's fallback is no text.", "Write a text, in quotation marks.")
+        return OpenSlot(self.registry, field, context=context, fallback=fallback)
 
     def _markdown(
         self, text: str, heading: int = markdown.FIRST_HEADING, language: str | None = None
@@ -261,7 +236,9 @@ class Vocabulary:
     def _src(self, *path: str | int) -> str:
         """A comment that tells errors which part of the issue made what follows."""
         if not all(isinstance(part, str | int) for part in path):
-            raise Misuse("A place in the issue is no text or number.", "Write src('stories', 0).")
+            raise NotAllowed(
+                "A place in the issue is no text or number.", "Write src('stories', 0)."
+            )
         return Markup("<!-- src:{} -->").format(".".join(map(str, path)))
 
 

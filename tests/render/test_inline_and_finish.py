@@ -5,11 +5,10 @@ import re
 
 import pytest
 from newsletter.errors import TemplateError
-from newsletter.render.edition import CompileInput
+from newsletter.render.edition import CompileInput, Stages
+from newsletter.render.html_finish import finish, losses
 from newsletter.render.inline import InlineError, inline_css
 from newsletter.render.pipeline import compile_stages
-from newsletter.render.post import finish, losses
-from newsletter.render.stages import Stages
 
 from tests.render.samples import (
     ISSUE,

@@ -9,22 +9,12 @@ from newsletter.errors import IssueError
 from newsletter.material import PreparedPicture
 from newsletter.model import Background, Download, Part, Story
 from newsletter.render.edition import CompileInput, Enclosure
+from newsletter.render.template_values import MailPicture
 from newsletter.render.urls import ascii_url
 
 
-@dataclass(frozen=True, slots=True)
-class ShownPicture:
-    """A picture as a template shows it; ``width`` and ``height`` in CSS pixels."""
-
-    src: str
-    alt: str
-    credit: str
-    width: int
-    height: int
-
-
 @dataclass(frozen=True)
-class MailPlaces:
+class MailUrls:
     """The places as a mail names them: whole addresses, or parts of the mail itself."""
 
     given: CompileInput
@@ -36,7 +26,7 @@ class MailPlaces:
             return self.given.issue.web_url
         return self._in_archive(page_path(self.given.issue.id, self.given.issue.language))
 
-    def picture(self, story: Story) -> ShownPicture | None:
+    def picture(self, story: Story) -> MailPicture | None:
         """The picture of a story."""
         if story.image is None:
             return None
@@ -44,18 +34,18 @@ class MailPlaces:
             self.given.material.pictures[story.id], alt=story.image.alt, credit=story.image.credit
         )
 
-    def logo(self, *, alt: str) -> ShownPicture | None:
+    def logo(self, *, alt: str) -> MailPicture | None:
         """The theme's picture in the head of the mail, described by ``alt``."""
         if self.given.material.logo is None:
             return None
         return self._shown(self.given.material.logo, alt=alt, credit="")
 
-    def _shown(self, prepared: PreparedPicture, *, alt: str, credit: str) -> ShownPicture:
+    def _shown(self, prepared: PreparedPicture, *, alt: str, credit: str) -> MailPicture:
         if self.given.settings.mail.pictures == "inline":
             src = f"cid:{self._content_id(prepared)}"
         else:
             src = self._in_archive(picture_path(prepared)) or ""
-        return ShownPicture(src, alt, credit, prepared.shown, prepared.shown_height)
+        return MailPicture(src, alt, credit, prepared.shown, prepared.shown_height)
 
     def background(self, story: Story) -> str | None:
         """The page that carries a story's background.

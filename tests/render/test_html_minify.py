@@ -13,13 +13,12 @@ from newsletter.config import load_settings
 from newsletter.issues.languages import load_languages
 from newsletter.issues.material import load_material
 from newsletter.material import Material
-from newsletter.render.edition import CompileInput
+from newsletter.render.edition import CompileInput, Stages
+from newsletter.render.html_finish import mended
+from newsletter.render.html_minify import minify
 from newsletter.render.pipeline import compile_stages
-from newsletter.render.post import mended
-from newsletter.render.slim import slim
 from newsletter.render.slots import TOKEN, bind
-from newsletter.render.stages import Stages
-from newsletter.theme import load_theme
+from newsletter.theme_files import load_theme
 from PIL import Image, ImageChops
 from playwright.sync_api import Browser, Route
 
@@ -246,13 +245,13 @@ SLIMS = [
 
 @pytest.mark.parametrize("html", STAYS)
 def test_what_shows_or_may_be_used_stays(html: str) -> None:
-    assert html == slim(html)
+    assert html == minify(html)
 
 
 @pytest.mark.parametrize(("html", "slimmed"), SLIMS)
 def test_what_nobody_sees_goes(html: str, slimmed: str) -> None:
-    assert slimmed == slim(html)
-    assert slimmed == slim(slimmed)
+    assert slimmed == minify(html)
+    assert slimmed == minify(slimmed)
 
 
 @pytest.mark.needs_chromium
@@ -261,7 +260,7 @@ def test_a_browser_sees_no_difference_in_any_fragment(browser: Browser) -> None:
     different = []
     for html in [*STAYS, *(before for before, _ in SLIMS)]:
         looks = []
-        for each in (html, slim(html)):
+        for each in (html, minify(html)):
             page.set_content(f"<!DOCTYPE html><html><body>{each}</body></html>")
             looks.append((page.screenshot(), page.evaluate(COMPUTED)))
         if looks[0] != looks[1]:
@@ -317,4 +316,4 @@ def test_outlook_and_style_sheets_get_what_they_got(language: str) -> None:
 def test_slots_are_where_they_were_and_a_second_pass_finds_nothing(language: str) -> None:
     stages, _ = march(language)
     assert TOKEN.findall(stages.inlined_html) == TOKEN.findall(stages.html)
-    assert stages.html == slim(stages.html)
+    assert stages.html == minify(stages.html)

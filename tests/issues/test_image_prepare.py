@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from newsletter.issues import darkroom
-from newsletter.issues.darkroom import MOST_MEGAPIXELS, prepare
+from newsletter.issues import image_prepare
 from newsletter.issues.files import Unusable
+from newsletter.issues.image_prepare import MOST_MEGAPIXELS, prepare
 from newsletter.material import PreparedPicture
 from PIL import Image, ImageOps
 
@@ -314,7 +314,7 @@ def test_an_issue_s_pictures_are_kept_and_no_archive_of_them(tmp_path: Path) -> 
     for number in range(80):
         prepared(tmp_path, png(Image.new("RGB", (2, 2), (number, 0, 0))), name="x.png")
 
-    assert 64 == len(darkroom._prints)
+    assert 64 == len(image_prepare._prints)
 
 
 # What cannot be used

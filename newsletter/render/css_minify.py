@@ -22,7 +22,7 @@ _SIX_DIGITS = re.compile(r"#([0-9a-f])\1([0-9a-f])\2([0-9a-f])\3\b", re.IGNORECA
 _PLAIN_COLOUR = re.compile(r"#[0-9a-f]+|[a-z]+", re.IGNORECASE)
 
 
-def squeezed(css: str) -> str:
+def minified_sheet(css: str) -> str:
     """A style sheet without comments and idle space, rule by rule what it was."""
     parts: list[str] = []
     for text, end in _statements(css):
@@ -34,7 +34,7 @@ def squeezed(css: str) -> str:
 
 
 @lru_cache(maxsize=512)  # a mail has some hundred styles, most of them many times
-def slimmed_style(style: str, *, implied: str, pictures: bool) -> str:
+def minified_style(style: str, *, implied: str, pictures: bool) -> str:
     """A style attribute's value without what says nothing.
 
     Args:

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 import yaml
 from newsletter.checks.finding import Severity
-from newsletter.checks.weight import (
+from newsletter.checks.size import (
     CLIP_KB,
     HEADS,
     KB,
     Gmail,
-    Weight,
+    MailSizes,
     cut_in_words,
     encoded_size,
     in_words,
+    mail_sizes,
     rows,
-    weigh,
 )
 from newsletter.issues.loader import parse_issue
 from newsletter.issues.material import load_material
@@ -37,19 +37,19 @@ from tests.support.tools import ROOT
 LIMIT = CLIP_KB * KB
 
 
-def parts(weight: Weight, html: str) -> dict[str, str]:
+def parts(weight: MailSizes, html: str) -> dict[str, str]:
     """Each story's part of the HTML, by its headline."""
     page = html.encode()
     return {each.story.headline: page[each.start : each.end].decode() for each in weight.stories}
 
 
-def padded(folder: Path, *sizes: int) -> Weight:
+def padded(folder: Path, *sizes: int) -> MailSizes:
     """The weight of the letter of two stories with so many bytes put after each heading."""
     headings = ("<h1>March 2017</h1>", "<h2>Fear in Veracruz</h2>", "<h2>A year of safety</h2>")
     letter = Letter()
     for heading, size in zip(headings, sizes, strict=False):
         letter = letter.seeded("html", heading, heading + "x" * size)
-    return weigh(letter.check_input(folder))
+    return mail_sizes(letter.check_input(folder))
 
 
 # Sizes
@@ -77,7 +77,7 @@ def test_encoded_bytes_are_those_of_the_message_but_for_a_last_soft_break(text: 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_both_parts_of_an_edition_weigh_what_the_message_carries(language: str) -> None:
     made = march(language).check_input()
-    weight = weigh(made)
+    weight = mail_sizes(made)
     assert len(encode(made.largest_html)) - weight.html_encoded in {0, 3, 6}
     assert len(encode(made.largest_text)) - weight.text_encoded in {0, 3, 6}
     assert len(made.largest_html.encode()) == weight.html
@@ -88,7 +88,7 @@ def test_both_parts_of_an_edition_weigh_what_the_message_carries(language: str) 
 def test_fifteen_stories_stay_below_85_kb_for_the_reader_with_the_longest_name(
     language: str,
 ) -> None:
-    weight = weigh(march(language).check_input())
+    weight = mail_sizes(march(language).check_input())
     assert 15 == len(weight.stories)
     assert weight.html < 85_000
     assert "" == cut_in_words(weight)
@@ -101,7 +101,7 @@ def test_fifteen_stories_stay_below_85_kb_for_the_reader_with_the_longest_name(
 def test_each_story_of_an_issue_has_its_own_part_with_all_it_shows(language: str) -> None:
     made = march(language).check_input()
     order = made.issue.reading_order
-    weight = weigh(made)
+    weight = mail_sizes(made)
     assert list(enumerate(order, 1)) == [(w.number, w.story) for w in weight.stories]
     assert all(one.end <= other.start for one, other in pairwise(weight.stories))
     for headline, part in parts(weight, made.largest_html).items():
@@ -122,7 +122,7 @@ def test_headings_within_a_text_belong_to_its_story_and_sections_to_none(folder:
     letter = letter.seeded("html", "<h2>A year of safety</h2>", "<h3>A year of safety</h3>")
     letter = letter.seeded("html", "<h3>A year", "<h2>Shelter</h2><h3>A year")
     made = letter.check_input(folder)
-    fear, year = parts(weigh(made), made.largest_html).values()
+    fear, year = parts(mail_sizes(made), made.largest_html).values()
     assert fear.startswith("<h2>Fear in Veracruz</h2>")
     assert "In short" in fear
     assert fear.rstrip().endswith("<p>Reporters Without Borders</p>")
@@ -133,14 +133,14 @@ def test_a_story_begins_with_the_block_around_its_heading(folder: Path) -> None:
     boxes = '<table><tr><td><img src="https://a.example/p.png" alt="A boat"></td></tr><tr><td>'
     letter = Letter().seeded("html", "<h2>A year", f"{boxes}<h2>A year")
     made = letter.seeded("html", "of safety</h2>", "of safety</h2></table>").check_input(folder)
-    fear, year = parts(weigh(made), made.largest_html).values()
+    fear, year = parts(mail_sizes(made), made.largest_html).values()
     assert "A boat" not in fear
     assert year.startswith(boxes)
 
 
 def test_two_stories_of_one_headline_are_told_apart_by_their_order(folder: Path) -> None:
     letter = Letter().seeded("everywhere", "A year of safety", "Fear in Veracruz")
-    one, other = weigh(letter.check_input(folder)).stories
+    one, other = mail_sizes(letter.check_input(folder)).stories
     assert one.end == other.start
     assert ["veracruz", "hamburg"] == [one.story.id, other.story.id]
 
@@ -156,7 +156,7 @@ def test_two_stories_of_one_headline_are_told_apart_by_their_order(folder: Path)
     ],
 )
 def test_pages_without_the_headings_are_weighed_all_the_same(folder: Path, html: str) -> None:
-    weight = weigh(replace(Letter(), html=html).check_input(folder))
+    weight = mail_sizes(replace(Letter(), html=html).check_input(folder))
     assert len(html.encode()) == weight.html
     assert len(weight.stories) <= 1
 
@@ -204,7 +204,7 @@ def test_the_cut_is_named_with_what_lies_behind_it(
 
 def test_a_cut_behind_the_last_story_is_told_too(folder: Path) -> None:
     footer = "<h2>Footer</h2>" + "x" * LIMIT + "<p>1 Example Street"
-    weight = weigh(Letter().seeded("html", "<p>1 Example Street", footer).check_input(folder))
+    weight = mail_sizes(Letter().seeded("html", "<p>1 Example Street", footer).check_input(folder))
     assert (
         "Gmail cuts the mail off after story 2, “A year of safety”; readers there would not "
         "see what follows."
@@ -259,7 +259,7 @@ def test_an_issue_of_sixty_stories_is_an_error_that_names_the_story_at_the_cut()
 
 
 def test_the_table_of_sixty_stories_tells_where_gmail_stops() -> None:
-    weight = weigh(sixty_stories().check_input())
+    weight = mail_sizes(sixty_stories().check_input())
     *stories, around, html, text = rows(weight)
     assert {len(HEADS)} == {len(row) for row in (*stories, around, html, text)}
     assert [str(number) for number in range(1, 61)] == [row[0] for row in stories]
@@ -275,7 +275,7 @@ def test_the_table_of_sixty_stories_tells_where_gmail_stops() -> None:
 
 
 def test_nothing_of_the_html_is_counted_twice_or_left_out() -> None:
-    weight = weigh(sixty_stories().check_input())
+    weight = mail_sizes(sixty_stories().check_input())
     (around,) = (row for row in rows(weight) if row[-1] == "around the stories")
     rest = weight.html - sum(each.size for each in weight.stories)
     assert f"{rest / KB:.1f} KB" == around[1]

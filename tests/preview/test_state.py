@@ -4,7 +4,7 @@ from typing import cast
 
 from newsletter.errors import IssueError
 from newsletter.preview.build import Preview
-from newsletter.preview.studio import Studio
+from newsletter.preview.state import PreviewState
 
 GOOD = cast(Preview, object())
 
@@ -29,42 +29,42 @@ class Files:
 
 def test_it_builds_only_when_a_file_changed() -> None:
     files = Files()
-    studio = Studio(files.build, files.look)
-    assert not studio.refresh()
+    state = PreviewState(files.build, files.look)
+    assert not state.refresh()
     files.state = 2
-    assert studio.refresh()
-    assert (2, 2) == (files.built, studio.shown.version)
+    assert state.refresh()
+    assert (2, 2) == (files.built, state.shown.version)
 
 
 def test_an_error_keeps_the_last_good_build() -> None:
     files = Files()
-    studio = Studio(files.build, files.look)
+    state = PreviewState(files.build, files.look)
     files.state, files.error = 2, IssueError("It is broken.")
-    studio.refresh()
-    assert studio.shown.preview is GOOD
-    assert files.error is studio.shown.error
+    state.refresh()
+    assert state.shown.preview is GOOD
+    assert files.error is state.shown.error
 
 
 def test_a_mended_file_takes_the_error_away() -> None:
     files = Files()
     files.error = IssueError("It is broken.")
-    studio = Studio(files.build, files.look)
-    assert studio.shown.preview is None
+    state = PreviewState(files.build, files.look)
+    assert state.shown.preview is None
     files.state, files.error = 2, None
-    studio.refresh()
-    assert studio.shown.error is None
-    assert studio.shown.preview is GOOD
+    state.refresh()
+    assert state.shown.error is None
+    assert state.shown.preview is GOOD
 
 
 def test_a_fault_of_the_tool_is_shown_and_does_not_end_the_watching() -> None:
     files = Files()
-    studio = Studio(files.build, files.look)
+    state = PreviewState(files.build, files.look)
     files.state, files.error = 2, ZeroDivisionError("division by zero")
-    studio.refresh()
-    assert "ZeroDivisionError" in str(studio.shown.error)
+    state.refresh()
+    assert "ZeroDivisionError" in str(state.shown.error)
     files.state, files.error = 3, None
-    studio.refresh()
-    assert studio.shown.error is None
+    state.refresh()
+    assert state.shown.error is None
 
 
 def test_a_change_while_building_is_seen_the_next_time() -> None:
@@ -74,6 +74,6 @@ def test_a_change_while_building_is_seen_the_next_time() -> None:
         files.state = 2
         return files.build()
 
-    studio = Studio(build, files.look)
-    assert studio.refresh()
-    assert not studio.refresh()
+    state = PreviewState(build, files.look)
+    assert state.refresh()
+    assert not state.refresh()

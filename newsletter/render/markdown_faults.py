@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 from newsletter.errors import IssueError, Problem
 from newsletter.model import Issue
-from newsletter.render.context import Vocabulary
-from newsletter.render.markdown import addresses_in, pictures_in, words_in
+from newsletter.render.mail_vocabulary import MailVocabulary
+from newsletter.render.markdown import link_targets, pictures_in, words_in
 from newsletter.render.slots import TOKEN
 from newsletter.source import Path_
 
 _DEAD_LINK = re.compile(r"\[[^\[\]]*+\]\([^)\s]++\)?")
 
 
-def refuse_bad_markdown(vocabulary: Vocabulary) -> None:
+def refuse_bad_markdown(vocabulary: MailVocabulary) -> None:
     """Stop over pictures, links that would be shown as text, and merge fields in addresses.
 
     Raises:
@@ -36,14 +36,14 @@ def refuse_bad_markdown(vocabulary: Vocabulary) -> None:
         )
 
 
-def _faults(vocabulary: Vocabulary, text: str) -> Iterator[tuple[str, str]]:
+def _faults(vocabulary: MailVocabulary, text: str) -> Iterator[tuple[str, str]]:
     tokens = vocabulary.parse(text)
     for address in pictures_in(tokens):
         yield (
             f"The text would load the picture {address}.",
             "Put the story's picture under “image”, with alt and credit.",
         )
-    if any(TOKEN.search(address) for address in addresses_in(tokens)):
+    if any(TOKEN.search(address) for address in link_targets(tokens)):
         yield (
             "A merge field stands in the address of a link.",
             "Write the same address for all readers.",

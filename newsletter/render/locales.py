@@ -1,0 +1,91 @@
+"""Dates, and the names of languages, as a language writes them (Unicode CLDR). No I/O, no clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from collections import Counter
+
+_ZEROS = {"arab": "٠", "arabext": "۰", "beng": "০", "deva": "०", "mymr": "၀"}
+"""The zero of numbering systems that CLDR makes a language's own; 1 to 9 follow it."""
+
+
+def long_date(date: dt.date, language: str, pattern: str = "long") -> str:
+    """``31 March 2017``, ``31 mars 2017``, ``٣١ آذار ٢٠١٧``: as the language does (Unicode CLDR).
+
+    Digits are those that CLDR makes the default: 0 to 9 for ar, as in newspapers
+    of the Maghreb, ٠ to ٩ for ar-EG or ar-SY.
+
+    Args:
+        date: the day.
+        language: a BCP 47 tag; one that CLDR does not know gives an ISO date.
+        pattern: full, long, medium, short, or a CLDR pattern such as ``MMMM y``.
+    """
+    from babel import Locale, UnknownLocaleError
+    from babel.dates import format_date
+
+    # English without a country is American in CLDR; readers here are not only there.
+    name = "en-GB" if language == "en" else language
+    for tag in (name, language.split("-", maxsplit=1)[0]):
+        try:
+            locale = Locale.parse(tag, sep="-")
+            written = format_date(date, pattern, locale=locale)
+        except (UnknownLocaleError, ValueError):
+            continue
+        return _in_digits(written, locale.default_numbering_system)
+    return date.isoformat()
+
+
+def _in_digits(text: str, system: str) -> str:
+    """``text`` in the digits of a numbering system; Babel writes 0 to 9 always."""
+    zero = _ZEROS.get(system)
+    if zero is None:
+        return text
+    return text.translate({ord("0") + n: chr(ord(zero) + n) for n in range(10)})
+
+
+def script_of(text: str) -> str:
+    """The script of most letters of a text, as Unicode names it: ``LATIN``, ``ARABIC``.
+
+    A text without letters has none, and gives ``""``.
+    """
+    names = (unicodedata.name(char, "") for char in text if char.isalpha())
+    counted = Counter(name.split(" ", maxsplit=1)[0] for name in names)
+    return counted.most_common(1)[0][0] if counted else ""
+
+
+def language_name(tag: str, language: str) -> str:
+    """What ``language`` calls the language ``tag``: ``Russian``, ``russe``, ``русский``.
+
+    Args:
+        tag: a BCP 47 tag, e.g. ru or pt-BR.
+        language: the language to say it in; one that CLDR does not know says it
+            as that language calls itself. A tag that CLDR does not know stays as it is.
+    """
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        named = Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return tag
+    for name in (language, language.split("-", maxsplit=1)[0]):
+        try:
+            return named.get_display_name(Locale.parse(name, sep="-")) or tag
+        except (UnknownLocaleError, ValueError):
+            continue
+    return named.get_display_name() or tag
+
+
+def open_graph_locale(tag: str) -> str:
+    """``fr_FR`` for ``fr``: Open Graph wants a country, so the likeliest is named (CLDR)."""
+    from babel import Locale, UnknownLocaleError
+    from babel.core import get_global
+
+    if tag == "en":
+        return "en_GB"
+    try:
+        likely = get_global("likely_subtags").get(tag.replace("-", "_"))
+        locale = Locale.parse(tag if likely is None else likely, sep="-" if likely is None else "_")
+    except (UnknownLocaleError, ValueError):
+        return tag.replace("-", "_")
+    return f"{locale.language}_{locale.territory}" if locale.territory else locale.language
