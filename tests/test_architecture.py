@@ -78,6 +78,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"message/dkim.py"},
+    "nacl": {"message/keys.py", "web/seal.py"},
     "premailer": {"render/inline.py"},
     "mjml": {"render/mjml.py"},
     "jinja2": {"render/filters.py", "render/sandbox.py", "render/template.py",

@@ -157,11 +157,11 @@ class Project:
         """
         from newsletter.message.keys import KeyRing
 
-        if self.key_file.exists():
-            return KeyRing.load(self.key_file)
-        kept = self._kept_keys()
-        if kept is None and self.has_ledger:
-            return KeyRing.load(self.key_file)  # says that it is missing, and what to do
+        kept = None
+        if not self.key_file.exists():
+            kept = self._kept_keys()
+            if kept is None and self.has_ledger:
+                return KeyRing.load(self.key_file)  # says that it is missing, and what to do
         return KeyRing.load_or_create(self.key_file, known=kept)
 
     def rotate_keys(self) -> KeyRing:
