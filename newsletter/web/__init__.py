@@ -1,0 +1,1 @@
+"""The public side: what readers reach without a login."""
