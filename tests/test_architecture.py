@@ -93,7 +93,7 @@ ONE_PLACE: dict[str, set[str]] = {
               "cli/resuming.py", "cli/running.py", "cli/sending.py", "cli/starting.py",
               "cli/status.py", "cli/waiting.py"},
     "rich": {"cli/output.py", "cli/progress.py", "cli/watching.py"},
-    "starlette": {"preview/app.py"},
+    "starlette": {"preview/app.py", "web/sync_api.py"},
     "uvicorn": {"preview/server.py"},
     "time": {"clock.py"},
     "random": set(),

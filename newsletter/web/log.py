@@ -230,6 +230,25 @@ class PublicLog:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return dropped
 
+    @property
+    def form_key(self) -> bytes:
+        """32 random bytes of this log's own, for the forms of all servers that share it.
+
+        Raises:
+            LedgerRefused: the log cannot be read.
+        """
+        with self._read(LedgerRefused) as reader:
+            return bytes.fromhex(_meta(reader, "form_key"))
+
+    def ping(self) -> None:
+        """Make sure that the log takes entries. Blocks as long as an entry may.
+
+        Raises:
+            LogUnwritable: it does not.
+        """
+        with self._read(LogUnwritable) as connection, _transaction(connection):
+            _note(connection, "ping", "1")
+
     def close(self) -> None:
         """Write what waits, then close the file. Never raises."""
         with self._submitting:
@@ -363,6 +382,7 @@ class _File:
                 for statement in _SCHEMA:
                     run(statement)
                 _note(self.connection, "log_id", secrets.token_hex(ID_BYTES))
+                _note(self.connection, "form_key", secrets.token_hex(32))
                 for name, value in zip(_NAMES, _NAMES_ARE, strict=True):
                     run(f"PRAGMA {name} = {value}")
 

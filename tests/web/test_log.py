@@ -161,6 +161,12 @@ def test_two_servers_append_to_one_new_file(path: Path) -> None:
     verify(page)
 
 
+def test_servers_of_one_log_share_a_key_for_forms(log: PublicLog, path: Path) -> None:
+    with closing(PublicLog(path)) as other:
+        assert log.form_key == other.form_key
+        assert 32 == len(log.form_key)
+
+
 # Durable
 
 
@@ -220,6 +226,7 @@ def test_a_log_that_another_program_keeps_locked_is_waited_for_a_while(
         assert time.monotonic() - began < 5
         assert [] == ids(log.page(0))
         other.execute("ROLLBACK")
+        patient.ping()
         assert [patient.append(BOX)] == ids(log.page(0))
 
 
@@ -285,6 +292,8 @@ def test_a_small_disk_that_fills_up(tmp_path: Path) -> None:
             assert len(told) > 5
             with pytest.raises(LogUnwritable):
                 log.append(BOX)
+            with pytest.raises(LogUnwritable):
+                log.ping()
         with closing(PublicLog(small / "public.db")) as log:
             assert told == ids(log.page(0))
             verify(log.page(0))
