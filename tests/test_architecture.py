@@ -44,6 +44,7 @@ ARROWS: dict[str, set[str]] = {
         "report",
         "archive",
     },
+    "web": {"message"},
     "preview": {"project", "render.slots", "checks", "audience", "message", "issues"},
     # It opens no ledger, no transport and starts no run: of those rooms it knows words and values.
     "cli": {
@@ -73,7 +74,8 @@ ARROWS: dict[str, set[str]] = {
 # What acts on the world → the only places that may touch it.
 ONE_PLACE: dict[str, set[str]] = {
     "sqlite3": {"ledger/database.py", "ledger/campaigns.py",
-                "ledger/upgrade.py"},
+                "ledger/upgrade.py", "web/log.py"},
+    "nacl": {"web/seal.py"},
     "requests": {"transports/http.py"},
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "aiosmtpd": {"transports/mailbox.py"},
@@ -92,12 +94,12 @@ ONE_PLACE: dict[str, set[str]] = {
               "cli/resuming.py", "cli/running.py", "cli/sending.py", "cli/starting.py",
               "cli/status.py", "cli/waiting.py"},
     "rich": {"cli/output.py", "cli/progress.py", "cli/watching.py"},
-    "starlette": {"preview/app.py"},
+    "starlette": {"preview/app.py", "web/sync_api.py"},
     "uvicorn": {"preview/server.py"},
     "time": {"clock.py"},
     "random": set(),
     "secrets": {"ledger/database.py", "ledger/record.py", "message/keys.py",
-                "project/proof.py", "project/send.py", "transports/mailbox.py"},
+                "project/proof.py", "project/send.py", "transports/mailbox.py", "web/log.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},
     # Modules that not every operating system has, or not all of.

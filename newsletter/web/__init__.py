@@ -1,1 +1,1 @@
-"""The public side: what readers and their mail programs can ask of a web server."""
+"""The public side: what readers reach without a login."""
