@@ -75,7 +75,6 @@ ARROWS: dict[str, set[str]] = {
 ONE_PLACE: dict[str, set[str]] = {
     "sqlite3": {"ledger/database.py", "ledger/campaigns.py",
                 "ledger/upgrade.py", "web/log.py"},
-    "nacl": {"web/seal.py"},
     "requests": {"transports/http.py"},
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "aiosmtpd": {"transports/mailbox.py"},

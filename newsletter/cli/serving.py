@@ -34,26 +34,26 @@ def serve(
     import threading
     from contextlib import closing
 
-    from newsletter.project.public import open_public
+    from newsletter.project.public import served_from
     from newsletter.web.app import create_app
     from newsletter.web.log import PublicLog
     from newsletter.web.server import alone, listen
     from newsletter.web.server import serve as run
 
-    public = open_public(bundle)
-    if public.with_list:
+    served = served_from(bundle)
+    if served.beside_list:
         say(
             "The list and this server share a machine: whoever takes it has both. "
             "“newsletter docs public” tells how to keep them apart.",
             style="yellow",
         )
-    with alone(public.log), closing(PublicLog(public.log)) as log:
+    with alone(served.log), closing(PublicLog(served.log)) as log:
         listening = listen(host, port)
         place = f"http://{host}:{listening.getsockname()[1]}/"
         run(
-            create_app(public.bundle, log),
+            create_app(served.bundle, served.bundle.pages(), log),
             listening,
-            on_ready=lambda: say(f"Answering readers of {public.bundle.list_name} at {place}"),
+            on_ready=lambda: say(f"Answering readers of {served.bundle.list_name} at {place}"),
             stop=threading.Event(),
         )
     say("The server has ended. What readers asked for is in the log.")

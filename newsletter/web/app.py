@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.clock import Clock, SystemClock
+from newsletter.render.public_pages import PublicPages
 from newsletter.web.answers import Answers
 from newsletter.web.bundle import Bundle
 from newsletter.web.events import PublicEvents
@@ -48,20 +49,24 @@ class _WithoutPrefix:
         await self._app(scope, receive, send)
 
 
-def create_app(bundle: Bundle, log: PublicLog, *, clock: Clock | None = None) -> Starlette:
+def create_app(
+    bundle: Bundle, pages: PublicPages, log: PublicLog, *, clock: Clock | None = None
+) -> Starlette:
     """The application, for uvicorn or any other ASGI server. One process serves a log.
 
     Args:
         bundle: what the server may know.
+        pages: the bundle's, compiled.
         log: the public log; the caller closes it.
         clock: tells the time.
     """
     clock = clock or SystemClock()
-    answers = Answers(bundle.pages)
+    answers = Answers(pages)
+    events = PublicEvents(log, bundle, clock)
     limit = RateLimit(each=_WRONG_EACH, total=_WRONG_IN_ALL, clock=clock)
     leaving = Leaving(
         answers,
-        PublicEvents(log, bundle, clock),
+        events,
         TokenReader(bundle.verifier, limit),
         Nonces(log.form_key, clock),
         clock,
@@ -69,8 +74,12 @@ def create_app(bundle: Bundle, log: PublicLog, *, clock: Clock | None = None) ->
 
     async def health(request: Request) -> Response:
         del request
-        log.ping()
-        return answers.text("ok\n")
+        log.page(0, 0)
+        return (
+            answers.text("ok\n")
+            if events.writable
+            else answers.text("The log cannot be written.\n", status=503)
+        )
 
     async def on_unwritable(request: Request, error: Exception) -> Response:
         del error
@@ -91,7 +100,7 @@ def create_app(bundle: Bundle, log: PublicLog, *, clock: Clock | None = None) ->
         Route("/leave/{token}", leaving.page, methods=_METHODS),
         *_single_route(bundle.unsubscribe_url, leaving),
         Route("/health", health, methods=["GET"]),
-        *sync_routes(log, bundle, clock),
+        *sync_routes(log, bundle.bearer_hash, clock),
         *_archive(bundle),
     ]
     prefix = urllib.parse.urlsplit(bundle.url).path.rstrip("/")
@@ -106,13 +115,12 @@ def create_app(bundle: Bundle, log: PublicLog, *, clock: Clock | None = None) ->
     )
 
 
-def _single_route(unsubscribe_url: str, leaving: Leaving) -> Sequence[BaseRoute]:
+def _single_route(unsubscribe_url: str | None, leaving: Leaving) -> Sequence[BaseRoute]:
     """The path of [list] unsubscribe_url, if it is set: the token stands in the path or query."""
-    path, _, query = urllib.parse.urlsplit(unsubscribe_url).path, "", ""
-    if "{token}" in path:
-        return [Route(path, leaving.single, methods=_METHODS)]
-    del query
-    return []
+    parts = urllib.parse.urlsplit(unsubscribe_url or "")
+    if "{token}" in parts.path:
+        return [Route(parts.path, leaving.single, methods=_METHODS)]
+    return [Route(parts.path or "/", leaving.single, methods=_METHODS)] if parts.query else []
 
 
 def _archive(bundle: Bundle) -> Sequence[BaseRoute]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from newsletter.clock import Clock
 from newsletter.web.bundle import Bundle
-from newsletter.web.log import PublicLog
+from newsletter.web.log import LogUnwritable, PublicLog
 from newsletter.web.seal import seal
 
 
@@ -24,6 +24,8 @@ class PublicEvents:
         self._log = log
         self._bundle = bundle
         self._clock = clock
+        self.writable = True
+        """Whether the latest event could be written."""
 
     async def add(self, content: Mapping[str, object]) -> str:
         """Write one event down.
@@ -36,5 +38,10 @@ class PublicEvents:
         """
         dated = {"v": 1, "at": self._clock.now().timestamp(), **content}
         box = seal(dated, self._bundle.box, self._bundle.box_number)
-        written = await asyncio.wrap_future(self._log.submit(box))
+        try:
+            written = await asyncio.wrap_future(self._log.submit(box))
+        except LogUnwritable:
+            self.writable = False
+            raise
+        self.writable = True
         return written.hex()

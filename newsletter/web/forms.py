@@ -73,7 +73,8 @@ class Nonces:
         at, mac = data[: _TIME.size], data[_TIME.size :]
         if len(at) != _TIME.size or not hmac.compare_digest(mac, self._mac(at, purpose, about)):
             return False
-        age = self._clock.now().timestamp() - _TIME.unpack(at)[0]
+        (issued,) = _TIME.unpack(at)
+        age = self._clock.now().timestamp() - float(issued)
         # A clock that was set back makes a form look as if it came from the future.
         return youngest_s <= age <= oldest_s or -_SET_BACK_S <= age < 0
 

@@ -124,13 +124,13 @@ class Leaving:
         except TooLarge:
             await _drain(request)
             fields = {}
-        read = self._tokens.read(text, request)
+        read = self._tokens.read(text)
         if "do" not in fields and read is not None and read.purpose in {Purpose.HEADER, None}:
             return await self._leave_at_once(request, text)
         return await self._step(request, text, fields)
 
     async def _show(self, request: Request, text: str, *, action: str = "") -> Response:
-        token = self._tokens.read(text, request)
+        token = self._tokens.read(text)
         if token is None:
             return self._answers.page(request, "broken", status=404)
         if token.inert:
@@ -142,7 +142,7 @@ class Leaving:
         )
 
     async def _leave_at_once(self, request: Request, text: str) -> Response:
-        token = self._tokens.read(text, request)
+        token = self._tokens.read(text)
         if token is None:
             if (unknown := self._tokens.of_another_key(text)) and self._tokens.allows(request):
                 await self._events.add({"kind": "token", "token": unknown, "road": "header"})
@@ -154,7 +154,7 @@ class Leaving:
         return self._answers.text("You have left. You get no more mail from this list.\n")
 
     async def _step(self, request: Request, text: str, fields: dict[str, list[str]]) -> Response:
-        token = self._tokens.read(text, request)
+        token = self._tokens.read(text)
         if token is None:
             return self._answers.page(request, "broken", status=400)
         if token.inert:

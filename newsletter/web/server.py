@@ -8,6 +8,7 @@ been silent longest makes room for a new one.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from collections import OrderedDict
@@ -17,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from filelock import FileLock, Timeout
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from newsletter.errors import InputError, LedgerRefused, Where
+from newsletter.system import take_lock
 
 REQUEST_S = 20.0
 """How long a client may take until its request is there whole, in seconds."""
@@ -67,7 +68,7 @@ class BoundedProtocol(H11Protocol):
     def handle_events(self) -> None:
         """After each piece of a request: wait on, unless it is whole."""
         super().handle_events()
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.more_body and not cycle.response_complete:
             self._end_of_wait()
 
@@ -105,19 +106,25 @@ def alone(log: Path) -> Iterator[None]:
     Raises:
         LedgerRefused: another server holds it.
     """
-    lock = FileLock(f"{log}.lock", timeout=0, mode=0o600)
     try:
-        lock.acquire()
-    except Timeout:
+        handle = os.open(f"{log}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise LedgerRefused(
+            f"The public log's lock cannot be written: {error.strerror}.", where=Where(log)
+        ) from None
+    try:
+        take_lock(handle)
+    except OSError:
+        os.close(handle)
         raise LedgerRefused(
             "Another server is at work on this log.",
             where=Where(log),
-            next="End that one first, or let the proxy send readers to it alone.",
+            next="End that one first: one process serves a log.",
         ) from None
     try:
         yield
     finally:
-        lock.release()
+        os.close(handle)
 
 
 def listen(host: str, port: int) -> socket.socket:
