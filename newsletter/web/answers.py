@@ -41,7 +41,7 @@ class Answers:
     def page(self, request: Request, name: str, *, status: int = 200, **values: str) -> Response:
         """A page, with its slots filled in."""
         language = self.language_of(request)
-        html = self._pages.page(name, language, values)
+        html = self._pages.page(name, language, {"action": f"?lang={language}", **values})
         headers = {**self._headers, "Content-Language": language}
         return HTMLResponse(html, status, headers=headers)
 

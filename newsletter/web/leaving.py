@@ -129,7 +129,7 @@ class Leaving:
             return await self._leave_at_once(request, text)
         return await self._step(request, text, fields)
 
-    async def _show(self, request: Request, text: str, *, action: str = "") -> Response:
+    async def _show(self, request: Request, text: str, **values: str) -> Response:
         token = self._tokens.read(text)
         if token is None:
             return self._answers.page(request, "broken", status=404)
@@ -137,9 +137,8 @@ class Leaving:
             return self._answers.page(request, "proof")
         if (left := self._recent.find(text)) is not None:
             return self._say_left(request, text, await left)
-        return self._answers.page(
-            request, "leave", nonce=self._nonces.issue("leave", text), action=action
-        )
+        nonce = self._nonces.issue("leave", text)
+        return self._answers.page(request, "leave", nonce=nonce, **values)
 
     async def _leave_at_once(self, request: Request, text: str) -> Response:
         token = self._tokens.read(text)
