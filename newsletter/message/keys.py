@@ -218,6 +218,13 @@ class KeyRing:
         numbers = sorted(self.secrets, reverse=True)
         return {n: derived(self.secrets[n], list_id, "box") for n in numbers}
 
+    def box_public(self, list_id: str) -> tuple[int, bytes]:
+        """The number of the newest secret, and the X25519 public key of its box: 32 bytes."""
+        from nacl.public import PrivateKey
+
+        number = self.signing_key_id
+        return number, bytes(PrivateKey(self.box_keys(list_id)[number]).public_key)
+
     @property
     def pepper_id(self) -> str:
         """Tells peppers apart without giving them away; 16 hexadecimal digits.
