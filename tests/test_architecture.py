@@ -31,6 +31,8 @@ ARROWS: dict[str, set[str]] = {
     "feedback": {"ledger"},
     "report": {"ledger"},
     "archive": {"render"},
+    # No ledger, no list, no delivery: a server knows none of them.
+    "web": {"message.keys", "message.tokens", "render"},
     "project": {
         "issues",
         "audience",
@@ -43,6 +45,7 @@ ARROWS: dict[str, set[str]] = {
         "feedback",
         "report",
         "archive",
+        "web",
     },
     "web": {"message"},
     "preview": {"project", "render.slots", "checks", "audience", "message", "issues"},
