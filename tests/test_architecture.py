@@ -47,12 +47,12 @@ ARROWS: dict[str, set[str]] = {
         "archive",
         "web",
     },
-    "web": {"message"},
     "preview": {"project", "render.slots", "checks", "audience", "message", "issues"},
     # It opens no ledger, no transport and starts no run: of those rooms it knows words and values.
     "cli": {
         "project",
         "preview",
+        "web",
         "checks",
         "report",
         "issues",

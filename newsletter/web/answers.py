@@ -38,10 +38,28 @@ class Answers:
             ),
         }
 
-    def page(self, request: Request, name: str, *, status: int = 200, **values: str) -> Response:
-        """A page, with its slots filled in."""
+    def page(
+        self,
+        request: Request,
+        name: str,
+        *,
+        status: int = 200,
+        action: str | None = None,
+        **values: str,
+    ) -> Response:
+        """A page.
+
+        Args:
+            request: whose answer it is.
+            name: one of :data:`~newsletter.render.public_pages.PAGES`.
+            status: of HTTP.
+            action: where its forms lead; by default to its own address.
+            values: for its other slots.
+        """
         language = self.language_of(request)
-        html = self._pages.page(name, language, {"action": f"?lang={language}", **values})
+        here = f"?lang={language}"
+        filled = {"action": here if action is None else action + here, **values}
+        html = self._pages.page(name, language, filled)
         headers = {**self._headers, "Content-Language": language}
         return HTMLResponse(html, status, headers=headers)
 

@@ -30,8 +30,8 @@ from newsletter.web.log import LogUnwritable, PublicLog
 from newsletter.web.sync_api import sync_routes
 from newsletter.web.tokens import TokenReader
 
-_WRONG_EACH, _WRONG_IN_ALL = 30, 600
-"""Wrong tokens that a network, and all together, may bring in a minute."""
+_UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
+"""Tokens of an unknown secret that a network, and all together, may bring in a minute."""
 _METHODS = ["GET", "HEAD", "POST"]
 
 
@@ -63,7 +63,7 @@ def create_app(
     clock = clock or SystemClock()
     answers = Answers(pages)
     events = PublicEvents(log, bundle, clock)
-    limit = RateLimit(each=_WRONG_EACH, total=_WRONG_IN_ALL, clock=clock)
+    limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
     leaving = Leaving(
         answers,
         events,

@@ -31,6 +31,9 @@ _A_DAY_S = 86_400
 _MOST_RECENT = 100_000
 _REASONS = frozenset({"often", "useless", "unasked", "unsafe", "other"})
 _MOST_WORDS = 500
+_LEFT = "You have left. You get no more mail from this list.\n"
+_OF_PAGES = (Purpose.HEADER, Purpose.PAGE, Purpose.PREFERENCES)
+"""The tokens with which a page may be asked to leave."""
 _MOST_UNREAD = 65_536
 
 
@@ -124,13 +127,12 @@ class Leaving:
         except TooLarge:
             await _drain(request)
             fields = {}
-        read = self._tokens.read(text)
-        if "do" not in fields and read is not None and read.purpose in {Purpose.HEADER, None}:
+        if "do" not in fields and self._tokens.read(text, Purpose.HEADER) is not None:
             return await self._leave_at_once(request, text)
         return await self._step(request, text, fields)
 
-    async def _show(self, request: Request, text: str, **values: str) -> Response:
-        token = self._tokens.read(text)
+    async def _show(self, request: Request, text: str, action: str | None = None) -> Response:
+        token = self._tokens.read(text, *_OF_PAGES)
         if token is None:
             return self._answers.page(request, "broken", status=404)
         if token.inert:
@@ -138,22 +140,25 @@ class Leaving:
         if (left := self._recent.find(text)) is not None:
             return self._say_left(request, text, await left)
         nonce = self._nonces.issue("leave", text)
-        return self._answers.page(request, "leave", nonce=nonce, **values)
+        return self._answers.page(request, "leave", action=action, nonce=nonce)
 
     async def _leave_at_once(self, request: Request, text: str) -> Response:
-        token = self._tokens.read(text)
+        token = self._tokens.read(text, Purpose.HEADER)
         if token is None:
-            if (unknown := self._tokens.of_another_key(text)) and self._tokens.allows(request):
-                await self._events.add({"kind": "token", "token": unknown, "road": "header"})
-                return self._answers.text("You have left. You get no more mail from this list.\n")
-            return self._answers.text("This link does not work.\n", status=400)
+            if not self._tokens.is_of_unknown_key(text):
+                return self._answers.text("This link does not work.\n", status=400)
+            if not self._tokens.allows(request):
+                return self._answers.text("Please try again in a minute.\n", status=503)
+            # Signed after this server's keys were written: the officer's machine can tell.
+            await self._events.add({"kind": "token", "token": text, "road": "header"})
+            return self._answers.text(_LEFT)
         if token.inert:
             return self._answers.text("This link belongs to a proof. Nobody has left.\n")
         await self._leave(text, token, "header")
-        return self._answers.text("You have left. You get no more mail from this list.\n")
+        return self._answers.text(_LEFT)
 
     async def _step(self, request: Request, text: str, fields: dict[str, list[str]]) -> Response:
-        token = self._tokens.read(text)
+        token = self._tokens.read(text, *_OF_PAGES)
         if token is None:
             return self._answers.page(request, "broken", status=400)
         if token.inert:

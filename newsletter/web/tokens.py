@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from newsletter.message.tokens import Token, Verifier, is_of_unknown_key, verify
+from newsletter.message.tokens import Purpose, Token, Verifier, is_of_unknown_key, verify
 from newsletter.web.limits import RateLimit
 
 _STUCK = " \t.,;:!?)]}>»”’\"'"
@@ -12,12 +12,12 @@ _LONGEST = 200
 
 
 class TokenReader:
-    """Reads tokens, and counts those that do not verify.
+    """Reads tokens, and limits those of a secret that this server lacks, which anybody can make.
 
     Args:
         verifier: the keys.
-        limit: how many wrong tokens may come in a minute. Right ones are never counted:
-            mail providers post many readers' leaves from few addresses.
+        limit: how many of those may come in a minute. Others are never counted: mail
+            providers post many readers' leaves from few addresses.
     """
 
     def __init__(self, verifier: Verifier, limit: RateLimit) -> None:
@@ -30,14 +30,17 @@ class TokenReader:
         text: str = request.path_params.get("token") or request.query_params.get("token", "")
         return text[:_LONGEST].strip(_STUCK)
 
-    def read(self, text: str) -> Token | None:
-        """What a token says; None if it is not one of ours."""
-        return verify(text, self._verifier)
+    def read(self, text: str, *purposes: Purpose) -> Token | None:
+        """What a token says; None if it is not one of ours, or for none of ``purposes``."""
+        token = verify(text, self._verifier)
+        if token is None or not any(map(token.is_for, purposes)):
+            return None
+        return token
 
-    def of_another_key(self, text: str) -> str | None:
-        """The token, if it looks like one that was signed with a key that this server lacks."""
-        return text if is_of_unknown_key(text, self._verifier) else None
+    def is_of_unknown_key(self, text: str) -> bool:
+        """Whether it looks like a token that was signed with a secret that this server lacks."""
+        return is_of_unknown_key(text, self._verifier)
 
     def allows(self, request: Request) -> bool:
-        """Count a wrong token, and say whether one more may be looked at."""
+        """Count such a token, and say whether one more is taken."""
         return self._limit.allows(request.client.host if request.client else None)
