@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
-from newsletter.config import ListIdentity, Sender
+from newsletter.config import ListIdentity, Public, Sender
 from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Message, Recipient
@@ -94,6 +94,7 @@ def composer(
     campaign_id: str = CAMPAIGN,
     keys: KeyRing = KEYS,
     signer: DkimSigner | None = None,
+    public: Public | None = None,
 ) -> Composer:
     return Composer(
         edition,
@@ -103,6 +104,7 @@ def composer(
         campaign_id=campaign_id,
         keys=keys,
         signer=signer,
+        public=public,
     )
 
 
