@@ -173,3 +173,21 @@ def test_a_token_from_the_environment_logs_in(relay: Relay) -> None:
     assert "Set RELAY_TOKEN to another token" in " ".join((done.stdout + done.stderr).split())
     new = relay.project.environment(RELAY_TOKEN=f"{SECRET}-1")
     went_well(relay.project.run("resume", "2017-04", env=new), "3 planned = 3 accepted")
+
+
+@pytest.mark.parametrize("offered", [b"XOAUTH2", b"GSSAPI NTLM"])
+def test_a_password_where_no_password_is_asked_for_names_the_logins_offered(
+    project: Project, offered: bytes
+) -> None:
+    with SmtpServer(extensions=(b"PIPELINING", b"AUTH " + offered)) as server:
+        project.settings(
+            smtp_delivery(server.port) + 'username = "user"\npassword = { env = "PASSWORD" }\n'
+        )
+        env = project.environment(PASSWORD="right-one")
+        done = project.run("send", "2017-04", "--yes", env=env)
+    assert 4 == done.returncode, done.stdout + done.stderr
+    said = " ".join((done.stdout + done.stderr).split())
+    names = offered.decode().replace(" ", ", ")
+    assert f"no login with a password that this program knows (it offers {names})" in said
+    assert "name a token in the place of the password" in said
+    assert not [line for line in server.seen if line.startswith(("AUTH", "MAIL"))]
