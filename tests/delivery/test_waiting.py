@@ -209,7 +209,7 @@ def test_a_throttling_relay_gets_all_1450_in_one_run(
     with throttling_relay(200) as server:
         relay = SmtpTransport(
             Smtp(host="127.0.0.1", port=server.port, security="none"),
-            passwords=[None],
+            credentials=[None],
             client_name="news.example",
             clock=SystemClock(),
         )
