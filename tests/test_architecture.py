@@ -31,6 +31,8 @@ ARROWS: dict[str, set[str]] = {
     "feedback": {"ledger"},
     "report": {"ledger"},
     "archive": {"render"},
+    # No ledger, no list, no delivery: a server knows none of them.
+    "web": {"message.keys", "message.tokens", "render"},
     "project": {
         "issues",
         "audience",
@@ -43,6 +45,7 @@ ARROWS: dict[str, set[str]] = {
         "feedback",
         "report",
         "archive",
+        "web",
     },
     "web": {"message"},
     "preview": {"project", "render.slots", "checks", "audience", "message", "issues"},
@@ -80,6 +83,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"message/dkim.py"},
+    "nacl": {"message/keys.py", "web/seal.py"},
     "premailer": {"render/inline.py"},
     "mjml": {"render/mjml.py"},
     "jinja2": {"render/filters.py", "render/sandbox.py", "render/template.py",

@@ -63,8 +63,10 @@ class ListIdentity(Table):
 
     id: str = Field(description="List-ID (RFC 2919), e.g. news.example.org. Never change it.")
     name: Line = Field(description="Name of the newsletter.")
-    unsubscribe_url: str = Field(
-        description="Address of one-click unsubscribe; {token} stands for the reader's token."
+    unsubscribe_url: str | None = Field(
+        default=None,
+        description="Address of one-click unsubscribe, where there is no [public] url; {token} "
+        "stands for the reader's token.",
     )
 
     feedback_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{5,15}$")] | None = Field(
@@ -94,14 +96,13 @@ class ListIdentity(Table):
 
     @field_validator("unsubscribe_url")
     @classmethod
-    def _a_labels(cls, value: str) -> str:
-        return with_ascii_host(value)
+    def _a_labels(cls, value: str | None) -> str | None:
+        return None if value is None else with_ascii_host(value)
 
     @model_validator(mode="after")
     def _https(self) -> ListIdentity:
-        if not self.unsubscribe_url.startswith("https://") or (
-            self.unsubscribe_url.count("{token}") != 1
-        ):
+        url = self.unsubscribe_url
+        if url is not None and (not url.startswith("https://") or url.count("{token}") != 1):
             raise ValueError(
                 "unsubscribe_url must start with https:// and hold {token} once (RFC 8058 3.1)"
             )

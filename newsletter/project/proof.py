@@ -107,6 +107,7 @@ def _proofs(project: Project, issue: str, addresses: Iterable[Address]) -> list[
             replace(edition, subject=f"[Proof] {edition.subject}"),
             letterhead=letterhead(project.settings),
             campaign=f"proof-{secrets.token_hex(4)}",
+            proof=True,
         )
         for language, edition in compile_issue(project, issue).editions.items()
     }

@@ -26,7 +26,7 @@ from newsletter.render.urls import ascii_url
 from newsletter.render.wrap import WIDTH, display_width, wrap
 from newsletter.theme import Theme, Words
 
-BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url")
+BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url", "preferences_url")
 """The reader's fields that every list has."""
 
 
@@ -99,6 +99,7 @@ class MailVocabulary:
             "start": "right" if rtl else "left",
             "end": "left" if rtl else "right",
             "archive_url": settings.archive_url,
+            "has_preferences": settings.public is not None,
             "page_url": self.places.page,
             "picture": self.places.picture,
             "background_url": self.places.background,

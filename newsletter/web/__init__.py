@@ -1,1 +1,1 @@
-"""The public side: what readers reach without a login."""
+"""The public side: where readers leave, choose what they receive and sign up."""

@@ -11,7 +11,7 @@ from newsletter.config import ListIdentity, Sender
 from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Message, Recipient
-from newsletter.message.tokens import UnsubscribeToken, sign, unsubscribe_url
+from newsletter.message.tokens import Purpose, Token, Verifier, sign
 from newsletter.render.edition import Edition, Slot
 
 if TYPE_CHECKING:  # else every letter would load cryptography
@@ -32,6 +32,7 @@ LIST = ListIdentity(
     name="Nouvelles des défenseurs",
     unsubscribe_url="https://news.defenders.example/u/{token}",
 )
+VERIFIER = Verifier.of(KEYS, LIST.id)
 
 
 def token(number: int) -> str:
@@ -109,6 +110,8 @@ def letter(recipient: Recipient | None = None, edition: Edition = EDITION) -> Me
     return composer(edition).compose(recipient or reader(), date=DATE)
 
 
-def url_for(recipient: Recipient) -> str:
-    claim = UnsubscribeToken(KEYS.address_tag(recipient.address), KEYS.campaign_tag(CAMPAIGN))
-    return unsubscribe_url(LIST.unsubscribe_url, sign(claim, keys=KEYS, list_id=LIST.id))
+def url_for(recipient: Recipient, purpose: Purpose = Purpose.PAGE) -> str:
+    address, campaign = KEYS.address_tag(recipient.address), KEYS.campaign_tag(CAMPAIGN)
+    token = Token(purpose, address, campaign, int(DATE.timestamp()) // 60)
+    assert LIST.unsubscribe_url
+    return LIST.unsubscribe_url.replace("{token}", sign(token, keys=KEYS, list_id=LIST.id))

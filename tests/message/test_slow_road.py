@@ -6,6 +6,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.message.model import Recipient
+from newsletter.message.tokens import Purpose
 from newsletter.render.edition import Slot
 from newsletter.render.slots import bind
 
@@ -136,5 +137,5 @@ def test_both_ways_out_carry_the_same_letter(recipient: Recipient) -> None:
         if name in content.headers
     }
     assert unfolded == content.headers
-    assert f"<{url_for(recipient)}>" == content.headers["List-Unsubscribe"]
+    assert f"<{url_for(recipient, Purpose.HEADER)}>" == content.headers["List-Unsubscribe"]
     assert content.headers["List-ID"].endswith(f" <{LIST.id}>")

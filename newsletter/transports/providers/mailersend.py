@@ -138,7 +138,8 @@ class MailerSend(Provider[MailerSendSettings]):
             "tags": [message.reference],
             "settings": {"track_clicks": False, "track_opens": False, "track_content": False},
             "precedence_bulk": True,
-            "list_unsubscribe": content.headers["List-Unsubscribe"],
+            # One address and no more: https, which stands first, not mailto behind it.
+            "list_unsubscribe": content.headers["List-Unsubscribe"].partition(", ")[0],
             "reply_to": person("", content.reply_to) if content.reply_to else None,
             "attachments": self.files(content),
             "headers": pairs(headers_without(content.headers, *_OWN_FIELDS))
