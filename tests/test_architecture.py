@@ -47,7 +47,6 @@ ARROWS: dict[str, set[str]] = {
         "archive",
         "web",
     },
-    "web": {"message"},
     "preview": {"project", "render.slots", "checks", "audience", "message", "issues"},
     # It opens no ledger, no transport and starts no run: of those rooms it knows words and values.
     "cli": {
@@ -78,7 +77,6 @@ ARROWS: dict[str, set[str]] = {
 ONE_PLACE: dict[str, set[str]] = {
     "sqlite3": {"ledger/database.py", "ledger/campaigns.py",
                 "ledger/upgrade.py", "web/log.py"},
-    "nacl": {"web/seal.py"},
     "requests": {"transports/http.py"},
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "aiosmtpd": {"transports/mailbox.py"},
@@ -95,7 +93,7 @@ ONE_PLACE: dict[str, set[str]] = {
               "cli/audience.py", "cli/backup.py", "cli/correcting.py", "cli/docs.py", "cli/keys.py",
               "cli/looking.py", "cli/proof.py", "cli/report.py", "cli/resolving.py",
               "cli/resuming.py", "cli/running.py", "cli/sending.py", "cli/starting.py",
-              "cli/status.py", "cli/waiting.py"},
+              "cli/status.py", "cli/syncing.py", "cli/waiting.py"},
     "rich": {"cli/output.py", "cli/progress.py", "cli/watching.py"},
     "starlette": {"preview/app.py", "web/sync_api.py"},
     "uvicorn": {"preview/server.py"},
