@@ -13,7 +13,7 @@ from newsletter.feedback.event import PROVES_ACCEPTANCE, DeliveryEvent, Kind
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.reading import DeliveryRow
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.suppressions import Leave, Reason
 
 _BARE = re.compile(r"^[^<]*<([^<>]+)>.*$", re.DOTALL)
 _REASONS = {
@@ -103,7 +103,7 @@ def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger) -> bool:
     reason = _REASONS.get(event.kind)
     if reason is None:
         return False
-    return ledger.suppressions.add(Suppression(row.tag, reason, event.source, event.at))
+    return ledger.suppressions.add(Leave(row.tag, reason, event.source, event.at))
 
 
 def _about(row: DeliveryRow, event: DeliveryEvent) -> DeliveryEvent:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
+from newsletter.addresses import Address
 from newsletter.audience.model import Roster
 from newsletter.errors import NewsletterError
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger import Ledger
+from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.project.compose import parse_addresses
 from newsletter.project.project import Project
 
@@ -37,21 +39,40 @@ def suppress(project: Project, addresses: Iterable[str], reason: Reason) -> Supp
     """
     parsed = parse_addresses(addresses)
     at = project.clock.now()
-    folder_only = None
+    leaves = {
+        address: Leave(project.keys.address_tag(address), reason, "command", at)
+        for address in parsed
+    }
     with closing(project.sound_ledger(create=True)) as ledger:
-        new = sum(
-            ledger.suppressions.add(
-                Suppression(project.keys.address_tag(address), reason, "command", at)
-            )
-            for address in parsed
-        )
-        # The send record learns of them as well, so that it outlives this folder.
-        if guard := project.copy_guard(ledger):
-            try:
-                guard.note_leaves(parsed, reason, at=at)
-            except NewsletterError as error:
-                folder_only = error
+        with ledger.transaction():
+            known = {
+                leave.tag
+                for leave in leaves.values()
+                if any(each.reason is reason for each in ledger.suppressions.in_force(leave.tag))
+            }
+            # Also for those: what is newest counts, should they return.
+            for leave in leaves.values():
+                ledger.suppressions.add(leave)
+        new = len({leave.tag for leave in leaves.values()} - known)
+        folder_only = _into_record(project, ledger, leaves)
     return Suppressed(new, len(parsed) - new, folder_only)
+
+
+def _into_record(
+    project: Project, ledger: Ledger, leaves: Mapping[Address, Leave]
+) -> NewsletterError | None:
+    """Let the send record know as well, so that it outlives this folder.
+
+    Returns:
+        Why it does not know; None if it does.
+    """
+    guard = project.copy_guard(ledger)
+    try:
+        if guard is not None:
+            guard.note_suppressions(leaves)
+    except NewsletterError as error:
+        return error
+    return None
 
 
 def suppressed(project: Project) -> Mapping[Reason, int]:
