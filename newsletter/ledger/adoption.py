@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -28,7 +28,6 @@ from newsletter.ledger.database import move_aside
 from newsletter.ledger.record import Remembered, SendRecord
 from newsletter.ledger.recovery import Reader
 from newsletter.ledger.states import State
-from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.message.keys import KeyRing
 from newsletter.state_folder import boot_name
 
@@ -139,7 +138,7 @@ class Adoption:
             people = list(readers(keys))
             before = _counts(ledger, State.IN_DOUBT)
             updated, rebuilt = self._bring_in(ledger, record, people, now=now)
-            _translate_leaves(ledger, keys, people, now=now)
+            _translate_leaves(ledger, keys, people)
             keep_key(self._place.state, keys)
             # Last: whoever is stopped before this is refused, and adopts again.
             if record.follows:
@@ -305,14 +304,18 @@ def _waiting(ledger: Ledger) -> dict[str, int]:
     return {name: number for name, number in _counts(ledger, *states).items() if number}
 
 
-def _translate_leaves(
-    ledger: Ledger, keys: KeyRing, people: Iterable[Reader], *, now: datetime
-) -> None:
-    """Note under the key of today who on the list left under a former one."""
+def _translate_leaves(ledger: Ledger, keys: KeyRing, people: Iterable[Reader]) -> None:
+    """Note under the key of today who on the list left under a former one, and why."""
     if not keys.former:
         return
-    gone = ledger.suppressions.tags()
-    for each in people:
-        local, _, domain = each.address.rpartition("@")
-        if each.tag not in gone and not gone.isdisjoint(keys.former_tags(Address(local, domain))):
-            ledger.suppressions.add(Suppression(each.tag, Reason.MANUAL, "former key", now))
+    with ledger.transaction():
+        gone = ledger.suppressions.tags()
+        for each in people:
+            local, _, domain = each.address.rpartition("@")
+            for former in gone.intersection(keys.former_tags(Address(local, domain))):
+                for leave in ledger.suppressions.in_force(former):
+                    ledger.suppressions.add(
+                        replace(
+                            leave, tag=each.tag, id=ledger.suppressions.id_of(leave.id, each.tag)
+                        )
+                    )
