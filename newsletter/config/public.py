@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from newsletter.config.identity import ListIdentity, Mailbox
 from newsletter.config.table import Table
+from newsletter.model import Language, Line, Slug
 from newsletter.web_addresses import with_ascii_host
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -42,6 +43,9 @@ def _base_address(text: str) -> str:
     return text
 
 
+Topic = Annotated[Slug, StringConstraints(max_length=30)]
+InLanguages = Line | Annotated[dict[Language, Line], Field(min_length=1)]
+"""Words: in the list's own language, or by language."""
 READ_EVERY_S = 5.0
 KEEP_LOG_DAYS = 90
 
@@ -74,6 +78,21 @@ class Public(Table):
         le=3650,
         description="How long the server keeps entries that this machine has read, in days.",
     )
+    topics: Annotated[dict[Topic, InLanguages], Field(max_length=16)] = Field(
+        default={},
+        description="What readers may choose to get: an id, and what it is called, in the list's "
+        "language or by language. Default: no choice.",
+    )
+
+
+def in_language(said: InLanguages, language: str, *, own: str) -> tuple[str, str]:
+    """Words in ``language``, and the language that they are in: it, or the list's ``own``."""
+    if isinstance(said, str):
+        return said, own
+    for name in (language, language.partition("-")[0], own):
+        if name in said:
+            return said[name], name
+    return next((words, name) for name, words in said.items())
 
 
 @dataclass(frozen=True, slots=True)

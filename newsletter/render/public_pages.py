@@ -16,7 +16,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from newsletter.config import Organisation
+from newsletter.config import InLanguages, Organisation, in_language
 from newsletter.model import direction
 from newsletter.render.edition import SlotContext
 from newsletter.render.filters import Filter
@@ -30,11 +30,12 @@ PAGE = "web/public.html.j2"
 SHEET = "web/public.css"
 PAGES = (
     "leave", "sure", "left", "undone", "too_late", "thanks", "proof", "broken", "unavailable",
+    "choose", "choose_wrong", "saved", "unchanged", "stale",
 )  # fmt: skip
 """The pages by name; the heading of each is the phrase ``page_`` and its name."""
 # Private use: no text that a person reads holds them.
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_SLOT = re.compile(f"{_OPEN}([a-z_]+){_CLOSE}")
+_SLOT = re.compile(f"{_OPEN}([a-z0-9_-]+){_CLOSE}")
 
 
 class PublicPages:
@@ -45,15 +46,23 @@ class PublicPages:
         list_name: the newsletter's name.
         organisation: who sends.
         languages: those of the list, its own first; pages speak those that the theme speaks.
+        topics: what readers may choose, by id; what each is called.
     """
 
     def __init__(
-        self, theme: Theme, *, list_name: str, organisation: Organisation, languages: Sequence[str]
+        self,
+        theme: Theme,
+        *,
+        list_name: str,
+        organisation: Organisation,
+        languages: Sequence[str],
+        topics: Mapping[str, InLanguages] | None = None,
     ) -> None:
         self._theme = theme
         self._list_name = list_name
         self._organisation = organisation
         self._own = languages[0]
+        self.topics = topics or {}
         self.languages = tuple(tag for tag in languages if theme.speaks(tag)) or ("en",)
         self._names = [(tag, language_name(tag, tag)) for tag in self.languages]
         self._compiled = cache(self._compile)
@@ -101,6 +110,10 @@ class PublicPages:
                 "lang": language,
                 "dir": direction(language),
                 "languages": self._names,
+                "topics": [
+                    (name, *in_language(said, language, own=self._own))
+                    for name, said in self.topics.items()
+                ],
                 "style": Markup(self._style),  # noqa: S704 - it cannot end its element
             },
         )

@@ -27,6 +27,7 @@ from newsletter.web.forms import Nonces, TooLarge
 from newsletter.web.leaving import Leaving
 from newsletter.web.limits import RateLimit
 from newsletter.web.log import LogUnwritable, PublicLog
+from newsletter.web.preferences import PreferencePage
 from newsletter.web.sync_api import sync_routes
 from newsletter.web.tokens import TokenReader
 
@@ -64,13 +65,9 @@ def create_app(
     answers = Answers(pages)
     events = PublicEvents(log, bundle, clock)
     limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
-    leaving = Leaving(
-        answers,
-        events,
-        TokenReader(bundle.verifier, limit),
-        Nonces(log.form_key, clock),
-        clock,
-    )
+    tokens, nonces = TokenReader(bundle.verifier, limit), Nonces(log.form_key, clock)
+    leaving = Leaving(answers, events, tokens, nonces, clock)
+    preferences = PreferencePage(answers, events, tokens, nonces, clock)
 
     async def health(request: Request) -> Response:
         del request
@@ -98,6 +95,7 @@ def create_app(
     routes = [
         Route("/1/{token}", leaving.header, methods=_METHODS),
         Route("/leave/{token}", leaving.page, methods=_METHODS),
+        Route("/preferences/{token}", preferences.page, methods=_METHODS),
         *_single_route(bundle.unsubscribe_url, leaving),
         Route("/health", health, methods=["GET"]),
         *sync_routes(log, bundle.bearer_hash, clock),

@@ -43,6 +43,11 @@ def pages() -> PublicPages:
     return bundle().pages()
 
 
+def pages_of(known: Bundle | None) -> PublicPages:
+    """The pages of a bundle; those of the usual one are compiled once."""
+    return known.pages() if known and known.topics else pages()
+
+
 def bundle(url: str = "https://news.defenders.example", **changes: Any) -> Bundle:
     """What the server knows, of the settings of this repository."""
     number, box = key_ring().box_public(LIST)
@@ -115,7 +120,7 @@ def running(
     """Run a server with its log in ``folder`` while the block runs."""
     stop, ready = threading.Event(), threading.Event()
     with contextlib.closing(PublicLog(folder / "public.db")) as log:
-        app = create_app(known or bundle(), pages(), log, clock=clock or SystemClock())
+        app = create_app(known or bundle(), pages_of(known), log, clock=clock or SystemClock())
         listening = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread = threading.Thread(
