@@ -72,6 +72,28 @@ def list_() -> None:
     show_counts([(number, _REASONS[reason], "") for reason, number in counts.items()])
 
 
+@suppress.command("token")
+def token(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An mbox, a Maildir, a mail, or lines.")
+    ],
+) -> None:
+    """Suppress whoever mailed their unsubscribe token, which stands in the subject.
+
+    Lines are a token, or an unsubscribe link, each. What holds no token of ours is counted.
+
+    Example: newsletter suppress token unsubscribe.mbox
+    """
+    from newsletter.project.suppress import suppress_mailed
+
+    done = suppress_mailed(Project.here(), file)
+    if done.folder_only:
+        say(f"They are noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
+        say(done.folder_only.next)
+    say(f"{people(done.new)} left, {people(done.known)} had left already. "
+        f"Without a token of ours: {count(done.others, 'item')}.")  # fmt: skip
+
+
 @suppress.command("show")
 def show(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose history.")],

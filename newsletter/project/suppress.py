@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from newsletter.addresses import Address
 from newsletter.audience.model import Roster
-from newsletter.errors import InputError, NewsletterError
+from newsletter.errors import InputError, NewsletterError, Where
+from newsletter.feedback.unsubscribe_mails import read_mailed
 from newsletter.ledger import Ledger
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
+from newsletter.message.tokens import UnsubscribeToken, verify
 from newsletter.project.compose import parse_addresses
 from newsletter.project.project import Project
+from newsletter.refusal_words import without_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,54 @@ def _into_record(
     except NewsletterError as error:
         return error
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """What came of unsubscribe mails: readers who left anew, who had already, and other items.
+
+    ``folder_only`` as in :class:`Suppressed`.
+    """
+
+    new: int
+    known: int
+    others: int
+    folder_only: NewsletterError | None
+
+
+def suppress_mailed(project: Project, file: Path) -> Mailed:
+    """Suppress whoever mailed their unsubscribe token. Holds during a send.
+
+    Raises:
+        InputError: the file cannot be read. What was read before stays.
+        LedgerRefused: it cannot be written.
+    """
+    latest: dict[UnsubscribeToken, Leave] = {}
+    others = 0
+    keys, list_id = project.keys, project.settings.list.id
+    try:
+        for item in read_mailed(file, now=project.clock.now()):
+            found = [
+                token
+                for text in item.tokens
+                if (token := verify(text, keys=keys, list_id=list_id)) and any(token.address_tag)
+            ]
+            others += not found
+            for token in found:
+                evidence = ({"source": "mail", "place": without_addresses(item.place)},)
+                leave = Leave(token.address_tag, Reason.UNSUBSCRIBED, "mail", item.at, evidence)
+                latest[token] = max(latest.get(token, leave), leave, key=lambda each: each.at)
+    except OSError as error:
+        raise InputError(f"It cannot be read: {error.strerror}.", where=Where(file)) from None
+    with closing(project.sound_ledger(create=True)) as ledger:
+        with ledger.transaction():
+            gone = {tag for tag in {each.tag for each in latest.values()}
+                    if ledger.suppressions.is_suppressed(tag)}  # fmt: skip
+            for leave in latest.values():
+                ledger.suppressions.add(leave)
+            tags = {each.tag for each in latest.values()}
+            new = sum(ledger.suppressions.is_suppressed(tag) for tag in tags - gone)
+        return Mailed(new, len(tags) - new, others, _into_record(project, ledger, {}))
 
 
 def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:
