@@ -124,7 +124,7 @@ class Database:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == SCHEMA_VERSION:
                 return  # another process has done it while this one waited for the lock
-            upgrade(self._connection, SCHEMA, since=version, keys=self.keys)
+            upgrade(self._connection, SCHEMA, since=version, seal_key=self.seal_key)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _name(self) -> None:

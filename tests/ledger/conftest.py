@@ -10,7 +10,8 @@ from newsletter.ledger.plan import Plan, Planned
 from newsletter.ledger.states import State
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
-from newsletter.render.edition import Edition, Slot
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
 
 NOW = datetime(2017, 3, 31, 9, 0, tzinfo=UTC)
 T = NOW.timestamp()
