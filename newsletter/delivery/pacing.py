@@ -19,8 +19,8 @@ from newsletter.clock import Clock
 from newsletter.config import Delivery
 from newsletter.delivery.policy import jitter
 from newsletter.delivery.rate_estimator import RateEstimator
-from newsletter.ledger.buckets import BucketRow
 from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.runs import BucketRow
 from newsletter.transports.protocol import Transport
 
 STEP_S = 0.25

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from newsletter.clock import Clock
+from newsletter.clock import Clock, moment_at
 from newsletter.config import Delivery
 from newsletter.delivery.evidence import Evidence
 from newsletter.delivery.pacing import STEP_S, Pacer
@@ -22,6 +22,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
+from newsletter.ledger.runs import CallRecord
 from newsletter.ledger.states import State
 from newsletter.transports.protocol import (
     Accepted,
@@ -114,7 +115,7 @@ class Queue:
         self.run_id = run_id
         self.stopping = threading.Event()
         self.trip: Trip | None = None
-        self.pacer = Pacer(transport, settings, kept=ledger.buckets.all(), clock=clock)
+        self.pacer = Pacer(transport, settings, kept=ledger.runs.buckets(), clock=clock)
         self._deliveries = ledger.deliveries
         self._writer = Writer(ledger)
         self._started: dict[int, _Started] = {}
@@ -286,14 +287,16 @@ class Queue:
         if not self._deliveries.write_ahead(fresh, run=self.run_id, now=now):
             return False
         if call is not None:
-            self.ledger.calls.note(
-                call.key,
-                self.campaign.id,
-                transport=self.transport.name,
-                place=self.transport.place,
-                members=[claim.id for claim in claims],
-                digest=call.digest,
-                now=now,
+            self.ledger.runs.note_call(
+                CallRecord(
+                    call.key,
+                    self.campaign.id,
+                    transport=self.transport.name,
+                    place=self.transport.place,
+                    members=tuple(claim.id for claim in claims),
+                    digest=call.digest,
+                    first_at=moment_at(now),
+                )
             )
         self._calls += 1
         started = (_Started(claim, now, self._calls) for claim in fresh)
@@ -375,7 +378,7 @@ class Queue:
         return control.held
 
     def _keep_pace(self) -> None:
-        self.ledger.buckets.save(self.pacer.changed())
+        self.ledger.runs.keep_buckets(self.pacer.changed())
 
     def _now(self) -> float:
         return self.clock.now().timestamp()

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from newsletter.clock import Clock
 from newsletter.delivery.worker import Compose
 from newsletter.ledger import Ledger
-from newsletter.ledger.calls import CallRecord
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.reading import Doubt
+from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.runs import CallRecord
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.transports.protocol import Accepted, Call, StatusLookup, Transport
@@ -68,7 +68,7 @@ class Reconciler:
         self._way = (transport.name, transport.place)
         self._has_left = has_left
         self._clock = clock
-        self._doubts: dict[int, Doubt] = {}
+        self._doubts: dict[int, Claim] = {}
 
     def settle(self) -> Reconciled:
         """Ask about everybody who is in doubt.
@@ -88,7 +88,7 @@ class Reconciler:
         if not self._inquiry.replay_for_s:
             return []
         oldest = max(self._now() - self._inquiry.replay_for_s, self._ledger.adopted_at)
-        calls = self._ledger.calls.of(self._campaign.id)
+        calls = self._ledger.runs.calls(self._campaign.id)
         carried: dict[int, list[CallRecord]] = defaultdict(list)
         for call in calls:
             for member in call.members:
@@ -124,7 +124,7 @@ class Reconciler:
             for message, doubt in messages.items()
         )
 
-    def _composed(self, doubts: Sequence[Doubt]) -> dict[Message, Doubt]:
+    def _composed(self, doubts: Sequence[Claim]) -> dict[Message, Claim]:
         messages = {}
         for doubt in doubts:
             try:
@@ -134,7 +134,7 @@ class Reconciler:
             messages[message] = doubt
         return messages
 
-    def _record(self, known: Mapping[str, Accepted], messages: Mapping[Message, Doubt]) -> int:
+    def _record(self, known: Mapping[str, Accepted], messages: Mapping[Message, Claim]) -> int:
         settled = 0
         for message, doubt in messages.items():
             accepted = known.get(message.message_id)

@@ -20,7 +20,7 @@ from newsletter.delivery.policy import Brake, CircuitBreaker, Trip
 from newsletter.delivery.queue import Queue, WaitFor, Work
 from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
 from newsletter.transports.protocol import Outcome
@@ -292,8 +292,7 @@ class Run:
     def _keep_hold(self) -> None:
         """Let the ledger know that a person should look; only then go on behind a wave."""
         if self._trip is not None:
-            hold = Hold(HoldKind.BRAKE, self._trip.why)
-            self._ledger.controls.hold(self._campaign.id, hold)
+            self._ledger.controls.hold(self._campaign.id, Hold(self._trip.why))
         if self._following is not None:
             # Whoever resumes has looked: their word opens it.
             with self._ledger.transaction():

@@ -15,6 +15,7 @@ from newsletter.clock import moment_at
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Plan, Planned, Wave
+from newsletter.ledger.reading import fields_json
 from newsletter.ledger.seal import DELIVERY, INTACT, broken, seal
 from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
 from newsletter.ledger.tally import Tally
@@ -284,7 +285,7 @@ def _frozen(campaign: Campaign, planned: Planned) -> tuple[object, ...]:
         *(campaign.id, campaign.issue, campaign.round),
         *(recipient.address.key, recipient.address.domain, planned.tag),
         *(recipient.name, recipient.language),
-        json.dumps(dict(recipient.fields), ensure_ascii=False),
+        fields_json(recipient),
         planned.wave,
     )
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from newsletter.clock import moment_at
 from newsletter.errors import LedgerRefused, Where
@@ -17,21 +16,18 @@ from newsletter.ledger.versions import Approved, Version, write_version
 from newsletter.log import note
 
 
-class HoldKind(StrEnum):
-    """Who holds a campaign."""
-
-    PAUSE = "pause"
-    """A person; whoever resumes it takes that back."""
-    BRAKE = "brake"
-    """Answers were too bad; a person should look first."""
-
-
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One reason why nothing new of a campaign is attempted; ``why`` is a sentence."""
+    """One reason why nothing new of a campaign is attempted.
 
-    kind: HoldKind
+    Attributes:
+        why: in a sentence.
+        by_person: whether it is a pause, which whoever resumes takes back. Else answers
+            were too bad, and a person should look first.
+    """
+
     why: str
+    by_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,13 +213,15 @@ class Controls:
 
 def _holds(held: str | None) -> tuple[Hold, ...]:
     try:
-        return tuple(Hold(HoldKind(kind), why) for kind, why in json.loads(held or "[]"))
+        told = json.loads(held or "[]")
+        return tuple(Hold(why, by_person=kind == "pause") for kind, why in told)
     except ValueError:  # words alone, from a send record of an earlier version
-        return (Hold(HoldKind.BRAKE, str(held)),)
+        return (Hold(str(held)),)
 
 
 def _told(holds: Sequence[Hold]) -> str:
-    return json.dumps([(hold.kind, hold.why) for hold in holds], ensure_ascii=False)
+    told = [("pause" if hold.by_person else "brake", hold.why) for hold in holds]
+    return json.dumps(told, ensure_ascii=False)
 
 
 def _unknown(campaign: str) -> LedgerRefused:

@@ -10,47 +10,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import product
-from typing import Any
 
-from newsletter.clock import moment_at
 from newsletter.ledger import steps
 from newsletter.ledger.reading import (
     HELD_BACK,
     AttemptRecord,
+    Claim,
     DeliveryRow,
-    Doubt,
     Reading,
-    recipient,
+    claim_of,
 )
-from newsletter.ledger.seal import broken
 from newsletter.ledger.states import State, Step
-from newsletter.message.model import Recipient
 
-__all__ = ["AttemptRecord", "Claim", "Deliveries", "DeliveryRow", "Doubt"]
+__all__ = ["AttemptRecord", "Claim", "Deliveries", "DeliveryRow"]
 
 _LONGEST_REPLY = 1000
 """Characters of a reply that are kept; a relay may send half a megabyte of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery that a run holds.
-
-    ``number`` is that of its next attempt, ``version`` that of the edition it is
-    attempted with: always that of its first attempt, whatever was corrected since.
-    Before that, it is not ``bound`` to it.
-    """
-
-    id: int
-    recipient: Recipient
-    number: int
-    date: datetime
-    first_attempt_at: float | None
-    version: int
-    bound: bool = False
 
 
 class Deliveries(Reading):
@@ -77,7 +53,7 @@ class Deliveries(Reading):
                 rows = self._database.execute(
                     steps.CLAIM, (now, run, now, campaign, state, wave, now, wanted, version)
                 ).fetchall()
-                claims.extend(_claim(campaign, row) for row in rows)
+                claims.extend(claim_of(campaign, row) for row in rows)
         return claims
 
     def write_ahead(self, claims: Sequence[Claim], *, run: str, now: float) -> bool:
@@ -276,20 +252,6 @@ class Deliveries(Reading):
             How many wait longer now.
         """
         return self._database.execute(steps.POSTPONE, (until, campaign, domain, until)).rowcount
-
-
-def _claim(campaign: str, row: tuple[Any, ...]) -> Claim:
-    if not row[11]:
-        raise broken(campaign, f"Delivery {row[0]}")
-    return Claim(
-        id=row[0],
-        recipient=recipient(*row[1:6]),
-        number=row[6] + 1,
-        date=moment_at(row[7]),
-        first_attempt_at=row[8],
-        version=row[9],
-        bound=bool(row[10]),
-    )
 
 
 def _storable(reply: str) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from newsletter.ledger.buckets import Buckets
-from newsletter.ledger.calls import Calls
 from newsletter.ledger.campaigns import Campaigns
 from newsletter.ledger.controls import Controls
 from newsletter.ledger.database import Database
@@ -39,8 +37,6 @@ class Ledger:
         self.campaigns = Campaigns(self._database)
         self.controls = Controls(self._database)
         self.deliveries = Deliveries(self._database)
-        self.calls = Calls(self._database)
-        self.buckets = Buckets(self._database)
         self.runs = Runs(self._database)
         self.events = Events(self._database)
         self.report = ReportQueries(self._database)

@@ -54,22 +54,21 @@ BY_MESSAGE_TAG = f"SELECT {_CHECKED_ROW} FROM delivery WHERE message_tag = ?"
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """A delivery in doubt, with what is needed to compose the very same message again.
+class Claim:
+    """A delivery with what its message is composed from: one that a run holds, or one in doubt.
 
-    ``date`` and ``version`` are those of its attempts. Where this ledger knows
-    of none (a restored backup was adopted), they are the time of the adoption
-    and the version in force: good enough to ask by reference, and a repeated
-    call would not have the same bytes.
+    ``number`` is that of its next attempt, ``version`` that of the edition it is
+    attempted with: always that of its first attempt, whatever was corrected since.
+    Before that, it is not ``bound`` to it.
     """
 
     id: int
     recipient: Recipient
+    number: int
     date: datetime
+    first_attempt_at: float | None
     version: int
-    attempts: int
-    first_attempt_at: datetime | None
-    changed_at: datetime
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,34 +187,25 @@ class Reading:
         )
         return int(count)
 
-    def in_doubt_claims(self, campaign: str) -> list[Doubt]:
-        """Who is in doubt, as a provider can be asked about them.
+    def in_doubt_claims(self, campaign: str) -> list[Claim]:
+        """Who is in doubt, with what is needed to compose the very same message again.
+
+        Date and version are those of the attempts. Where this ledger knows of none (a
+        restored backup was adopted), they are the time of the adoption and the version
+        in force: good enough to ask by reference, and a repeated call would not have
+        the same bytes.
 
         Raises:
             LedgerRefused: one of them is not what was frozen.
         """
         rows = self._rows(
-            "SELECT id, address, name, language, fields, resends, COALESCE(dated_at, changed_at),"
-            " COALESCE(version, (SELECT version FROM control"
-            " WHERE control.campaign = delivery.campaign)), attempts, first_attempt_at, changed_at,"
+            "SELECT id, address, name, language, fields, resends, attempts,"
+            " COALESCE(dated_at, changed_at), first_attempt_at, COALESCE(version, (SELECT version"
+            " FROM control WHERE control.campaign = delivery.campaign)), version IS NOT NULL,"
             f" {INTACT} FROM delivery WHERE campaign = ? AND state = ? ORDER BY id",
             (campaign, State.IN_DOUBT),
         )
-        for row in rows:
-            if not row[11]:
-                raise broken(campaign, f"Delivery {row[0]}")
-        return [
-            Doubt(
-                id=row[0],
-                recipient=recipient(*row[1:6]),
-                date=moment_at(row[6]),
-                version=row[7],
-                attempts=row[8],
-                first_attempt_at=_time(row[9]),
-                changed_at=moment_at(row[10]),
-            )
-            for row in rows
-        ]
+        return [claim_of(campaign, row) for row in rows]
 
     def history(self, delivery: int) -> tuple[AttemptRecord, ...]:
         """The attempts of a delivery, first to last."""
@@ -241,7 +231,22 @@ class Reading:
             return self._database.execute(sql, parameters).fetchall()
 
 
-def recipient(address: str, name: str, language: str, fields: str, resends: int) -> Recipient:
+def claim_of(campaign: str, row: tuple[Any, ...]) -> Claim:
+    """A claim from the row that :data:`newsletter.ledger.steps.CLAIM` returns."""
+    if not row[11]:
+        raise broken(campaign, f"Delivery {row[0]}")
+    return Claim(
+        id=row[0],
+        recipient=_recipient(*row[1:6]),
+        number=row[6] + 1,
+        date=moment_at(row[7]),
+        first_attempt_at=row[8],
+        version=row[9],
+        bound=bool(row[10]),
+    )
+
+
+def _recipient(address: str, name: str, language: str, fields: str, resends: int) -> Recipient:
     """A recipient from their row."""
     local, _, domain = address.rpartition("@")
     return Recipient(
@@ -252,6 +257,11 @@ def recipient(address: str, name: str, language: str, fields: str, resends: int)
         fields=json.loads(fields),
         resends=resends,
     )
+
+
+def fields_json(reader: Recipient) -> str:
+    """Further columns of the list, as a delivery keeps them."""
+    return json.dumps(dict(reader.fields), ensure_ascii=False)
 
 
 def _intact(row: tuple[Any, ...]) -> DeliveryRow:

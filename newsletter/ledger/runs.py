@@ -1,8 +1,10 @@
-"""Runs: who worked on a campaign, through what, and how it ended."""
+"""Runs: who worked on a campaign and how it ended, their calls, and the pace that they learned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from newsletter.clock import moment_at
@@ -31,8 +33,42 @@ class RunRecord:
     ending: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One request to a provider, as it must be known to be repeated safely.
+
+    ``members`` are the ids of its deliveries, in its order; ``digest`` is the
+    SHA-256 of its body in hex; ``first_at`` when it was made first, from which
+    on its key lives.
+    """
+
+    key: str
+    campaign: str
+    transport: str
+    place: str
+    members: tuple[int, ...]
+    digest: str
+    first_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRow:
+    """How fast mail may go through a way out, or to a domain. Times are seconds since the epoch.
+
+    ``tokens`` is how many may go at ``filled_at``; below zero, so many went
+    ahead of their time. ``per_second`` is None where no limit is known.
+    """
+
+    name: str
+    tokens: float
+    filled_at: float
+    per_second: float | None = None
+    blocked_until: float = 0.0
+    learned: str = ""
+
+
 class Runs:
-    """The table of runs."""
+    """What runs write down beside the deliveries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -112,4 +148,56 @@ class Runs:
                 ending=ending,
             )
             for run, transport, place, started_at, seen_at, ended_at, ending in rows
+        )
+
+    def note_call(self, call: CallRecord) -> None:
+        """Write down that a call is about to be made; inside the caller's transaction.
+
+        The same key again changes nothing: the first time counts.
+        """
+        self._database.execute(
+            "INSERT OR IGNORE INTO call (key, campaign, transport, place, members, digest,"
+            " first_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(call.key, call.campaign, call.transport, call.place),
+                *(json.dumps(call.members), call.digest, call.first_at.timestamp()),
+            ),
+        )
+
+    def calls(self, campaign: str) -> tuple[CallRecord, ...]:
+        """A campaign's calls, oldest first."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT key, transport, place, members, digest, first_at FROM call"
+                " WHERE campaign = ? ORDER BY first_at, key",
+                (campaign,),
+            ).fetchall()
+        return tuple(
+            CallRecord(
+                key=key,
+                campaign=campaign,
+                transport=transport,
+                place=place,
+                members=tuple(json.loads(members)),
+                digest=digest,
+                first_at=moment_at(first_at),
+            )
+            for key, transport, place, members, digest, first_at in rows
+        )
+
+    def buckets(self) -> dict[str, BucketRow]:
+        """The pace as earlier runs learned it, by the bucket's name."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT name, tokens, filled_at, per_second, blocked_until, learned FROM bucket"
+            ).fetchall()
+        return {row[0]: BucketRow(*row) for row in rows}
+
+    def keep_buckets(self, buckets: Iterable[BucketRow]) -> None:
+        """Keep what was learned for the next run; inside the caller's transaction."""
+        self._database.executemany(
+            "INSERT OR REPLACE INTO bucket"
+            " (name, tokens, filled_at, per_second, blocked_until, learned)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            map(astuple, buckets),
         )

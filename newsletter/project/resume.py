@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from newsletter.errors import LedgerRefused, Where
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.phrases import duration, moment
 from newsletter.project.account import campaigns_of, is_alive, last_run, unfinished
 from newsletter.project.project import Project
@@ -58,8 +58,8 @@ def pause(project: Project, issue: str) -> list[Unfinished]:
     with closing(project.ledger(create=False)) as ledger:
         project.refuse_old(ledger)  # held here, a send from the original would go on
         waiting = _unfinished(project, ledger, issue)
+        hold = Hold("Paused by a person.", by_person=True)
         for each in waiting:
-            hold = Hold(HoldKind.PAUSE, "Paused by a person.")
             ledger.controls.hold(each.campaign.id, hold)
     return waiting
 
@@ -152,7 +152,7 @@ def _standing(ledger: Ledger, campaign: Campaign, now: datetime) -> Unfinished:
         campaign,
         waiting=ledger.campaigns.tally(campaign).open,
         held=control.held,
-        paused={hold.kind for hold in control.holds} == {HoldKind.PAUSE},
+        paused=bool(control.holds) and all(hold.by_person for hold in control.holds),
         begins_at=control.not_before if scheduled else None,
         clock_behind=now < campaign.frozen_at,
     )

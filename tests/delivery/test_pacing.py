@@ -9,7 +9,7 @@ import pytest
 from newsletter.config import Delivery
 from newsletter.delivery.pacing import Bucket, Pacer
 from newsletter.ledger import Ledger
-from newsletter.ledger.buckets import BucketRow
+from newsletter.ledger.runs import BucketRow
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Allowance
 
@@ -129,8 +129,8 @@ def test_what_was_learned_outlives_the_run(ledger: Ledger) -> None:
     left_at = clock.monotonic()
     first.throttled(left_at, 30)
     with ledger.transaction():
-        ledger.buckets.save(first.changed())
-    kept = ledger.buckets.all()
+        ledger.runs.keep_buckets(first.changed())
+    kept = ledger.runs.buckets()
     assert {"relay", "relay calls"} == set(kept)
     second = pacer(clock, allowance=Allowance(calls_per_second=10), kept=kept)
     assert 29 < second.blocked_s() <= 30

@@ -12,7 +12,7 @@ from newsletter.delivery.queue import TOO_LATE, Queue, WaitFor, Work
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.states import State
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Accepted, Deferred, Scope
@@ -135,5 +135,5 @@ def test_a_send_that_is_held_or_too_late_ends_the_run_at_the_next_beat(
     assert queue.beat() is None
     queue.clock.advance(1)
     assert TOO_LATE == queue.beat()
-    ledger.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused."))
+    ledger.controls.hold(campaign.id, Hold("Paused.", by_person=True))
     assert "Paused." == queue.beat()

@@ -12,7 +12,7 @@ from newsletter.delivery.run import How, Run
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.states import State
 from newsletter.message.model import Message
 from newsletter.testing import FrozenClock, ScriptedTransport
@@ -141,7 +141,7 @@ def test_a_pause_from_another_process_ends_the_run_within_moments(
     thread.start()
     assert going.wait(10)
     other = Ledger(ledger_path, KEYS)
-    other.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused by a person."))
+    other.controls.hold(campaign.id, Hold("Paused by a person.", by_person=True))
     other.close()
     thread.join(10)
     ended = not thread.is_alive()

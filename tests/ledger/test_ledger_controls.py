@@ -7,7 +7,7 @@ import pytest
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.controls import Control, Hold, HoldKind
+from newsletter.ledger.controls import Control, Hold
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Plan, Wave
 from newsletter.ledger.states import State, Step
@@ -70,7 +70,7 @@ def test_a_frozen_campaign_goes_on_at_once_with_its_first_wave_and_version(
 def test_what_is_asked_of_a_campaign_that_does_not_exist_is_refused(ledger: Ledger) -> None:
     for ask in (
         lambda: ledger.controls.of("2017-04.1"),
-        lambda: ledger.controls.hold("2017-04.1", Hold(HoldKind.BRAKE, "why")),
+        lambda: ledger.controls.hold("2017-04.1", Hold("why")),
         lambda: ledger.controls.go_on("2017-04.1"),
         lambda: ledger.controls.allow_until("2017-04.1", NOW),
     ):
@@ -80,9 +80,9 @@ def test_what_is_asked_of_a_campaign_that_does_not_exist_is_refused(ledger: Ledg
 
 def test_a_hold_keeps_every_reason_and_the_latest_first(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(1)
-    ledger.controls.hold(campaign.id, Hold(HoldKind.BRAKE, "Too many were refused."))
-    ledger.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused by a person."))
-    ledger.controls.hold(campaign.id, Hold(HoldKind.BRAKE, "Too many were refused."))
+    ledger.controls.hold(campaign.id, Hold("Too many were refused."))
+    ledger.controls.hold(campaign.id, Hold("Paused by a person.", by_person=True))
+    ledger.controls.hold(campaign.id, Hold("Too many were refused."))
     held = ledger.controls.of(campaign.id).held
     assert "Paused by a person. Too many were refused." == held
     ledger.controls.go_on(campaign.id)
@@ -95,7 +95,7 @@ def test_words_alone_are_a_hold_that_a_person_should_look_at(
     campaign = freeze(1)
     with ledger.transaction():
         ledger._database.execute("UPDATE control SET held = 'Paused by a person.'")
-    assert (Hold(HoldKind.BRAKE, "Paused by a person."),) == ledger.controls.of(campaign.id).holds
+    assert (Hold("Paused by a person."),) == ledger.controls.of(campaign.id).holds
 
 
 def test_a_held_campaign_is_neither_claimed_nor_attempted_but_outcomes_are_recorded(
@@ -104,7 +104,7 @@ def test_a_held_campaign_is_neither_claimed_nor_attempted_but_outcomes_are_recor
     campaign = freeze(3)
     on_its_way, waiting = claim(ledger, campaign, 2)
     assert write_ahead(ledger, [on_its_way])
-    ledger.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused."))
+    ledger.controls.hold(campaign.id, Hold("Paused.", by_person=True))
     assert [] == claim(ledger, campaign)
     assert not write_ahead(ledger, [waiting])
     record(ledger, on_its_way, Step.ACCEPT)

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.plan import Plan, Planned, Wave
 from newsletter.ledger.states import TERMINAL, State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
@@ -143,7 +143,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert number == self.version[campaign.id] + 1
                 self.version[campaign.id] = number
             case "hold":
-                self.ledger.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "A person paused it."))
+                self.ledger.controls.hold(campaign.id, Hold("A person paused it.", by_person=True))
                 self.held.add(campaign.id)
             case "go on":
                 self.ledger.controls.go_on(campaign.id)

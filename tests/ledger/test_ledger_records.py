@@ -1,15 +1,15 @@
 """Runs, calls, events, proofs, adoptions, and by what a ledger is known."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
-from newsletter.ledger.calls import CallRecord
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import AttemptRecord, Claim
-from newsletter.ledger.runs import RunRecord
+from newsletter.ledger.runs import CallRecord, RunRecord
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.versions import Approved
 
@@ -52,19 +52,11 @@ def test_a_run_is_known_from_its_beginning_to_its_end(ledger: Ledger, freeze: Fr
 
 def test_a_call_is_noted_once_and_its_first_time_counts(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(3)
-    for now, members in ((T, (3, 1)), (T + 60, (2,))):
-        with ledger.transaction():
-            ledger.calls.note(
-                "key-1",
-                campaign.id,
-                transport="resend",
-                place="resend api.resend.com",
-                members=members,
-                digest="d",
-                now=now,
-            )
     noted = CallRecord(*("key-1", campaign.id, "resend", "resend api.resend.com", (3, 1), "d", NOW))
-    assert (noted,) == ledger.calls.of(campaign.id)
+    for first_at, members in ((NOW, (3, 1)), (NOW + at(60), (2,))):
+        with ledger.transaction():
+            ledger.runs.note_call(replace(noted, members=members, first_at=first_at))
+    assert (noted,) == ledger.runs.calls(campaign.id)
 
 
 def test_the_same_news_twice_is_one_event(ledger: Ledger, freeze: Freeze) -> None:
@@ -108,14 +100,15 @@ def test_a_doubt_tells_what_composes_the_very_same_message(ledger: Ledger, freez
         assert ledger.deliveries.write_ahead([again], run=RUN, now=T + 61)
         ledger.deliveries.recover(campaign.id, alive=(), now=T + 99)
     (doubt,) = ledger.deliveries.in_doubt_claims(campaign.id)
+    (row,) = ledger.deliveries.of(campaign.id, State.IN_DOUBT)
     assert (again.recipient, again.date, again.version, again.number) == (
         doubt.recipient,
         doubt.date,
         doubt.version,
-        doubt.attempts,
+        doubt.number - 1,
     )
-    assert (NOW, 1, 2, 1) == (doubt.date, doubt.version, doubt.attempts, doubt.recipient.resends)
-    assert (NOW + at(61), NOW + at(99)) == (doubt.first_attempt_at, doubt.changed_at)
+    assert (NOW, 1, 2, 1) == (doubt.date, doubt.version, row.attempts, doubt.recipient.resends)
+    assert (NOW + at(61), NOW + at(99)) == (row.first_attempt_at, row.changed_at)
     assert (
         AttemptRecord(1, RUN, NOW + at(1), NOW + at(2), "doubt", "cut"),
         AttemptRecord(2, RUN, NOW + at(61), None, None, ""),
@@ -155,7 +148,7 @@ def test_one_who_was_never_attempted_here_can_be_asked_for_and_mailed_again(
         doubt.recipient,
         doubt.date,
         doubt.version,
-        doubt.attempts,
+        doubt.number - 1,
         doubt.first_attempt_at,
     )
     assert ledger.deliveries.decide(doubt.id, Step.RESEND, note="again", now=T + 99)

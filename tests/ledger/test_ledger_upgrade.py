@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger, upgrade
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.seal import seal, version_seal
 from newsletter.ledger.states import State
@@ -293,11 +293,11 @@ def test_an_upgrade_that_is_killed_leaves_the_ledger_as_it_was(old: Path, since:
     ("words", "holds"),
     [
         (None, ()),
-        ("Paused by a person.", (Hold(HoldKind.PAUSE, "Paused by a person."),)),
-        ("Too many were refused.", (Hold(HoldKind.BRAKE, "Too many were refused."),)),
+        ("Paused by a person.", (Hold("Paused by a person.", by_person=True),)),
+        ("Too many were refused.", (Hold("Too many were refused."),)),
         (
             "Paused by a person. Too many were refused.",
-            (Hold(HoldKind.BRAKE, "Paused by a person. Too many were refused."),),
+            (Hold("Paused by a person. Too many were refused."),),
         ),
     ],
 )
