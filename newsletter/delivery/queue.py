@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from newsletter.clock import Clock, moment_at
@@ -74,7 +75,7 @@ class _Started:
     """A claim that is attempting, since when, and the number of the call that carries it."""
 
     claim: Claim
-    at: float
+    at: datetime
     call: int
 
 
@@ -295,7 +296,7 @@ class Queue:
                     place=self.transport.place,
                     members=tuple(claim.id for claim in claims),
                     digest=call.digest,
-                    first_at=moment_at(now),
+                    first_at=now,
                 )
             )
         self._calls += 1
@@ -321,7 +322,7 @@ class Queue:
             outcome,
             attempt=lambda: self._deliveries.put_off(claim.id) + 1,
             key=claim.recipient.address.key,
-            now=now,
+            now=now.timestamp(),
             wait_s=wait_s,
         )
         self._deliveries.record(
@@ -332,15 +333,15 @@ class Queue:
             now=now,
             started_at=started.at if started else None,
             provider_id=found.provider_id,
-            next_attempt_at=found.next_attempt_at,
+            next_attempt_at=moment_at(found.next_attempt_at),
             theirs=found.counts,
         )
         learned = self._evidence.record(
             claim,
             outcome,
             call=started.call if started else None,
-            began_at=started.at if started else now,
-            now=now,
+            began_at=(started.at if started else now).timestamp(),
+            now=now.timestamp(),
         )
         if learned is not None:
             self._put_back(*learned)
@@ -362,7 +363,7 @@ class Queue:
         self._deliveries.release(claims, run=self.run_id, now=self._now())
 
     def _postpone(self, domain: str, wait_s: float) -> None:
-        self._deliveries.postpone(self.campaign.id, domain, self._now() + wait_s)
+        self._deliveries.postpone(self.campaign.id, domain, self._now() + timedelta(seconds=wait_s))
 
     def _beat(self) -> str | None:
         self._beats += 1
@@ -380,5 +381,5 @@ class Queue:
     def _keep_pace(self) -> None:
         self.ledger.runs.keep_buckets(self.pacer.changed())
 
-    def _now(self) -> float:
-        return self.clock.now().timestamp()
+    def _now(self) -> datetime:
+        return self.clock.now()

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from newsletter.clock import Clock
 from newsletter.delivery.worker import Compose
@@ -87,7 +88,9 @@ class Reconciler:
         """The calls that may be made again."""
         if not self._inquiry.replay_for_s:
             return []
-        oldest = max(self._now() - self._inquiry.replay_for_s, self._ledger.adopted_at)
+        now = self._clock.now()
+        replay_for = timedelta(seconds=self._inquiry.replay_for_s)
+        oldest = max(now - replay_for, self._ledger.adopted_at)
         calls = self._ledger.runs.calls(self._campaign.id)
         carried: dict[int, list[CallRecord]] = defaultdict(list)
         for call in calls:
@@ -97,7 +100,7 @@ class Reconciler:
             call
             for call in calls
             if (call.transport, call.place) == self._way
-            and oldest < call.first_at.timestamp() <= self._now()
+            and oldest < call.first_at <= now
             and all(self._is_wanted(member) for member in call.members)
             and not any(
                 _follows(other, call) for member in call.members for other in carried[member]
@@ -139,14 +142,11 @@ class Reconciler:
         for message, doubt in messages.items():
             accepted = known.get(message.message_id)
             if accepted is not None and self._ledger.deliveries.evidence(
-                doubt.id, accepted.reply, accepted.provider_id, self._now()
+                doubt.id, accepted.reply, accepted.provider_id, self._clock.now()
             ):
                 self._doubts.pop(doubt.id)
                 settled += 1
         return settled
-
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
 
 
 def _follows(other: CallRecord, call: CallRecord) -> bool:

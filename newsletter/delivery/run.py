@@ -117,16 +117,16 @@ class Run:
             self._campaign.id,
             transport=self._queue.transport.name,
             place=self._queue.transport.place,
-            now=self._now(),
+            now=self._clock.now(),
         )
         try:
             ending = self._execute()
         except NewsletterError as error:
             with suppress(LedgerRefused):
-                self._ledger.runs.end(self._queue.run_id, self._now(), error.what)
+                self._ledger.runs.end(self._queue.run_id, self._clock.now(), error.what)
             raise
         words = " ".join((ending.words, *ending.notes))
-        self._ledger.runs.end(self._queue.run_id, self._now(), words)
+        self._ledger.runs.end(self._queue.run_id, self._clock.now(), words)
         return ending
 
     def _execute(self) -> Ending:
@@ -148,7 +148,7 @@ class Run:
         return self._ending(waiting=tally.open)
 
     def _settle_leftovers(self) -> None:
-        now = self._now()
+        now = self._clock.now()
         with self._ledger.transaction():
             # The lock is this run's: no other of this list is alive.
             self._ledger.deliveries.recover(self._campaign.id, alive=(self._queue.run_id,), now=now)
@@ -160,7 +160,7 @@ class Run:
             self._ledger.deliveries.expire(
                 self._campaign.id,
                 retry_for_s=self._settings.retry_for_hours * 3600,
-                now=self._now(),
+                now=self._clock.now(),
             )
 
     def _work(self) -> None:
@@ -308,9 +308,6 @@ class Run:
             until = self._later or self._ledger.deliveries.next_due(self._campaign.id)
             return Ending(How.WAITING, "Deferred recipients are retried later.", until, notes)
         return Ending(How.DONE, "Nobody is left to mail.", notes=notes)
-
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
 
 
 def _join(worker: threading.Thread) -> None:

@@ -170,8 +170,8 @@ class Adoption:
             rebuilt = recovery.rebuild(readers, joined=not exact)
             if not exact:
                 for campaign in ledger.campaigns.all():
-                    ledger.deliveries.adopt(campaign.id, now=now.timestamp(), note=_ADOPTED)
-                ledger.note_adoption(now.timestamp())
+                    ledger.deliveries.adopt(campaign.id, now=now, note=_ADOPTED)
+                ledger.note_adoption(now)
             if joins:
                 recovery.take_rows()
         return updated, rebuilt

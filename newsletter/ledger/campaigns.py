@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from newsletter.clock import moment_at
@@ -61,7 +61,7 @@ class Campaigns:
         now: datetime,
         again: bool = False,
         not_before: datetime | None = None,
-        late_after_s: float = 72 * 3600.0,
+        late_after: timedelta = timedelta(hours=72),
         round_elsewhere: int = 1,
     ) -> Campaign:
         """Write campaign, editions and audience, all or nothing.
@@ -73,7 +73,7 @@ class Campaigns:
             now: the time, for the record.
             again: begin a new round: those who have the issue get it once more.
             not_before: when sending begins; now if left out.
-            late_after_s: so long after that it is too late to send, in seconds.
+            late_after: so long after that it is too late to send.
             round_elsewhere: the issue's latest round that is known of, be it not in here.
 
         Raises:
@@ -94,12 +94,12 @@ class Campaigns:
                 excluded={str(reason): count for reason, count in plan.excluded.items()},
             )
             self._insert(campaign, plan, editions)
-            begins_at = (not_before or now).timestamp()
+            begins_at = not_before or now
             first_wave = min((planned.wave for planned in plan.recipients), default=Wave.REST)
             # Written last: it seals the audience.
             self._database.execute(
                 "INSERT INTO control VALUES (?, ?, ?, ?, 1, NULL)",
-                (campaign.id, begins_at, begins_at + late_after_s, first_wave),
+                (campaign.id, begins_at, begins_at + late_after, first_wave),
             )
             (frozen,) = self._database.execute(
                 "SELECT COUNT(*) FROM delivery WHERE campaign = ?", (campaign.id,)
@@ -113,14 +113,13 @@ class Campaigns:
         return campaign
 
     def _insert(self, campaign: Campaign, plan: Plan, editions: Mapping[str, Edition]) -> None:
-        now = campaign.frozen_at.timestamp()
         self._database.execute(
             "INSERT INTO campaign VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 campaign.id,
                 campaign.issue,
                 campaign.round,
-                now,
+                campaign.frozen_at,
                 campaign.planned,
                 campaign.fingerprint,
                 campaign.letterhead,
@@ -128,7 +127,7 @@ class Campaigns:
             ),
         )
         approved = Approved(editions, campaign.letterhead)
-        write_version(self._database, campaign, 1, approved, now=now)
+        write_version(self._database, campaign, 1, approved, now=campaign.frozen_at)
         try:
             self._database.executemany(
                 f"INSERT INTO delivery ({DELIVERY}, message_tag, seal, state, changed_at)"
@@ -149,7 +148,7 @@ class Campaigns:
             self._database.message_tag(campaign.id, planned.recipient.address.key),
             seal(self._database.seal_key, frozen),
             State.PENDING,
-            campaign.frozen_at.timestamp(),
+            campaign.frozen_at,
         )
 
     def _new_id(self, plan: Plan, print_: str, now: datetime) -> str:

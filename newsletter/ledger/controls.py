@@ -130,8 +130,8 @@ class Controls:
             LedgerRefused: there is no such campaign.
         """
         with self._database.transaction():
-            self._change(campaign, "not_before = ?", not_before.timestamp())
-            self._change(campaign, "not_after = ?", not_after.timestamp())
+            self._change(campaign, "not_before = ?", not_before)
+            self._change(campaign, "not_after = ?", not_after)
 
     def allow_until(self, campaign: str, until: datetime) -> None:
         """Move the time from which on it is too late.
@@ -140,7 +140,7 @@ class Controls:
             LedgerRefused: there is no such campaign.
         """
         with self._database.transaction():
-            self._change(campaign, "not_after = ?", until.timestamp())
+            self._change(campaign, "not_after = ?", until)
 
     def correct(
         self,
@@ -172,7 +172,7 @@ class Controls:
                     where=Where(item=f"campaign {campaign.id}"),
                     next="Correct the issue in exactly these languages; nothing was changed.",
                 )
-            write_version(self._database, campaign, latest + 1, approved, now=now.timestamp())
+            write_version(self._database, campaign, latest + 1, approved, now=now)
             self._change(campaign.id, "version = ?", latest + 1)
         note("campaign corrected", campaign=campaign.id)
         return latest + 1

@@ -14,6 +14,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,10 @@ from newsletter.ledger.seal import reader_tag, seal
 from newsletter.ledger.upgrade import SCHEMA_VERSION, statements, upgrade
 from newsletter.message.keys import KeyRing
 from newsletter.system import one_at_a_time
+
+# Times are aware datetimes for whoever calls; in the file they are seconds since the epoch,
+# which :func:`newsletter.clock.moment_at` reads. The whole process has this one file format.
+sqlite3.register_adapter(datetime, datetime.timestamp)
 
 
 class Database:

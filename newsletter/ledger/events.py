@@ -49,7 +49,7 @@ class Events:
             cursor = self._database.execute(
                 "INSERT INTO event (delivery, kind, source, at, detail, mark)"
                 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mark) DO NOTHING",
-                (delivery, kind, source, at.timestamp(), detail, mark),
+                (delivery, kind, source, at, detail, mark),
             )
         return cursor.rowcount == 1
 

@@ -66,7 +66,7 @@ class Claim:
     recipient: Recipient
     number: int
     date: datetime
-    first_attempt_at: float | None
+    first_attempt_at: datetime | None
     version: int
     bound: bool = False
 
@@ -240,7 +240,7 @@ def claim_of(campaign: str, row: tuple[Any, ...]) -> Claim:
         recipient=_recipient(*row[1:6]),
         number=row[6] + 1,
         date=moment_at(row[7]),
-        first_attempt_at=row[8],
+        first_attempt_at=_time(row[8]),
         version=row[9],
         bound=bool(row[10]),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from datetime import datetime
 
-from newsletter.clock import moment_at
+from newsletter.clock import EARLIEST, moment_at
 from newsletter.ledger.database import Database
 from newsletter.log import is_on, note
 
@@ -53,7 +53,7 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class BucketRow:
-    """How fast mail may go through a way out, or to a domain. Times are seconds since the epoch.
+    """How fast mail may go through a way out, or to a domain.
 
     ``tokens`` is how many may go at ``filled_at``; below zero, so many went
     ahead of their time. ``per_second`` is None where no limit is known.
@@ -61,9 +61,9 @@ class BucketRow:
 
     name: str
     tokens: float
-    filled_at: float
+    filled_at: datetime
     per_second: float | None = None
-    blocked_until: float = 0.0
+    blocked_until: datetime = EARLIEST
     learned: str = ""
 
 
@@ -73,7 +73,7 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, run: str, campaign: str, *, transport: str, place: str, now: float) -> None:
+    def begin(self, run: str, campaign: str, *, transport: str, place: str, now: datetime) -> None:
         """Write down that a run begins.
 
         Raises:
@@ -87,11 +87,11 @@ class Runs:
             )
         note("run began", campaign=campaign)
 
-    def alive(self, run: str, now: float) -> None:
+    def alive(self, run: str, now: datetime) -> None:
         """Note that a run is alive; inside the caller's transaction."""
         self._database.execute("UPDATE run SET seen_at = ? WHERE id = ?", (now, run))
 
-    def end(self, run: str, now: float, ending: str) -> None:
+    def end(self, run: str, now: datetime, ending: str) -> None:
         """Write down that a run ended, and why, in words.
 
         Raises:
@@ -160,7 +160,7 @@ class Runs:
             " first_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 *(call.key, call.campaign, call.transport, call.place),
-                *(json.dumps(call.members), call.digest, call.first_at.timestamp()),
+                *(json.dumps(call.members), call.digest, call.first_at),
             ),
         )
 
@@ -191,7 +191,12 @@ class Runs:
             rows = self._database.execute(
                 "SELECT name, tokens, filled_at, per_second, blocked_until, learned FROM bucket"
             ).fetchall()
-        return {row[0]: BucketRow(*row) for row in rows}
+        return {
+            name: BucketRow(
+                name, tokens, moment_at(filled_at), per_second, moment_at(blocked_until), learned
+            )
+            for name, tokens, filled_at, per_second, blocked_until, learned in rows
+        }
 
     def keep_buckets(self, buckets: Iterable[BucketRow]) -> None:
         """Keep what was learned for the next run; inside the caller's transaction."""

@@ -53,7 +53,7 @@ def write_version(
     number: int,
     approved: Approved,
     *,
-    now: float,
+    now: datetime,
 ) -> None:
     """Write one down, sealed; inside the caller's transaction."""
     contents = {language: each.to_json() for language, each in approved.editions.items()}

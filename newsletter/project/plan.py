@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,7 +137,7 @@ def freeze(project: Project, prepared: Prepared) -> Campaign:
             now=project.clock.now(),
             again=prepared.new_round,
             not_before=appointment.at if appointment else None,
-            late_after_s=project.settings.delivery.late_after_hours * 3600,
+            late_after=timedelta(hours=project.settings.delivery.late_after_hours),
             round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
         )
 

@@ -119,7 +119,7 @@ def test_greylisting_and_throttling_hold_no_campaign(
 def test_a_crash_between_two_waves_changes_nothing(ledger: Ledger, begin: Begin) -> None:
     campaign = freeze(ledger, *readers(60), sample=10)
     refused = refusing("554 5.7.1 spam", 2, 5)
-    now = NOW.timestamp()
+    now = NOW
     with ledger.transaction():
         claims = ledger.deliveries.claim(campaign.id, run="dead", count=99, now=now)
         assert 10 == len(claims)

@@ -280,8 +280,8 @@ def test_an_orphan_of_a_dead_run_is_in_doubt_and_not_mailed(
 ) -> None:
     campaign = freeze(3)
     with ledger.transaction():
-        claims = ledger.deliveries.claim(campaign.id, run="dead", count=2, now=NOW.timestamp())
-        assert ledger.deliveries.write_ahead(claims[:1], run="dead", now=NOW.timestamp())
+        claims = ledger.deliveries.claim(campaign.id, run="dead", count=2, now=NOW)
+        assert ledger.deliveries.write_ahead(claims[:1], run="dead", now=NOW)
     transport = ScriptedTransport()
     begin(campaign, transport).execute()
     assert {State.ACCEPTED: 2, State.IN_DOUBT: 1} == counts(ledger, campaign)
@@ -586,7 +586,7 @@ def test_who_was_given_up_by_a_run_that_died_is_not_tried_again(
 ) -> None:
     campaign, transport = freeze(1), ScriptedTransport()
     for hours in (0, 25):
-        at = NOW.timestamp() + hours * 3600
+        at = NOW + timedelta(hours=hours)
         with ledger.transaction():
             (claim,) = ledger.deliveries.claim(campaign.id, run="dead", count=1, now=at)
             ledger.deliveries.record(claim, Step.DEFER, run="dead", reply="450", now=at)

@@ -36,7 +36,7 @@ def started(ledger: Ledger) -> Iterator[Make]:
             clock=FrozenClock(NOW),
             run_id="run-1",
         )
-        ledger.runs.begin("run-1", campaign.id, transport="a", place="b", now=NOW.timestamp())
+        ledger.runs.begin("run-1", campaign.id, transport="a", place="b", now=NOW)
         queue.start()
         queues.append(queue)
         return queue

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot
 
 NOW = datetime(2017, 3, 31, 9, 0, tzinfo=UTC)
-T = NOW.timestamp()
+T = NOW
 KEYS = KeyRing(bytes(32), {1: bytes(32)})
 
 EDITION = Edition(
@@ -31,6 +31,10 @@ EDITION = Edition(
         Slot("Zq0123abcdx0003qZ", "unsubscribe_url", "text"),
     ),
 )
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
 
 
 def planned(number: int) -> Planned:

@@ -1,7 +1,7 @@
 """Holds, waves, corrections and postponements: what is claimed, and with which editions."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from newsletter.errors import LedgerRefused
@@ -14,7 +14,7 @@ from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.ledger.versions import Approved
 
-from tests.ledger.conftest import EDITION, NOW, Freeze, T, planned
+from tests.ledger.conftest import EDITION, NOW, Freeze, T, after, planned
 
 RUN = "run-1"
 CORRECTED = replace(EDITION, subject="March, corrected")
@@ -33,7 +33,7 @@ def freeze_waves(ledger: Ledger, *waves: Wave) -> Campaign:
     )
 
 
-def claim(ledger: Ledger, campaign: Campaign, count: int = 9, *, now: float = T) -> list[Claim]:
+def claim(ledger: Ledger, campaign: Campaign, count: int = 9, *, now: datetime = T) -> list[Claim]:
     with ledger.transaction():
         return ledger.deliveries.claim(campaign.id, run=RUN, count=count, now=now)
 
@@ -285,13 +285,13 @@ def test_a_domain_that_is_postponed_waits_and_the_others_do_not(ledger: Ledger) 
     record(ledger, first, Step.DEFER)
     with ledger.transaction():
         ledger.deliveries.release([second], run=RUN, now=T)
-        assert 0 == ledger.deliveries.postpone(campaign.id, "elsewhere.example", T + 600)
+        assert 0 == ledger.deliveries.postpone(campaign.id, "elsewhere.example", after(600))
         # The claimed one is on its way.
-        assert 2 == ledger.deliveries.postpone(campaign.id, "example.org", T + 600)
-        assert 0 == ledger.deliveries.postpone(campaign.id, "example.org", T + 300)
+        assert 2 == ledger.deliveries.postpone(campaign.id, "example.org", after(600))
+        assert 0 == ledger.deliveries.postpone(campaign.id, "example.org", after(300))
     assert NOW + timedelta(seconds=600) == ledger.deliveries.next_due(campaign.id)
-    assert [] == claim(ledger, campaign, now=T + 599)
-    assert [2, 1] == [one.id for one in claim(ledger, campaign, now=T + 600)]
+    assert [] == claim(ledger, campaign, now=after(599))
+    assert [2, 1] == [one.id for one in claim(ledger, campaign, now=after(600))]
 
 
 def test_what_is_due_next_is_told_of_open_waves_alone(ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ message goes out when its write-ahead is on disk, and not otherwise.
 
 import tempfile
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from newsletter.clock import EARLIEST
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
@@ -64,7 +65,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.refused: list[Attempt] = []
         self.held: set[str] = set()
         self.wave: dict[str, int] = {}
-        self.waits: dict[int, float] = {}
+        self.waits: dict[int, datetime] = {}
         """By delivery, until when its domain was postponed while it waited."""
 
     @property
@@ -138,7 +139,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def control_one(self, campaign: Campaign, what: str) -> None:
         match what:
             case "correct":
-                at = datetime.fromtimestamp(self.now, UTC)
+                at = self.now
                 number = self.ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), at)
                 assert number == self.version[campaign.id] + 1
                 self.version[campaign.id] = number
@@ -211,7 +212,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([-30, 0.1, 1, 30]))
     def time_passes(self, hours: float) -> None:
         """Also backwards."""
-        self.now += hours * HOUR
+        self.now += timedelta(hours=hours)
 
     # What the sender does.
 
@@ -224,7 +225,7 @@ class LedgerMachine(RuleBasedStateMachine):
             )
         assert not (claims and campaign.id in self.held)
         for claim in claims:
-            assert self.waits.pop(claim.id, 0) <= self.now
+            assert self.waits.pop(claim.id, EARLIEST) <= self.now
             assert claim.version == self.bound.get(claim.id, self.version[campaign.id])
             reader = int(claim.recipient.address.local.removeprefix("reader"))
             assert planned(reader).wave <= self.wave[campaign.id]
@@ -232,13 +233,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), domain=st.sampled_from(DOMAINS), hours=st.sampled_from([0.5, 2]))
     def postpone(self, data: st.DataObject, domain: str, hours: float) -> None:
-        campaign, until = data.draw(st.sampled_from(self.campaigns())), self.now + hours * HOUR
+        campaign, until = (
+            data.draw(st.sampled_from(self.campaigns())),
+            self.now + timedelta(hours=hours),
+        )
         queue = self.ledger.deliveries.of(campaign.id, State.PENDING, State.DEFERRED)
         with self.ledger.transaction():
             self.ledger.deliveries.postpone(campaign.id, domain, until)
         for one in queue:
             if one.address.endswith(f"@{domain}"):
-                self.waits[one.id] = max(until, self.waits.get(one.id, 0))
+                self.waits[one.id] = max(until, self.waits.get(one.id, EARLIEST))
 
     @precondition(lambda self: self.claimed)
     @rule(data=st.data(), count=st.integers(1, 2), meanwhile=MEANWHILE)
@@ -279,7 +283,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 run=attempt.run,
                 reply=str(step),
                 now=self.now,
-                next_attempt_at=self.now + 300 if step is Step.DEFER else 0,
+                next_attempt_at=self.now + timedelta(seconds=300)
+                if step is Step.DEFER
+                else EARLIEST,
             )
         if changed and step is not Step.DOUBT:
             self.open.discard(claim.id)

@@ -13,7 +13,7 @@ from newsletter.ledger.runs import CallRecord, RunRecord
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.versions import Approved
 
-from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, planned
+from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, after, planned
 
 RUN = "run-1"
 
@@ -25,9 +25,9 @@ def at(seconds: float) -> timedelta:
 def in_doubt(ledger: Ledger, campaign: Campaign) -> Claim:
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
-        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T + 1)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(1))
         ledger.deliveries.record(
-            claim, Step.DOUBT, run=RUN, reply="cut", now=T + 2, started_at=T + 1
+            claim, Step.DOUBT, run=RUN, reply="cut", now=after(2), started_at=after(1)
         )
     return claim
 
@@ -36,10 +36,10 @@ def test_a_run_is_known_from_its_beginning_to_its_end(ledger: Ledger, freeze: Fr
     campaign = freeze(1)
     ledger.runs.begin(RUN, campaign.id, transport="smtp", place="mail.example:587", now=T)
     with ledger.transaction():
-        ledger.runs.alive(RUN, T + 10)
+        ledger.runs.alive(RUN, after(10))
     begun = RunRecord(*(RUN, campaign.id, "smtp", "mail.example:587", NOW, NOW + at(10), None, ""))
     assert (begun,) == ledger.runs.of(campaign.id)
-    ledger.runs.end(RUN, T + 20, "Everybody was attempted.")
+    ledger.runs.end(RUN, after(20), "Everybody was attempted.")
     (ended,) = ledger.runs.of(campaign.id)
     assert (NOW + at(20), NOW + at(20), "Everybody was attempted.") == (
         ended.seen_at,
@@ -82,8 +82,8 @@ def test_a_proof_settles_a_doubt_once_and_keeps_the_providers_name_for_it(
 ) -> None:
     campaign = freeze(1)
     claim = in_doubt(ledger, campaign)
-    assert ledger.deliveries.evidence(claim.id, "delivered\x1b", "id-\ud800", T + 60)
-    assert not ledger.deliveries.evidence(claim.id, "again", None, T + 90)
+    assert ledger.deliveries.evidence(claim.id, "delivered\x1b", "id-\ud800", after(60))
+    assert not ledger.deliveries.evidence(claim.id, "again", None, after(90))
     (held,) = ledger.deliveries.of(campaign.id, State.ACCEPTED)
     assert ("delivered�", NOW + at(60)) == (held.reply, held.changed_at)
     kept = ledger._database.execute("SELECT provider_id FROM delivery").fetchall()
@@ -93,12 +93,12 @@ def test_a_proof_settles_a_doubt_once_and_keeps_the_providers_name_for_it(
 def test_a_doubt_tells_what_composes_the_very_same_message(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(1)
     claim = in_doubt(ledger, campaign)
-    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T + 50)
+    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=after(50))
     ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), NOW)
     with ledger.transaction():
-        (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 60)
-        assert ledger.deliveries.write_ahead([again], run=RUN, now=T + 61)
-        ledger.deliveries.recover(campaign.id, alive=(), now=T + 99)
+        (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(60))
+        assert ledger.deliveries.write_ahead([again], run=RUN, now=after(61))
+        ledger.deliveries.recover(campaign.id, alive=(), now=after(99))
     (doubt,) = ledger.deliveries.in_doubt_claims(campaign.id)
     (row,) = ledger.deliveries.of(campaign.id, State.IN_DOUBT)
     assert (again.recipient, again.date, again.version, again.number) == (
@@ -126,8 +126,8 @@ def test_whoever_waits_in_an_adopted_ledger_is_in_doubt_and_the_others_stay(
             assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
             ledger.deliveries.record(claim, step, run=RUN, reply="said", now=T)
         ledger.deliveries.record(deferred, Step.DEFER, run=RUN, reply="450", now=T)
-        assert ledger.deliveries.write_ahead([attempting], run=RUN, now=T + 3)
-        assert 4 == ledger.deliveries.adopt(campaign.id, T + 60, "Restored from a backup.")
+        assert ledger.deliveries.write_ahead([attempting], run=RUN, now=after(3))
+        assert 4 == ledger.deliveries.adopt(campaign.id, after(60), "Restored from a backup.")
     expected = {State.ACCEPTED: 1, State.REJECTED: 1, State.IN_DOUBT: 4}
     assert expected == ledger.campaigns.verify(campaign).counts
     assert {"Restored from a backup."} == {
@@ -142,7 +142,7 @@ def test_one_who_was_never_attempted_here_can_be_asked_for_and_mailed_again(
 ) -> None:
     campaign = freeze(1)
     with ledger.transaction():
-        ledger.deliveries.adopt(campaign.id, T + 60, "Restored from a backup.")
+        ledger.deliveries.adopt(campaign.id, after(60), "Restored from a backup.")
     (doubt,) = ledger.deliveries.in_doubt_claims(campaign.id)
     assert (planned(1).recipient, NOW + at(60), 1, 0, None) == (
         doubt.recipient,
@@ -151,10 +151,10 @@ def test_one_who_was_never_attempted_here_can_be_asked_for_and_mailed_again(
         doubt.number - 1,
         doubt.first_attempt_at,
     )
-    assert ledger.deliveries.decide(doubt.id, Step.RESEND, note="again", now=T + 99)
+    assert ledger.deliveries.decide(doubt.id, Step.RESEND, note="again", now=after(99))
     with ledger.transaction():
-        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 99)
-        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T + 99)
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(99))
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(99))
     assert (1, 1) == (claim.number, claim.recipient.resends)
 
 
@@ -165,10 +165,10 @@ def test_a_late_answer_after_an_adoption_counts_only_if_it_proves_acceptance(
     with ledger.transaction():
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
         assert ledger.deliveries.write_ahead(claims, run=RUN, now=T)
-        ledger.deliveries.adopt(campaign.id, T + 60, "Restored from a backup.")
+        ledger.deliveries.adopt(campaign.id, after(60), "Restored from a backup.")
         one, two = claims
-        assert ledger.deliveries.record(one, Step.ACCEPT, run=RUN, reply="250", now=T + 61)
-        assert not ledger.deliveries.record(two, Step.REJECT, run=RUN, reply="550", now=T + 61)
+        assert ledger.deliveries.record(one, Step.ACCEPT, run=RUN, reply="250", now=after(61))
+        assert not ledger.deliveries.record(two, Step.REJECT, run=RUN, reply="550", now=after(61))
     expected = {State.ACCEPTED: 1, State.IN_DOUBT: 1}
     assert expected == ledger.campaigns.tally(campaign).counts
 
