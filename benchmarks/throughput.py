@@ -54,12 +54,13 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
             settings=wired.settings.delivery.model_copy(update={"canary_share": 0.0}),
         )
         ledger = wired.ledger(create=True)
-        campaign = ledger.campaigns.freeze(
-            plan,
-            editions=compiled.editions,
-            letterhead=letterhead(wired.settings),
-            now=wired.clock.now(),
-        )
+        with ledger.transaction():
+            campaign = ledger.campaigns.freeze(
+                plan,
+                editions=compiled.editions,
+                letterhead=letterhead(wired.settings),
+                now=wired.clock.now(),
+            )
         compose = compose_frozen(wired, ledger, campaign)
         first = plan.recipients[0].recipient
         size = len(compose(first, wired.clock.now(), 1).as_bytes())

@@ -141,9 +141,13 @@ class Reconciler:
         settled = 0
         for message, doubt in messages.items():
             accepted = known.get(message.message_id)
-            if accepted is not None and self._ledger.deliveries.evidence(
-                doubt.id, accepted.reply, accepted.provider_id, self._clock.now()
-            ):
+            if accepted is None:
+                continue
+            with self._ledger.transaction():
+                was_in_doubt = self._ledger.deliveries.evidence(
+                    doubt.id, accepted.reply, accepted.provider_id, self._clock.now()
+                )
+            if was_in_doubt:
                 self._doubts.pop(doubt.id)
                 settled += 1
         return settled

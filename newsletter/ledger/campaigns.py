@@ -25,7 +25,6 @@ from newsletter.ledger.versions import (
     read_versions,
     write_version,
 )
-from newsletter.log import note
 from newsletter.render.edition import Edition
 
 _OWN_CHARACTERS = 5
@@ -64,7 +63,7 @@ class Campaigns:
         late_after: timedelta = timedelta(hours=72),
         round_elsewhere: int = 1,
     ) -> Campaign:
-        """Write campaign, editions and audience, all or nothing.
+        """Write campaign, editions and audience; inside the caller's transaction.
 
         Args:
             plan: who gets it.
@@ -80,36 +79,34 @@ class Campaigns:
             LedgerRefused: somebody in the plan was put into another campaign of
                 the issue meanwhile, or nothing can be written. Nothing is frozen.
         """
-        with self._database.transaction():
-            latest = max(self.latest_round(plan.issue), round_elsewhere)
-            print_ = fingerprint(editions, letterhead)
-            campaign = Campaign(
-                id=self._new_id(plan, print_, now),
-                issue=plan.issue,
-                round=latest + (1 if again else 0),
-                frozen_at=now,
-                planned=len(plan.recipients),
-                fingerprint=print_,
-                letterhead=letterhead,
-                excluded={str(reason): count for reason, count in plan.excluded.items()},
+        latest = max(self.latest_round(plan.issue), round_elsewhere)
+        print_ = fingerprint(editions, letterhead)
+        campaign = Campaign(
+            id=self._new_id(plan, print_, now),
+            issue=plan.issue,
+            round=latest + (1 if again else 0),
+            frozen_at=now,
+            planned=len(plan.recipients),
+            fingerprint=print_,
+            letterhead=letterhead,
+            excluded={str(reason): count for reason, count in plan.excluded.items()},
+        )
+        self._insert(campaign, plan, editions)
+        begins_at = not_before or now
+        first_wave = min((planned.wave for planned in plan.recipients), default=Wave.REST)
+        # Written last: it seals the audience.
+        self._database.execute(
+            "INSERT INTO control VALUES (?, ?, ?, ?, 1, NULL)",
+            (campaign.id, begins_at, begins_at + late_after, first_wave),
+        )
+        (frozen,) = self._database.execute(
+            "SELECT COUNT(*) FROM delivery WHERE campaign = ?", (campaign.id,)
+        ).fetchone()
+        if frozen != campaign.planned:
+            raise LedgerRefused(
+                f"{campaign.planned} recipients were planned, but {frozen} were written.",
+                next="Nothing was frozen or sent; run the command again.",
             )
-            self._insert(campaign, plan, editions)
-            begins_at = not_before or now
-            first_wave = min((planned.wave for planned in plan.recipients), default=Wave.REST)
-            # Written last: it seals the audience.
-            self._database.execute(
-                "INSERT INTO control VALUES (?, ?, ?, ?, 1, NULL)",
-                (campaign.id, begins_at, begins_at + late_after, first_wave),
-            )
-            (frozen,) = self._database.execute(
-                "SELECT COUNT(*) FROM delivery WHERE campaign = ?", (campaign.id,)
-            ).fetchone()
-            if frozen != campaign.planned:
-                raise LedgerRefused(
-                    f"{campaign.planned} recipients were planned, but {frozen} were written.",
-                    next="Nothing was frozen or sent; run the command again.",
-                )
-        note("campaign frozen", campaign=campaign.id, counts={"planned": campaign.planned})
         return campaign
 
     def _insert(self, campaign: Campaign, plan: Plan, editions: Mapping[str, Edition]) -> None:

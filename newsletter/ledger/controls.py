@@ -13,7 +13,6 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.versions import Approved, Version, write_version
-from newsletter.log import note
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,8 @@ class Controls:
     def hold(self, campaign: str, hold: Hold) -> None:
         """Let nothing new be attempted, from the next write-ahead on, in every process.
 
+        Inside the caller's transaction.
+
         The latest word stands first, but none is lost: a person who pauses
         must still read that the canary stopped it, and the other way round.
 
@@ -92,26 +93,22 @@ class Controls:
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.transaction():
-            row = self._database.execute(
-                "SELECT held FROM control WHERE campaign = ?", (campaign,)
-            ).fetchone()
-            if row is None:
-                raise _unknown(campaign)
-            holds = _holds(row[0])
-            if hold not in holds:
-                self._change(campaign, "held = ?", _told((hold, *holds)))
-        note("campaign held", campaign=campaign)
+        row = self._database.execute(
+            "SELECT held FROM control WHERE campaign = ?", (campaign,)
+        ).fetchone()
+        if row is None:
+            raise _unknown(campaign)
+        holds = _holds(row[0])
+        if hold not in holds:
+            self._change(campaign, "held = ?", _told((hold, *holds)))
 
     def go_on(self, campaign: str) -> None:
-        """Lift every hold; a person's word.
+        """Lift every hold; a person's word. Inside the caller's transaction.
 
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.transaction():
-            self._change(campaign, "held = ?", None)
-        note("campaign released", campaign=campaign)
+        self._change(campaign, "held = ?", None)
 
     def open_wave(self, campaign: str, wave: Wave) -> None:
         """Let ``wave`` and those before it be claimed; inside the caller's transaction.
@@ -126,21 +123,21 @@ class Controls:
     def begin_at(self, campaign: str, not_before: datetime, not_after: datetime) -> None:
         """Move the time at which a campaign begins or goes on, and that from which it is too late.
 
+        Inside the caller's transaction.
+
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.transaction():
-            self._change(campaign, "not_before = ?", not_before)
-            self._change(campaign, "not_after = ?", not_after)
+        self._change(campaign, "not_before = ?", not_before)
+        self._change(campaign, "not_after = ?", not_after)
 
     def allow_until(self, campaign: str, until: datetime) -> None:
-        """Move the time from which on it is too late.
+        """Move the time from which on it is too late; inside the caller's transaction.
 
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.transaction():
-            self._change(campaign, "not_after = ?", until)
+        self._change(campaign, "not_after = ?", until)
 
     def correct(
         self,
@@ -150,7 +147,8 @@ class Controls:
     ) -> int:
         """Give new editions to all who were not attempted yet.
 
-        Whoever was attempted keeps what they were attempted with.
+        Whoever was attempted keeps what they were attempted with. Inside the caller's
+        transaction.
 
         Args:
             campaign: which.
@@ -163,18 +161,16 @@ class Controls:
         Raises:
             LedgerRefused: a language is missing or new. Nothing was changed.
         """
-        with self._database.transaction():
-            latest, languages = self._latest(campaign.id)
-            if set(approved.editions) != languages:
-                raise LedgerRefused(
-                    f"The correction is in {_listed(approved.editions)}, but the campaign in "
-                    f"{_listed(languages)}.",
-                    where=Where(item=f"campaign {campaign.id}"),
-                    next="Correct the issue in exactly these languages; nothing was changed.",
-                )
-            write_version(self._database, campaign, latest + 1, approved, now=now)
-            self._change(campaign.id, "version = ?", latest + 1)
-        note("campaign corrected", campaign=campaign.id)
+        latest, languages = self._latest(campaign.id)
+        if set(approved.editions) != languages:
+            raise LedgerRefused(
+                f"The correction is in {_listed(approved.editions)}, but the campaign in "
+                f"{_listed(languages)}.",
+                where=Where(item=f"campaign {campaign.id}"),
+                next="Correct the issue in exactly these languages; nothing was changed.",
+            )
+        write_version(self._database, campaign, latest + 1, approved, now=now)
+        self._change(campaign.id, "version = ?", latest + 1)
         return latest + 1
 
     def versions(self, campaign: str) -> tuple[Version, ...]:

@@ -30,6 +30,8 @@ from newsletter.system import one_at_a_time
 # which :func:`newsletter.clock.moment_at` reads. The whole process has this one file format.
 sqlite3.register_adapter(datetime, datetime.timestamp)
 
+_WRITES = ("INSERT", "UPDATE", "DELETE")
+
 
 class Database:
     """One connection to the ledger's file; used by one thread at a time.
@@ -165,7 +167,13 @@ class Database:
         self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def execute(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
-        """Run one statement."""
+        """Run one statement; one that writes belongs into a transaction.
+
+        Raises:
+            RuntimeError: it writes, and the caller has opened none.
+        """
+        if sql.startswith(_WRITES) and not self._connection.in_transaction:
+            raise RuntimeError("a write to the ledger outside of a transaction")
         return self._connection.execute(sql, parameters)
 
     def executemany(self, sql: str, rows: Iterable[tuple[object, ...]]) -> sqlite3.Cursor:

@@ -224,16 +224,15 @@ class Deliveries(Reading):
         return cursor.rowcount == 1
 
     def evidence(self, delivery: int, reply: str, provider_id: str | None, now: datetime) -> bool:
-        """Proof came late that a delivery in doubt was accepted.
+        """Proof came late that a delivery in doubt was accepted; inside the caller's transaction.
 
         Returns:
             Whether it was in doubt and now is not.
         """
         provider_id = provider_id and _storable(provider_id)
-        with self._database.transaction():
-            cursor = self._database.execute(
-                steps.EVIDENCE, (now, _storable(reply), provider_id, delivery)
-            )
+        cursor = self._database.execute(
+            steps.EVIDENCE, (now, _storable(reply), provider_id, delivery)
+        )
         return cursor.rowcount == 1
 
     def adopt(self, campaign: str, now: datetime, note: str) -> int:

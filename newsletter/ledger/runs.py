@@ -9,7 +9,6 @@ from datetime import datetime
 
 from newsletter.clock import EARLIEST, moment_at
 from newsletter.ledger.database import Database
-from newsletter.log import is_on, note
 
 TRIALS = ("mailbox", "smtp-trial")
 """Names of transports that deliver to nobody."""
@@ -74,46 +73,31 @@ class Runs:
         self._database = database
 
     def begin(self, run: str, campaign: str, *, transport: str, place: str, now: datetime) -> None:
-        """Write down that a run begins.
+        """Write down that a run begins; inside the caller's transaction.
 
         Raises:
             LedgerRefused: it cannot be written, or a run of this id began already.
         """
-        with self._database.transaction():
-            self._database.execute(
-                "INSERT INTO run (id, campaign, transport, place, started_at, seen_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (run, campaign, transport, place, now, now),
-            )
-        note("run began", campaign=campaign)
+        self._database.execute(
+            "INSERT INTO run (id, campaign, transport, place, started_at, seen_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (run, campaign, transport, place, now, now),
+        )
 
     def alive(self, run: str, now: datetime) -> None:
         """Note that a run is alive; inside the caller's transaction."""
         self._database.execute("UPDATE run SET seen_at = ? WHERE id = ?", (now, run))
 
     def end(self, run: str, now: datetime, ending: str) -> None:
-        """Write down that a run ended, and why, in words.
+        """Write down that a run ended, and why, in words; inside the caller's transaction.
 
         Raises:
             LedgerRefused: it cannot be written.
         """
-        with self._database.transaction():
-            self._database.execute(
-                "UPDATE run SET seen_at = ?, ended_at = ?, ending = ? WHERE id = ?",
-                (now, now, ending, run),
-            )
-        if is_on():
-            self._note_end(run)
-
-    def _note_end(self, run: str) -> None:
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT campaign, state, COUNT(*) FROM delivery WHERE campaign ="
-                " (SELECT campaign FROM run WHERE id = ?) GROUP BY campaign, state",
-                (run,),
-            ).fetchall()
-        counts = {state: count for _, state, count in rows}
-        note("run ended", campaign=rows[0][0] if rows else None, counts=counts)
+        self._database.execute(
+            "UPDATE run SET seen_at = ?, ended_at = ?, ending = ? WHERE id = ?",
+            (now, now, ending, run),
+        )
 
     def campaigns_that_left(self) -> list[str]:
         """Ids of campaigns of which a run handed mail to anything but a trial."""

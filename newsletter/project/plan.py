@@ -13,6 +13,7 @@ from newsletter.delivery.plan import make_plan
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.plan import Exclusion, Plan
 from newsletter.ledger.seal import reader_tag
+from newsletter.log import note
 from newsletter.message.compose import Uncomposable
 from newsletter.phrases import people
 from newsletter.project.account import unfinished
@@ -130,16 +131,19 @@ def freeze(project: Project, prepared: Prepared) -> Campaign:
     appointment = prepared.options.appointment
     with closing(project.ledger(create=True)) as ledger:
         guard = project.copy_guard(ledger)
-        return ledger.campaigns.freeze(
-            prepared.plan,
-            editions=prepared.compiled.editions,
-            letterhead=letterhead(project.settings),
-            now=project.clock.now(),
-            again=prepared.new_round,
-            not_before=appointment.at if appointment else None,
-            late_after=timedelta(hours=project.settings.delivery.late_after_hours),
-            round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
-        )
+        with ledger.transaction():
+            campaign = ledger.campaigns.freeze(
+                prepared.plan,
+                editions=prepared.compiled.editions,
+                letterhead=letterhead(project.settings),
+                now=project.clock.now(),
+                again=prepared.new_round,
+                not_before=appointment.at if appointment else None,
+                late_after=timedelta(hours=project.settings.delivery.late_after_hours),
+                round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
+            )
+    note("campaign frozen", campaign=campaign.id, counts={"planned": campaign.planned})
+    return campaign
 
 
 def _prepared(

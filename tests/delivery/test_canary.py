@@ -29,12 +29,13 @@ def freeze(ledger: Ledger, *addresses: str, seeds: int = 0, sample: int = 0) -> 
         Planned(Recipient(Address.parse(address), "", "en"), address.encode(), wave)
         for address, wave in zip(addresses, waves, strict=True)
     )
-    return ledger.campaigns.freeze(
-        Plan("2017-03", len(recipients), recipients, {}),
-        editions={"en": EDITION},
-        letterhead="{}",
-        now=NOW,
-    )
+    with ledger.transaction():
+        return ledger.campaigns.freeze(
+            Plan("2017-03", len(recipients), recipients, {}),
+            editions={"en": EDITION},
+            letterhead="{}",
+            now=NOW,
+        )
 
 
 def readers(count: int, domain: str = "example.org") -> list[str]:
@@ -80,7 +81,8 @@ def test_whoever_resumes_has_looked_so_the_rest_goes_out(ledger: Ledger, begin: 
     transport = ScriptedTransport()
     assert How.PAUSED is begin(campaign, transport, limits=LIMITS).execute().how
     assert Counter() == transport.copies
-    ledger.controls.go_on(campaign.id)
+    with ledger.transaction():
+        ledger.controls.go_on(campaign.id)
     assert How.DONE is begin(campaign, transport, limits=LIMITS).execute().how
     assert {State.ACCEPTED: 58, State.REJECTED: 2} == counts(ledger, campaign)
 

@@ -65,9 +65,10 @@ Freeze = Callable[[int], Campaign]
 @pytest.fixture
 def freeze(ledger: Ledger) -> Freeze:
     def freeze_(count: int) -> Campaign:
-        return ledger.campaigns.freeze(
-            plan_of(count), editions={"en": EDITION}, letterhead="{}", now=NOW
-        )
+        with ledger.transaction():
+            return ledger.campaigns.freeze(
+                plan_of(count), editions={"en": EDITION}, letterhead="{}", now=NOW
+            )
 
     return freeze_
 

@@ -23,13 +23,14 @@ RUN = "run-1"
 
 
 def freeze_plan(ledger: Ledger, count: int, *, first: int = 1, again: bool = False) -> str:
-    return ledger.campaigns.freeze(
-        plan_of(count, first=first),
-        editions={"en": EDITION},
-        letterhead="{}",
-        now=NOW,
-        again=again,
-    ).id
+    with ledger.transaction():
+        return ledger.campaigns.freeze(
+            plan_of(count, first=first),
+            editions={"en": EDITION},
+            letterhead="{}",
+            now=NOW,
+            again=again,
+        ).id
 
 
 def test_freezing_writes_audience_and_editions_and_the_numbers_add_up(
@@ -286,7 +287,8 @@ def test_who_was_resent_has_the_whole_time_for_retries_again(
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
         ledger.deliveries.record(claim, Step.DOUBT, run=RUN, reply="cut", now=T)
-    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=later)
+    with ledger.transaction():
+        assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=later)
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=later)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=later)
@@ -345,7 +347,8 @@ def test_who_was_resent_is_due_at_once_also_when_the_clock_is_set_back(
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(300))
         assert ledger.deliveries.write_ahead(claims, run=RUN, now=after(300))
         assert 1 == ledger.deliveries.recover(campaign.id, alive=(), now=after(300))
-    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T)
+    with ledger.transaction():
+        assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T)
     with ledger.transaction():
         assert 1 == len(ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T))
 

@@ -78,7 +78,8 @@ def test_a_call_is_on_disk_with_its_members_in_order_before_it_is_made(batch: Ba
 
 
 def test_a_call_that_may_not_be_made_is_not_noted(batch: Batch) -> None:
-    batch.ledger.controls.hold(batch.campaign.id, Hold("Paused.", by_person=True))
+    with batch.ledger.transaction():
+        batch.ledger.controls.hold(batch.campaign.id, Hold("Paused.", by_person=True))
     assert not batch.attempt(batch.claims, WHOLE)
     assert () == batch.ledger.runs.calls(batch.campaign.id)
     assert {State.CLAIMED: 4} == batch.states()
@@ -104,7 +105,8 @@ def suppress_the_first(batch: Batch) -> None:
 
 
 def hold(batch: Batch) -> None:
-    batch.ledger.controls.hold(batch.campaign.id, Hold("Paused.", by_person=True))
+    with batch.ledger.transaction():
+        batch.ledger.controls.hold(batch.campaign.id, Hold("Paused.", by_person=True))
 
 
 def lose_the_claim(batch: Batch) -> None:
@@ -133,7 +135,8 @@ def test_a_part_does_not_go_if_its_reader_left_the_campaign_is_held_or_the_claim
 
 def test_a_correction_in_between_does_not_stop_the_parts_that_were_attempted(batch: Batch) -> None:
     assert batch.attempt(batch.claims, WHOLE)
-    batch.ledger.controls.correct(batch.campaign, Approved({"en": EDITION}, "{}"), NOW)
+    with batch.ledger.transaction():
+        batch.ledger.controls.correct(batch.campaign, Approved({"en": EDITION}, "{}"), NOW)
     assert batch.attempt(batch.claims[:2], FIRST_HALF)
 
 

@@ -28,7 +28,7 @@ def closed(ledger_path: Path) -> Path:
 
 
 def freeze_into(path: Path) -> None:
-    with closing(Ledger(path, KEYS)) as ledger:
+    with closing(Ledger(path, KEYS)) as ledger, ledger.transaction():
         ledger.campaigns.freeze(
             plan_of(READERS), editions={"en": EDITION}, letterhead="{}", now=NOW
         )

@@ -123,13 +123,14 @@ class LedgerMachine(RuleBasedStateMachine):
         raise AssertionError("somebody has the issue twice in one round")
 
     def freeze(self, recipients: tuple[Planned, ...], *, again: bool) -> None:
-        frozen = self.ledger.campaigns.freeze(
-            Plan(ISSUE, len(recipients), recipients, {}),
-            editions={"en": EDITION},
-            letterhead="{}",
-            now=NOW,
-            again=again,
-        )
+        with self.ledger.transaction():
+            frozen = self.ledger.campaigns.freeze(
+                Plan(ISSUE, len(recipients), recipients, {}),
+                editions={"en": EDITION},
+                letterhead="{}",
+                now=NOW,
+                again=again,
+            )
         self.wave[frozen.id] = min(one.wave for one in recipients)
 
     @rule(data=st.data(), what=st.sampled_from(["correct", "hold", "go on", "go on"]))
@@ -137,18 +138,23 @@ class LedgerMachine(RuleBasedStateMachine):
         self.control_one(data.draw(st.sampled_from(self.campaigns())), what)
 
     def control_one(self, campaign: Campaign, what: str) -> None:
-        match what:
-            case "correct":
-                at = self.now
-                number = self.ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), at)
-                assert number == self.version[campaign.id] + 1
-                self.version[campaign.id] = number
-            case "hold":
-                self.ledger.controls.hold(campaign.id, Hold("A person paused it.", by_person=True))
-                self.held.add(campaign.id)
-            case "go on":
-                self.ledger.controls.go_on(campaign.id)
-                self.held.discard(campaign.id)
+        with self.ledger.transaction():
+            match what:
+                case "correct":
+                    at = self.now
+                    number = self.ledger.controls.correct(
+                        campaign, Approved({"en": EDITION}, "{}"), at
+                    )
+                    assert number == self.version[campaign.id] + 1
+                    self.version[campaign.id] = number
+                case "hold":
+                    self.ledger.controls.hold(
+                        campaign.id, Hold("A person paused it.", by_person=True)
+                    )
+                    self.held.add(campaign.id)
+                case "go on":
+                    self.ledger.controls.go_on(campaign.id)
+                    self.held.discard(campaign.id)
 
     @rule(data=st.data(), wave=st.sampled_from(Wave))
     def open_a_wave(self, data: st.DataObject, wave: Wave) -> None:
@@ -183,7 +189,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if not held:
             return
         round_, one = data.draw(st.sampled_from(held))
-        assert self.ledger.deliveries.decide(one.id, step, note="a person", now=self.now)
+        with self.ledger.transaction():
+            assert self.ledger.deliveries.decide(one.id, step, note="a person", now=self.now)
         self.open.discard(one.id)
         self.waits.pop(one.id, None)
         if step is Step.RESEND:
@@ -205,7 +212,8 @@ class LedgerMachine(RuleBasedStateMachine):
         campaign = data.draw(st.sampled_from(self.campaigns()))
         for one in self.ledger.deliveries.in_doubt_claims(campaign.id):
             if self.taken[one.recipient.address.key, campaign.round]:
-                assert self.ledger.deliveries.evidence(one.id, "found", None, self.now)
+                with self.ledger.transaction():
+                    assert self.ledger.deliveries.evidence(one.id, "found", None, self.now)
                 self.open.discard(one.id)
                 return
 

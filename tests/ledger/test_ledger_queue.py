@@ -57,8 +57,9 @@ def test_a_postponement_looks_at_its_domain_alone(ledger: Ledger) -> None:
 def test_a_claim_costs_the_same_however_many_are_postponed(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(3000)
     before = steps_of(ledger, campaign.id, 20, T)
-    ledger._database.execute(
-        "UPDATE delivery SET next_attempt_at = ?, state = ? WHERE id <= 2900",
-        (after(600), State.PENDING),
-    )
+    with ledger.transaction():
+        ledger._database.execute(
+            "UPDATE delivery SET next_attempt_at = ?, state = ? WHERE id <= 2900",
+            (after(600), State.PENDING),
+        )
     assert steps_of(ledger, campaign.id, 20, T) <= before + 2

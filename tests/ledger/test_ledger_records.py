@@ -34,19 +34,21 @@ def in_doubt(ledger: Ledger, campaign: Campaign) -> Claim:
 
 def test_a_run_is_known_from_its_beginning_to_its_end(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(1)
-    ledger.runs.begin(RUN, campaign.id, transport="smtp", place="mail.example:587", now=T)
+    with ledger.transaction():
+        ledger.runs.begin(RUN, campaign.id, transport="smtp", place="mail.example:587", now=T)
     with ledger.transaction():
         ledger.runs.alive(RUN, after(10))
     begun = RunRecord(*(RUN, campaign.id, "smtp", "mail.example:587", NOW, NOW + at(10), None, ""))
     assert (begun,) == ledger.runs.of(campaign.id)
-    ledger.runs.end(RUN, after(20), "Everybody was attempted.")
+    with ledger.transaction():
+        ledger.runs.end(RUN, after(20), "Everybody was attempted.")
     (ended,) = ledger.runs.of(campaign.id)
     assert (NOW + at(20), NOW + at(20), "Everybody was attempted.") == (
         ended.seen_at,
         ended.ended_at,
         ended.ending,
     )
-    with pytest.raises(LedgerRefused):
+    with pytest.raises(LedgerRefused), ledger.transaction():
         ledger.runs.begin(RUN, campaign.id, transport="smtp", place="", now=T)
 
 
@@ -61,9 +63,12 @@ def test_a_call_is_noted_once_and_its_first_time_counts(ledger: Ledger, freeze: 
 
 def test_the_same_news_twice_is_one_event(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(1)
-    assert ledger.events.add(1, "bounced", "mailbox", NOW + at(5), "550 no such user", "mark-1")
-    assert not ledger.events.add(1, "bounced", "webhook", NOW, "550 again", "mark-1")
-    assert ledger.events.add(1, "complained", "webhook", NOW, "", "mark-2")
+    with ledger.transaction():
+        assert ledger.events.add(1, "bounced", "mailbox", NOW + at(5), "550 no such user", "mark-1")
+    with ledger.transaction():
+        assert not ledger.events.add(1, "bounced", "webhook", NOW, "550 again", "mark-1")
+    with ledger.transaction():
+        assert ledger.events.add(1, "complained", "webhook", NOW, "", "mark-2")
     found = [(one.kind, one.source, one.at, one.detail) for one in ledger.events.of(campaign.id)]
     assert [
         ("complained", "webhook", NOW, ""),
@@ -73,7 +78,7 @@ def test_the_same_news_twice_is_one_event(ledger: Ledger, freeze: Freeze) -> Non
 
 def test_news_about_nobody_is_refused(ledger: Ledger, freeze: Freeze) -> None:
     freeze(1)
-    with pytest.raises(LedgerRefused):
+    with pytest.raises(LedgerRefused), ledger.transaction():
         ledger.events.add(99, "bounced", "mailbox", NOW, "", "mark-1")
 
 
@@ -82,8 +87,10 @@ def test_a_proof_settles_a_doubt_once_and_keeps_the_providers_name_for_it(
 ) -> None:
     campaign = freeze(1)
     claim = in_doubt(ledger, campaign)
-    assert ledger.deliveries.evidence(claim.id, "delivered\x1b", "id-\ud800", after(60))
-    assert not ledger.deliveries.evidence(claim.id, "again", None, after(90))
+    with ledger.transaction():
+        assert ledger.deliveries.evidence(claim.id, "delivered\x1b", "id-\ud800", after(60))
+    with ledger.transaction():
+        assert not ledger.deliveries.evidence(claim.id, "again", None, after(90))
     (held,) = ledger.deliveries.of(campaign.id, State.ACCEPTED)
     assert ("delivered�", NOW + at(60)) == (held.reply, held.changed_at)
     kept = ledger._database.execute("SELECT provider_id FROM delivery").fetchall()
@@ -93,8 +100,10 @@ def test_a_proof_settles_a_doubt_once_and_keeps_the_providers_name_for_it(
 def test_a_doubt_tells_what_composes_the_very_same_message(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(1)
     claim = in_doubt(ledger, campaign)
-    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=after(50))
-    ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), NOW)
+    with ledger.transaction():
+        assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=after(50))
+    with ledger.transaction():
+        ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), NOW)
     with ledger.transaction():
         (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(60))
         assert ledger.deliveries.write_ahead([again], run=RUN, now=after(61))
@@ -151,7 +160,8 @@ def test_one_who_was_never_attempted_here_can_be_asked_for_and_mailed_again(
         doubt.number - 1,
         doubt.first_attempt_at,
     )
-    assert ledger.deliveries.decide(doubt.id, Step.RESEND, note="again", now=after(99))
+    with ledger.transaction():
+        assert ledger.deliveries.decide(doubt.id, Step.RESEND, note="again", now=after(99))
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(99))
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(99))

@@ -41,20 +41,22 @@ def lived(folder: Path, readers: int = 200) -> Iterator[tuple[Ledger, Campaign, 
         for parsed in [Address.parse(address(n))]
     )
     with closing(Ledger(folder / "newsletter.db", keys)) as ledger:
-        campaign = ledger.campaigns.freeze(
-            Plan("2017-03", readers, people, {}),
-            editions={"en": EDITION},
-            letterhead="{}",
-            now=NOW,
-        )
+        with ledger.transaction():
+            campaign = ledger.campaigns.freeze(
+                Plan("2017-03", readers, people, {}),
+                editions={"en": EDITION},
+                letterhead="{}",
+                now=NOW,
+            )
         _send(ledger, campaign)
         yield ledger, campaign, keys
 
 
 def _send(ledger: Ledger, campaign: Campaign) -> None:
     now = NOW
-    ledger.runs.begin("r", campaign.id, transport="smtp", place="smtp relay.example:587", now=now)
     with ledger.transaction():
+        place = "smtp relay.example:587"
+        ledger.runs.begin("r", campaign.id, transport="smtp", place=place, now=now)
         for claim in ledger.deliveries.claim(campaign.id, run="r", count=1000, now=now):
             now += timedelta(seconds=1.5)
             ledger.deliveries.write_ahead([claim], run="r", now=now)
@@ -68,7 +70,8 @@ def _send(ledger: Ledger, campaign: Campaign) -> None:
                 started_at=now,
                 next_attempt_at=now + timedelta(seconds=300),
             )
-    ledger.runs.end("r", now, "Paused by a person.")
+    with ledger.transaction():
+        ledger.runs.end("r", now, "Paused by a person.")
 
 
 ENDED = NOW + timedelta(seconds=200 * 1.5 + 0.5)

@@ -27,8 +27,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     with lived(made.folder, READERS) as (ledger, campaign, _):
         # One doubt is settled, one reader got the corrected version, one complained.
         (doubt, *_) = ledger.deliveries.of(campaign.id, State.IN_DOUBT)
-        assert ledger.deliveries.evidence(doubt.id, "250 ok", None, doubt.changed_at)
-        ledger.events.add(doubt.id, "complained", "bounce report", doubt.changed_at, "abuse", "m")
+        with ledger.transaction():
+            assert ledger.deliveries.evidence(doubt.id, "250 ok", None, doubt.changed_at)
+        with ledger.transaction():
+            ledger.events.add(
+                doubt.id, "complained", "bounce report", doubt.changed_at, "abuse", "m"
+            )
     return made
 
 
