@@ -25,7 +25,6 @@ from newsletter.ledger.versions import (
     read_versions,
     write_version,
 )
-from newsletter.render.edition import Edition
 
 _OWN_CHARACTERS = 5
 _HAS = ", ".join(f"'{state}'" for state in sorted(HAS_OR_MAY_HAVE))
@@ -54,9 +53,8 @@ class Campaigns:
     def freeze(
         self,
         plan: Plan,
+        approved: Approved,
         *,
-        editions: Mapping[str, Edition],
-        letterhead: str,
         now: datetime,
         again: bool = False,
         not_before: datetime | None = None,
@@ -67,8 +65,7 @@ class Campaigns:
 
         Args:
             plan: who gets it.
-            editions: by language; one for each language of the plan.
-            letterhead: what besides the edition goes into every message, as JSON.
+            approved: an edition for each language of the plan, and the letterhead.
             now: the time, for the record.
             again: begin a new round: those who have the issue get it once more.
             not_before: when sending begins; now if left out.
@@ -80,7 +77,7 @@ class Campaigns:
                 the issue meanwhile, or nothing can be written. Nothing is frozen.
         """
         latest = max(self.latest_round(plan.issue), round_elsewhere)
-        print_ = fingerprint(editions, letterhead)
+        print_ = fingerprint(approved.editions, approved.letterhead)
         campaign = Campaign(
             id=self._new_id(plan, print_, now),
             issue=plan.issue,
@@ -88,10 +85,10 @@ class Campaigns:
             frozen_at=now,
             planned=len(plan.recipients),
             fingerprint=print_,
-            letterhead=letterhead,
+            letterhead=approved.letterhead,
             excluded={str(reason): count for reason, count in plan.excluded.items()},
         )
-        self._insert(campaign, plan, editions)
+        self._insert(campaign, plan, approved)
         begins_at = not_before or now
         first_wave = min((planned.wave for planned in plan.recipients), default=Wave.REST)
         # Written last: it seals the audience.
@@ -109,7 +106,7 @@ class Campaigns:
             )
         return campaign
 
-    def _insert(self, campaign: Campaign, plan: Plan, editions: Mapping[str, Edition]) -> None:
+    def _insert(self, campaign: Campaign, plan: Plan, approved: Approved) -> None:
         self._database.execute(
             "INSERT INTO campaign VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -123,7 +120,6 @@ class Campaigns:
                 json.dumps(dict(campaign.excluded), sort_keys=True),
             ),
         )
-        approved = Approved(editions, campaign.letterhead)
         write_version(self._database, campaign, 1, approved, now=campaign.frozen_at)
         try:
             self._database.executemany(

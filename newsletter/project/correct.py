@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from newsletter.delivery.difference import differing, settings_changes, word_changes
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.versions import Approved, fingerprint
 from newsletter.log import note
 from newsletter.project.account import campaigns_of, unfinished
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import letterhead
+from newsletter.project.difference import differing, settings_changes, word_changes
 from newsletter.project.project import Project
 
 

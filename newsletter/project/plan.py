@@ -13,6 +13,7 @@ from newsletter.delivery.plan import make_plan
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.plan import Exclusion, Plan
 from newsletter.ledger.seal import reader_tag
+from newsletter.ledger.versions import Approved
 from newsletter.log import note
 from newsletter.message.compose import Uncomposable
 from newsletter.phrases import people
@@ -23,10 +24,10 @@ from newsletter.project.project import Project
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
-    from newsletter.delivery.schedule import Appointment
     from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.copy_guard import CopyGuard
+    from newsletter.project.schedule import Appointment
     from newsletter.transports.protocol import Transport
 
 
@@ -134,8 +135,7 @@ def freeze(project: Project, prepared: Prepared) -> Campaign:
         with ledger.transaction():
             campaign = ledger.campaigns.freeze(
                 prepared.plan,
-                editions=prepared.compiled.editions,
-                letterhead=letterhead(project.settings),
+                Approved(prepared.compiled.editions, letterhead(project.settings)),
                 now=project.clock.now(),
                 again=prepared.new_round,
                 not_before=appointment.at if appointment else None,

@@ -10,6 +10,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Plan, Planned, Wave
 from newsletter.ledger.states import State
+from newsletter.ledger.versions import Approved
 from newsletter.message.model import Message, Recipient
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected, Scope
@@ -32,8 +33,7 @@ def freeze(ledger: Ledger, *addresses: str, seeds: int = 0, sample: int = 0) -> 
     with ledger.transaction():
         return ledger.campaigns.freeze(
             Plan("2017-03", len(recipients), recipients, {}),
-            editions={"en": EDITION},
-            letterhead="{}",
+            Approved({"en": EDITION}, "{}"),
             now=NOW,
         )
 

@@ -17,6 +17,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.plan import Plan
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.versions import Approved
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.testing import FrozenClock, ScriptedTransport
@@ -202,7 +203,7 @@ def test_the_same_refusal_for_readers_of_many_domains_is_about_us_and_nobody_is_
 ) -> None:
     plan = elsewhere(count=60)
     with ledger.transaction():
-        campaign = ledger.campaigns.freeze(plan, editions={"en": EDITION}, letterhead="{}", now=NOW)
+        campaign = ledger.campaigns.freeze(plan, Approved({"en": EDITION}, "{}"), now=NOW)
     said = Rejected("550 Mensaje no aceptado")
     answers: dict[int, Outcome] = dict.fromkeys(range(accepted + 1, 61), said)
     with pytest.raises(TransportStopped, match="no aceptado") as stopped:

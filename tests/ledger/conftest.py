@@ -8,6 +8,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Plan, Planned
 from newsletter.ledger.states import State
+from newsletter.ledger.versions import Approved
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
 from newsletter.render.edition import Edition
@@ -66,9 +67,7 @@ Freeze = Callable[[int], Campaign]
 def freeze(ledger: Ledger) -> Freeze:
     def freeze_(count: int) -> Campaign:
         with ledger.transaction():
-            return ledger.campaigns.freeze(
-                plan_of(count), editions={"en": EDITION}, letterhead="{}", now=NOW
-            )
+            return ledger.campaigns.freeze(plan_of(count), Approved({"en": EDITION}, "{}"), now=NOW)
 
     return freeze_
 

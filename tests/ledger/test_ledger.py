@@ -26,8 +26,7 @@ def freeze_plan(ledger: Ledger, count: int, *, first: int = 1, again: bool = Fal
     with ledger.transaction():
         return ledger.campaigns.freeze(
             plan_of(count, first=first),
-            editions={"en": EDITION},
-            letterhead="{}",
+            Approved({"en": EDITION}, "{}"),
             now=NOW,
             again=again,
         ).id

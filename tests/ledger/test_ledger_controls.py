@@ -28,8 +28,7 @@ def freeze_waves(ledger: Ledger, *waves: Wave) -> Campaign:
     with ledger.transaction():
         return ledger.campaigns.freeze(
             Plan("2017-03", len(waves), recipients, {}),
-            editions={"en": EDITION},
-            letterhead="{}",
+            Approved({"en": EDITION}, "{}"),
             now=NOW,
         )
 

@@ -126,8 +126,7 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.ledger.transaction():
             frozen = self.ledger.campaigns.freeze(
                 Plan(ISSUE, len(recipients), recipients, {}),
-                editions={"en": EDITION},
-                letterhead="{}",
+                Approved({"en": EDITION}, "{}"),
                 now=NOW,
                 again=again,
             )

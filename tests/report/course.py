@@ -10,6 +10,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Plan, Planned
 from newsletter.ledger.states import Step
+from newsletter.ledger.versions import Approved
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
 
@@ -44,8 +45,7 @@ def lived(folder: Path, readers: int = 200) -> Iterator[tuple[Ledger, Campaign, 
         with ledger.transaction():
             campaign = ledger.campaigns.freeze(
                 Plan("2017-03", readers, people, {}),
-                editions={"en": EDITION},
-                letterhead="{}",
+                Approved({"en": EDITION}, "{}"),
                 now=NOW,
             )
         _send(ledger, campaign)
