@@ -160,10 +160,9 @@ class Campaigns:
 
     def latest_round(self, issue: str) -> int:
         """1 for an issue's first round; “send --again” begins another."""
-        with self._database.errors():
-            (highest,) = self._database.execute(
-                "SELECT COALESCE(MAX(round), 1) FROM campaign WHERE issue = ?", (issue,)
-            ).fetchone()
+        ((highest,),) = self._database.rows(
+            "SELECT COALESCE(MAX(round), 1) FROM campaign WHERE issue = ?", (issue,)
+        )
         return int(highest)
 
     def of_issue(self, issue: str) -> tuple[Campaign, ...]:
@@ -175,12 +174,11 @@ class Campaigns:
         return self._select("ORDER BY frozen_at, id", ())
 
     def _select(self, clause: str, parameters: tuple[object, ...]) -> tuple[Campaign, ...]:
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT id, issue, round, frozen_at, planned, fingerprint, letterhead, excluded"
-                f" FROM campaign {clause}",
-                parameters,
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT id, issue, round, frozen_at, planned, fingerprint, letterhead, excluded"
+            f" FROM campaign {clause}",
+            parameters,
+        )
         return tuple(_campaign(row) for row in rows)
 
     def approved(self, campaign: Campaign) -> dict[int, Approved]:
@@ -202,21 +200,18 @@ class Campaigns:
         self._refuse_broken("campaign = ?", campaign.id)
 
     def _refuse_broken(self, condition: str, value: str) -> None:
-        with self._database.errors():
-            row = self._database.execute(
-                f"SELECT campaign, id FROM delivery WHERE {condition} AND NOT ({INTACT}) LIMIT 1",
-                (value,),
-            ).fetchone()
-        if row is not None:
-            raise broken(row[0], f"Delivery {row[1]}")
+        for campaign, delivery in self._database.rows(
+            f"SELECT campaign, id FROM delivery WHERE {condition} AND NOT ({INTACT}) LIMIT 1",
+            (value,),
+        ):
+            raise broken(campaign, f"Delivery {delivery}")
 
     def tally(self, campaign: Campaign) -> Tally:
         """How many are in which state, counted now."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT state, COUNT(*) FROM delivery WHERE campaign = ? GROUP BY state",
-                (campaign.id,),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT state, COUNT(*) FROM delivery WHERE campaign = ? GROUP BY state",
+            (campaign.id,),
+        )
         return Tally(campaign.planned, {State(state): count for state, count in rows})
 
     def verify(self, campaign: Campaign) -> Tally:

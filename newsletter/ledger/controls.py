@@ -63,19 +63,19 @@ class Controls:
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.errors():
-            row = self._database.execute(
-                "SELECT not_before, not_after, wave, version, held FROM control WHERE campaign = ?",
-                (campaign,),
-            ).fetchone()
-        if row is None:
+        rows = self._database.rows(
+            "SELECT not_before, not_after, wave, version, held FROM control WHERE campaign = ?",
+            (campaign,),
+        )
+        if not rows:
             raise _unknown(campaign)
+        ((not_before, not_after, wave, version, held),) = rows
         return Control(
-            not_before=moment_at(row[0]),
-            not_after=moment_at(row[1]),
-            wave=Wave(row[2]),
-            version=row[3],
-            holds=_holds(row[4]),
+            not_before=moment_at(not_before),
+            not_after=moment_at(not_after),
+            wave=Wave(wave),
+            version=version,
+            holds=_holds(held),
         )
 
     def hold(self, campaign: str, hold: Hold) -> None:
@@ -175,15 +175,14 @@ class Controls:
 
     def versions(self, campaign: str) -> tuple[Version, ...]:
         """What the editions were, oldest first, and how many were attempted with each."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT number, made_at, fingerprint, letterhead, COALESCE(attempted, 0)"
-                " FROM version"
-                " LEFT JOIN (SELECT version, COUNT(*) AS attempted FROM delivery"
-                " WHERE campaign = ? GROUP BY version) AS counts ON counts.version = number"
-                " WHERE campaign = ? ORDER BY number",
-                (campaign, campaign),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT number, made_at, fingerprint, letterhead, COALESCE(attempted, 0)"
+            " FROM version"
+            " LEFT JOIN (SELECT version, COUNT(*) AS attempted FROM delivery"
+            " WHERE campaign = ? GROUP BY version) AS counts ON counts.version = number"
+            " WHERE campaign = ? ORDER BY number",
+            (campaign, campaign),
+        )
         return tuple(
             Version(number, moment_at(made_at), fingerprint, letterhead, attempted)
             for number, made_at, fingerprint, letterhead, attempted in rows

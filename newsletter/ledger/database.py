@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from newsletter.addresses import Address
 from newsletter.errors import LedgerRefused, Where
@@ -175,6 +175,15 @@ class Database:
         if sql.startswith(_WRITES) and not self._connection.in_transaction:
             raise RuntimeError("a write to the ledger outside of a transaction")
         return self._connection.execute(sql, parameters)
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+        """All that a question brings.
+
+        Raises:
+            LedgerRefused: the file cannot be read.
+        """
+        with self.errors():
+            return self._connection.execute(sql, parameters).fetchall()
 
     def executemany(self, sql: str, rows: Iterable[tuple[object, ...]]) -> sqlite3.Cursor:
         """Run one statement for each row."""

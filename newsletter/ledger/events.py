@@ -54,13 +54,12 @@ class Events:
 
     def of(self, campaign: str) -> tuple[EventRecord, ...]:
         """A campaign's events, oldest first."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT event.delivery, kind, source, at, detail FROM event"
-                " JOIN delivery ON delivery.id = event.delivery"
-                " WHERE delivery.campaign = ? ORDER BY at, event.id",
-                (campaign,),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT event.delivery, kind, source, at, detail FROM event"
+            " JOIN delivery ON delivery.id = event.delivery"
+            " WHERE delivery.campaign = ? ORDER BY at, event.id",
+            (campaign,),
+        )
         return tuple(
             EventRecord(delivery, kind, source, moment_at(at), detail)
             for delivery, kind, source, at, detail in rows

@@ -92,7 +92,7 @@ class Reading:
     def of(self, campaign: str, *states: State) -> tuple[DeliveryRow, ...]:
         """The deliveries in ``states``, for a person to read."""
         marks = ", ".join("?" for _ in states)
-        rows = self._rows(
+        rows = self._database.rows(
             f"SELECT {_ROW} FROM delivery WHERE campaign = ? AND state IN ({marks}) ORDER BY id",
             (campaign, *states),
         )
@@ -116,7 +116,7 @@ class Reading:
         Raises:
             LedgerRefused: it is not what was frozen.
         """
-        rows = self._rows(BY_MESSAGE_TAG, (bytes.fromhex(tag),))
+        rows = self._database.rows(BY_MESSAGE_TAG, (bytes.fromhex(tag),))
         return _intact(rows[0]) if rows else None
 
     def next_due(self, campaign: str) -> datetime | None:
@@ -129,7 +129,7 @@ class Reading:
             for state in (State.PENDING, State.DEFERRED)
             for wave in Wave
             # One look into the index each, however long the queue is.
-            for (at,) in self._rows(
+            for (at,) in self._database.rows(
                 "SELECT next_attempt_at FROM delivery JOIN control USING (campaign)"
                 " WHERE campaign = ? AND state = ? AND delivery.wave = ? AND control.wave >= ?"
                 " ORDER BY next_attempt_at LIMIT 1",
@@ -142,7 +142,7 @@ class Reading:
         """How many of one wave are in which state."""
         counts: dict[State, int] = {}
         for state in State:
-            ((count,),) = self._rows(
+            ((count,),) = self._database.rows(
                 "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND state = ? AND wave = ?",
                 (campaign, state, wave),
             )
@@ -152,7 +152,7 @@ class Reading:
 
     def wave_replies(self, campaign: str, wave: Wave) -> Mapping[tuple[State, str], int]:
         """What those of one wave were told who were refused or deferred, and how many."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT state, reply, COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
             f" AND (state = '{State.REJECTED}' OR (state = '{State.DEFERRED}'"
             " AND first_attempt_at IS NOT NULL)) GROUP BY state, reply",
@@ -162,7 +162,7 @@ class Reading:
 
     def wave_unheard(self, campaign: str, wave: Wave) -> int:
         """How many of one wave have had no answer of their own yet."""
-        ((count,),) = self._rows(
+        ((count,),) = self._database.rows(
             "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
             f" AND (state IN ('{State.PENDING}', '{State.CLAIMED}', '{State.ATTEMPTING}')"
             f" OR (state = '{State.DEFERRED}' AND first_attempt_at IS NULL))",
@@ -172,7 +172,7 @@ class Reading:
 
     def untried(self, campaign: str) -> int:
         """How many wait for their first attempt: those whom a correction reaches."""
-        ((count,),) = self._rows(
+        ((count,),) = self._database.rows(
             "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND version IS NULL"
             f" AND state IN ('{State.PENDING}', '{State.CLAIMED}', '{State.DEFERRED}')",
             (campaign,),
@@ -181,7 +181,7 @@ class Reading:
 
     def put_off(self, delivery: int) -> int:
         """How often the server said “later” for this recipient's own sake."""
-        ((count,),) = self._rows(
+        ((count,),) = self._database.rows(
             "SELECT COUNT(*) FROM attempt WHERE delivery = ? AND outcome = ?",
             (delivery, Step.DEFER),
         )
@@ -198,7 +198,7 @@ class Reading:
         Raises:
             LedgerRefused: one of them is not what was frozen.
         """
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT id, address, name, language, fields, resends, attempts,"
             " COALESCE(dated_at, changed_at), first_attempt_at, COALESCE(version, (SELECT version"
             " FROM control WHERE control.campaign = delivery.campaign)), version IS NOT NULL,"
@@ -209,7 +209,7 @@ class Reading:
 
     def history(self, delivery: int) -> tuple[AttemptRecord, ...]:
         """The attempts of a delivery, first to last."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT number, run, started_at, ended_at, outcome, reply FROM attempt"
             " WHERE delivery = ? ORDER BY number",
             (delivery,),
@@ -225,10 +225,6 @@ class Reading:
             )
             for number, run, started_at, ended_at, outcome, reply in rows
         )
-
-    def _rows(self, sql: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._database.errors():
-            return self._database.execute(sql, parameters).fetchall()
 
 
 def claim_of(campaign: str, row: tuple[Any, ...]) -> Claim:

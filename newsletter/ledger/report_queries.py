@@ -113,5 +113,4 @@ class ReportQueries:
         )
 
     def _rows(self, sql: str, campaign: str) -> list[Any]:
-        with self._database.errors():
-            return self._database.execute(sql, (campaign,)).fetchall()
+        return self._database.rows(sql, (campaign,))

@@ -101,10 +101,9 @@ class Runs:
 
     def campaigns_that_left(self) -> list[str]:
         """Ids of campaigns of which a run handed mail to anything but a trial."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT DISTINCT campaign FROM run WHERE transport NOT IN (?, ?)", TRIALS
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT DISTINCT campaign FROM run WHERE transport NOT IN (?, ?)", TRIALS
+        )
         return [campaign for (campaign,) in rows]
 
     def is_trial(self, campaign: str) -> bool:
@@ -114,12 +113,11 @@ class Runs:
 
     def of(self, campaign: str) -> tuple[RunRecord, ...]:
         """A campaign's runs, oldest first."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT id, transport, place, started_at, seen_at, ended_at, ending FROM run"
-                " WHERE campaign = ? ORDER BY started_at, id",
-                (campaign,),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT id, transport, place, started_at, seen_at, ended_at, ending FROM run"
+            " WHERE campaign = ? ORDER BY started_at, id",
+            (campaign,),
+        )
         return tuple(
             RunRecord(
                 id=run,
@@ -150,12 +148,11 @@ class Runs:
 
     def calls(self, campaign: str) -> tuple[CallRecord, ...]:
         """A campaign's calls, oldest first."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT key, transport, place, members, digest, first_at FROM call"
-                " WHERE campaign = ? ORDER BY first_at, key",
-                (campaign,),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT key, transport, place, members, digest, first_at FROM call"
+            " WHERE campaign = ? ORDER BY first_at, key",
+            (campaign,),
+        )
         return tuple(
             CallRecord(
                 key=key,
@@ -171,10 +168,9 @@ class Runs:
 
     def buckets(self) -> dict[str, BucketRow]:
         """The pace as earlier runs learned it, by the bucket's name."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT name, tokens, filled_at, per_second, blocked_until, learned FROM bucket"
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT name, tokens, filled_at, per_second, blocked_until, learned FROM bucket"
+        )
         return {
             name: BucketRow(
                 name, tokens, moment_at(filled_at), per_second, moment_at(blocked_until), learned
