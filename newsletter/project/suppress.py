@@ -13,7 +13,7 @@ from newsletter.errors import InputError, NewsletterError, Where
 from newsletter.feedback.unsubscribe_mails import read_mailed
 from newsletter.ledger import Ledger
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
-from newsletter.message.tokens import UnsubscribeToken, verify
+from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.project.compose import parse_addresses
 from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
@@ -99,15 +99,15 @@ def suppress_mailed(project: Project, file: Path) -> Mailed:
         InputError: the file cannot be read. What was read before stays.
         LedgerRefused: it cannot be written.
     """
-    latest: dict[UnsubscribeToken, Leave] = {}
+    latest: dict[Token, Leave] = {}
     others = 0
-    keys, list_id = project.keys, project.settings.list.id
+    verifier = Verifier.of(project.keys, project.settings.list.id, (Purpose.HEADER, Purpose.PAGE))
     try:
         for item in read_mailed(file, now=project.clock.now()):
             found = [
                 token
                 for text in item.tokens
-                if (token := verify(text, keys=keys, list_id=list_id)) and any(token.address_tag)
+                if (token := verify(text, verifier)) and not token.inert
             ]
             others += not found
             for token in found:

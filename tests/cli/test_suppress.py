@@ -9,7 +9,7 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.config import load_settings
 from newsletter.message.keys import KeyRing
-from newsletter.message.tokens import UnsubscribeToken, sign
+from newsletter.message.tokens import Purpose, Token, sign
 
 from tests.cli.support import stopped, went_well
 from tests.cli.test_copies import cleaned, one_a_connection
@@ -122,7 +122,7 @@ def test_tokens_that_readers_mailed_or_that_stand_on_lines_make_them_leave(sent:
 
     def token(number: int) -> str:
         tag = keys.address_tag(Address.parse(f"reader{number}@readers.example"))
-        return sign(UnsubscribeToken(tag, bytes(8)), keys=keys, list_id=list_id)
+        return sign(Token(Purpose.HEADER, tag, bytes(8), 1), keys=keys, list_id=list_id)
 
     forged = "A" * 52
     mbox = "".join(
