@@ -157,12 +157,7 @@ class Settings(ProviderTables):
 
         These are those of the edition's language, pt for pt-BR; else its own.
         """
-        for name in (language, language.partition("-")[0]):
-            if name == self.language:
-                break
-            if name in self.organisation.translations:
-                return self.organisation.translated(name), name
-        return self.organisation, self.language
+        return self.organisation.in_language(language, own=self.language)
 
     def links(self, language: str) -> LinkTemplates:
         """Where the reader's own links lead in mails in ``language``."""

@@ -165,6 +165,18 @@ class Organisation(Table):
             if there != needed:
                 yield f"{key} ({there} of {needed} links)"
 
+    def in_language(self, language: str, *, own: str) -> tuple[Organisation, str]:
+        """The organisation as a text in ``language`` names it, and the language of its words.
+
+        These are those of the text's language, pt for pt-BR; else its own.
+        """
+        for name in (language, language.partition("-")[0]):
+            if name == own:
+                break
+            if name in self.translations:
+                return self.translated(name), name
+        return self, own
+
     def translated(self, language: str) -> Organisation:
         """The organisation in the words of one of its translations."""
         words = self.translations[language]

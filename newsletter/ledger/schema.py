@@ -203,6 +203,7 @@ CREATE TABLE event (
     detail TEXT NOT NULL DEFAULT '',
     mark TEXT NOT NULL UNIQUE      -- the same news twice is one event
 );
+CREATE INDEX of_delivery ON event (delivery);
 
 -- Who left, and what became of it. Whoever has a leave without a void, a lift or a
 -- later return is not mailed, see suppressions.py.

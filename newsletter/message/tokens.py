@@ -157,6 +157,19 @@ def verify(text: str, verifier: Verifier) -> Token | None:
     return None
 
 
+def is_of_unknown_key(text: str, verifier: Verifier) -> bool:
+    """Whether it looks like a token of version 2 whose secret ``verifier`` knows nothing of.
+
+    So looks one that was signed after the keys of a public server were written.
+    """
+    if not _SHAPE.fullmatch(text):
+        return False
+    data = base64.urlsafe_b64decode(text)
+    version, key_id = _HEAD.unpack_from(data)
+    known = {number for number, _ in verifier.keys}
+    return version == _VERSION and len(data) == _CLAIM.size + _MAC_BYTES and key_id not in known
+
+
 def _verified(data: bytes, verifier: Verifier) -> Token | None:
     claim, mac = data[: _CLAIM.size], data[_CLAIM.size :]
     _, key_id, number, address_tag, campaign_tag, minute = _CLAIM.unpack(claim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.config import FILE_NAME
@@ -10,6 +11,40 @@ from newsletter.project.project import Project
 from newsletter.project.writing import refuse_own
 from newsletter.web.bundle import FILE_NAME as PUBLIC_FILE
 from newsletter.web.bundle import Bundle
+
+LOG_NAME = "public.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server answers from.
+
+    Attributes:
+        bundle: what it may know.
+        log: the file of its public log.
+        beside_list: whether it runs in the project's own folder.
+    """
+
+    bundle: Bundle
+    log: Path
+    beside_list: bool
+
+
+def served_from(folder: Path | None) -> Served:
+    """What a server in the project's folder answers from, or one with a bundle alone.
+
+    Args:
+        folder: the bundle's; None takes the project of the current folder.
+
+    Raises:
+        ConfigError: there is neither, or it cannot be used.
+    """
+    if folder is not None or Path(PUBLIC_FILE).is_file():
+        folder = folder or Path()
+        return Served(Bundle.load(folder), folder / LOG_NAME, beside_list=False)
+    project = Project.here()
+    project.keys_with_bearer()
+    return Served(Bundle.of(project), project.folder / LOG_NAME, beside_list=True)
 
 
 def write_bundle(project: Project, folder: Path) -> Bundle:

@@ -23,6 +23,7 @@ from newsletter.errors import ConfigError, Where
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import PUBLIC, Purpose, Verifier
 from newsletter.regular_file import read_regular
+from newsletter.render.public_pages import PublicPages
 from newsletter.system import shared, sync_file, sync_folder
 from newsletter.theme import THEME_FILE
 from newsletter.theme_files import load_theme, theme_folders
@@ -74,6 +75,7 @@ class Bundle:
             log is shown to nobody.
         theme: the theme's folder.
         archive: the folder of past issues; None if there is none.
+        archive_path: where its pages are, below ``url``.
     """
 
     verifier: Verifier
@@ -88,6 +90,7 @@ class Bundle:
     bearer_hash: str
     theme: Path
     archive: Path | None
+    archive_path: str = "/"
 
     @classmethod
     def of(cls, project: PublicProject) -> Bundle:
@@ -119,6 +122,7 @@ class Bundle:
             bearer_hash=hashlib.sha256(keys.bearer).hexdigest() if keys.bearer else "",
             theme=project.folder / settings.theme.folder,
             archive=archive if archive is not None and archive.is_dir() else None,
+            archive_path=_archive_path(settings),
         )
 
     @classmethod
@@ -150,6 +154,21 @@ class Bundle:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             # The cause is left out: it could quote a key.
             raise ConfigError("The bundle is damaged.", where=Where(path), next=again) from None
+
+    def pages(self) -> PublicPages:
+        """The pages in the theme's look and words.
+
+        Raises:
+            TemplateError: something in the theme is wrong.
+        """
+        pages = PublicPages(
+            load_theme(self.theme),
+            list_name=self.list_name,
+            organisation=self.organisation,
+            languages=self.languages,
+        )
+        pages.check()
+        return pages
 
     def write(self, folder: Path) -> None:
         """Write it to a folder, for the server; ``public.toml`` last, whole or not at all.
@@ -186,6 +205,7 @@ class Bundle:
             "url": self.url,
             "unsubscribe_url": self.unsubscribe_url,
             "languages": list(self.languages),
+            "archive_path": self.archive_path,
             "theme": f"theme/{theme.as_posix()}",
             "bearer_hash": self.bearer_hash,
             "box": {"number": self.box_number, "key": self.box.hex()},
@@ -225,7 +245,16 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         bearer_hash=str(data["bearer_hash"]),
         theme=folder / theme,
         archive=archive if archive.is_dir() else None,
+        archive_path=str(data["archive_path"]),
     )
+
+
+def _archive_path(settings: Settings) -> str:
+    """Where the archive is below the public address; at its top if it is elsewhere."""
+    if settings.archive is None or settings.public is None:
+        return "/"
+    url, base = settings.archive.url, f"{settings.public.url}/"
+    return f"/{url.removeprefix(base)}" if url.startswith(base) else "/"
 
 
 def _key(text: str) -> bytes:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
-from newsletter.config import ListIdentity, Sender
+from newsletter.config import ListIdentity, Public, Sender
 from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Message, Recipient
 from newsletter.message.tokens import Purpose, Token, Verifier, sign
-from newsletter.render.edition import Edition, Slot
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
 
 if TYPE_CHECKING:  # else every letter would load cryptography
     from newsletter.message.dkim import DkimSigner
@@ -94,6 +95,7 @@ def composer(
     campaign_id: str = CAMPAIGN,
     keys: KeyRing = KEYS,
     signer: DkimSigner | None = None,
+    public: Public | None = None,
 ) -> Composer:
     return Composer(
         edition,
@@ -103,6 +105,7 @@ def composer(
         campaign_id=campaign_id,
         keys=keys,
         signer=signer,
+        public=public,
     )
 
 
