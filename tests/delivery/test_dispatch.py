@@ -16,7 +16,7 @@ from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.ledger import Ledger
 from newsletter.ledger.plan import Plan
 from newsletter.ledger.states import State, Step
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
@@ -248,7 +248,7 @@ def test_who_leaves_during_the_send_is_not_mailed(
         if message.envelope_to.local == "reader1":
             # Another process, such as the unsubscribe page, writes to the same file.
             other = Ledger(ledger_path, KEYS)
-            other.suppressions.add(Suppression(b"tag10", Reason.UNSUBSCRIBED, "page", NOW))
+            other.suppressions.add(Leave(b"tag10", Reason.UNSUBSCRIBED, "page", NOW))
             other.close()
         return Accepted("250 ok")
 
@@ -404,7 +404,7 @@ def test_who_left_since_the_freeze_is_not_even_named_to_the_relay(
         composed.append(str(recipient.address))
         return compose(recipient, date, version)
 
-    ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "page", NOW))
+    ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "page", NOW))
     begin(campaign, ScriptedTransport(), compose_=watched).execute()
     assert {State.ACCEPTED: 2, State.SUPPRESSED: 1} == counts(ledger, campaign)
     assert ["reader1@example.org", "reader3@example.org"] == sorted(composed)
