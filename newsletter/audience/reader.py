@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from newsletter.addresses import AddressError
+from newsletter.addresses import Address, AddressError
 from newsletter.audience.cells import read_address, read_language, read_line, trim
 from newsletter.audience.columns import Columns, find_columns, ignored_warning
 from newsletter.audience.decoding import read_text
+from newsletter.audience.exports import Leavers, leavers_in, missing_leavers
+from newsletter.audience.header import holds_address, take_header
 from newsletter.audience.model import Roster, Subscriber
-from newsletter.audience.records import find_delimiter, read_records
+from newsletter.audience.records import Record, find_delimiter, read_records
 from newsletter.audience.standing import Standing
 from newsletter.errors import Problem, RosterError, Where
 
@@ -32,6 +36,9 @@ def read_roster(
     fields: Sequence[str] = (),
     mail: Sequence[str] = (),
     no_mail: Sequence[str] = (),
+    header_row: int | None = None,
+    address_column: str | None = None,
+    language: str = "en",
 ) -> Roster:
     """Read a list.
 
@@ -44,33 +51,123 @@ def read_roster(
         fields: further columns to keep for merge fields.
         mail: values that let a row be mailed, each “Column=value”, as newsletter.toml has them.
         no_mail: values that stop it.
+        header_row: the row of the header, 0 if there is none; None for the first row.
+        address_column: the name of the column of addresses, where it is not a usual one.
+        language: the newsletter's own, which readers get whose row names none.
 
     Raises:
-        RosterError: the file as a whole cannot be used, nobody is on it, or a value may
-            mean that readers left and nobody has decided about it.
+        RosterError: the file as a whole cannot be used, nobody is on it, it holds people
+            who must not be mailed, or a value may mean that and nobody has decided about it.
     """
+    table = _open(path, fields, header_row, address_column)
+    if leavers := leavers_in(path.name, table.header):
+        raise _no_list(path, leavers)
+    standing = Standing.of(table.header, table.columns.used, mail, no_mail)
+    reading = _Reading(path, table.columns, table.delimiter, standing, language)
+    for record in table.rows:
+        reading.take(*record)
+    warnings = [*table.warnings, *ignored_warning(table.columns, path)]
+    if elsewhere := missing_leavers(path.name, table.header):
+        what, look_for = elsewhere
+        warnings.insert(0, Problem(what, Where(path), f"{look_for} {_NEVER_MAIL}"))
+    return reading.roster(warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressible:
+    """A file of people who must not be mailed, as read.
+
+    Attributes:
+        addresses: of those people, each once.
+        active: how many rows say by themselves that their reader may be mailed; left out.
+        refused: rows without a usable address.
+    """
+
+    addresses: tuple[Address, ...]
+    active: int
+    refused: tuple[Problem, ...]
+
+
+def read_leavers(path: Path) -> Suppressible:
+    """Read a file of people who must not be mailed, such as an export of unsubscribes.
+
+    Without a header it is read if its addresses stand in one column.
+
+    Raises:
+        RosterError: the file as a whole cannot be used.
+    """
+    table = _open(path, (), None, None, bare=True)
+    standing = Standing.of(table.header, table.columns.used, (), ())
+    found: dict[str, Address] = {}
+    refused, active = [], 0
+    for number, cells, fault in table.rows:
+        filled = [*cells, *[""] * (len(table.header) - len(cells))]
+        try:
+            address, _ = read_address(filled[table.columns.email])
+        except AddressError as error:
+            refused.append(Problem(fault or str(error), Where(path, row=number)))
+            continue
+        if standing.says_active(filled):
+            active += 1
+        else:
+            found.setdefault(address.suppression_key, address)
+    return Suppressible(tuple(found.values()), active, tuple(refused))
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A list, opened: its header, and the rows below it."""
+
+    header: list[str]
+    columns: Columns
+    delimiter: str
+    rows: Iterable[Record]
+    warnings: list[Problem]
+
+
+def _open(
+    path: Path,
+    fields: Sequence[str],
+    header_row: int | None,
+    address_column: str | None,
+    *,
+    bare: bool = False,
+) -> _Table:
+    """Open a list; ``bare``: without a header it may be a plain column of addresses."""
     text, warnings = read_text(path)
     delimiter, text = find_delimiter(text)
     records = read_records(path, text, delimiter)
-    number, header, fault = next(records, (1, [], ""))
-    if fault:
-        raise RosterError(
-            f"The list's header cannot be read. {fault}",
-            where=Where(path, row=number),
-            next="Save the list anew as CSV UTF-8 (comma delimited).",
+    if bare:
+        first = next(records, (0, [], ""))
+        records = chain([first], records) if first[0] else records
+        header_row = 0 if any(map(holds_address, first[1])) else None
+    number, header, rows = take_header(
+        path, records, header_row=header_row, address_column=address_column
+    )
+    columns = find_columns(
+        header, fields=fields, address_column=address_column, where=Where(path, row=number or 1)
+    )
+    return _Table(header, columns, delimiter, rows, warnings)
+
+
+_NEVER_MAIL = "Then: newsletter suppress add FILE"
+
+
+def _no_list(path: Path, leavers: Leavers) -> RosterError:
+    """Says that a file holds people who must not be mailed."""
+    if leavers.reason:
+        advice = (
+            f"Take them off for ever with “newsletter suppress add {path} --reason "
+            f"{leavers.reason}”, and mail the file of the active readers."
         )
-    if not header:
-        raise RosterError(
-            "The list is empty.",
-            where=Where(path),
-            next="Write a first row such as email,name,language and one row for each reader.",
-        )
-    columns = find_columns(header, fields=fields, where=Where(path, row=number))
-    standing = Standing.of(header, columns.used, mail, no_mail)
-    reading = _Reading(path, columns, delimiter, standing)
-    for record in records:
-        reading.take(*record)
-    return reading.roster([*warnings, *ignored_warning(columns, path)])
+    else:
+        advice = "Mail the file of those who asked for it and confirmed."
+    return RosterError(
+        f"This is no list to mail: by {leavers.told_by}, it holds {leavers.what}.",
+        where=Where(path),
+        next=f"{advice} If they did ask for the newsletter, rename the file"
+        + (" or column." if "columns" in leavers.told_by else "."),
+    )
 
 
 class _Refused(ValueError):
@@ -80,8 +177,11 @@ class _Refused(ValueError):
 class _Reading:
     """The rows taken so far."""
 
-    def __init__(self, path: Path, columns: Columns, delimiter: str, standing: Standing) -> None:
+    def __init__(
+        self, path: Path, columns: Columns, delimiter: str, standing: Standing, language: str
+    ) -> None:
         self._path = path
+        self._default_language = language
         self._columns = columns
         self._delimiter = delimiter
         self._standing = standing
@@ -247,7 +347,10 @@ class _Reading:
                 f"None of the list's {self._rows} rows can be used.",
                 where=Where(self._path),
                 problems=[*self._refused, *self._left],
-                next="“newsletter docs subscribers” shows what a list looks like.",
+                next=f"It says of every reader that they left: see whether “newsletter suppress "
+                f"add {self._path}” is meant."
+                if self._left and not self._refused
+                else "“newsletter docs subscribers” shows what a list looks like.",
             )
         return Roster(
             file=self._path,

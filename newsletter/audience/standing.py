@@ -195,6 +195,15 @@ class Standing:
         )
         return cls(columns, frozenset(map(_key, mail)), frozenset(map(_key, no_mail)))
 
+    def says_active(self, cells: Sequence[str]) -> bool:
+        """Whether a column of status or of leaving says that a row may be mailed."""
+        said = [
+            may_mail(kind, cells[index])
+            for index, _, kind in self.columns
+            if kind is not Kind.OTHER
+        ]
+        return bool(said) and all(said)
+
     def judge(self, cells: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         """Why a row must not be mailed (empty: it may), and the “Column=value” to ask about."""
         unclear = []
