@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -20,14 +20,18 @@ from newsletter.audience.decoding import read_text
 from newsletter.audience.exports import Leavers, leavers_in, missing_leavers
 from newsletter.audience.header import holds_address, take_header
 from newsletter.audience.model import Roster, Subscriber
+from newsletter.audience.placeholders import says_nothing, what_is_wrong
 from newsletter.audience.records import Record, find_delimiter, read_records
 from newsletter.audience.standing import Standing
 from newsletter.errors import Problem, RosterError, Where
+from newsletter.invisible import visible
 
 MAX_ROWS = 2_000_000
 MAX_CELL = 10_000
 """Characters of a cell that is used."""
 _MOST_ASKED = 20
+_LONGEST_NAME = 300
+"""Characters of a name that are looked at for what is no name."""
 
 
 def read_roster(
@@ -63,7 +67,7 @@ def read_roster(
     if leavers := leavers_in(path.name, table.header):
         raise _no_list(path, leavers)
     standing = Standing.of(table.header, table.columns.used, mail, no_mail)
-    reading = _Reading(path, table.columns, table.delimiter, standing, language)
+    reading = _Reading(path, table, standing, language)
     for record in table.rows:
         reading.take(*record)
     warnings = [*table.warnings, *ignored_warning(table.columns, path)]
@@ -177,13 +181,12 @@ class _Refused(ValueError):
 class _Reading:
     """The rows taken so far."""
 
-    def __init__(
-        self, path: Path, columns: Columns, delimiter: str, standing: Standing, language: str
-    ) -> None:
+    def __init__(self, path: Path, table: _Table, standing: Standing, language: str) -> None:
         self._path = path
+        self._header = table.header
         self._default_language = language
-        self._columns = columns
-        self._delimiter = delimiter
+        self._columns = table.columns
+        self._delimiter = table.delimiter
         self._standing = standing
         self._left: list[Problem] = []
         self._left_rows: dict[str, int] = {}
@@ -230,14 +233,13 @@ class _Reading:
             return
         for said in unclear:
             self._unclear.setdefault(said, []).append(number)
-        name = self._line(number, cells, self._columns.name) or written_name
         self._subscribers.append(
             Subscriber(
                 address=address,
-                name=name,
+                name=self._name(number, cells, written_name),
                 language=self._language(number, cells),
                 fields={
-                    field: self._line(number, cells, index)
+                    field: self._value(number, cells, index)
                     for field, index in self._columns.fields.items()
                 },
                 row=number,
@@ -267,6 +269,31 @@ class _Reading:
                     f"One cell runs over {len(cell.splitlines())} lines and holds other rows; "
                     "its quotation mark is not closed where it should be."
                 )
+
+    def _name(self, number: int, cells: list[str], written: str) -> str:
+        """The name that a mail greets with, or "" if what stands there is none."""
+        index = self._columns.email if self._columns.name is None else self._columns.name
+        cell = "" if self._columns.name is None else trim(cells[index])
+        text = " ".join((cell or written)[:_LONGEST_NAME].split())
+        if why := what_is_wrong(text):
+            self._leave_out(number, index, text, why)
+            return ""
+        return self._line(number, cells, self._columns.name) or written
+
+    def _value(self, number: int, cells: list[str], index: int) -> str:
+        text = self._line(number, cells, index)
+        if text and says_nothing(text):
+            self._leave_out(number, index, text, "means nothing")
+            return ""
+        return text
+
+    def _leave_out(self, number: int, index: int, text: str, why: str) -> None:
+        """Warn of a value that the mail does without; an address is not repeated."""
+        shown = "The value" if "@" in text and "*" not in text else f"“{visible(text[:60])}”"
+        what = f"{shown} {why}, so the mail does without it."
+        where = Where(self._path, row=number, item=f"column “{trim(self._header[index])}”")
+        advice = "Mend the cell, or empty it."
+        self._warnings.append(Problem(what, where, advice))
 
     def _line(self, number: int, cells: list[str], index: int | None) -> str:
         if index is None:
@@ -328,6 +355,19 @@ class _Reading:
                 self._left.append(self._problem(subscriber.row, what))
         self._subscribers = kept
 
+    def _judge_none(self) -> None:
+        """“None” is a name, and what Python writes for nothing: several on a list mean nothing."""
+        places = [n for n, each in enumerate(self._subscribers) if each.name == "None"]
+        for place in places:
+            one = self._subscribers[place]
+            index = self._columns.email if self._columns.name is None else self._columns.name
+            if len(places) > 1:
+                self._subscribers[place] = replace(one, name="")
+                self._leave_out(one.row, index, one.name, "means nothing")
+            else:
+                self._warn(one.row, "The mail greets this reader as “None”; many programs write "
+                           "that for nothing.", "Empty the cell if it is no name.")  # fmt: skip
+
     def roster(self, warnings: Sequence[Problem]) -> Roster:
         """All that was taken.
 
@@ -342,6 +382,7 @@ class _Reading:
             )
         self._refuse_unclear()
         self._drop_left()
+        self._judge_none()
         if not self._subscribers:
             raise RosterError(
                 f"None of the list's {self._rows} rows can be used.",
