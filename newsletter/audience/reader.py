@@ -14,11 +14,12 @@ from itertools import chain
 from pathlib import Path
 
 from newsletter.addresses import Address, AddressError
-from newsletter.audience.cells import read_address, read_language, read_line, trim
+from newsletter.audience.cells import read_address, read_line, trim
 from newsletter.audience.columns import Columns, find_columns, ignored_warning
 from newsletter.audience.decoding import read_text
 from newsletter.audience.exports import Leavers, leavers_in, missing_leavers
 from newsletter.audience.header import holds_address, take_header
+from newsletter.audience.languages import read_language
 from newsletter.audience.model import Roster, Subscriber
 from newsletter.audience.placeholders import says_nothing, what_is_wrong
 from newsletter.audience.records import Record, find_delimiter, read_records
@@ -312,8 +313,9 @@ class _Reading:
         if tag is None:
             self._warn(
                 number,
-                f"“{cell[:40]}” is no language code, so the reader gets the default language.",
-                "Write a code such as en, fr, ar or pt-BR.",
+                f"“{visible(cell[:40])}” is no language that is known, so the reader gets the "
+                f"edition in “{self._default_language}”, the newsletter's own language.",
+                "Write a code such as en, fr, ar or pt-BR, or a language's name.",
             )
         return tag
 

@@ -17,7 +17,8 @@ NOTHING = r"""
 NULL null \N #N/A #n/v nan NaN NAN NA na N/A n/a N.A. none NONE undefined Undefined (blank) (null)
 <null> [null] (none) (vide) (leer) (пусто) ---- - . ? ... ___ – * 0 12345 xxx #REF! #NAME? #VALUE!
 #DIV/0! #NV #N/D [object|Object] NULL|NULL null|null None|None Unknown unbekannt Inconnu
-keine|Angabe sin|nombre sans|nom no|name неизвестно لا|يوجد 未知 Anna|null Anna|NULL undefined|Smith Li|#N/A
+keine|Angabe sin|nombre sans|nom no|name неизвестно لا|يوجد 未知 Anna|null Anna|NULL
+undefined|Smith Li|#N/A
 """
 TEMPLATES = r"""
 *|FNAME|* *|FNAME:Friend|* Dear*|FNAME|* {{|first_name|}} {{contact.FIRSTNAME}} {{{name}}}
@@ -60,18 +61,19 @@ DAMAGED = [
     ("bob@example.net", ""),
 ]
 NAMES = """
-Null Nan Na Nil None Jennifer|Null Wei|Na Na|Na Brak Blank Anna A J. X A.B. Zoë Renée Иван Ніна Лі Ві
-Сё Рё Єї نور 娜 나 未来 RENÉ’S Ó’Brien RÓŻA São TĂŞNAD Ðà Ðức Großmann Fußäbner O'Neil O’Neil D'Arcy
-Jean-Pierre Bob|(Robert) Anna|"Nan"|Smith Tom|&|Anna Dr.|Anna Ñuñoa Çağla Łukasz Žižek Ağaoğlu Şükrü
-Đặng|Văn|Bình ΑΝΝΑ Άννα ÅSA Þór Ægir ʻOkina Mª|José Søren Anna|2 Henry|VIII Name Nome Dylan|[Dyl]
-@nna Ke$ha Йо Ґалаґан Ѓорѓи Ђорђе|Ђурић Љубомир Џон 김 नमस्ते ทดสอบ Віра|Вій Яна ÉLODIE ÂNGELA ÃNGELA
+Null Nan Na Nil None Jennifer|Null Wei|Na Na|Na Brak Blank Anna A J. X A.B. Zoë Renée Иван Ніна Лі
+Ві Сё Рё Єї نور 娜 나 未来 RENÉ’S Ó’Brien RÓŻA São TĂŞNAD Ðà Ðức Großmann Fußäbner O'Neil O’Neil
+D'Arcy Jean-Pierre Bob|(Robert) Anna|"Nan"|Smith Tom|&|Anna Dr.|Anna Ñuñoa Çağla Łukasz Žižek
+Ağaoğlu Şükrü Đặng|Văn|Bình ΑΝΝΑ Άννα ÅSA Þór Ægir ʻOkina Mª|José Søren Anna|2 Henry|VIII
+Name Nome Dylan|[Dyl] @nna Ke$ha Йо Ґалаґан Ѓорѓи Ђорђе|Ђурић Љубомир Џон 김 नमस्ते ทดสอบ Віра|Вій Яна
+ÉLODIE ÂNGELA ÃNGELA
 """
 
 
 def cells(text: str) -> list[str]:
     """Words; “|” between letters and blanks is a space."""
     words = text.split()
-    as_is = ("*|", "|FNAME")
+    as_is = ("*|", "Dear*", "|FNAME")
     return [word if word.startswith(as_is) else word.replace("|", " ") for word in words]
 
 
@@ -92,7 +94,7 @@ def test_whoever_is_called_so_keeps_the_name(name: str) -> None:
     assert what_is_wrong(name) == ""
 
 
-LETTERS = st.text(st.characters(min_codepoint=0xC0, max_codepoint=0x24F, categories=["Lu", "Ll"]),
+LETTERS = st.text(st.characters(min_codepoint=0xC0, max_codepoint=0x17F, categories=["Lu", "Ll"]),
                   min_size=1, max_size=8)  # fmt: skip
 
 
@@ -162,5 +164,6 @@ def test_nobody_is_greeted_with_a_cell_that_means_nothing(project: Project) -> N
     assert "example.net" not in checked.stdout
     sent = project.run("send", "2017-04", "--yes")
     went_well(sent, "5 things worth a look", "“NULL” means nothing")
-    greetings = [re.findall(r"Dear \w+,", mail.as_string())[0] for mail in mails(project)]
+    bodies = [mail.get_body(("plain",)) for mail in mails(project)]
+    greetings = [re.findall(r"Dear \w+,", body.get_content())[0] for body in bodies if body]
     assert ["Dear Nan,", *["Dear friend,"] * 5] == sorted(greetings)
