@@ -11,7 +11,7 @@ import html
 import re
 import unicodedata
 from email.header import decode_header, make_header
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import unquote
 
 # Words that nobody is called, however they are written; brackets around them do not matter.
@@ -63,7 +63,7 @@ _ENCODED_WORD = re.compile(r"=\?[\w-]{1,40}\?[BbQq]\?[^?]*\?=")
 _ADDRESS = re.compile(r"[^@]+@[^@.]+\.[^@]+")
 _LOST = re.compile("\ufffd|[\x80-\x9f]|[^\\W\\d_]\\?+[^\\W\\d_]|[a-z]Ã(?![^\\W\\d_])")
 _ENCODINGS = ("cp1252", "cp1250", "cp1251", "mac_roman", "cp437", "cp850")
-_PLAIN = re.compile(r"[^\W\d_]{2,}(?:[ '’.-]{1,2}[^\W\d_]+)*\.?")
+_PLAIN = re.compile(r"[^\W\d_]{2}[^\W_]*(?:[ '’.-]{1,2}[^\W_]+)*\.?")
 
 
 def what_is_wrong(name: str) -> str:
@@ -74,7 +74,7 @@ def what_is_wrong(name: str) -> str:
     words = name.split()
     usual = _BESIDE.isdisjoint(words) and words[1:] != words[:1]
     plain = usual and _PLAIN.fullmatch(name) and name.casefold() not in _WORDS
-    if not name or (plain and name.isascii()):
+    if not name or (plain and (name.isascii() or all(map(_is_sound, words)))):
         return ""
     if not plain:
         if found := _not_text(name):
@@ -86,6 +86,12 @@ def what_is_wrong(name: str) -> str:
     if not name.isascii() and (meant := _reread(name)) != name:
         return f"seems to be “{meant}”, read in a wrong encoding"
     return "holds letters that were lost" if _LOST.search(name) else ""
+
+
+@lru_cache(maxsize=65_536)
+def _is_sound(word: str) -> bool:
+    """Whether a word is in the right encoding; the words of names come again and again."""
+    return word.isascii() or (_reread(word) == word and not _LOST.search(word))
 
 
 def says_nothing(value: str) -> bool:

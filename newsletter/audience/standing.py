@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import fold
@@ -256,19 +257,31 @@ class Standing:
         """Why a row must not be mailed (empty: it may), and the “Column=value” to ask about."""
         unclear = []
         for index, column, kind in self.columns:
-            cell = trim(cells[index])
-            said = f"{column}={cell[:60]}"
-            keys = {_key(said), _key(f"{column}=*")}
-            if keys & self.no_mail:
-                return said, ()
-            if keys & self.mail:
-                continue
-            allowed = may_mail(kind, cell)
-            if allowed is False:
-                return said, ()
-            if allowed is None:
+            # The whole value is judged; only its beginning is shown, and decided about.
+            cell = cells[index]
+            decide = _decide if len(cell) <= _LONGEST_KEPT else _decide.__wrapped__
+            allowed = decide(column, kind, cell, self.mail, self.no_mail)
+            if allowed is not True:
+                said = f"{column}={trim(cell)[:60]}"
+                if allowed is False:
+                    return said, ()
                 unclear.append(said)
         return "", tuple(unclear)
+
+
+_LONGEST_KEPT = 60
+
+
+@lru_cache(maxsize=65_536)
+def _decide(
+    column: str, kind: Kind, cell: str, mail: frozenset[str], no_mail: frozenset[str]
+) -> bool | None:
+    """Whether a value lets its row be mailed; a column has few values, so they are kept."""
+    text = trim(cell)
+    keys = {_key(f"{column}={text[:60]}"), _key(f"{column}=*")}
+    if keys & no_mail:
+        return False
+    return True if keys & mail else may_mail(kind, text)
 
 
 def _key(decision: str) -> str:
