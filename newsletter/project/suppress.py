@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.addresses import Address
 from newsletter.audience.model import Roster
-from newsletter.errors import InputError, NewsletterError, Where
+from newsletter.audience.reader import Suppressible, read_leavers
+from newsletter.errors import InputError, NewsletterError, Problem, Where
 from newsletter.feedback.unsubscribe_mails import read_mailed
 from newsletter.ledger import Ledger
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
@@ -34,14 +35,38 @@ class Suppressed:
     folder_only: NewsletterError | None
 
 
-def suppress(project: Project, addresses: Iterable[str], reason: Reason) -> Suppressed:
+def read_suppressible(project: Project, given: Iterable[str]) -> tuple[Suppressible, bool]:
+    """Read what a person gave: addresses, and files of them; whether there was a file.
+
+    Raises:
+        InputError: an address is none, or a file is the project's own list.
+        RosterError: a file cannot be used.
+    """
+    texts = list(given)
+    files = [Path(text) for text in texts if "@" not in text and Path(text).is_file()]
+    addresses = parse_addresses(text for text in texts if Path(text) not in files)
+    active = 0
+    refused: tuple[Problem, ...] = ()
+    for path in files:
+        if project.list_file.exists() and path.samefile(project.list_file):
+            raise InputError(
+                "This is the newsletter's own list: everybody on it would never be mailed again.",
+                where=Where(path),
+                next="Name a file of those who left.",
+            )
+        read = read_leavers(path)
+        addresses += read.addresses
+        active += read.active
+        refused += read.refused
+    return Suppressible(tuple(addresses), active, refused), bool(files)
+
+
+def suppress(project: Project, parsed: Sequence[Address], reason: Reason) -> Suppressed:
     """Never mail these addresses again. Holds during a send.
 
     Raises:
-        InputError: an address is none; nobody was added.
         LedgerRefused: it cannot be written.
     """
-    parsed = parse_addresses(addresses)
     at = project.clock.now()
     leaves = {
         address: Leave(project.keys.address_tag(address), reason, "command", at)
