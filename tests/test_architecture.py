@@ -99,8 +99,9 @@ ONE_PLACE: dict[str, set[str]] = {
     "uvicorn": {"preview/server.py", "web/server.py"},
     "time": {"clock.py"},
     "random": set(),
-    "secrets": {"web/leaving.py", "web/preferences.py", "ledger/database.py", "ledger/record.py", "message/keys.py",
-                "project/proof.py", "project/send.py", "transports/mailbox.py", "web/log.py"},
+    "secrets": {"web/leaving.py", "web/preferences.py", "ledger/database.py",
+                "ledger/record.py", "message/keys.py", "project/proof.py",
+                "project/send.py", "transports/mailbox.py", "web/log.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},
     # Modules that not every operating system has, or not all of.
