@@ -78,6 +78,9 @@ def create_app(
             else answers.text("The log cannot be written.\n", status=503)
         )
 
+    async def privacy(request: Request) -> Response:
+        return answers.page(request, "privacy")
+
     async def on_unwritable(request: Request, error: Exception) -> Response:
         del error
         return answers.page(request, "unavailable", status=503)
@@ -97,6 +100,7 @@ def create_app(
         Route("/leave/{token}", leaving.page, methods=_METHODS),
         Route("/preferences/{token}", preferences.page, methods=_METHODS),
         *_single_route(bundle.unsubscribe_url, leaving),
+        Route("/privacy", privacy, methods=["GET"]),
         Route("/health", health, methods=["GET"]),
         *sync_routes(log, bundle.bearer_hash, clock),
         *_archive(bundle),
