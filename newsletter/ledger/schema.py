@@ -111,7 +111,7 @@ CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery
     BEGIN SELECT RAISE(ABORT, 'deliveries are never deleted'); END;
 CREATE TRIGGER delivery_is_its_own BEFORE UPDATE OF id, campaign, issue, round ON delivery
     BEGIN SELECT RAISE(ABORT, 'a delivery belongs to its campaign for good'); END;
--- Who it was may be erased once nothing is waited for, and nothing else changes, see erasure.py.
+-- Who it was may be erased once nothing is waited for, see personal_data.py.
 CREATE TRIGGER delivery_is_frozen
     BEFORE UPDATE OF address, domain, tag, message_tag, name, language, fields, wave, seal
     ON delivery
