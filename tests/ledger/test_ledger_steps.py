@@ -141,3 +141,21 @@ def test_a_delivery_that_was_changed_is_named_by_number_and_not_by_address(
     said = f"{refused.value.what} {refused.value.where} {refused.value.next}"
     assert "Delivery 2" in said
     assert "mallory" not in said
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_who_is_put_back_keeps_the_version_of_an_attempt_before_and_of_no_other(
+    ledger: Ledger, freeze: Freeze, *, before: bool
+) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = claimed(ledger, campaign.id, 1)
+        if before:
+            assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+            ledger.deliveries.record(claim, Step.DEFER, run=RUN, reply="450", now=T)
+            (claim,) = claimed(ledger, campaign.id, 1)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T + 60)
+        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550", now=T + 60)
+        assert 1 == ledger.deliveries.put_back([claim], now=T + 60)
+        (again,) = claimed(ledger, campaign.id, 1)
+    assert (before, T if before else None) == (again.bound, again.first_attempt_at)
