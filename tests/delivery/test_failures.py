@@ -102,8 +102,8 @@ def test_an_orphan_of_a_dead_run_is_in_doubt_and_not_mailed(
 ) -> None:
     campaign = freeze(3)
     with ledger.transaction():
-        claims = ledger.deliveries.claim(campaign.id, run="dead", count=2, now=NOW.timestamp())
-        assert ledger.deliveries.write_ahead(claims[:1], run="dead", now=NOW.timestamp())
+        claims = ledger.deliveries.claim(campaign.id, run="dead", count=2, now=NOW)
+        assert ledger.deliveries.write_ahead(claims[:1], run="dead", now=NOW)
     transport = ScriptedTransport()
     begin(campaign, transport).execute()
     assert {State.ACCEPTED: 2, State.IN_DOUBT: 1} == counts(ledger, campaign)

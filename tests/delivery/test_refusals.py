@@ -10,6 +10,7 @@ from newsletter.errors import TransportStopped
 from newsletter.ledger import Ledger
 from newsletter.ledger.plan import Plan
 from newsletter.ledger.states import State
+from newsletter.ledger.versions import Approved
 from newsletter.message.model import Message
 from newsletter.testing import ScriptedTransport
 from newsletter.transports.protocol import (
@@ -98,7 +99,8 @@ def test_the_same_refusal_for_readers_of_many_domains_is_about_us_and_nobody_is_
     ledger: Ledger, begin: Begin, accepted: int, refused: int
 ) -> None:
     plan = elsewhere(count=60)
-    campaign = ledger.campaigns.freeze(plan, editions={"en": EDITION}, letterhead="{}", now=NOW)
+    with ledger.transaction():
+        campaign = ledger.campaigns.freeze(plan, Approved({"en": EDITION}, "{}"), now=NOW)
     said = Rejected("550 Mensaje no aceptado")
     answers: dict[int, Outcome] = dict.fromkeys(range(accepted + 1, 61), said)
     with pytest.raises(TransportStopped, match="no aceptado") as stopped:

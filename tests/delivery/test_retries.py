@@ -111,7 +111,7 @@ def test_who_was_given_up_by_a_run_that_died_is_not_tried_again(
 ) -> None:
     campaign, transport = freeze(1), ScriptedTransport()
     for hours in (0, 25):
-        at = NOW.timestamp() + hours * 3600
+        at = NOW + timedelta(hours=hours)
         with ledger.transaction():
             (claim,) = ledger.deliveries.claim(campaign.id, run="dead", count=1, now=at)
             ledger.deliveries.record(claim, Step.DEFER, run="dead", reply="450", now=at)

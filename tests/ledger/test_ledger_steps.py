@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.states import State, Step
 
-from tests.ledger.conftest import NOW, Freeze, T, counts
+from tests.ledger.conftest import NOW, Freeze, T, after, counts
 
 RUN = "run-1"
 
 
-def claimed(ledger: Ledger, campaign: str, count: int, *, now: float = T) -> list[Claim]:
+def claimed(ledger: Ledger, campaign: str, count: int, *, now: datetime = T) -> list[Claim]:
     return ledger.deliveries.claim(campaign, run=RUN, count=count, now=now)
 
 
@@ -43,7 +44,7 @@ def test_the_date_of_a_message_is_that_of_its_first_claim(ledger: Ledger, freeze
     with ledger.transaction():
         (first,) = claimed(ledger, campaign.id, 1)
         ledger.deliveries.release([first], run=RUN, now=T)
-        (again,) = claimed(ledger, campaign.id, 1, now=T + 900)
+        (again,) = claimed(ledger, campaign.id, 1, now=after(900))
     assert [NOW, NOW] == [first.date, again.date]
 
 
@@ -52,10 +53,10 @@ def test_no_more_are_claimed_than_were_asked_for(ledger: Ledger, freeze: Freeze)
     with ledger.transaction():
         for claim in claimed(ledger, campaign.id, 2):
             ledger.deliveries.record(
-                claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=T + 300
+                claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=after(300)
             )
         # First attempts before retries.
-        assert [3, 4, 1] == [claim.id for claim in claimed(ledger, campaign.id, 3, now=T + 300)]
+        assert [3, 4, 1] == [claim.id for claim in claimed(ledger, campaign.id, 3, now=after(300))]
 
 
 def test_a_write_ahead_begins_the_time_for_retries_once(
@@ -64,15 +65,15 @@ def test_a_write_ahead_begins_the_time_for_retries_once(
     campaign = freeze(1)
     with ledger.transaction():
         (claim,) = claimed(ledger, campaign.id, 1)
-        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T + 1)
-    assert (T + 1,) == row(ledger_path, 1, "first_attempt_at")
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(1))
+    assert (after(1).timestamp(),) == row(ledger_path, 1, "first_attempt_at")
     with ledger.transaction():
         ledger.deliveries.record(
-            claim, Step.DEFER, run=RUN, reply="450", now=T + 2, started_at=T + 1
+            claim, Step.DEFER, run=RUN, reply="450", now=after(2), started_at=after(1)
         )
-        (claim,) = claimed(ledger, campaign.id, 1, now=T + 600)
-        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T + 600)
-    assert (T + 1,) == row(ledger_path, 1, "first_attempt_at")
+        (claim,) = claimed(ledger, campaign.id, 1, now=after(600))
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(600))
+    assert (after(1).timestamp(),) == row(ledger_path, 1, "first_attempt_at")
 
 
 def test_a_claim_of_no_run_goes_back_to_the_queue(
@@ -102,8 +103,10 @@ def test_only_those_refused_are_put_back_and_counted(ledger: Ledger, freeze: Fre
 
 def test_proof_says_once_that_it_ended_a_doubt(ledger: Ledger, freeze: Freeze) -> None:
     claim = in_doubt(ledger, freeze(1).id)
-    assert ledger.deliveries.evidence(claim.id, "250 ok", None, T)
-    assert not ledger.deliveries.evidence(claim.id, "250 ok", None, T)
+    with ledger.transaction():
+        assert ledger.deliveries.evidence(claim.id, "250 ok", None, T)
+    with ledger.transaction():
+        assert not ledger.deliveries.evidence(claim.id, "250 ok", None, T)
 
 
 def test_a_providers_id_is_kept_without_control_characters(
@@ -112,7 +115,8 @@ def test_a_providers_id_is_kept_without_control_characters(
     campaign = freeze(2).id
     told, kept = "id\x1b[2J", "id\N{REPLACEMENT CHARACTER}[2J"
     claim = in_doubt(ledger, campaign)
-    assert ledger.deliveries.evidence(claim.id, told, told, T)
+    with ledger.transaction():
+        assert ledger.deliveries.evidence(claim.id, told, told, T)
     with ledger.transaction():
         (other,) = claimed(ledger, campaign, 1)
         assert ledger.deliveries.write_ahead([other], run=RUN, now=T)
@@ -123,8 +127,10 @@ def test_a_providers_id_is_kept_without_control_characters(
 
 def test_a_word_that_settles_no_doubt_says_so(ledger: Ledger, freeze: Freeze) -> None:
     claim = in_doubt(ledger, freeze(1).id)
-    assert ledger.deliveries.decide(claim.id, Step.ASSUME, note="it is there", now=T)
-    assert not ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T)
+    with ledger.transaction():
+        assert ledger.deliveries.decide(claim.id, Step.ASSUME, note="it is there", now=T)
+    with ledger.transaction():
+        assert not ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T)
 
 
 def test_a_delivery_that_was_changed_is_named_by_number_and_not_by_address(
@@ -154,8 +160,8 @@ def test_who_is_put_back_keeps_the_version_of_an_attempt_before_and_of_no_other(
             assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
             ledger.deliveries.record(claim, Step.DEFER, run=RUN, reply="450", now=T)
             (claim,) = claimed(ledger, campaign.id, 1)
-        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T + 60)
-        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550", now=T + 60)
-        assert 1 == ledger.deliveries.put_back([claim], now=T + 60)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(60))
+        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550", now=after(60))
+        assert 1 == ledger.deliveries.put_back([claim], now=after(60))
         (again,) = claimed(ledger, campaign.id, 1)
     assert (before, T if before else None) == (again.bound, again.first_attempt_at)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from newsletter.delivery.schedule import Appointment
 from newsletter.errors import ConfigError, InputError, LedgerRefused
 from newsletter.ledger.plan import Exclusion
 from newsletter.ledger.suppressions import Reason, Suppression
@@ -19,6 +18,7 @@ from newsletter.project.plan import (
     prepare,
     prepare_to_freeze,
 )
+from newsletter.project.schedule import Appointment
 from newsletter.testing import ScriptedTransport
 
 from tests.support.project import SHORT_ISSUE, smtp_delivery
@@ -46,7 +46,8 @@ def frozen(project: Project, options: SendOptions | None = None) -> Prepared:
 
 def everybody_accepted(project: Project) -> None:
     with closing(project.ledger(create=False)) as ledger:
-        ledger._database.execute("UPDATE delivery SET state = 'accepted'")
+        with ledger.transaction():
+            ledger._database.execute("UPDATE delivery SET state = 'accepted'")
 
 
 def who(prepared: Prepared) -> list[str]:
@@ -59,9 +60,8 @@ def test_who_left_is_known_by_the_list_keys(project: Project) -> None:
     leaver = project.roster(None).subscribers[1].address
     with closing(project.ledger(create=False)) as ledger:
         tag = project.keys.address_tag(leaver)
-        ledger.suppressions.add(
-            Suppression(tag, Reason.UNSUBSCRIBED, "page", datetime(2017, 4, 1, tzinfo=UTC))
-        )
+        left = Suppression(tag, Reason.UNSUBSCRIBED, "page", datetime(2017, 4, 1, tzinfo=UTC))
+        ledger.suppressions.add(left)
     planned = prepare(project, ISSUE, SendOptions())
     assert ["reader2"] == who(planned)
     assert {Exclusion.HAS_IT: 1, Exclusion.SUPPRESSED: 1} == planned.plan.excluded
