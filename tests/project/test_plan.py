@@ -45,9 +45,8 @@ def frozen(project: Project, options: SendOptions | None = None) -> Prepared:
 
 
 def everybody_accepted(project: Project) -> None:
-    with closing(project.ledger(create=False)) as ledger:
-        with ledger.transaction():
-            ledger._database.execute("UPDATE delivery SET state = 'accepted'")
+    with closing(project.ledger(create=False)) as ledger, ledger.transaction():
+        ledger._database.execute("UPDATE delivery SET state = 'accepted'")
 
 
 def who(prepared: Prepared) -> list[str]:
