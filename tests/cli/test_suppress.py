@@ -11,8 +11,8 @@ from newsletter.config import load_settings
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import Purpose, Token, sign
 
+from tests.cli.copies.support import cleaned, one_a_connection
 from tests.cli.support import stopped, went_well
-from tests.cli.test_copies import cleaned, one_a_connection
 from tests.support.project import Project
 from tests.support.smtp_server import SmtpServer
 
