@@ -143,6 +143,14 @@ def is_policy(reply: str) -> bool:
     return found is not None and found[1] == "7"
 
 
+_GREYLISTING = re.compile(r"gr[ae]y-?\s?list", re.IGNORECASE)
+
+
+def is_greylisting(reply: str) -> bool:
+    """Whether the server says that it greylists (RFC 6647)."""
+    return _GREYLISTING.search(reply[:_LONGEST]) is not None
+
+
 def same_words(reply: str, own: str = "") -> str:
     """A reply without what differs from reader to reader: addresses, numbers, ids.
 

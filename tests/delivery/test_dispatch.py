@@ -150,8 +150,7 @@ def test_a_refused_letter_or_account_stops_the_run_and_blames_nobody(
     with pytest.raises(TransportStopped, match=r"5\.1\.8"):
         begin(campaign, transport).execute()
     found = counts(ledger, campaign)
-    assert {State.PENDING, State.DEFERRED} >= set(found)
-    assert found[State.DEFERRED] <= LIMITS.connections
+    assert {State.PENDING: 40} == found
 
 
 def test_a_stopped_transport_loses_nobody_and_a_later_run_finishes(
@@ -221,8 +220,7 @@ def test_the_same_refusal_at_one_domain_is_that_domains(
 ) -> None:
     campaign = freeze(60)
     begin(campaign, ScriptedTransport(lambda *_: Rejected("554 no"))).execute()
-    assert counts(ledger, campaign)[State.REJECTED] < 22 + LIMITS.connections * LIMITS.batch
-    assert counts(ledger, campaign)[State.PENDING] > 0
+    assert {State.PENDING: 60} == counts(ledger, campaign)
 
 
 def test_one_acceptance_shows_that_refusals_are_about_their_recipients(
