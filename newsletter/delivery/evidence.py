@@ -273,10 +273,14 @@ def _again(pause: _Pause, outcome: Deferred | Rejected, began_at: float, now: fl
 
 
 def _names_nobody(outcome: Outcome) -> TypeGuard[Deferred | Rejected]:
-    """Whether it is a refusal that names neither the reader's mailbox nor, by a rule, us."""
+    """Whether it is a refusal that names neither the reader's mailbox nor, by a rule, us.
+
+    A “later” without a code is a transport's own word, not the server's.
+    """
     return (
         isinstance(outcome, Deferred | Rejected)
         and outcome.scope is Scope.RECIPIENT
+        and (isinstance(outcome, Rejected) or outcome.reply[:3].isdecimal())
         and names(outcome.reply) is not Names.MAILBOX
     )
 

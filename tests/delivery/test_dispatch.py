@@ -215,6 +215,35 @@ def test_the_same_refusal_for_readers_of_many_domains_is_about_us_and_nobody_is_
     assert {State.ACCEPTED: 60} == counts(ledger, campaign)
 
 
+@pytest.mark.parametrize("attempts", [0, 30])
+def test_the_same_deferral_for_everybody_makes_the_run_wait_and_gives_nobody_up(
+    ledger: Ledger, begin: Begin, attempts: int
+) -> None:
+    plan = elsewhere(count=60)
+    campaign = ledger.campaigns.freeze(plan, editions={"en": EDITION}, letterhead="{}", now=NOW)
+    clock, heard = FrozenClock(NOW), Counter[str]()
+
+    def later(message: Message, _attempt: int) -> Outcome:
+        heard[str(message.envelope_to)] += 1
+        return Deferred("450 4.7.1 Client host rejected: cannot find your hostname")
+
+    ending = begin(campaign, ScriptedTransport(later), clock=clock).execute()
+    assert How.WAITING is ending.how
+    assert "Everybody waits, and nobody is given up for it." in " ".join(ending.notes)
+    assert ending.until
+    assert 300 <= (ending.until - clock.now()).total_seconds() <= 330
+    assert {State.PENDING: 60} == counts(ledger, campaign)
+    for _ in range(attempts):
+        clock.advance(4500)
+        begin(campaign, ScriptedTransport(later), clock=clock).execute()
+    # After a day and a half, few were asked at a time, and nobody is given up.
+    assert {State.PENDING: 60} == counts(ledger, campaign)
+    assert heard.total() <= 20 * (1 + attempts)
+    clock.advance(4500)
+    begin(campaign, ScriptedTransport(), clock=clock).execute()
+    assert {State.ACCEPTED: 60} == counts(ledger, campaign)
+
+
 def test_the_same_refusal_at_one_domain_is_that_domains(
     ledger: Ledger, freeze: Freeze, begin: Begin
 ) -> None:

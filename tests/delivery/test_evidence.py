@@ -292,3 +292,55 @@ def test_the_words_say_what_happened_and_what_to_do(run: Run) -> None:
         " The server said: 550 Nachricht nicht angenommen"
     ) == trip.why
     assert "newsletter resume" in trip.next
+
+
+def test_five_thousand_refusals_at_four_thousand_domains_blame_nobody(run: Run) -> None:
+    blamed = set[int]()
+    for number in range(1, 5001):
+        found = run.found(US, domain=f"d{number % 4000}.example", others=3)
+        if found is None:
+            blamed.add(number)
+        else:
+            blamed -= set(put_back(found))
+    assert not blamed
+
+
+def test_a_fifth_of_dead_addresses_behind_a_relay_that_verifies_them_stops_nothing(
+    run: Run,
+) -> None:
+    for number in range(2000):
+        assert run.found(THEIRS if number % 5 == 0 or number > 1950 else TAKEN, others=3) is None
+    assert [] == run.at_the_end()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "550 Remitente no autorizado",
+        "550 5.1.1 Absender gesperrt",
+        "550 Expéditeur refusé",
+        "550 Remetente não autorizado",
+        "550 Отправитель отклонён",
+        "550 Nadawca odrzucony",
+        "554 Mensagem recusada",
+        "550 Wiadomość odrzucona",
+        "550 Письмо отклонено",
+    ],
+)
+def test_the_sender_or_message_refused_in_any_language_is_about_us(run: Run, said: str) -> None:
+    assert any(run.hears(Rejected(said)) for _ in range(AT_FIRST))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "550 El usuario no existe",
+        "550 Empfänger unbekannt",
+        "550 5.7.1 Destinataire inconnu",
+        "550 Usuário desconhecido",
+        "550 5.0.0 Пользователь не найден",
+        "550 Nie ma takiego użytkownika",
+    ],
+)
+def test_a_mailbox_that_is_gone_in_any_language_is_the_readers(run: Run, said: str) -> None:
+    assert not any(run.found(Rejected(said)) for _ in range(100))
