@@ -213,7 +213,7 @@ MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
 @pytest.mark.fault(
     "Input",
     "a megabyte of whatever makes a parser slow",
-    state="read or markdown_faults; the time grows with the size, never with its square",
+    state="read or refused; the time grows with the size, never with its square",
 )
 @pytest.mark.parametrize(
     ("eat", "piece"),

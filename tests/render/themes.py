@@ -70,7 +70,7 @@ def everything(language: str) -> Issue:
         subject="All of it",
         preheader="One line that goes on from the subject and says more",
         greeting="Dear {{ name | friend }},",
-        introduction="Hello {{ name | friend }}, this is all.",
+        introduction="Hello {{ name | friend }}, this is all.\n\n    A line of code",
         web_url="https://a.example/2020-01",
         sections=(Section(id="first", title="The first section"),),
         stories=(
