@@ -6,7 +6,7 @@ moment and lasts. The ledger, the queue's judgement and the policy are the real 
 relay and the time are simulated. When a run has stopped, or everybody waits, it is
 counted who was refused for good and should not have been.
 
-Run: ``python -m benchmarks.judgement [--sends 3] [--readers 600] [--seed 1]``
+Run: ``python -m benchmarks.judgement [--sends 2] [--readers 600] [--seed 1]``
 """
 
 import argparse
@@ -212,7 +212,7 @@ def _claim(reader: int, domain: str) -> Claim:
 def main() -> None:
     """Print a line for each trouble, one for the sound lists, and the sums."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--sends", type=int, default=3, help="sends of each kind")
+    parser.add_argument("--sends", type=int, default=2, help="sends of each kind")
     parser.add_argument("--readers", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 from newsletter.delivery.policy import DOMAIN_PAUSE_S, Brake, Trip, next_attempt_at
@@ -35,6 +35,7 @@ IN_A_ROW_PERHAPS = 20
 AT_THE_END = 3
 """Enough when the run is over, of words that were not heard before."""
 AT_ONE_DOMAIN = 21
+AT_THE_END_OF_ONE_DOMAIN = 5
 _CHANCE = 1e-9
 """A row that chance makes as often from the refusals heard before tells nothing."""
 _JUDGED_FIRST = 25
@@ -134,7 +135,7 @@ class Evidence:
         self._pauses: dict[tuple[str, _Words], _Pause] = {}
         self._calls = deque[int | None](maxlen=_CALLS)
         self._accepted = 0
-        self._refuted = Counter[_Words]()
+        self._refuted = Counter[tuple[str, _Words]]()
         self._greylists: dict[str, bool] = {}
 
     def judge(
@@ -189,18 +190,18 @@ class Evidence:
 
     def at_the_end(self, now: float) -> Iterator[Finding]:
         """At the end of a run: what the last ones heard, where nobody was accepted after them."""
-        for key, row in list(self._rows[_EVERYWHERE].items()):
-            few = AT_THE_END if self._accepted else 2
-            if (
-                key.words is not _ANY
-                and min(row.domains, DOMAINS) >= min(few, DOMAINS)
-                and len(row.refusals) >= few
-                and not self._refuted[key]
-                and not _may_mean_the_reader(row.reply)
-                and (_EVERYWHERE, key) not in self._pauses
-            ):
-                said = Rejected(row.reply) if key.for_good else Deferred(row.reply)
-                yield self._find(_EVERYWHERE, key, said, now)
+        for where in list(self._rows):
+            for key, row in list(self._rows[where].items()):
+                if self._new_at_the_end(where, key, row):
+                    said = Rejected(row.reply) if key.for_good else Deferred(row.reply)
+                    yield replace(self._find(where, key, said, now), trip=_trip(where, key, row))
+
+    def _new_at_the_end(self, where: str, key: _Words, row: _Row) -> bool:
+        if key.words is _ANY or self._refuted[where, key] or _may_mean_the_reader(row.reply):
+            return False
+        if where:  # at a domain that took mail before
+            return where in self._greylists and len(row.refusals) >= AT_THE_END_OF_ONE_DOMAIN
+        return row.domains > 1 and len(row.refusals) >= (AT_THE_END if self._accepted else 2)
 
     def _counts(self, where: str, claim: Claim, outcome: Deferred | Rejected) -> bool:
         """Whether a refusal may be evidence; a first “later” may be greylisting."""
@@ -224,7 +225,7 @@ class Evidence:
 
     def _by_chance(self, key: _Words) -> int:
         """How long a row is that refusals as common as these before hardly ever make."""
-        before = self._refuted[key]
+        before = self._refuted[_EVERYWHERE, key]
         if not before:
             return 0
         share = before / (before + self._accepted + _JUDGED_FIRST)
@@ -245,8 +246,7 @@ class Evidence:
                 row.refusals = [e for e in row.refusals if e.came_at > began_at and e.call != call]
                 row.aside = [e for e in row.aside if e.came_at > began_at and e.call != call]
                 left = len(row.refusals) + len(row.aside)
-                if not where:
-                    self._refuted[key] += before - left
+                self._refuted[where, key] += before - left
                 if not left:
                     del rows[key]
             for each in [
@@ -302,7 +302,7 @@ def _trip(where: str, key: _Words, row: _Row) -> Trip:
     if where:
         return Trip(
             Brake.WAIT,
-            f"{where} deferred {count:,} recipients {words}: {row.reply} The others there wait.",
+            f"{where} {what} {count:,} recipients {words}: {row.reply} All there wait.",
         )
     why = (
         f"{count:,} readers at {row.domains:,} domains were {what} {words}, and "

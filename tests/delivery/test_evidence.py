@@ -9,6 +9,7 @@ from newsletter.delivery.evidence import (
     AT_FIRST,
     AT_ONE_DOMAIN,
     AT_THE_END,
+    AT_THE_END_OF_ONE_DOMAIN,
     IN_A_ROW,
     IN_A_ROW_PERHAPS,
     Evidence,
@@ -262,6 +263,17 @@ def test_one_domains_refusals_make_it_wait_for_an_hour_and_blame_nobody(run: Run
     assert (AT_ONE_DOMAIN, run.now + 3600) == (len(last.claims), last.until)
     assert run.found(TAKEN, domain="one.example", took=0) is None
     assert run.found(US, domain="one.example") is None
+
+
+def test_what_the_last_ones_of_a_domain_that_took_mail_heard_is_about_us(run: Run) -> None:
+    run.hears(TAKEN, domain="one.example")
+    for _ in range(AT_THE_END_OF_ONE_DOMAIN):
+        run.hears(US, domain="one.example")
+        run.hears(TAKEN)
+        run.hears(US, domain="dead.example")
+        run.hears(TAKEN)
+    (found,) = run.evidence.at_the_end(run.now)
+    assert ("one.example", AT_THE_END_OF_ONE_DOMAIN) == (found.domain, len(found.claims))
 
 
 def test_bad_addresses_at_one_domain_are_not_put_back(run: Run) -> None:

@@ -98,7 +98,11 @@ def test_new_words_in_one_language_leave_the_edition_in_another_as_it_was(tmp_pa
         (FRENCH, "[organisation.translations.fr]", "lacks about, direct_access (0 of 1 links);"),
         ("translations.fr", "translations.en", "take [organisation.translations.en] out"),
         ("translations.fr", "translations.French", "is no language code; write one such as en"),
-        ("about", "abuot", "[organisation.translations.fr] abuot: is no setting. Did you mean “about”?"),
+        (
+            "about",
+            "abuot",
+            "[organisation.translations.fr] abuot: is no setting. Did you mean “about”?",
+        ),
     ],
 )
 def test_a_translation_that_is_not_whole_is_refused(
