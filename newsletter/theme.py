@@ -181,6 +181,10 @@ class Theme:
         """Where a file of the theme is: in its folder, or in that of a base that lends it."""
         return self.lent.get(name, self.folder / name)
 
+    def speaks(self, language: str) -> bool:
+        """Whether there are phrases for a language, or for its base language."""
+        return not self.words.keys().isdisjoint({language, language.partition("-")[0]})
+
     def words_for(self, language: str, *, otherwise: str = "") -> Words:
         """The set phrases of a language: of its own file, else of its base language's.
 

@@ -30,7 +30,7 @@ from newsletter.issues.credit_metadata import read_iim, read_xmp
 from newsletter.issues.document import MAX_CHARACTERS
 from newsletter.issues.loader import parse_issue
 from newsletter.message.keys import KeyRing
-from newsletter.message.tokens import verify
+from newsletter.message.tokens import Verifier, verify
 from newsletter.model import split_merge_fields
 from newsletter.render import css_minify, html_finish, html_minify, markdown_faults, markup, mjml
 from newsletter.render.markdown import parse, to_html, to_text
@@ -170,7 +170,7 @@ MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
     "settings": (settings, (*COMMON, "a.", "[[a]]\n", "a=[", 'a="""', "a={", "a.a=1\n")),
     "Markdown": (alone(markdown), ("'\"", "![", "> ", "- a\n", "**a ", "`", "|a|b\n")),
     "wrapping": (alone(wrap), (*COMMON, "日", "日https://a ")),
-    "a token": (alone(lambda text: verify(text, keys=KEYS, list_id="a")), COMMON),
+    "a token": (alone(lambda text: verify(text, Verifier.of(KEYS, "a"))), COMMON),
     "a merge field": (alone(split_merge_fields), (*COMMON, "{{", "{{ a ", "{{ a |  ", "}}")),
     "what checks look for": (
         alone(checks),

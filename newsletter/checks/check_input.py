@@ -13,9 +13,9 @@ from newsletter.checks.finding import Location
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
 from newsletter.model import Issue
-from newsletter.render.edition import CompileInput, Edition, Slot
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.mail_urls import MailUrls
-from newsletter.render.slots import TOKEN, bind
+from newsletter.render.slots import TOKEN, Slot, bind
 from newsletter.source import Path_
 
 if TYPE_CHECKING:
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 UNSUBSCRIBE = "unsubscribe_url"
 """The field of the slot that holds a reader's own unsubscribe link."""
+PREFERENCES = "preferences_url"
+"""The field of the slot that holds a reader's own link to change what they get."""
 _LONG_VALUE = "m" * 60
 """Stands for a reader's value: longer than nearly all names."""
 _LONG_TOKEN = "m" * 64
-"""Stands for the token of an unsubscribe link, which has 52 letters."""
+"""Stands for the token of an unsubscribe link, which has 60 letters."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,17 @@ class CheckInput(CompileInput):
         return self._filled(self.edition.text)
 
     def _filled(self, part: str) -> str:
-        link = self.settings.list.unsubscribe_url.replace("{token}", _LONG_TOKEN)
-        values = {slot.field: _LONG_VALUE for slot in self.edition.slots} | {UNSUBSCRIBE: link}
+        links = {f: url.replace("{token}", _LONG_TOKEN) for f, url in self.own_links.items()}
+        values = {slot.field: _LONG_VALUE for slot in self.edition.slots} | links
         slots = {slot.token: slot for slot in self.edition.slots}
         stray = {token: Slot(token, "", "text") for token in TOKEN.findall(part)}
         return bind(part, stray | slots, values | {"": ""})
+
+    @cached_property
+    def own_links(self) -> dict[str, str]:
+        """The fields that hold links of the reader's own, and where these lead."""
+        links = self.settings.links(self.edition.language)
+        return {UNSUBSCRIBE: links.page, PREFERENCES: links.preferences}
 
     @cached_property
     def _values(self) -> tuple[tuple[str, Path_], ...]:

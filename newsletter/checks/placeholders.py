@@ -110,7 +110,7 @@ def slot_unknown(given: CheckInput) -> Iterator[Flaw]:
             "Take it out of the text or the theme.",
             given.place_of(token),
         )
-    columns = {"name", "email", "unsubscribe_url", *given.settings.audience.fields}
+    columns = {"name", "email", *given.own_links, *given.settings.audience.fields}
     for field in sorted({slot.field for slot in edition.slots} - columns):
         yield Flaw(
             Severity.ERROR,

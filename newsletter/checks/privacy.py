@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from newsletter.checks.check_input import UNSUBSCRIBE, CheckInput
+from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.render.slots import TOKEN
 from newsletter.web_addresses import canonical
@@ -113,13 +113,13 @@ def _style(element: HtmlElement) -> str:
     why="An address of one's own tells who opens it, and some carry a name or address with them.",
 )
 def privacy_personal(given: CheckInput) -> Iterator[Flaw]:
-    """No reader's field in an address, but for the unsubscribe link as a whole."""
+    """No reader's field in an address, but for the links of the reader's own as a whole."""
     fields = {slot.token: slot.field for slot in given.edition.slots}
-    leave = {token for token, field in fields.items() if field == UNSUBSCRIBE}
+    own = {token for token, field in fields.items() if field in given.own_links}
     found = [
         (where, token)
         for where, value in given.contacts.addresses
-        if not (where == "href of <a>" and value.strip() in leave)
+        if not (where == "href of <a>" and value.strip() in own)
         for token in TOKEN.findall(value)
     ]
     for run in _IN_TEXT.findall(given.edition.text):
@@ -131,6 +131,6 @@ def privacy_personal(given: CheckInput) -> Iterator[Flaw]:
             Severity.ERROR,
             f"The reader's field “{field}” stands in {where}.",
             "Take it out of the theme: the same address for all readers; only the "
-            "unsubscribe link is each reader's own.",
+            "links to unsubscribe and to preferences are each reader's own.",
             given.theme_place,
         )

@@ -7,13 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from newsletter.checks.check_input import UNSUBSCRIBE, CheckInput
+from newsletter.checks.check_input import PREFERENCES, UNSUBSCRIBE, CheckInput
 from newsletter.checks.contacts import link_host
 from newsletter.model import MergeField, split_merge_fields
 
 _WRITTEN_IN = ("subject", "preheader", "greeting", "introduction")
 """Where an issue may hold merge fields."""
-_NAMES = {"name": "the name", "email": "the address", UNSUBSCRIBE: "the unsubscribe link"}
+_NAMES = {
+    "name": "the name",
+    "email": "the address",
+    UNSUBSCRIBE: "the unsubscribe link",
+    PREFERENCES: "the link to preferences",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,8 @@ class PrivacyReport:
 
 def privacy_report(given: CheckInput) -> PrivacyReport:
     """What the edition tells whom."""
-    leave = given.settings.list.unsubscribe_url
-    own = {slot.token: leave for slot in given.edition.slots if slot.field == UNSUBSCRIBE}
+    links = given.own_links
+    own = {slot.token: links[slot.field] for slot in given.edition.slots if slot.field in links}
     hosts = (link_host(own.get(url.strip(), url)) for url in given.contacts.links)
     counted = Counter(host for host in hosts if host)
     sources = {e.get("src") or "" for e in given.contacts.elements if e.tag == "img"}

@@ -95,6 +95,10 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
         "subscribers": ("audience:subscribers", "The list of subscribers."),
         "suppress": ("audience:suppress", "Who must not be mailed, and why."),
         "docs": ("docs:docs", "Show a page of the documentation; without a topic, list the pages."),
+        "serve": (
+            "serving:serve",
+            "Answer readers: leaving, signing up, choosing, past issues. Ctrl-C ends it.",
+        ),
         "keys": ("keys:keys", "The key file, which signs unsubscribe links."),
     },
 }

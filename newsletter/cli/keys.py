@@ -1,6 +1,9 @@
-"""``keys``: the key file that signs unsubscribe links."""
+"""``keys``: the key file that signs unsubscribe links, and what of it a server may know."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -23,3 +26,28 @@ def rotate() -> None:
     ring = project.rotate_keys()
     say(f"New mail is signed with key {ring.signing_key_id}; links in old mail go on working.")
     say(f"Make a new copy of {project.key_file} now, and keep it where you keep passwords.")
+    if project.settings.public is not None:
+        say("Your public server does not know the new key yet. Before you send, run")
+        say("“newsletter keys public”, and copy the folder to the server.")
+
+
+@keys.command("public")
+def public(
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where to write; replaces an earlier one there.")
+    ] = Path("public"),
+) -> None:
+    """Write what a separate public server needs: keys that verify and seal, words, look, archive.
+
+    It names no reader, and does not open what readers send. Copy the folder to
+    the server over an encrypted connection, and start “newsletter serve” there.
+    Run it again after “keys rotate”, and when theme or archive changed.
+
+    Example: newsletter keys public --out public
+    """
+    from newsletter.project.public import write_bundle
+
+    bundle = write_bundle(Project.here(), out)
+    say(f"{out}/ holds what the server at {bundle.url} may know. Copy it there.")
+    say("With it, somebody could take readers off the list: keep it from others. Make a new")
+    say("copy of newsletter.key, too, which now holds what “newsletter sync” shows the server.")

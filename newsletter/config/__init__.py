@@ -26,6 +26,7 @@ from newsletter.config.identity import (
     Translation,
 )
 from newsletter.config.providers import PROVIDERS, ProviderSettings, ProviderTables
+from newsletter.config.public import LinkTemplates, Public
 from newsletter.config.secret import Secret
 from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, Smtp
 from newsletter.errors import ConfigError, Problem, Where
@@ -42,12 +43,14 @@ __all__ = [
     "Audience",
     "Delivery",
     "Dkim",
+    "LinkTemplates",
     "ListIdentity",
     "Mail",
     "Mailbox",
     "Organisation",
     "PrivateKey",
     "ProviderSettings",
+    "Public",
     "Relay",
     "Secret",
     "Sender",
@@ -70,6 +73,7 @@ class Settings(ProviderTables):
     list: ListIdentity
     sender: Sender
     organisation: Organisation
+    public: Public | None = None
     theme: ThemeLocation = ThemeLocation()
     mail: Mail = Mail()
     archive: Archive | None = None
@@ -83,6 +87,16 @@ class Settings(ProviderTables):
         name = self.delivery.transport
         if name != "mailbox" and getattr(self, name) is None:
             raise ValueError(f'transport = "{name}" needs a table [{name}]')
+        return self
+
+    @model_validator(mode="after")
+    def _readers_can_leave(self) -> Settings:
+        if self.public is None and self.list.unsubscribe_url is None:
+            raise ValueError(
+                "readers need a way to leave: a table [public] with url = "
+                '"https://news.example.org", where “newsletter serve” answers, or '
+                "unsubscribe_url under [list], where a page of your own does"
+            )
         return self
 
     @model_validator(mode="after")
@@ -143,12 +157,11 @@ class Settings(ProviderTables):
 
         These are those of the edition's language, pt for pt-BR; else its own.
         """
-        for name in (language, language.partition("-")[0]):
-            if name == self.language:
-                break
-            if name in self.organisation.translations:
-                return self.organisation.translated(name), name
-        return self.organisation, self.language
+        return self.organisation.in_language(language, own=self.language)
+
+    def links(self, language: str) -> LinkTemplates:
+        """Where the reader's own links lead in mails in ``language``."""
+        return LinkTemplates.of(self.list, self.public, language)
 
     @property
     def archive_url(self) -> str | None:

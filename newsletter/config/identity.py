@@ -63,8 +63,10 @@ class ListIdentity(Table):
 
     id: str = Field(description="List-ID (RFC 2919), e.g. news.example.org. Never change it.")
     name: Line = Field(description="Name of the newsletter.")
-    unsubscribe_url: str = Field(
-        description="Address of one-click unsubscribe; {token} stands for the reader's token."
+    unsubscribe_url: str | None = Field(
+        default=None,
+        description="Address of one-click unsubscribe, where there is no [public] url; {token} "
+        "stands for the reader's token.",
     )
 
     feedback_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{5,15}$")] | None = Field(
@@ -94,14 +96,13 @@ class ListIdentity(Table):
 
     @field_validator("unsubscribe_url")
     @classmethod
-    def _a_labels(cls, value: str) -> str:
-        return with_ascii_host(value)
+    def _a_labels(cls, value: str | None) -> str | None:
+        return None if value is None else with_ascii_host(value)
 
     @model_validator(mode="after")
     def _https(self) -> ListIdentity:
-        if not self.unsubscribe_url.startswith("https://") or (
-            self.unsubscribe_url.count("{token}") != 1
-        ):
+        url = self.unsubscribe_url
+        if url is not None and (not url.startswith("https://") or url.count("{token}") != 1):
             raise ValueError(
                 "unsubscribe_url must start with https:// and hold {token} once (RFC 8058 3.1)"
             )
@@ -163,6 +164,18 @@ class Organisation(Table):
             needed, there = len(getattr(self, key)), len(getattr(words, key))
             if there != needed:
                 yield f"{key} ({there} of {needed} links)"
+
+    def in_language(self, language: str, *, own: str) -> tuple[Organisation, str]:
+        """The organisation as a text in ``language`` names it, and the language of its words.
+
+        These are those of the text's language, pt for pt-BR; else its own.
+        """
+        for name in (language, language.partition("-")[0]):
+            if name == own:
+                break
+            if name in self.translations:
+                return self.translated(name), name
+        return self, own
 
     def translated(self, language: str) -> Organisation:
         """The organisation in the words of one of its translations."""

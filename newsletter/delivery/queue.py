@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from newsletter.clock import Clock
+from newsletter.clock import Clock, moment_at
 from newsletter.config import Delivery
 from newsletter.delivery.evidence import Evidence, Finding
 from newsletter.delivery.pacing import STEP_S, Pacer
@@ -30,6 +31,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
+from newsletter.ledger.runs import CallRecord
 from newsletter.ledger.states import State, Step
 from newsletter.transports.protocol import (
     Accepted,
@@ -79,7 +81,7 @@ class _Started:
     """A claim that is attempting, since when, and the number of the call that carries it."""
 
     claim: Claim
-    at: float
+    at: datetime
     call: int
 
 
@@ -122,7 +124,7 @@ class Queue:
         self.stopping = threading.Event()
         self.trip: Trip | None = None
         self.notes: list[str] = []
-        self.pacer = Pacer(transport, settings, kept=ledger.buckets.all(), clock=clock)
+        self.pacer = Pacer(transport, settings, kept=ledger.runs.buckets(), clock=clock)
         self._deliveries = ledger.deliveries
         self._writer = Writer(ledger)
         self._started: dict[int, _Started] = {}
@@ -142,7 +144,7 @@ class Queue:
         self._writer.close()
         if self._writer.failed is None:
             with self.ledger.transaction():
-                for found in self._evidence.at_the_end(self._now()):
+                for found in self._evidence.at_the_end(self._now().timestamp()):
                     self._put_back(found)
                 self._keep_pace()
         return self._writer.failed
@@ -294,14 +296,16 @@ class Queue:
         if not self._deliveries.write_ahead(fresh, run=self.run_id, now=now):
             return False
         if call is not None:
-            self.ledger.calls.note(
-                call.key,
-                self.campaign.id,
-                transport=self.transport.name,
-                place=self.transport.place,
-                members=[claim.id for claim in claims],
-                digest=call.digest,
-                now=now,
+            self.ledger.runs.note_call(
+                CallRecord(
+                    call.key,
+                    self.campaign.id,
+                    transport=self.transport.name,
+                    place=self.transport.place,
+                    members=tuple(claim.id for claim in claims),
+                    digest=call.digest,
+                    first_at=now,
+                )
             )
         self._calls += 1
         started = (_Started(claim, now, self._calls) for claim in fresh)
@@ -324,8 +328,8 @@ class Queue:
             claim,
             outcome,
             call=started.call if started else None,
-            began_at=started.at if started else now,
-            now=now,
+            began_at=(started.at if started else now).timestamp(),
+            now=now.timestamp(),
             on_the_way=self._calls_on_the_way,
         )
         if about_us is not None:
@@ -338,7 +342,7 @@ class Queue:
                 outcome,
                 attempt=lambda: self._deliveries.put_off(claim.id) + 1,
                 key=claim.recipient.address.key,
-                now=now,
+                now=now.timestamp(),
                 wait_s=wait_s,
             )
         self._deliveries.record(
@@ -349,7 +353,7 @@ class Queue:
             now=now,
             started_at=started.at if started else None,
             provider_id=found.provider_id,
-            next_attempt_at=found.next_attempt_at,
+            next_attempt_at=moment_at(found.next_attempt_at),
         )
         if about_us is not None:
             self._put_back(about_us)
@@ -367,9 +371,9 @@ class Queue:
         elif found.trip is not None:
             self.notes.append(found.trip.why)
         if found.begins and found.domain:
-            self._deliveries.postpone(self.campaign.id, found.domain, found.until)
-        elif found.begins and found.until > now:
-            self.pacer.pause(found.until - now)
+            self._deliveries.postpone(self.campaign.id, found.domain, moment_at(found.until))
+        elif found.begins and (wait_s := found.until - now.timestamp()) > 0:
+            self.pacer.pause(wait_s)
 
     def _return_unreported(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
@@ -382,7 +386,7 @@ class Queue:
         self._deliveries.release(claims, run=self.run_id, now=self._now())
 
     def _postpone(self, domain: str, wait_s: float) -> None:
-        self._deliveries.postpone(self.campaign.id, domain, self._now() + wait_s)
+        self._deliveries.postpone(self.campaign.id, domain, self._now() + timedelta(seconds=wait_s))
 
     def _beat(self) -> str | None:
         self._beats += 1
@@ -398,7 +402,7 @@ class Queue:
         return control.held
 
     def _keep_pace(self) -> None:
-        self.ledger.buckets.save(self.pacer.changed())
+        self.ledger.runs.keep_buckets(self.pacer.changed())
 
-    def _now(self) -> float:
-        return self.clock.now().timestamp()
+    def _now(self) -> datetime:
+        return self.clock.now()

@@ -14,16 +14,17 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from newsletter.config import ListIdentity, Sender
+from newsletter.config import ListIdentity, Public, Sender
 from newsletter.errors import IssueError
 from newsletter.message.composed_message import ComposedMessage, EditionTemplate
 from newsletter.message.headers import is_unfit
 from newsletter.message.keys import KeyRing
+from newsletter.message.links import Links
 from newsletter.message.mime import encode
 from newsletter.message.model import Message, Recipient
 from newsletter.message.shared_headers import shared_headers
-from newsletter.message.tokens import UnsubscribeToken, sign, unsubscribe_url
-from newsletter.render.edition import Edition, Slot
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
 
 if TYPE_CHECKING:
     from newsletter.message.dkim import DkimSigner
@@ -42,8 +43,8 @@ class Uncomposable(ValueError):
 class Composer:
     """Makes the messages of one campaign in one language. Threads may share it.
 
-    Merge fields see ``name``, ``email``, ``unsubscribe_url`` and the
-    recipient's own fields; those three names cannot be taken by a column.
+    Merge fields see ``name``, ``email``, ``unsubscribe_url``, ``preferences_url``
+    and the recipient's own fields; those four names cannot be taken by a column.
 
     Args:
         edition: what is sent.
@@ -52,9 +53,11 @@ class Composer:
         archive_url: web address of past issues, for List-Archive.
         campaign_id: letters, digits, ``_``, ``-`` and single dots; part of Message-IDs and
             X-Campaign.
-        keys: sign the unsubscribe links.
+        keys: sign the reader's links.
+        public: the public server that the links lead to; None: ``unsubscribe_url`` of the list.
         version: of the edition within the campaign, from 1; a correction adds one.
         signer: signs the messages themselves (DKIM), as far as they leave whole.
+        proof: whether the links are to do nothing.
 
     Raises:
         ConfigError: a setting cannot stand in a header.
@@ -70,8 +73,10 @@ class Composer:
         archive_url: str | None,
         campaign_id: str,
         keys: KeyRing,
+        public: Public | None = None,
         version: int = 1,
         signer: DkimSigner | None = None,
+        proof: bool = False,
     ) -> None:
         if not _CAMPAIGN.fullmatch(campaign_id):
             raise ValueError(f"the campaign id {campaign_id!r} cannot stand in a Message-ID")
@@ -88,10 +93,16 @@ class Composer:
                 next="Rename the file.",
             )
         self._subject = edition.subject
-        self._list = list_identity
         self._keys = keys
         self._campaign_id = campaign_id
-        self._campaign_tag = keys.campaign_tag(campaign_id)
+        self._links = Links(
+            list_identity,
+            public,
+            keys=keys,
+            campaign_id=campaign_id,
+            language=edition.language,
+            proof=proof,
+        )
         self._shared_headers = shared_headers(
             sender=sender, list_identity=list_identity, archive_url=archive_url
         )
@@ -116,11 +127,13 @@ class Composer:
         address = str(recipient.address)
         if is_unfit(address):
             raise Uncomposable("The reader's address holds a control or damaged character.")
+        links = self._links.to(recipient.address, date=date)
         values = {
             **recipient.fields,
             "name": recipient.name,
             "email": address,
-            "unsubscribe_url": self._unsubscribe_url(recipient),
+            "unsubscribe_url": links.page,
+            "preferences_url": links.preferences,
         }
         try:
             encoded = [encode(slot.bind(values)) for slot in self._template.open_slots]
@@ -142,14 +155,9 @@ class Composer:
             tag=tag,
             name=name,
             subject=subject,
+            unsubscribe=links.header,
             values=values,
             encoded=encoded,
             template=self._template,
             resends=recipient.resends,
         )
-
-    def _unsubscribe_url(self, recipient: Recipient) -> str:
-        tag = self._keys.address_tag(recipient.address)
-        token = UnsubscribeToken(address_tag=tag, campaign_tag=self._campaign_tag)
-        signed = sign(token, keys=self._keys, list_id=self._list.id)
-        return unsubscribe_url(self._list.unsubscribe_url, signed)

@@ -74,8 +74,9 @@ class EditionTemplate:
 class ComposedMessage:
     """A :class:`newsletter.message.model.Message` that holds its values, not yet its bytes.
 
-    ``tag`` identifies campaign and recipient, ``values`` are those of the merge
-    fields, ``encoded`` fills the template's open slots.
+    ``tag`` identifies campaign and recipient, ``unsubscribe`` is the value of
+    List-Unsubscribe, ``values`` are those of the merge fields, ``encoded`` fills
+    the template's open slots.
     """
 
     envelope_from: str
@@ -85,6 +86,7 @@ class ComposedMessage:
     tag: str
     name: str
     subject: str
+    unsubscribe: str
     values: Mapping[str, str]
     encoded: Sequence[bytes]
     template: EditionTemplate
@@ -110,7 +112,7 @@ class ComposedMessage:
             + self.template.top
             + field("To", *mailbox(self.name, str(self.envelope_to)))
             + _subject_field(self.subject)
-            + "".join(f"{name}: {value}\r\n" for name, value in self._own_headers().items())
+            + "".join(field(name, *value.split(" ")) for name, value in self._own_headers().items())
             + self.template.bottom
         )
         signer = self.template.signer
@@ -136,11 +138,11 @@ class ComposedMessage:
         )
 
     def _own_headers(self) -> dict[str, str]:
-        """The headers of this message alone; they are never folded."""
+        """The headers of this message alone; each is folded between its tokens only."""
         return {
             "Message-ID": self.message_id,
             "X-Recipient": self.tag,
-            "List-Unsubscribe": f"<{self.values['unsubscribe_url']}>",
+            "List-Unsubscribe": self.unsubscribe,
         }
 
 

@@ -118,7 +118,8 @@ def _line_problems(sender: Sender, list_identity: ListIdentity) -> list[Problem]
 
 def _url_problems(list_identity: ListIdentity, archive_url: str | None) -> list[Problem]:
     problems = []
-    if not _UNSUBSCRIBE_URL.fullmatch(list_identity.unsubscribe_url):
+    unsubscribe_url = list_identity.unsubscribe_url
+    if unsubscribe_url is not None and not _UNSUBSCRIBE_URL.fullmatch(unsubscribe_url):
         problems.append(
             Problem(
                 "is no address that mail programs can use.",

@@ -35,7 +35,7 @@ from newsletter.theme_files import theme_folders
 FileState = tuple[str, int, int]
 """A file's name, its time of change in nanoseconds and its size in bytes."""
 
-_KEYS = KeyRing(pepper=bytes(32), keys={1: bytes(32)})
+_KEYS = KeyRing(pepper=bytes(32), secrets={1: bytes(32)})
 """Known to everybody, so no endpoint accepts what it signs."""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
 from newsletter.audience.model import Subscriber
-from newsletter.config import FILE_NAME, ListIdentity, Sender, Settings
+from newsletter.config import FILE_NAME, ListIdentity, Public, Sender, Settings
 from newsletter.errors import ConfigError, InputError, Problem, Where
 from newsletter.message.compose import Composer, Uncomposable
 from newsletter.message.keys import KeyRing
@@ -33,6 +33,8 @@ def letterhead(settings: Settings) -> str:
         "list": settings.list.model_dump(mode="json"),
         "archive": settings.archive_url,
     }
+    if settings.public is not None:
+        head["public"] = settings.public.model_dump(mode="json", include={"url", "mailto"})
     if settings.dkim is not None:
         head["dkim"] = settings.dkim.names()
     return json.dumps(head, ensure_ascii=False, sort_keys=True)
@@ -41,21 +43,38 @@ def letterhead(settings: Settings) -> str:
 def unsigned_composer(
     edition: Edition, settings: Settings, *, keys: KeyRing, campaign: str
 ) -> Composer:
-    """What makes messages to look at from ``edition``; to sign them may run a command."""
-    return _composer(edition, letterhead(settings), campaign=campaign, keys=keys)
+    """What makes messages to look at from ``edition``; to sign them may run a command.
+
+    Their links do nothing.
+    """
+    return _composer(edition, letterhead(settings), campaign=campaign, keys=keys, proof=True)
 
 
 def signing_composer(
-    project: Project, edition: Edition, *, letterhead: str, campaign: str, version: int = 1
+    project: Project,
+    edition: Edition,
+    *,
+    letterhead: str,
+    campaign: str,
+    version: int = 1,
+    proof: bool = False,
 ) -> Composer:
     """What makes messages to send from ``edition`` under a frozen letterhead.
+
+    In a proof, the reader's links do nothing.
 
     Raises:
         ConfigError: a DKIM key cannot be used, or the settings name others now.
     """
     signer = _signer_as(project, json.loads(letterhead).get("dkim"))
     return _composer(
-        edition, letterhead, campaign=campaign, keys=project.keys, version=version, signer=signer
+        edition,
+        letterhead,
+        campaign=campaign,
+        keys=project.keys,
+        version=version,
+        signer=signer,
+        proof=proof,
     )
 
 
@@ -132,6 +151,7 @@ def _composer(
     keys: KeyRing,
     version: int = 1,
     signer: DkimSigner | None = None,
+    proof: bool = False,
 ) -> Composer:
     head = json.loads(letterhead)
     return Composer(
@@ -141,8 +161,10 @@ def _composer(
         archive_url=head["archive"],
         campaign_id=campaign,
         keys=keys,
+        public=Public(**head["public"]) if "public" in head else None,
         version=version,
         signer=signer,
+        proof=proof,
     )
 
 

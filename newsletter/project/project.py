@@ -130,17 +130,17 @@ class Project:
     def _take_locks(self, held: ExitStack) -> Callable[[], None]:
         from newsletter.ledger.lock import sender_lock
 
-        locks = []
+        checks = []
         if not self.trial:
             self.state.prepare()
-            locks.append(held.enter_context(sender_lock(self.state.lock)))
-        locks.append(held.enter_context(sender_lock(self.lock_file)))
+            checks.append(held.enter_context(sender_lock(self.state.lock)))
+        checks.append(held.enter_context(sender_lock(self.lock_file)))
 
-        def check() -> None:
-            for lock in locks:
-                lock.check()
+        def check_all() -> None:
+            for check in checks:
+                check()
 
-        return check
+        return check_all
 
     @property
     def key_file(self) -> Path:
@@ -157,11 +157,11 @@ class Project:
         """
         from newsletter.message.keys import KeyRing
 
-        if self.key_file.exists():
-            return KeyRing.load(self.key_file)
-        kept = self._kept_keys()
-        if kept is None and self.has_ledger:
-            return KeyRing.load(self.key_file)  # says that it is missing, and what to do
+        kept = None
+        if not self.key_file.exists():
+            kept = self._kept_keys()
+            if kept is None and self.has_ledger:
+                return KeyRing.load(self.key_file)  # says that it is missing, and what to do
         return KeyRing.load_or_create(self.key_file, known=kept)
 
     def rotate_keys(self) -> KeyRing:
@@ -184,6 +184,30 @@ class Project:
             return KeyRing.load(self.state.key) if self.state.key.exists() else None
         except (NewsletterError, OSError):
             return None
+
+    def keys_with_bearer(self) -> KeyRing:
+        """The keys, with what the public server asks for before it shows its log.
+
+        Raises:
+            ConfigError: the key file cannot be used.
+        """
+        from newsletter.message.keys import KeyRing
+
+        if self.keys.bearer is None:
+            self.keys = KeyRing.with_bearer(self.key_file)
+        return self.keys
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Of the issues, as far as the theme has words for them; the list's own first."""
+        files = self.issues_folder.glob("*.*.yaml")
+        named = {
+            *self.settings.organisation.translations,
+            *(path.stem.partition(".")[2] for path in files),
+        }
+        words = self.theme.words
+        known = (name for name in sorted(named) if {name, name.partition("-")[0]} & {*words})
+        return tuple(dict.fromkeys((self.settings.language, *known)))
 
     @property
     def issues_folder(self) -> Path:

@@ -15,18 +15,18 @@ from markupsafe import Markup
 
 from newsletter.model import MergeField, Story, direction, split_merge_fields
 from newsletter.render import markdown
-from newsletter.render.edition import CompileInput, SlotContext
+from newsletter.render.edition import CompileInput
 from newsletter.render.filters import Filter
 from newsletter.render.locales import language_name, long_date, script_of
 from newsletter.render.mail_urls import MailUrls
 from newsletter.render.plaintext import TextLayout
-from newsletter.render.slots import TOKEN, SlotRegistry
+from newsletter.render.slots import TOKEN, SlotContext, SlotRegistry
 from newsletter.render.template_values import Fonts, NotAllowed, OpenSlot, ThemeValues
 from newsletter.render.urls import ascii_url
 from newsletter.render.wrap import WIDTH, display_width, wrap
 from newsletter.theme import Theme, Words
 
-BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url")
+BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url", "preferences_url")
 """The reader's fields that every list has."""
 
 
@@ -99,6 +99,7 @@ class MailVocabulary:
             "start": "right" if rtl else "left",
             "end": "left" if rtl else "right",
             "archive_url": settings.archive_url,
+            "has_preferences": settings.public is not None,
             "page_url": self.places.page,
             "picture": self.places.picture,
             "background_url": self.places.background,

@@ -26,7 +26,7 @@ from newsletter.issues.files import Unusable
 from newsletter.issues.image_prepare import prepare
 from newsletter.issues.loader import load_issue
 from newsletter.message.keys import KeyRing
-from newsletter.message.tokens import UnsubscribeToken, sign, verify
+from newsletter.message.tokens import Purpose, Token, Verifier, sign, verify
 from newsletter.render.markdown import parse, to_html, to_page, to_text
 from newsletter.render.plaintext import TextLayout
 from newsletter.transports.smtp_reply import ReplyError, Stage, read_reply, refusal
@@ -36,7 +36,7 @@ Target = Callable[[bytes], None]
 _NOW = datetime(2017, 4, 1, 9, 0, tzinfo=UTC)
 _FOLDER = Path(mkdtemp(prefix="newsletter-fuzz-"))
 _KEYS = KeyRing(b"p" * 32, {1: b"k" * 32})
-_TOKEN = UnsubscribeToken(b"a" * 12, b"c" * 8)
+_TOKEN = Token(Purpose.PAGE, b"a" * 12, b"c" * 8, 0)
 SIGNED = sign(_TOKEN, keys=_KEYS, list_id="news")
 
 
@@ -168,9 +168,9 @@ def authors(data: bytes) -> None:
 
 
 def tokens(data: bytes) -> None:
-    """Unsubscribe tokens: nobody's is ours."""
+    """Tokens of links: nobody's is ours."""
     text = data.decode("latin-1")
-    found = verify(text, keys=_KEYS, list_id="news")
+    found = verify(text, Verifier.of(_KEYS, "news"))
     assert found is None or text == SIGNED
 
 

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
-from newsletter.config import ListIdentity, Sender
+from newsletter.config import ListIdentity, Public, Sender
 from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Message, Recipient
-from newsletter.message.tokens import UnsubscribeToken, sign, unsubscribe_url
-from newsletter.render.edition import Edition, Slot
+from newsletter.message.tokens import Purpose, Token, Verifier, sign
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
 
 if TYPE_CHECKING:  # else every letter would load cryptography
     from newsletter.message.dkim import DkimSigner
@@ -32,6 +33,7 @@ LIST = ListIdentity(
     name="Nouvelles des défenseurs",
     unsubscribe_url="https://news.defenders.example/u/{token}",
 )
+VERIFIER = Verifier.of(KEYS, LIST.id)
 
 
 def token(number: int) -> str:
@@ -93,6 +95,7 @@ def composer(
     campaign_id: str = CAMPAIGN,
     keys: KeyRing = KEYS,
     signer: DkimSigner | None = None,
+    public: Public | None = None,
 ) -> Composer:
     return Composer(
         edition,
@@ -102,6 +105,7 @@ def composer(
         campaign_id=campaign_id,
         keys=keys,
         signer=signer,
+        public=public,
     )
 
 
@@ -109,6 +113,8 @@ def letter(recipient: Recipient | None = None, edition: Edition = EDITION) -> Me
     return composer(edition).compose(recipient or reader(), date=DATE)
 
 
-def url_for(recipient: Recipient) -> str:
-    claim = UnsubscribeToken(KEYS.address_tag(recipient.address), KEYS.campaign_tag(CAMPAIGN))
-    return unsubscribe_url(LIST.unsubscribe_url, sign(claim, keys=KEYS, list_id=LIST.id))
+def url_for(recipient: Recipient, purpose: Purpose = Purpose.PAGE) -> str:
+    address, campaign = KEYS.address_tag(recipient.address), KEYS.campaign_tag(CAMPAIGN)
+    token = Token(purpose, address, campaign, int(DATE.timestamp()) // 60)
+    assert LIST.unsubscribe_url
+    return LIST.unsubscribe_url.replace("{token}", sign(token, keys=KEYS, list_id=LIST.id))

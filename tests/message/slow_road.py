@@ -12,8 +12,9 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
 from newsletter.message.model import Message, Recipient
-from newsletter.render.edition import Edition, Slot
-from newsletter.render.slots import bind
+from newsletter.message.tokens import Purpose
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot, bind
 
 from tests.message.samples import ARCHIVE, CAMPAIGN, DATE, KEYS, LIST, SENDER, url_for
 
@@ -37,7 +38,7 @@ def slowly(edition: Edition, recipient: Recipient, message: Message) -> EmailMes
     slow["To"] = Mailbox(name, addr_spec=str(recipient.address))
     slow["Subject"] = bind(edition.subject, slots, values).strip()
     slow["Message-ID"] = message.message_id
-    slow["List-Unsubscribe"] = f"<{url_for(recipient)}>"
+    slow["List-Unsubscribe"] = f"<{url_for(recipient, Purpose.HEADER)}>"
     slow["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     slow["List-ID"] = f"{LIST.name} <{LIST.id}>"
     slow["List-Help"] = f"<mailto:{SENDER.reply_to}>"

@@ -7,17 +7,17 @@ from email.message import EmailMessage
 import pytest
 from newsletter.addresses import Address
 from newsletter.message.compose import Uncomposable
-from newsletter.message.tokens import verify
-from newsletter.render.edition import Slot
+from newsletter.message.tokens import Purpose, verify
+from newsletter.render.slots import Slot
 
 from tests.message.samples import (
     CAMPAIGN,
     DATE,
     EDITION,
     KEYS,
-    LIST,
     PLAIN_SUBJECT,
     SENDER,
+    VERIFIER,
     composer,
     letter,
     reader,
@@ -65,20 +65,24 @@ def test_threads_share_a_composer() -> None:
 
 def test_the_default_policy_of_the_standard_library_would_break_it() -> None:
     naive = EmailMessage(policy=email.policy.SMTP)
-    naive["List-Unsubscribe"] = f"<{url_for(reader())}>"
-    assert url_for(reader()).encode() not in naive.as_bytes()
-    assert url_for(reader()).encode() in letter().as_bytes()
+    url = url_for(reader(), Purpose.HEADER)
+    naive["List-Unsubscribe"] = f"<{url}>"
+    assert url.encode() not in naive.as_bytes()
+    assert url.encode() in letter().as_bytes()
 
 
 def test_the_link_in_header_html_and_text_is_the_readers_own() -> None:
     message = letter(reader(address="Anna@Example.org"))
     signed = raw_header(message, "List-Unsubscribe").removesuffix(">").rpartition("/")[2]
-    said = verify(signed, keys=KEYS, list_id=LIST.id)
+    said = verify(signed, VERIFIER)
     assert said is not None
+    assert Purpose.HEADER is said.purpose
+    assert int(DATE.timestamp()) // 60 == said.minute
     assert KEYS.address_tag(Address.parse("anna@example.org")) == said.address_tag
     assert KEYS.campaign_tag(CAMPAIGN) == said.campaign_tag
     for _, content in bodies(parsed(message.as_bytes())):
-        assert f"/u/{signed}" in content
+        assert url_for(reader(address="Anna@Example.org")) in content
+        assert signed not in content
 
 
 def test_bounces_go_where_the_settings_say() -> None:

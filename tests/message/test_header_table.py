@@ -11,6 +11,7 @@ from email.message import EmailMessage
 import pytest
 from newsletter.config import ListIdentity
 from newsletter.message.model import Message
+from newsletter.message.tokens import Purpose
 from pydantic import ValidationError
 
 from tests.message.samples import (
@@ -83,10 +84,10 @@ def test_message_id_tells_letters_apart_and_attempts_together() -> None:
 
 
 def test_list_unsubscribe_is_one_https_address_on_one_line() -> None:
-    line = f"List-Unsubscribe: <{url_for(reader())}>".encode()
+    line = f"List-Unsubscribe: <{url_for(reader(), Purpose.HEADER)}>".encode()
     assert line in letter().as_bytes().split(b"\r\n")
     assert 76 < len(line)
-    assert [f"<{url_for(reader())}>"] == MAIL.get_all("List-Unsubscribe")
+    assert [f"<{url_for(reader(), Purpose.HEADER)}>"] == MAIL.get_all("List-Unsubscribe")
 
 
 def test_list_unsubscribe_post_says_one_click_literally() -> None:

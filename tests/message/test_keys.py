@@ -31,8 +31,8 @@ def test_a_new_key_file_is_private_and_reads_back(path: Path) -> None:
 def test_two_projects_share_no_secret(tmp_path: Path) -> None:
     one, two = (KeyRing.load_or_create(tmp_path / name) for name in ("one", "two"))
     assert one.pepper != two.pepper
-    assert one.keys != two.keys
-    assert one.pepper != one.keys[1]
+    assert one.secrets != two.secrets
+    assert one.pepper != one.secrets[1]
 
 
 def test_a_lax_umask_makes_no_lax_file(path: Path) -> None:
@@ -103,6 +103,9 @@ def test_a_missing_file_is_not_made_by_loading(path: Path) -> None:
         b'pepper = "%s"\nkeys = 1\n' % (b"0" * 64),
         b'pepper = 5\n[keys]\n1 = "%s"\n' % (b"0" * 64),
         b'other = 5\npepper = "%s"\n[keys]\n1 = "%s"\n' % (b"0" * 64, b"0" * 64),
+        b'pepper = "%s"\n[secrets]\n' % (b"0" * 64),
+        b'pepper = "%s"\n[secrets]\n70000 = "%s"\n' % (b"0" * 64, b"0" * 64),
+        b'bearer = "00"\npepper = "%s"\n[secrets]\n1 = "%s"\n' % (b"0" * 64, b"0" * 64),
     ],
 )
 def test_a_damaged_file_is_refused_and_neither_shown_nor_replaced(
@@ -131,7 +134,7 @@ def test_rotation_adds_a_key_and_keeps_the_rest(path: Path) -> None:
     after = KeyRing.rotate(path)
     assert after == KeyRing.load(path)
     assert before.pepper == after.pepper
-    assert before.keys[1] == after.keys[1] != after.keys[2]
+    assert before.secrets[1] == after.secrets[1] != after.secrets[2]
     assert 2 == after.signing_key_id
     assert before.address_tag(ANNA) == after.address_tag(ANNA)
     assert before.pepper_id == after.pepper_id
@@ -151,7 +154,7 @@ def test_of_two_rotations_at_once_the_second_stops(path: Path) -> None:
 
 def test_a_full_ring_is_refused(path: Path) -> None:
     secret = "0" * 64
-    path.write_text(f'pepper = "{secret}"\n[keys]\n65535 = "{secret}"\n')
+    path.write_text(f'pepper = "{secret}"\n[secrets]\n65535 = "{secret}"\n')
     path.chmod(0o600)
     with pytest.raises(ConfigError, match="as many keys"):
         KeyRing.rotate(path)
@@ -206,3 +209,108 @@ def test_a_ring_of_before_a_rotation_gets_the_newer_keys(path: Path) -> None:
     before = KeyRing.load_or_create(path)
     after = KeyRing.rotate(path)
     assert after == before.joined(after) == after.joined(before)
+
+
+def old_file(path: Path, keys: dict[int, bytes]) -> str:
+    """A file of before there were secrets, as the program wrote it then."""
+    lines = "".join(f'{number} = "{key.hex()}"\n' for number, key in keys.items())
+    text = f'# Signs.\npepper = "{bytes(range(32)).hex()}"\n\n[keys]\n{lines}'
+    path.write_text(text)
+    path.chmod(0o600)
+    return text
+
+
+def test_an_old_file_gets_a_secret_that_lasts_and_keeps_its_keys(path: Path) -> None:
+    old_file(path, {1: b"1" * 32, 2: b"2" * 32})
+    ring = KeyRing.load_or_create(path)
+    assert {1: b"1" * 32, 2: b"2" * 32} == ring.keys
+    assert [1] == list(ring.secrets)
+    assert f'[secrets]\n1 = "{ring.secrets[1].hex()}"\n' in path.read_text()
+    assert 0o600 == path.stat().st_mode & 0o777
+    written = path.read_bytes()
+    assert ring == KeyRing.load_or_create(path)
+    assert written == path.read_bytes()
+    assert [path] == list(path.parent.iterdir())
+
+
+def test_every_copy_of_an_old_file_gets_the_same_secret(path: Path) -> None:
+    # Two laptops, a backup and the copy in the state folder: else a link of one is none of another.
+    copies = [path.with_name(f"{number}.key") for number in range(3)]
+    for copy in copies:
+        old_file(copy, {1: b"1" * 32})
+    first = KeyRing.load_or_create(copies[0])
+    assert first == KeyRing.load(copies[1])
+    assert KeyRing.rotate(copies[2]) == KeyRing.load(copies[2])
+    assert first.secrets[1] == KeyRing.load(copies[2]).secrets[1]
+    assert first.joined(KeyRing.load(copies[2])) == KeyRing.load(copies[2])
+    assert "9e0c19e6efb79a33" == first.secrets[1].hex()[:16]
+
+
+def test_who_had_the_file_before_a_rotation_cannot_derive_the_secret(path: Path) -> None:
+    old_file(path, {1: b"1" * 32})
+    stolen = KeyRing.load(path)
+    old_file(path, {1: b"1" * 32, 2: b"2" * 32})
+    assert stolen.secrets[1] != KeyRing.load(path).secrets[1]
+
+
+def test_an_old_file_that_cannot_be_written_works_all_the_same(path: Path) -> None:
+    text = old_file(path, {1: b"1" * 32})
+    path.with_name("newsletter.key.new").touch()  # a rotation that was interrupted
+    ring = KeyRing.load_or_create(path)
+    assert text == path.read_text()
+    path.with_name("newsletter.key.new").unlink()
+    assert ring == KeyRing.load_or_create(path)
+
+
+def test_many_that_upgrade_at_once_end_with_the_same_secret(path: Path) -> None:
+    old_file(path, {1: b"1" * 32})
+    rings: list[KeyRing] = []
+    start = threading.Barrier(8)
+
+    def work() -> None:
+        start.wait(timeout=10)
+        rings.append(KeyRing.load_or_create(path))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert [KeyRing.load(path)] * 8 == rings
+    assert [path] == list(path.parent.iterdir())
+
+
+def test_a_new_file_signs_nothing_of_version_1(path: Path) -> None:
+    assert {} == KeyRing.load_or_create(path).keys
+    assert "[keys]" not in path.read_text()
+
+
+def test_what_the_server_asks_for_is_made_once_and_kept(path: Path) -> None:
+    assert KeyRing.load_or_create(path).bearer is None
+    ring = KeyRing.with_bearer(path)
+    assert ring.bearer
+    assert 32 == len(ring.bearer)
+    assert ring == KeyRing.with_bearer(path) == KeyRing.load(path)
+    assert ring.bearer == KeyRing.rotate(path).bearer
+    assert [path] == list(path.parent.iterdir())
+
+
+def test_a_joined_ring_carries_secrets_keys_and_bearer(path: Path) -> None:
+    old_file(path, {1: b"1" * 32})
+    before = KeyRing.load_or_create(path)
+    KeyRing.rotate(path)
+    after = KeyRing.with_bearer(path)
+    assert after == before.joined(after) == after.joined(before)
+    stranger = KeyRing.load_or_create(path.with_name("two"))
+    joined = stranger.joined(after)
+    assert (stranger.secrets, stranger.keys, None) == (joined.secrets, joined.keys, joined.bearer)
+
+
+def test_box_keys_differ_by_secret_and_list_and_come_newest_first(path: Path) -> None:
+    KeyRing.load_or_create(path)
+    ring = KeyRing.rotate(path)
+    boxes = ring.box_keys("news.example.org")
+    assert [2, 1] == list(boxes)
+    assert all(32 == len(key) for key in boxes.values())
+    others = [*ring.box_keys("other.example.org").values(), *ring.secrets.values(), ring.pepper]
+    assert not {*boxes.values()} & {*others}

@@ -6,8 +6,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.message.model import Recipient
-from newsletter.render.edition import Slot
-from newsletter.render.slots import bind
+from newsletter.message.tokens import Purpose
+from newsletter.render.slots import Slot, bind
 
 from tests.message.samples import EDITION, LIST, letter, reader, url_for
 from tests.message.slow_road import bodies, headers, parsed, reader_of, slowly
@@ -136,5 +136,5 @@ def test_both_ways_out_carry_the_same_letter(recipient: Recipient) -> None:
         if name in content.headers
     }
     assert unfolded == content.headers
-    assert f"<{url_for(recipient)}>" == content.headers["List-Unsubscribe"]
+    assert f"<{url_for(recipient, Purpose.HEADER)}>" == content.headers["List-Unsubscribe"]
     assert content.headers["List-ID"].endswith(f" <{LIST.id}>")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from newsletter.addresses import Address
+from newsletter.config import Public
 from newsletter.errors import ConfigError
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, fake_messages
@@ -117,6 +118,15 @@ def test_headers_of_ones_own_travel_where_the_plan_takes_them() -> None:
         {"name": "List-ID", "value": "News <list.news.example>"},
         {"name": "Message-ID", "value": message.message_id},
     ] == payload(message, plan="enterprise")["headers"]
+
+
+def test_of_two_ways_to_leave_it_takes_the_first_alone() -> None:
+    public = Public(url="https://news.example", mailto="leave@news.example")
+    message = composer(public=public).compose(reader(), date=DATE)
+    header = message.as_content().headers["List-Unsubscribe"]
+    https, mailto = header.split(", ")
+    assert mailto.startswith("<mailto:leave@news.example?subject=")
+    assert https == payload(message)["list_unsubscribe"]
 
 
 def test_anymail_would_send_the_same() -> None:

@@ -1,0 +1,82 @@
+"""The public server: [public]. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from newsletter.config.identity import ListIdentity, Mailbox
+from newsletter.config.table import Table
+from newsletter.web_addresses import with_ascii_host
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_LONGEST = 400
+"""Characters; with a token and a second address it fits a header line (RFC 5322 2.1.1)."""
+
+
+def _base_address(text: str) -> str:
+    text = with_ascii_host(text.rstrip("/"))
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises for what is no number
+    except ValueError:
+        raise ValueError("must be an address, as in https://news.example.org") from None
+    if not parts.hostname or not (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    ):
+        raise ValueError(
+            "must begin with https:// and name a host, as in https://news.example.org "
+            "(http:// only for this machine)"
+        )
+    if parts.query or parts.fragment or "?" in text or "#" in text or parts.username is not None:
+        raise ValueError("must hold no ?, no # and no user name; a path is allowed")
+    if len(text) > _LONGEST or not all("!" <= c <= "~" and c not in '<>"{}' for c in text):
+        raise ValueError(
+            "must be of plain letters without spaces, quotes, braces and angle brackets, "
+            f"{_LONGEST} of them at most"
+        )
+    return text
+
+
+class Public(Table):
+    """Where readers leave, change what they get, and sign up."""
+
+    url: Annotated[str, AfterValidator(_base_address)] = Field(
+        description="Web address of “newsletter serve”, e.g. https://news.example.org."
+    )
+    mailto: Mailbox | None = Field(
+        default=None,
+        description="Address that takes mails of those who leave by mail; "
+        "adds mailto: to List-Unsubscribe.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTemplates:
+    """Where a mail's links of its reader's own lead, with ``{token}`` for the reader's token.
+
+    Attributes:
+        header: takes the POST of List-Unsubscribe.
+        page: asks whether to leave; in the mail's text.
+        preferences: the page to change what one gets; empty without a public server.
+    """
+
+    header: str
+    page: str
+    preferences: str
+
+    @classmethod
+    def of(cls, list_identity: ListIdentity, public: Public | None, language: str) -> LinkTemplates:
+        """Those of mails in ``language``: of the public server, else of the list's own page."""
+        if public is None:
+            url = list_identity.unsubscribe_url or ""
+            return cls(url, url, "")
+        lang = f"{{token}}?lang={language}"
+        return cls(
+            f"{public.url}/1/{{token}}",
+            f"{public.url}/leave/{lang}",
+            f"{public.url}/preferences/{lang}",
+        )

@@ -1,0 +1,87 @@
+"""What a public server may know of a project, written to a folder for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from newsletter.config import FILE_NAME
+from newsletter.errors import ConfigError, InputError, Where
+from newsletter.project.project import Project
+from newsletter.project.writing import refuse_own
+from newsletter.web.bundle import FILE_NAME as PUBLIC_FILE
+from newsletter.web.bundle import Bundle
+
+LOG_NAME = "public.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server answers from.
+
+    Attributes:
+        bundle: what it may know.
+        log: the file of its public log.
+        beside_list: whether it runs in the project's own folder.
+    """
+
+    bundle: Bundle
+    log: Path
+    beside_list: bool
+
+
+def served_from(folder: Path | None) -> Served:
+    """What a server in the project's folder answers from, or one with a bundle alone.
+
+    Args:
+        folder: the bundle's; None takes the project of the current folder.
+
+    Raises:
+        ConfigError: there is neither, or it cannot be used.
+    """
+    if folder is not None or Path(PUBLIC_FILE).is_file():
+        folder = folder or Path()
+        return Served(Bundle.load(folder), folder / LOG_NAME, beside_list=False)
+    project = Project.here()
+    project.keys_with_bearer()
+    return Served(Bundle.of(project), project.folder / LOG_NAME, beside_list=True)
+
+
+def write_bundle(project: Project, folder: Path) -> Bundle:
+    """Write what a public server needs to ``folder``; an earlier bundle there is replaced.
+
+    Raises:
+        ConfigError: there is no public server in the settings, or the key file cannot be used.
+        TemplateError: the theme cannot be used.
+        InputError: the folder holds other things, or cannot be written.
+    """
+    if project.settings.public is None:
+        raise ConfigError(
+            "The settings name no public server.",
+            where=Where(project.folder / FILE_NAME),
+            next='Add a table [public] with url = "https://news.example.org".',
+        )
+    refuse_own(project, folder)
+    inside = project.folder.resolve().is_relative_to(folder.resolve())
+    try:
+        strange = folder.exists() and any(folder.iterdir()) and not (folder / PUBLIC_FILE).exists()
+    except OSError:
+        strange = True
+    if inside or strange:
+        raise InputError(
+            "That folder holds other things, so nothing was written there.",
+            where=Where(folder),
+            next="Name a new folder with --out, such as public.",
+        )
+    _ = project.theme  # says what is wrong with it
+    project.keys_with_bearer()
+    bundle = Bundle.of(project)
+    try:
+        bundle.write(folder)
+    except OSError as error:
+        raise InputError(
+            f"The files cannot be written: {error.strerror}.",
+            where=Where(folder),
+            next="Name another folder with --out.",
+        ) from None
+    return bundle

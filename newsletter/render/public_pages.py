@@ -1,0 +1,126 @@
+"""The public pages in each language of the theme: leaving, signing up, choosing. No I/O, no clock.
+
+A page is compiled once, when it is first asked for. What differs from visit to
+visit stays open as a slot, which :meth:`PublicPages.page` fills in, escaped for HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from html import escape
+
+from markupsafe import Markup
+
+from newsletter.config import Organisation
+from newsletter.model import direction
+from newsletter.render.filters import Filter
+from newsletter.render.locales import language_name
+from newsletter.render.slots import SlotContext
+from newsletter.render.template import render_template
+from newsletter.render.urls import ascii_url
+from newsletter.render.web_vocabulary import SheetVocabulary
+from newsletter.theme import Theme, Words
+
+PAGE = "web/public.html.j2"
+SHEET = "web/public.css"
+PAGES = (
+    "leave", "sure", "left", "undone", "too_late", "thanks", "proof", "broken", "unavailable",
+)  # fmt: skip
+"""The pages by name; the heading of each is the phrase ``page_`` and its name."""
+# Private use: no text that a person reads holds them.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_SLOT = re.compile(f"{_OPEN}([a-z_]+){_CLOSE}")
+
+
+class PublicPages:
+    """The pages of one list.
+
+    Args:
+        theme: its template, style sheet and phrases.
+        list_name: the newsletter's name.
+        organisation: who sends.
+        languages: those of the list, its own first; pages speak those that the theme speaks.
+    """
+
+    def __init__(
+        self, theme: Theme, *, list_name: str, organisation: Organisation, languages: Sequence[str]
+    ) -> None:
+        self._theme = theme
+        self._list_name = list_name
+        self._organisation = organisation
+        self._own = languages[0]
+        self.languages = tuple(tag for tag in languages if theme.speaks(tag)) or ("en",)
+        self._names = [(tag, language_name(tag, tag)) for tag in self.languages]
+        self._compiled = cache(self._compile)
+
+    def page(self, name: str, language: str, values: Mapping[str, str]) -> str:
+        """A page with its slots filled in; a slot without a value becomes empty.
+
+        Raises:
+            TemplateError: something in the theme is wrong.
+        """
+        return _SLOT.sub(
+            lambda slot: escape(values.get(slot[1], "")), self._compiled(name, language)
+        )
+
+    def check(self) -> None:
+        """Compile each page once, so that what is wrong with the theme is known at the start.
+
+        Raises:
+            TemplateError: something in the theme is wrong.
+        """
+        for name in PAGES:
+            self._compiled(name, self.languages[0])
+
+    @cached_property
+    def style_hash(self) -> str:
+        """What a Content-Security-Policy allows the style sheet by (CSP 3, 8.3)."""
+        digest = hashlib.sha256(self._style.encode()).digest()
+        return f"sha256-{base64.b64encode(digest).decode()}"
+
+    @cached_property
+    def _style(self) -> str:
+        style = render_template(SHEET, SheetVocabulary(self._theme), context="text")
+        return style.replace("</", "<\\/")  # it cannot end its element
+
+    def _compile(self, name: str, language: str) -> str:
+        organisation, home_lang = self._organisation.in_language(language, own=self._own)
+        vocabulary = _Vocabulary(
+            self._theme,
+            self._theme.words_for(language),
+            {
+                "page": name,
+                "organisation": organisation,
+                "home_lang": home_lang,
+                "list_name": self._list_name,
+                "lang": language,
+                "dir": direction(language),
+                "languages": self._names,
+                "style": Markup(self._style),  # noqa: S704 - it cannot end its element
+            },
+        )
+        return render_template(PAGE, vocabulary, context="html")
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    """What the template of the public pages can use."""
+
+    theme: Theme
+    words: Words
+    values: Mapping[str, object]
+
+    def names(self, context: SlotContext) -> Mapping[str, object]:
+        """Values and functions."""
+        del context
+        return {**self.values, "w": self.words, "slot": lambda name: f"{_OPEN}{name}{_CLOSE}"}
+
+    def filters(self, context: SlotContext) -> Mapping[str, Filter]:
+        """Filters, besides Jinja's own."""
+        del context
+        return {"url": lambda address: ascii_url(str(address)), "direction": direction}

@@ -1,0 +1,131 @@
+"""The public side as an ASGI application: its routes, and what holds for all of them.
+
+Nothing it answers depends on Host, scheme or the path's beginning: every link
+and form leads to a relative address, so a proxy may change all three.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from newsletter.clock import Clock, SystemClock
+from newsletter.render.public_pages import PublicPages
+from newsletter.web.answers import Answers
+from newsletter.web.bundle import Bundle
+from newsletter.web.events import PublicEvents
+from newsletter.web.forms import Nonces, TooLarge
+from newsletter.web.leaving import Leaving
+from newsletter.web.limits import RateLimit
+from newsletter.web.log import LogUnwritable, PublicLog
+from newsletter.web.sync_api import sync_routes
+from newsletter.web.tokens import TokenReader
+
+_UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
+"""Tokens of an unknown secret that a network, and all together, may bring in a minute."""
+_METHODS = ["GET", "HEAD", "POST"]
+
+
+class _WithoutPrefix:
+    """Takes the public address's own path off, for proxies that leave it on."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path.startswith(f"{self._prefix}/"):
+            scope = {**scope, "path": path.removeprefix(self._prefix)}
+        await self._app(scope, receive, send)
+
+
+def create_app(
+    bundle: Bundle, pages: PublicPages, log: PublicLog, *, clock: Clock | None = None
+) -> Starlette:
+    """The application, for uvicorn or any other ASGI server. One process serves a log.
+
+    Args:
+        bundle: what the server may know.
+        pages: the bundle's, compiled.
+        log: the public log; the caller closes it.
+        clock: tells the time.
+    """
+    clock = clock or SystemClock()
+    answers = Answers(pages)
+    events = PublicEvents(log, bundle, clock)
+    limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
+    leaving = Leaving(
+        answers,
+        events,
+        TokenReader(bundle.verifier, limit),
+        Nonces(log.form_key, clock),
+        clock,
+    )
+
+    async def health(request: Request) -> Response:
+        del request
+        log.page(0, 0)
+        return (
+            answers.text("ok\n")
+            if events.writable
+            else answers.text("The log cannot be written.\n", status=503)
+        )
+
+    async def on_unwritable(request: Request, error: Exception) -> Response:
+        del error
+        return answers.page(request, "unavailable", status=503)
+
+    async def on_too_large(request: Request, error: Exception) -> Response:
+        del request, error
+        return answers.text("That is too much for this form.\n", status=413)
+
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            return answers.page(request, "broken", status=404)
+        return answers.text(f"{error.detail}.\n", status=error.status_code)
+
+    routes = [
+        Route("/1/{token}", leaving.header, methods=_METHODS),
+        Route("/leave/{token}", leaving.page, methods=_METHODS),
+        *_single_route(bundle.unsubscribe_url, leaving),
+        Route("/health", health, methods=["GET"]),
+        *sync_routes(log, bundle.bearer_hash, clock),
+        *_archive(bundle),
+    ]
+    prefix = urllib.parse.urlsplit(bundle.url).path.rstrip("/")
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(_WithoutPrefix, prefix=prefix)] if prefix else [],
+        exception_handlers={
+            LogUnwritable: on_unwritable,
+            TooLarge: on_too_large,
+            HTTPException: on_http_error,
+        },
+    )
+
+
+def _single_route(unsubscribe_url: str | None, leaving: Leaving) -> Sequence[BaseRoute]:
+    """The path of [list] unsubscribe_url, if it is set: the token stands in the path or query."""
+    parts = urllib.parse.urlsplit(unsubscribe_url or "")
+    if "{token}" in parts.path:
+        return [Route(parts.path, leaving.single, methods=_METHODS)]
+    return [Route(parts.path or "/", leaving.single, methods=_METHODS)] if parts.query else []
+
+
+def _archive(bundle: Bundle) -> Sequence[BaseRoute]:
+    """The archive and its feeds, if the bundle holds them."""
+    if bundle.archive is None:
+        return []
+    files = StaticFiles(directory=bundle.archive, html=True, follow_symlink=False)
+    return [Mount(bundle.archive_path, files)]

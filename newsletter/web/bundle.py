@@ -1,0 +1,329 @@
+"""What a public server knows: keys that verify and seal, words and look, the archive.
+
+It knows no reader, and nothing that opens what it sealed. In a folder, the
+bundle is ``public.toml``, readable by its owner alone, with the folders
+``theme`` and ``archive`` beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from newsletter.config import FILE_NAME as SETTINGS_FILE
+from newsletter.config import Organisation, Settings
+from newsletter.errors import ConfigError, Where
+from newsletter.message.keys import KeyRing
+from newsletter.message.tokens import PUBLIC, Purpose, Verifier
+from newsletter.regular_file import read_regular
+from newsletter.render.public_pages import PublicPages
+from newsletter.system import shared, sync_file, sync_folder
+from newsletter.theme import THEME_FILE
+from newsletter.theme_files import load_theme, theme_folders
+
+FILE_NAME = "public.toml"
+_MOST_BYTES = 10_000_000
+_TEMPLATES = frozenset({".j2", ".css"})
+_HEAD = """\
+# What the public server of your newsletter may know: "newsletter docs keys" says more.
+# With it, somebody could take readers off the list. It names nobody and opens nothing.
+"""
+
+
+class PublicProject(Protocol):
+    """What a bundle is made from: a newsletter project."""
+
+    @property
+    def folder(self) -> Path:
+        """Where newsletter.toml is."""
+
+    @property
+    def settings(self) -> Settings:
+        """newsletter.toml."""
+
+    @property
+    def keys(self) -> KeyRing:
+        """The key file."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Of the issues, the list's own first."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Bundle:
+    """All that a public server knows of the list. Its repr shows no key.
+
+    Attributes:
+        verifier: verifies tokens, but for those that bring back who had left.
+        box: the X25519 public key to seal with, 32 bytes.
+        box_number: the number of the secret that opens what it seals.
+        list_id: the list.
+        list_name: the newsletter's name.
+        url: the server's own address; empty if none is set.
+        unsubscribe_url: where links of earlier mail lead, with ``{token}``; None if nowhere.
+        languages: of the pages, the list's own first.
+        organisation: who sends, for the pages.
+        bearer_hash: SHA-256 in hexadecimal of what ``newsletter sync`` shows; empty: the
+            log is shown to nobody.
+        theme: the theme's folder.
+        archive: the folder of past issues; None if there is none.
+        archive_path: where its pages are, below ``url``.
+    """
+
+    verifier: Verifier
+    box: bytes
+    box_number: int
+    list_id: str
+    list_name: str
+    url: str
+    unsubscribe_url: str | None
+    languages: tuple[str, ...]
+    organisation: Organisation
+    bearer_hash: str
+    theme: Path
+    archive: Path | None
+    archive_path: str = "/"
+
+    @classmethod
+    def of(cls, project: PublicProject) -> Bundle:
+        """What ``newsletter serve`` knows in the project's own folder.
+
+        Raises:
+            ConfigError: a setting, or the key file, cannot be used.
+        """
+        settings, keys = project.settings, project.keys
+        list_id = settings.list.id
+        number, box = keys.box_public(list_id)
+        archive = project.folder / settings.archive.folder if settings.archive else None
+        if archive is not None and project.folder.resolve().is_relative_to(archive.resolve()):
+            raise ConfigError(
+                "The archive's folder holds the project itself, with the list and the key.",
+                where=Where(project.folder / SETTINGS_FILE, item="[archive] folder"),
+                next="Name a folder of its own, such as archive.",
+            )
+        return cls(
+            verifier=Verifier.of(keys, list_id, PUBLIC),
+            box=box,
+            box_number=number,
+            list_id=list_id,
+            list_name=settings.list.name,
+            url=settings.public.url if settings.public else "",
+            unsubscribe_url=settings.list.unsubscribe_url,
+            languages=project.languages,
+            organisation=settings.organisation,
+            bearer_hash=hashlib.sha256(keys.bearer).hexdigest() if keys.bearer else "",
+            theme=project.folder / settings.theme.folder,
+            archive=archive if archive is not None and archive.is_dir() else None,
+            archive_path=_archive_path(settings),
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Bundle:
+        """Read a bundle that :meth:`write` wrote.
+
+        Raises:
+            ConfigError: there is none, others can read it, or it is damaged.
+        """
+        path = folder / FILE_NAME
+        again = "Make it with “newsletter keys public” where the list is, and copy it anew."
+        try:
+            lax = shared(path.stat().st_mode)
+            content = read_regular(path, max_bytes=_MOST_BYTES)
+        except OSError as error:
+            raise ConfigError(
+                f"There is no bundle here that can be read: {error.strerror}.",
+                where=Where(path),
+                next=again,
+            ) from None
+        if lax:
+            raise ConfigError(
+                "The bundle can be read by other users of this machine.",
+                where=Where(path),
+                next=f"Run: chmod 600 {FILE_NAME}",
+            )
+        try:
+            return _parse(content, folder)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            # The cause is left out: it could quote a key.
+            raise ConfigError("The bundle is damaged.", where=Where(path), next=again) from None
+
+    def pages(self) -> PublicPages:
+        """The pages in the theme's look and words.
+
+        Raises:
+            TemplateError: something in the theme is wrong.
+        """
+        pages = PublicPages(
+            load_theme(self.theme),
+            list_name=self.list_name,
+            organisation=self.organisation,
+            languages=self.languages,
+        )
+        pages.check()
+        return pages
+
+    def write(self, folder: Path) -> None:
+        """Write it to a folder, for the server; ``public.toml`` last, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        themes, logo = theme_folders(self.theme), load_theme(self.theme).settings.logo
+        above = Path(os.path.commonpath([each.resolve().parent for each in themes]))
+        _replace(
+            folder / "theme",
+            {
+                each.resolve().relative_to(above) / name: each / name
+                for each in themes
+                for name in _theme_names(each, str(logo.file) if logo else None)
+            },
+        )
+        archive = self.archive
+        names = _regular(archive) if archive is not None else ()
+        _replace(folder / "archive", {n: archive / n for n in names} if archive else {})
+        data = self._data(self.theme.resolve().relative_to(above))
+        _write_private(folder / FILE_NAME, f"{_HEAD}{_toml_lines(data)}".encode())
+        sync_folder(folder)
+
+    def _data(self, theme: Path) -> dict[str, Any]:
+        verify: dict[str, dict[str, str]] = {purpose.name.lower(): {} for purpose in PUBLIC}
+        for (number, purpose), key in self.verifier.keys.items():
+            verify[purpose.name.lower()][str(number)] = key.hex()
+        return {
+            "list_id": self.list_id,
+            "list_name": self.list_name,
+            "url": self.url,
+            "unsubscribe_url": self.unsubscribe_url,
+            "languages": list(self.languages),
+            "archive_path": self.archive_path,
+            "theme": f"theme/{theme.as_posix()}",
+            "bearer_hash": self.bearer_hash,
+            "box": {"number": self.box_number, "key": self.box.hex()},
+            "verify": verify,
+            "verify_old": {str(number): key.hex() for number, key in self.verifier.old.items()},
+            "organisation": self.organisation.model_dump(mode="json"),
+        }
+
+    def __repr__(self) -> str:
+        return f"Bundle({self.list_id})"
+
+
+def _parse(content: bytes, folder: Path) -> Bundle:
+    data: dict[str, Any] = tomllib.loads(content.decode())
+    list_id = str(data["list_id"])
+    theme = Path(data["theme"])
+    if theme.is_absolute() or ".." in theme.parts:
+        raise ValueError
+    verify = {
+        (int(number), Purpose[name.upper()]): _key(text)
+        for name, keys in data["verify"].items()
+        for number, text in keys.items()
+    }
+    archive = folder / "archive"
+    return Bundle(
+        verifier=Verifier(
+            list_id, verify, {int(n): _key(t) for n, t in data["verify_old"].items()}
+        ),
+        box=_key(data["box"]["key"]),
+        box_number=int(data["box"]["number"]),
+        list_id=list_id,
+        list_name=str(data["list_name"]),
+        url=str(data["url"]),
+        unsubscribe_url=data.get("unsubscribe_url"),
+        languages=tuple(map(str, data["languages"])),
+        organisation=Organisation.model_validate(data["organisation"]),
+        bearer_hash=str(data["bearer_hash"]),
+        theme=folder / theme,
+        archive=archive if archive.is_dir() else None,
+        archive_path=str(data["archive_path"]),
+    )
+
+
+def _archive_path(settings: Settings) -> str:
+    """Where the archive is below the public address; at its top if it is elsewhere."""
+    if settings.archive is None or settings.public is None:
+        return "/"
+    url, base = settings.archive.url, f"{settings.public.url}/"
+    return f"/{url.removeprefix(base)}" if url.startswith(base) else "/"
+
+
+def _key(text: str) -> bytes:
+    key = bytes.fromhex(text)
+    if len(key) != 32:
+        raise ValueError
+    return key
+
+
+def _theme_names(folder: Path, logo: str | None) -> Iterator[Path]:
+    """What of a theme's folder is the theme: it may be a folder of other things, too."""
+    for name in _regular(folder):
+        words = name.parts[0] == "words" and name.suffix == ".toml"
+        if name.suffix in _TEMPLATES or words or name.as_posix() in {THEME_FILE, logo}:
+            yield name
+
+
+def _regular(folder: Path) -> Iterator[Path]:
+    """The files of a folder, neither hidden nor linked from elsewhere."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+                yield path.relative_to(folder)
+
+
+def _replace(folder: Path, files: Mapping[Path, Path]) -> None:
+    """Put copies of ``files`` into ``folder``, and nothing else, for its owner alone."""
+    draft, old = (folder.with_name(f".{folder.name}.{kind}") for kind in ("new", "old"))
+    for each in (draft, old):
+        shutil.rmtree(each, ignore_errors=True)
+    for name, source in files.items():
+        target = draft / name
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_private(target, source.read_bytes(), durable=False)
+    if folder.exists():
+        folder.rename(old)
+    if draft.exists():
+        for parent, _, _ in os.walk(draft):
+            Path(parent).chmod(0o700)
+        draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        if durable:
+            file.flush()
+            sync_file(file.fileno())
+    draft.replace(path)
+
+
+def _toml_lines(data: Mapping[str, Any]) -> str:
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in data.items() if value is not None)
+
+
+def _toml(value: object) -> str:
+    """A value in TOML 1.0; tables stand inline, and None in them is left out."""
+    match value:
+        case Mapping():
+            pairs = (f"{_toml(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+            return f"{{{', '.join(pairs)}}}"
+        case list():
+            return f"[{', '.join(map(_toml, value))}]"
+        case str():
+            # JSON's escapes are TOML's, but for DEL, which JSON leaves bare.
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower()

@@ -1,0 +1,83 @@
+"""Forms of the public pages: their bounded bodies, and the nonces that tie them to a page."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import struct
+import urllib.parse
+
+from starlette.requests import Request
+
+from newsletter.clock import Clock
+
+MOST_BYTES = 4096
+"""Of a form's body."""
+_MOST_FIELDS = 40
+_TIME = struct.Struct(">d")
+_MAC_BYTES = 16
+_SET_BACK_S = 3700
+
+
+class TooLarge(Exception):
+    """The body has more than :data:`MOST_BYTES` bytes."""
+
+
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """The fields of a form of ours (``application/x-www-form-urlencoded``); of other bodies, none.
+
+    Raises:
+        TooLarge: it has more than :data:`MOST_BYTES` bytes.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise TooLarge
+    try:
+        return urllib.parse.parse_qs(
+            body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+        )
+    except ValueError:
+        return {}
+
+
+class Nonces:
+    """Marks that a form was issued by a page of ours, for one purpose and one matter, and when.
+
+    They need no memory: a nonce is its time and a MAC. So a form that was open
+    while the server was started anew still counts.
+
+    Args:
+        key: 32 random bytes, the same for all who serve one log.
+        clock: tells when a nonce is issued and used.
+    """
+
+    def __init__(self, key: bytes, clock: Clock) -> None:
+        self._key = key
+        self._clock = clock
+
+    def issue(self, purpose: str, about: str) -> str:
+        """A nonce for a form: 32 characters of URL-safe base64."""
+        at = _TIME.pack(self._clock.now().timestamp())
+        return base64.urlsafe_b64encode(at + self._mac(at, purpose, about)).decode()
+
+    def holds(
+        self, nonce: str, purpose: str, about: str, *, youngest_s: float, oldest_s: float
+    ) -> bool:
+        """Whether we issued ``nonce`` for this, and its age is between the two, in seconds."""
+        try:
+            data = base64.b64decode(nonce.encode("ascii"), altchars=b"-_", validate=True)
+        except ValueError:
+            return False
+        at, mac = data[: _TIME.size], data[_TIME.size :]
+        if len(at) != _TIME.size or not hmac.compare_digest(mac, self._mac(at, purpose, about)):
+            return False
+        (issued,) = _TIME.unpack(at)
+        age = self._clock.now().timestamp() - float(issued)
+        # A clock that was set back makes a form look as if it came from the future.
+        return youngest_s <= age <= oldest_s or -_SET_BACK_S <= age < 0
+
+    def _mac(self, at: bytes, purpose: str, about: str) -> bytes:
+        message = at + purpose.encode() + b"\0" + about.encode()
+        return hmac.digest(self._key, message, "sha256")[:_MAC_BYTES]

@@ -1,0 +1,250 @@
+"""Leaving: the address in the header, and the pages behind the link in a mail's text.
+
+The header's address takes a POST as it comes (RFC 8058 section 3.1). A link in a
+text is opened, and its buttons pressed, by programs that look for malware; so the
+page asks, and asks twice while a mail is fresh (docs/unsubscribe.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from newsletter.clock import Clock
+from newsletter.message.tokens import Purpose, Token
+from newsletter.web.answers import Answers
+from newsletter.web.events import PublicEvents
+from newsletter.web.forms import Nonces, TooLarge, read_form
+from newsletter.web.tokens import TokenReader
+
+_FRESH_MINUTES = 60
+"""So long after it was composed a mail's page asks twice."""
+_FASTEST_S = 2
+_A_DAY_S = 86_400
+_MOST_RECENT = 100_000
+_REASONS = frozenset({"often", "useless", "unasked", "unsafe", "other"})
+_MOST_WORDS = 500
+_LEFT = "You have left. You get no more mail from this list.\n"
+_OF_PAGES = (Purpose.HEADER, Purpose.PAGE, Purpose.PREFERENCES)
+"""The tokens with which a page may be asked to leave."""
+_MOST_UNREAD = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A leave of the last day.
+
+    Attributes:
+        id: hexadecimal, of its event; there once it is on disk.
+        at: when it was asked for, in seconds since the epoch.
+    """
+
+    id: asyncio.Task[str]
+    at: float
+
+
+class RecentLeaves:
+    """Who left within a day, by token, so that a repeated request adds nothing.
+
+    It knows keyed hashes under a key of this process alone. One process serves a log
+    (see :mod:`newsletter.web.server`), or an undo in one would not be known in another.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._left: OrderedDict[bytes, _Left] = OrderedDict()
+
+    def find(self, token: str) -> asyncio.Task[str] | None:
+        """The leave of this token within the last day: its id, maybe still on its way to disk."""
+        known = self._left.get(self._digest(token))
+        if known is None or self._clock.now().timestamp() - known.at > _A_DAY_S:
+            return None
+        failed = known.id.done() and (known.id.cancelled() or known.id.exception() is not None)
+        return None if failed else known.id
+
+    def note(self, token: str, id_: asyncio.Task[str]) -> None:
+        """Remember a leave for a day."""
+        self._left[self._digest(token)] = _Left(id_, self._clock.now().timestamp())
+        if len(self._left) > _MOST_RECENT:
+            self._left.popitem(last=False)
+
+    def forget(self, token: str) -> None:
+        """The leave was undone: the next one counts."""
+        self._left.pop(self._digest(token), None)
+
+    def _digest(self, token: str) -> bytes:
+        return hmac.digest(self._key, token.encode(), hashlib.sha256)[:16]
+
+
+class Leaving:
+    """The two ways to leave, undo and reason."""
+
+    def __init__(
+        self,
+        answers: Answers,
+        events: PublicEvents,
+        tokens: TokenReader,
+        nonces: Nonces,
+        clock: Clock,
+    ) -> None:
+        self._answers = answers
+        self._events = events
+        self._tokens = tokens
+        self._nonces = nonces
+        self._clock = clock
+        self._recent = RecentLeaves(clock)
+
+    async def header(self, request: Request) -> Response:
+        """The address of the header List-Unsubscribe: any POST leaves, GET shows the page."""
+        text = self._tokens.text_of(request)
+        if request.method != "POST":
+            return await self._show(request, text, action=f"../leave/{text}")
+        await _drain(request)
+        return await self._leave_at_once(request, text)
+
+    async def page(self, request: Request) -> Response:
+        """The link in a mail's text: a page that asks."""
+        text = self._tokens.text_of(request)
+        if request.method != "POST":
+            return await self._show(request, text)
+        return await self._step(request, text, await read_form(request))
+
+    async def single(self, request: Request) -> Response:
+        """One address for both, as [list] unsubscribe_url has it: the token tells which it is."""
+        text = self._tokens.text_of(request)
+        if request.method != "POST":
+            return await self._show(request, text)
+        try:
+            fields = await read_form(request)
+        except TooLarge:
+            await _drain(request)
+            fields = {}
+        if "do" not in fields and self._tokens.read(text, Purpose.HEADER) is not None:
+            return await self._leave_at_once(request, text)
+        return await self._step(request, text, fields)
+
+    async def _show(self, request: Request, text: str, action: str | None = None) -> Response:
+        token = self._tokens.read(text, *_OF_PAGES)
+        if token is None:
+            return self._answers.page(request, "broken", status=404)
+        if token.inert:
+            return self._answers.page(request, "proof")
+        if (left := self._recent.find(text)) is not None:
+            return self._say_left(request, text, await left)
+        nonce = self._nonces.issue("leave", text)
+        return self._answers.page(request, "leave", action=action, nonce=nonce)
+
+    async def _leave_at_once(self, request: Request, text: str) -> Response:
+        token = self._tokens.read(text, Purpose.HEADER)
+        if token is None:
+            if not self._tokens.is_of_unknown_key(text):
+                return self._answers.text("This link does not work.\n", status=400)
+            if not self._tokens.allows(request):
+                return self._answers.text("Please try again in a minute.\n", status=503)
+            # Signed after this server's keys were written: the officer's machine can tell.
+            await self._events.add({"kind": "token", "token": text, "road": "header"})
+            return self._answers.text(_LEFT)
+        if token.inert:
+            return self._answers.text("This link belongs to a proof. Nobody has left.\n")
+        await self._leave(text, token, "header")
+        return self._answers.text(_LEFT)
+
+    async def _step(self, request: Request, text: str, fields: dict[str, list[str]]) -> Response:
+        token = self._tokens.read(text, *_OF_PAGES)
+        if token is None:
+            return self._answers.page(request, "broken", status=400)
+        if token.inert:
+            return self._answers.page(request, "proof")
+        do, nonce = fields.get("do", [""])[0], fields.get("nonce", [""])[0]
+        if do == "undo":
+            return await self._undo(request, text, nonce)
+        if do == "reason":
+            return await self._reason(request, text, nonce, fields)
+        if do == "sure" and fields.get("sure") == ["yes"] and self._fits(nonce, "sure", text):
+            return self._say_left(request, text, await self._leave(text, token, "page"))
+        if do == "leave" and self._fits(nonce, "leave", text):
+            if not self._asks_twice(token):
+                return self._say_left(request, text, await self._leave(text, token, "page"))
+            return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
+        if do == "sure" and self._nonces.holds(
+            nonce, "sure", text, youngest_s=0, oldest_s=_A_DAY_S
+        ):
+            return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
+        # A form that is too old, too quick or not ours: the question stands again.
+        return await self._show(request, text)
+
+    def _fits(self, nonce: str, step: str, text: str) -> bool:
+        return self._nonces.holds(nonce, step, text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S)
+
+    def _asks_twice(self, token: Token) -> bool:
+        now = self._clock.now().timestamp() / 60
+        return token.version == 1 or now - token.minute < _FRESH_MINUTES
+
+    async def _leave(self, text: str, token: Token, road: str) -> str:
+        """Write a leave down; once a day for a token.
+
+        Returns:
+            The event's id, hexadecimal, once it is on disk.
+
+        Raises:
+            LogUnwritable: it is not on disk.
+        """
+        task = self._recent.find(text)
+        if task is None:
+            content = {
+                "kind": "leave",
+                "tag": token.address_tag.hex(),
+                "campaign": token.campaign_tag.hex(),
+                "road": road,
+            }
+            task = asyncio.create_task(self._events.add(content))
+            self._recent.note(text, task)
+        # Whoever hangs up must not take the others' answer along.
+        return await asyncio.shield(task)
+
+    def _say_left(self, request: Request, text: str, id_: str) -> Response:
+        undo = f"{id_}.{self._nonces.issue('undo', f'{text} {id_}')}"
+        return self._answers.page(
+            request, "left", nonce=self._nonces.issue("reason", text), undo=undo
+        )
+
+    async def _undo(self, request: Request, text: str, nonce: str) -> Response:
+        id_, _, mark = nonce.partition(".")
+        about = f"{text} {id_}"
+        if self._nonces.holds(mark, "undo", about, youngest_s=0, oldest_s=_A_DAY_S):
+            await self._events.add({"kind": "undo", "leave": id_})
+            self._recent.forget(text)
+            return self._answers.page(request, "undone")
+        if self._nonces.holds(mark, "undo", about, youngest_s=0, oldest_s=float("inf")):
+            return self._answers.page(request, "too_late")
+        return await self._show(request, text)
+
+    async def _reason(
+        self, request: Request, text: str, nonce: str, fields: dict[str, list[str]]
+    ) -> Response:
+        if not self._nonces.holds(nonce, "reason", text, youngest_s=0, oldest_s=_A_DAY_S):
+            return await self._show(request, text)
+        reason = fields.get("reason", [""])[0]
+        words = fields.get("words", [""])[0].strip()[:_MOST_WORDS]
+        if reason in _REASONS or words:
+            content = {"kind": "reason", "reason": reason if reason in _REASONS else "other"}
+            # Neither the leave nor the person is named, so that the two stay apart.
+            await self._events.add({**content, "words": words})
+        return self._answers.page(request, "thanks")
+
+
+async def _drain(request: Request) -> None:
+    """Read what a mail program sends, as far as it is worth the while."""
+    read = 0
+    async for chunk in request.stream():
+        read += len(chunk)
+        if read > _MOST_UNREAD:
+            return

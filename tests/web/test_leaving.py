@@ -1,0 +1,354 @@
+"""Leaving: one POST of a mail program, or a person on a page; and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from newsletter.message.tokens import Purpose
+from newsletter.testing import FrozenClock
+
+from tests.web.served import LIST, READER, Running, bundle, key_ring, running, token
+
+WITHIN_S = 30
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("public")) as started:
+        yield started
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[tuple[Running, FrozenClock]]:
+    """A server of its own, whose clock a test moves."""
+    import datetime as dt
+
+    clock = FrozenClock(dt.datetime.now(dt.UTC))
+    with running(tmp_path, clock=clock) as started:
+        yield started, clock
+
+
+def old_token(campaign: bytes = b"12345678") -> str:
+    """A token of version 1, as it stands in mail of years ago."""
+    claim = struct.pack(">BH12s8s", 1, 1, key_ring().address_tag(READER), campaign)
+    mac = hmac.digest(key_ring().keys[1], claim + LIST.encode(), "sha256")[:16]
+    return base64.urlsafe_b64encode(claim + mac).decode()
+
+
+def fields(page: str, do: str) -> dict[str, str]:
+    """What the form for ``do`` sends if its button is pressed and nothing else is done."""
+    for form in re.findall(r"<form.*?</form>", page, re.DOTALL):
+        found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+        if found.get("do") == do:
+            return found
+    raise AssertionError(f"the page has no form “{do}”")
+
+
+def new(server: Running, before: int) -> list[dict[str, object]]:
+    return server.events()[before:]
+
+
+BODIES: dict[str, dict[str, Any]] = {
+    "urlencoded": {"data": {"List-Unsubscribe": "One-Click"}},
+    "multipart": {"files": {"List-Unsubscribe": (None, "One-Click")}},
+    "empty": {},
+    "json": {"json": {"List-Unsubscribe": "One-Click"}},
+    "unknown type": {"data": b"\x00\xff", "headers": {"Content-Type": "x/y"}},
+    "no type": {"data": b"List-Unsubscribe=One-Click"},
+    "a form of ours": {"data": {"do": "undo", "nonce": "x"}},
+    "a megabyte": {"data": b"x" * 1_000_000},
+}
+
+
+@pytest.mark.parametrize(
+    ("road", "body"),
+    # One address for both roads, [list] unsubscribe_url, takes forms of ours as forms.
+    [("1", body) for body in BODIES] + [("u", body) for body in BODIES if body != "a form of ours"],
+)
+def test_any_post_to_the_header_address_leaves(server: Running, road: str, body: str) -> None:
+    before = len(server.events())
+    sent = token(Purpose.HEADER, minutes_ago=hash((road, body)) % 100_000)
+    answer = server.post(f"/{road}/{sent}", **BODIES[body])
+    assert (200, None) == (answer.status_code, answer.headers.get("Set-Cookie"))
+    (event,) = new(server, before)
+    tag = key_ring().address_tag(READER).hex()
+    assert ("leave", tag, "header") == (event["kind"], event["tag"], event["road"])
+
+
+def test_the_same_click_again_is_answered_alike_and_adds_nothing(server: Running) -> None:
+    before = len(server.events())
+    sent = token(Purpose.HEADER, minutes_ago=7)
+    answers = [server.post(f"/1/{sent}") for _ in range(20)]
+    assert 1 == len(new(server, before))
+    assert 1 == len({(answer.status_code, answer.text) for answer in answers})
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("purpose", [Purpose.HEADER, Purpose.PAGE])
+def test_looking_never_leaves(server: Running, purpose: Purpose, method: str) -> None:
+    before = len(server.events())
+    for road in ("1", "leave", "u"):
+        for extra in ({}, {"Purpose": "prefetch", "Sec-Purpose": "prefetch;prerender"}):
+            url = f"{server.url}/{road}/{token(purpose, minutes_ago=0)}"
+            answer = requests.request(method, url, headers=extra, timeout=WITHIN_S)
+            assert 200 == answer.status_code
+            assert "Set-Cookie" not in answer.headers
+    assert [] == new(server, before)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
+def test_no_other_method_does_anything(server: Running, method: str) -> None:
+    before = len(server.events())
+    url = f"{server.url}/1/{token(Purpose.HEADER)}"
+    assert 405 == requests.request(method, url, timeout=WITHIN_S).status_code
+    assert [] == new(server, before)
+
+
+def forged() -> dict[str, str]:
+    good = token(Purpose.HEADER)
+    other = key_ring()
+    return {
+        "nothing of ours": "x" * 60,
+        "cut off": good[:-1],
+        "one letter other": good[:-1] + ("A" if good[-1] != "A" else "B"),
+        "of another list": token(Purpose.HEADER, list_id="other.example"),
+        "signed by somebody": token(Purpose.HEADER, keys=replace(other, secrets={1: b"x" * 32})),
+        "the tag of somebody else": good[:5] + ("A" if good[5] != "A" else "B") + good[6:],
+        "for the page": token(Purpose.PAGE),
+        "for preferences": token(Purpose.PREFERENCES),
+        "for coming back": token(Purpose.RETURN),
+        "huge": "A" * 60_000,
+        "percent": "%00%ff%2e%2e",
+    }
+
+
+@pytest.mark.parametrize("what", forged())
+def test_what_is_no_header_token_leaves_nobody(server: Running, what: str) -> None:
+    before = len(server.events())
+    for road in ("1", "u"):
+        assert server.post(f"/{road}/{forged()[what]}").status_code in {200, 400, 404, 431}
+    assert [] == new(server, before)
+
+
+def test_a_token_of_a_key_that_the_server_does_not_have_yet_is_kept_for_who_has_it(
+    server: Running,
+) -> None:
+    before = len(server.events())
+    rotated = replace(key_ring(), secrets={1: b"s" * 32, 2: b"t" * 32})
+    sent = token(Purpose.HEADER, keys=rotated)
+    assert 200 == server.post(f"/1/{sent}").status_code
+    (event,) = new(server, before)
+    assert ("token", sent) == (event["kind"], event["token"])
+
+
+def test_a_token_of_years_ago_leaves_by_both_roads_and_its_page_asks_twice(
+    fresh: tuple[Running, FrozenClock],
+) -> None:
+    server, clock = fresh
+    assert 200 == server.post(f"/u/{old_token()}").status_code
+    assert ["leave"] == server.kinds()
+    path = f"/leave/{old_token(b'other___')}"
+    sent = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    sure = server.post(path, sent).text
+    assert ["leave"] == server.kinds()
+    clock.sleep(3)
+    server.post(path, {**fields(sure, "sure"), "sure": "yes"})
+    assert ["leave", "leave"] == server.kinds()
+
+
+@pytest.mark.parametrize("minutes_ago", [0, 59])
+def test_in_the_first_hour_the_page_asks_twice(
+    fresh: tuple[Running, FrozenClock], minutes_ago: int
+) -> None:
+    server, clock = fresh
+    path = f"/leave/{token(Purpose.PAGE, minutes_ago=minutes_ago)}"
+    first = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    second = server.post(path, first)
+    assert [] == server.events()
+    # Who presses buttons without reading does not tick the box.
+    clock.sleep(3)
+    again = server.post(path, fields(second.text, "sure"))
+    assert [] == server.events()
+    clock.sleep(3)
+    answer = server.post(path, {**fields(again.text, "sure"), "sure": "yes"})
+    assert "You have left" in answer.text
+    assert ["leave"] == server.kinds()
+
+
+def test_later_the_page_asks_once(fresh: tuple[Running, FrozenClock]) -> None:
+    server, clock = fresh
+    path = f"/leave/{token(Purpose.PAGE, minutes_ago=61)}"
+    sent = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    assert "You have left" in server.post(path, sent).text
+    (event,) = server.events()
+    assert ("leave", "page") == (event["kind"], event["road"])
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "changed"),
+    [
+        (1, {}),
+        (86_400 + 10, {}),
+        (3, {"nonce": ""}),
+        (3, {"nonce": "A" * 32}),
+        (3, {"do": "sure", "sure": "yes"}),
+        (3, {"do": "drop tables"}),
+        (3, {"do": ""}),
+    ],
+)
+def test_a_form_that_no_person_sends_asks_again(
+    fresh: tuple[Running, FrozenClock], wait_s: int, changed: dict[str, str]
+) -> None:
+    server, clock = fresh
+    path = f"/leave/{token(Purpose.PAGE)}"
+    sent = {**fields(server.get(path).text, "leave"), **changed}
+    clock.sleep(wait_s)
+    answer = server.post(path, sent)
+    assert 200 == answer.status_code
+    assert fields(answer.text, "leave")["nonce"] != sent["nonce"]
+    assert [] == server.events()
+
+
+def test_a_nonce_is_good_for_its_own_token_alone(fresh: tuple[Running, FrozenClock]) -> None:
+    server, clock = fresh
+    mine = fields(server.get(f"/leave/{token(Purpose.PAGE)}").text, "leave")
+    clock.sleep(3)
+    server.post(f"/leave/{token(Purpose.PAGE, minutes_ago=500)}", mine)
+    assert [] == server.events()
+
+
+def test_undo_names_one_leave_for_a_day_and_leaving_again_counts(
+    fresh: tuple[Running, FrozenClock],
+) -> None:
+    server, clock = fresh
+    path = f"/leave/{token(Purpose.PAGE)}"
+    leave = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    left = server.post(path, leave).text
+    # Looking again shows where things stand, so that the language can be changed.
+    assert "Vous avez quitté" in server.get(f"{path}?lang=fr").text
+    undo = fields(left, "undo")
+    assert "You are still on" in server.post(path, undo).text
+    first, second = server.events()
+    assert ("undo", first["id"]) == (second["kind"], second["leave"])
+    leave = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    left = server.post(path, leave).text
+    assert ["leave", "undo", "leave"] == server.kinds()
+    clock.sleep(86_400 + 5)
+    assert "too late" in server.post(path, fields(left, "undo")).text
+    assert ["leave", "undo", "leave"] == server.kinds()
+
+
+def test_a_forged_undo_undoes_nothing(fresh: tuple[Running, FrozenClock]) -> None:
+    server, _ = fresh
+    server.post(f"/1/{token(Purpose.HEADER)}")
+    (event,) = server.events()
+    for nonce in ("", event["id"], f"{event['id']}.{'A' * 32}", f"{event['id']}.", "é"):
+        server.post(f"/leave/{token(Purpose.PAGE)}", {"do": "undo", "nonce": nonce})
+    assert ["leave"] == server.kinds()
+
+
+def test_a_reason_is_kept_apart_from_whoever_gave_it(fresh: tuple[Running, FrozenClock]) -> None:
+    server, clock = fresh
+    path = f"/leave/{token(Purpose.PAGE)}"
+    leave = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    reason = fields(server.post(path, leave).text, "reason")
+    server.post(path, {**reason, "reason": "unsafe", "words": "They read my mail. " * 100})
+    _, event = server.events()
+    assert {"id", "v", "at", "kind", "reason", "words"} == event.keys()
+    assert "unsafe" == event["reason"]
+    assert 500 == len(event["words"])
+
+
+def test_the_link_of_a_proof_takes_nobody_off(server: Running) -> None:
+    before = len(server.events())
+    page = server.get(f"/leave/{token(Purpose.PAGE, nobody=True)}").text
+    assert "This link belongs to a proof" in page
+    assert "Nobody has left" in server.post(f"/1/{token(Purpose.HEADER, nobody=True)}").text
+    assert [] == new(server, before)
+
+
+def test_what_mail_programs_stick_to_a_link_is_taken_off(server: Running) -> None:
+    before = len(server.events())
+    for stuck in (").", "%3E", "%20", "?utm_source=x", "%E2%80%9D", "."):
+        assert 200 == server.post(f"/1/{token(Purpose.HEADER, minutes_ago=9)}{stuck}").status_code
+    assert 1 == len(new(server, before))
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_proxy_may_change_host_scheme_and_path(tmp_path: Path, *, stays: bool) -> None:
+    known = bundle("https://www.defenders.example/news/letter")
+    with running(tmp_path, known=known) as server:
+        prefix = "/news/letter" if stays else ""
+        strange = {"Host": "evil.example", "X-Forwarded-Proto": "gopher"}
+        page = server.get(f"{prefix}/leave/{token(Purpose.PAGE)}", headers=strange)
+        assert 200 == page.status_code
+        assert "evil" not in page.text
+        assert {"?lang=en"} == set(re.findall(r'action="([^"]*)"', page.text))
+        assert 200 == server.post(f"{prefix}/1/{token(Purpose.HEADER)}").status_code
+        assert ["leave"] == server.kinds()
+
+
+def test_many_clicks_from_one_address_are_all_taken_and_unknown_tokens_have_a_limit(
+    fresh: tuple[Running, FrozenClock],
+) -> None:
+    server, clock = fresh
+    right = [server.post(f"/1/{token(Purpose.HEADER, minutes_ago=m)}") for m in range(100)]
+    assert {200} == {answer.status_code for answer in right}
+    rotated = replace(key_ring(), secrets={9: b"t" * 32})
+    unknown = [token(Purpose.HEADER, minutes_ago=m, keys=rotated) for m in range(70)]
+    taken = [server.post(f"/1/{each}").status_code for each in unknown]
+    assert [200] * 60 + [503] * 10 == taken
+    assert 200 == server.post(f"/1/{token(Purpose.HEADER, minutes_ago=200)}").status_code
+    clock.sleep(61)
+    assert 200 == server.post(f"/1/{unknown[-1]}").status_code
+
+
+def test_no_header_or_page_is_without_its_guards(server: Running) -> None:
+    for answer in (
+        server.get(f"/leave/{token(Purpose.PAGE)}"),
+        server.get("/nowhere"),
+        server.post(f"/1/{token(Purpose.HEADER)}"),
+    ):
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
+        assert ("no-referrer", "nosniff", "no-store") == tuple(
+            answer.headers[name]
+            for name in ("Referrer-Policy", "X-Content-Type-Options", "Cache-Control")
+        )
+        assert "Strict-Transport-Security" not in answer.headers
+        assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "language"),
+    [
+        ("?lang=fr", "es", "fr"),
+        ("", "es-MX,en;q=0.1", "es"),
+        ("", "de, ar;q=0.9, en;q=0.8", "ar"),
+        ("?lang=tlh", "xx", "en"),
+        ("", "q=;;,,;q=x,\u00e9" * 400, "en"),
+    ],
+)
+def test_a_page_speaks_the_readers_language(
+    server: Running, query: str, header: str, language: str
+) -> None:
+    page = server.get(
+        f"/leave/{token(Purpose.PAGE)}{query}", headers={"Accept-Language": header.encode("utf-8")}
+    )
+    assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page.text
+    assert language == page.headers["Content-Language"]
