@@ -126,9 +126,10 @@ def test_every_outcome_has_a_rule(kind: type, scope: Scope) -> None:
     outcome = kind("said", scope) if scoped else kind("said")
     found = classify(outcome, attempt=lambda: 1, now=1000.0, wait_s=7)
     assert "said" == found.reply
-    assert found.counts is (not scoped or scope is Scope.RECIPIENT)
-    if not found.counts:
-        assert (Step.DEFER, 1007) == (found.step, found.next_attempt_at)
+    about_us = scoped and scope is not Scope.RECIPIENT
+    assert about_us is (found.step is Step.RETURN)
+    if about_us:
+        assert 1007 == found.next_attempt_at
         found = classify(outcome, attempt=lambda: 1, now=1000.0)
         assert 1000 == found.next_attempt_at
     elif found.step is Step.DEFER:

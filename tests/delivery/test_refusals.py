@@ -1,18 +1,20 @@
 """Refusals during a run: whose they are, and what becomes of everybody else."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from newsletter.addresses import Address
 from newsletter.config import Delivery
+from newsletter.delivery.run import How
 from newsletter.errors import TransportStopped
 from newsletter.ledger import Ledger
 from newsletter.ledger.plan import Plan
 from newsletter.ledger.states import State
 from newsletter.ledger.versions import Approved
 from newsletter.message.model import Message
-from newsletter.testing import ScriptedTransport
+from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import (
     Accepted,
     Deferred,
@@ -22,7 +24,7 @@ from newsletter.transports.protocol import (
     Scope,
 )
 
-from tests.delivery.conftest import LIMITS, Begin
+from tests.delivery.conftest import Begin
 from tests.ledger.conftest import EDITION, NOW, Freeze, counts, planned
 
 
@@ -69,9 +71,7 @@ def test_a_refused_letter_or_account_stops_the_run_and_blames_nobody(
     transport = ScriptedTransport(lambda *_: kind("550 5.1.8 sender", scope))
     with pytest.raises(TransportStopped, match=r"5\.1\.8"):
         begin(campaign, transport).execute()
-    found = counts(ledger, campaign)
-    assert {State.PENDING, State.DEFERRED} >= set(found)
-    assert found[State.DEFERRED] <= LIMITS.connections
+    assert {State.PENDING: 40} == counts(ledger, campaign)
 
 
 def elsewhere(*, count: int) -> Plan:
@@ -115,13 +115,42 @@ def test_the_same_refusal_for_readers_of_many_domains_is_about_us_and_nobody_is_
     assert {State.ACCEPTED: 60} == counts(ledger, campaign)
 
 
+@pytest.mark.parametrize("attempts", [0, 30])
+def test_the_same_deferral_for_everybody_makes_the_run_wait_and_gives_nobody_up(
+    ledger: Ledger, begin: Begin, attempts: int
+) -> None:
+    plan = elsewhere(count=60)
+    with ledger.transaction():
+        campaign = ledger.campaigns.freeze(plan, Approved({"en": EDITION}, "{}"), now=NOW)
+    clock, heard = FrozenClock(NOW), Counter[str]()
+
+    def later(message: Message, _attempt: int) -> Outcome:
+        heard[str(message.envelope_to)] += 1
+        return Deferred("450 4.7.1 Client host rejected: cannot find your hostname")
+
+    ending = begin(campaign, ScriptedTransport(later), clock=clock).execute()
+    assert How.WAITING is ending.how
+    assert "Everybody waits, and nobody is given up for it." in " ".join(ending.notes)
+    assert ending.until
+    assert 300 <= (ending.until - clock.now()).total_seconds() <= 330
+    assert {State.PENDING: 60} == counts(ledger, campaign)
+    for _ in range(attempts):
+        clock.advance(4500)
+        begin(campaign, ScriptedTransport(later), clock=clock).execute()
+    # After a day and a half, few were asked at a time, and nobody is given up.
+    assert {State.PENDING: 60} == counts(ledger, campaign)
+    assert heard.total() <= 20 * (1 + attempts)
+    clock.advance(4500)
+    begin(campaign, ScriptedTransport(), clock=clock).execute()
+    assert {State.ACCEPTED: 60} == counts(ledger, campaign)
+
+
 def test_the_same_refusal_at_one_domain_is_that_domains(
     ledger: Ledger, freeze: Freeze, begin: Begin
 ) -> None:
     campaign = freeze(60)
     begin(campaign, ScriptedTransport(lambda *_: Rejected("554 no"))).execute()
-    assert counts(ledger, campaign)[State.REJECTED] < 22 + LIMITS.connections * LIMITS.batch
-    assert counts(ledger, campaign)[State.PENDING] > 0
+    assert {State.PENDING: 60} == counts(ledger, campaign)
 
 
 def test_one_acceptance_shows_that_refusals_are_about_their_recipients(
