@@ -10,6 +10,7 @@
     │   └── RosterError                a subscriber list
     ├── ChecksFailed          exit 3   checks found errors in the edition
     ├── TransportStopped      exit 4   the relay or provider stopped the run
+    ├── LogUnreachable        exit 4   the public log cannot be read
     └── LedgerRefused         exit 5   the ledger will not allow it
 
 What concerns one recipient is never an exception but a value: an
@@ -151,6 +152,12 @@ class ChecksFailed(NewsletterError):
 
 class TransportStopped(NewsletterError):
     """The relay or provider stopped the run; nobody was lost, resume later."""
+
+    exit_code = ExitCode.TRANSPORT_STOPPED
+
+
+class LogUnreachable(NewsletterError):
+    """The public log cannot be read, so it is not known who left."""
 
     exit_code = ExitCode.TRANSPORT_STOPPED
 

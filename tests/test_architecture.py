@@ -91,7 +91,7 @@ ONE_PLACE: dict[str, set[str]] = {
               "cli/audience.py", "cli/backup.py", "cli/correcting.py", "cli/docs.py", "cli/keys.py",
               "cli/looking.py", "cli/proof.py", "cli/report.py", "cli/resolving.py",
               "cli/resuming.py", "cli/serving.py", "cli/running.py", "cli/sending.py",
-              "cli/starting.py", "cli/status.py", "cli/waiting.py"},
+              "cli/starting.py", "cli/status.py", "cli/syncing.py", "cli/waiting.py"},
     "rich": {"cli/output.py", "cli/progress.py", "cli/watching.py"},
     "starlette": {"preview/app.py", "web/answers.py", "web/app.py", "web/forms.py",
                   "web/leaving.py", "web/sync_api.py", "web/tokens.py"},

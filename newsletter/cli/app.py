@@ -84,6 +84,10 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "List and keys": {
+        "sync": (
+            "syncing:sync",
+            "Read from the public log who left, so that nobody of them is mailed.",
+        ),
         "backup": (
             "backup:backup",
             "Write ledger, keys, settings, list and what this machine remembers into one file.",

@@ -12,6 +12,13 @@ IssueName = Annotated[
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
 
+WithoutLog = Annotated[
+    bool,
+    typer.Option(
+        "--without-log", help="Begin although the public log cannot be read: who left may get it."
+    ),
+]
+
 WaitMinutes = Annotated[
     float | None,
     typer.Option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from newsletter.cli.accounts import excluded_words
+from newsletter.cli.news import show_news
 from newsletter.cli.output import say, say_problems, show_facts
 from newsletter.ledger.plan import Plan, Wave
 from newsletter.phrases import count, duration, joined, people
@@ -22,6 +23,7 @@ _NEW_HERE = (
 def show_plan(project: Project, prepared: Prepared) -> None:
     """Print what a send would do."""
     issue = prepared.plan.issue
+    show_news(prepared.news)
     tell_worth_a_look(prepared.compiled)
     _show(project, prepared)
     if prepared.trials:

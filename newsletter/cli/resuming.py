@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.arguments import IssueName, WaitMinutes
+from newsletter.cli.arguments import IssueName, WaitMinutes, WithoutLog
 from newsletter.cli.output import say
 from newsletter.errors import InputError
 from newsletter.phrases import moment, people
@@ -68,6 +68,7 @@ def resume(
         str | None,
         typer.Option(metavar="TIME", help="Go on at another time than was set; or “now”."),
     ] = None,
+    without_log: WithoutLog = False,
     wait: WaitMinutes = None,
 ) -> None:
     """Go on with a send that was stopped: recipients not attempted yet, and deferred ones.
@@ -94,6 +95,7 @@ def resume(
         asks=at_terminal and not yes,
         as_frozen=as_frozen,
         late=late,
+        without_log=without_log,
         wait_minutes=wait,
     )
     raise typer.Exit(

@@ -11,6 +11,7 @@ import typer
 
 from newsletter.cli.accounts import show_accounts
 from newsletter.cli.asking import confirmed
+from newsletter.cli.news import show_news
 from newsletter.cli.output import say, tell
 from newsletter.cli.progress import Watch
 from newsletter.cli.waiting import wait_until
@@ -21,6 +22,7 @@ from newsletter.project import Project
 from newsletter.project.account import accounts, worst
 from newsletter.project.resume import Unfinished, lift_holds, ready
 from newsletter.project.send import RunResult, run_campaign
+from newsletter.project.sync import read_before_send
 from newsletter.project.transport import open_transport
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Terms:
         as_frozen: although the files changed meanwhile.
         late: although it is too late.
         patient: wait for another send to end, since nobody is there to try again.
+        without_log: although the public log cannot be read.
         wait_minutes: how long to stay for deferred recipients; None: newsletter.toml's.
     """
 
@@ -46,6 +49,7 @@ class Terms:
     as_frozen: bool = False
     late: bool = False
     patient: bool = False
+    without_log: bool = False
     wait_minutes: float | None = None
 
     @property
@@ -73,6 +77,7 @@ def go_on(project: Project, issue: str, terms: Terms) -> ExitCode:
             _lift(project, waiting, terms)
             begins_at = max((each.begins_at for each in waiting if each.begins_at), default=None)
             if begins_at is None or begins_at <= project.clock.now():
+                show_news(read_before_send(project, required=not terms.without_log))
                 with closing(open_transport(project)) as transport:
                     campaigns = [each.campaign for each in waiting]
                     return work_off(project, campaigns, transport, terms, check_lock=check_lock)
@@ -126,6 +131,8 @@ def _show(result: RunResult) -> ExitCode:
             tell(result.ending.words, lead="Held: ", lead_style="yellow")
     for notice in result.notices:
         say(notice, style="yellow")
+    if result.blind:
+        say(result.blind, style="yellow")
     code = show_accounts([result.account] if result.account else [])
     if result.failure is not None:
         raise result.failure

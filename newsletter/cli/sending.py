@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.arguments import IssueName, WaitMinutes, Yes
+from newsletter.cli.arguments import IssueName, WaitMinutes, WithoutLog, Yes
 from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, show_line, tell
 from newsletter.errors import ExitCode, InputError
@@ -52,6 +52,7 @@ def send(
         bool,
         typer.Option("--scheduler", help="With --at: do not wait; print lines for a scheduler."),
     ] = False,
+    without_log: WithoutLog = False,
     wait: WaitMinutes = None,
 ) -> None:
     """Send an issue: checks it, shows the plan, asks, sends, and accounts for everyone.
@@ -71,11 +72,12 @@ def send(
         again=again,
         subscribers=subscribers,
         appointment=_appointment(project, at, scheduler=scheduler, dry_run=dry_run),
+        without_log=without_log,
     )
     if dry_run:
         _dry_run(project, issue, options)
     else:
-        terms = Terms(wait_minutes=wait)
+        terms = Terms(wait_minutes=wait, without_log=without_log)
         raise typer.Exit(_send(project, issue, options, terms, ask=not yes, scheduler=scheduler))
 
 

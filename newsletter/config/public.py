@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -41,6 +42,10 @@ def _base_address(text: str) -> str:
     return text
 
 
+READ_EVERY_S = 5.0
+KEEP_LOG_DAYS = 90
+
+
 class Public(Table):
     """Where readers leave, change what they get, and sign up."""
 
@@ -51,6 +56,23 @@ class Public(Table):
         default=None,
         description="Address that takes mails of those who leave by mail; "
         "adds mailto: to List-Unsubscribe.",
+    )
+    log: Path | None = Field(
+        default=None,
+        description="File of the public log, where the server is on this machine. Default: "
+        "public.db in this folder; once “newsletter keys public” was run, the server at url.",
+    )
+    read_every_s: float = Field(
+        default=READ_EVERY_S,
+        ge=1,
+        le=3600,
+        description="How often a send reads the public log, in seconds.",
+    )
+    keep_log_days: int = Field(
+        default=KEEP_LOG_DAYS,
+        ge=1,
+        le=3650,
+        description="How long the server keeps entries that this machine has read, in days.",
     )
 
 

@@ -7,7 +7,7 @@ of a :class:`newsletter.delivery.writer.Writer`, inside a transaction.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -199,6 +199,14 @@ class Queue:
             self._holders -= 1
             self._settled += 1
             self._turn.notify_all()
+
+    def record(self, work: Callable[[Ledger], None]) -> None:
+        """Write something else down; returns when it is on disk.
+
+        Raises:
+            LedgerRefused: it cannot be written.
+        """
+        self._writer.submit(lambda: work(self.ledger)).wait()
 
     def postpone(self, domain: str) -> None:
         """Let those at a domain that refuses us wait for an hour."""

@@ -14,12 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from newsletter.delivery.pacing import STEP_S
 from newsletter.delivery.policy import Brake, CircuitBreaker, Trip
 from newsletter.delivery.queue import Queue, WaitFor, Work
 from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
+from newsletter.ledger import Ledger
 from newsletter.ledger.controls import Hold
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
@@ -47,6 +49,24 @@ class How(StrEnum):
     """Asked to, by Ctrl-C or the end of the machine."""
 
 
+Record = Callable[[Callable[[Ledger], None]], None]
+"""Runs work on a run's ledger, inside a transaction; returns when it is on disk."""
+
+
+class Watch(Protocol):
+    """What is done beside a run, such as reading the public log."""
+
+    def watch(self, ended: threading.Event, record: Record) -> None:
+        """Go on until ``ended`` is set; runs on a thread of its own.
+
+        Raises:
+            LedgerRefused: the ledger cannot be written; the run ends.
+        """
+
+    def account(self) -> str:
+        """What a person must know of it when the run is over; empty: nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a run ended.
@@ -70,11 +90,13 @@ class Run:
     Args:
         queue: not started; nobody else uses its ledger until :meth:`execute` returns.
         compose: makes messages.
+        watch: what is done beside it, if anything.
     """
 
-    def __init__(self, queue: Queue, compose: Compose) -> None:
+    def __init__(self, queue: Queue, compose: Compose, watch: Watch | None = None) -> None:
         self._queue = queue
         self._compose = compose
+        self._watch = watch
         self._ledger = queue.ledger
         self._campaign = queue.campaign
         self._settings = queue.settings
@@ -128,12 +150,14 @@ class Run:
             with suppress(LedgerRefused):
                 self._end(error.what)
             raise
-        self._end(" ".join((ending.words, *ending.notes)))
+        self._end(ending.words, *ending.notes)
         return ending
 
-    def _end(self, words: str) -> None:
+    def _end(self, *words: str) -> None:
+        beside = self._watch.account() if self._watch else ""
+        ending = " ".join(filter(None, (*words, beside)))
         with self._ledger.transaction():
-            self._ledger.runs.end(self._queue.run_id, self._clock.now(), words)
+            self._ledger.runs.end(self._queue.run_id, self._clock.now(), ending)
         if is_on():
             counts = self._ledger.campaigns.tally(self._campaign).counts
             told = {str(state): count for state, count in counts.items()}
@@ -176,19 +200,21 @@ class Run:
 
     def _work(self) -> None:
         ended = threading.Event()
-        heartbeat = threading.Thread(
-            target=self._beat, args=(ended,), name="heartbeat", daemon=True
-        )
+        beside = [
+            threading.Thread(target=work, args=(ended,), name=name, daemon=True)
+            for name, work in (("heartbeat", self._beat), ("watch", self._look_beside))
+        ]
         workers = [
             threading.Thread(target=self._employ, name=f"worker-{number}")
             for number in range(self._settings.connections)
         ]
-        for thread in (heartbeat, *workers):
+        for thread in (*beside, *workers):
             thread.start()
         for worker in workers:
             _join(worker)
         ended.set()
-        heartbeat.join()
+        for thread in beside:
+            _join(thread)
 
     def _beat(self, ended: threading.Event) -> None:
         """Show that the run is alive, and see what others decide meanwhile."""
@@ -208,6 +234,21 @@ class Run:
             if why is not None:
                 return self._hold(why)
         return None
+
+    def _look_beside(self, ended: threading.Event) -> None:
+        if self._watch is None:
+            return
+        try:
+            self._watch.watch(ended, self._queue.record)
+        except NewsletterError as error:
+            self._fail(error)
+        except Exception as fault:  # noqa: BLE001 - whoever leaves would be mailed
+            self._fail(
+                LedgerRefused(
+                    f"Reading the public log stopped on a fault of this program: {fault!r}.",
+                    next="Nothing was lost; please report this, then run “newsletter resume”.",
+                )
+            )
 
     def _employ(self) -> None:
         worker = Worker(
@@ -325,7 +366,7 @@ class Run:
         return Ending(How.DONE, "Nobody is left to mail.", notes=notes)
 
 
-def _join(worker: threading.Thread) -> None:
+def _join(thread: threading.Thread) -> None:
     """Wait for a thread so that Ctrl-C still reaches the main thread."""
-    while worker.is_alive():
-        worker.join(timeout=0.2)
+    while thread.is_alive():
+        thread.join(timeout=0.2)

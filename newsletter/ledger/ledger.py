@@ -13,6 +13,7 @@ from newsletter.ledger.controls import Controls
 from newsletter.ledger.database import Database
 from newsletter.ledger.deliveries import Deliveries
 from newsletter.ledger.events import Events
+from newsletter.ledger.log_entries import LogEntries
 from newsletter.ledger.record import SendRecord
 from newsletter.ledger.recovery import Recovery
 from newsletter.ledger.report_queries import ReportQueries
@@ -43,6 +44,7 @@ class Ledger:
         self.events = Events(self._database)
         self.report = ReportQueries(self._database)
         self.suppressions = Suppressions(self._database)
+        self.log_entries = LogEntries(self._database)
         self.record: SendRecord | None = None
 
     @property

@@ -230,4 +230,10 @@ CREATE TRIGGER suppression_is_final BEFORE UPDATE ON suppression
 CREATE TRIGGER suppression_is_new BEFORE INSERT ON suppression
     WHEN EXISTS (SELECT 1 FROM suppression WHERE id = NEW.id AND at = NEW.at)
     BEGIN SELECT RAISE(ABORT, 'suppressions are never changed'); END;
+
+-- What was read from the public log and waits for a key or a version that understands it.
+CREATE TABLE log_entry (
+    id BLOB PRIMARY KEY,
+    box BLOB NOT NULL              -- sealed, see web/seal.py
+) WITHOUT ROWID;
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from newsletter.project.account import unfinished
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import letterhead, signing_composer
 from newsletter.project.project import Project
+from newsletter.project.sync import SyncResult, read_before_send
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
@@ -40,12 +41,14 @@ class SendOptions:
         again: also those who have the issue, in a round of their own.
         subscribers: the list's file; None: newsletter.toml's.
         appointment: when it begins; None: at once.
+        without_log: although the public log cannot be read.
     """
 
     limit: int | None = None
     again: bool = False
     subscribers: Path | None = None
     appointment: Appointment | None = None
+    without_log: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Prepared:
         trials: campaigns that reached nobody, although who was in one counts as having
             the issue.
         new_here: whether this machine remembers no send to the list.
+        news: what the public log told before; None if there is none, or it was not asked.
     """
 
     compiled: CompiledIssue
@@ -72,6 +76,7 @@ class Prepared:
     new_round: bool
     trials: tuple[str, ...]
     new_here: bool
+    news: SyncResult | None = None
 
 
 def prepare(project: Project, issue: str, options: SendOptions) -> Prepared:
@@ -95,15 +100,17 @@ def prepare_to_freeze(project: Project, issue: str, options: SendOptions) -> Pre
 
     Raises:
         LedgerRefused: also if an earlier send of the issue is not finished.
+        LogUnreachable: who left since is not known.
     """
     project.issue_file(issue)
     project.refuse_without_ledger()
+    news = read_before_send(project, required=not options.without_log)
     with closing(project.sound_ledger(create=True)) as ledger:
         project.refuse_old(ledger, issue, again=options.again)
         if guard := project.copy_guard(ledger):
             guard.prepare()
         _refuse_unfinished(ledger, issue)
-        return _prepared(project, issue, options, ledger)
+        return replace(_prepared(project, issue, options, ledger), news=news)
 
 
 def examine(project: Project, prepared: Prepared, transport: Transport) -> None:

@@ -16,6 +16,8 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.tally import Tally
 from newsletter.project.account import Account, account_of
 from newsletter.project.compose import compose_frozen
+from newsletter.project.log_source import has_public_log
+from newsletter.project.log_watch import LogWatch
 from newsletter.project.project import Project
 from newsletter.transports.protocol import Outcome, Transport
 
@@ -46,12 +48,14 @@ class RunResult:
         ending: how it ended; None if it failed.
         failure: why it failed; None if it did not.
         notices: what the transport has to tell that no outcome tells.
+        blind: how long the public log could not be read; empty if it always could.
         account: where everybody's mail is; None if it failed because the ledger is gone.
     """
 
     ending: Ending | None
     failure: NewsletterError | None
     notices: tuple[str, ...]
+    blind: str
     account: Account | None
 
 
@@ -78,12 +82,14 @@ def run_campaign(
         NewsletterError: the run ended well, and then its account could not be read.
     """
     ending = failure = account = None
+    watch = LogWatch(project) if has_public_log(project) else None
     try:
         ending = _run(
             project,
             campaign,
             transport,
             observer,
+            watch,
             check_lock=check_lock,
             wait_minutes=wait_minutes,
         )
@@ -95,7 +101,8 @@ def run_campaign(
     except NewsletterError:
         if failure is None:
             raise  # else it is gone, which is why the run stopped
-    return RunResult(ending, failure, tuple(transport.notices), account)
+    blind = watch.account() if watch else ""
+    return RunResult(ending, failure, tuple(transport.notices), blind, account)
 
 
 def _run(
@@ -103,6 +110,7 @@ def _run(
     campaign: Campaign,
     transport: Transport,
     observer: Observer,
+    watch: LogWatch | None,
     *,
     check_lock: Callable[[], None],
     wait_minutes: float | None,
@@ -125,7 +133,7 @@ def _run(
             clock=project.clock,
             run_id=secrets.token_hex(8),
         )
-        run = Run(queue, compose)
+        run = Run(queue, compose, watch)
         try:
             with observer.running(tally, stop=run.stop):
                 return run.execute(

@@ -328,6 +328,16 @@ class PublicLog:
             raise LogUnwritable("The public log was removed or replaced.", where=Where(self.path))
 
 
+def forget_synced(log: PublicLog, seq: int, keep_days: int, clock: Clock) -> None:
+    """Let entries up to ``seq`` leave that are older than ``keep_days``.
+
+    Raises:
+        LogUnwritable: it cannot be written.
+    """
+    log.note_synced(seq)
+    log.drop_synced(int(clock.now().timestamp() // _SECONDS_A_DAY) - keep_days)
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     id: bytes

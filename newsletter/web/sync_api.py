@@ -2,7 +2,7 @@
 
 ``GET /log?after=SEQ&most=N`` gives entries, ``POST /log/synced`` tells how far they
 were read, after which old ones leave. Both ask for ``Authorization: Bearer …`` (RFC
-6750), of which the server knows the SHA-256 alone.
+6750): a secret in hexadecimal, of which the server knows the SHA-256 alone.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from starlette.routing import Route
 from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import Clock
 from newsletter.errors import LedgerRefused
-from newsletter.web.log import MOST_ENTRIES, Page, PublicLog
+from newsletter.web.log import MOST_ENTRIES, Page, PublicLog, forget_synced
 
 _MOST_BODY = 1_000
 """Octets of a request."""
 _MOST_DIGITS = 18
 _MOST_DAYS = 36_500
-_SECONDS_A_DAY = 86_400
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -36,7 +35,7 @@ def sync_routes(log: PublicLog, bearer_hash: str, clock: Clock) -> list[Route]:
 
     Args:
         log: the public log.
-        bearer_hash: SHA-256 of the bearer secret, hexadecimal.
+        bearer_hash: SHA-256 of the bearer secret, hexadecimal; empty: nobody may read it.
         clock: tells the day, by which old entries leave.
     """
 
@@ -76,16 +75,6 @@ def sync_routes(log: PublicLog, bearer_hash: str, clock: Clock) -> list[Route]:
     ]
 
 
-def forget_synced(log: PublicLog, seq: int, keep_days: int, clock: Clock) -> None:
-    """Let entries up to ``seq`` leave that are older than ``keep_days``.
-
-    Raises:
-        LogUnwritable: it cannot be written.
-    """
-    log.note_synced(seq)
-    log.drop_synced(int(clock.now().timestamp() // _SECONDS_A_DAY) - keep_days)
-
-
 def page_to_json(page: Page) -> dict[str, Any]:
     """A page as it travels."""
     return {
@@ -107,7 +96,10 @@ def page_to_json(page: Page) -> dict[str, Any]:
 
 def _may_read(request: Request, bearer_hash: str) -> bool:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    given = hashlib.sha256(secret.strip().encode("latin-1", "replace")).hexdigest()
+    try:
+        given = hashlib.sha256(bytes.fromhex(secret)).hexdigest()
+    except ValueError:
+        return False
     # Not the secrets are compared but their hashes, and those in constant time.
     same = hmac.compare_digest(given, bearer_hash)
     return same and scheme.lower() == "bearer"

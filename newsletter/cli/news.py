@@ -1,0 +1,45 @@
+"""What the public log told, on the terminal."""
+
+from __future__ import annotations
+
+from newsletter.cli.output import say, tell
+from newsletter.phrases import count, joined, people
+from newsletter.project.sync import SyncResult
+
+_WORDS = (
+    ("leave", "left"),
+    ("void", "undid leaving"),
+    ("return", "came back"),
+)
+
+
+def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
+    """Print what is new in the public log, and what a person should look into.
+
+    Args:
+        result: what came of reading it; None: there is no public side.
+        nothing: what to say where nothing is new.
+    """
+    if result is None:
+        return
+    told = [f"{people(number)} {words}" for kind, words in _WORDS if (number := result.new[kind])]
+    if told:
+        say(f"From the public log: {joined(told)}.")
+    elif nothing and not result.warnings:
+        say(nothing)
+    for warning in result.warnings:
+        tell(warning, lead="Public log: ", lead_style="yellow")
+    if unclear := result.waiting[""]:
+        tell(
+            f"{count(unclear, 'entry', 'entries')} cannot be understood: no key here opens them, "
+            "or they make no sense. They are kept and tried again. Was newsletter.key changed on "
+            "another machine?",
+            lead="Public log: ",
+            lead_style="yellow",
+        )
+    if later := {kind: number for kind, number in result.waiting.items() if kind}:
+        kinds = joined([f"{kind} ({number:,})" for kind, number in sorted(later.items())])
+        tell(
+            f"entries of a kind that this version does not know are kept until it does: {kinds}.",
+            lead="Public log: ",
+        )

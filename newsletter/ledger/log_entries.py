@@ -1,0 +1,79 @@
+"""How far the public log was read, and what of it waits to be understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from newsletter.clock import moment_at
+from newsletter.ledger.database import Database
+
+MOST_KEPT = 10_000
+"""The most entries that wait: whoever has the server could invent any number."""
+_CURSOR = ("log_id", "log_seq", "log_head")
+_READ_AT = "log_read_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a public log was read.
+
+    Attributes:
+        log_id: which log.
+        seq: the place of the last entry that was read; 0 if none was.
+        head: the chain's end there.
+    """
+
+    log_id: str
+    seq: int
+    head: bytes
+
+
+class LogEntries:
+    """What the ledger knows of the public log. Written inside the caller's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """How far it was read; None before the first time."""
+        log_id, seq, head = (self._database.meta(key) for key in _CURSOR)
+        if log_id is None or seq is None or head is None:
+            return None
+        return Cursor(log_id, int(seq), bytes.fromhex(head))
+
+    @property
+    def read_at(self) -> datetime | None:
+        """When it was last read; None: never."""
+        at = self._database.meta(_READ_AT)
+        return None if at is None else moment_at(float(at))
+
+    def move(self, cursor: Cursor, *, now: datetime) -> None:
+        """Note how far it was read, and when."""
+        values = (cursor.log_id, str(cursor.seq), cursor.head.hex(), repr(now.timestamp()))
+        for key, value in zip((*_CURSOR, _READ_AT), values, strict=True):
+            self._database.put_meta(key, value)
+
+    def keep(self, id_: bytes, box: bytes) -> bool:
+        """Keep an entry that cannot be applied yet.
+
+        Returns:
+            Whether it is kept; False if there are :data:`MOST_KEPT` already.
+        """
+        self._database.execute(
+            "INSERT INTO log_entry SELECT ?1, ?2"
+            " WHERE NOT EXISTS (SELECT 1 FROM log_entry WHERE id = ?1)"
+            " AND (SELECT COUNT(*) FROM log_entry) < ?3",
+            (id_, box, MOST_KEPT),
+        )
+        found = self._database.execute("SELECT 1 FROM log_entry WHERE id = ?", (id_,))
+        return found.fetchone() is not None
+
+    def kept(self) -> list[tuple[bytes, bytes]]:
+        """The ids and boxes of all that wait."""
+        return self._database.rows("SELECT id, box FROM log_entry")
+
+    def applied(self, id_: bytes) -> None:
+        """An entry that waited is applied now."""
+        self._database.execute("DELETE FROM log_entry WHERE id = ?", (id_,))

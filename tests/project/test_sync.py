@@ -1,0 +1,579 @@
+"""Reading the public log: twice, late, from two machines, and from whoever holds the server."""
+
+import contextlib
+import json
+import shutil
+import sqlite3
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import newsletter.project.sync as module
+import pytest
+import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from newsletter.errors import InputError, LogUnreachable
+from newsletter.message.keys import KeyRing
+from newsletter.project import Project
+from newsletter.project.sync import SyncResult, sync
+from newsletter.web.log import PublicLog
+
+from tests.support.project import Project as Folder
+from tests.support.project import smtp_delivery
+from tests.support.public_side import PublicSide, log_app, public_settings, public_side, served
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    made = Folder(tmp_path / "project")
+    made.settings(public_settings())
+    return made
+
+
+@pytest.fixture
+def project(folder: Folder) -> Project:
+    return Project(folder.folder)
+
+
+@pytest.fixture
+def side(folder: Folder) -> Iterator[PublicSide]:
+    with public_side(folder.folder) as opened:
+        yield opened
+
+
+def left(project: Project, side: PublicSide, *names: str) -> set[str]:
+    """Who of ``names`` must not be mailed."""
+    with closing(project.ledger(create=True, follow=False)) as ledger:
+        tags = ledger.suppressions.tags()
+    return {name for name in names if side.tag(f"{name}@readers.example") in tags}
+
+
+def numbers(result: SyncResult) -> dict[str, int]:
+    return dict(result.new)
+
+
+# What was done
+
+
+def test_who_left_is_known_after_it_and_reading_again_changes_nothing(
+    project: Project, side: PublicSide
+) -> None:
+    side.leave("anna@readers.example")
+    side.leave("bela@readers.example", road="page")
+    first = sync(project)
+    assert ({"leave": 2}, [], {}) == (numbers(first), first.warnings, dict(first.waiting))
+    assert {"anna", "bela"} == left(project, side, "anna", "bela", "carl")
+    for again in (False, True):
+        assert SyncResult() == sync(project, again=again)
+    side.leave("carl@readers.example")
+    assert {"leave": 1} == numbers(sync(project))
+
+
+def test_leave_return_and_leave_again_end_in_left(project: Project, side: PublicSide) -> None:
+    now = time.time()
+    side.leave("anna@readers.example", at=now - 900)
+    side.come_back("anna@readers.example", form_at=now - 600)
+    assert {"leave": 1, "return": 1} == numbers(sync(project))
+    assert set() == left(project, side, "anna")
+    side.leave("anna@readers.example", at=now)
+    sync(project)
+    assert {"anna"} == left(project, side, "anna")
+    side.come_back("anna@readers.example", form_at=now - 300)
+    sync(project)
+    assert {"anna"} == left(project, side, "anna")
+
+
+def test_an_undo_voids_one_leave(project: Project, side: PublicSide) -> None:
+    leave = side.leave("anna@readers.example")
+    side.undo(leave)
+    assert {"leave": 1, "void": 1} == numbers(sync(project))
+    assert set() == left(project, side, "anna")
+    side.leave("anna@readers.example")
+    sync(project)
+    assert {"anna"} == left(project, side, "anna")
+
+
+def test_how_somebody_left_is_kept(project: Project, side: PublicSide) -> None:
+    id_ = side.leave("anna@readers.example", road="page", campaign="ab" * 8, key=7)
+    sync(project)
+    with closing(project.ledger(create=False)) as ledger:
+        (leave,) = ledger.suppressions.in_force(side.tag("anna@readers.example"))
+    assert (id_, "unsubscribe page") == (leave.id, leave.source)
+    assert [{"campaign": "ab" * 8, "key": "7"}] == list(leave.evidence)
+
+
+def test_many_pages_are_read(
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.web.log.MOST_ENTRIES", 7)
+    for number in range(30):
+        side.leave(f"reader{number}@readers.example")
+    assert {"leave": 30} == numbers(sync(project))
+
+
+Act = tuple[str, int]
+acts = st.lists(st.tuples(st.sampled_from(["leave", "undo", "return"]), st.integers(0, 5)))
+
+
+@given(acts, st.randoms(use_true_random=False))
+@settings(max_examples=10)
+def test_the_order_and_the_number_of_readings_change_nothing(
+    tmp_path_factory: pytest.TempPathFactory, told: list[Act], chance: Any
+) -> None:
+    base = tmp_path_factory.mktemp("orders")
+    boxes: list[tuple[bytes, bytes]] = []
+    leaves: list[bytes] = []
+    outcomes = []
+    for number in range(2):
+        made = Folder(base / f"project{number}")
+        made.settings(public_settings())
+        if number:
+            shutil.copy(base / "project0" / "newsletter.key", made.folder)
+        with public_side(made.folder) as side:
+            if not number:
+                for at, (kind, who) in enumerate(told):
+                    tag = side.tag(f"r{who}@readers.example").hex()
+                    id_ = bytes([at]) * 16
+                    if kind == "leave":
+                        leaves.append(id_)
+                        content = {"kind": kind, "tag": tag, "road": "header", "at": at * 60.0}
+                    elif kind == "undo" and leaves:
+                        content = {"kind": kind, "leave": leaves[who % len(leaves)].hex()}
+                    else:
+                        continue
+                    boxes.append((id_, side.box(**content)))
+            order = [*boxes]
+            if number:
+                order += boxes[::2]
+                chance.shuffle(order)
+            project = Project(made.folder)
+            for id_, box in order:
+                side.log.append(box, id_)
+                if number and chance.random() < 0.3:
+                    sync(project, again=chance.random() < 0.5)
+            sync(project)
+            names = [f"r{who}" for who in range(6)]
+            outcomes.append(left(project, side, *names))
+    assert outcomes[0] == outcomes[1]
+
+
+# Two machines, and backups
+
+
+def test_two_laptops_read_the_same_log(folder: Folder, side: PublicSide, tmp_path: Path) -> None:
+    other = Folder(tmp_path / "other")
+    shutil.copy(folder.folder / "newsletter.key", other.folder)
+    other.settings(public_settings(more=f'log = "{folder.folder}/public.db"'))
+    side.leave("anna@readers.example")
+    laptops = Project(folder.folder), Project(other.folder)
+    assert [{"leave": 1}] * 2 == [numbers(sync(each)) for each in laptops]
+    side.leave("bela@readers.example")
+    assert [{"leave": 1}] * 2 == [numbers(sync(each)) for each in laptops]
+    for each in laptops:
+        assert {"anna", "bela"} == left(each, side, "anna", "bela")
+
+
+def test_a_restored_ledger_reads_on_from_where_it_was(
+    folder: Folder, project: Project, side: PublicSide
+) -> None:
+    side.leave("anna@readers.example")
+    sync(project)
+    backup = folder.folder / "backup.db"
+    with closing(sqlite3.connect(folder.folder / "newsletter.db")) as db:
+        db.execute("VACUUM INTO ?", (str(backup),))
+    side.leave("bela@readers.example")
+    sync(project)
+    backup.replace(folder.folder / "newsletter.db")
+    result = sync(project)
+    assert ({"leave": 1}, []) == (numbers(result), result.warnings)
+    assert {"anna", "bela"} == left(project, side, "anna", "bela")
+
+
+def test_entries_that_left_before_they_were_read_are_missed_aloud(
+    project: Project, side: PublicSide
+) -> None:
+    for name in ("anna", "bela", "carl"):
+        side.leave(f"{name}@readers.example")
+    side.log.note_synced(2)
+    side.log.drop_synced(10**6)
+    result = sync(project)
+    assert {"leave": 1} == numbers(result)
+    assert ["2 entries left the log before this machine read it"] == [
+        each.partition(".")[0] for each in result.warnings
+    ]
+    assert [] == sync(project).warnings
+
+
+def test_all_that_was_read_may_leave_without_a_word(project: Project, side: PublicSide) -> None:
+    side.leave("anna@readers.example")
+    sync(project)
+    assert 1 == side.log.drop_synced(10**6)
+    side.leave("bela@readers.example")
+    result = sync(project)
+    assert ({"leave": 1}, []) == (numbers(result), result.warnings)
+
+
+# A log that is not what it was
+
+
+def copy_of(path: Path, to: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("VACUUM INTO ?", (str(to),))
+
+
+def put_back(path: Path, copy: Path) -> None:
+    for file in path.parent.glob(f"{path.name}-*"):
+        file.unlink()
+    copy.replace(path)
+
+
+@pytest.mark.parametrize("goes_on", [0, 1, 2, 5], ids=["shorter", "less", "as long", "longer"])
+def test_a_log_that_was_rolled_back_is_noticed_and_read_again(
+    folder: Folder, project: Project, goes_on: int, tmp_path: Path
+) -> None:
+    path, copy = folder.folder / "public.db", tmp_path / "earlier.db"
+    with public_side(folder.folder) as side:
+        side.leave("anna@readers.example")
+    copy_of(path, copy)
+    with public_side(folder.folder) as side:
+        side.leave("bela@readers.example")
+        side.leave("carl@readers.example")
+        sync(project)
+    put_back(path, copy)
+    with public_side(folder.folder) as side:
+        names = [f"new{number}" for number in range(goes_on)]
+        for name in names:
+            side.leave(f"{name}@readers.example")
+        result = sync(project)
+        assert goes_on == result.new["leave"]
+        (warning,) = result.warnings
+        assert "rolled back" in warning
+        assert "read again" in warning
+        everybody = {"anna", "bela", "carl", *names}
+        assert everybody == left(project, side, *everybody)
+        assert [] == sync(project).warnings
+
+
+def test_another_log_is_read_whole_with_a_warning(folder: Folder, project: Project) -> None:
+    with public_side(folder.folder) as side:
+        side.leave("anna@readers.example")
+        sync(project)
+    for file in folder.folder.glob("public.db*"):
+        file.unlink()
+    with public_side(folder.folder) as side:
+        side.leave("bela@readers.example")
+        result = sync(project)
+        assert {"leave": 1} == numbers(result)
+        (warning,) = result.warnings
+        assert "another log" in warning
+        assert {"anna", "bela"} == left(project, side, "anna", "bela")
+
+
+def test_a_changed_chain_is_told_and_what_is_in_it_counts(
+    project: Project, side: PublicSide
+) -> None:
+    for name in ("anna", "bela", "carl"):
+        side.leave(f"{name}@readers.example")
+    with closing(sqlite3.connect(side.log.path)) as db:
+        db.execute("DELETE FROM entry WHERE seq = 2")
+        db.commit()
+    result = sync(project)
+    assert {"leave": 2} == numbers(result)
+    assert ["The log's chain does not hold"] == [w.partition(":")[0] for w in result.warnings]
+
+
+def test_a_log_that_cannot_be_read_is_said(folder: Folder, project: Project) -> None:
+    with pytest.raises(LogUnreachable, match="no public log yet"):
+        sync(project)
+    (folder.folder / "public.db").write_bytes(b"no database" * 1_000)
+    with pytest.raises(LogUnreachable, match="no public log"):
+        sync(project)
+    (folder.folder / "public.db").unlink()
+    folder.settings("")
+    with pytest.raises(InputError, match="no public side"):
+        sync(Project(folder.folder))
+
+
+def test_a_log_of_a_server_in_this_folder_counts_without_settings(
+    folder: Folder, side: PublicSide
+) -> None:
+    """It answers the links of [list] unsubscribe_url."""
+    folder.settings("")
+    side.leave("anna@readers.example")
+    project = Project(folder.folder)
+    assert {"leave": 1} == numbers(sync(project))
+    assert {"anna"} == left(project, side, "anna")
+
+
+# What cannot be applied
+
+
+def test_kinds_of_a_later_version_are_kept_told_and_stop_nobody(
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side.add(kind="hologram", tag=side.tag("dora@readers.example").hex(), road="x")
+    side.leave("anna@readers.example")
+    side.leave("bela@readers.example", v=2)
+    for _ in range(2):
+        result = sync(project)
+        assert {"hologram": 1, "leave": 1} == dict(result.waiting)
+    assert {"anna"} == left(project, side, "anna", "bela", "dora")
+    known = module._event
+
+    def later(id_: bytes, content: Any, verifier: Any) -> Any:
+        return known(id_, {**content, "kind": "leave", "v": 1}, verifier)
+
+    monkeypatch.setattr(module, "_event", later)
+    result = sync(project)
+    assert ({"leave": 2}, {}) == (numbers(result), dict(result.waiting))
+    assert {"anna", "bela", "dora"} == left(project, side, "anna", "bela", "dora")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"kind": "leave"},
+        {"kind": "leave", "tag": "no hex", "road": "header"},
+        {"kind": "leave", "tag": "00" * 11, "road": "header"},
+        {"kind": "leave", "tag": 7, "road": "header"},
+        {"kind": "leave", "tag": "00" * 12, "road": [], "at": 1},
+        {"kind": "leave", "tag": "00" * 12, "road": "header", "at": "soon"},
+        {"kind": "undo", "leave": "00"},
+        {"kind": "undo", "leave": None},
+        {"kind": "return", "token": "A" * 60},
+        {"kind": "return", "token": None},
+        {"kind": ["leave"]},
+        {"kind": "\x1b[31mleave"},
+        {"kind": "x" * 500},
+        {},
+    ],
+)
+def test_what_makes_no_sense_is_counted_and_stops_nobody(
+    project: Project, side: PublicSide, content: dict[str, Any]
+) -> None:
+    side.add(**content)
+    side.leave("anna@readers.example")
+    result = sync(project)
+    assert ({"leave": 1}, {"": 1}) == (numbers(result), dict(result.waiting))
+
+
+@pytest.mark.parametrize("at", [-1e300, 1e300, 0, 10**30])
+def test_times_beyond_all_clocks_still_leave(project: Project, side: PublicSide, at: float) -> None:
+    side.leave("anna@readers.example", at=at)
+    sync(project)
+    assert {"anna"} == left(project, side, "anna")
+
+
+def test_boxes_of_another_key_wait_until_it_is_there(folder: Folder, side: PublicSide) -> None:
+    key_file = folder.folder / "newsletter.key"
+    old = key_file.read_bytes()
+    rotated = KeyRing.rotate(key_file)
+    PublicSide(side.log, rotated).leave("anna@readers.example")
+    side.log.append(b"junk")
+    key_file.write_bytes(old)
+    result = sync(Project(folder.folder))
+    assert {"": 2} == dict(result.waiting)
+    rotated.save(key_file)
+    project = Project(folder.folder)
+    result = sync(project)
+    assert ({"leave": 1}, {"": 1}) == (numbers(result), dict(result.waiting))
+    assert {"anna"} == left(project, side, "anna")
+
+
+def test_a_flood_of_junk_is_kept_within_bounds(
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.ledger.log_entries.MOST_KEPT", 3)
+    for number in range(9):
+        side.log.append(bytes([number]) * 1074)
+    side.leave("anna@readers.example")
+    result = sync(project)
+    assert ({"leave": 1}, {"": 3}) == (numbers(result), dict(result.waiting))
+    (warning,) = result.warnings
+    assert "not kept" in warning
+
+
+def test_a_token_for_leaving_brings_nobody_back(project: Project, side: PublicSide) -> None:
+    from newsletter.message.tokens import Purpose, Token, sign
+
+    side.leave("anna@readers.example", at=0.0)
+    for purpose in (Purpose.HEADER, Purpose.PAGE, Purpose.PREFERENCES):
+        token = Token(purpose, side.tag("anna@readers.example"), bytes(8), 10**6)
+        side.add(kind="return", token=sign(token, keys=side.keys, list_id="news.defenders.test"))
+    result = sync(project)
+    assert {"": 3} == dict(result.waiting)
+    assert {"anna"} == left(project, side, "anna")
+
+
+# Over HTTP
+
+
+@contextlib.contextmanager
+def server_of(folder: Folder, path: Path) -> Iterator[tuple[PublicSide, int]]:
+    """A server elsewhere, which the project's settings name."""
+    KeyRing.load_or_create(folder.folder / "newsletter.key")
+    keys = KeyRing.with_bearer(folder.folder / "newsletter.key")
+    with closing(PublicLog(path)) as log, served(log_app(log, keys)) as port:
+        folder.settings(public_settings(f"http://127.0.0.1:{port}"))
+        yield PublicSide(log, keys), port
+
+
+def test_a_server_elsewhere_is_read_over_http(folder: Folder, tmp_path: Path) -> None:
+    with server_of(folder, tmp_path / "elsewhere.db") as (side, _):
+        side.leave("anna@readers.example")
+        project = Project(folder.folder)
+        result = sync(project)
+        assert ({"leave": 1}, []) == (numbers(result), result.warnings)
+        assert SyncResult() == sync(project)
+        assert {"anna"} == left(project, side, "anna")
+        assert 1 == side.log.drop_synced(10**6)  # the server was told how far it was read
+
+
+def test_another_secret_is_refused(folder: Folder, tmp_path: Path) -> None:
+    with server_of(folder, tmp_path / "elsewhere.db"):
+        key_file = folder.folder / "newsletter.key"
+        text = key_file.read_text()
+        bearer = KeyRing.load(key_file).bearer
+        assert bearer is not None
+        key_file.write_text(text.replace(bearer.hex(), "0" * 64))
+        with pytest.raises(LogUnreachable, match="bearer secret"):
+            sync(Project(folder.folder))
+
+
+class Handler(BaseHTTPRequestHandler):
+    answer: Callable[["Handler"], None]
+
+    def do_GET(self) -> None:
+        with contextlib.suppress(OSError):
+            type(self).answer(self)
+
+    do_POST = do_GET  # noqa: N815 - http.server's name
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def send(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextlib.contextmanager
+def stranger(answer: Callable[[Handler], None]) -> Iterator[ThreadingHTTPServer]:
+    kind = type("Stranger", (Handler,), {"answer": staticmethod(answer)})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def page(**changed: Any) -> bytes:
+    whole = {"log_id": "00" * 16, "first": 1, "last": 0, "head": None, "entries": []}
+    return json.dumps({**whole, **changed}).encode()
+
+
+def entry(**changed: Any) -> dict[str, Any]:
+    return {"seq": 1, "id": "00" * 16, "box": "", "head": "00" * 32, **changed}
+
+
+def endless(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.end_headers()
+    for _ in range(200):
+        handler.wfile.write(b" " * 100_000)
+
+
+ANSWERS: dict[str, tuple[Callable[[Handler], None], str]] = {
+    "a page for people": (
+        lambda h: h.send(200, b"<html>", **{"Content-Type": "text/html"}),
+        "no public log",
+    ),
+    "no json": (lambda h: h.send(200, b"{"), "no public log"),
+    "deep json": (lambda h: h.send(200, b"[" * 100_000), "no public log"),
+    "another object": (lambda h: h.send(200, b"{}"), "no public log"),
+    "a list": (lambda h: h.send(200, b"[1]"), "no public log"),
+    "a short id": (lambda h: h.send(200, page(log_id="00")), "no public log"),
+    "a wrong number": (lambda h: h.send(200, page(last=-1)), "no public log"),
+    "a true number": (lambda h: h.send(200, page(last=True)), "no public log"),
+    "a short head": (lambda h: h.send(200, page(head="00")), "no public log"),
+    "no entries": (lambda h: h.send(200, page(entries=3)), "no public log"),
+    "no base64": (lambda h: h.send(200, page(entries=[entry(box="*")])), "no public log"),
+    "a huge box": (lambda h: h.send(200, page(entries=[entry(box="A" * 20_000)])), "no public log"),
+    "a huge answer": (lambda h: h.send(200, b" " * 5_000_000 + page()), "no public log"),
+    "an endless answer": (endless, "no public log"),
+    "elsewhere": (
+        lambda h: h.send(302, Location="http://127.0.0.1:1/log"),
+        "leads to another one",
+    ),
+    "nothing there": (lambda h: h.send(404), "none at this address"),
+    "out of order": (lambda h: h.send(503), "answered 503"),
+    "a hang-up": (lambda h: h.connection.close(), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_whatever_a_server_answers_is_said_and_changes_nothing(folder: Folder, name: str) -> None:
+    answer, words = ANSWERS[name]
+    KeyRing.load_or_create(folder.folder / "newsletter.key")
+    KeyRing.with_bearer(folder.folder / "newsletter.key")
+    with stranger(answer) as server:
+        folder.settings(public_settings(f"http://127.0.0.1:{server.server_port}"))
+        project = Project(folder.folder)
+        with pytest.raises(LogUnreachable, match=words):
+            sync(project)
+        with closing(project.ledger(create=False)) as ledger:
+            assert ledger.log_entries.cursor is None
+
+
+def test_a_log_without_an_end_is_left_after_a_while(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def more(handler: Handler) -> None:
+        seq = int(handler.path.partition("after=")[2].partition("&")[0]) + 1
+        new = entry(seq=seq, id=seq.to_bytes(16, "big").hex(), box="AAAA")
+        handler.send(200, page(first=1, last=10**9, entries=[new]))
+
+    monkeypatch.setattr(module, "_LONGEST_S", 0.3)
+    KeyRing.load_or_create(folder.folder / "newsletter.key")
+    KeyRing.with_bearer(folder.folder / "newsletter.key")
+    with stranger(more) as server:
+        folder.settings(public_settings(f"http://127.0.0.1:{server.server_port}"))
+        with pytest.raises(LogUnreachable, match="does not come to an end"):
+            sync(Project(folder.folder))
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(folder: Folder) -> None:
+    KeyRing.load_or_create(folder.folder / "newsletter.key")
+    KeyRing.with_bearer(folder.folder / "newsletter.key")
+    certificate = trustme.CA().issue_cert("127.0.0.1", "localhost")
+    with stranger(lambda h: h.send(200, page())) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        folder.settings(public_settings(f"https://127.0.0.1:{server.server_port}"))
+        with pytest.raises(LogUnreachable, match=r"(?i)certificate"):
+            sync(Project(folder.folder))
+
+
+def test_the_list_of_a_real_send_is_remembered_elsewhere_too(
+    folder: Folder, side: PublicSide, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder.settings(smtp_delivery(25) + public_settings())
+    side.leave("anna@readers.example")
+    assert {"leave": 1} == numbers(sync(Project(folder.folder)))
