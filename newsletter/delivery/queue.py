@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from newsletter.clock import Clock
+from newsletter.clock import Clock, moment_at
 from newsletter.config import Delivery
 from newsletter.delivery.evidence import Evidence
 from newsletter.delivery.pacing import STEP_S, Pacer
@@ -22,6 +23,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
+from newsletter.ledger.runs import CallRecord
 from newsletter.ledger.states import State
 from newsletter.transports.protocol import (
     Accepted,
@@ -73,7 +75,7 @@ class _Started:
     """A claim that is attempting, since when, and the number of the call that carries it."""
 
     claim: Claim
-    at: float
+    at: datetime
     call: int
 
 
@@ -114,7 +116,7 @@ class Queue:
         self.run_id = run_id
         self.stopping = threading.Event()
         self.trip: Trip | None = None
-        self.pacer = Pacer(transport, settings, kept=ledger.buckets.all(), clock=clock)
+        self.pacer = Pacer(transport, settings, kept=ledger.runs.buckets(), clock=clock)
         self._deliveries = ledger.deliveries
         self._writer = Writer(ledger)
         self._started: dict[int, _Started] = {}
@@ -286,14 +288,16 @@ class Queue:
         if not self._deliveries.write_ahead(fresh, run=self.run_id, now=now):
             return False
         if call is not None:
-            self.ledger.calls.note(
-                call.key,
-                self.campaign.id,
-                transport=self.transport.name,
-                place=self.transport.place,
-                members=[claim.id for claim in claims],
-                digest=call.digest,
-                now=now,
+            self.ledger.runs.note_call(
+                CallRecord(
+                    call.key,
+                    self.campaign.id,
+                    transport=self.transport.name,
+                    place=self.transport.place,
+                    members=tuple(claim.id for claim in claims),
+                    digest=call.digest,
+                    first_at=now,
+                )
             )
         self._calls += 1
         started = (_Started(claim, now, self._calls) for claim in fresh)
@@ -318,7 +322,7 @@ class Queue:
             outcome,
             attempt=lambda: self._deliveries.put_off(claim.id) + 1,
             key=claim.recipient.address.key,
-            now=now,
+            now=now.timestamp(),
             wait_s=wait_s,
         )
         self._deliveries.record(
@@ -329,15 +333,15 @@ class Queue:
             now=now,
             started_at=started.at if started else None,
             provider_id=found.provider_id,
-            next_attempt_at=found.next_attempt_at,
+            next_attempt_at=moment_at(found.next_attempt_at),
             theirs=found.counts,
         )
         learned = self._evidence.record(
             claim,
             outcome,
             call=started.call if started else None,
-            began_at=started.at if started else now,
-            now=now,
+            began_at=(started.at if started else now).timestamp(),
+            now=now.timestamp(),
         )
         if learned is not None:
             self._put_back(*learned)
@@ -359,7 +363,7 @@ class Queue:
         self._deliveries.release(claims, run=self.run_id, now=self._now())
 
     def _postpone(self, domain: str, wait_s: float) -> None:
-        self._deliveries.postpone(self.campaign.id, domain, self._now() + wait_s)
+        self._deliveries.postpone(self.campaign.id, domain, self._now() + timedelta(seconds=wait_s))
 
     def _beat(self) -> str | None:
         self._beats += 1
@@ -375,7 +379,7 @@ class Queue:
         return control.held
 
     def _keep_pace(self) -> None:
-        self.ledger.buckets.save(self.pacer.changed())
+        self.ledger.runs.keep_buckets(self.pacer.changed())
 
-    def _now(self) -> float:
-        return self.clock.now().timestamp()
+    def _now(self) -> datetime:
+        return self.clock.now()

@@ -20,9 +20,10 @@ from newsletter.delivery.policy import Brake, CircuitBreaker, Trip
 from newsletter.delivery.queue import Queue, WaitFor, Work
 from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
+from newsletter.log import is_on, note
 from newsletter.transports.protocol import Outcome
 
 _ALWAYS_S = 60.0
@@ -112,22 +113,31 @@ class Run:
             LedgerRefused: nothing can be recorded any more.
         """
         self._on_outcome, self._on_wait, self._on_beat = on_outcome, on_wait, on_beat
-        self._ledger.runs.begin(
-            self._queue.run_id,
-            self._campaign.id,
-            transport=self._queue.transport.name,
-            place=self._queue.transport.place,
-            now=self._now(),
-        )
+        with self._ledger.transaction():
+            self._ledger.runs.begin(
+                self._queue.run_id,
+                self._campaign.id,
+                transport=self._queue.transport.name,
+                place=self._queue.transport.place,
+                now=self._clock.now(),
+            )
+        note("run began", campaign=self._campaign.id)
         try:
             ending = self._execute()
         except NewsletterError as error:
             with suppress(LedgerRefused):
-                self._ledger.runs.end(self._queue.run_id, self._now(), error.what)
+                self._end(error.what)
             raise
-        words = " ".join((ending.words, *ending.notes))
-        self._ledger.runs.end(self._queue.run_id, self._now(), words)
+        self._end(" ".join((ending.words, *ending.notes)))
         return ending
+
+    def _end(self, words: str) -> None:
+        with self._ledger.transaction():
+            self._ledger.runs.end(self._queue.run_id, self._clock.now(), words)
+        if is_on():
+            counts = self._ledger.campaigns.tally(self._campaign).counts
+            told = {str(state): count for state, count in counts.items()}
+            note("run ended", campaign=self._campaign.id, counts=told)
 
     def _execute(self) -> Ending:
         self._settle_leftovers()
@@ -148,7 +158,7 @@ class Run:
         return self._ending(waiting=tally.open)
 
     def _settle_leftovers(self) -> None:
-        now = self._now()
+        now = self._clock.now()
         with self._ledger.transaction():
             # The lock is this run's: no other of this list is alive.
             self._ledger.deliveries.recover(self._campaign.id, alive=(self._queue.run_id,), now=now)
@@ -160,7 +170,7 @@ class Run:
             self._ledger.deliveries.expire(
                 self._campaign.id,
                 retry_for_s=self._settings.retry_for_hours * 3600,
-                now=self._now(),
+                now=self._clock.now(),
             )
 
     def _work(self) -> None:
@@ -292,8 +302,9 @@ class Run:
     def _keep_hold(self) -> None:
         """Let the ledger know that a person should look; only then go on behind a wave."""
         if self._trip is not None:
-            hold = Hold(HoldKind.BRAKE, self._trip.why)
-            self._ledger.controls.hold(self._campaign.id, hold)
+            with self._ledger.transaction():
+                self._ledger.controls.hold(self._campaign.id, Hold(self._trip.why))
+            note("campaign held", campaign=self._campaign.id)
         if self._following is not None:
             # Whoever resumes has looked: their word opens it.
             with self._ledger.transaction():
@@ -309,9 +320,6 @@ class Run:
             until = self._later or self._ledger.deliveries.next_due(self._campaign.id)
             return Ending(How.WAITING, "Deferred recipients are retried later.", until, notes)
         return Ending(How.DONE, "Nobody is left to mail.", notes=notes)
-
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
 
 
 def _join(worker: threading.Thread) -> None:

@@ -64,14 +64,16 @@ def apply_events(
             counts["strangers"] += 1
             continue
         event = _about(row, event)  # noqa: PLW2901 - from here on, nothing else is believed
-        if not ledger.events.add(
-            row.id,
-            kind=event.kind,
-            source=event.source,
-            at=event.at,
-            detail=event.detail,
-            mark=_mark(event, row),
-        ):
+        with ledger.transaction():
+            new = ledger.events.add(
+                row.id,
+                kind=event.kind,
+                source=event.source,
+                at=event.at,
+                detail=event.detail,
+                mark=_mark(event, row),
+            )
+        if not new:
             counts["known"] += 1
         else:
             counts["new"] += 1
@@ -96,7 +98,8 @@ def _settle(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetim
     if event.kind not in PROVES_ACCEPTANCE:
         return False
     reply = f"Proved by a {event.source}: {event.kind}. {event.detail}".strip()
-    return ledger.deliveries.evidence(row.id, reply, None, now.timestamp())
+    with ledger.transaction():
+        return ledger.deliveries.evidence(row.id, reply, None, now)
 
 
 def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger) -> bool:

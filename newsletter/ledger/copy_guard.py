@@ -107,7 +107,7 @@ class CopyGuard:
             keys = KeyRing.load(self._place.state.key)
         for address in addresses:
             tag = keys.address_tag(address)
-            record.suppress(tag, reason, "command", at.timestamp())
+            record.suppress(tag, reason, "command", at)
         self.follow()
 
     def check(self) -> None:

@@ -29,7 +29,7 @@ class Events:
     def add(
         self, delivery: int, kind: str, source: str, at: datetime, detail: str, mark: str
     ) -> bool:
-        """Add one.
+        """Add one; inside the caller's transaction.
 
         Args:
             delivery: whose, by id.
@@ -45,23 +45,21 @@ class Events:
         Raises:
             LedgerRefused: there is no such delivery, or it cannot be written.
         """
-        with self._database.transaction():
-            cursor = self._database.execute(
-                "INSERT INTO event (delivery, kind, source, at, detail, mark)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mark) DO NOTHING",
-                (delivery, kind, source, at.timestamp(), detail, mark),
-            )
+        cursor = self._database.execute(
+            "INSERT INTO event (delivery, kind, source, at, detail, mark)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mark) DO NOTHING",
+            (delivery, kind, source, at, detail, mark),
+        )
         return cursor.rowcount == 1
 
     def of(self, campaign: str) -> tuple[EventRecord, ...]:
         """A campaign's events, oldest first."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT event.delivery, kind, source, at, detail FROM event"
-                " JOIN delivery ON delivery.id = event.delivery"
-                " WHERE delivery.campaign = ? ORDER BY at, event.id",
-                (campaign,),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT event.delivery, kind, source, at, detail FROM event"
+            " JOIN delivery ON delivery.id = event.delivery"
+            " WHERE delivery.campaign = ? ORDER BY at, event.id",
+            (campaign,),
+        )
         return tuple(
             EventRecord(delivery, kind, source, moment_at(at), detail)
             for delivery, kind, source, at, detail in rows

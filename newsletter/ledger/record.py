@@ -16,6 +16,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from newsletter.errors import LedgerRefused, Where
@@ -267,7 +268,7 @@ class SendRecord:
 
     # What is written down.
 
-    def suppress(self, tag: bytes, reason: str, source: str, at: float) -> None:
+    def suppress(self, tag: bytes, reason: str, source: str, at: datetime) -> None:
         """Note that somebody must not be mailed, whatever ledger is in use.
 
         Raises:

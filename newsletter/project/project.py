@@ -130,17 +130,17 @@ class Project:
     def _take_locks(self, held: ExitStack) -> Callable[[], None]:
         from newsletter.ledger.lock import sender_lock
 
-        locks = []
+        checks = []
         if not self.trial:
             self.state.prepare()
-            locks.append(held.enter_context(sender_lock(self.state.lock)))
-        locks.append(held.enter_context(sender_lock(self.lock_file)))
+            checks.append(held.enter_context(sender_lock(self.state.lock)))
+        checks.append(held.enter_context(sender_lock(self.lock_file)))
 
-        def check() -> None:
-            for lock in locks:
-                lock.check()
+        def check_all() -> None:
+            for check in checks:
+                check()
 
-        return check
+        return check_all
 
     @property
     def key_file(self) -> Path:

@@ -17,6 +17,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.plan import Plan
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.versions import Approved
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.testing import FrozenClock, ScriptedTransport
@@ -201,7 +202,8 @@ def test_the_same_refusal_for_readers_of_many_domains_is_about_us_and_nobody_is_
     ledger: Ledger, begin: Begin, accepted: int, refused: int
 ) -> None:
     plan = elsewhere(count=60)
-    campaign = ledger.campaigns.freeze(plan, editions={"en": EDITION}, letterhead="{}", now=NOW)
+    with ledger.transaction():
+        campaign = ledger.campaigns.freeze(plan, Approved({"en": EDITION}, "{}"), now=NOW)
     said = Rejected("550 Mensaje no aceptado")
     answers: dict[int, Outcome] = dict.fromkeys(range(accepted + 1, 61), said)
     with pytest.raises(TransportStopped, match="no aceptado") as stopped:
@@ -280,8 +282,8 @@ def test_an_orphan_of_a_dead_run_is_in_doubt_and_not_mailed(
 ) -> None:
     campaign = freeze(3)
     with ledger.transaction():
-        claims = ledger.deliveries.claim(campaign.id, run="dead", count=2, now=NOW.timestamp())
-        assert ledger.deliveries.write_ahead(claims[:1], run="dead", now=NOW.timestamp())
+        claims = ledger.deliveries.claim(campaign.id, run="dead", count=2, now=NOW)
+        assert ledger.deliveries.write_ahead(claims[:1], run="dead", now=NOW)
     transport = ScriptedTransport()
     begin(campaign, transport).execute()
     assert {State.ACCEPTED: 2, State.IN_DOUBT: 1} == counts(ledger, campaign)
@@ -586,7 +588,7 @@ def test_who_was_given_up_by_a_run_that_died_is_not_tried_again(
 ) -> None:
     campaign, transport = freeze(1), ScriptedTransport()
     for hours in (0, 25):
-        at = NOW.timestamp() + hours * 3600
+        at = NOW + timedelta(hours=hours)
         with ledger.transaction():
             (claim,) = ledger.deliveries.claim(campaign.id, run="dead", count=1, now=at)
             ledger.deliveries.record(claim, Step.DEFER, run="dead", reply="450", now=at)
