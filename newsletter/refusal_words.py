@@ -78,6 +78,7 @@ _OTHER_CAUSE = re.compile(
     r"|(?<![\d.])(?:5\.7\.\d|4\.\d{1,3}\.\d)",
     re.IGNORECASE,
 )
+_SOFT = re.compile(r"\bsoft|\b4\d\d\b", re.IGNORECASE)
 _LABEL = re.compile(
     r"\b(?:no_?email|mailbox[_ ]not[_ ]found|bademailaddress|bad[_ ]?(?:email|mailbox)"
     r"|invalid[_ ](?:address|email|mailbox|recipient|domain)"
@@ -108,6 +109,18 @@ def proves_gone(words: str, status: str = "") -> bool:
     if not said:
         return is_bad_address(f"{status} {text}")
     return _MAILBOX.search(bare) is not None or _LABEL.search(bare) is not None
+
+
+def may_be_gone(said: str) -> bool:
+    """Whether a letter came back for good, and nobody named a cause but the mailbox.
+
+    A sign, no proof: see :func:`proves_gone`. What the provider calls soft has to name it.
+    """
+    text = said[:_LONGEST]
+    bare = _ADDRESS.sub("", text)
+    if _OTHER_CAUSE.search(bare):
+        return False
+    return _MAILBOX.search(bare) is not None or not _SOFT.search(bare)
 
 
 class Names(Enum):
@@ -141,6 +154,18 @@ def is_policy(reply: str) -> bool:
     """Whether a reply is about what the server allows, not about the mailbox (RFC 3463: X.7.X)."""
     found = _ENHANCED.search(reply)
     return found is not None and found[1] == "7"
+
+
+def without_addresses(words: str, own: str = "") -> str:
+    """A server's words without any address, and without the reader's name in them.
+
+    Args:
+        words: bounded by the caller.
+        own: the reader's address.
+    """
+    text = _ADDRESS.sub("…", words)
+    name = own.rpartition("@")[0]
+    return re.sub(re.escape(name), "…", text, flags=re.IGNORECASE) if len(name) > 2 else text
 
 
 def same_words(reply: str, own: str = "") -> str:

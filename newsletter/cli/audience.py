@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.output import say, say_problems, show_counts
+from newsletter.cli.arguments import Yes
+from newsletter.cli.asking import confirmed
+from newsletter.cli.output import say, say_problems, show_counts, show_facts
 from newsletter.errors import ExitCode
-from newsletter.ledger.suppressions import Reason
-from newsletter.phrases import count, people
+from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
+from newsletter.phrases import count, moment, people
 from newsletter.project import Project
 
 _REASONS = {
@@ -18,6 +20,17 @@ _REASONS = {
     Reason.COMPLAINED: "called it spam",
     Reason.BOUNCED: "cannot be reached",
     Reason.MANUAL: "taken off by hand",
+}
+
+_FACTS = {
+    "source": "Source",
+    "said": "It said",
+    "status": "Status",
+    "words": "Words",
+    "provider_id": "Provider's id",
+    "place": "Read from",
+    "at": "Time",
+    "letter": "Letter",
 }
 
 suppress = typer.Typer(help="Who must not be mailed, and why.", no_args_is_help=True)
@@ -28,17 +41,34 @@ subscribers = typer.Typer(help="The list of subscribers.", no_args_is_help=True)
 def add(
     addresses: Annotated[
         list[str],
-        typer.Argument(metavar="ADDRESS...", help="Addresses never to be mailed again."),
+        typer.Argument(
+            metavar="ADDRESS...",
+            help="Addresses never to be mailed again, or CSV files of them.",
+        ),
     ],
     reason: Annotated[Reason, typer.Option(help="Why.")] = Reason.MANUAL,
+    yes: Yes = False,
 ) -> None:
-    """Never mail these addresses again. It cannot be taken back; it holds during a send.
+    """Never mail these addresses again. It holds during a send.
 
     Example: newsletter suppress add anna@example.org --reason unsubscribed
     """
+    from newsletter.project.suppress import read_suppressible
     from newsletter.project.suppress import suppress as note
 
-    done = note(Project.here(), addresses, reason)
+    project = Project.here()
+    read, from_file = read_suppressible(project, addresses)
+    if read.refused:
+        say("Without a usable address, left out:", style="yellow")
+        say_problems(read.refused)
+    if read.active:
+        say(f"{count(read.active, 'row')} left out, which say that their readers may be mailed.")
+    if from_file and not yes:
+        say(f"{people(len(read.addresses))} would never be mailed again.")
+        if not confirmed("Suppress them?"):
+            say("Nobody was added.")
+            return
+    done = note(project, read.addresses, reason)
     if done.folder_only:
         say(f"They are noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
         say(done.folder_only.next)
@@ -59,6 +89,79 @@ def list_() -> None:
         say("Nobody has left yet.")
         return
     show_counts([(number, _REASONS[reason], "") for reason, number in counts.items()])
+
+
+@suppress.command("token")
+def token(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An mbox, a Maildir, a mail, or lines.")
+    ],
+) -> None:
+    """Suppress whoever mailed their unsubscribe token, which stands in the subject.
+
+    Lines are a token, or an unsubscribe link, each. What holds no token of ours is counted.
+
+    Example: newsletter suppress token unsubscribe.mbox
+    """
+    from newsletter.project.suppress import suppress_mailed
+
+    done = suppress_mailed(Project.here(), file)
+    if done.folder_only:
+        say(f"They are noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
+        say(done.folder_only.next)
+    say(f"{people(done.new)} left, {people(done.known)} had left already. "
+        f"Without a token of ours: {count(done.others, 'item')}.")  # fmt: skip
+
+
+@suppress.command("show")
+def show(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose history.")],
+) -> None:
+    """Show why an address is suppressed, or was: each event, and what it rests on.
+
+    Example: newsletter suppress show anna@example.org
+    """
+    from newsletter.project.suppress import history
+
+    events, is_suppressed = history(Project.here(), address)
+    if not events:
+        say(f"{address} never left, and is mailed if a list names them.")
+        return
+    for event in events:
+        _show(event)
+    now = "not mailed" if is_suppressed else "mailed again if a list names them"
+    say(f"{address} is {now}.", style="bold")
+
+
+def _show(event: Event) -> None:
+    match event:
+        case Leave(reason=reason, source=source, at=at, evidence=evidence):
+            say(f"{moment(at)}: {_REASONS[reason]} (source: {source}).")
+            for piece in evidence:
+                show_facts([(_FACTS.get(name, name), value) for name, value in piece.items()])
+        case Void(source=source, at=at):
+            say(f"{moment(at)}: the reader undid a leave (source: {source}).")
+        case Lift(reason=reason, at=at):
+            say(f"{moment(at)}: lifted by a person: {reason}")
+        case Return(source=source, form_at=at):
+            say(f"{moment(at)}: the reader signed up again (source: {source}).")
+
+
+@suppress.command("lift")
+def lift(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who can be mailed after all.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why the suppression was wrong.")],
+) -> None:
+    """Undo a wrong bounce, or a suppression by hand. What was noted stays, with your reason.
+
+    Who left or complained cannot be lifted: only their own fresh confirmation counts.
+
+    Example: newsletter suppress lift anna@example.org --reason "her provider mended it"
+    """
+    from newsletter.project.suppress import lift as undo
+
+    undo(Project.here(), address, reason)
+    say(f"{address} is mailed again if a list names them.")
 
 
 @subscribers.command("check")

@@ -66,6 +66,12 @@ class Delivery(Table):
     retry_for_hours: float = Field(
         default=24, gt=0, le=120, description="How long to retry who says “later”."
     )
+    suppress_after_returns: int = Field(
+        default=3,
+        ge=0,
+        le=10,
+        description="Letters in a row that came back as undeliverable; 0 turns it off.",
+    )
     wait_minutes: float = Field(
         default=30,
         ge=0,

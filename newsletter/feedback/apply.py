@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from newsletter.addresses import Address, AddressError
+from newsletter.clock import EARLIEST
 from newsletter.feedback.event import PROVES_ACCEPTANCE, DeliveryEvent, Kind
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.events import EventRecord
 from newsletter.ledger.reading import DeliveryRow
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.states import State
+from newsletter.ledger.suppressions import Leave, Lift, Reason, Return
+from newsletter.refusal_words import may_be_gone, without_addresses
 
 _BARE = re.compile(r"^[^<]*<([^<>]+)>.*$", re.DOTALL)
+_LONG_ENOUGH = timedelta(weeks=2)
 _REASONS = {
     Kind.BOUNCED: Reason.BOUNCED,
     Kind.COMPLAINED: Reason.COMPLAINED,
@@ -41,6 +46,7 @@ def apply_events(
     campaigns: Iterable[Campaign],
     *,
     now: datetime,
+    suppress_after: int = 0,
 ) -> Applied:
     """Write down what ``events`` tell of the letters of ``campaigns``.
 
@@ -52,6 +58,8 @@ def apply_events(
         ledger: open.
         campaigns: whose letters are looked for.
         now: the time, for the record.
+        suppress_after: so many letters in a row that came back as undeliverable suppress
+            their reader; 0: none do.
 
     Raises:
         LedgerRefused: it cannot be written. What was applied stays.
@@ -65,20 +73,21 @@ def apply_events(
             continue
         event = _about(row, event)  # noqa: PLW2901 - from here on, nothing else is believed
         with ledger.transaction():
-            new = ledger.events.add(
+            if not ledger.events.add(
                 row.id,
                 kind=event.kind,
                 source=event.source,
                 at=event.at,
-                detail=event.detail,
+                detail=event.account,
                 mark=_mark(event, row),
-            )
-        if not new:
-            counts["known"] += 1
-        else:
-            counts["new"] += 1
-            counts["settled"] += _settle(event, row, ledger, now)
-            counts["suppressed"] += _suppress(event, row, ledger)
+            ):
+                counts["known"] += 1
+            else:
+                counts["new"] += 1
+                counts["settled"] += _settle(event, row, ledger, now)
+                counts["suppressed"] += _suppress(event, row, ledger, now)
+                if event.kind is Kind.RETURNED and suppress_after:
+                    counts["suppressed"] += _add_up(row, ledger, now, suppress_after)
     return Applied(**counts)
 
 
@@ -102,11 +111,71 @@ def _settle(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetim
         return ledger.deliveries.evidence(row.id, reply, None, now)
 
 
-def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger) -> bool:
+def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetime) -> bool:
     reason = _REASONS.get(event.kind)
     if reason is None:
         return False
-    return ledger.suppressions.add(Suppression(row.tag, reason, event.source, event.at))
+    # One letter can bounce once; whoever tells of it, and however often.
+    id_ = ledger.suppressions.id_of(row.message_tag, reason)
+    # A report without a time, or from the future, is of now: else a return could not be later,
+    # or would be.
+    at = now if event.at == EARLIEST else min(event.at, now)
+    return ledger.suppressions.add(
+        Leave(row.tag, reason, event.source, at, [_evidence(event, row)], id_)
+    )
+
+
+def _add_up(row: DeliveryRow, ledger: Ledger, now: datetime, enough: int) -> bool:
+    """Suppress whose last letters all came back as undeliverable, with them as evidence."""
+    history = ledger.suppressions.history(row.tag)
+    since = EARLIEST
+    for each in history:
+        match each:
+            case Lift(at=ended_at) | Return(form_at=ended_at):
+                since = max(since, ended_at)
+    signs: list[tuple[DeliveryRow, datetime, EventRecord]] = []
+    for letter, dated_at in ledger.deliveries.letters_to(row.address):
+        if letter.state not in {State.ACCEPTED, State.REJECTED}:
+            continue
+        sign = _sign(ledger.events.about(letter.id))
+        if sign is None or dated_at <= since:
+            break
+        signs.append((letter, dated_at, sign))
+    if len(signs) < enough or signs[0][1] - signs[-1][1] < _LONG_ENOUGH:
+        return False
+    evidence = [
+        {
+            "source": sign.source,
+            "said": without_addresses(sign.detail, row.address),
+            "at": sign.at.isoformat(timespec="seconds"),
+            "letter": f"{letter.campaign}.{letter.message_tag}",
+        }
+        for letter, _, sign in reversed(signs)
+    ]
+    source = f"{len(signs)} letters in a row came back"
+    id_ = ledger.suppressions.id_of(signs[0][0].message_tag, Reason.BOUNCED)
+    return ledger.suppressions.add(Leave(row.tag, Reason.BOUNCED, source, now, evidence, id_))
+
+
+def _sign(events: Iterable[EventRecord]) -> EventRecord | None:
+    """Why a letter came back, if nobody named a cause but the mailbox; None: it did not."""
+    returned = [event for event in events if event.kind == Kind.RETURNED]
+    return returned[-1] if returned and all(may_be_gone(each.detail) for each in returned) else None
+
+
+def _evidence(event: DeliveryEvent, row: DeliveryRow) -> Mapping[str, str]:
+    """What the news rests on, without any address."""
+    told = {
+        "source": event.source,
+        "said": event.detail,
+        "status": event.status,
+        "words": event.words if event.words not in event.detail else "",
+        "provider_id": event.provider_id,
+        "place": event.place,
+        "at": event.at.isoformat(timespec="seconds"),
+        "letter": f"{row.campaign}.{row.message_tag}",
+    }
+    return {name: without_addresses(value, row.address) for name, value in told.items()}
 
 
 def _about(row: DeliveryRow, event: DeliveryEvent) -> DeliveryEvent:

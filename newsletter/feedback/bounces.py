@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -63,9 +64,9 @@ def read_bounce(data: bytes) -> tuple[DeliveryEvent, ...]:
         return ()
     at = _date(head)
     return tuple(
-        DeliveryEvent(tags, kind, at, _SOURCE, detail, recipient)
+        replace(event, tags=tags, at=at)
         for fields, lines in parts
-        for kind, detail, recipient in _news(_content_type(fields)[0], lines)
+        for event in _news(_content_type(fields)[0], lines)
     )
 
 
@@ -123,7 +124,12 @@ def _parts(lines: list[str], boundary: str) -> list[list[str]]:
     return parts
 
 
-def _news(kind: str, lines: list[str]) -> Iterator[tuple[Kind, str, str]]:
+def _event(kind: Kind, detail: str, **further: str) -> DeliveryEvent:
+    """An event that does not know yet whose it is, and of when."""
+    return DeliveryEvent(frozenset(), kind, EARLIEST, _SOURCE, detail, **further)
+
+
+def _news(kind: str, lines: list[str]) -> Iterator[DeliveryEvent]:
     """What a part tells, and of which address, from its lines without its head."""
     match kind:
         case "message/delivery-status":
@@ -133,7 +139,7 @@ def _news(kind: str, lines: list[str]) -> Iterator[tuple[Kind, str, str]]:
         case "message/feedback-report":
             fields = _fields(list(filter(str.strip, lines)))
             if _first(fields, "feedback-type").lower() == "abuse":
-                yield Kind.COMPLAINED, "abuse report (RFC 5965)", ""
+                yield _event(Kind.COMPLAINED, "abuse report (RFC 5965)")
 
 
 def _blocks(lines: list[str]) -> Iterator[Fields]:
@@ -151,7 +157,7 @@ def _blocks(lines: list[str]) -> Iterator[Fields]:
                 return
 
 
-def _status(block: Fields) -> tuple[Kind, str, str]:
+def _status(block: Fields) -> DeliveryEvent:
     action = _first(block, "action").lower()
     found = _STATUS.search(_first(block, "status"))
     status = found.group() if found else ""
@@ -159,10 +165,11 @@ def _status(block: Fields) -> tuple[Kind, str, str]:
     detail = " ".join(filter(None, (action, status, said)))
     # Whom it failed for: behind an alias or a forward that is somebody else (RFC 3464 2.3).
     recipient = _address(block, "final-recipient") or _address(block, "original-recipient")
-    if action != "failed":
-        return _ACTIONS.get(action, Kind.DELAYED), detail, recipient
-    gone = proves_gone(said, status) if status else False
-    return (Kind.BOUNCED if gone else Kind.RETURNED), detail, recipient
+    if action == "failed":
+        kind = Kind.BOUNCED if status and proves_gone(said, status) else Kind.RETURNED
+    else:
+        kind = _ACTIONS.get(action, Kind.DELAYED)
+    return _event(kind, detail, recipient=recipient, status=status, words=said)
 
 
 def _address(block: Fields, field: str) -> str:

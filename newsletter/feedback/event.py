@@ -55,6 +55,10 @@ class DeliveryEvent:
         recipient: the address that the news is about, where it names one; else nothing.
         detail: the server's words, for a person to read: on one line, cut, without
             control characters.
+        status: the enhanced status code (RFC 3463), where the news gives one.
+        words: why it came back, in the server's or provider's words; like ``detail``.
+        provider_id: by what the provider knows the letter or the event.
+        place: file, and number in it, that the news was read from.
     """
 
     tags: frozenset[str]
@@ -63,11 +67,21 @@ class DeliveryEvent:
     source: str
     detail: str
     recipient: str = ""
+    status: str = ""
+    words: str = ""
+    provider_id: str = ""
+    place: str = ""
 
     def __post_init__(self) -> None:
         if not EARLIEST <= self.at <= LATEST:
             object.__setattr__(self, "at", moment_at(self.at.timestamp()))
-        object.__setattr__(self, "detail", _one_line(self.detail))
+        for name in ("detail", "words", "provider_id", "place"):
+            object.__setattr__(self, name, _one_line(getattr(self, name)))
+
+    @property
+    def account(self) -> str:
+        """The detail, with the words if it does not hold them."""
+        return self.detail if self.words in self.detail else f"{self.detail}: {self.words}"
 
 
 def _one_line(words: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def _mail(path: Path, skipped: Skipped, *, named: bool = False) -> tuple[Deliver
         skipped.add(path, f"it cannot be understood ({type(error).__name__})")
         return ()
     skipped.without_report += not found
-    return found
+    return tuple(replace(event, place=str(path)) for event in found)
 
 
 def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEvent]:
@@ -111,7 +111,8 @@ def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEve
                     skipped.add(path, item.why, f"event {item.number}")
                 else:
                     readable += 1
-                    yield from item
+                    place = f"{path}, event {readable + refused}"
+                    yield from (replace(event, place=place) for event in item)
         except OSError as error:
             skipped.add(path, f"its rest cannot be read, {_reason(error)}")
     if refused and not readable:

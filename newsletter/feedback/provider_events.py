@@ -58,6 +58,10 @@ _SAYS = frozenset(
     ]
 )
 """The fields, in small letters, that tell why; in no other is a cause looked for."""
+_IDS = frozenset(
+    ["messageid", "message-id", "message_id", "sg_message_id", "email_id", "sg_event_id", "id"]
+)
+"""The fields, in small letters, by which a provider knows a letter or an event."""
 _RECIPIENT_FIELDS = ("recipient", "email", "Recipient", "Email", "to", "emailAddress")
 _NOT_SPAM = re.compile(r"not[ _-]?spam", re.IGNORECASE)
 _MOST_DEPTH = 12
@@ -119,7 +123,18 @@ def _read(event: dict[str, Any], now: datetime) -> DeliveryEvent | None:
     kind = _proved(kind, word, event)
     if kind is None:
         return None
-    return DeliveryEvent(tags, kind, _time(event, now), _SOURCE, word, _recipient(event))
+    told = [(name, text) for name, text in _fields(event) if isinstance(text, str)]
+    said = [text for name, text in told if name in _SAYS]
+    return DeliveryEvent(
+        tags,
+        kind,
+        _time(event, now),
+        _SOURCE,
+        word,
+        _recipient(event),
+        words=" ".join(dict.fromkeys(said)),
+        provider_id=next((text for name, text in told if name in _IDS), ""),
+    )
 
 
 def _proved(kind: Kind, word: str, event: dict[str, Any]) -> Kind | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from newsletter.ledger.copy_guard import (
 from newsletter.ledger.database import move_aside
 from newsletter.ledger.record import Remembered, SendRecord
 from newsletter.ledger.states import State
-from newsletter.ledger.suppressions import Reason, Suppression
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
 from newsletter.state_folder import boot_name
@@ -138,7 +137,7 @@ class Adoption:
             guard.follow()
             before = _counts(ledger, State.IN_DOUBT)
             updated, rebuilt = self._bring_in(ledger, record, readers, now=now)
-            _translate_leaves(ledger, keys, readers, now=now)
+            _translate_leaves(ledger, keys, readers)
             keep_key(self._place.state, keys)
             # Last: whoever is stopped before this is refused, and adopts again.
             if record.follows:
@@ -304,14 +303,16 @@ def _waiting(ledger: Ledger) -> dict[str, int]:
     return {name: number for name, number in _counts(ledger, *states).items() if number}
 
 
-def _translate_leaves(
-    ledger: Ledger, keys: KeyRing, readers: Iterable[Recipient], *, now: datetime
-) -> None:
-    """Note under the key of today who on the list left under a former one."""
+def _translate_leaves(ledger: Ledger, keys: KeyRing, readers: Iterable[Recipient]) -> None:
+    """Note under the key of today who on the list left under a former one, and why."""
     if not keys.former:
         return
-    gone = ledger.suppressions.tags()
-    for each in readers:
-        tag = keys.address_tag(each.address)
-        if tag not in gone and not gone.isdisjoint(keys.former_tags(each.address)):
-            ledger.suppressions.add(Suppression(tag, Reason.MANUAL, "former key", now))
+    suppressions = ledger.suppressions
+    with ledger.transaction():
+        gone = suppressions.tags()
+        for each in readers:
+            tag = keys.address_tag(each.address)
+            for former in gone.intersection(keys.former_tags(each.address)):
+                for leave in suppressions.in_force(former):
+                    id_ = suppressions.id_of(leave.id, tag)
+                    suppressions.add(replace(leave, tag=tag, id=id_))

@@ -9,10 +9,9 @@ with another key or from another machine is refused, until a person adopts it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from newsletter.addresses import Address
@@ -22,7 +21,7 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.database import query
 from newsletter.ledger.old_epoch import old_epoch_files, read_old_epochs
 from newsletter.ledger.record import Remembered, SendRecord
-from newsletter.ledger.suppressions import Reason
+from newsletter.ledger.suppressions import Leave
 from newsletter.message.keys import KeyRing
 from newsletter.state_folder import ListState, boot_name, machine_name
 
@@ -90,24 +89,30 @@ class CopyGuard:
             if known.folder not in {"", folder := str(self._place.folder.absolute())}:
                 record.note_folder(folder)
 
-    def note_leaves(self, addresses: Iterable[Address], reason: Reason, *, at: datetime) -> None:
-        """Note in the record, whosever ledger it follows, that somebody must not be mailed.
+    def note_suppressions(self, leaves: Mapping[Address, Leave]) -> None:
+        """Let the record know what the ledger knows of suppressions, whosever ledger it follows.
+
+        Args:
+            leaves: what was just added to the ledger. Under the list's own key, if this folder's
+                is another, somebody is known by their address alone.
 
         Raises:
-            LedgerRefused: it cannot be written.
+            LedgerRefused: it cannot be written, or this folder's key file is not the list's
+                and there are no addresses.
         """
         self._place.state.prepare()
         record = self._ledger.open_record(self._place.state.record)
-        keys = self._keys
         if not (known := record.remembered()).key_check:
             with self._ledger.transaction():
-                record.belong_to("", epoch=0, key_check=keys.pepper_id)
-            keep_key(self._place.state, keys)
-        elif known.key_check != keys.pepper_id:
+                record.belong_to("", epoch=0, key_check=self._keys.pepper_id)
+            keep_key(self._place.state, self._keys)
+        elif known.key_check != self._keys.pepper_id:
+            if not leaves:
+                refuse_other_key(self._place, known, self._keys)
             keys = KeyRing.load(self._place.state.key)
-        for address in addresses:
-            tag = keys.address_tag(address)
-            record.suppress(tag, reason, "command", at)
+            with self._ledger.transaction():
+                for address, leave in leaves.items():
+                    record.suppress(replace(leave, tag=keys.address_tag(address), id=b""))
         self.follow()
 
     def check(self) -> None:

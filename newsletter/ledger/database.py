@@ -8,13 +8,13 @@ lock at BEGIN, never in the middle.
 
 from __future__ import annotations
 
-import itertools
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -198,6 +198,8 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing in the ledger, and on disk when the block ends.
 
+        Inside another one it is a part of that.
+
         The send record is committed after the ledger; should that fail, it is
         behind, and copied anew when a run begins.
 
@@ -206,6 +208,10 @@ class Database:
                 or another process keeps it locked. Nothing of the block stays.
         """
         with self.errors():
+            nested = self._connection.in_transaction
+            if nested:
+                yield
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -225,8 +231,10 @@ class Database:
         except sqlite3.Error as error:
             raise self._refusal(error) from error
 
-    def attach(self, path: Path, *, schema: str, version: int) -> None:
+    def attach(self, path: Path, *, schema: str, migrations: Sequence[Sequence[str]]) -> None:
         """Open the send record beside the ledger, as ``record``; made if it is missing.
+
+        One of an earlier version is brought up to date, all or nothing.
 
         Its commits are on disk a moment later (``synchronous=NORMAL``), which a
         killed program does not notice.
@@ -236,6 +244,7 @@ class Database:
                 than this program.
         """
         run = self._connection.execute
+        version = len(migrations) + 1
         try:
             with one_at_a_time(path.parent):
                 if not path.exists():
@@ -244,10 +253,13 @@ class Database:
                 run("PRAGMA record.journal_mode = WAL")
                 run("PRAGMA record.synchronous = NORMAL")
                 (found,) = run("PRAGMA record.user_version").fetchone()
-                if found == 0:
+                if found < version:
                     with self.transaction():
-                        for statement in statements(schema):
-                            run(statement.replace("CREATE TABLE ", "CREATE TABLE record."))
+                        if found == 0:
+                            for statement in statements(schema):
+                                run(statement.replace("CREATE TABLE ", "CREATE TABLE record."))
+                        for statement in chain(*migrations[found - 1 :] if found else ()):
+                            run(statement)
                         run(f"PRAGMA record.user_version = {version}")
                 self._files[path] = _identity(path)
         except (OSError, sqlite3.Error) as error:
@@ -373,7 +385,7 @@ def move_aside(path: Path) -> Path | None:
         return None
     aside = next(
         free
-        for number in itertools.count(1)
+        for number in count(1)
         if not any(
             (free := path.with_name(f"{path.name}.{number}")).with_name(f"{free.name}{s}").exists()
             for s in ("", *there)

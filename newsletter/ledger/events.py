@@ -52,13 +52,21 @@ class Events:
         )
         return cursor.rowcount == 1
 
+    def about(self, delivery: int) -> tuple[EventRecord, ...]:
+        """The events of one delivery, oldest first."""
+        return self._records("WHERE delivery = ? ORDER BY at, event.id", delivery)
+
     def of(self, campaign: str) -> tuple[EventRecord, ...]:
         """A campaign's events, oldest first."""
-        rows = self._database.rows(
-            "SELECT event.delivery, kind, source, at, detail FROM event"
-            " JOIN delivery ON delivery.id = event.delivery"
+        return self._records(
+            "JOIN delivery ON delivery.id = event.delivery"
             " WHERE delivery.campaign = ? ORDER BY at, event.id",
-            (campaign,),
+            campaign,
+        )
+
+    def _records(self, which: str, of: object) -> tuple[EventRecord, ...]:
+        rows = self._database.rows(
+            f"SELECT event.delivery, kind, source, at, detail FROM event {which}", (of,)
         )
         return tuple(
             EventRecord(delivery, kind, source, moment_at(at), detail)

@@ -12,6 +12,7 @@ from newsletter.addresses import Address
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
+from newsletter.ledger.runs import TRIALS
 from newsletter.ledger.seal import INTACT, broken
 from newsletter.ledger.states import State, Step
 from newsletter.message.model import Recipient
@@ -118,6 +119,16 @@ class Reading:
         """
         rows = self._database.rows(BY_MESSAGE_TAG, (bytes.fromhex(tag),))
         return _intact(rows[0]) if rows else None
+
+    def letters_to(self, address: str) -> list[tuple[DeliveryRow, datetime]]:
+        """What left for an address, the latest first, with the dates; trials aside."""
+        rows = self._database.rows(
+            f"SELECT {_ROW}, dated_at FROM delivery WHERE campaign IN"
+            f" (SELECT campaign FROM run WHERE transport NOT IN {TRIALS}) AND address = ?"
+            " AND dated_at IS NOT NULL ORDER BY dated_at DESC, id DESC",
+            (address,),
+        )
+        return [(_delivery(row[:-1]), moment_at(row[-1])) for row in rows]
 
     def next_due(self, campaign: str) -> datetime | None:
         """When the next one of the queue may be claimed, in the past if now; None: nobody waits.

@@ -16,12 +16,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.database import Database, query
 from newsletter.ledger.states import State
+from newsletter.ledger.suppressions import Leave, add_to, join_sql
+from newsletter.ledger.upgrade import events_of, statements
 
 # What a delivery is in both files. The order of the columns is that of the table.
 _COLUMNS = (
@@ -86,14 +87,31 @@ CREATE TABLE record_delivery (
     changed_at REAL NOT NULL
 );
 CREATE TABLE record_suppression (
-    tag BLOB NOT NULL,
+    id BLOB NOT NULL,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    tag BLOB,
+    about BLOB,
     reason TEXT NOT NULL,
     source TEXT NOT NULL,
-    at REAL NOT NULL,
-    PRIMARY KEY (tag, reason)
+    evidence TEXT NOT NULL,
+    PRIMARY KEY (id, at)
 ) WITHOUT ROWID;
 """
-VERSION = 1
+MIGRATIONS = (
+    # 1 to 2: suppressions are events.
+    (
+        "ALTER TABLE record.record_suppression RENAME TO old_suppression",
+        *(
+            statement.replace("CREATE TABLE ", "CREATE TABLE record.")
+            for statement in statements(SCHEMA)
+            if "record_suppression" in statement
+        ),
+        f"INSERT INTO record_suppression {events_of('record.old_suppression')}",
+        "DROP TABLE record.old_suppression",
+    ),
+)
+"""From each version to the next, as in :data:`newsletter.ledger.upgrade.MIGRATIONS`."""
 
 _MAY_HAVE = (State.ATTEMPTING, State.ACCEPTED, State.IN_DOUBT)
 OPEN = (State.PENDING, State.CLAIMED, State.DEFERRED)
@@ -127,8 +145,8 @@ _FOLLOW = (
         INSERT OR REPLACE INTO record_edition VALUES (NEW.campaign, NEW.version, NEW.language,
           NEW.content); END""",
     """CREATE TEMP TRIGGER record_leave AFTER INSERT ON main.suppression BEGIN
-        INSERT OR IGNORE INTO record_suppression VALUES (NEW.tag, NEW.reason, NEW.source, NEW.at);
-        END""",
+        INSERT OR IGNORE INTO record_suppression VALUES (NEW.id, NEW.at, NEW.kind, NEW.tag,
+          NEW.about, NEW.reason, NEW.source, NEW.evidence); END""",
 )
 
 
@@ -204,7 +222,7 @@ class SendRecord:
         self.path = path
         self.follows = False
         """Whether each change of the ledger is written down here as well."""
-        database.attach(path, schema=SCHEMA, version=VERSION)
+        database.attach(path, schema=SCHEMA, migrations=MIGRATIONS)
         with database.transaction():
             self._put_if_missing("id", secrets.token_hex(16))
 
@@ -257,28 +275,20 @@ class SendRecord:
                             " AND id NOT IN (SELECT id FROM main.campaign)")  # fmt: skip
         return frozenset(found.values())
 
-    def suppressions(self) -> list[tuple[bytes, str, str, float]]:
-        """Who must not be mailed: tag, reason, source and time."""
-        with self._database.errors():
-            return self._database.execute("SELECT * FROM record_suppression").fetchall()
-
     def _pairs(self, sql: str) -> dict[str, str]:
         with self._database.errors():
             return dict(self._database.execute(sql).fetchall())
 
     # What is written down.
 
-    def suppress(self, tag: bytes, reason: str, source: str, at: datetime) -> None:
+    def suppress(self, leave: Leave) -> None:
         """Note that somebody must not be mailed, whatever ledger is in use.
 
         Raises:
             LedgerRefused: it cannot be written.
         """
         with self._database.transaction():
-            self._database.execute(
-                "INSERT OR IGNORE INTO record_suppression VALUES (?, ?, ?, ?)",
-                (tag, reason, source, at),
-            )
+            add_to("record_suppression", leave, self._database)
 
     def absorbed(self, ledger: str) -> bool:
         """Whether the list's ledger knows all that another one, now given up, knew."""
@@ -316,7 +326,9 @@ class SendRecord:
             )
 
     def join_suppressions(self) -> None:
-        """Let ledger and record know of everybody who left by either; same key file only.
+        """Let ledger and record hold each event of either: who left, and who returned.
+
+        Same key file only.
 
         Inside the caller's transaction.
         """
@@ -325,14 +337,8 @@ class SendRecord:
         ).fetchone()
         if both[0] == both[1] and self.follows:
             return  # what is added to the ledger is added here as well
-        for there, here in (("record_suppression", "suppression"),
-                            ("suppression", "record_suppression")):  # fmt: skip
-            self._database.execute(
-                f"INSERT INTO {here} (tag, reason, source, at)"
-                f" SELECT tag, reason, source, at FROM {there} AS there WHERE NOT EXISTS"
-                f" (SELECT 1 FROM {here} AS here"
-                " WHERE here.tag = there.tag AND here.reason = there.reason)"
-            )
+        self._database.execute(join_sql("record_suppression", "suppression"))
+        self._database.execute(join_sql("suppression", "record_suppression"))
 
     def follow(self) -> None:
         """Write down from now on what the ledger writes.

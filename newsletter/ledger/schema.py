@@ -203,22 +203,31 @@ CREATE TABLE event (
     detail TEXT NOT NULL DEFAULT '',
     mark TEXT NOT NULL UNIQUE      -- the same news twice is one event
 );
+CREATE INDEX of_delivery ON event (delivery);
 
+-- Who left, and what became of it. Whoever has a leave without a void, a lift or a
+-- later return is not mailed, see suppressions.py.
 CREATE TABLE suppression (
-    id INTEGER PRIMARY KEY,
-    tag BLOB NOT NULL,             -- keyed hash: the list of who left names nobody
-    reason TEXT NOT NULL,
+    id BLOB NOT NULL,              -- 16 bytes: the same event wherever it is written down
+    at REAL NOT NULL,              -- of a return: when its form was filled in
+    kind TEXT NOT NULL CHECK (kind IN ('leave', 'void', 'lift', 'return')),
+    tag BLOB,                      -- keyed hash: the list of who left names nobody
+    about BLOB,                    -- of a void or lift: the leave's id
+    reason TEXT NOT NULL,          -- of a leave a word, of a lift a person's words
     source TEXT NOT NULL,
-    at REAL NOT NULL,
-    UNIQUE (tag, reason)
-);
+    evidence TEXT NOT NULL,        -- JSON: what it rests on, without any address
+    PRIMARY KEY (id, at),
+    CHECK ((kind IN ('leave', 'return')) = (tag IS NOT NULL)),
+    CHECK ((kind IN ('void', 'lift')) = (about IS NOT NULL))
+) WITHOUT ROWID;
+CREATE INDEX of_reader ON suppression (tag, kind);
+CREATE INDEX of_leave ON suppression (about, kind);
 -- Append-only: no import and no restored backup can bring back who left.
 CREATE TRIGGER suppression_stays BEFORE DELETE ON suppression
     BEGIN SELECT RAISE(ABORT, 'suppressions are never deleted'); END;
 CREATE TRIGGER suppression_is_final BEFORE UPDATE ON suppression
     BEGIN SELECT RAISE(ABORT, 'suppressions are never changed'); END;
 CREATE TRIGGER suppression_is_new BEFORE INSERT ON suppression
-    WHEN EXISTS (SELECT 1 FROM suppression
-                 WHERE id = NEW.id OR (tag = NEW.tag AND reason = NEW.reason))
+    WHEN EXISTS (SELECT 1 FROM suppression WHERE id = NEW.id AND at = NEW.at)
     BEGIN SELECT RAISE(ABORT, 'suppressions are never changed'); END;
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from newsletter.ledger.seal import INTACT
 from newsletter.ledger.states import TRANSITIONS, State, Step, sources
+from newsletter.ledger.suppressions import IN_FORCE
 
 
 def _step_sql(step: Step, assignments: str, condition: str, *only: State) -> str:
@@ -21,7 +22,7 @@ def _step_sql(step: Step, assignments: str, condition: str, *only: State) -> str
     )
 
 
-LEFT = "EXISTS (SELECT 1 FROM suppression WHERE suppression.tag = delivery.tag)"
+LEFT = f"EXISTS (SELECT 1 FROM suppression AS leave WHERE leave.tag = delivery.tag AND {IN_FORCE})"
 # Wave by wave, so that the index leads straight to what is due, however many
 # of the same state wait for later.
 _DUE = (

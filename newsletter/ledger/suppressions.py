@@ -1,12 +1,27 @@
-"""Who must not be mailed: append-only, merge-only, by keyed hash."""
+"""Who must not be mailed: events that are only added, by keyed hash.
+
+Who is suppressed follows from the set of events, whatever their order and however
+often each was told, so any two ledgers can be joined. Where events disagree about
+somebody, or their times are equal, they have left.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
+from newsletter.ledger.seal import seal
+
+COLUMNS = "id, at, kind, tag, about, reason, source, evidence"
+"""Of the table, in its order."""
+_MOST_PIECES = 10
+_LONGEST_VALUE = 500
 
 
 class Reason(StrEnum):
@@ -21,68 +36,229 @@ class Reason(StrEnum):
     MANUAL = "manual"
     """Somebody here said so."""
 
+    @property
+    def can_be_lifted(self) -> bool:
+        """Whether a person here may undo it; who left or complained decides that alone."""
+        return self in _LIFTABLE
+
+
+_LIFTABLE = (Reason.BOUNCED, Reason.MANUAL)
+_LIFTABLE_SQL = ", ".join(f"'{reason}'" for reason in _LIFTABLE)
+IN_FORCE = (
+    "leave.kind = 'leave' AND NOT EXISTS (SELECT 1 FROM suppression AS undo"
+    " WHERE undo.about = leave.id AND (undo.kind = 'void'"
+    f" OR leave.reason IN ({_LIFTABLE_SQL})))"
+    " AND NOT EXISTS (SELECT 1 FROM suppression AS back WHERE back.tag = leave.tag"
+    " AND back.kind = 'return' AND back.at > leave.at)"
+)
+"""SQL: whether the row ``leave`` of the table suppresses its reader."""
+
+Evidence = Sequence[Mapping[str, str]]
+"""What an event rests on, piece by piece: words by their names. No address is in it."""
+
 
 @dataclass(frozen=True, slots=True)
-class Suppression:
-    """One reason why one address is not mailed; never changed, never taken back by an import.
+class _Event:
+    """What all events have in common."""
+
+    def __post_init__(self) -> None:
+        """Refuse a time without its zone: it could not be ordered among others."""
+        times = (getattr(self, name, None) for name in ("at", "form_at"))
+        if any(at is not None and at.tzinfo is None for at in times):
+            raise ValueError("the time of a suppression must be aware")
+
+
+@dataclass(frozen=True, slots=True)
+class Leave(_Event):
+    """One reason why one address is not mailed.
 
     Attributes:
         tag: keyed hash of the address, see :mod:`newsletter.message.keys`; the list
             of who left names nobody.
-        source: how it became known: ``one-click``, ``import``, ``webhook`` …
-        at: when, aware, in UTC.
+        source: how it became known: ``command``, ``mail``, ``bounce report`` …
+        at: when, aware, in UTC. Told again with another time, the later one counts.
+        evidence: what it rests on.
+        id: 16 bytes; empty: made from tag, reason and time. See :meth:`Suppressions.id_of`.
     """
 
     tag: bytes
     reason: Reason
     source: str
     at: datetime
+    evidence: Evidence = ()
+    id: bytes = b""
 
-    def __post_init__(self) -> None:
-        """Refuse a time without its zone: it could not be ordered among others."""
-        if self.at.tzinfo is None:
-            raise ValueError("the time of a suppression must be aware")
+
+@dataclass(frozen=True, slots=True)
+class Void(_Event):
+    """The reader's own undo of the one leave that ``about`` names by its id."""
+
+    about: bytes
+    source: str
+    at: datetime
+    id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Lift(_Event):
+    """A person's correction, with its ``reason``, of the leave that ``about`` names by its id.
+
+    Without effect on whoever unsubscribed or complained.
+    """
+
+    about: bytes
+    reason: str
+    source: str
+    at: datetime
+    id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Return(_Event):
+    """A fresh confirmation by the reader. It ends leaves that are older than its form.
+
+    Attributes:
+        tag: as of the leave.
+        source: how it became known.
+        form_at: when the reader filled in the form, not when they confirmed.
+        evidence: what it rests on.
+        id: 16 bytes; empty: made from tag and time.
+    """
+
+    tag: bytes
+    source: str
+    form_at: datetime
+    evidence: Evidence = ()
+    id: bytes = b""
+
+
+Event = Leave | Void | Lift | Return
 
 
 class Suppressions:
-    """The suppression list. Rows are added, never changed, never deleted."""
+    """The suppression list. Events are added, never changed, never deleted."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, suppression: Suppression) -> bool:
-        """Add one.
+    def add(self, event: Event) -> bool:
+        """Add one; inside the caller's transaction, if there is one.
 
         Returns:
-            Whether it was new; the same person with the same reason counts once.
+            Whether it was new: the same id with the same time is one event.
 
         Raises:
             LedgerRefused: it cannot be written.
         """
         with self._database.transaction():
-            cursor = self._database.execute(
-                "INSERT INTO suppression (tag, reason, source, at) SELECT ?1, ?2, ?3, ?4"
-                " WHERE NOT EXISTS (SELECT 1 FROM suppression WHERE tag = ?1 AND reason = ?2)",
-                (
-                    suppression.tag,
-                    suppression.reason,
-                    suppression.source,
-                    suppression.at.timestamp(),
-                ),
-            )
-            return cursor.rowcount == 1
+            return add_to("suppression", event, self._database)
+
+    def id_of(self, *rests_on: bytes | str) -> bytes:
+        """16 bytes for what a leave rests on, so that the same news from two sides is one leave."""
+        return seal(self._database.seal_key, ("leave", *rests_on))
 
     def tags(self) -> frozenset[bytes]:
         """The tags of all who must not be mailed."""
-        with self._database.errors():
-            rows = self._database.execute("SELECT DISTINCT tag FROM suppression")
-            return frozenset(tag for (tag,) in rows)
+        sql = f"SELECT DISTINCT tag FROM suppression AS leave WHERE {IN_FORCE}"
+        return frozenset(tag for (tag,) in self._database.rows(sql))
+
+    def is_suppressed(self, tag: bytes) -> bool:
+        """Whether one reader must not be mailed."""
+        return bool(self.in_force(tag))
+
+    def in_force(self, tag: bytes) -> tuple[Leave, ...]:
+        """The leaves by which a reader is suppressed, oldest first; none: they are not."""
+        rows = self._database.rows(
+            f"SELECT {COLUMNS} FROM suppression AS leave WHERE tag = ? AND {IN_FORCE}"
+            " ORDER BY at, id",
+            (tag,),
+        )
+        return tuple(event for row in rows if isinstance(event := _event(row), Leave))
+
+    def history(self, tag: bytes) -> tuple[Event, ...]:
+        """All that is known of one reader, oldest first."""
+        rows = self._database.rows(
+            f"SELECT {COLUMNS} FROM suppression WHERE tag = ?1 OR about IN"
+            " (SELECT id FROM suppression WHERE tag = ?1) ORDER BY at, kind, id",
+            (tag,),
+        )
+        return tuple(map(_event, rows))
 
     def counts(self) -> dict[str, int]:
         """How many people by reason."""
-        with self._database.errors():
-            return dict(
-                self._database.execute(
-                    "SELECT reason, COUNT(DISTINCT tag) FROM suppression GROUP BY reason"
-                ).fetchall()
+        return dict(
+            self._database.rows(
+                "SELECT reason, COUNT(DISTINCT tag) FROM suppression AS leave"
+                f" WHERE {IN_FORCE} GROUP BY reason"
             )
+        )
+
+
+def add_to(table: str, event: Event, database: Database) -> bool:
+    """Add an event to the ledger's table or to the record's; inside the caller's transaction.
+
+    Returns:
+        Whether it was new there.
+    """
+    values = _values(event)
+    id_ = event.id or seal(database.seal_key, values[:-2])
+    return (
+        database.execute(
+            f"INSERT INTO {table} ({COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
+            f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE id = ?1 AND at = ?2)",
+            (id_, *values),
+        ).rowcount
+        == 1
+    )
+
+
+def join_sql(there: str, here: str) -> str:
+    """SQL that adds to the table ``here`` what ``there`` holds beyond it."""
+    return (
+        f"INSERT INTO {here} ({COLUMNS}) SELECT {COLUMNS} FROM {there} AS there WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {here} AS here WHERE here.id = there.id AND here.at = there.at)"
+    )
+
+
+def _values(event: Event) -> tuple[float, str, bytes | None, bytes | None, str, str, str]:
+    match event:
+        case Leave(tag, reason, source, at, evidence):
+            return at.timestamp(), "leave", tag, None, reason, source, _json(evidence)
+        case Void(about, source, at):
+            return at.timestamp(), "void", None, about, "", source, "[]"
+        case Lift(about, reason, source, at):
+            return at.timestamp(), "lift", None, about, _cut(reason), source, "[]"
+        case Return(tag, source, form_at, evidence):
+            return form_at.timestamp(), "return", tag, None, "", source, _json(evidence)
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    id_, at, kind, tag, about, reason, source, evidence = row
+    match kind:
+        case "leave":
+            return Leave(tag, Reason(reason), source, moment_at(at), _pieces(evidence), id_)
+        case "void":
+            return Void(about, source, moment_at(at), id_)
+        case "lift":
+            return Lift(about, reason, source, moment_at(at), id_)
+    return Return(tag, source, moment_at(at), _pieces(evidence), id_)
+
+
+def _pieces(evidence: str) -> Evidence:
+    return tuple(json.loads(evidence))
+
+
+def _json(evidence: Evidence) -> str:
+    """The latest pieces, with the empty values left out and long ones cut."""
+    pieces: Iterable[Mapping[str, str]] = evidence[-_MOST_PIECES:]
+    return json.dumps(
+        [{name: _cut(value) for name, value in piece.items() if value} for piece in pieces],
+        ensure_ascii=False,
+    )
+
+
+def _cut(words: str) -> str:
+    """One printable line of bounded length; half a surrogate pair would stop the ledger."""
+    start = words[: 4 * _LONGEST_VALUE]
+    printable = "".join(char if char.isprintable() else " " for char in start)
+    return " ".join(printable.split())[:_LONGEST_VALUE]

@@ -17,6 +17,15 @@ from newsletter.ledger.seal import DELIVERY, version_seal
 
 _LATE_S = 72 * 3600
 
+
+def events_of(table: str) -> str:
+    """SQL: the rows of a table of suppressions as it was up to version 5, as leaves."""
+    return (
+        "SELECT seal_of('leave', tag, reason) AS id, at, 'leave' AS kind, tag, NULL AS about,"
+        f" reason, source, '[]' AS evidence FROM {table}"
+    )
+
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     # 1 to 2: waves, corrections and holds; limits by domain.
     (
@@ -55,6 +64,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "ALTER TABLE delivery ADD COLUMN message_tag BLOB",
         "UPDATE delivery SET message_tag = message_tag_of(campaign, address)",
+    ),
+    # 5 to 6: suppressions are events.
+    (
+        "ALTER TABLE suppression RENAME TO old_suppression",
+        f"CREATE TABLE suppression AS {events_of('old_suppression')}",
+        "DROP TABLE old_suppression",
     ),
 )
 """From each version to the next; the first leads from version 1 to 2."""

@@ -233,6 +233,7 @@ def _apply(
         ledger,
         campaigns,
         now=now,
+        suppress_after=project.settings.delivery.suppress_after_returns,
     )
     return News(applied, skipped)
 

@@ -305,10 +305,11 @@ class Project:
         """
         from newsletter.audience.reader import read_roster
 
-        path = file or self.list_file
         audience = self.settings.audience
         return read_roster(
-            path, fields=audience.fields, mail=audience.mail, no_mail=audience.no_mail
+            file or self.list_file,
+            **audience.model_dump(exclude={"file"}),
+            language=self.settings.language,
         )
 
     def ledger(self, *, create: bool, follow: bool = True) -> Ledger:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
+from newsletter.addresses import Address
 from newsletter.audience.model import Roster
-from newsletter.errors import NewsletterError
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.audience.reader import Suppressible, read_leavers
+from newsletter.errors import InputError, NewsletterError, Problem, Where
+from newsletter.feedback.unsubscribe_mails import read_mailed
+from newsletter.ledger import Ledger
+from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
+from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.project.compose import parse_addresses
 from newsletter.project.project import Project
+from newsletter.refusal_words import without_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +35,175 @@ class Suppressed:
     folder_only: NewsletterError | None
 
 
-def suppress(project: Project, addresses: Iterable[str], reason: Reason) -> Suppressed:
+def read_suppressible(project: Project, given: Iterable[str]) -> tuple[Suppressible, bool]:
+    """Read what a person gave: addresses, and files of them; whether there was a file.
+
+    Raises:
+        InputError: an address is none, or a file is the project's own list.
+        RosterError: a file cannot be used.
+    """
+    texts = list(given)
+    files = [Path(text) for text in texts if "@" not in text and Path(text).is_file()]
+    addresses = parse_addresses(text for text in texts if Path(text) not in files)
+    active = 0
+    refused: tuple[Problem, ...] = ()
+    for path in files:
+        if project.list_file.exists() and path.samefile(project.list_file):
+            raise InputError(
+                "This is the newsletter's own list: everybody on it would never be mailed again.",
+                where=Where(path),
+                next="Name a file of those who left.",
+            )
+        read = read_leavers(path)
+        addresses += read.addresses
+        active += read.active
+        refused += read.refused
+    return Suppressible(tuple(addresses), active, refused), bool(files)
+
+
+def suppress(project: Project, parsed: Sequence[Address], reason: Reason) -> Suppressed:
     """Never mail these addresses again. Holds during a send.
 
     Raises:
-        InputError: an address is none; nobody was added.
         LedgerRefused: it cannot be written.
     """
-    parsed = parse_addresses(addresses)
     at = project.clock.now()
-    folder_only = None
+    leaves = {
+        address: Leave(project.keys.address_tag(address), reason, "command", at)
+        for address in parsed
+    }
     with closing(project.sound_ledger(create=True)) as ledger:
-        new = sum(
-            ledger.suppressions.add(
-                Suppression(project.keys.address_tag(address), reason, "command", at)
-            )
-            for address in parsed
-        )
-        # The send record learns of them as well, so that it outlives this folder.
-        if guard := project.copy_guard(ledger):
-            try:
-                guard.note_leaves(parsed, reason, at=at)
-            except NewsletterError as error:
-                folder_only = error
+        with ledger.transaction():
+            known = {
+                leave.tag
+                for leave in leaves.values()
+                if any(each.reason is reason for each in ledger.suppressions.in_force(leave.tag))
+            }
+            # Also for those: what is newest counts, should they return.
+            for leave in leaves.values():
+                ledger.suppressions.add(leave)
+        new = len({leave.tag for leave in leaves.values()} - known)
+        folder_only = _into_record(project, ledger, leaves)
     return Suppressed(new, len(parsed) - new, folder_only)
+
+
+def _into_record(
+    project: Project, ledger: Ledger, leaves: Mapping[Address, Leave]
+) -> NewsletterError | None:
+    """Let the send record know as well, so that it outlives this folder.
+
+    Returns:
+        Why it does not know; None if it does.
+    """
+    guard = project.copy_guard(ledger)
+    try:
+        if guard is not None:
+            guard.note_suppressions(leaves)
+    except NewsletterError as error:
+        return error
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """What came of unsubscribe mails: readers who left anew, who had already, and other items.
+
+    ``folder_only`` as in :class:`Suppressed`.
+    """
+
+    new: int
+    known: int
+    others: int
+    folder_only: NewsletterError | None
+
+
+def suppress_mailed(project: Project, file: Path) -> Mailed:
+    """Suppress whoever mailed their unsubscribe token. Holds during a send.
+
+    Raises:
+        InputError: the file cannot be read. What was read before stays.
+        LedgerRefused: it cannot be written.
+    """
+    latest: dict[Token, Leave] = {}
+    others = 0
+    verifier = Verifier.of(project.keys, project.settings.list.id, (Purpose.HEADER, Purpose.PAGE))
+    try:
+        for item in read_mailed(file, now=project.clock.now()):
+            found = [
+                token
+                for text in item.tokens
+                if (token := verify(text, verifier)) and not token.inert
+            ]
+            others += not found
+            for token in found:
+                evidence = ({"source": "mail", "place": without_addresses(item.place)},)
+                leave = Leave(token.address_tag, Reason.UNSUBSCRIBED, "mail", item.at, evidence)
+                latest[token] = max(latest.get(token, leave), leave, key=lambda each: each.at)
+    except OSError as error:
+        raise InputError(f"It cannot be read: {error.strerror}.", where=Where(file)) from None
+    with closing(project.sound_ledger(create=True)) as ledger:
+        with ledger.transaction():
+            gone = {tag for tag in {each.tag for each in latest.values()}
+                    if ledger.suppressions.is_suppressed(tag)}  # fmt: skip
+            for leave in latest.values():
+                ledger.suppressions.add(leave)
+            tags = {each.tag for each in latest.values()}
+            new = sum(ledger.suppressions.is_suppressed(tag) for tag in tags - gone)
+        return Mailed(new, len(tags) - new, others, _into_record(project, ledger, {}))
+
+
+def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:
+    """What is known of a reader, oldest first, and whether they must not be mailed.
+
+    Raises:
+        InputError: it is no address.
+        LedgerRefused: this folder lost its ledger.
+    """
+    tags = _tags(project, address)
+    project.refuse_without_ledger()
+    if not project.has_ledger:
+        return (), False
+    with closing(project.ledger(create=False)) as ledger:
+        events = [event for tag in tags for event in ledger.suppressions.history(tag)]
+        return tuple(events), any(map(ledger.suppressions.is_suppressed, tags))
+
+
+def lift(project: Project, address: str, reason: str) -> int:
+    """Undo a wrong bounce, or a person's own word, by appending why. Holds during a send.
+
+    Returns:
+        How many leaves are lifted.
+
+    Raises:
+        InputError: it is no address, there is no reason, they are not suppressed, or they
+            left or complained themselves.
+        LedgerRefused: it cannot be written.
+    """
+    tags = _tags(project, address)
+    if not reason.strip():
+        raise InputError("A reason is missing.", next="Say with --reason why it was wrong.")
+    with closing(project.sound_ledger()) as ledger:
+        leaves = [leave for tag in tags for leave in ledger.suppressions.in_force(tag)]
+        if not leaves:
+            raise InputError(f"{address} is not suppressed.", next="There is nothing to lift.")
+        if not all(leave.reason.can_be_lifted for leave in leaves):
+            raise InputError(
+                f"{address} left or complained, and nobody here can undo that.",
+                next="Only a fresh confirmation by the reader counts: let them sign up again.",
+            )
+        if guard := project.copy_guard(ledger):
+            guard.note_suppressions({})
+        with ledger.transaction():
+            for leave in leaves:
+                ledger.suppressions.add(Lift(leave.id, reason, "command", project.clock.now()))
+        if guard:
+            guard.note_suppressions({})
+    return len(leaves)
+
+
+def _tags(project: Project, address: str) -> tuple[bytes, ...]:
+    (parsed,) = parse_addresses([address])
+    return project.keys.address_tag(parsed), *project.keys.former_tags(parsed)
 
 
 def suppressed(project: Project) -> Mapping[Reason, int]:

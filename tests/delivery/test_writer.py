@@ -6,7 +6,6 @@ from newsletter.delivery.writer import Writer
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.states import State, Step
-from newsletter.ledger.suppressions import Reason, Suppression
 
 from tests.ledger.conftest import KEYS, NOW, Freeze, T
 
@@ -79,8 +78,8 @@ def test_whoever_waits_is_told_of_the_failure_of_another_in_the_same_transaction
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
 
     def broken() -> object:
-        # A transaction within a transaction: a real error of SQLite's.
-        return ledger.suppressions.add(Suppression(b"t", Reason.UNSUBSCRIBED, "test", NOW))
+        # News of a delivery that is not there: a real error of SQLite's.
+        return ledger.events.add(999, "bounced", "test", NOW, "", "mark")
 
     _, ticket = together(
         writer,

@@ -12,7 +12,7 @@ from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.plan import Exclusion
 from newsletter.ledger.states import State, Step
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 from newsletter.message.keys import KeyRing
 
@@ -111,7 +111,7 @@ def test_suppression_is_asked_for_again_in_the_write_ahead(ledger: Ledger, freez
     campaign = freeze(2)
     with ledger.transaction():
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
-    ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
     with ledger.transaction():
         assert not ledger.deliveries.write_ahead(claims, run=RUN, now=T)
     tally = ledger.campaigns.tally(campaign)
@@ -135,7 +135,7 @@ def test_a_write_ahead_for_several_is_all_or_nothing(
 
 
 def test_suppressions_cannot_be_deleted_or_changed(ledger: Ledger, ledger_path: Path) -> None:
-    suppression = Suppression(b"t", Reason.UNSUBSCRIBED, "test", NOW)
+    suppression = Leave(b"t", Reason.UNSUBSCRIBED, "test", NOW)
     assert ledger.suppressions.add(suppression)
     assert not ledger.suppressions.add(replace(suppression, source="import"))
     connection = sqlite3.connect(ledger_path)
@@ -379,7 +379,7 @@ def test_a_write_ahead_that_is_taken_back_begins_no_time_for_retries(
     campaign = freeze(2)
     with ledger.transaction():
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
-    ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
     with ledger.transaction():
         assert not ledger.deliveries.write_ahead(claims, run=RUN, now=T)
         ledger.deliveries.release(claims, run=RUN, now=T)

@@ -11,7 +11,7 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Hold
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.states import State
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Accepted, Call, Deferred, Outcome
@@ -101,7 +101,7 @@ def test_the_parts_of_a_refused_batch_may_go_under_calls_of_their_own(batch: Bat
 
 
 def suppress_the_first(batch: Batch) -> None:
-    batch.ledger.suppressions.add(Suppression(b"tag1", Reason.UNSUBSCRIBED, "test", NOW))
+    batch.ledger.suppressions.add(Leave(b"tag1", Reason.UNSUBSCRIBED, "test", NOW))
 
 
 def hold(batch: Batch) -> None:

@@ -11,7 +11,7 @@ from newsletter.ledger.controls import Control, Hold
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Plan, Wave
 from newsletter.ledger.states import State, Step
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 
 from tests.ledger.conftest import EDITION, NOW, Freeze, T, after, planned
@@ -280,7 +280,7 @@ def test_taken_back_after_the_letter_itself_was_refused_they_still_get_the_corre
         for each in claims:
             ledger.deliveries.record(each, Step.DEFER, run=RUN, reply="550", now=T, theirs=False)
     again = claim(ledger, campaign)
-    ledger.suppressions.add(Suppression(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
     assert not write_ahead(ledger, again)
     assert 1 == ledger.deliveries.untried(campaign.id)
 

@@ -25,7 +25,7 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Hold
 from newsletter.ledger.plan import Plan, Planned, Wave
 from newsletter.ledger.states import TERMINAL, State, Step
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 
 from tests.ledger.conftest import EDITION, KEYS, NOW, T
@@ -201,7 +201,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def leave(self, reader: int) -> None:
         one = planned(reader)
         other = Ledger(self.path, KEYS)
-        other.suppressions.add(Suppression(one.tag, Reason.UNSUBSCRIBED, "page", NOW))
+        other.suppressions.add(Leave(one.tag, Reason.UNSUBSCRIBED, "page", NOW))
         other.close()
         self.left.add(one.recipient.address.key)
 

@@ -10,7 +10,7 @@ from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.seal import seal
 from newsletter.ledger.states import State, Step
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.suppressions import Leave, Reason
 
 from tests.ledger.conftest import NOW, Freeze, T
 
@@ -51,10 +51,16 @@ FORBIDDEN = {
     "UPDATE delivery SET version = 2 WHERE id = 1": "keeps the version",
     "UPDATE suppression SET at = 1": "never changed",
     "DELETE FROM suppression": "never deleted",
-    "INSERT OR REPLACE INTO suppression SELECT id, x'00', reason, source, at FROM suppression":
-        "never changed",
-    "INSERT OR REPLACE INTO suppression (tag, reason, source, at)"
-    " SELECT tag, reason, 'another', at FROM suppression": "never changed",
+    "INSERT OR REPLACE INTO suppression SELECT id, at, kind, x'00', about, reason, source, evidence"
+    " FROM suppression": "never changed",
+    "INSERT OR REPLACE INTO suppression SELECT id, at, kind, tag, about, reason, 'another',"
+    " evidence FROM suppression": "never changed",
+    "INSERT OR IGNORE INTO suppression SELECT id, at, 'void', NULL, id, '', source, evidence"
+    " FROM suppression": "never changed",
+    "INSERT INTO suppression SELECT x'00', at, 'forgotten', tag, about, reason, source, evidence"
+    " FROM suppression": "CHECK constraint failed",
+    "INSERT INTO suppression SELECT x'00', at, 'void', NULL, NULL, reason, source, evidence"
+    " FROM suppression": "CHECK constraint failed",
     "UPDATE meta SET value = 'x' WHERE key = 'identity'": "keeps its name",
     "DELETE FROM meta": "keeps its name",
     "INSERT OR REPLACE INTO meta VALUES ('key_check', 'x')": "keeps its name",
@@ -65,7 +71,7 @@ FORBIDDEN = {
 def raw(ledger: Ledger, ledger_path: Path, freeze: Freeze) -> Iterator[sqlite3.Connection]:
     """The file of a frozen campaign, opened by another program."""
     campaign = freeze(3)
-    ledger.suppressions.add(Suppression(b"gone", Reason.UNSUBSCRIBED, "page", NOW))
+    ledger.suppressions.add(Leave(b"gone", Reason.UNSUBSCRIBED, "page", NOW))
     with ledger.transaction():
         claimed = ledger.deliveries.claim(campaign.id, run="r", count=1, now=T)
         assert ledger.deliveries.write_ahead(claimed, run="r", now=T)

@@ -10,7 +10,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.states import TERMINAL, TRANSITIONS, State, Step
-from newsletter.ledger.suppressions import Reason, Suppression
+from newsletter.ledger.suppressions import Leave, Reason
 
 from tests.ledger.conftest import Freeze, T, after, planned
 
@@ -86,9 +86,7 @@ def test_each_step_leads_from_each_state_where_the_table_says(
 ) -> None:
     campaign = freeze(1)
     if step is Step.SUPPRESS:
-        ledger.suppressions.add(
-            Suppression(b"tag1", Reason.UNSUBSCRIBED, "test", datetime.now(UTC))
-        )
+        ledger.suppressions.add(Leave(b"tag1", Reason.UNSUBSCRIBED, "test", datetime.now(UTC)))
     put(ledger_path, state)
 
     with ledger.transaction():

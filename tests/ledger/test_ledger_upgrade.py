@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from newsletter.addresses import Address
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger, upgrade
 from newsletter.ledger.controls import Hold
@@ -35,6 +36,11 @@ KEPT = (
     "id, campaign, issue, round, address, tag, name, language, fields, state, attempts, dated_at,"
     " first_attempt_at, next_attempt_at, run, reply, provider_id, changed_at"
 )
+
+
+def message_tag(campaign: str, address: str) -> bytes:
+    local, _, domain = address.rpartition("@")
+    return bytes.fromhex(KEYS.message_tag(campaign, Address(local, domain)))
 
 
 def old_rows() -> list[tuple[object, ...]]:
@@ -104,14 +110,17 @@ def old(ledger_path: Path, since: int) -> Path:
                     "INSERT INTO version VALUES ('2017-03.1', 1, ?, 'f', '{}', ?)", (T, sealed)
                 )
                 connection.executemany(
-                    f"INSERT INTO delivery ({KEPT}, domain, wave, version, seal)"
-                    f" VALUES ({marks}, ?, 2, CASE WHEN ? > 0 THEN 1 END, ?)",
+                    f"INSERT INTO delivery ({KEPT}, domain, wave, version, seal"
+                    f"{', message_tag' if since > 4 else ''})"
+                    f" VALUES ({marks}, ?, 2, CASE WHEN ? > 0 THEN 1 END, ?"
+                    f"{', ?' if since > 4 else ''})",
                     [
                         (
                             *row,
                             domain,
                             row[10],
                             seal(KEYS.seal_key, (*row[1:5], domain, *row[5:9], 2)),
+                            *([message_tag(str(row[1]), str(row[4]))] if since > 4 else []),
                         )
                         for row, domain in zip(old_rows(), domains, strict=True)
                     ],
@@ -148,10 +157,13 @@ def query(path: Path, sql: str) -> list[tuple[object, ...]]:
 
 
 def test_each_row_keeps_all_that_it_held(old: Path) -> None:
-    before = {table: query(old, f"SELECT * FROM {table}") for table in ("attempt", "suppression")}
+    tables = {"attempt": "*", "suppression": "tag, reason, source, at"}
+    before = {table: query(old, f"SELECT {what} FROM {table}") for table, what in tables.items()}
     Ledger(old, KEYS).close()
     assert old_rows() == query(old, f"SELECT {KEPT} FROM delivery ORDER BY id")
-    assert before == {table: query(old, f"SELECT * FROM {table}") for table in before}
+    assert before == {
+        table: query(old, f"SELECT {what} FROM {table}") for table, what in tables.items()
+    }
     assert SCHEMA_VERSION == version(old)
     assert [] == query(old, "SELECT name FROM sqlite_master WHERE name LIKE 'old%'")
     assert [] == query(old, "PRAGMA foreign_key_check")
