@@ -120,6 +120,10 @@ class Bucket:
         self._blocked_until = max(self._blocked_until, now + wait_s)
         return self._blocked_until - now
 
+    def pause(self, wait_s: float) -> None:
+        """Block for ``wait_s`` seconds; how fast it may go afterwards is as before."""
+        self._blocked_until = max(self._blocked_until, self._clock.monotonic() + wait_s)
+
     def unlearn(self) -> None:
         """Keep to the set limit alone."""
         self._estimator = RateEstimator(None, self._clock.monotonic())
@@ -205,11 +209,14 @@ class Pacer:
             if rate > 0
         }
         self._changed = False
+        self._asking = False  # nobody was accepted since a pause: a few messages tell enough
 
     def portion(self, most: int, connections: int) -> int:
         """How many messages a worker should take at a time."""
         with self._lock:
             rate = self._messages.rate()
+            if self._asking:
+                return 1
         if rate is None:
             return most
         return max(1, min(most, int(rate * _PORTION_S / connections)))
@@ -291,9 +298,16 @@ class Pacer:
             self._changed = True
             return self._learning.throttled(left_at, retry_after_s)
 
+    def pause(self, wait_s: float) -> None:
+        """Let everybody wait for ``wait_s`` seconds, whatever the rate."""
+        with self._lock:
+            self._asking = self._changed = True
+            self._learning.pause(wait_s)
+
     def accepted(self) -> None:
         """Note that a message was accepted."""
         with self._lock:
+            self._asking = False
             self._learning.accepted()
 
     def changed(self) -> Iterable[BucketRow]:

@@ -14,9 +14,17 @@ from enum import StrEnum
 
 from newsletter.clock import Clock, moment_at
 from newsletter.config import Delivery
-from newsletter.delivery.evidence import Evidence
+from newsletter.delivery.evidence import Evidence, Finding
 from newsletter.delivery.pacing import STEP_S, Pacer
-from newsletter.delivery.policy import DOMAIN_PAUSE_S, Trip, classify, judge_wave, rule_for
+from newsletter.delivery.policy import (
+    DOMAIN_PAUSE_S,
+    Brake,
+    Disposition,
+    Trip,
+    classify,
+    judge_wave,
+    rule_for,
+)
 from newsletter.delivery.writer import Pending, Writer
 from newsletter.errors import NewsletterError
 from newsletter.ledger import Ledger
@@ -24,14 +32,12 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.runs import CallRecord
-from newsletter.ledger.states import State
+from newsletter.ledger.states import State, Step
 from newsletter.transports.protocol import (
     Accepted,
     Call,
     InDoubt,
     Outcome,
-    Rejected,
-    Scope,
     Transport,
 )
 
@@ -93,6 +99,7 @@ class Queue:
     Attributes:
         stopping: set when nothing new may begin.
         trip: why the run must stop, as many refusals together have shown.
+        notes: what else a person should know: what many deferrals together have shown.
         pacer: says when messages and calls may go.
 
     What it was given are attributes, too.
@@ -116,6 +123,7 @@ class Queue:
         self.run_id = run_id
         self.stopping = threading.Event()
         self.trip: Trip | None = None
+        self.notes: list[str] = []
         self.pacer = Pacer(transport, settings, kept=ledger.runs.buckets(), clock=clock)
         self._deliveries = ledger.deliveries
         self._writer = Writer(ledger)
@@ -136,8 +144,8 @@ class Queue:
         self._writer.close()
         if self._writer.failed is None:
             with self.ledger.transaction():
-                if self.trip is None and (learned := self._evidence.at_the_end()) is not None:
-                    self._put_back(*learned)
+                for found in self._evidence.at_the_end(self._now().timestamp()):
+                    self._put_back(found)
                 self._keep_pace()
         return self._writer.failed
 
@@ -324,15 +332,27 @@ class Queue:
     def _note(self, claim: Claim, outcome: Outcome, wait_s: float) -> None:
         now = self._now()
         started = self._started.pop(claim.id, None)
-        if self._evidence.is_about_us(outcome, claim.recipient.address.domain):
-            outcome = Rejected(getattr(outcome, "reply", ""), Scope.CAMPAIGN)
-        found = classify(
+        about_us = self._evidence.judge(
+            claim,
             outcome,
-            attempt=lambda: self._deliveries.put_off(claim.id) + 1,
-            key=claim.recipient.address.key,
+            call=started.call if started else None,
+            began_at=(started.at if started else now).timestamp(),
             now=now.timestamp(),
-            wait_s=wait_s,
+            on_the_way=self._calls_on_the_way,
         )
+        if about_us is not None:
+            reply = getattr(outcome, "reply", "")
+            found = Disposition(
+                Step.RETURN, reply, next_attempt_at=about_us.until if about_us.domain else 0
+            )
+        else:
+            found = classify(
+                outcome,
+                attempt=lambda: self._deliveries.put_off(claim.id) + 1,
+                key=claim.recipient.address.key,
+                now=now.timestamp(),
+                wait_s=wait_s,
+            )
         self._deliveries.record(
             claim,
             found.step,
@@ -342,23 +362,26 @@ class Queue:
             started_at=started.at if started else None,
             provider_id=found.provider_id,
             next_attempt_at=moment_at(found.next_attempt_at),
-            theirs=found.counts,
         )
-        learned = self._evidence.record(
-            claim,
-            outcome,
-            call=started.call if started else None,
-            began_at=(started.at if started else now).timestamp(),
-            now=now.timestamp(),
-        )
-        if learned is not None:
-            self._put_back(*learned)
+        if about_us is not None:
+            self._put_back(about_us)
 
-    def _put_back(self, trip: Trip, claims: Sequence[Claim]) -> None:
-        """A refusal was about us: nobody is blamed for it, and nothing more goes out."""
-        self._deliveries.put_back(claims, now=self._now())
-        self.trip = trip
-        self.stopping.set()
+    def _calls_on_the_way(self) -> int:
+        return len({started.call for started in self._started.values()})
+
+    def _put_back(self, found: Finding) -> None:
+        """Refusals were about us: nobody is blamed for them; nothing more goes out, or not now."""
+        now = self._now()
+        self._deliveries.put_back(found.claims, now=now)
+        if found.trip is not None and found.trip.brake is Brake.STOP:
+            self.trip = self.trip or found.trip
+            self.stopping.set()
+        elif found.trip is not None:
+            self.notes.append(found.trip.why)
+        if found.begins and found.domain:
+            self._deliveries.postpone(self.campaign.id, found.domain, moment_at(found.until))
+        elif found.begins and (wait_s := found.until - now.timestamp()) > 0:
+            self.pacer.pause(wait_s)
 
     def _return_unreported(self, claims: Sequence[Claim]) -> None:
         for claim in claims:

@@ -171,6 +171,7 @@ class Run:
             raise failed
         if self._queue.trip is not None:
             self._pull(self._queue.trip)
+        self._notes += self._queue.notes
         self._keep_hold()
         self._expire()
         tally = self._ledger.campaigns.verify(self._campaign)
@@ -359,6 +360,8 @@ class Run:
             return Ending(How.STOPPED, "Stopped, as it was asked to.", notes=notes)
         if waiting:
             until = self._later or self._ledger.deliveries.next_due(self._campaign.id)
+            if (blocked_s := self._queue.pacer.blocked_s()) > 0:
+                until = self._clock.now() + timedelta(seconds=blocked_s)
             return Ending(How.WAITING, "Deferred recipients are retried later.", until, notes)
         return Ending(How.DONE, "Nobody is left to mail.", notes=notes)
 

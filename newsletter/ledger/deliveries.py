@@ -113,14 +113,13 @@ class Deliveries(Reading):
         started_at: datetime | None = None,
         provider_id: str | None = None,
         next_attempt_at: datetime = EARLIEST,
-        theirs: bool = True,
     ) -> bool:
-        """Note an outcome: ``step`` is ACCEPT, REJECT, DEFER or DOUBT.
+        """Note an outcome: ``step`` is ACCEPT, REJECT, DEFER, RETURN or DOUBT.
 
         A late acceptance upgrades a row that was put in doubt meanwhile.
         ``started_at`` is the time of the write-ahead; None where it was refused
-        before that. Where the outcome is not ``theirs``, but the letter's or the
-        account's, it does not count as an attempt: their time for retries does
+        before that. RETURN is not the recipient's outcome, but the letter's or the
+        account's, and does not count as an attempt: their time for retries does
         not begin, they are not tried less often, and a corrected version reaches
         them. Else they could never be mailed: the very letter was refused.
 
@@ -131,7 +130,7 @@ class Deliveries(Reading):
         provider_id = provider_id and _storable(provider_id)
         started_at = now if started_at is None else started_at
         began_at = claim.first_attempt_at
-        if began_at is None and theirs:
+        if began_at is None and step is not Step.RETURN:
             began_at = started_at
         changed = self._database.execute(
             steps.OUTCOMES[step],
@@ -145,7 +144,7 @@ class Deliveries(Reading):
                 steps.EVIDENCE, (now, reply, provider_id, claim.id)
             ).rowcount
         if changed:
-            outcome = step if theirs else HELD_BACK
+            outcome = HELD_BACK if step is Step.RETURN else step
             self._database.execute(
                 steps.ATTEMPT,
                 (claim.id, claim.number, run, started_at, now, outcome, reply),
@@ -162,13 +161,14 @@ class Deliveries(Reading):
             now: the time.
 
         Returns:
-            How many were refused and now wait.
+            How many were refused or deferred and now wait.
         """
         changed = 0
         for claim in claims:
             began_at = claim.first_attempt_at
             changed += self._database.execute(
-                steps.PUT_BACK, (now, began_at, began_at is not None, claim.id)
+                steps.PUT_BACK,
+                (now, began_at, began_at is not None, claim.id),
             ).rowcount
             self._database.execute(steps.PUT_BACK_ATTEMPT, (HELD_BACK, claim.id, claim.number))
         return changed

@@ -160,12 +160,12 @@ def test_a_domain_that_refuses_us_is_left_in_peace_and_the_others_go_on(
     assert How.WAITING is ending.how
     assert "angry.example refused 21 of 21" in ending.notes[0]
     found = counts(ledger, campaign)
-    assert {State.ACCEPTED: 400, State.PENDING: 179, State.REJECTED: 21} == {
+    assert {State.ACCEPTED: 400, State.PENDING: 200} == {
         **found, State.ACCEPTED: found[State.ACCEPTED],
     }  # fmt: skip
     clock.advance(3700)
     begin(campaign, ScriptedTransport(script), clock=clock, limits=limits).execute()
-    assert 21 == counts(ledger, campaign)[State.REJECTED]
+    assert {State.ACCEPTED: 600} == counts(ledger, campaign)
 
 
 def test_a_rate_for_a_domain_is_kept_while_others_go_on(ledger: Ledger, begin: Begin) -> None:

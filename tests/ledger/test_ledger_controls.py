@@ -43,10 +43,10 @@ def write_ahead(ledger: Ledger, claims: list[Claim]) -> bool:
         return ledger.deliveries.write_ahead(claims, run=RUN, now=T)
 
 
-def record(ledger: Ledger, claim_: Claim, step: Step, *, theirs: bool = True) -> None:
+def record(ledger: Ledger, claim_: Claim, step: Step) -> None:
     with ledger.transaction():
         assert ledger.deliveries.record(
-            claim_, step, run=RUN, reply="said", now=T, theirs=theirs, next_attempt_at=T
+            claim_, step, run=RUN, reply="said", now=T, next_attempt_at=T
         )
 
 
@@ -197,11 +197,11 @@ def test_a_correction_reaches_those_for_whom_the_letter_itself_was_refused(
     campaign = freeze(3)
     at_the_dot, before_it, put_off_once = claim(ledger, campaign, 3)
     assert write_ahead(ledger, [at_the_dot, put_off_once])
-    record(ledger, at_the_dot, Step.DEFER, theirs=False)
-    record(ledger, before_it, Step.DEFER, theirs=False)
+    record(ledger, at_the_dot, Step.RETURN)
+    record(ledger, before_it, Step.RETURN)
     record(ledger, put_off_once, Step.DEFER)
     (again,) = [one for one in claim(ledger, campaign) if one.id == put_off_once.id]
-    record(ledger, again, Step.DEFER, theirs=False)
+    record(ledger, again, Step.RETURN)
     with ledger.transaction():
         ledger.deliveries.recover(campaign.id, alive=(), now=T)
     correct(ledger, campaign)
@@ -278,7 +278,7 @@ def test_taken_back_after_the_letter_itself_was_refused_they_still_get_the_corre
     assert write_ahead(ledger, claims)
     with ledger.transaction():
         for each in claims:
-            ledger.deliveries.record(each, Step.DEFER, run=RUN, reply="550", now=T, theirs=False)
+            ledger.deliveries.record(each, Step.RETURN, run=RUN, reply="550", now=T)
     again = claim(ledger, campaign)
     ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
     assert not write_ahead(ledger, again)

@@ -319,25 +319,19 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.open.discard(attempt.claim.id)
 
     @precondition(lambda self: self.claimed)
-    @rule(
-        data=st.data(),
-        step=st.sampled_from([Step.REJECT, Step.DEFER, None]),
-        theirs=st.booleans(),
-    )
-    def refuse_or_release(self, data: st.DataObject, step: Step | None, *, theirs: bool) -> None:
+    @rule(data=st.data(), step=st.sampled_from([Step.REJECT, Step.DEFER, Step.RETURN, None]))
+    def refuse_or_release(self, data: st.DataObject, step: Step | None) -> None:
         """Before the decisive byte."""
         attempt = drawn(data, self.claimed)
         run, claim = attempt.run, attempt.claim
         with self.ledger.transaction():
             if step is None:
                 self.ledger.deliveries.release([claim], run=run, now=self.now)
-            elif self.ledger.deliveries.record(
-                claim, step, run=run, reply=str(step), now=self.now, theirs=theirs
-            ):
+            elif self.ledger.deliveries.record(claim, step, run=run, reply=str(step), now=self.now):
                 # What was about the message or the account is no attempt of theirs.
-                if theirs or claim.first_attempt_at is not None:
+                if step is not Step.RETURN or claim.first_attempt_at is not None:
                     self.bound.setdefault(claim.id, claim.version)
-                if step is Step.REJECT:
+                if step in {Step.REJECT, Step.DEFER}:
                     self.refused.append(attempt)
 
     @precondition(lambda self: self.refused)

@@ -46,6 +46,7 @@ ACTIONS: dict[Step, Callable[[Ledger, Campaign], object]] = {
     Step.ACCEPT: _record(Step.ACCEPT),
     Step.REJECT: _record(Step.REJECT),
     Step.DEFER: _record(Step.DEFER),
+    Step.RETURN: _record(Step.RETURN),
     Step.DOUBT: _record(Step.DOUBT),
     Step.ORPHAN: lambda ledger, c: ledger.deliveries.recover(c.id, alive=(), now=T),
     Step.EXPIRE: lambda ledger, c: ledger.deliveries.expire(c.id, retry_for_s=9, now=T),
@@ -118,7 +119,7 @@ def test_an_orphan_that_was_attempting_never_goes_back_to_the_queue() -> None:
     assert TRANSITIONS[Step.ORPHAN][State.ATTEMPTING] == State.IN_DOUBT
 
 
-@pytest.mark.parametrize("step", [Step.ACCEPT, Step.REJECT, Step.DEFER, Step.DOUBT])
+@pytest.mark.parametrize("step", [Step.ACCEPT, Step.REJECT, Step.DEFER, Step.RETURN, Step.DOUBT])
 def test_another_runs_outcome_changes_nothing(
     ledger: Ledger, ledger_path: Path, freeze: Freeze, step: Step
 ) -> None:
