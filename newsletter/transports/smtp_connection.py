@@ -14,7 +14,7 @@ import ssl
 from dataclasses import dataclass
 
 from newsletter.clock import Clock
-from newsletter.config import Relay
+from newsletter.config import RelayAccess
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.protocol import Deferred
 from newsletter.transports.redaction import Redactor
@@ -62,7 +62,7 @@ class Connection:
 
     def __init__(
         self,
-        relay: Relay,
+        relay: RelayAccess,
         *,
         password: str | None,
         client_name: str,

@@ -42,6 +42,7 @@ class Answers:
         self,
         request: Request,
         name: str,
+        /,
         *,
         status: int = 200,
         action: str | None = None,
