@@ -21,6 +21,7 @@ from newsletter.delivery.plan import make_plan
 from newsletter.delivery.queue import Queue
 from newsletter.delivery.run import Run
 from newsletter.ledger.states import State
+from newsletter.ledger.versions import Approved
 from newsletter.project import Project as Wired
 from newsletter.project.compile import compile_issue
 from newsletter.project.compose import compose_frozen, letterhead
@@ -54,12 +55,12 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
             settings=wired.settings.delivery.model_copy(update={"canary_share": 0.0}),
         )
         ledger = wired.ledger(create=True)
-        campaign = ledger.campaigns.freeze(
-            plan,
-            editions=compiled.editions,
-            letterhead=letterhead(wired.settings),
-            now=wired.clock.now(),
-        )
+        with ledger.transaction():
+            campaign = ledger.campaigns.freeze(
+                plan,
+                Approved(compiled.editions, letterhead(wired.settings)),
+                now=wired.clock.now(),
+            )
         compose = compose_frozen(wired, ledger, campaign)
         first = plan.recipients[0].recipient
         size = len(compose(first, wired.clock.now(), 1).as_bytes())

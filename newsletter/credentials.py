@@ -12,6 +12,7 @@ import re
 import shlex
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 from newsletter.config import PrivateKey, Secret
@@ -24,6 +25,7 @@ _MOST_BYTES = 100_000
 # A secret with a line break or the like fits no SMTP command or HTTP header;
 # libraries that refuse it there show it in their message.
 _USABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 _TRUST = "NEWSLETTER_TRUST"
@@ -83,9 +85,36 @@ def read_secret(secret: Secret, *, what: str) -> str:
     """
     if secret.env is not None:
         value = _from_environment(secret.env, what)
-        return _usable(value, what, f"Set {secret.env} to the {what} and nothing else.")
-    output = _from_command(secret.command or [], what)
-    return _usable(output.decode("utf-8", "surrogateescape"), what, _by_hand(what))
+    else:
+        value = _from_command(secret.command or [], what).decode("utf-8", "surrogateescape")
+    value = value.removesuffix("\n").removesuffix("\r")
+    if not value:
+        raise ConfigError(f"The {what} is empty.", next=_advice(secret, what))
+    if not _USABLE.fullmatch(value):
+        raise ConfigError(
+            f"The {what} holds several lines or characters that cannot be typed.",
+            next=_advice(secret, what),
+        )
+    return value
+
+
+def read_token(token: Secret, *, what: str) -> str:
+    """Get an OAuth 2.0 access token.
+
+    Args:
+        token: where it comes from.
+        what: what it is, as it stands in a sentence: “access token of the relay …”.
+
+    Raises:
+        ConfigError: there is none, or it holds what no token does (RFC 6750 2.1).
+    """
+    value = read_secret(token, what=what)
+    if not _TOKEN.fullmatch(value):
+        raise ConfigError(
+            f"The {what} holds spaces, quotation marks or the like, as no token does.",
+            next=f"{_advice(token, what)} A token that comes in JSON must be taken out of it.",
+        )
+    return value
 
 
 def read_private_key(key: PrivateKey, *, folder: Path, what: str) -> bytes:
@@ -148,16 +177,16 @@ def _from_command(command: list[str], what: str) -> bytes:
         )
     program = command[0]
     try:
-        return _run(command)
+        output = _run(command)
     except subprocess.TimeoutExpired:
         raise ConfigError(
             f"The command {program} did not print the {what} within {_TIMEOUT_S:g} seconds.",
-            next=_by_hand(what),
+            next=_by_hand(program, what),
         ) from None
     except subprocess.CalledProcessError as error:
         raise ConfigError(
             f"The command {program} for the {what} failed with exit status {error.returncode}.",
-            next=_by_hand(what),
+            next=_by_hand(program, what),
         ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it holds a NUL character"
@@ -165,38 +194,60 @@ def _from_command(command: list[str], what: str) -> bytes:
             f"The command {program} for the {what} cannot be run: {reason}.",
             next="Mind the spelling of its path in newsletter.toml.",
         ) from None
+    if len(output) > _MOST_BYTES:
+        raise ConfigError(
+            f"The command {program} printed more than {_MOST_BYTES:,} bytes for the {what}.",
+            next=_by_hand(program, what),
+        )
+    return output
 
 
-def _by_hand(what: str) -> str:
-    return f"Run the command by hand; it must print the {what} and nothing else."
+def _advice(secret: Secret, what: str) -> str:
+    if secret.env is not None:
+        return f"Set {secret.env} to the {what} and nothing else."
+    return _by_hand((secret.command or [""])[0], what)
+
+
+def _by_hand(program: str, what: str) -> str:
+    return f"Run the command {program} by hand; it must print the {what} and nothing else."
 
 
 def _run(command: list[str]) -> bytes:
-    """What a command prints; what it complains of is dropped, since it may hold the secret."""
+    """The first _MOST_BYTES + 1 bytes that a command prints.
+
+    What it complains of is dropped, since it may hold the secret.
+    """
     # No shell: the arguments reach the program as they are written.
-    with subprocess.Popen(  # noqa: S603 - the command is the user's own, from newsletter.toml
+    process = subprocess.Popen(  # noqa: S603 - the command is the user's own, from newsletter.toml
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            output, _ = process.communicate(timeout=_TIMEOUT_S)
-        except BaseException:
-            # subprocess.run would wait here for grandchildren that hold the pipe.
+    )
+    printed: list[bytes] = []
+
+    def read() -> None:
+        assert process.stdout is not None
+        with process.stdout as pipe:
+            output = pipe.read(_MOST_BYTES + 1)
+        if len(output) > _MOST_BYTES:
             process.kill()
-            raise
-    if process.returncode:
+        process.wait()
+        printed.append(output)
+
+    # In a thread, since a grandchild that holds the pipe would keep us reading.
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    hangs = True
+    try:
+        reader.join(_TIMEOUT_S)
+        hangs = reader.is_alive()
+    finally:
+        if hangs:
+            process.kill()
+            process.wait()
+    if hangs:
+        raise subprocess.TimeoutExpired(command[0], _TIMEOUT_S)
+    if process.returncode and len(printed[0]) <= _MOST_BYTES:
         raise subprocess.CalledProcessError(process.returncode, command[0])
-    return output
-
-
-def _usable(value: str, what: str, advice: str) -> str:
-    value = value.removesuffix("\n").removesuffix("\r")
-    if not value:
-        raise ConfigError(f"The {what} is empty.", next=advice)
-    if not _USABLE.fullmatch(value):
-        raise ConfigError(
-            f"The {what} holds several lines or characters that cannot be typed.", next=advice
-        )
-    return value
+    return printed[0]

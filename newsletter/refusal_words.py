@@ -168,6 +168,14 @@ def without_addresses(words: str, own: str = "") -> str:
     return re.sub(re.escape(name), "…", text, flags=re.IGNORECASE) if len(name) > 2 else text
 
 
+_GREYLISTING = re.compile(r"gr[ae]y-?\s?list", re.IGNORECASE)
+
+
+def is_greylisting(reply: str) -> bool:
+    """Whether the server says that it greylists (RFC 6647)."""
+    return _GREYLISTING.search(reply[:_LONGEST]) is not None
+
+
 def same_words(reply: str, own: str = "") -> str:
     """A reply without what differs from reader to reader: addresses, numbers, ids.
 

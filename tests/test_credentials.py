@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from newsletter import credentials
 from newsletter.config import PrivateKey, Secret
-from newsletter.credentials import read_private_key, read_secret
+from newsletter.credentials import read_private_key, read_secret, read_token
 from newsletter.errors import ConfigError
 
 NAME = "NEWSLETTER_TEST_SECRET"
@@ -71,9 +71,51 @@ def test_a_command_that_fails_is_told_and_the_secret_is_not(
 ) -> None:
     with pytest.raises(ConfigError, match=message) as refusal:
         read_secret(python(code), what="SMTP password")
-    assert "by hand" in refusal.value.next
+    assert f"Run the command {sys.executable} by hand" in refusal.value.next
     assert HIDDEN not in str(refusal.value)
     assert ("", "") == capfd.readouterr()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('x' * 100_001)",
+        "import sys\nwhile True: sys.stdout.write('x' * 1_000_000)",
+        "import sys, time; sys.stdout.write('x' * 1_000_000); sys.stdout.flush(); time.sleep(60)",
+    ],
+    ids=["a little more", "without end", "and then hangs"],
+)
+def test_a_command_that_prints_too_much_is_ended(code: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(ConfigError, match=r"printed more than 100,000 bytes for the API key"):
+        read_secret(python(code), what="API key")
+    assert 10 > time.monotonic() - start
+
+
+def test_as_much_as_may_be_is_read_whole() -> None:
+    assert 99_999 == len(read_secret(python("print('x' * 99_999)"), what="API key"))
+
+
+@pytest.mark.parametrize("token", ["ya29.a0-_~+/", "eyJ0.eyJ1.c2ln", "EwBAAl3BAAUFFpUA+/=="])
+def test_a_token_is_read_as_it_is(token: str) -> None:
+    assert token == read_token(python(f"print({token!r})"), what="access token")
+
+
+@pytest.mark.parametrize(
+    "printed",
+    ['{"access_token": "hunter2-hunter2"}', "Bearer hunter2-hunter2", '"hunter2"', "tö=a"],
+)
+def test_what_no_token_is_is_refused_before_it_is_sent(
+    printed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"access token holds spaces, quotation") as refusal:
+        read_token(python(f"print({printed!r})"), what="access token")
+    assert f"Run the command {sys.executable} by hand" in refusal.value.next
+    assert "must be taken out of it" in refusal.value.next
+    assert "hunter2" not in str(refusal.value)
+    monkeypatch.setenv(NAME, printed)
+    with pytest.raises(ConfigError, match=f"Set {NAME} to the access token"):
+        read_token(Secret(env=NAME), what="access token")
 
 
 @pytest.mark.parametrize("bad", [f"{HIDDEN}\nmore", f"{HIDDEN}\x1b", f"{HIDDEN}\udcff"])
@@ -84,6 +126,14 @@ def test_a_variable_that_no_server_takes_is_refused(
     with pytest.raises(ConfigError, match="cannot be typed") as refusal:
         read_secret(Secret(env=NAME), what="API key")
     assert HIDDEN not in str(refusal.value)
+
+
+def test_a_command_that_ends_its_output_and_then_hangs_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(credentials, "_TIMEOUT_S", 0.5)
+    with pytest.raises(ConfigError, match=r"within 0\.5 seconds"):
+        read_secret(python("import os, time; os.close(1); time.sleep(60)"), what="API key")
 
 
 @pytest.mark.parametrize("command", [["/nowhere/at-all"], ["a\0b"], ["/"]])

@@ -263,7 +263,11 @@ def is_table_of(fields: Mapping[str, FieldInfo], text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["docs/dkim", "docs/going-live", "docs/settings", "docs/providers", "docs/subscribers"]
+    "name",
+    [
+        *("docs/dkim", "docs/going-live", "docs/settings", "docs/providers", "docs/smtp"),
+        "docs/subscribers",
+    ],
 )
 def test_every_settings_example_is_accepted(name: str) -> None:
     examples = [tomllib.loads(block) for block in blocks(page(f"{name}.md"), "toml")]
@@ -413,3 +417,27 @@ def test_the_script_in_unsubscribe_md_tells_whose_token_it_is(tmp_path: Path) ->
     (script,) = blocks(page("docs/unsubscribe.md"), "python", after="tokens")
     told = run([sys.executable, "-c", script, token, "nonsense"], cwd=project.folder)
     assert ["reader1@readers.example", "not a token of ours"] == told.splitlines()
+
+
+@pytest.mark.parametrize("answer", ['{"token_type": "Bearer", "access_token": "ya29.x"}', ""])
+def test_the_script_in_smtp_md_prints_the_token_alone(tmp_path: Path, answer: str) -> None:
+    (script,) = blocks(page("docs/smtp.md"), "sh", after="token")
+    (tmp_path / ".config").mkdir()
+    (tmp_path / ".config" / "newsletter-token").write_text("grant_type=client_credentials\n")
+    (tmp_path / "asked").write_text(answer)
+    # It stands for the endpoint, and takes what the script sends by the file's name alone.
+    curl = tmp_path / "curl"
+    curl.write_text(
+        '#!/bin/sh\ncase "$*" in *"--data @$HOME/.config/newsletter-token https://"*) ;; '
+        '*) exit 3;; esac\ncat "$HOME/asked"\n'
+    )
+    curl.chmod(0o700)
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env={"HOME": str(tmp_path), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("ya29.x\n" if answer else "") == done.stdout
+    assert (done.returncode == 0) is bool(answer)

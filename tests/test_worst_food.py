@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from newsletter.addresses import Address, AddressError
-from newsletter.audience.cells import read_address, read_language, read_line
+from newsletter.audience.cells import read_address, read_line
+from newsletter.audience.languages import read_language
 from newsletter.audience.reader import read_roster
 from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.checks import dates, links, page, placeholders, privacy, tracking

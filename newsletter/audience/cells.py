@@ -1,18 +1,14 @@
-"""What a cell of a list holds: an address, a name, a language. No I/O.
+"""What a cell of a list holds: an address, a line of text. No I/O.
 
-RFC 5321 and 6531 (addresses, see :mod:`newsletter.addresses`), BCP 47 (languages).
+RFC 5321 and 6531, see :mod:`newsletter.addresses`.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
-
-from pydantic import TypeAdapter, ValidationError
 
 from newsletter.addresses import LONGEST_ADDRESS, Address, AddressError
-from newsletter.model import Language
 
 # White space, control characters and what takes no room at all: soft hyphens,
 # zero-width spaces, direction marks. Copying from web pages and Word brings them.
@@ -24,9 +20,7 @@ _INVISIBLE = "\ufeff" + "".join(
 _WITHIN = re.compile(f"[{re.escape(_INVISIBLE)}]")
 _BREAKS = re.compile(r"[\t\n\r\v\f\x85\u2028\u2029]+ *")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_LONGEST_TAG = 100
 _SYNTAX = frozenset('<>"')
-_TAG = TypeAdapter[str](Language)
 
 
 def trim(text: str) -> str:
@@ -85,23 +79,3 @@ def read_line(cell: str) -> tuple[str, bool]:
     text = _BREAKS.sub(" ", text)
     clean = _CONTROL.sub("", text)
     return clean, clean != text
-
-
-@lru_cache(maxsize=1024)
-def read_language(cell: str) -> str | None:
-    """A cell's BCP 47 tag with its usual capitals, or None if it holds no such tag."""
-    if len(cell) > _LONGEST_TAG:
-        return None
-    primary, *subtags = trim(cell).replace("_", "-").split("-")
-    tag = "-".join([primary.lower(), *map(_capitals, subtags)])
-    try:
-        return _TAG.validate_python(tag)
-    except ValidationError:
-        return None
-
-
-def _capitals(subtag: str) -> str:
-    """RFC 5646 2.1.1: regions in capitals, scripts with one, all else small."""
-    if len(subtag) == 2:
-        return subtag.upper()
-    return subtag.title() if len(subtag) == 4 else subtag.lower()

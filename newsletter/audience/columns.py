@@ -12,6 +12,8 @@ from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible, without_invisible
 
 MAX_COLUMNS = 1_000
+_LONGEST_NAME = 200
+"""Characters of a column's name that can be one of those below."""
 
 
 def fold(name: str) -> str:
@@ -68,16 +70,19 @@ class Columns:
 
 def has_email(header: Sequence[str]) -> bool:
     """Whether a header names a column of addresses."""
-    folded = {fold(cell) for cell in header}
+    folded = {fold(cell) for cell in header if len(cell) <= _LONGEST_NAME}
     return not folded.isdisjoint(_EMAIL | _MAYBE_EMAIL)
 
 
-def find_columns(header: Sequence[str], *, fields: Sequence[str], where: Where) -> Columns:
+def find_columns(
+    header: Sequence[str], *, fields: Sequence[str], address_column: str | None, where: Where
+) -> Columns:
     """Read a header.
 
     Args:
         header: its cells.
         fields: further columns to keep, as newsletter.toml names them.
+        address_column: the column of addresses, if newsletter.toml names it.
         where: where the header stands.
 
     Raises:
@@ -96,23 +101,29 @@ def find_columns(header: Sequence[str], *, fields: Sequence[str], where: Where) 
     folded = [fold(name) for name in names]
     problems: list[Problem] = []
 
-    def find(*spellings: frozenset[str]) -> int | None:
+    def find(*spellings: frozenset[str], advice: str = "Rename all but one.") -> int | None:
         for among in spellings:
             found = [index for index, name in enumerate(folded) if name in among]
             if len(found) > 1:
-                listed = ", ".join(f"“{names[index].strip()}”" for index in found)
-                problems.append(
-                    Problem(
-                        f"Several columns could be meant: {listed}.", next="Rename all but one."
-                    )
-                )
+                named = ", ".join(f"“{names[index].strip()}”" for index in found)
+                problems.append(Problem(f"Several columns could be meant: {named}.", next=advice))
             if found:
                 return found[0]
         return None
 
-    email = find(_EMAIL, _MAYBE_EMAIL)
+    if address_column is None:
+        email = find(_EMAIL, _MAYBE_EMAIL, advice="Rename all but one, or name one as "
+                     "address_column under [audience] in newsletter.toml.")  # fmt: skip
+    else:
+        email = find(frozenset({fold(address_column)}))
     if email is None:
-        raise _no_header(names, where)
+        raise RosterError(
+            f"No column of the list is called “{visible(address_column or 'email')}”; its columns "
+            f"are: {listed(names)}.",
+            where=where,
+            next="Name the column of addresses as address_column under [audience] in "
+            "newsletter.toml.",
+        )
     name, language = find(_FIRST_NAME, _NAME), find(_LANGUAGE)
     kept: dict[str, int] = {}
     for field in fields:
@@ -131,7 +142,7 @@ def find_columns(header: Sequence[str], *, fields: Sequence[str], where: Where) 
             "The list's header cannot be used.",
             where=where,
             problems=problems,
-            next=f"Its columns are: {_listed(names)}.",
+            next=f"Its columns are: {listed(names)}.",
         )
     used = {email, name, language, *kept.values()}
     ignored = tuple(
@@ -140,18 +151,8 @@ def find_columns(header: Sequence[str], *, fields: Sequence[str], where: Where) 
     return Columns(email, name, language, kept, ignored, len(names))
 
 
-def _no_header(names: Sequence[str], where: Where) -> RosterError:
-    what = "No column of the list is called “email”"
-    if any("@" in name for name in names):
-        what = "The list has no header"
-    return RosterError(
-        f"{what}; its first row is: {_listed(names)}.",
-        where=where,
-        next="Put a first row on top that names the columns, e.g. email, name, language.",
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Columns as a message shows them."""
     shown = [f"“{visible(name.strip()[:60])}”" for name in names[:12]]
     return ", ".join(shown) + (" …" if len(names) > len(shown) else "")
 
@@ -162,7 +163,7 @@ def ignored_warning(columns: Columns, path: Path) -> list[Problem]:
         return []
     return [
         Problem(
-            f"Columns that are not used: {_listed(columns.ignored)}.",
+            f"Columns that are not used: {listed(columns.ignored)}.",
             Where(path),
             "To use one in the mail, name it in “fields” under [audience] in newsletter.toml.",
         )

@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
-from newsletter.addresses import AddressError
-from newsletter.audience.cells import read_address, read_language, read_line, trim
+from newsletter.addresses import Address, AddressError
+from newsletter.audience.cells import read_address, read_line, trim
 from newsletter.audience.columns import Columns, find_columns, ignored_warning
 from newsletter.audience.decoding import read_text
+from newsletter.audience.exports import Leavers, leavers_in, missing_leavers
+from newsletter.audience.header import holds_address, take_header
+from newsletter.audience.languages import read_language
 from newsletter.audience.model import Roster, Subscriber
-from newsletter.audience.records import find_delimiter, read_records
+from newsletter.audience.placeholders import says_nothing, what_is_wrong
+from newsletter.audience.records import Record, find_delimiter, read_records
 from newsletter.audience.standing import Standing
 from newsletter.errors import Problem, RosterError, Where
+from newsletter.invisible import visible
 
 MAX_ROWS = 2_000_000
 MAX_CELL = 10_000
 """Characters of a cell that is used."""
 _MOST_ASKED = 20
+_LONGEST_NAME = 300
+"""Characters of a name that are looked at for what is no name."""
 
 
 def read_roster(
@@ -32,6 +41,9 @@ def read_roster(
     fields: Sequence[str] = (),
     mail: Sequence[str] = (),
     no_mail: Sequence[str] = (),
+    header_row: int | None = None,
+    address_column: str | None = None,
+    language: str = "en",
 ) -> Roster:
     """Read a list.
 
@@ -44,33 +56,123 @@ def read_roster(
         fields: further columns to keep for merge fields.
         mail: values that let a row be mailed, each “Column=value”, as newsletter.toml has them.
         no_mail: values that stop it.
+        header_row: the row of the header, 0 if there is none; None for the first row.
+        address_column: the name of the column of addresses, where it is not a usual one.
+        language: the newsletter's own, which readers get whose row names none.
 
     Raises:
-        RosterError: the file as a whole cannot be used, nobody is on it, or a value may
-            mean that readers left and nobody has decided about it.
+        RosterError: the file as a whole cannot be used, nobody is on it, it holds people
+            who must not be mailed, or a value may mean that and nobody has decided about it.
     """
+    table = _open(path, fields, header_row, address_column)
+    if leavers := leavers_in(path.name, table.header):
+        raise _no_list(path, leavers)
+    standing = Standing.of(table.header, table.columns.used, mail, no_mail)
+    reading = _Reading(path, table, standing, language)
+    for record in table.rows:
+        reading.take(*record)
+    warnings = [*table.warnings, *ignored_warning(table.columns, path)]
+    if elsewhere := missing_leavers(path.name, table.header):
+        what, look_for = elsewhere
+        warnings.insert(0, Problem(what, Where(path), f"{look_for} {_NEVER_MAIL}"))
+    return reading.roster(warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressible:
+    """A file of people who must not be mailed, as read.
+
+    Attributes:
+        addresses: of those people, each once.
+        active: how many rows say by themselves that their reader may be mailed; left out.
+        refused: rows without a usable address.
+    """
+
+    addresses: tuple[Address, ...]
+    active: int
+    refused: tuple[Problem, ...]
+
+
+def read_leavers(path: Path) -> Suppressible:
+    """Read a file of people who must not be mailed, such as an export of unsubscribes.
+
+    Without a header it is read if its addresses stand in one column.
+
+    Raises:
+        RosterError: the file as a whole cannot be used.
+    """
+    table = _open(path, (), None, None, bare=True)
+    standing = Standing.of(table.header, table.columns.used, (), ())
+    found: dict[str, Address] = {}
+    refused, active = [], 0
+    for number, cells, fault in table.rows:
+        filled = [*cells, *[""] * (len(table.header) - len(cells))]
+        try:
+            address, _ = read_address(filled[table.columns.email])
+        except AddressError as error:
+            refused.append(Problem(fault or str(error), Where(path, row=number)))
+            continue
+        if standing.says_active(filled):
+            active += 1
+        else:
+            found.setdefault(address.suppression_key, address)
+    return Suppressible(tuple(found.values()), active, tuple(refused))
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A list, opened: its header, and the rows below it."""
+
+    header: list[str]
+    columns: Columns
+    delimiter: str
+    rows: Iterable[Record]
+    warnings: list[Problem]
+
+
+def _open(
+    path: Path,
+    fields: Sequence[str],
+    header_row: int | None,
+    address_column: str | None,
+    *,
+    bare: bool = False,
+) -> _Table:
+    """Open a list; ``bare``: without a header it may be a plain column of addresses."""
     text, warnings = read_text(path)
     delimiter, text = find_delimiter(text)
     records = read_records(path, text, delimiter)
-    number, header, fault = next(records, (1, [], ""))
-    if fault:
-        raise RosterError(
-            f"The list's header cannot be read. {fault}",
-            where=Where(path, row=number),
-            next="Save the list anew as CSV UTF-8 (comma delimited).",
+    if bare:
+        first = next(records, (0, [], ""))
+        records = chain([first], records) if first[0] else records
+        header_row = 0 if any(map(holds_address, first[1])) else None
+    number, header, rows = take_header(
+        path, records, header_row=header_row, address_column=address_column
+    )
+    columns = find_columns(
+        header, fields=fields, address_column=address_column, where=Where(path, row=number or 1)
+    )
+    return _Table(header, columns, delimiter, rows, warnings)
+
+
+_NEVER_MAIL = "Then: newsletter suppress add FILE"
+
+
+def _no_list(path: Path, leavers: Leavers) -> RosterError:
+    """Says that a file holds people who must not be mailed."""
+    if leavers.reason:
+        advice = (
+            f"Take them off for ever with “newsletter suppress add {path} --reason "
+            f"{leavers.reason}”, and mail the file of the active readers."
         )
-    if not header:
-        raise RosterError(
-            "The list is empty.",
-            where=Where(path),
-            next="Write a first row such as email,name,language and one row for each reader.",
-        )
-    columns = find_columns(header, fields=fields, where=Where(path, row=number))
-    standing = Standing.of(header, columns.used, mail, no_mail)
-    reading = _Reading(path, columns, delimiter, standing)
-    for record in records:
-        reading.take(*record)
-    return reading.roster([*warnings, *ignored_warning(columns, path)])
+    else:
+        advice = "Mail the file of those who asked for it and confirmed."
+    return RosterError(
+        f"This is no list to mail: by {leavers.told_by}, it holds {leavers.what}.",
+        where=Where(path),
+        next=f"{advice} If they did ask for the newsletter, rename the file"
+        + (" or column." if "columns" in leavers.told_by else "."),
+    )
 
 
 class _Refused(ValueError):
@@ -80,10 +182,12 @@ class _Refused(ValueError):
 class _Reading:
     """The rows taken so far."""
 
-    def __init__(self, path: Path, columns: Columns, delimiter: str, standing: Standing) -> None:
+    def __init__(self, path: Path, table: _Table, standing: Standing, language: str) -> None:
         self._path = path
-        self._columns = columns
-        self._delimiter = delimiter
+        self._header = table.header
+        self._default_language = language
+        self._columns = table.columns
+        self._delimiter = table.delimiter
         self._standing = standing
         self._left: list[Problem] = []
         self._left_rows: dict[str, int] = {}
@@ -130,14 +234,13 @@ class _Reading:
             return
         for said in unclear:
             self._unclear.setdefault(said, []).append(number)
-        name = self._line(number, cells, self._columns.name) or written_name
         self._subscribers.append(
             Subscriber(
                 address=address,
-                name=name,
+                name=self._name(number, cells, written_name),
                 language=self._language(number, cells),
                 fields={
-                    field: self._line(number, cells, index)
+                    field: self._value(number, cells, index)
                     for field, index in self._columns.fields.items()
                 },
                 row=number,
@@ -168,6 +271,31 @@ class _Reading:
                     "its quotation mark is not closed where it should be."
                 )
 
+    def _name(self, number: int, cells: list[str], written: str) -> str:
+        """The name that a mail greets with, or "" if what stands there is none."""
+        index = self._columns.email if self._columns.name is None else self._columns.name
+        cell = "" if self._columns.name is None else trim(cells[index])
+        text = " ".join((cell or written)[:_LONGEST_NAME].split())
+        if why := what_is_wrong(text):
+            self._leave_out(number, index, text, why)
+            return ""
+        return self._line(number, cells, self._columns.name) or written
+
+    def _value(self, number: int, cells: list[str], index: int) -> str:
+        text = self._line(number, cells, index)
+        if text and says_nothing(text):
+            self._leave_out(number, index, text, "means nothing")
+            return ""
+        return text
+
+    def _leave_out(self, number: int, index: int, text: str, why: str) -> None:
+        """Warn of a value that the mail does without; an address is not repeated."""
+        shown = "The value" if "@" in text and "*" not in text else f"“{visible(text[:60])}”"
+        what = f"{shown} {why}, so the mail does without it."
+        where = Where(self._path, row=number, item=f"column “{trim(self._header[index])}”")
+        advice = "Mend the cell, or empty it."
+        self._warnings.append(Problem(what, where, advice))
+
     def _line(self, number: int, cells: list[str], index: int | None) -> str:
         if index is None:
             return ""
@@ -185,8 +313,9 @@ class _Reading:
         if tag is None:
             self._warn(
                 number,
-                f"“{cell[:40]}” is no language code, so the reader gets the default language.",
-                "Write a code such as en, fr, ar or pt-BR.",
+                f"“{visible(cell[:40])}” is no language that is known, so the reader gets the "
+                f"edition in “{self._default_language}”, the newsletter's own language.",
+                "Write a code such as en, fr, ar or pt-BR, or a language's name.",
             )
         return tag
 
@@ -228,6 +357,19 @@ class _Reading:
                 self._left.append(self._problem(subscriber.row, what))
         self._subscribers = kept
 
+    def _judge_none(self) -> None:
+        """“None” is a name, and what Python writes for nothing: several on a list mean nothing."""
+        places = [n for n, each in enumerate(self._subscribers) if each.name == "None"]
+        for place in places:
+            one = self._subscribers[place]
+            index = self._columns.email if self._columns.name is None else self._columns.name
+            if len(places) > 1:
+                self._subscribers[place] = replace(one, name="")
+                self._leave_out(one.row, index, one.name, "means nothing")
+            else:
+                self._warn(one.row, "The mail greets this reader as “None”; many programs write "
+                           "that for nothing.", "Empty the cell if it is no name.")  # fmt: skip
+
     def roster(self, warnings: Sequence[Problem]) -> Roster:
         """All that was taken.
 
@@ -242,12 +384,16 @@ class _Reading:
             )
         self._refuse_unclear()
         self._drop_left()
+        self._judge_none()
         if not self._subscribers:
             raise RosterError(
                 f"None of the list's {self._rows} rows can be used.",
                 where=Where(self._path),
                 problems=[*self._refused, *self._left],
-                next="“newsletter docs subscribers” shows what a list looks like.",
+                next=f"It says of every reader that they left: see whether “newsletter suppress "
+                f"add {self._path}” is meant."
+                if self._left and not self._refused
+                else "“newsletter docs subscribers” shows what a list looks like.",
             )
         return Roster(
             file=self._path,

@@ -17,6 +17,8 @@ from newsletter.errors import RosterError, Where
 _SEP_LINE = re.compile(r"\"?sep=(?P<sep>[!#-/:-@\[-`{-~]|\t)\"?\r?\n?", re.IGNORECASE)
 _DELIMITERS = ",;\t"
 
+SAMPLE = 30
+"""Rows in which a header is looked for: titles and notes may stand above it."""
 MAX_LINE = 1_000_000
 """Characters of a line of the file."""
 _NOT_UTF8 = re.compile(r"[\ud800-\udfff]")
@@ -39,17 +41,19 @@ def find_delimiter(text: str) -> tuple[str, str]:
 
 
 def _header(text: str, delimiter: str) -> list[str]:
-    try:
-        return next(
-            (
-                cells
-                for cells in _reader(io.StringIO(text, newline=""), delimiter)
-                if any(map(fold, cells))
-            ),
-            [],
-        )
-    except csv.Error:
-        return []
+    """The first row that names a column of addresses; else the widest of the first rows."""
+    rows: list[list[str]] = []
+    reader = _reader(io.StringIO(text, newline=""), delimiter)
+    while len(rows) < SAMPLE:
+        try:
+            cells = next(reader)
+        except csv.Error:
+            continue
+        except StopIteration:
+            break
+        if any(map(fold, cells)):
+            rows.append(cells)
+    return next(filter(has_email, rows), max(rows, key=len, default=[]))
 
 
 class _Lines:

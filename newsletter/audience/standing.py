@@ -8,12 +8,15 @@ whole value, since a wrong guess would mail who left. Anything else is asked abo
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import fold
+from newsletter.invisible import without_invisible
 
 
 class Kind(Enum):
@@ -29,11 +32,13 @@ class Kind(Enum):
     """No: must not be mailed."""
     OTHER = auto()
     """Another column; a single word of leaving in it still counts."""
+    OF_A_PERSON = auto()
+    """A name, a place: a word of leaving counts if it can be nothing else."""
 
 
-# Beginnings of words, folded. Languages: en fr es it pt de nl pl ru ar.
+# Beginnings of words, folded. Languages: en fr es it pt de nl pl ru ar, last all others.
 _LEFT = (
-    "unsub|optout|optedout|opt out|blacklist|blocklist|blocked|bounced|hardbounce|softbounce|"
+    "unsub|optout|optedout|opt out|blacklist|blocklist|blocked|bounce|hardbounce|softbounce|"
     "suppress|cleaned|onhold|donotmail|donotemail|donotcontact|donotsend|nobulk|nomail|noemail|"
     "emaildisabled|complain|abuse|spam|junk|removed|deleted|archived|inactive|disabled|invalid|"
     "undeliverable|deceased|cancel|excluded|gdprdelet|left|unreachable|"
@@ -46,7 +51,9 @@ _LEFT = (
     "afgemeld|uitgeschreven|zwartelijst|geblokkeerd|inactief|verwijderd|opgezegd|"
     "wypisan|czarnalista|zablokowan|odrzucon|nieaktywn|usuniet|rezygnac|"
     "отпис|черныисписок|черныйсписок|заблок|неактив|удален|недостав|отказ|"
-    "الغاءالاشتراك|الغىالاشتراك|الغيالاشتراك|ملغ|محظور|غيرنشط|مرتد|محذوف|غيرمشترك"
+    "الغاءالاشتراك|الغىالاشتراك|الغيالاشتراك|ملغ|محظور|غيرنشط|مرتد|محذوف|غيرمشترك|"
+    "avregistrer|avanmald|avmeld|afmeldt|peruutet|odhlasen|leiratkoz|dezabon|odjavljen|baixa|"
+    "відпис|скасован|διαγραφ|הוסר|退订|取消订阅|已退订|配信停止|수신거부|لغواشتراک"
 )
 _WAITS = (
     "pending|unconfirm|unactivated|unverified|notconfirmed|waiting|awaiting|optinpending|"
@@ -54,6 +61,7 @@ _WAITS = (
     "ausstehend|unbestatigt|nichtbestatigt|wartend|inafwachting|nietbevestigd|"
     "oczekuj|niepotwierdz|ожида|неподтвержд|неподтверж|معلق|قيدالانتظار|غيرموكد"
 )
+_LEFT = unicodedata.normalize("NFKD", _LEFT)  # as fold leaves Korean
 _LEFT_WORD = re.compile(_LEFT)
 _WAIT_WORD = re.compile(_WAITS)
 _ONE_WORD = re.compile(rf"(?!left|abuse)(?:{_LEFT}|{_WAITS}|nonsubscribed|notsubscribed)\w{{0,8}}")
@@ -71,7 +79,7 @@ _JOINED = (
 )
 _YES = (
     "yes,y,true,t,x,1,on,oui,vrai,o,sí,s,verdadero,ja,wahr,j,sim,"
-    "verdadeiro,vero,waar,tak,prawda,да,истина,نعم,✓,✔,☑"
+    "verdadeiro,vero,waar,tak,prawda,да,истина,نعم,✓,✔,☑,✅,√,●,•,*,+,evet,так,是,はい,예"
 )
 _NO = (
     "no,n,false,f,0,off,non,faux,falso,nein,falsch,não,nee,onwaar,"
@@ -103,6 +111,40 @@ _LEFT_HEADER = re.compile(
     r"(?:blocked|disabled|deleted|deletedat|deceased|inactive|inaktiv|inactif|bounces?|baja|"
     r"fechadebaja|invalid|cleaned|removed|left|leftat|cancelled|verstorben|decede)$"
 )
+# Names of columns, folded, alone or with a word for a date or a reason.
+_LEAVING = (
+    "bajas?|dadodebaja|cancelad[oa]|eliminad[oa]|cancellat[oa]|cancellazione|rimoss[oa]|removid[oa]|"
+    "avregistrerad|avanmald|avmeldt|afmeldt|peruutettu|tilausperuttu|odhlasen[yao]?|leiratkozott|"
+    "leiratkozas|dezabonat[a]?|aboneliktencıktı|aboneliktenayrıldı|διαγραφη|відписан[аи]?и?|відписка|"
+    "הסרה|退订|已退订|取消订阅|配信停止|수신거부|donatdebaixa|baixa|odjavljen[ao]?|atsisake|"
+    "atrakstijies|lahkunud|berhentiberlangganan|đahuyđangky|لغواشتراک|الغ[ىي]الاشتراك|"
+    "gekundigt|kundigung|storniert|geloscht|austritt|ausgetreten|gesperrt|sperre|widerruf|"
+    "widerspruch|werbewiderspruch|uitschrijving|afmelding|afmeld|opgezegd|rezygnacj[ai]|rezygnuje|"
+    "left|leaving|exit|resigned|quit|resilie|resiliation|no(?:more)?(?:newsletter|mails?)|"
+    "keine?(?:newsletter|e?mails?|werbung)|neplusenvoyer|nepascontacter|noenviar|nocontactar|"
+    "noninviare|nao(?:enviar|contatar)|nietmailen|nichtanschreiben|niewysyłac|неслать|неотправлять|"
+    "robinson|retour|retur|unzustellbar|rebotes?|rebotado|rejetee?|npai|undeliverable|undelivered|"
+    "returned|plainte|queja|fallecid[oa]|decedut[oa]|overleden|falecid[oa]|isexcludedfromcampaigns|"
+    "excluded|exclu"
+)
+_LEAVING_HEADER = re.compile(
+    r"(?P<of>(?:fecha|data|date|datum|дата|motivo|motif|grund|reden|reason|raison)(?:d[eaio]?)?)?"
+    rf"(?:{unicodedata.normalize('NFKD', _LEAVING)})"
+    r"(?:le|am|el|il|on|op|em|dnia|date|datum|at|grund)?"
+)
+# A surname or a town may be such a word: here only words count that can be nothing else.
+_OF_A_PERSON = re.compile(
+    r"name|naam|nome$|nom$|^nom|nombre|apellido|cognome|имя|фамилия|отчество|اسم|لقب|city|town|"
+    r"ville$|ciudad|stadt$|wohnort|^ort$|citta|^stad$|cidade|miasto|город|مدينة|^place|lieu|lugar|"
+    r"plaats|comune|region|provin|country|^pays$|^pais$|land$|paese|^kraj$|страна|street|strasse|"
+    r"^rue$|calle|^via$|straat|ulica|улица|address|adres|direccion|indirizzo|district|municip|"
+    r"^org|compan|^firma?$|societ|empresa|azienda|employer|title|^job|beruf|canton|kanton"
+)
+_CLEAR_WORD = re.compile(
+    r"(?:unsub|optout|optedout|blacklist|blocklist|hardbounce|softbounce|donotmail|donotemail|"
+    r"nonsubscri|notsubscri|desabonn|desinscri|desuscri|disiscri|descadastr|abgemeldet|ausgetragen|"
+    r"afgemeld|uitgeschreven|wypisan|отпис|відпис|الغاءالاشتراك|الغىالاشتراك)\w{0,8}"
+)
 _STATUS_HEADER = re.compile(
     r"^(?:e?mail|courriel|correo|subscri\w*|contact|kontakt|member\w*|newsletter|list|mailing|"
     r"marketing|consent|permission|user|account|optin|abo\w*|statusder|status|statut|subscription|"
@@ -121,28 +163,37 @@ _JOINED_HEADER = re.compile(
 )
 
 
+_SILENT = frozenset((Kind.OTHER, Kind.OF_A_PERSON))
+
+
 def kind_of(header: str) -> Kind:
     """What a column of this name says of its rows."""
     name = fold(header)
     if _NOT_OF_MAIL.search(name):
         return Kind.OTHER
+    if found := _LEAVING_HEADER.fullmatch(name):
+        return Kind.LEFT_IF_FILLED if found["of"] else Kind.LEFT
     if _LEFT_HEADER.search(name):
         return Kind.LEFT_IF_FILLED if _OF_LEAVING.search(name) else Kind.LEFT
     if _STATUS_HEADER.search(name):
         return Kind.STATUS
-    return Kind.JOINED if _JOINED_HEADER.search(name) else Kind.OTHER
+    if _JOINED_HEADER.search(name):
+        return Kind.JOINED
+    return Kind.OF_A_PERSON if _OF_A_PERSON.search(name) else Kind.OTHER
 
 
 def may_mail(kind: Kind, cell: str) -> bool | None:
     """Whether a value lets its row be mailed; None if nobody can tell."""
     text = trim(cell)
-    value = fold(text) or text
+    value = fold(text) or without_invisible(text)
+    if kind is Kind.OF_A_PERSON:
+        return not _CLEAR_WORD.fullmatch(value)
     if kind is Kind.OTHER:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
         return stays and not _ONE_WORD.fullmatch(value)
-    if kind in {Kind.LEFT, Kind.LEFT_IF_FILLED} and (not value or value in _NO_WORDS):
-        return True
+    if kind in {Kind.LEFT, Kind.LEFT_IF_FILLED} and (not value.strip("0") or value in _NO_WORDS):
+        return True  # also a database's date of zeros
     if kind is Kind.LEFT_IF_FILLED:
         return False
     return _by_flag(kind, value) if value in _YES_WORDS | _NO_WORDS else _by_word(kind, text, value)
@@ -191,27 +242,46 @@ class Standing:
         columns = tuple(
             (index, name.strip(), kind)
             for index, name in enumerate(header)
-            if name.strip() and ((kind := kind_of(name)) is not Kind.OTHER or index not in used)
+            if name.strip() and ((kind := kind_of(name)) not in _SILENT or index not in used)
         )
         return cls(columns, frozenset(map(_key, mail)), frozenset(map(_key, no_mail)))
+
+    def says_active(self, cells: Sequence[str]) -> bool:
+        """Whether a column of status or of leaving says that a row may be mailed."""
+        said = [
+            may_mail(kind, cells[index]) for index, _, kind in self.columns if kind not in _SILENT
+        ]
+        return bool(said) and all(said)
 
     def judge(self, cells: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         """Why a row must not be mailed (empty: it may), and the “Column=value” to ask about."""
         unclear = []
         for index, column, kind in self.columns:
-            cell = trim(cells[index])
-            said = f"{column}={cell[:60]}"
-            keys = {_key(said), _key(f"{column}=*")}
-            if keys & self.no_mail:
-                return said, ()
-            if keys & self.mail:
-                continue
-            allowed = may_mail(kind, cell)
-            if allowed is False:
-                return said, ()
-            if allowed is None:
+            # The whole value is judged; only its beginning is shown, and decided about.
+            cell = cells[index]
+            decide = _decide if len(cell) <= _LONGEST_KEPT else _decide.__wrapped__
+            allowed = decide(column, kind, cell, self.mail, self.no_mail)
+            if allowed is not True:
+                said = f"{column}={trim(cell)[:60]}"
+                if allowed is False:
+                    return said, ()
                 unclear.append(said)
         return "", tuple(unclear)
+
+
+_LONGEST_KEPT = 60
+
+
+@lru_cache(maxsize=65_536)
+def _decide(
+    column: str, kind: Kind, cell: str, mail: frozenset[str], no_mail: frozenset[str]
+) -> bool | None:
+    """Whether a value lets its row be mailed; a column has few values, so they are kept."""
+    text = trim(cell)
+    keys = {_key(f"{column}={text[:60]}"), _key(f"{column}=*")}
+    if keys & no_mail:
+        return False
+    return True if keys & mail else may_mail(kind, text)
 
 
 def _key(decision: str) -> str:

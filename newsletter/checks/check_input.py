@@ -13,9 +13,9 @@ from newsletter.checks.finding import Location
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
 from newsletter.model import Issue
-from newsletter.render.edition import CompileInput, Edition, Slot
+from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.mail_urls import MailUrls
-from newsletter.render.slots import TOKEN, bind
+from newsletter.render.slots import TOKEN, Slot, bind
 from newsletter.source import Path_
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli.arguments import Yes
+from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, say_problems, show_counts, show_facts
 from newsletter.errors import ExitCode
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
@@ -39,17 +41,34 @@ subscribers = typer.Typer(help="The list of subscribers.", no_args_is_help=True)
 def add(
     addresses: Annotated[
         list[str],
-        typer.Argument(metavar="ADDRESS...", help="Addresses never to be mailed again."),
+        typer.Argument(
+            metavar="ADDRESS...",
+            help="Addresses never to be mailed again, or CSV files of them.",
+        ),
     ],
     reason: Annotated[Reason, typer.Option(help="Why.")] = Reason.MANUAL,
+    yes: Yes = False,
 ) -> None:
     """Never mail these addresses again. It holds during a send.
 
     Example: newsletter suppress add anna@example.org --reason unsubscribed
     """
+    from newsletter.project.suppress import read_suppressible
     from newsletter.project.suppress import suppress as note
 
-    done = note(Project.here(), addresses, reason)
+    project = Project.here()
+    read, from_file = read_suppressible(project, addresses)
+    if read.refused:
+        say("Without a usable address, left out:", style="yellow")
+        say_problems(read.refused)
+    if read.active:
+        say(f"{count(read.active, 'row')} left out, which say that their readers may be mailed.")
+    if from_file and not yes:
+        say(f"{people(len(read.addresses))} would never be mailed again.")
+        if not confirmed("Suppress them?"):
+            say("Nobody was added.")
+            return
+    done = note(project, read.addresses, reason)
     if done.folder_only:
         say(f"They are noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
         say(done.folder_only.next)
@@ -70,6 +89,28 @@ def list_() -> None:
         say("Nobody has left yet.")
         return
     show_counts([(number, _REASONS[reason], "") for reason, number in counts.items()])
+
+
+@suppress.command("token")
+def token(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An mbox, a Maildir, a mail, or lines.")
+    ],
+) -> None:
+    """Suppress whoever mailed their unsubscribe token, which stands in the subject.
+
+    Lines are a token, or an unsubscribe link, each. What holds no token of ours is counted.
+
+    Example: newsletter suppress token unsubscribe.mbox
+    """
+    from newsletter.project.suppress import suppress_mailed
+
+    done = suppress_mailed(Project.here(), file)
+    if done.folder_only:
+        say(f"They are noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
+        say(done.folder_only.next)
+    say(f"{people(done.new)} left, {people(done.known)} had left already. "
+        f"Without a token of ours: {count(done.others, 'item')}.")  # fmt: skip
 
 
 @suppress.command("show")

@@ -33,14 +33,13 @@ def test(
 
     Example: newsletter test 2017-03 --to me@example.org
     """
-    from newsletter.delivery.proof import outcome_words
     from newsletter.project.proof import prove
     from newsletter.transports.protocol import Accepted
 
     project = Project.here()
     results = prove(project, issue, to, sandbox=sandbox)
     for address, outcome in results:
-        words = _checked(project, outcome) if sandbox else outcome_words(outcome)
+        words = _checked(project, outcome) if sandbox else _outcome_words(outcome)
         tell(words, lead=f"{address}: ", lead_style="bold")
     if project.trial:
         say("A trial: it reached nobody.")
@@ -52,10 +51,24 @@ def test(
 
 def _checked(project: Project, outcome: Outcome | None) -> str:
     """A sentence on what a sandbox said, which delivers to nobody."""
-    from newsletter.delivery.proof import outcome_words
     from newsletter.transports.protocol import Accepted
 
     provider = project.settings.provider
     if isinstance(outcome, Accepted) and provider is not None:
         return f"checked by {provider.title}, delivered to nobody ({outcome.reply})"
-    return outcome_words(outcome)
+    return _outcome_words(outcome)
+
+
+def _outcome_words(outcome: Outcome | None) -> str:
+    """A sentence on what came back for a proof; None: it was never handed over."""
+    from newsletter.transports.protocol import Accepted, InDoubt
+
+    match outcome:
+        case Accepted(reply=reply):
+            return f"accepted by the next mail server ({reply})"
+        case InDoubt(reason=reason):
+            return f"nobody knows whether it was accepted: {reason}"
+        case None:
+            return "not handed over"
+        case refused:
+            return f"not accepted: {refused.reply}"

@@ -105,8 +105,8 @@ def resume(
 
 def _set_time(project: Project, issue: str, text: str) -> None:
     """Let what is unfinished begin, or go on, at another time."""
-    from newsletter.delivery.schedule import read_time
     from newsletter.project.resume import begin_at
+    from newsletter.project.schedule import read_time
 
     now = project.clock.now()
     at = now if text.strip().lower() == "now" else read_time(text, now=now).at

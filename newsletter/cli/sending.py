@@ -18,8 +18,8 @@ from newsletter.project import Project
 
 if TYPE_CHECKING:
     from newsletter.cli.running import Terms
-    from newsletter.delivery.schedule import Appointment
     from newsletter.project.plan import Prepared, SendOptions
+    from newsletter.project.schedule import Appointment
 
 
 def send(
@@ -101,7 +101,7 @@ def _appointment(
         )
     if at is None:
         return None
-    from newsletter.delivery.schedule import read_time
+    from newsletter.project.schedule import read_time
 
     return read_time(at, now=project.clock.now())
 
@@ -154,7 +154,7 @@ def _question(prepared: Prepared) -> str:
 
 def _hand_to_scheduler(project: Project, issue: str, appointment: Appointment) -> ExitCode:
     """Print what lets a scheduler begin the send in time. Starts nothing itself."""
-    from newsletter.delivery.schedule import scheduler_lines
+    from newsletter.project.schedule import scheduler_lines
 
     say(f"Frozen, and nothing was sent. It begins on {appointment} if one of these lines is "
         "run now; each starts it at that time.", style="bold")  # fmt: skip

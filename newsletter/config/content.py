@@ -64,3 +64,12 @@ class Audience(Table):
         default=[],
         description="Values of the list that stop a row from being mailed, as in mail.",
     )
+    header_row: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000,
+        description="Row of the list that names its columns; 0: none does. Default: the first.",
+    )
+    address_column: str | None = Field(
+        default=None, min_length=1, description="Name of the list's column of addresses."
+    )

@@ -114,12 +114,24 @@ class RelayAccess(Table):
     )
     username: str | None = Field(default=None, description="User name, if the relay asks for one.")
     password: Secret | None = Field(default=None, description="Where the password comes from.")
+    token: Secret | None = Field(
+        default=None, description="Where an OAuth 2.0 access token comes from, not a password."
+    )
     ca_file: Path | None = Field(default=None, description="Own certificate authority, PEM.")
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        if self.username is not None and self.password is None:
-            raise ValueError('username needs password = { env = "NAME" } beside it')
+        if self.username is not None and self.password is None and self.token is None:
+            raise ValueError(
+                'username needs password = { env = "NAME" } beside it, or token = { … } where the '
+                "relay asks for OAuth 2.0"
+            )
+        if self.token is not None and self.password is not None:
+            raise ValueError("give either password or token, not both")
+        if self.token is not None and self.username is None:
+            raise ValueError("token needs username beside it: whose mailbox it is for")
+        if self.token is not None and self.security == "none":
+            raise ValueError('token needs security = "starttls" or "tls" (RFC 7628)')
         if self.security == "none" and self.host not in {"localhost", "127.0.0.1", "::1"}:
             raise ValueError('security = "none" is only for a relay on this machine')
         return self

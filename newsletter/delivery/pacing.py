@@ -6,7 +6,7 @@ other the calls of a provider with an API. The one that the server throttles
 estimates its rate (:mod:`newsletter.delivery.rate_estimator`); the other keeps to
 what newsletter.toml sets. It has one more for each domain with a set rate.
 Inside a run time is measured on a clock that cannot be set back; what is kept in
-the ledger is in seconds since the epoch, and of that a later run believes no
+the ledger is by the time of day, and of that a later run believes no
 more than makes sense.
 """
 
@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 
-from newsletter.clock import Clock
+from newsletter.clock import EARLIEST, Clock
 from newsletter.config import Delivery
 from newsletter.delivery.policy import jitter
 from newsletter.delivery.rate_estimator import RateEstimator
-from newsletter.ledger.buckets import BucketRow
 from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.runs import BucketRow
 from newsletter.transports.protocol import Transport
 
 STEP_S = 0.25
@@ -58,7 +59,7 @@ class Bucket:
     ) -> None:
         self.name = name
         self._clock = clock
-        now, epoch = clock.monotonic(), clock.now().timestamp()
+        now, today = clock.monotonic(), clock.now()
         self._estimator = RateEstimator(known, now, kept.learned if kept else "")
         self._limit = limit
         self._tokens = 1.0
@@ -67,10 +68,10 @@ class Bucket:
         self._throttled_in_a_row = 0
         if kept is not None:
             # Where the clock was set back, what was kept seems to lie ahead.
-            passed = max(0.0, epoch - kept.filled_at)
+            passed = max(0.0, (today - kept.filled_at).total_seconds())
             self._tokens = min(1.0, kept.tokens)
             self._filled_at = now - passed
-            left = kept.blocked_until - max(epoch, kept.filled_at)
+            left = (kept.blocked_until - max(today, kept.filled_at)).total_seconds()
             self._blocked_until = now + min(max(0.0, left), _LONGEST_BLOCK_S)
 
     def rate(self) -> float | None:
@@ -119,6 +120,10 @@ class Bucket:
         self._blocked_until = max(self._blocked_until, now + wait_s)
         return self._blocked_until - now
 
+    def pause(self, wait_s: float) -> None:
+        """Block for ``wait_s`` seconds; how fast it may go afterwards is as before."""
+        self._blocked_until = max(self._blocked_until, self._clock.monotonic() + wait_s)
+
     def unlearn(self) -> None:
         """Keep to the set limit alone."""
         self._estimator = RateEstimator(None, self._clock.monotonic())
@@ -129,15 +134,15 @@ class Bucket:
 
     def kept(self) -> BucketRow:
         """What a later run should know."""
-        now, epoch = self._clock.monotonic(), self._clock.now().timestamp()
+        now, today = self._clock.monotonic(), self._clock.now()
         self._fill(now)
         blocked = self._blocked_until - now
         return BucketRow(
             self.name,
             tokens=self._tokens,
-            filled_at=epoch,
+            filled_at=today,
             per_second=self.rate(),
-            blocked_until=epoch + blocked if blocked > 0 else 0.0,
+            blocked_until=today + timedelta(seconds=blocked) if blocked > 0 else EARLIEST,
             learned=self._estimator.remember(),
         )
 
@@ -204,11 +209,14 @@ class Pacer:
             if rate > 0
         }
         self._changed = False
+        self._asking = False  # nobody was accepted since a pause: a few messages tell enough
 
     def portion(self, most: int, connections: int) -> int:
         """How many messages a worker should take at a time."""
         with self._lock:
             rate = self._messages.rate()
+            if self._asking:
+                return 1
         if rate is None:
             return most
         return max(1, min(most, int(rate * _PORTION_S / connections)))
@@ -290,9 +298,16 @@ class Pacer:
             self._changed = True
             return self._learning.throttled(left_at, retry_after_s)
 
+    def pause(self, wait_s: float) -> None:
+        """Let everybody wait for ``wait_s`` seconds, whatever the rate."""
+        with self._lock:
+            self._asking = self._changed = True
+            self._learning.pause(wait_s)
+
     def accepted(self) -> None:
         """Note that a message was accepted."""
         with self._lock:
+            self._asking = False
             self._learning.accepted()
 
     def changed(self) -> Iterable[BucketRow]:

@@ -17,7 +17,7 @@ from enum import Enum
 
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.states import State, Step
-from newsletter.refusal_words import is_bad_address, is_policy, same_words
+from newsletter.refusal_words import is_bad_address, is_greylisting, is_policy, same_words
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 
 # One answer
@@ -30,9 +30,8 @@ class Rule:
     Attributes:
         meaning: the answer, in words.
         example: replies of this kind.
-        step: what becomes of the recipient's delivery.
-        counts: whether it is an attempt of the recipient's: one lengthens their
-            wait and begins their time for retries.
+        step: what becomes of the recipient's delivery. RETURN is no attempt of theirs: it
+            neither lengthens their wait nor begins their time for retries.
         throttles: whether everything waits, and then goes on more slowly.
         stops: what the server does not take, where the run stops; else nothing.
     """
@@ -40,25 +39,23 @@ class Rule:
     meaning: str
     example: str
     step: Step
-    counts: bool = True
     throttles: bool = False
     stops: str = ""
 
 
-_LETTER = Rule("this letter or sender, never", "552 5.3.4, 550 5.1.8", Step.DEFER, counts=False,
+_LETTER = Rule("this letter or sender, never", "552 5.3.4, 550 5.1.8", Step.RETURN,
                stops="the letter or its sender")  # fmt: skip
 RULES: Mapping[tuple[type[Outcome], Scope | None], Rule] = {
     (Accepted, None): Rule("taken", "250 2.0.0, HTTP 200", Step.ACCEPT),
     (Deferred, Scope.RECIPIENT): Rule("this recipient, later", "450 greylisted", Step.DEFER),
     (Rejected, Scope.RECIPIENT): Rule("this recipient, never", "550 5.1.1", Step.REJECT),
     (Deferred, Scope.ACCOUNT): Rule(
-        "everything slower or later", "454 4.7.0, HTTP 429", Step.DEFER, counts=False,
-        throttles=True,
+        "everything slower or later", "454 4.7.0, HTTP 429", Step.RETURN, throttles=True
     ),
     (Deferred, Scope.CAMPAIGN): _LETTER,
     (Rejected, Scope.CAMPAIGN): _LETTER,
     (Rejected, Scope.ACCOUNT): Rule(
-        "this account, never", "535, HTTP 401", Step.DEFER, counts=False, stops="our mail"
+        "this account, never", "535, HTTP 401", Step.RETURN, stops="our mail"
     ),
     (InDoubt, None): Rule("nothing", "a cut line after the dot", Step.DOUBT),
 }  # fmt: skip
@@ -69,14 +66,13 @@ RULES: Mapping[tuple[type[Outcome], Scope | None], Rule] = {
 class Disposition:
     """The step that a delivery takes, and what is written down with it.
 
-    ``next_attempt_at`` is in seconds since the epoch; ``counts`` as in :class:`Rule`.
+    ``next_attempt_at`` is in seconds since the epoch.
     """
 
     step: Step
     reply: str
     provider_id: str | None = None
     next_attempt_at: float = 0
-    counts: bool = True
 
 
 def rule_for(outcome: Outcome) -> Rule:
@@ -101,9 +97,9 @@ def classify(
         return Disposition(rule.step, outcome.reason)
     if isinstance(outcome, Accepted):
         return Disposition(rule.step, outcome.reply, outcome.provider_id)
-    if not rule.counts:
+    if rule.step is Step.RETURN:
         # Due again when the transport is, or as soon as somebody has mended the letter.
-        return Disposition(rule.step, outcome.reply, next_attempt_at=now + wait_s, counts=False)
+        return Disposition(rule.step, outcome.reply, next_attempt_at=now + wait_s)
     if isinstance(outcome, Rejected):
         return Disposition(rule.step, outcome.reply)
     at = next_attempt_at(now=now, attempt=attempt(), asked_s=outcome.retry_after_s, key=key)
@@ -165,6 +161,7 @@ class Brake(Enum):
     STOP = "the run stops"
     HOLD = "the campaign is held until a person resumes it"
     DOMAIN = "one domain waits for an hour"
+    WAIT = "all of them wait: 5, 10, 20 and 40 minutes, then about 67 at a time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +295,7 @@ def judge_wave(
 
 def _is_policy_now(reply: str) -> bool:
     """Whether “later” was said about us. Greylisting is said of everybody."""
-    return is_policy(reply) and "greylist" not in reply.lower() and "grey-list" not in reply.lower()
+    return is_policy(reply) and not is_greylisting(reply)
 
 
 def _refused_words(judged: int, refusals: Counter[str]) -> str:

@@ -9,27 +9,35 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from newsletter.clock import Clock
+from newsletter.clock import Clock, moment_at
 from newsletter.config import Delivery
-from newsletter.delivery.evidence import Evidence
+from newsletter.delivery.evidence import Evidence, Finding
 from newsletter.delivery.pacing import STEP_S, Pacer
-from newsletter.delivery.policy import DOMAIN_PAUSE_S, Trip, classify, judge_wave, rule_for
+from newsletter.delivery.policy import (
+    DOMAIN_PAUSE_S,
+    Brake,
+    Disposition,
+    Trip,
+    classify,
+    judge_wave,
+    rule_for,
+)
 from newsletter.delivery.writer import Pending, Writer
 from newsletter.errors import NewsletterError
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
-from newsletter.ledger.states import State
+from newsletter.ledger.runs import CallRecord
+from newsletter.ledger.states import State, Step
 from newsletter.transports.protocol import (
     Accepted,
     Call,
     InDoubt,
     Outcome,
-    Rejected,
-    Scope,
     Transport,
 )
 
@@ -73,7 +81,7 @@ class _Started:
     """A claim that is attempting, since when, and the number of the call that carries it."""
 
     claim: Claim
-    at: float
+    at: datetime
     call: int
 
 
@@ -91,6 +99,7 @@ class Queue:
     Attributes:
         stopping: set when nothing new may begin.
         trip: why the run must stop, as many refusals together have shown.
+        notes: what else a person should know: what many deferrals together have shown.
         pacer: says when messages and calls may go.
 
     What it was given are attributes, too.
@@ -114,7 +123,8 @@ class Queue:
         self.run_id = run_id
         self.stopping = threading.Event()
         self.trip: Trip | None = None
-        self.pacer = Pacer(transport, settings, kept=ledger.buckets.all(), clock=clock)
+        self.notes: list[str] = []
+        self.pacer = Pacer(transport, settings, kept=ledger.runs.buckets(), clock=clock)
         self._deliveries = ledger.deliveries
         self._writer = Writer(ledger)
         self._started: dict[int, _Started] = {}
@@ -134,8 +144,8 @@ class Queue:
         self._writer.close()
         if self._writer.failed is None:
             with self.ledger.transaction():
-                if self.trip is None and (learned := self._evidence.at_the_end()) is not None:
-                    self._put_back(*learned)
+                for found in self._evidence.at_the_end(self._now().timestamp()):
+                    self._put_back(found)
                 self._keep_pace()
         return self._writer.failed
 
@@ -294,14 +304,16 @@ class Queue:
         if not self._deliveries.write_ahead(fresh, run=self.run_id, now=now):
             return False
         if call is not None:
-            self.ledger.calls.note(
-                call.key,
-                self.campaign.id,
-                transport=self.transport.name,
-                place=self.transport.place,
-                members=[claim.id for claim in claims],
-                digest=call.digest,
-                now=now,
+            self.ledger.runs.note_call(
+                CallRecord(
+                    call.key,
+                    self.campaign.id,
+                    transport=self.transport.name,
+                    place=self.transport.place,
+                    members=tuple(claim.id for claim in claims),
+                    digest=call.digest,
+                    first_at=now,
+                )
             )
         self._calls += 1
         started = (_Started(claim, now, self._calls) for claim in fresh)
@@ -320,15 +332,27 @@ class Queue:
     def _note(self, claim: Claim, outcome: Outcome, wait_s: float) -> None:
         now = self._now()
         started = self._started.pop(claim.id, None)
-        if self._evidence.is_about_us(outcome, claim.recipient.address.domain):
-            outcome = Rejected(getattr(outcome, "reply", ""), Scope.CAMPAIGN)
-        found = classify(
+        about_us = self._evidence.judge(
+            claim,
             outcome,
-            attempt=lambda: self._deliveries.put_off(claim.id) + 1,
-            key=claim.recipient.address.key,
-            now=now,
-            wait_s=wait_s,
+            call=started.call if started else None,
+            began_at=(started.at if started else now).timestamp(),
+            now=now.timestamp(),
+            on_the_way=self._calls_on_the_way,
         )
+        if about_us is not None:
+            reply = getattr(outcome, "reply", "")
+            found = Disposition(
+                Step.RETURN, reply, next_attempt_at=about_us.until if about_us.domain else 0
+            )
+        else:
+            found = classify(
+                outcome,
+                attempt=lambda: self._deliveries.put_off(claim.id) + 1,
+                key=claim.recipient.address.key,
+                now=now.timestamp(),
+                wait_s=wait_s,
+            )
         self._deliveries.record(
             claim,
             found.step,
@@ -337,24 +361,27 @@ class Queue:
             now=now,
             started_at=started.at if started else None,
             provider_id=found.provider_id,
-            next_attempt_at=found.next_attempt_at,
-            theirs=found.counts,
+            next_attempt_at=moment_at(found.next_attempt_at),
         )
-        learned = self._evidence.record(
-            claim,
-            outcome,
-            call=started.call if started else None,
-            began_at=started.at if started else now,
-            now=now,
-        )
-        if learned is not None:
-            self._put_back(*learned)
+        if about_us is not None:
+            self._put_back(about_us)
 
-    def _put_back(self, trip: Trip, claims: Sequence[Claim]) -> None:
-        """A refusal was about us: nobody is blamed for it, and nothing more goes out."""
-        self._deliveries.put_back(claims, now=self._now())
-        self.trip = trip
-        self.stopping.set()
+    def _calls_on_the_way(self) -> int:
+        return len({started.call for started in self._started.values()})
+
+    def _put_back(self, found: Finding) -> None:
+        """Refusals were about us: nobody is blamed for them; nothing more goes out, or not now."""
+        now = self._now()
+        self._deliveries.put_back(found.claims, now=now)
+        if found.trip is not None and found.trip.brake is Brake.STOP:
+            self.trip = self.trip or found.trip
+            self.stopping.set()
+        elif found.trip is not None:
+            self.notes.append(found.trip.why)
+        if found.begins and found.domain:
+            self._deliveries.postpone(self.campaign.id, found.domain, moment_at(found.until))
+        elif found.begins and (wait_s := found.until - now.timestamp()) > 0:
+            self.pacer.pause(wait_s)
 
     def _return_unreported(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
@@ -367,7 +394,7 @@ class Queue:
         self._deliveries.release(claims, run=self.run_id, now=self._now())
 
     def _postpone(self, domain: str, wait_s: float) -> None:
-        self._deliveries.postpone(self.campaign.id, domain, self._now() + wait_s)
+        self._deliveries.postpone(self.campaign.id, domain, self._now() + timedelta(seconds=wait_s))
 
     def _beat(self) -> str | None:
         self._beats += 1
@@ -383,7 +410,7 @@ class Queue:
         return control.held
 
     def _keep_pace(self) -> None:
-        self.ledger.buckets.save(self.pacer.changed())
+        self.ledger.runs.keep_buckets(self.pacer.changed())
 
-    def _now(self) -> float:
-        return self.clock.now().timestamp()
+    def _now(self) -> datetime:
+        return self.clock.now()

@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from newsletter.clock import Clock
 from newsletter.delivery.worker import Compose
 from newsletter.ledger import Ledger
-from newsletter.ledger.calls import CallRecord
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.reading import Doubt
+from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.runs import CallRecord
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.transports.protocol import Accepted, Call, StatusLookup, Transport
@@ -68,7 +69,7 @@ class Reconciler:
         self._way = (transport.name, transport.place)
         self._has_left = has_left
         self._clock = clock
-        self._doubts: dict[int, Doubt] = {}
+        self._doubts: dict[int, Claim] = {}
 
     def settle(self) -> Reconciled:
         """Ask about everybody who is in doubt.
@@ -87,8 +88,10 @@ class Reconciler:
         """The calls that may be made again."""
         if not self._inquiry.replay_for_s:
             return []
-        oldest = max(self._now() - self._inquiry.replay_for_s, self._ledger.adopted_at)
-        calls = self._ledger.calls.of(self._campaign.id)
+        now = self._clock.now()
+        replay_for = timedelta(seconds=self._inquiry.replay_for_s)
+        oldest = max(now - replay_for, self._ledger.adopted_at)
+        calls = self._ledger.runs.calls(self._campaign.id)
         carried: dict[int, list[CallRecord]] = defaultdict(list)
         for call in calls:
             for member in call.members:
@@ -97,7 +100,7 @@ class Reconciler:
             call
             for call in calls
             if (call.transport, call.place) == self._way
-            and oldest < call.first_at.timestamp() <= self._now()
+            and oldest < call.first_at <= now
             and all(self._is_wanted(member) for member in call.members)
             and not any(
                 _follows(other, call) for member in call.members for other in carried[member]
@@ -124,7 +127,7 @@ class Reconciler:
             for message, doubt in messages.items()
         )
 
-    def _composed(self, doubts: Sequence[Doubt]) -> dict[Message, Doubt]:
+    def _composed(self, doubts: Sequence[Claim]) -> dict[Message, Claim]:
         messages = {}
         for doubt in doubts:
             try:
@@ -134,19 +137,20 @@ class Reconciler:
             messages[message] = doubt
         return messages
 
-    def _record(self, known: Mapping[str, Accepted], messages: Mapping[Message, Doubt]) -> int:
+    def _record(self, known: Mapping[str, Accepted], messages: Mapping[Message, Claim]) -> int:
         settled = 0
         for message, doubt in messages.items():
             accepted = known.get(message.message_id)
-            if accepted is not None and self._ledger.deliveries.evidence(
-                doubt.id, accepted.reply, accepted.provider_id, self._now()
-            ):
+            if accepted is None:
+                continue
+            with self._ledger.transaction():
+                was_in_doubt = self._ledger.deliveries.evidence(
+                    doubt.id, accepted.reply, accepted.provider_id, self._clock.now()
+                )
+            if was_in_doubt:
                 self._doubts.pop(doubt.id)
                 settled += 1
         return settled
-
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
 
 
 def _follows(other: CallRecord, call: CallRecord) -> bool:

@@ -22,9 +22,10 @@ from newsletter.delivery.queue import Queue, WaitFor, Work
 from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.ledger import Ledger
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
+from newsletter.log import is_on, note
 from newsletter.transports.protocol import Outcome
 
 _ALWAYS_S = 60.0
@@ -134,13 +135,15 @@ class Run:
             LedgerRefused: nothing can be recorded any more.
         """
         self._on_outcome, self._on_wait, self._on_beat = on_outcome, on_wait, on_beat
-        self._ledger.runs.begin(
-            self._queue.run_id,
-            self._campaign.id,
-            transport=self._queue.transport.name,
-            place=self._queue.transport.place,
-            now=self._now(),
-        )
+        with self._ledger.transaction():
+            self._ledger.runs.begin(
+                self._queue.run_id,
+                self._campaign.id,
+                transport=self._queue.transport.name,
+                place=self._queue.transport.place,
+                now=self._clock.now(),
+            )
+        note("run began", campaign=self._campaign.id)
         try:
             ending = self._execute()
         except NewsletterError as error:
@@ -153,7 +156,12 @@ class Run:
     def _end(self, *words: str) -> None:
         beside = self._watch.account() if self._watch else ""
         ending = " ".join(filter(None, (*words, beside)))
-        self._ledger.runs.end(self._queue.run_id, self._now(), ending)
+        with self._ledger.transaction():
+            self._ledger.runs.end(self._queue.run_id, self._clock.now(), ending)
+        if is_on():
+            counts = self._ledger.campaigns.tally(self._campaign).counts
+            told = {str(state): count for state, count in counts.items()}
+            note("run ended", campaign=self._campaign.id, counts=told)
 
     def _execute(self) -> Ending:
         self._settle_leftovers()
@@ -163,6 +171,7 @@ class Run:
             raise failed
         if self._queue.trip is not None:
             self._pull(self._queue.trip)
+        self._notes += self._queue.notes
         self._keep_hold()
         self._expire()
         tally = self._ledger.campaigns.verify(self._campaign)
@@ -174,7 +183,7 @@ class Run:
         return self._ending(waiting=tally.open)
 
     def _settle_leftovers(self) -> None:
-        now = self._now()
+        now = self._clock.now()
         with self._ledger.transaction():
             # The lock is this run's: no other of this list is alive.
             self._ledger.deliveries.recover(self._campaign.id, alive=(self._queue.run_id,), now=now)
@@ -186,7 +195,7 @@ class Run:
             self._ledger.deliveries.expire(
                 self._campaign.id,
                 retry_for_s=self._settings.retry_for_hours * 3600,
-                now=self._now(),
+                now=self._clock.now(),
             )
 
     def _work(self) -> None:
@@ -335,8 +344,9 @@ class Run:
     def _keep_hold(self) -> None:
         """Let the ledger know that a person should look; only then go on behind a wave."""
         if self._trip is not None:
-            hold = Hold(HoldKind.BRAKE, self._trip.why)
-            self._ledger.controls.hold(self._campaign.id, hold)
+            with self._ledger.transaction():
+                self._ledger.controls.hold(self._campaign.id, Hold(self._trip.why))
+            note("campaign held", campaign=self._campaign.id)
         if self._following is not None:
             # Whoever resumes has looked: their word opens it.
             with self._ledger.transaction():
@@ -350,11 +360,10 @@ class Run:
             return Ending(How.STOPPED, "Stopped, as it was asked to.", notes=notes)
         if waiting:
             until = self._later or self._ledger.deliveries.next_due(self._campaign.id)
+            if (blocked_s := self._queue.pacer.blocked_s()) > 0:
+                until = self._clock.now() + timedelta(seconds=blocked_s)
             return Ending(How.WAITING, "Deferred recipients are retried later.", until, notes)
         return Ending(How.DONE, "Nobody is left to mail.", notes=notes)
-
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
 
 
 def _join(thread: threading.Thread) -> None:

@@ -25,7 +25,7 @@ Raises Uncomposable where there is something about this recipient; others may be
 
 
 class Worker:
-    """Works the queue off over one session at a time.
+    """Works the queue off over one session at a time, and is that session's journal.
 
     Args:
         queue: hands out work.
@@ -50,6 +50,9 @@ class Worker:
         self._on_outcome = on_outcome
         self._on_unfit = on_unfit
         self._session: Session | None = None
+        self._left_at = 0.0
+        self._open: dict[int, Claim] = {}
+        self._by_message: dict[str, Claim] = {}
 
     def work(self) -> None:
         """Work until there is nothing to do, or not soon.
@@ -77,17 +80,20 @@ class Worker:
             self._session = None
 
     def _deliver(self, claims: Sequence[Claim]) -> None:
-        journal = BatchJournal(self._queue, claims, on_outcome=self._on_outcome)
+        self._left_at = self._queue.clock.monotonic()
+        self._open = {claim.id: claim for claim in claims}
+        self._by_message = {}
         try:
-            messages = list(self._composed(claims, journal))
+            messages = list(self._composed(claims))
             if messages:
                 if self._session is None:
                     self._session = self._queue.transport.open()
-                self._session.deliver(messages, journal)
+                self._session.deliver(messages, self)
         finally:
-            journal.settle()
+            # Nothing more comes: what was never attempted goes back to the queue.
+            self._queue.settle(tuple(self._open.values()))
 
-    def _composed(self, claims: Sequence[Claim], journal: BatchJournal) -> Iterator[Message]:
+    def _composed(self, claims: Sequence[Claim]) -> Iterator[Message]:
         for claim in claims:
             if self._queue.stopping.is_set():
                 return
@@ -97,38 +103,13 @@ class Worker:
                 raise
             except Exception as error:  # noqa: BLE001 - one letter must not take the others along
                 reason = _why_unfit(error)
-                journal.note(claim, Rejected(reason))
+                self._note(claim, Rejected(reason))
                 self._on_unfit(reason)
                 continue
-            journal.expect(message, claim)
+            self._by_message[message.message_id] = claim
             yield message
 
-
-class BatchJournal:
-    """One worker's batch as the transport sees it; a ``transports.protocol.Journal``.
-
-    Args:
-        queue: where it is written down.
-        claims: the batch.
-        on_outcome: called on the worker's thread with each outcome and whose it is.
-    """
-
-    def __init__(
-        self,
-        queue: Queue,
-        claims: Sequence[Claim],
-        *,
-        on_outcome: Callable[[Claim, Outcome], None],
-    ) -> None:
-        self._queue = queue
-        self._on_outcome = on_outcome
-        self._left_at = queue.clock.monotonic()
-        self._open = {claim.id: claim for claim in claims}
-        self._by_message: dict[str, Claim] = {}
-
-    def expect(self, message: Message, claim: Claim) -> None:
-        """Remember whose message it is."""
-        self._by_message[message.message_id] = claim
+    # What the session sees: a ``transports.protocol.Journal`` of the batch in hand
 
     def acquire_permit(self) -> bool:
         """See :class:`newsletter.transports.protocol.Journal`."""
@@ -148,17 +129,12 @@ class BatchJournal:
     def record(self, message: Message, outcome: Outcome) -> None:
         """See :class:`newsletter.transports.protocol.Journal`."""
         claim = self._by_message[message.message_id]
-        self.note(claim, outcome)
+        self._note(claim, outcome)
         self._on_outcome(claim, outcome)
 
-    def note(self, claim: Claim, outcome: Outcome) -> None:
-        """Note what became of a claim, also of one for whom there is no message."""
+    def _note(self, claim: Claim, outcome: Outcome) -> None:
         del self._open[claim.id]
         self._queue.note(claim, outcome, left_at=self._left_at)
-
-    def settle(self) -> None:
-        """Nothing more comes: return to the queue what was never attempted."""
-        self._queue.settle(tuple(self._open.values()))
 
 
 def _why_unfit(error: Exception) -> str:

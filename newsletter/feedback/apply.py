@@ -107,7 +107,8 @@ def _settle(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetim
     if event.kind not in PROVES_ACCEPTANCE:
         return False
     reply = f"Proved by a {event.source}: {event.kind}. {event.detail}".strip()
-    return ledger.deliveries.evidence(row.id, reply, None, now.timestamp())
+    with ledger.transaction():
+        return ledger.deliveries.evidence(row.id, reply, None, now)
 
 
 def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetime) -> bool:

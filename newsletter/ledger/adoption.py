@@ -8,13 +8,12 @@ becomes in doubt. May be repeated after a crash at any point.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from newsletter.addresses import Address
 from newsletter.errors import ConfigError, LedgerRefused, Where
 from newsletter.ledger import Ledger
 from newsletter.ledger.copy_guard import (
@@ -26,15 +25,12 @@ from newsletter.ledger.copy_guard import (
 )
 from newsletter.ledger.database import move_aside
 from newsletter.ledger.record import Remembered, SendRecord
-from newsletter.ledger.recovery import Reader
 from newsletter.ledger.states import State
 from newsletter.message.keys import KeyRing
+from newsletter.message.model import Recipient
 from newsletter.state_folder import boot_name
 
 _ADOPTED = "Waited in a ledger that was adopted: may have been mailed from elsewhere."
-
-Readers = Callable[[KeyRing], Iterable[Reader]]
-"""Makes the readers of the list under a key ring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +117,12 @@ class Adoption:
                 aside=aside,
             )
 
-    def adopt(self, readers: Readers, *, now: datetime) -> Adopted:
+    def adopt(self, readers: Sequence[Recipient], *, now: datetime) -> Adopted:
         """Let the ledger go on here.
+
+        Args:
+            readers: the list; which edition is theirs the send record knows.
+            now: the time, for the record.
 
         Raises:
             LedgerRefused: it cannot be done, or not be written.
@@ -135,10 +135,9 @@ class Adoption:
             record = ledger.open_record(self._place.state.record)
             guard = CopyGuard(self._place, ledger, keys)
             guard.follow()
-            people = list(readers(keys))
             before = _counts(ledger, State.IN_DOUBT)
-            updated, rebuilt = self._bring_in(ledger, record, people, now=now)
-            _translate_leaves(ledger, keys, people)
+            updated, rebuilt = self._bring_in(ledger, record, readers, now=now)
+            _translate_leaves(ledger, keys, readers)
             keep_key(self._place.state, keys)
             # Last: whoever is stopped before this is refused, and adopts again.
             if record.follows:
@@ -156,7 +155,7 @@ class Adoption:
             )
 
     def _bring_in(
-        self, ledger: Ledger, record: SendRecord, people: Sequence[Reader], *, now: datetime
+        self, ledger: Ledger, record: SendRecord, readers: Sequence[Recipient], *, now: datetime
     ) -> tuple[int, dict[str, tuple[int, int]]]:
         exact, updated = self._is_exact(ledger), 0
         recovery = ledger.recovery(record)
@@ -167,11 +166,11 @@ class Adoption:
                 cut_short = self._known.boot not in {"", boot_name()}
                 recovery.doubt(all_open=cut_short or not exact)
                 updated = recovery.bring_up_to_date() if exact else recovery.join()
-            rebuilt = recovery.rebuild(people, joined=not exact)
+            rebuilt = recovery.rebuild(readers, joined=not exact)
             if not exact:
                 for campaign in ledger.campaigns.all():
-                    ledger.deliveries.adopt(campaign.id, now=now.timestamp(), note=_ADOPTED)
-                ledger.note_adoption(now.timestamp())
+                    ledger.deliveries.adopt(campaign.id, now=now, note=_ADOPTED)
+                ledger.note_adoption(now)
             if joins:
                 recovery.take_rows()
         return updated, rebuilt
@@ -304,18 +303,16 @@ def _waiting(ledger: Ledger) -> dict[str, int]:
     return {name: number for name, number in _counts(ledger, *states).items() if number}
 
 
-def _translate_leaves(ledger: Ledger, keys: KeyRing, people: Iterable[Reader]) -> None:
+def _translate_leaves(ledger: Ledger, keys: KeyRing, readers: Iterable[Recipient]) -> None:
     """Note under the key of today who on the list left under a former one, and why."""
     if not keys.former:
         return
+    suppressions = ledger.suppressions
     with ledger.transaction():
-        gone = ledger.suppressions.tags()
-        for each in people:
-            local, _, domain = each.address.rpartition("@")
-            for former in gone.intersection(keys.former_tags(Address(local, domain))):
-                for leave in ledger.suppressions.in_force(former):
-                    ledger.suppressions.add(
-                        replace(
-                            leave, tag=each.tag, id=ledger.suppressions.id_of(leave.id, each.tag)
-                        )
-                    )
+        gone = suppressions.tags()
+        for each in readers:
+            tag = keys.address_tag(each.address)
+            for former in gone.intersection(keys.former_tags(each.address)):
+                for leave in suppressions.in_force(former):
+                    id_ = suppressions.id_of(leave.id, tag)
+                    suppressions.add(replace(leave, tag=tag, id=id_))

@@ -36,12 +36,12 @@ class About:
     """What a backup says of itself.
 
     Attributes:
-        made_at: when, as ISO 8601.
+        made_at: when.
         list_id: of which list.
         list_file: the name of the list's file; empty: it is not in it.
     """
 
-    made_at: str
+    made_at: datetime
     list_id: str
     list_file: str
 
@@ -76,11 +76,12 @@ def write_backup(
         if ledger is not None:
             ledger.copy_to(folder / LEDGER, folder / RECORD)
             parts |= {part: folder / part for part in (LEDGER, RECORD)}
-        (folder / ABOUT).write_text(
-            json.dumps({"made_at": about.made_at, "list_id": about.list_id,
-                        "list_file": about.list_file}),
-            encoding="utf-8",
-        )  # fmt: skip
+        told = {
+            "made_at": about.made_at.isoformat(timespec="seconds"),
+            "list_id": about.list_id,
+            "list_file": about.list_file,
+        }
+        (folder / ABOUT).write_text(json.dumps(told), encoding="utf-8")
         draft = folder / "draft"
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_RDWR, 0o600), "w+b") as stream:
             with tarfile.open(fileobj=stream, mode="w") as archive:
@@ -172,10 +173,9 @@ def _about(file: Path) -> About:
         raise ValueError
     match json.loads(file.read_bytes()):
         case {"made_at": str(made_at), "list_id": str(list_id), "list_file": str(list_file)}:
-            datetime.fromisoformat(made_at)
             if Path(list_file).name != list_file:
                 raise ValueError
-            return About(made_at, list_id, list_file)
+            return About(datetime.fromisoformat(made_at), list_id, list_file)
     raise ValueError
 
 

@@ -8,13 +8,14 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from newsletter.clock import moment_at
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Plan, Planned, Wave
+from newsletter.ledger.reading import fields_json
 from newsletter.ledger.seal import DELIVERY, INTACT, broken, seal
 from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
 from newsletter.ledger.tally import Tally
@@ -24,8 +25,6 @@ from newsletter.ledger.versions import (
     read_versions,
     write_version,
 )
-from newsletter.log import note
-from newsletter.render.edition import Edition
 
 _OWN_CHARACTERS = 5
 _HAS = ", ".join(f"'{state}'" for state in sorted(HAS_OR_MAY_HAVE))
@@ -54,80 +53,74 @@ class Campaigns:
     def freeze(
         self,
         plan: Plan,
+        approved: Approved,
         *,
-        editions: Mapping[str, Edition],
-        letterhead: str,
         now: datetime,
         again: bool = False,
         not_before: datetime | None = None,
-        late_after_s: float = 72 * 3600.0,
+        late_after: timedelta = timedelta(hours=72),
         round_elsewhere: int = 1,
     ) -> Campaign:
-        """Write campaign, editions and audience, all or nothing.
+        """Write campaign, editions and audience; inside the caller's transaction.
 
         Args:
             plan: who gets it.
-            editions: by language; one for each language of the plan.
-            letterhead: what besides the edition goes into every message, as JSON.
+            approved: an edition for each language of the plan, and the letterhead.
             now: the time, for the record.
             again: begin a new round: those who have the issue get it once more.
             not_before: when sending begins; now if left out.
-            late_after_s: so long after that it is too late to send, in seconds.
+            late_after: so long after that it is too late to send.
             round_elsewhere: the issue's latest round that is known of, be it not in here.
 
         Raises:
             LedgerRefused: somebody in the plan was put into another campaign of
                 the issue meanwhile, or nothing can be written. Nothing is frozen.
         """
-        with self._database.transaction():
-            latest = max(self.latest_round(plan.issue), round_elsewhere)
-            print_ = fingerprint(editions, letterhead)
-            campaign = Campaign(
-                id=self._new_id(plan, print_, now),
-                issue=plan.issue,
-                round=latest + (1 if again else 0),
-                frozen_at=now,
-                planned=len(plan.recipients),
-                fingerprint=print_,
-                letterhead=letterhead,
-                excluded={str(reason): count for reason, count in plan.excluded.items()},
+        latest = max(self.latest_round(plan.issue), round_elsewhere)
+        print_ = fingerprint(approved.editions, approved.letterhead)
+        campaign = Campaign(
+            id=self._new_id(plan, print_, now),
+            issue=plan.issue,
+            round=latest + (1 if again else 0),
+            frozen_at=now,
+            planned=len(plan.recipients),
+            fingerprint=print_,
+            letterhead=approved.letterhead,
+            excluded={str(reason): count for reason, count in plan.excluded.items()},
+        )
+        self._insert(campaign, plan, approved)
+        begins_at = not_before or now
+        first_wave = min((planned.wave for planned in plan.recipients), default=Wave.REST)
+        # Written last: it seals the audience.
+        self._database.execute(
+            "INSERT INTO control VALUES (?, ?, ?, ?, 1, NULL)",
+            (campaign.id, begins_at, begins_at + late_after, first_wave),
+        )
+        (frozen,) = self._database.execute(
+            "SELECT COUNT(*) FROM delivery WHERE campaign = ?", (campaign.id,)
+        ).fetchone()
+        if frozen != campaign.planned:
+            raise LedgerRefused(
+                f"{campaign.planned} recipients were planned, but {frozen} were written.",
+                next="Nothing was frozen or sent; run the command again.",
             )
-            self._insert(campaign, plan, editions)
-            begins_at = (not_before or now).timestamp()
-            first_wave = min((planned.wave for planned in plan.recipients), default=Wave.REST)
-            # Written last: it seals the audience.
-            self._database.execute(
-                "INSERT INTO control VALUES (?, ?, ?, ?, 1, NULL)",
-                (campaign.id, begins_at, begins_at + late_after_s, first_wave),
-            )
-            (frozen,) = self._database.execute(
-                "SELECT COUNT(*) FROM delivery WHERE campaign = ?", (campaign.id,)
-            ).fetchone()
-            if frozen != campaign.planned:
-                raise LedgerRefused(
-                    f"{campaign.planned} recipients were planned, but {frozen} were written.",
-                    next="Nothing was frozen or sent; run the command again.",
-                )
-        note("campaign frozen", campaign=campaign.id, counts={"planned": campaign.planned})
         return campaign
 
-    def _insert(self, campaign: Campaign, plan: Plan, editions: Mapping[str, Edition]) -> None:
-        now = campaign.frozen_at.timestamp()
+    def _insert(self, campaign: Campaign, plan: Plan, approved: Approved) -> None:
         self._database.execute(
             "INSERT INTO campaign VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 campaign.id,
                 campaign.issue,
                 campaign.round,
-                now,
+                campaign.frozen_at,
                 campaign.planned,
                 campaign.fingerprint,
                 campaign.letterhead,
                 json.dumps(dict(campaign.excluded), sort_keys=True),
             ),
         )
-        approved = Approved(editions, campaign.letterhead)
-        write_version(self._database, campaign, 1, approved, now=now)
+        write_version(self._database, campaign, 1, approved, now=campaign.frozen_at)
         try:
             self._database.executemany(
                 f"INSERT INTO delivery ({DELIVERY}, message_tag, seal, state, changed_at)"
@@ -148,7 +141,7 @@ class Campaigns:
             self._database.message_tag(campaign.id, planned.recipient.address.key),
             seal(self._database.seal_key, frozen),
             State.PENDING,
-            campaign.frozen_at.timestamp(),
+            campaign.frozen_at,
         )
 
     def _new_id(self, plan: Plan, print_: str, now: datetime) -> str:
@@ -167,10 +160,9 @@ class Campaigns:
 
     def latest_round(self, issue: str) -> int:
         """1 for an issue's first round; “send --again” begins another."""
-        with self._database.errors():
-            (highest,) = self._database.execute(
-                "SELECT COALESCE(MAX(round), 1) FROM campaign WHERE issue = ?", (issue,)
-            ).fetchone()
+        ((highest,),) = self._database.rows(
+            "SELECT COALESCE(MAX(round), 1) FROM campaign WHERE issue = ?", (issue,)
+        )
         return int(highest)
 
     def of_issue(self, issue: str) -> tuple[Campaign, ...]:
@@ -182,12 +174,11 @@ class Campaigns:
         return self._select("ORDER BY frozen_at, id", ())
 
     def _select(self, clause: str, parameters: tuple[object, ...]) -> tuple[Campaign, ...]:
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT id, issue, round, frozen_at, planned, fingerprint, letterhead, excluded"
-                f" FROM campaign {clause}",
-                parameters,
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT id, issue, round, frozen_at, planned, fingerprint, letterhead, excluded"
+            f" FROM campaign {clause}",
+            parameters,
+        )
         return tuple(_campaign(row) for row in rows)
 
     def approved(self, campaign: Campaign) -> dict[int, Approved]:
@@ -209,21 +200,18 @@ class Campaigns:
         self._refuse_broken("campaign = ?", campaign.id)
 
     def _refuse_broken(self, condition: str, value: str) -> None:
-        with self._database.errors():
-            row = self._database.execute(
-                f"SELECT campaign, id FROM delivery WHERE {condition} AND NOT ({INTACT}) LIMIT 1",
-                (value,),
-            ).fetchone()
-        if row is not None:
-            raise broken(row[0], f"Delivery {row[1]}")
+        for campaign, delivery in self._database.rows(
+            f"SELECT campaign, id FROM delivery WHERE {condition} AND NOT ({INTACT}) LIMIT 1",
+            (value,),
+        ):
+            raise broken(campaign, f"Delivery {delivery}")
 
     def tally(self, campaign: Campaign) -> Tally:
         """How many are in which state, counted now."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT state, COUNT(*) FROM delivery WHERE campaign = ? GROUP BY state",
-                (campaign.id,),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT state, COUNT(*) FROM delivery WHERE campaign = ? GROUP BY state",
+            (campaign.id,),
+        )
         return Tally(campaign.planned, {State(state): count for state, count in rows})
 
     def verify(self, campaign: Campaign) -> Tally:
@@ -284,7 +272,7 @@ def _frozen(campaign: Campaign, planned: Planned) -> tuple[object, ...]:
         *(campaign.id, campaign.issue, campaign.round),
         *(recipient.address.key, recipient.address.domain, planned.tag),
         *(recipient.name, recipient.language),
-        json.dumps(dict(recipient.fields), ensure_ascii=False),
+        fields_json(recipient),
         planned.wave,
     )
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from newsletter.clock import moment_at
 from newsletter.errors import LedgerRefused, Where
@@ -14,24 +13,20 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.versions import Approved, Version, write_version
-from newsletter.log import note
-
-
-class HoldKind(StrEnum):
-    """Who holds a campaign."""
-
-    PAUSE = "pause"
-    """A person; whoever resumes it takes that back."""
-    BRAKE = "brake"
-    """Answers were too bad; a person should look first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One reason why nothing new of a campaign is attempted; ``why`` is a sentence."""
+    """One reason why nothing new of a campaign is attempted.
 
-    kind: HoldKind
+    Attributes:
+        why: in a sentence.
+        by_person: whether it is a pause, which whoever resumes takes back. Else answers
+            were too bad, and a person should look first.
+    """
+
     why: str
+    by_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +63,25 @@ class Controls:
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.errors():
-            row = self._database.execute(
-                "SELECT not_before, not_after, wave, version, held FROM control WHERE campaign = ?",
-                (campaign,),
-            ).fetchone()
-        if row is None:
+        rows = self._database.rows(
+            "SELECT not_before, not_after, wave, version, held FROM control WHERE campaign = ?",
+            (campaign,),
+        )
+        if not rows:
             raise _unknown(campaign)
+        ((not_before, not_after, wave, version, held),) = rows
         return Control(
-            not_before=moment_at(row[0]),
-            not_after=moment_at(row[1]),
-            wave=Wave(row[2]),
-            version=row[3],
-            holds=_holds(row[4]),
+            not_before=moment_at(not_before),
+            not_after=moment_at(not_after),
+            wave=Wave(wave),
+            version=version,
+            holds=_holds(held),
         )
 
     def hold(self, campaign: str, hold: Hold) -> None:
         """Let nothing new be attempted, from the next write-ahead on, in every process.
+
+        Inside the caller's transaction.
 
         The latest word stands first, but none is lost: a person who pauses
         must still read that the canary stopped it, and the other way round.
@@ -96,26 +93,22 @@ class Controls:
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.transaction():
-            row = self._database.execute(
-                "SELECT held FROM control WHERE campaign = ?", (campaign,)
-            ).fetchone()
-            if row is None:
-                raise _unknown(campaign)
-            holds = _holds(row[0])
-            if hold not in holds:
-                self._change(campaign, "held = ?", _told((hold, *holds)))
-        note("campaign held", campaign=campaign)
+        row = self._database.execute(
+            "SELECT held FROM control WHERE campaign = ?", (campaign,)
+        ).fetchone()
+        if row is None:
+            raise _unknown(campaign)
+        holds = _holds(row[0])
+        if hold not in holds:
+            self._change(campaign, "held = ?", _told((hold, *holds)))
 
     def go_on(self, campaign: str) -> None:
-        """Lift every hold; a person's word.
+        """Lift every hold; a person's word. Inside the caller's transaction.
 
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.transaction():
-            self._change(campaign, "held = ?", None)
-        note("campaign released", campaign=campaign)
+        self._change(campaign, "held = ?", None)
 
     def open_wave(self, campaign: str, wave: Wave) -> None:
         """Let ``wave`` and those before it be claimed; inside the caller's transaction.
@@ -130,21 +123,21 @@ class Controls:
     def begin_at(self, campaign: str, not_before: datetime, not_after: datetime) -> None:
         """Move the time at which a campaign begins or goes on, and that from which it is too late.
 
+        Inside the caller's transaction.
+
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.transaction():
-            self._change(campaign, "not_before = ?", not_before.timestamp())
-            self._change(campaign, "not_after = ?", not_after.timestamp())
+        self._change(campaign, "not_before = ?", not_before)
+        self._change(campaign, "not_after = ?", not_after)
 
     def allow_until(self, campaign: str, until: datetime) -> None:
-        """Move the time from which on it is too late.
+        """Move the time from which on it is too late; inside the caller's transaction.
 
         Raises:
             LedgerRefused: there is no such campaign.
         """
-        with self._database.transaction():
-            self._change(campaign, "not_after = ?", until.timestamp())
+        self._change(campaign, "not_after = ?", until)
 
     def correct(
         self,
@@ -154,7 +147,8 @@ class Controls:
     ) -> int:
         """Give new editions to all who were not attempted yet.
 
-        Whoever was attempted keeps what they were attempted with.
+        Whoever was attempted keeps what they were attempted with. Inside the caller's
+        transaction.
 
         Args:
             campaign: which.
@@ -167,31 +161,28 @@ class Controls:
         Raises:
             LedgerRefused: a language is missing or new. Nothing was changed.
         """
-        with self._database.transaction():
-            latest, languages = self._latest(campaign.id)
-            if set(approved.editions) != languages:
-                raise LedgerRefused(
-                    f"The correction is in {_listed(approved.editions)}, but the campaign in "
-                    f"{_listed(languages)}.",
-                    where=Where(item=f"campaign {campaign.id}"),
-                    next="Correct the issue in exactly these languages; nothing was changed.",
-                )
-            write_version(self._database, campaign, latest + 1, approved, now=now.timestamp())
-            self._change(campaign.id, "version = ?", latest + 1)
-        note("campaign corrected", campaign=campaign.id)
+        latest, languages = self._latest(campaign.id)
+        if set(approved.editions) != languages:
+            raise LedgerRefused(
+                f"The correction is in {_listed(approved.editions)}, but the campaign in "
+                f"{_listed(languages)}.",
+                where=Where(item=f"campaign {campaign.id}"),
+                next="Correct the issue in exactly these languages; nothing was changed.",
+            )
+        write_version(self._database, campaign, latest + 1, approved, now=now)
+        self._change(campaign.id, "version = ?", latest + 1)
         return latest + 1
 
     def versions(self, campaign: str) -> tuple[Version, ...]:
         """What the editions were, oldest first, and how many were attempted with each."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT number, made_at, fingerprint, letterhead, COALESCE(attempted, 0)"
-                " FROM version"
-                " LEFT JOIN (SELECT version, COUNT(*) AS attempted FROM delivery"
-                " WHERE campaign = ? GROUP BY version) AS counts ON counts.version = number"
-                " WHERE campaign = ? ORDER BY number",
-                (campaign, campaign),
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT number, made_at, fingerprint, letterhead, COALESCE(attempted, 0)"
+            " FROM version"
+            " LEFT JOIN (SELECT version, COUNT(*) AS attempted FROM delivery"
+            " WHERE campaign = ? GROUP BY version) AS counts ON counts.version = number"
+            " WHERE campaign = ? ORDER BY number",
+            (campaign, campaign),
+        )
         return tuple(
             Version(number, moment_at(made_at), fingerprint, letterhead, attempted)
             for number, made_at, fingerprint, letterhead, attempted in rows
@@ -217,13 +208,15 @@ class Controls:
 
 def _holds(held: str | None) -> tuple[Hold, ...]:
     try:
-        return tuple(Hold(HoldKind(kind), why) for kind, why in json.loads(held or "[]"))
+        told = json.loads(held or "[]")
+        return tuple(Hold(why, by_person=kind == "pause") for kind, why in told)
     except ValueError:  # words alone, from a send record of an earlier version
-        return (Hold(HoldKind.BRAKE, str(held)),)
+        return (Hold(str(held)),)
 
 
 def _told(holds: Sequence[Hold]) -> str:
-    return json.dumps([(hold.kind, hold.why) for hold in holds], ensure_ascii=False)
+    told = [("pause" if hold.by_person else "brake", hold.why) for hold in holds]
+    return json.dumps(told, ensure_ascii=False)
 
 
 def _unknown(campaign: str) -> LedgerRefused:

@@ -13,9 +13,10 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from newsletter.addresses import Address
 from newsletter.errors import LedgerRefused, Where
@@ -24,6 +25,12 @@ from newsletter.ledger.seal import reader_tag, seal
 from newsletter.ledger.upgrade import SCHEMA_VERSION, statements, upgrade
 from newsletter.message.keys import KeyRing
 from newsletter.system import one_at_a_time
+
+# Times are aware datetimes for whoever calls; in the file they are seconds since the epoch,
+# which :func:`newsletter.clock.moment_at` reads. The whole process has this one file format.
+sqlite3.register_adapter(datetime, datetime.timestamp)
+
+_WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 class Database:
@@ -124,7 +131,7 @@ class Database:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == SCHEMA_VERSION:
                 return  # another process has done it while this one waited for the lock
-            upgrade(self._connection, SCHEMA, since=version, keys=self.keys)
+            upgrade(self._connection, SCHEMA, since=version, seal_key=self.seal_key)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _name(self) -> None:
@@ -160,8 +167,23 @@ class Database:
         self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def execute(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
-        """Run one statement."""
+        """Run one statement; one that writes belongs into a transaction.
+
+        Raises:
+            RuntimeError: it writes, and the caller has opened none.
+        """
+        if sql.startswith(_WRITES) and not self._connection.in_transaction:
+            raise RuntimeError("a write to the ledger outside of a transaction")
         return self._connection.execute(sql, parameters)
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+        """All that a question brings.
+
+        Raises:
+            LedgerRefused: the file cannot be read.
+        """
+        with self.errors():
+            return self._connection.execute(sql, parameters).fetchall()
 
     def executemany(self, sql: str, rows: Iterable[tuple[object, ...]]) -> sqlite3.Cursor:
         """Run one statement for each row."""

@@ -10,53 +10,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from typing import Any
 
-from newsletter.clock import moment_at
+from newsletter.clock import EARLIEST
 from newsletter.ledger import steps
 from newsletter.ledger.reading import (
     HELD_BACK,
     AttemptRecord,
+    Claim,
     DeliveryRow,
-    Doubt,
     Reading,
-    recipient,
+    claim_of,
 )
-from newsletter.ledger.seal import broken
 from newsletter.ledger.states import State, Step
-from newsletter.message.model import Recipient
 
-__all__ = ["AttemptRecord", "Claim", "Deliveries", "DeliveryRow", "Doubt"]
+__all__ = ["AttemptRecord", "Claim", "Deliveries", "DeliveryRow"]
 
 _LONGEST_REPLY = 1000
 """Characters of a reply that are kept; a relay may send half a megabyte of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery that a run holds.
-
-    ``number`` is that of its next attempt, ``version`` that of the edition it is
-    attempted with: always that of its first attempt, whatever was corrected since.
-    Before that, it is not ``bound`` to it.
-    """
-
-    id: int
-    recipient: Recipient
-    number: int
-    date: datetime
-    first_attempt_at: float | None
-    version: int
-    bound: bool = False
-
-
 class Deliveries(Reading):
     """The rows of one ledger, to read and to move."""
 
-    def claim(self, campaign: str, *, run: str, count: int, now: float) -> list[Claim]:
+    def claim(self, campaign: str, *, run: str, count: int, now: datetime) -> list[Claim]:
         """Take up to ``count`` deliveries that are due, first attempts before retries.
 
         Earlier waves come first; none is taken while the campaign is held.
@@ -77,10 +55,10 @@ class Deliveries(Reading):
                 rows = self._database.execute(
                     steps.CLAIM, (now, run, now, campaign, state, wave, now, wanted, version)
                 ).fetchall()
-                claims.extend(_claim(campaign, row) for row in rows)
+                claims.extend(claim_of(campaign, row) for row in rows)
         return claims
 
-    def write_ahead(self, claims: Sequence[Claim], *, run: str, now: float) -> bool:
+    def write_ahead(self, claims: Sequence[Claim], *, run: str, now: datetime) -> bool:
         """Record ``attempting`` for all of ``claims``, or for none of them.
 
         Who was suppressed meanwhile is marked so. Then, or when a claim was
@@ -113,7 +91,7 @@ class Deliveries(Reading):
             for claim in claims
         )
 
-    def _take_back(self, claims: Sequence[Claim], run: str, now: float) -> None:
+    def _take_back(self, claims: Sequence[Claim], run: str, now: datetime) -> None:
         # Still inside the uncommitted transaction: for everybody else these
         # rows were never attempting, so this is no step of the state table.
         for claim in claims:
@@ -131,18 +109,17 @@ class Deliveries(Reading):
         *,
         run: str,
         reply: str,
-        now: float,
-        started_at: float | None = None,
+        now: datetime,
+        started_at: datetime | None = None,
         provider_id: str | None = None,
-        next_attempt_at: float = 0,
-        theirs: bool = True,
+        next_attempt_at: datetime = EARLIEST,
     ) -> bool:
-        """Note an outcome: ``step`` is ACCEPT, REJECT, DEFER or DOUBT.
+        """Note an outcome: ``step`` is ACCEPT, REJECT, DEFER, RETURN or DOUBT.
 
         A late acceptance upgrades a row that was put in doubt meanwhile.
         ``started_at`` is the time of the write-ahead; None where it was refused
-        before that. Where the outcome is not ``theirs``, but the letter's or the
-        account's, it does not count as an attempt: their time for retries does
+        before that. RETURN is not the recipient's outcome, but the letter's or the
+        account's, and does not count as an attempt: their time for retries does
         not begin, they are not tried less often, and a corrected version reaches
         them. Else they could never be mailed: the very letter was refused.
 
@@ -153,7 +130,7 @@ class Deliveries(Reading):
         provider_id = provider_id and _storable(provider_id)
         started_at = now if started_at is None else started_at
         began_at = claim.first_attempt_at
-        if began_at is None and theirs:
+        if began_at is None and step is not Step.RETURN:
             began_at = started_at
         changed = self._database.execute(
             steps.OUTCOMES[step],
@@ -167,40 +144,41 @@ class Deliveries(Reading):
                 steps.EVIDENCE, (now, reply, provider_id, claim.id)
             ).rowcount
         if changed:
-            outcome = step if theirs else HELD_BACK
+            outcome = HELD_BACK if step is Step.RETURN else step
             self._database.execute(
                 steps.ATTEMPT,
                 (claim.id, claim.number, run, started_at, now, outcome, reply),
             )
         return bool(changed)
 
-    def put_back(self, claims: Sequence[Claim], *, now: float) -> int:
+    def put_back(self, claims: Sequence[Claim], *, now: datetime) -> int:
         """Let those wait again whose refusal turned out to be about us; it is no attempt of theirs.
 
         Inside the caller's transaction.
 
         Args:
             claims: as they were before the attempt.
-            now: seconds since the epoch.
+            now: the time.
 
         Returns:
-            How many were refused and now wait.
+            How many were refused or deferred and now wait.
         """
         changed = 0
         for claim in claims:
             began_at = claim.first_attempt_at
             changed += self._database.execute(
-                steps.PUT_BACK, (now, began_at, began_at is not None, claim.id)
+                steps.PUT_BACK,
+                (now, began_at, began_at is not None, claim.id),
             ).rowcount
             self._database.execute(steps.PUT_BACK_ATTEMPT, (HELD_BACK, claim.id, claim.number))
         return changed
 
-    def release(self, claims: Sequence[Claim], *, run: str, now: float) -> None:
+    def release(self, claims: Sequence[Claim], *, run: str, now: datetime) -> None:
         """Return claims that were not attempted to the queue."""
         for claim in claims:
             self._database.execute(steps.RELEASE, (now, claim.id, run))
 
-    def recover(self, campaign: str, *, alive: Sequence[str], now: float) -> int:
+    def recover(self, campaign: str, *, alive: Sequence[str], now: datetime) -> int:
         """Settle what runs that died left behind.
 
         Claimed rows go back to the queue. Attempting rows become in doubt:
@@ -209,7 +187,7 @@ class Deliveries(Reading):
         Args:
             campaign: its id.
             alive: ids of runs that still work; theirs are left alone.
-            now: seconds since the epoch.
+            now: the time.
 
         Returns:
             How many are newly in doubt.
@@ -222,7 +200,7 @@ class Deliveries(Reading):
             steps.ORPHAN_ATTEMPTING, (now, reply, campaign, kept)
         ).rowcount
 
-    def suppress(self, campaign: str, *, now: float) -> int:
+    def suppress(self, campaign: str, *, now: datetime) -> int:
         """Take those who left since the freeze out of the queue, before a run begins.
 
         Each write-ahead asks again; but then the relay has heard of them, and
@@ -230,11 +208,11 @@ class Deliveries(Reading):
         """
         return self._database.execute(steps.SUPPRESS_ALL, (now, campaign)).rowcount
 
-    def expire(self, campaign: str, *, retry_for_s: float, now: float) -> int:
+    def expire(self, campaign: str, *, retry_for_s: float, now: datetime) -> int:
         """Give up recipients who are still deferred ``retry_for_s`` after their first attempt."""
         return self._database.execute(steps.EXPIRE, (now, campaign, retry_for_s)).rowcount
 
-    def decide(self, delivery: int, step: Step, *, note: str, now: float) -> bool:
+    def decide(self, delivery: int, step: Step, *, note: str, now: datetime) -> bool:
         """A person settles a doubt: ASSUME it arrived, or RESEND it.
 
         Inside the caller's transaction: thousands can be settled with one word.
@@ -245,20 +223,19 @@ class Deliveries(Reading):
         cursor = self._database.execute(steps.BY_HAND[step], (now, note, delivery))
         return cursor.rowcount == 1
 
-    def evidence(self, delivery: int, reply: str, provider_id: str | None, now: float) -> bool:
-        """Proof came late that a delivery in doubt was accepted.
+    def evidence(self, delivery: int, reply: str, provider_id: str | None, now: datetime) -> bool:
+        """Proof came late that a delivery in doubt was accepted; inside the caller's transaction.
 
         Returns:
             Whether it was in doubt and now is not.
         """
         provider_id = provider_id and _storable(provider_id)
-        with self._database.transaction():
-            cursor = self._database.execute(
-                steps.EVIDENCE, (now, _storable(reply), provider_id, delivery)
-            )
+        cursor = self._database.execute(
+            steps.EVIDENCE, (now, _storable(reply), provider_id, delivery)
+        )
         return cursor.rowcount == 1
 
-    def adopt(self, campaign: str, now: float, note: str) -> int:
+    def adopt(self, campaign: str, now: datetime, note: str) -> int:
         """Put in doubt whoever waits: another ledger may have mailed them since.
 
         Inside the caller's transaction, and only while holding the lock.
@@ -269,27 +246,13 @@ class Deliveries(Reading):
         self._database.execute(steps.ORPHANED_ATTEMPTS, (campaign, State.ATTEMPTING, "[]"))
         return self._database.execute(steps.ADOPT, (now, note, campaign)).rowcount
 
-    def postpone(self, campaign: str, domain: str, until: float) -> int:
+    def postpone(self, campaign: str, domain: str, until: datetime) -> int:
         """Let those at ``domain`` who wait do so until then; inside the caller's transaction.
 
         Returns:
             How many wait longer now.
         """
         return self._database.execute(steps.POSTPONE, (until, campaign, domain, until)).rowcount
-
-
-def _claim(campaign: str, row: tuple[Any, ...]) -> Claim:
-    if not row[11]:
-        raise broken(campaign, f"Delivery {row[0]}")
-    return Claim(
-        id=row[0],
-        recipient=recipient(*row[1:6]),
-        number=row[6] + 1,
-        date=moment_at(row[7]),
-        first_attempt_at=row[8],
-        version=row[9],
-        bound=bool(row[10]),
-    )
 
 
 def _storable(reply: str) -> str:

@@ -29,7 +29,7 @@ class Events:
     def add(
         self, delivery: int, kind: str, source: str, at: datetime, detail: str, mark: str
     ) -> bool:
-        """Add one.
+        """Add one; inside the caller's transaction.
 
         Args:
             delivery: whose, by id.
@@ -45,12 +45,11 @@ class Events:
         Raises:
             LedgerRefused: there is no such delivery, or it cannot be written.
         """
-        with self._database.transaction():
-            cursor = self._database.execute(
-                "INSERT INTO event (delivery, kind, source, at, detail, mark)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mark) DO NOTHING",
-                (delivery, kind, source, at.timestamp(), detail, mark),
-            )
+        cursor = self._database.execute(
+            "INSERT INTO event (delivery, kind, source, at, detail, mark)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mark) DO NOTHING",
+            (delivery, kind, source, at, detail, mark),
+        )
         return cursor.rowcount == 1
 
     def about(self, delivery: int) -> tuple[EventRecord, ...]:
@@ -66,10 +65,9 @@ class Events:
         )
 
     def _records(self, which: str, of: object) -> tuple[EventRecord, ...]:
-        with self._database.errors():
-            rows = self._database.execute(
-                f"SELECT event.delivery, kind, source, at, detail FROM event {which}", (of,)
-            ).fetchall()
+        rows = self._database.rows(
+            f"SELECT event.delivery, kind, source, at, detail FROM event {which}", (of,)
+        )
         return tuple(
             EventRecord(delivery, kind, source, moment_at(at), detail)
             for delivery, kind, source, at, detail in rows

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
-from newsletter.ledger.buckets import Buckets
-from newsletter.ledger.calls import Calls
+from newsletter.clock import moment_at
 from newsletter.ledger.campaigns import Campaigns
 from newsletter.ledger.controls import Controls
 from newsletter.ledger.database import Database
@@ -40,8 +40,6 @@ class Ledger:
         self.campaigns = Campaigns(self._database)
         self.controls = Controls(self._database)
         self.deliveries = Deliveries(self._database)
-        self.calls = Calls(self._database)
-        self.buckets = Buckets(self._database)
         self.runs = Runs(self._database)
         self.events = Events(self._database)
         self.report = ReportQueries(self._database)
@@ -87,16 +85,16 @@ class Ledger:
         self._database.put_meta("epoch", str(epoch))
 
     @property
-    def adopted_at(self) -> float:
-        """When it was last taken on from a backup or another machine; 0: never.
+    def adopted_at(self) -> datetime:
+        """When it was last taken on from a backup or another machine; the earliest time: never.
 
-        In seconds since the epoch. What it knows of earlier calls may not be all there was.
+        What it knows of earlier calls may not be all there was.
         """
-        return float(self._database.meta("adopted_at") or "0")
+        return moment_at(float(self._database.meta("adopted_at") or "0"))
 
-    def note_adoption(self, now: float) -> None:
+    def note_adoption(self, now: datetime) -> None:
         """Note that it is taken on; inside the caller's transaction."""
-        self._database.put_meta("adopted_at", repr(now))
+        self._database.put_meta("adopted_at", repr(now.timestamp()))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

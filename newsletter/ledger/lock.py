@@ -7,9 +7,9 @@ a crash never leaves one behind.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from newsletter.errors import LedgerRefused, Where
@@ -20,30 +20,13 @@ class SenderAtWork(LedgerRefused):
     """Another process on this machine holds the lock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """A lock that this process holds."""
-
-    path: Path
-    handle: int
-
-    def check(self) -> None:
-        """Make sure that the lock's file is still the one that others would ask for.
-
-        Raises:
-            LedgerRefused: it was removed or replaced, so it locks nobody out any more.
-        """
-        if not _is_at(self.path, self.handle):
-            raise LedgerRefused(
-                "The lock file was removed while mail was going out, so another send could begin.",
-                where=Where(self.path),
-                next="Leave this file alone. To go on: newsletter resume ISSUE",
-            )
-
-
 @contextmanager
-def sender_lock(path: Path) -> Iterator[Lock]:
+def sender_lock(path: Path) -> Iterator[Callable[[], None]]:
     """Hold the lock while the block runs.
+
+    Yields:
+        What makes sure that the lock's file is still the one that others would ask for; raises
+        LedgerRefused if it was removed or replaced, so that it locks nobody out any more.
 
     Raises:
         SenderAtWork: another process holds it.
@@ -62,7 +45,7 @@ def sender_lock(path: Path) -> Iterator[Lock]:
             _lock(path, handle)
             # Removed between the two calls, it would be a lock that nobody else meets.
             if _is_at(path, handle):
-                yield Lock(path, handle)
+                yield partial(_check, path, handle)
                 return
         finally:
             os.close(handle)
@@ -83,6 +66,15 @@ def _lock(path: Path, handle: int) -> None:
             where=Where(path),
             next="Keep the file's folder on a disk of this machine, not on the network.",
         ) from None
+
+
+def _check(path: Path, handle: int) -> None:
+    if not _is_at(path, handle):
+        raise LedgerRefused(
+            "The lock file was removed while mail was going out, so another send could begin.",
+            where=Where(path),
+            next="Leave this file alone. To go on: newsletter resume ISSUE",
+        )
 
 
 def _is_at(path: Path, handle: int) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 
 MOST_KEPT = 10_000
@@ -42,14 +44,14 @@ class LogEntries:
         return Cursor(log_id, int(seq), bytes.fromhex(head))
 
     @property
-    def read_at(self) -> float | None:
-        """When it was last read, in seconds since the epoch; None: never."""
+    def read_at(self) -> datetime | None:
+        """When it was last read; None: never."""
         at = self._database.meta(_READ_AT)
-        return None if at is None else float(at)
+        return None if at is None else moment_at(float(at))
 
-    def move(self, cursor: Cursor, *, now: float) -> None:
+    def move(self, cursor: Cursor, *, now: datetime) -> None:
         """Note how far it was read, and when."""
-        values = (cursor.log_id, str(cursor.seq), cursor.head.hex(), repr(now))
+        values = (cursor.log_id, str(cursor.seq), cursor.head.hex(), repr(now.timestamp()))
         for key, value in zip((*_CURSOR, _READ_AT), values, strict=True):
             self._database.put_meta(key, value)
 
@@ -70,8 +72,7 @@ class LogEntries:
 
     def kept(self) -> list[tuple[bytes, bytes]]:
         """The ids and boxes of all that wait."""
-        with self._database.errors():
-            return self._database.execute("SELECT id, box FROM log_entry").fetchall()
+        return self._database.rows("SELECT id, box FROM log_entry")
 
     def applied(self, id_: bytes) -> None:
         """An entry that waited is applied now."""

@@ -55,22 +55,21 @@ BY_MESSAGE_TAG = f"SELECT {_CHECKED_ROW} FROM delivery WHERE message_tag = ?"
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """A delivery in doubt, with what is needed to compose the very same message again.
+class Claim:
+    """A delivery with what its message is composed from: one that a run holds, or one in doubt.
 
-    ``date`` and ``version`` are those of its attempts. Where this ledger knows
-    of none (a restored backup was adopted), they are the time of the adoption
-    and the version in force: good enough to ask by reference, and a repeated
-    call would not have the same bytes.
+    ``number`` is that of its next attempt, ``version`` that of the edition it is
+    attempted with: always that of its first attempt, whatever was corrected since.
+    Before that, it is not ``bound`` to it.
     """
 
     id: int
     recipient: Recipient
+    number: int
     date: datetime
-    version: int
-    attempts: int
     first_attempt_at: datetime | None
-    changed_at: datetime
+    version: int
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Reading:
     def of(self, campaign: str, *states: State) -> tuple[DeliveryRow, ...]:
         """The deliveries in ``states``, for a person to read."""
         marks = ", ".join("?" for _ in states)
-        rows = self._rows(
+        rows = self._database.rows(
             f"SELECT {_ROW} FROM delivery WHERE campaign = ? AND state IN ({marks}) ORDER BY id",
             (campaign, *states),
         )
@@ -118,12 +117,12 @@ class Reading:
         Raises:
             LedgerRefused: it is not what was frozen.
         """
-        rows = self._rows(BY_MESSAGE_TAG, (bytes.fromhex(tag),))
+        rows = self._database.rows(BY_MESSAGE_TAG, (bytes.fromhex(tag),))
         return _intact(rows[0]) if rows else None
 
     def letters_to(self, address: str) -> list[tuple[DeliveryRow, datetime]]:
         """What left for an address, the latest first, with the dates; trials aside."""
-        rows = self._rows(
+        rows = self._database.rows(
             f"SELECT {_ROW}, dated_at FROM delivery WHERE campaign IN"
             f" (SELECT campaign FROM run WHERE transport NOT IN {TRIALS}) AND address = ?"
             " AND dated_at IS NOT NULL ORDER BY dated_at DESC, id DESC",
@@ -141,7 +140,7 @@ class Reading:
             for state in (State.PENDING, State.DEFERRED)
             for wave in Wave
             # One look into the index each, however long the queue is.
-            for (at,) in self._rows(
+            for (at,) in self._database.rows(
                 "SELECT next_attempt_at FROM delivery JOIN control USING (campaign)"
                 " WHERE campaign = ? AND state = ? AND delivery.wave = ? AND control.wave >= ?"
                 " ORDER BY next_attempt_at LIMIT 1",
@@ -154,7 +153,7 @@ class Reading:
         """How many of one wave are in which state."""
         counts: dict[State, int] = {}
         for state in State:
-            ((count,),) = self._rows(
+            ((count,),) = self._database.rows(
                 "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND state = ? AND wave = ?",
                 (campaign, state, wave),
             )
@@ -164,7 +163,7 @@ class Reading:
 
     def wave_replies(self, campaign: str, wave: Wave) -> Mapping[tuple[State, str], int]:
         """What those of one wave were told who were refused or deferred, and how many."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT state, reply, COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
             f" AND (state = '{State.REJECTED}' OR (state = '{State.DEFERRED}'"
             " AND first_attempt_at IS NOT NULL)) GROUP BY state, reply",
@@ -174,7 +173,7 @@ class Reading:
 
     def wave_unheard(self, campaign: str, wave: Wave) -> int:
         """How many of one wave have had no answer of their own yet."""
-        ((count,),) = self._rows(
+        ((count,),) = self._database.rows(
             "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
             f" AND (state IN ('{State.PENDING}', '{State.CLAIMED}', '{State.ATTEMPTING}')"
             f" OR (state = '{State.DEFERRED}' AND first_attempt_at IS NULL))",
@@ -184,7 +183,7 @@ class Reading:
 
     def untried(self, campaign: str) -> int:
         """How many wait for their first attempt: those whom a correction reaches."""
-        ((count,),) = self._rows(
+        ((count,),) = self._database.rows(
             "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND version IS NULL"
             f" AND state IN ('{State.PENDING}', '{State.CLAIMED}', '{State.DEFERRED}')",
             (campaign,),
@@ -193,44 +192,35 @@ class Reading:
 
     def put_off(self, delivery: int) -> int:
         """How often the server said “later” for this recipient's own sake."""
-        ((count,),) = self._rows(
+        ((count,),) = self._database.rows(
             "SELECT COUNT(*) FROM attempt WHERE delivery = ? AND outcome = ?",
             (delivery, Step.DEFER),
         )
         return int(count)
 
-    def in_doubt_claims(self, campaign: str) -> list[Doubt]:
-        """Who is in doubt, as a provider can be asked about them.
+    def in_doubt_claims(self, campaign: str) -> list[Claim]:
+        """Who is in doubt, with what is needed to compose the very same message again.
+
+        Date and version are those of the attempts. Where this ledger knows of none (a
+        restored backup was adopted), they are the time of the adoption and the version
+        in force: good enough to ask by reference, and a repeated call would not have
+        the same bytes.
 
         Raises:
             LedgerRefused: one of them is not what was frozen.
         """
-        rows = self._rows(
-            "SELECT id, address, name, language, fields, resends, COALESCE(dated_at, changed_at),"
-            " COALESCE(version, (SELECT version FROM control"
-            " WHERE control.campaign = delivery.campaign)), attempts, first_attempt_at, changed_at,"
+        rows = self._database.rows(
+            "SELECT id, address, name, language, fields, resends, attempts,"
+            " COALESCE(dated_at, changed_at), first_attempt_at, COALESCE(version, (SELECT version"
+            " FROM control WHERE control.campaign = delivery.campaign)), version IS NOT NULL,"
             f" {INTACT} FROM delivery WHERE campaign = ? AND state = ? ORDER BY id",
             (campaign, State.IN_DOUBT),
         )
-        for row in rows:
-            if not row[11]:
-                raise broken(campaign, f"Delivery {row[0]}")
-        return [
-            Doubt(
-                id=row[0],
-                recipient=recipient(*row[1:6]),
-                date=moment_at(row[6]),
-                version=row[7],
-                attempts=row[8],
-                first_attempt_at=_time(row[9]),
-                changed_at=moment_at(row[10]),
-            )
-            for row in rows
-        ]
+        return [claim_of(campaign, row) for row in rows]
 
     def history(self, delivery: int) -> tuple[AttemptRecord, ...]:
         """The attempts of a delivery, first to last."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT number, run, started_at, ended_at, outcome, reply FROM attempt"
             " WHERE delivery = ? ORDER BY number",
             (delivery,),
@@ -247,12 +237,23 @@ class Reading:
             for number, run, started_at, ended_at, outcome, reply in rows
         )
 
-    def _rows(self, sql: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._database.errors():
-            return self._database.execute(sql, parameters).fetchall()
+
+def claim_of(campaign: str, row: tuple[Any, ...]) -> Claim:
+    """A claim from the row that :data:`newsletter.ledger.steps.CLAIM` returns."""
+    if not row[11]:
+        raise broken(campaign, f"Delivery {row[0]}")
+    return Claim(
+        id=row[0],
+        recipient=_recipient(*row[1:6]),
+        number=row[6] + 1,
+        date=moment_at(row[7]),
+        first_attempt_at=_time(row[8]),
+        version=row[9],
+        bound=bool(row[10]),
+    )
 
 
-def recipient(address: str, name: str, language: str, fields: str, resends: int) -> Recipient:
+def _recipient(address: str, name: str, language: str, fields: str, resends: int) -> Recipient:
     """A recipient from their row."""
     local, _, domain = address.rpartition("@")
     return Recipient(
@@ -263,6 +264,11 @@ def recipient(address: str, name: str, language: str, fields: str, resends: int)
         fields=json.loads(fields),
         resends=resends,
     )
+
+
+def fields_json(reader: Recipient) -> str:
+    """Further columns of the list, as a delivery keeps them."""
+    return json.dumps(dict(reader.fields), ensure_ascii=False)
 
 
 def _intact(row: tuple[Any, ...]) -> DeliveryRow:

@@ -7,15 +7,16 @@ that the caller opened.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
+from newsletter.ledger.reading import fields_json
 from newsletter.ledger.record import OPEN, SendRecord, listed
 from newsletter.ledger.runs import TRIALS
 from newsletter.ledger.seal import DELIVERY, broken, version_seal
 from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
+from newsletter.message.model import Recipient
 
 # Who has it, who may have it, who will not get it, who waits.
 _FURTHER = (
@@ -32,20 +33,6 @@ def _furthest(state: str) -> str:
         for number, states in enumerate(_FURTHER)
     )
     return f"CASE{cases} ELSE {-len(_FURTHER)} END"
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Somebody on the list, as a delivery needs them.
-
-    ``tag`` is the keyed hash of the address, ``fields`` is JSON.
-    """
-
-    tag: bytes
-    address: str
-    domain: str
-    name: str
-    fields: str
 
 
 class Recovery:
@@ -223,7 +210,7 @@ class Recovery:
         )
 
     def rebuild(
-        self, readers: Iterable[Reader], *, joined: bool = False
+        self, readers: Iterable[Recipient], *, joined: bool = False
     ) -> dict[str, tuple[int, int]]:
         """Give the ledger the campaigns that it lacks, with those who are on the list today.
 
@@ -231,7 +218,7 @@ class Recovery:
         list is left out; the record goes on to know who has it.
 
         Args:
-            readers: the list.
+            readers: the list; which edition is theirs the record knows.
             joined: :meth:`join` went before. Whoever has their mail by another campaign of
                 the round, or may have it, stays in that one.
 
@@ -245,7 +232,7 @@ class Recovery:
         )
         self._database.executemany(
             "INSERT OR IGNORE INTO temp.found VALUES (reader_of(?2), ?1, ?2, ?3, ?4, ?5)",
-            ((each.tag, each.address, each.domain, each.name, each.fields) for each in readers),
+            map(self._found, readers),
         )
         execute("CREATE INDEX temp.found_reader ON found (reader)")
         rebuilt = {}
@@ -254,6 +241,12 @@ class Recovery:
                 rebuilt[campaign] = counts
         execute("DROP TABLE temp.found")
         return rebuilt
+
+    def _found(self, reader: Recipient) -> tuple[object, ...]:
+        return (
+            self._database.keys.address_tag(reader.address),
+            *(reader.address.key, reader.address.domain, reader.name, fields_json(reader)),
+        )
 
     def _rebuild(self, campaign: str, *, joined: bool) -> tuple[int, int] | None:
         execute = self._database.execute

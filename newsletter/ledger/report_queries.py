@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,16 +10,6 @@ from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.reading import HELD_BACK
 from newsletter.ledger.states import State, Step
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyCount:
-    """How many recipients of one domain are in a state with the same reply."""
-
-    state: State
-    domain: str
-    reply: str
-    count: int
 
 
 class ReportQueries:
@@ -64,17 +53,23 @@ class ReportQueries:
             )
         )
 
-    def replies(self, campaign: str, *states: State) -> list[ReplyCount]:
-        """What was replied to those in ``states``, by domain."""
+    def domains_in(self, campaign: str, *states: State) -> dict[str, int]:
+        """How many at each domain are in ``states``."""
+        return self._counts("domain", campaign, states)
+
+    def replies(self, campaign: str, *states: State) -> dict[str, int]:
+        """How many of those in ``states`` were told what."""
+        return self._counts("reply", campaign, states)
+
+    def _counts(self, column: str, campaign: str, states: tuple[State, ...]) -> dict[str, int]:
         marks = ", ".join(f"'{state}'" for state in states)
-        rows = self._rows(
-            f"SELECT state, domain, reply, COUNT(*) FROM delivery WHERE campaign = ?"
-            f" AND state IN ({marks}) GROUP BY state, domain, reply",
-            campaign,
+        return dict(
+            self._rows(
+                f"SELECT {column}, COUNT(*) FROM delivery WHERE campaign = ?"
+                f" AND state IN ({marks}) GROUP BY {column}",
+                campaign,
+            )
         )
-        return [
-            ReplyCount(State(state), domain, reply, count) for state, domain, reply, count in rows
-        ]
 
     def attempts(self, campaign: str) -> dict[int, int]:
         """How many of the accepted needed how many attempts."""
@@ -118,5 +113,4 @@ class ReportQueries:
         )
 
     def _rows(self, sql: str, campaign: str) -> list[Any]:
-        with self._database.errors():
-            return self._database.execute(sql, (campaign,)).fetchall()
+        return self._database.rows(sql, (campaign,))

@@ -42,6 +42,7 @@ class Step(StrEnum):
     ACCEPT = "accept"
     REJECT = "reject"
     DEFER = "defer"
+    RETURN = "return"
     DOUBT = "doubt"
     ORPHAN = "orphan"
     EXPIRE = "expire"
@@ -70,6 +71,8 @@ TRANSITIONS: dict[Step, dict[State, State]] = {
     # A refusal may come before the decisive byte (RCPT) or after it.
     Step.REJECT: {State.CLAIMED: State.REJECTED, State.ATTEMPTING: State.REJECTED},
     Step.DEFER: {State.CLAIMED: State.DEFERRED, State.ATTEMPTING: State.DEFERRED},
+    # A refusal that is about us, or about the message: definitely not taken, and nobody's fault.
+    Step.RETURN: {State.CLAIMED: State.PENDING, State.ATTEMPTING: State.PENDING},
     # No definite answer.
     Step.DOUBT: {State.ATTEMPTING: State.IN_DOUBT},
     # The owner died. Never attempting → pending: that would mail people twice.
@@ -81,7 +84,7 @@ TRANSITIONS: dict[Step, dict[State, State]] = {
     Step.ASSUME: {State.IN_DOUBT: State.ACCEPTED},
     Step.RESEND: {State.IN_DOUBT: State.PENDING},
     # The refusal turned out to be about us: the reader waits again, and is not blamed.
-    Step.PUT_BACK: {State.REJECTED: State.PENDING},
+    Step.PUT_BACK: {State.REJECTED: State.PENDING, State.DEFERRED: State.PENDING},
     # A restored backup or a copy is taken on: who waits here may have been mailed from elsewhere.
     Step.ADOPT: {
         State.PENDING: State.IN_DOUBT,

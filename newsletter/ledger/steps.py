@@ -61,7 +61,7 @@ OUTCOMES = {
         " provider_id = ?, next_attempt_at = ?, first_attempt_at = ?, run = NULL",
         "id = ? AND run = ?",
     )
-    for step in (Step.ACCEPT, Step.REJECT, Step.DEFER, Step.DOUBT)
+    for step in (Step.ACCEPT, Step.REJECT, Step.DEFER, Step.RETURN, Step.DOUBT)
 }
 EVIDENCE = _step_sql(Step.EVIDENCE, ", reply = ?, provider_id = ?", "id = ?")
 # changed_at is the last attempt. Not the time of the run: whoever resumes a day

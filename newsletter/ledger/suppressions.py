@@ -160,7 +160,7 @@ class Suppressions:
     def tags(self) -> frozenset[bytes]:
         """The tags of all who must not be mailed."""
         sql = f"SELECT DISTINCT tag FROM suppression AS leave WHERE {IN_FORCE}"
-        return frozenset(tag for (tag,) in self._rows(sql))
+        return frozenset(tag for (tag,) in self._database.rows(sql))
 
     def is_suppressed(self, tag: bytes) -> bool:
         """Whether one reader must not be mailed."""
@@ -168,7 +168,7 @@ class Suppressions:
 
     def in_force(self, tag: bytes) -> tuple[Leave, ...]:
         """The leaves by which a reader is suppressed, oldest first; none: they are not."""
-        rows = self._rows(
+        rows = self._database.rows(
             f"SELECT {COLUMNS} FROM suppression AS leave WHERE tag = ? AND {IN_FORCE}"
             " ORDER BY at, id",
             (tag,),
@@ -177,7 +177,7 @@ class Suppressions:
 
     def history(self, tag: bytes) -> tuple[Event, ...]:
         """All that is known of one reader, oldest first."""
-        rows = self._rows(
+        rows = self._database.rows(
             f"SELECT {COLUMNS} FROM suppression WHERE tag = ?1 OR about IN"
             " (SELECT id FROM suppression WHERE tag = ?1) ORDER BY at, kind, id",
             (tag,),
@@ -187,15 +187,11 @@ class Suppressions:
     def counts(self) -> dict[str, int]:
         """How many people by reason."""
         return dict(
-            self._rows(
+            self._database.rows(
                 "SELECT reason, COUNT(DISTINCT tag) FROM suppression AS leave"
                 f" WHERE {IN_FORCE} GROUP BY reason"
             )
         )
-
-    def _rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with self._database.errors():
-            return self._database.execute(sql, parameters).fetchall()
 
 
 def add_to(table: str, event: Event, database: Database) -> bool:

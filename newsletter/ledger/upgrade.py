@@ -14,7 +14,6 @@ import sqlite3
 from collections.abc import Iterator
 
 from newsletter.ledger.seal import DELIVERY, version_seal
-from newsletter.message.keys import KeyRing
 
 _LATE_S = 72 * 3600
 
@@ -78,7 +77,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 SCHEMA_VERSION = len(MIGRATIONS) + 1
 
 
-def upgrade(connection: sqlite3.Connection, schema: str, *, since: int, keys: KeyRing) -> None:
+def upgrade(connection: sqlite3.Connection, schema: str, *, since: int, seal_key: bytes) -> None:
     """Turn the tables of version ``since`` into those of ``schema``.
 
     Args:
@@ -86,7 +85,7 @@ def upgrade(connection: sqlite3.Connection, schema: str, *, since: int, keys: Ke
             foreign keys are off.
         schema: CREATE statements, tables before what belongs to them.
         since: the version that the file was written by.
-        keys: the ledger's key ring.
+        seal_key: with which the ledger's seals are made.
 
     Raises:
         sqlite3.Error: it cannot be written; the caller rolls back.
@@ -97,7 +96,7 @@ def upgrade(connection: sqlite3.Connection, schema: str, *, since: int, keys: Ke
         letterhead: str, contents: str,
     ) -> bytes:  # fmt: skip
         return version_seal(
-            keys.seal_key,
+            seal_key,
             (campaign, issue, round_, planned),
             number=number,
             fingerprint=print_,

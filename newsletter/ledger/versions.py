@@ -53,7 +53,7 @@ def write_version(
     number: int,
     approved: Approved,
     *,
-    now: float,
+    now: datetime,
 ) -> None:
     """Write one down, sealed; inside the caller's transaction."""
     contents = {language: each.to_json() for language, each in approved.editions.items()}
@@ -84,15 +84,14 @@ def read_versions(database: Database, campaign: Campaign) -> dict[int, Approved]
     Raises:
         LedgerRefused: something is not what was frozen.
     """
-    with database.errors():
-        versions = database.execute(
-            "SELECT number, fingerprint, letterhead, seal FROM version WHERE campaign = ?"
-            " ORDER BY number",
-            (campaign.id,),
-        ).fetchall()
-        editions = database.execute(
-            "SELECT version, language, content FROM edition WHERE campaign = ?", (campaign.id,)
-        ).fetchall()
+    versions = database.rows(
+        "SELECT number, fingerprint, letterhead, seal FROM version WHERE campaign = ?"
+        " ORDER BY number",
+        (campaign.id,),
+    )
+    editions = database.rows(
+        "SELECT version, language, content FROM edition WHERE campaign = ?", (campaign.id,)
+    )
     found = {}
     for number, print_, letterhead, sealed in versions:
         contents = {language: content for of, language, content in editions if of == number}

@@ -23,7 +23,8 @@ from newsletter.message.links import Links
 from newsletter.message.mime import encode
 from newsletter.message.model import Message, Recipient
 from newsletter.message.shared_headers import shared_headers
-from newsletter.render.edition import Edition, Slot
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
 
 if TYPE_CHECKING:
     from newsletter.message.dkim import DkimSigner

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from newsletter.addresses import Address
-from newsletter.render.edition import Enclosure
+
+if TYPE_CHECKING:
+    from newsletter.render.edition import Enclosure
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from newsletter.errors import InputError
 from newsletter.ledger.adoption import Adopted, Adoption, Survey
-from newsletter.ledger.recovery import Reader
-from newsletter.message.keys import KeyRing
+from newsletter.message.model import Recipient
 from newsletter.project.project import Project
 
 
@@ -46,28 +43,18 @@ def adopt(project: Project, *, old_copy: bool = False) -> AdoptionResult:
     Raises:
         LedgerRefused: it cannot be done, or not be written.
     """
-    no_list: list[InputError] = []
-
-    def readers(keys: KeyRing) -> Iterator[Reader]:
-        try:
-            yield from _readers(project, keys)
-        except InputError as error:
-            no_list.append(error)
-
+    readers: tuple[Recipient, ...] = ()
+    no_list = None
+    try:
+        readers = tuple(
+            Recipient(each.address, each.name, each.language or "", each.fields)
+            for each in project.roster().subscribers
+        )
+    except InputError as error:
+        no_list = error
     adopted = _adoption(project, old_copy=old_copy).adopt(readers, now=project.clock.now())
-    return AdoptionResult(adopted, next(iter(no_list), None))
+    return AdoptionResult(adopted, no_list)
 
 
 def _adoption(project: Project, *, old_copy: bool) -> Adoption:
     return Adoption(project.place, project.key_file, project.keys, old_copy=old_copy)
-
-
-def _readers(project: Project, keys: KeyRing) -> Iterator[Reader]:
-    for subscriber in project.roster().subscribers:
-        yield Reader(
-            tag=keys.address_tag(subscriber.address),
-            address=subscriber.address.key,
-            domain=subscriber.address.domain,
-            name=subscriber.name,
-            fields=json.dumps(dict(subscriber.fields), ensure_ascii=False),
-        )

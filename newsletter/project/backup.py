@@ -69,7 +69,7 @@ def back_up(project: Project, file: Path) -> None:
     listed = project.folder / project.settings.audience.file
     others = {KEY: project.key_file, SETTINGS: project.folder / FILE_NAME, LIST: listed}
     about = About(
-        made_at=project.clock.now().isoformat(timespec="seconds"),
+        made_at=project.clock.now(),
         list_id=project.settings.list.id,
         list_file=listed.name if listed.is_file() else "",
     )
@@ -100,8 +100,7 @@ def restore(
     """
     with opened(file) as (about, parts):
         in_the_way = tuple(name for name in (LEDGER, KEY) if name in parts and Path(name).exists())
-        made_at = datetime.fromisoformat(about.made_at)
-        if not agree(BackupContent(about.list_id, made_at, in_the_way)):
+        if not agree(BackupContent(about.list_id, about.made_at, in_the_way)):
             return None
         project = _settled(about, parts)
         with project.lock():
@@ -109,7 +108,7 @@ def restore(
             if remembers and LEDGER in parts:
                 _refuse_unrelated(project, parts)
             on_placed(_place(project, about, parts))
-            return Restored(made_at, remembers, None if project.trial else adopt(project))
+            return Restored(about.made_at, remembers, None if project.trial else adopt(project))
 
 
 def _settled(about: About, parts: Mapping[str, Path]) -> Project:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from newsletter.delivery.difference import differing, settings_changes, word_changes
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.versions import Approved, fingerprint
+from newsletter.log import note
 from newsletter.project.account import campaigns_of, unfinished
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import letterhead
+from newsletter.project.difference import differing, settings_changes, word_changes
 from newsletter.project.project import Project
 
 
@@ -130,7 +131,9 @@ def correct(project: Project, correction: Correction) -> int:
     Raises:
         LedgerRefused: a language is missing or new. Nothing was changed.
     """
-    with closing(project.ledger(create=False)) as ledger:
-        return ledger.controls.correct(
+    with closing(project.ledger(create=False)) as ledger, ledger.transaction():
+        number = ledger.controls.correct(
             correction.campaign, correction.approved, project.clock.now()
         )
+    note("campaign corrected", campaign=correction.campaign.id)
+    return number

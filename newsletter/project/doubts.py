@@ -119,7 +119,7 @@ def settle(project: Project, doubts: Sequence[InDoubt], step: Step) -> list[str]
     Returns:
         The addresses of those who were still in doubt.
     """
-    now = project.clock.now().timestamp()
+    now = project.clock.now()
     settled: set[str] = set()
     with closing(project.ledger(create=False)) as ledger, ledger.transaction():
         for doubt in reversed(doubts):  # the newest campaign first
@@ -213,7 +213,7 @@ def reconcile(
 
 def _recover(project: Project, ledger: Ledger, campaigns: Iterable[Campaign]) -> None:
     """Put in doubt whom a run that died was handing over; the caller holds the lock."""
-    now = project.clock.now().timestamp()
+    now = project.clock.now()
     with ledger.transaction():
         for campaign in campaigns:
             ledger.deliveries.recover(campaign.id, alive=(), now=now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class LogWatch:
         public = project.settings.public
         self._every_s = public.read_every_s if public else READ_EVERY_S
         self._cursor: Cursor | None = None
-        self._read_at: float | None = None
+        self._read_at: datetime | None = None
         self._source: LogSource | None = None
         self._reader: LogReader | None = None
         self._blind_s = 0.0
@@ -65,8 +66,10 @@ class LogWatch:
         if self._read_at is None:
             how_long = "was never read"
         else:
-            still_s = self._now() - self._read_at if self._is_blind else 0.0
-            how_long = f"could not be read for {duration(self._blind_s + still_s)}"
+            blind_s = self._blind_s
+            if self._is_blind:
+                blind_s += (self._project.clock.now() - self._read_at).total_seconds()
+            how_long = f"could not be read for {duration(blind_s)}"
         return (
             f"The public log {how_long}: {self._why} Who left in that time may have been mailed. "
             "Once it can be read, run “newsletter sync”: it tells how many left."
@@ -77,14 +80,14 @@ class LogWatch:
         self._read_at = ledger.log_entries.read_at
 
     def _look(self, ended: threading.Event, record: Record) -> None:
-        began = self._now()
+        began = self._project.clock.now()
         try:
             self._read(ended, record)
         except LogUnreachable as error:
             self._why, self._is_blind = error.what, True
             return
         if self._is_blind and self._read_at is not None:
-            self._blind_s += began - self._read_at
+            self._blind_s += (began - self._read_at).total_seconds()
         self._read_at, self._is_blind = began, False
 
     def _read(self, ended: threading.Event, record: Record) -> None:
@@ -94,9 +97,6 @@ class LogWatch:
             self._reader = LogReader(self._source, self._project, self._cursor)
         while not ended.is_set():
             batch = self._reader.fetch()
-            record(partial(self._reader.write, batch, now=self._now()))
+            record(partial(self._reader.write, batch, now=self._project.clock.now()))
             if batch.is_last:
                 return
-
-    def _now(self) -> float:
-        return self._project.clock.now().timestamp()

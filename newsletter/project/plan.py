@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from newsletter.delivery.plan import make_plan
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.plan import Exclusion, Plan
 from newsletter.ledger.seal import reader_tag
+from newsletter.ledger.versions import Approved
+from newsletter.log import note
 from newsletter.message.compose import Uncomposable
 from newsletter.phrases import people
 from newsletter.project.account import unfinished
@@ -22,10 +25,10 @@ from newsletter.project.sync import SyncResult, read_before_send
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
-    from newsletter.delivery.schedule import Appointment
     from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.copy_guard import CopyGuard
+    from newsletter.project.schedule import Appointment
     from newsletter.transports.protocol import Transport
 
 
@@ -136,16 +139,18 @@ def freeze(project: Project, prepared: Prepared) -> Campaign:
     appointment = prepared.options.appointment
     with closing(project.ledger(create=True)) as ledger:
         guard = project.copy_guard(ledger)
-        return ledger.campaigns.freeze(
-            prepared.plan,
-            editions=prepared.compiled.editions,
-            letterhead=letterhead(project.settings),
-            now=project.clock.now(),
-            again=prepared.new_round,
-            not_before=appointment.at if appointment else None,
-            late_after_s=project.settings.delivery.late_after_hours * 3600,
-            round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
-        )
+        with ledger.transaction():
+            campaign = ledger.campaigns.freeze(
+                prepared.plan,
+                Approved(prepared.compiled.editions, letterhead(project.settings)),
+                now=project.clock.now(),
+                again=prepared.new_round,
+                not_before=appointment.at if appointment else None,
+                late_after=timedelta(hours=project.settings.delivery.late_after_hours),
+                round_elsewhere=guard.latest_round(prepared.plan.issue) if guard else 1,
+            )
+    note("campaign frozen", campaign=campaign.id, counts={"planned": campaign.planned})
+    return campaign
 
 
 def _prepared(

@@ -130,17 +130,17 @@ class Project:
     def _take_locks(self, held: ExitStack) -> Callable[[], None]:
         from newsletter.ledger.lock import sender_lock
 
-        locks = []
+        checks = []
         if not self.trial:
             self.state.prepare()
-            locks.append(held.enter_context(sender_lock(self.state.lock)))
-        locks.append(held.enter_context(sender_lock(self.lock_file)))
+            checks.append(held.enter_context(sender_lock(self.state.lock)))
+        checks.append(held.enter_context(sender_lock(self.lock_file)))
 
-        def check() -> None:
-            for lock in locks:
-                lock.check()
+        def check_all() -> None:
+            for check in checks:
+                check()
 
-        return check
+        return check_all
 
     @property
     def key_file(self) -> Path:
@@ -305,10 +305,11 @@ class Project:
         """
         from newsletter.audience.reader import read_roster
 
-        path = file or self.list_file
         audience = self.settings.audience
         return read_roster(
-            path, fields=audience.fields, mail=audience.mail, no_mail=audience.no_mail
+            file or self.list_file,
+            **audience.model_dump(exclude={"file"}),
+            language=self.settings.language,
         )
 
     def ledger(self, *, create: bool, follow: bool = True) -> Ledger:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from newsletter.addresses import Address
-from newsletter.delivery.proof import send_proofs
 from newsletter.errors import InputError, RosterError, TransportStopped, Where
 from newsletter.message.model import Message, Recipient
 from newsletter.project.compile import CompiledIssue, compile_issue
@@ -24,7 +23,7 @@ from newsletter.project.compose import (
 from newsletter.project.project import Project
 from newsletter.project.transport import open_transport
 from newsletter.project.writing import refuse_own, write_private
-from newsletter.transports.protocol import Outcome
+from newsletter.transports.protocol import Call, Outcome, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +57,56 @@ def prove(
     messages = _proofs(project, issue, parse_addresses(addresses))
     with closing(open_transport(project, sandbox=sandbox)) as transport:
         try:
-            return send_proofs(transport, messages)
+            return _hand_over(transport, messages)
         except TransportStopped as stopped:
             # Transports advise whoever sends; there is nothing to resume after a proof.
             again = f"newsletter test {issue} --to ADDRESS"
             stopped.next = stopped.next.replace("newsletter resume ISSUE", again)
             raise
+
+
+class _Notes:
+    """A journal, and each of its tickets, for mail that may go twice: it keeps what came back."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+
+    def acquire_permit(self) -> bool:
+        return True
+
+    def attempt(
+        self,
+        messages: Sequence[Message],  # noqa: ARG002 - the protocol's
+        *,
+        call: Call | None = None,  # noqa: ARG002 - the protocol's
+    ) -> _Notes:
+        return self
+
+    def wait(self) -> bool:
+        return True
+
+    def record(self, message: Message, outcome: Outcome) -> None:
+        self.outcomes[message.message_id] = outcome
+
+
+def _hand_over(
+    transport: Transport, messages: Sequence[Message]
+) -> list[tuple[str, Outcome | None]]:
+    """Hand ``messages`` over.
+
+    Returns:
+        For each, its address and what came back; None: it was never handed over.
+
+    Raises:
+        TransportStopped: the server or account takes nothing.
+    """
+    notes = _Notes()
+    with closing(transport.open()) as session:
+        for start in range(0, len(messages), transport.batch_size):
+            session.deliver(messages[start : start + transport.batch_size], notes)
+    return [
+        (str(message.envelope_to), notes.outcomes.get(message.message_id)) for message in messages
+    ]
 
 
 def render(project: Project, issue: str, folder: Path, *, to: str = "") -> Rendered:

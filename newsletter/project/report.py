@@ -65,7 +65,6 @@ def _figures(ledger: Ledger, campaign: Campaign) -> Figures:
     queries = ledger.report
     span = queries.span(campaign.id)
     span_s = span_for(*span) if span else 1
-    refused = queries.replies(campaign.id, *REFUSED)
     return Figures(
         campaign=campaign,
         trial=ledger.runs.is_trial(campaign.id),
@@ -73,8 +72,8 @@ def _figures(ledger: Ledger, campaign: Campaign) -> Figures:
         runs=ledger.runs.of(campaign.id),
         points=points_of(queries.outcomes(campaign.id, span_s=span_s), span_s),
         span_s=span_s,
-        reasons=by_reason(refused),
-        domains=by_domain(refused, queries.domains(campaign.id)),
+        reasons=by_reason(queries.replies(campaign.id, *REFUSED)),
+        domains=by_domain(queries.domains_in(campaign.id, *REFUSED), queries.domains(campaign.id)),
         waiting=by_reason(queries.replies(campaign.id, State.DEFERRED)),
         doubts=by_reason(queries.replies(campaign.id, State.IN_DOUBT)),
         settled_doubts=queries.settled_doubts(campaign.id),

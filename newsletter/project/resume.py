@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from newsletter.errors import LedgerRefused, Where
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
+from newsletter.log import note
 from newsletter.phrases import duration, moment
 from newsletter.project.account import campaigns_of, is_alive, last_run, unfinished
 from newsletter.project.project import Project
@@ -58,9 +59,12 @@ def pause(project: Project, issue: str) -> list[Unfinished]:
     with closing(project.ledger(create=False)) as ledger:
         project.refuse_old(ledger)  # held here, a send from the original would go on
         waiting = _unfinished(project, ledger, issue)
-        for each in waiting:
-            hold = Hold(HoldKind.PAUSE, "Paused by a person.")
-            ledger.controls.hold(each.campaign.id, hold)
+        hold = Hold("Paused by a person.", by_person=True)
+        with ledger.transaction():
+            for each in waiting:
+                ledger.controls.hold(each.campaign.id, hold)
+    for each in waiting:
+        note("campaign held", campaign=each.campaign.id)
     return waiting
 
 
@@ -92,8 +96,9 @@ def begin_at(project: Project, issue: str, at: datetime) -> list[Unfinished]:
     """
     with closing(project.sound_ledger()) as ledger:
         waiting = _unfinished(project, ledger, issue)
-        for each in waiting:
-            ledger.controls.begin_at(each.campaign.id, at, at + _allowance(project))
+        with ledger.transaction():
+            for each in waiting:
+                ledger.controls.begin_at(each.campaign.id, at, at + _allowance(project))
     return waiting
 
 
@@ -129,9 +134,11 @@ def lift_holds(project: Project, waiting: Iterable[Unfinished]) -> None:
     held = [each.campaign for each in waiting if each.held]
     if not held:
         return
-    with closing(project.ledger(create=False)) as ledger:
+    with closing(project.ledger(create=False)) as ledger, ledger.transaction():
         for campaign in held:
             ledger.controls.go_on(campaign.id)
+    for campaign in held:
+        note("campaign released", campaign=campaign.id)
 
 
 def _unfinished(project: Project, ledger: Ledger, issue: str) -> list[Unfinished]:
@@ -152,7 +159,7 @@ def _standing(ledger: Ledger, campaign: Campaign, now: datetime) -> Unfinished:
         campaign,
         waiting=ledger.campaigns.tally(campaign).open,
         held=control.held,
-        paused={hold.kind for hold in control.holds} == {HoldKind.PAUSE},
+        paused=bool(control.holds) and all(hold.by_person for hold in control.holds),
         begins_at=control.not_before if scheduled else None,
         clock_behind=now < campaign.frozen_at,
     )
@@ -219,7 +226,8 @@ def _refuse_late(project: Project, ledger: Ledger, campaign: Campaign, *, late: 
         return
     if not late:
         raise _too_late(campaign, control, now)
-    ledger.controls.allow_until(campaign.id, now + _allowance(project))
+    with ledger.transaction():
+        ledger.controls.allow_until(campaign.id, now + _allowance(project))
 
 
 def _too_late(campaign: Campaign, control: Control, now: datetime) -> LedgerRefused:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from newsletter.addresses import Address
 from newsletter.audience.model import Roster
-from newsletter.errors import InputError, NewsletterError
+from newsletter.audience.reader import Suppressible, read_leavers
+from newsletter.errors import InputError, NewsletterError, Problem, Where
+from newsletter.feedback.unsubscribe_mails import read_mailed
 from newsletter.ledger import Ledger
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
+from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.project.compose import parse_addresses
 from newsletter.project.project import Project
+from newsletter.refusal_words import without_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +35,38 @@ class Suppressed:
     folder_only: NewsletterError | None
 
 
-def suppress(project: Project, addresses: Iterable[str], reason: Reason) -> Suppressed:
+def read_suppressible(project: Project, given: Iterable[str]) -> tuple[Suppressible, bool]:
+    """Read what a person gave: addresses, and files of them; whether there was a file.
+
+    Raises:
+        InputError: an address is none, or a file is the project's own list.
+        RosterError: a file cannot be used.
+    """
+    texts = list(given)
+    files = [Path(text) for text in texts if "@" not in text and Path(text).is_file()]
+    addresses = parse_addresses(text for text in texts if Path(text) not in files)
+    active = 0
+    refused: tuple[Problem, ...] = ()
+    for path in files:
+        if project.list_file.exists() and path.samefile(project.list_file):
+            raise InputError(
+                "This is the newsletter's own list: everybody on it would never be mailed again.",
+                where=Where(path),
+                next="Name a file of those who left.",
+            )
+        read = read_leavers(path)
+        addresses += read.addresses
+        active += read.active
+        refused += read.refused
+    return Suppressible(tuple(addresses), active, refused), bool(files)
+
+
+def suppress(project: Project, parsed: Sequence[Address], reason: Reason) -> Suppressed:
     """Never mail these addresses again. Holds during a send.
 
     Raises:
-        InputError: an address is none; nobody was added.
         LedgerRefused: it cannot be written.
     """
-    parsed = parse_addresses(addresses)
     at = project.clock.now()
     leaves = {
         address: Leave(project.keys.address_tag(address), reason, "command", at)
@@ -73,6 +102,54 @@ def _into_record(
     except NewsletterError as error:
         return error
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """What came of unsubscribe mails: readers who left anew, who had already, and other items.
+
+    ``folder_only`` as in :class:`Suppressed`.
+    """
+
+    new: int
+    known: int
+    others: int
+    folder_only: NewsletterError | None
+
+
+def suppress_mailed(project: Project, file: Path) -> Mailed:
+    """Suppress whoever mailed their unsubscribe token. Holds during a send.
+
+    Raises:
+        InputError: the file cannot be read. What was read before stays.
+        LedgerRefused: it cannot be written.
+    """
+    latest: dict[Token, Leave] = {}
+    others = 0
+    verifier = Verifier.of(project.keys, project.settings.list.id, (Purpose.HEADER, Purpose.PAGE))
+    try:
+        for item in read_mailed(file, now=project.clock.now()):
+            found = [
+                token
+                for text in item.tokens
+                if (token := verify(text, verifier)) and not token.inert
+            ]
+            others += not found
+            for token in found:
+                evidence = ({"source": "mail", "place": without_addresses(item.place)},)
+                leave = Leave(token.address_tag, Reason.UNSUBSCRIBED, "mail", item.at, evidence)
+                latest[token] = max(latest.get(token, leave), leave, key=lambda each: each.at)
+    except OSError as error:
+        raise InputError(f"It cannot be read: {error.strerror}.", where=Where(file)) from None
+    with closing(project.sound_ledger(create=True)) as ledger:
+        with ledger.transaction():
+            gone = {tag for tag in {each.tag for each in latest.values()}
+                    if ledger.suppressions.is_suppressed(tag)}  # fmt: skip
+            for leave in latest.values():
+                ledger.suppressions.add(leave)
+            tags = {each.tag for each in latest.values()}
+            new = sum(ledger.suppressions.is_suppressed(tag) for tag in tags - gone)
+        return Mailed(new, len(tags) - new, others, _into_record(project, ledger, {}))
 
 
 def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:

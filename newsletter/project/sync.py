@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from newsletter.clock import moment_at
@@ -112,7 +113,7 @@ class LogReader:
             events, cursor, warnings, is_last=cursor.seq >= page.last or cursor.seq <= after
         )
 
-    def write(self, batch: Batch, ledger: Ledger, *, now: float) -> None:
+    def write(self, batch: Batch, ledger: Ledger, *, now: datetime) -> None:
         """Apply what was fetched ``now``; inside the caller's transaction."""
         for entry, content in batch.events:
             if self._apply(entry.id, content, ledger) is None:
@@ -211,7 +212,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
 def _read_on(project: Project, reader: LogReader, ledger: Ledger) -> Batch:
     batch = reader.fetch()
     with ledger.transaction():
-        reader.write(batch, ledger, now=project.clock.now().timestamp())
+        reader.write(batch, ledger, now=project.clock.now())
     return batch
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from newsletter.config import FILE_NAME, ProviderSettings, Secret
-from newsletter.credentials import read_secret
+from functools import partial
+
+from newsletter.config import FILE_NAME, ProviderSettings, Relay, Secret, Smtp
+from newsletter.credentials import read_secret, read_token
 from newsletter.errors import ConfigError, Where
 from newsletter.project.project import Project
 from newsletter.transports.protocol import Transport
@@ -17,7 +19,7 @@ def open_transport(project: Project, *, sandbox: bool = False) -> Transport:
         sandbox: a provider is to check the letters and deliver none.
 
     Raises:
-        ConfigError: a password or key is not to be had, or there is no sandbox.
+        ConfigError: a password, token or key is not to be had, or there is no sandbox.
     """
     settings = project.settings
     if settings.list.is_example and not project.trial:
@@ -35,26 +37,33 @@ def open_transport(project: Project, *, sandbox: bool = False) -> Transport:
             next="Leave the option out, or send the proof through a provider that has one.",
         )
     if settings.delivery.transport == "smtp":
-        from newsletter.transports.smtp import SmtpTransport
-
-        smtp = settings.smtp
-        assert smtp is not None  # Settings checks it
-        return SmtpTransport(
-            smtp,
-            passwords=[
-                read_secret(relay.password, what=f"password of the relay {relay.name}")
-                if relay.password
-                else None
-                for relay in smtp.relays
-            ],
-            client_name=settings.sender.address.rpartition("@")[2],
-            clock=project.clock,
-        )
+        assert settings.smtp is not None  # Settings checks it
+        return _relays(project, settings.smtp)
     if (provider := settings.provider) is not None:
         return _account(project, settings.delivery.transport, provider, sandbox=sandbox)
     from newsletter.transports.mailbox import MailboxTransport
 
     return MailboxTransport(project.outbox, clock=project.clock)
+
+
+def _relays(project: Project, smtp: Smtp) -> Transport:
+    from newsletter.transports.smtp import SmtpTransport
+    from newsletter.transports.smtp_oauth import AccessToken
+
+    def credential(relay: Relay) -> str | AccessToken | None:
+        if relay.token is not None:
+            what = f"access token of the relay {relay.name}"
+            return AccessToken(partial(read_token, relay.token, what=what))
+        if relay.password is not None:
+            return read_secret(relay.password, what=f"password of the relay {relay.name}")
+        return None
+
+    return SmtpTransport(
+        smtp,
+        credentials=[credential(relay) for relay in smtp.relays],
+        client_name=project.settings.sender.address.rpartition("@")[2],
+        clock=project.clock,
+    )
 
 
 def _account(

@@ -9,13 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
-import urllib.parse
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from newsletter.web_addresses import with_ascii_host
+from newsletter.render.slots import Slot
 
 if TYPE_CHECKING:
     from newsletter.config import Settings
@@ -23,18 +20,6 @@ if TYPE_CHECKING:
     from newsletter.model import Issue
     from newsletter.source import Source
     from newsletter.theme import Theme
-
-
-SlotContext = Literal["html", "url", "text", "header"]
-"""Where a slot stands: HTML text or attribute, an HTML attribute holding a
-whole URL, the text part, or a header."""
-
-# Controls, line breaks and the two characters that XML cannot hold.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
-_WEB_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
-# The characters that lxml escapes in text and in attributes, which it always
-# puts in double quotes: so a value looks the same spliced in as rendered.
-_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
 
 @dataclass(frozen=True)
@@ -55,35 +40,6 @@ class CompileInput:
     theme: Theme
     settings: Settings
     material: Material
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One open place: which field goes there, escaped for which context."""
-
-    token: str
-    field: str
-    context: SlotContext
-    fallback: str = ""
-
-    def bind(self, values: Mapping[str, str]) -> str:
-        """The text that replaces the token for one recipient.
-
-        Control characters and line breaks never get through, so a value can
-        neither start a header nor a line of its own. Where a whole URL belongs,
-        a value that is none (``javascript:…``) gives the fallback instead.
-
-        Raises:
-            KeyError: ``values`` has no such field at all.
-        """
-        value = _CONTROL.sub(" ", values[self.field]).strip() or self.fallback
-        if self.context == "html":
-            return value.translate(_HTML)
-        if self.context == "url":
-            value = value if _WEB_ADDRESS.match(value) else self.fallback
-            value = with_ascii_host(value)
-            return urllib.parse.quote(value, safe=":/?&=#%+@,;~!$'()*[]").translate(_HTML)
-        return value
 
 
 @dataclass(frozen=True, slots=True)

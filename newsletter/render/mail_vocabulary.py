@@ -15,12 +15,12 @@ from markupsafe import Markup
 
 from newsletter.model import MergeField, Story, direction, split_merge_fields
 from newsletter.render import markdown
-from newsletter.render.edition import CompileInput, SlotContext
+from newsletter.render.edition import CompileInput
 from newsletter.render.filters import Filter
 from newsletter.render.locales import language_name, long_date, script_of
 from newsletter.render.mail_urls import MailUrls
 from newsletter.render.plaintext import TextLayout
-from newsletter.render.slots import TOKEN, SlotRegistry
+from newsletter.render.slots import TOKEN, SlotContext, SlotRegistry
 from newsletter.render.template_values import Fonts, NotAllowed, OpenSlot, ThemeValues
 from newsletter.render.urls import ascii_url
 from newsletter.render.wrap import WIDTH, display_width, wrap

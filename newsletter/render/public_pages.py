@@ -18,9 +18,9 @@ from markupsafe import Markup
 
 from newsletter.config import Organisation
 from newsletter.model import direction
-from newsletter.render.edition import SlotContext
 from newsletter.render.filters import Filter
 from newsletter.render.locales import language_name
+from newsletter.render.slots import SlotContext
 from newsletter.render.template import render_template
 from newsletter.render.urls import ascii_url
 from newsletter.render.web_vocabulary import SheetVocabulary

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from newsletter.errors import Problem, TemplateError, Where
-from newsletter.render.edition import Slot, Stages
+from newsletter.render.edition import Stages
 from newsletter.render.markup import Piece, pieces
-from newsletter.render.slots import TOKEN, SlotRegistry
+from newsletter.render.slots import TOKEN, Slot, SlotRegistry
 from newsletter.theme import MAIL, TEXT, Theme
 
 UNSUBSCRIBE = "unsubscribe_url"

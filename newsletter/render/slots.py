@@ -11,12 +11,54 @@ from __future__ import annotations
 
 import hashlib
 import re
+import urllib.parse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from newsletter.errors import TemplateError
-from newsletter.render.edition import Slot, SlotContext
+from newsletter.web_addresses import with_ascii_host
+
+SlotContext = Literal["html", "url", "text", "header"]
+"""Where a slot stands: HTML text or attribute, an HTML attribute holding a
+whole URL, the text part, or a header."""
 
 TOKEN = re.compile(r"Zq[0-9a-f]{8}x[0-9]{4}qZ")
+# Controls, line breaks and the two characters that XML cannot hold.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
+_WEB_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
+# The characters that lxml escapes in text and in attributes, which it always
+# puts in double quotes: so a value looks the same spliced in as rendered.
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One open place: which field goes there, escaped for which context."""
+
+    token: str
+    field: str
+    context: SlotContext
+    fallback: str = ""
+
+    def bind(self, values: Mapping[str, str]) -> str:
+        """The text that replaces the token for one recipient.
+
+        Control characters and line breaks never get through, so a value can
+        neither start a header nor a line of its own. Where a whole URL belongs,
+        a value that is none (``javascript:…``) gives the fallback instead.
+
+        Raises:
+            KeyError: ``values`` has no such field at all.
+        """
+        value = _CONTROL.sub(" ", values[self.field]).strip() or self.fallback
+        if self.context == "html":
+            return value.translate(_HTML)
+        if self.context == "url":
+            value = value if _WEB_ADDRESS.match(value) else self.fallback
+            value = with_ascii_host(value)
+            return urllib.parse.quote(value, safe=":/?&=#%+@,;~!$'()*[]").translate(_HTML)
+        return value
 
 
 def bind(text: str, slots: Mapping[str, Slot], values: Mapping[str, str]) -> str:

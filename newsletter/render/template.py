@@ -28,9 +28,9 @@ from jinja2 import (
 from jinja2.bccache import Bucket
 
 from newsletter.errors import IssueError, TemplateError, Where
-from newsletter.render.edition import SlotContext
 from newsletter.render.filters import Filter
 from newsletter.render.sandbox import Sandbox
+from newsletter.render.slots import SlotContext
 from newsletter.render.template_values import NotAllowed
 from newsletter.theme import Theme
 

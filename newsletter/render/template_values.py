@@ -22,8 +22,7 @@ from pydantic import BaseModel
 
 from newsletter import model, theme
 from newsletter.config.identity import Organisation, Sender
-from newsletter.render.edition import SlotContext
-from newsletter.render.slots import SlotRegistry
+from newsletter.render.slots import SlotContext, SlotRegistry
 
 
 class NotAllowed(Exception):

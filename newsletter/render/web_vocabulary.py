@@ -20,9 +20,9 @@ from newsletter.archive_layout import INDEX, background_anchor, feed_path, page_
 from newsletter.config import Archive, Settings
 from newsletter.model import MergeField, direction, split_merge_fields
 from newsletter.render import markdown
-from newsletter.render.edition import SlotContext
 from newsletter.render.filters import Filter
 from newsletter.render.locales import language_name, long_date, open_graph_locale
+from newsletter.render.slots import SlotContext
 from newsletter.render.template_values import IndexEntry, RunningHead
 from newsletter.render.urls import ascii_url
 from newsletter.render.web_urls import WebIssue, WebUrls

@@ -8,12 +8,11 @@ domain is as good as a name.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.report_queries import ReplyCount
 from newsletter.ledger.runs import RunRecord
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.tally import Tally
@@ -102,27 +101,25 @@ def points_of(outcomes: Mapping[datetime, Counter[Step | None]], span_s: float) 
     return points
 
 
-def by_reason(replies: Iterable[ReplyCount]) -> list[Share]:
-    """Counts by reason, the commonest first."""
+def by_reason(replies: Mapping[str, int]) -> list[Share]:
+    """Counts by reason, the commonest first, from how many were told what."""
     counts: Counter[str] = Counter()
-    for each in replies:
-        counts[reason_of(each.reply)] += each.count
+    for reply, number in replies.items():
+        counts[reason_of(reply)] += number
     return _shares(counts, dict.fromkeys(counts, counts.total()))
 
 
-def by_domain(replies: Iterable[ReplyCount], planned: Mapping[str, int]) -> list[Share]:
+def by_domain(counted: Mapping[str, int], planned: Mapping[str, int]) -> list[Share]:
     """Counts by domain beside how many were planned there; small domains are one."""
-    counts: Counter[str] = Counter()
-    for each in replies:
-        counts[_domain(each.domain, planned)] += each.count
-    of: Counter[str] = Counter()
-    for domain, number in planned.items():
-        of[_domain(domain, planned)] += number
-    return _shares(counts, of)
 
+    def without_small(numbers: Mapping[str, int]) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for domain, number in numbers.items():
+            small = planned[domain] < FEWEST_AT_A_DOMAIN
+            counts[OTHER_DOMAINS if small else domain] += number
+        return counts
 
-def _domain(domain: str, planned: Mapping[str, int]) -> str:
-    return domain if planned[domain] >= FEWEST_AT_A_DOMAIN else OTHER_DOMAINS
+    return _shares(without_small(counted), without_small(planned))
 
 
 def _shares(counts: Counter[str], of: Mapping[str, int]) -> list[Share]:

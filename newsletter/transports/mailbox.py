@@ -63,7 +63,9 @@ class MailboxTransport:
         self.relay = RelayAccess(host="127.0.0.1", port=self._server.port, security="none")
         """The server, for mails beside the newsletter."""
         settings = Smtp(**self.relay.model_dump(), final_timeout_s=60)
-        self._smtp = SmtpTransport(settings, passwords=[None], client_name="localhost", clock=clock)
+        self._smtp = SmtpTransport(
+            settings, credentials=[None], client_name="localhost", clock=clock
+        )
 
     def examine(self, message: Message) -> None:
         """Any letter can go."""

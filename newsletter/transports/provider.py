@@ -233,8 +233,8 @@ class Provider(Generic[S]):
         found = [without_empty(self.fields(message)) for message in messages]
         return found if self.batch_size > 1 else found[0]
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
-        """What an answer with a status of 2xx means. Never raises."""
+    def success(self, response: Response) -> ApiResult:
+        """What an answer with a status of 2xx says. Never raises."""
         raise NotImplementedError
 
     def error(self, response: Response) -> ApiError | None:
@@ -296,9 +296,12 @@ class Provider(Generic[S]):
         return [self.file_fields.of(each) for each in wanted]
 
     def read(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
-        """What an answer to :meth:`request` means: an error is believed only in its shape."""
+        """What an answer to :meth:`request` means for ``messages``.
+
+        An error is believed only in its shape.
+        """
         if 200 <= response.status < 300:
-            return self.success(response, messages)
+            return self.success(response)
         refused = 400 <= response.status < 500 and response.status != 408
         error = self.error(response) if refused else None
         if error is None:

@@ -22,6 +22,7 @@ from newsletter.config import Relay, Smtp
 from newsletter.errors import Problem, TransportStopped
 from newsletter.transports.protocol import Deferred
 from newsletter.transports.smtp_connection import Connection, RelayFailure
+from newsletter.transports.smtp_oauth import AccessToken
 
 _IDLE_S = 20
 _FIRST_BACKOFF_S = 30.0
@@ -34,7 +35,7 @@ class RelayState:
 
     Attributes:
         relay: where it is and how it is secured.
-        password: for AUTH.
+        credential: for AUTH, a password or an access token.
         connections: number of open connections.
         opening: number of connections that are being opened.
         failure: the last failure; None once the relay accepts mail again.
@@ -46,7 +47,7 @@ class RelayState:
     """
 
     relay: Relay
-    password: str | None = field(repr=False)
+    credential: str | AccessToken | None = field(repr=False)
     connections: int = 0
     opening: int = 0
     failure: RelayFailure | None = None
@@ -66,7 +67,7 @@ class Relays:
     other is available.
 
     Args:
-        relays: each with its password.
+        relays: each with its credential.
         clock: measures the backoff.
         opening_wait_s: how long to wait for connections that are being opened,
             before a refused connection counts as a failure; in seconds.
@@ -74,12 +75,12 @@ class Relays:
 
     def __init__(
         self,
-        relays: Sequence[tuple[Relay, str | None]],
+        relays: Sequence[tuple[Relay, str | AccessToken | None]],
         *,
         clock: Clock,
         opening_wait_s: float,
     ) -> None:
-        self._states = [RelayState(relay, password) for relay, password in relays]
+        self._states = [RelayState(relay, credential) for relay, credential in relays]
         self._clock = clock
         self._opening_wait_s = opening_wait_s
         self._change = threading.Condition()

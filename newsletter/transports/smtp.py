@@ -23,8 +23,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from newsletter.clock import Clock
-from newsletter.config import Smtp
-from newsletter.errors import TransportStopped, Where
+from newsletter.config import Relay, Smtp
+from newsletter.errors import ConfigError, TransportStopped
 from newsletter.message.model import Message
 from newsletter.transports.protocol import (
     Accepted,
@@ -36,7 +36,14 @@ from newsletter.transports.protocol import (
     Scope,
 )
 from newsletter.transports.relays import ConnectionSlot, PooledConnection, Relays, RelayState
-from newsletter.transports.smtp_connection import Connection, RelayFailure
+from newsletter.transports.smtp_connection import (
+    RESUME,
+    Connection,
+    RelayFailure,
+    TokenRefused,
+    relay_place,
+)
+from newsletter.transports.smtp_oauth import AccessToken
 from newsletter.transports.smtp_reply import (
     CLOSES,
     ReplyError,
@@ -64,7 +71,8 @@ class SmtpTransport:
 
     Args:
         settings: where they are, how they are secured, how long to wait.
-        passwords: for AUTH; one for each of ``settings.relays``, in their order.
+        credentials: for AUTH, a password or an access token; one for each of
+            ``settings.relays``, in their order.
         client_name: what EHLO says.
         clock: measures the age of connections and the backoff of relays.
     """
@@ -73,14 +81,19 @@ class SmtpTransport:
     allowance = Allowance()
 
     def __init__(
-        self, settings: Smtp, *, passwords: Sequence[str | None], client_name: str, clock: Clock
+        self,
+        settings: Smtp,
+        *,
+        credentials: Sequence[str | AccessToken | None],
+        client_name: str,
+        clock: Clock,
     ) -> None:
         self.name = "smtp-trial" if settings.trial else "smtp"
         self._settings = settings
         self._client_name = client_name
         self._clock = clock
         self._relays = Relays(
-            list(zip(settings.relays, passwords, strict=True)),
+            list(zip(settings.relays, credentials, strict=True)),
             clock=clock,
             opening_wait_s=settings.timeout_s,
         )
@@ -115,9 +128,29 @@ class SmtpTransport:
         """Connections belong to sessions, so there is nothing to release."""
 
     def _connect(self, state: RelayState) -> Connection:
+        credential = state.credential
+        if not isinstance(credential, AccessToken):
+            return self._connection(state.relay, credential)
+        token = credential.value
+        try:
+            return self._connection(state.relay, token)
+        except TokenRefused:
+            # It may have expired: a new one is tried, once, over a new connection.
+            try:
+                renewed = credential.renewed(token)
+            except ConfigError as error:
+                stopped = TransportStopped(
+                    error.what, where=relay_place(state.relay), next=f"{error.next} {RESUME}"
+                )
+                raise RelayFailure(stopped, permanent=True) from None
+            if renewed == token:
+                raise
+        return self._connection(state.relay, renewed)
+
+    def _connection(self, relay: Relay, credential: str | None) -> Connection:
         return Connection(
-            state.relay,
-            password=state.password,
+            relay,
+            credential=credential,
             client_name=self._client_name,
             timeout_s=self._settings.timeout_s,
             clock=self._clock,
@@ -273,7 +306,7 @@ class SmtpSession:
         deferral = outcome if isinstance(outcome, Deferred) else None
         stopped = TransportStopped(
             f"The relay does not take our mail{' for now' if deferral else ''}: {outcome.reply}",
-            where=_place(pooled),
+            where=relay_place(pooled.state.relay),
             next="Ask who runs it.",
         )
         return self._slot.fail_over(RelayFailure(stopped, deferral, permanent=deferral is None))
@@ -310,7 +343,7 @@ class SmtpSession:
             self._waiting.appendleft(following.message)
         stopped = TransportStopped(
             f"The relay ended {self._failures + 1} transactions in a row: {why}",
-            where=_place(pooled),
+            where=relay_place(pooled.state.relay),
             next="Wait a while or ask who runs it, then run “newsletter resume ISSUE”. "
             "Nobody was lost.",
         )
@@ -318,7 +351,3 @@ class SmtpSession:
         self._failures += 1
         if self._failures >= _FAILURES_IN_A_ROW:
             raise stopped
-
-
-def _place(pooled: PooledConnection) -> Where:
-    return Where(item=f"relay {pooled.state.relay.name}")

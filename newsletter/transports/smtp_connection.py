@@ -2,7 +2,7 @@
 
 Built on smtplib's primitives for the greeting, EHLO, STARTTLS and AUTH; never
 on its ``sendmail``, which cannot tell “refused” from “nobody knows”.
-RFC 5321, 3207 (STARTTLS), 8314 (implicit TLS), 4954 (AUTH).
+RFC 5321, 3207 (STARTTLS), 8314 (implicit TLS), 4954 (AUTH), 7628 (OAUTHBEARER).
 """
 
 from __future__ import annotations
@@ -11,22 +11,26 @@ import re
 import smtplib
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from newsletter.clock import Clock
 from newsletter.config import RelayAccess
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.protocol import Deferred
 from newsletter.transports.redaction import Redactor
+from newsletter.transports.smtp_oauth import MECHANISMS, log_in
 from newsletter.transports.smtp_reply import Reply, ReplyError, later, read_reply
 from newsletter.transports.smtp_wire import Dialogue, TlsDialogue
 
 _QUIT_TIMEOUT_S = 5
 _NOOP_TIMEOUT_S = 10
+_PASSWORD_MECHANISMS = ("CRAM-MD5", "PLAIN", "LOGIN")
 _SIZE = re.compile(r"[0-9]{1,18}")
 # Of the ValueErrors one is an AUTH challenge that is no Base64.
 _FAILURES = (OSError, smtplib.SMTPException, ValueError, ReplyError)
-_RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
+RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
 
 
 @dataclass(eq=False)
@@ -44,12 +48,16 @@ class RelayFailure(Exception):
     permanent: bool = False
 
 
+class TokenRefused(RelayFailure):
+    """The relay does not accept the access token; a newer one may do."""
+
+
 class Connection:
     """An open connection, ready for MAIL.
 
     Args:
         relay: where it is and how it is secured.
-        password: for AUTH, where ``relay`` names a user.
+        credential: for AUTH, where ``relay`` names a user: its password or access token.
         client_name: what EHLO says; the sender's domain, never this machine's
             name, which would travel in every mail.
         timeout_s: how long a write or a reply may take as a whole, in seconds.
@@ -64,21 +72,21 @@ class Connection:
         self,
         relay: RelayAccess,
         *,
-        password: str | None,
+        credential: str | None,
         client_name: str,
         timeout_s: float,
         clock: Clock,
     ) -> None:
         self._relay = relay
         self._timeout_s = timeout_s
-        self._secrets = Redactor([password] if password else [])
+        self._secrets = _redactor(credential or "")
         try:
             self._smtp = self._connect(client_name, clock)
         except _FAILURES as error:
             raise self._failure(error) from None
         try:
             self._secure()
-            self._log_in(password)
+            self._log_in(credential)
             self._wire = self._smtp.wire()
             # The dot is a small write behind a large one: with Nagle's algorithm
             # it would wait for the acknowledgement of the body.
@@ -136,22 +144,26 @@ class Connection:
         if not 200 <= code <= 299:
             raise smtplib.SMTPHeloError(code, text)
 
-    def _log_in(self, password: str | None) -> None:
+    def _log_in(self, credential: str | None) -> None:
         user = self._relay.username
-        if user is None or password is None:
+        if user is None or credential is None:
             return
+        token = self._relay.token is not None
+        known = MECHANISMS if token else _PASSWORD_MECHANISMS
+        offered = self._smtp.esmtp_features.get("auth", "").split()
+        usable = [mechanism for mechanism in known if mechanism in offered]
+        if not usable:
+            raise self._no_login(offered)
         try:
-            self._smtp.login(user, password)
+            if token:
+                self._log_in_with_token(usable[0], credential)
+            else:
+                self._smtp.login(user, credential)
         except UnicodeError:
             # Its text would show a character of the password.
             raise self._permanent(
                 "User name and password must be ASCII; the login cannot carry other letters.",
                 "Ask who runs the relay for another password.",
-            ) from None
-        except smtplib.SMTPNotSupportedError:
-            raise self._permanent(
-                "The relay offers no login (AUTH), and newsletter.toml names a user for it.",
-                "Look at port and security: many relays offer it behind encryption only.",
             ) from None
         except smtplib.SMTPAuthenticationError as error:
             reply = self._smtp_reply(error)
@@ -164,18 +176,47 @@ class Connection:
             if reply.code >= 500:
                 raise self._permanent(f"The relay does not let us log in: {reply}", "") from None
             raise
-        except smtplib.SMTPResponseException:
-            raise
-        except smtplib.SMTPServerDisconnected:
-            raise
-        except smtplib.SMTPException:
-            # It offers AUTH, but none of smtplib's mechanisms.
-            offered = ", ".join(self._smtp.esmtp_features.get("auth", "").split()[:9])
-            raise self._permanent(
-                f"The relay offers no login that this program knows (it offers {offered}).",
-                "Ask who runs it for a login with a password (PLAIN, LOGIN or CRAM-MD5), or for "
-                "another relay.",
-            ) from None
+
+    def _log_in_with_token(self, mechanism: str, token: str) -> None:
+        code, words, why = log_in(self._smtp, mechanism, self._relay, token)
+        if code == 235:
+            return
+        error = smtplib.SMTPAuthenticationError(code, words)
+        if code != 535 and (code < 500 or not why):
+            raise error
+        env = self._relay.token and self._relay.token.env
+        tried = f"Set {env} to another" if env else "Its command was run again, to no avail. Get a"
+        raise TokenRefused(
+            self._stop(
+                f"The relay does not accept the access token for {self._relay.username}: "
+                f"{self._smtp_reply(error)} {self._secrets.redact(why)}".rstrip(),
+                f"{tried} token that is valid, made for this user and with the right to send by "
+                "SMTP; “newsletter docs smtp” tells how.",
+            ),
+            permanent=True,
+        )
+
+    def _no_login(self, offered: Sequence[str]) -> RelayFailure:
+        if not offered:
+            return self._permanent(
+                "The relay offers no login (AUTH), and newsletter.toml names a user for it.",
+                "Look at port and security: many relays offer it behind encryption only.",
+            )
+        shown = self._secrets.redact(", ".join(offered[:9]))
+        if self._relay.token is not None:
+            return self._permanent(
+                "The relay offers no login with an access token that this program knows (it "
+                f"offers {shown}).",
+                "Name a password in the place of the token, or ask who runs it for OAUTHBEARER or "
+                "XOAUTH2.",
+            )
+        return self._permanent(
+            "The relay offers no login with a password that this program knows (it offers "
+            f"{shown}).",
+            "If it offers OAUTHBEARER or XOAUTH2, name a token in the place of the password: "
+            "“newsletter docs smtp” tells how. Else ask who runs it for PLAIN, LOGIN or CRAM-MD5, "
+            "or for another relay.",
+        )
 
     def offers(self, extension: str) -> bool:
         """Whether EHLO announced ``extension``."""
@@ -296,5 +337,16 @@ class Connection:
         return Reply(error.smtp_code, self._secrets.redact(text))
 
     def _stop(self, what: str, following: str) -> TransportStopped:
-        place = Where(item=f"relay {self._relay.name}")
-        return TransportStopped(what, where=place, next=f"{following} {_RESUME}".lstrip())
+        place = relay_place(self._relay)
+        return TransportStopped(what, where=place, next=f"{following} {RESUME}".lstrip())
+
+
+def relay_place(relay: Relay) -> Where:
+    """Where something happened, in a message for a person."""
+    return Where(item=f"relay {relay.name}")
+
+
+@lru_cache(maxsize=8)
+def _redactor(credential: str) -> Redactor:
+    """For all connections with this credential: that of a long token takes megabytes."""
+    return Redactor([credential])

@@ -157,7 +157,8 @@ class ReplyRule:
 
 
 _SLOW_DOWN = (
-    r"throttl|\brate\b|ratelimit|slow(ing)? down|server (is )?(too )?busy|too much mail"
+    r"throttl|thread limit|\brate\b|ratelimit|slow(ing)? down|server (is )?(too )?busy"
+    r"|too much mail"
     r"|too many (\w+ )?(connections|sessions|messages|recipients|e?mails)"
 )
 
@@ -186,13 +187,18 @@ RULES: tuple[ReplyRule, ...] = (
     # Our allowance is used up: Google's 450 4.2.1 “Peak SMTP relay limit”, 550 5.4.5 “Daily user
     # sending limit”, 550 5.7.1 “Daily SMTP relay limit”; Amazon's “Daily message quota”.
     ReplyRule(
-        Scope.ACCOUNT, "[45]..", words=r"(sending|relay|message|second) (limit|quota) exceeded"
+        Scope.ACCOUNT, "[45]..", words=r"(send(ing)?|relay|message|second) (limit|quota) exceeded"
     ),
     # The same in other words: Exchange's SubmissionQuotaExceeded, hosters' limits a day or an hour.
     ReplyRule(
         Scope.ACCOUNT, "[45]..",
         words=r"submission.?quota|sender'?s? .{0,30}\bquota|(daily|hourly|monthly) .{0,30}"
         r"\b(limit|quota)|\b(limit|quota) .{0,40}\b(per|a|an) (day|hour|minute|month)"
+        r"|\bmax(imum)? (e?mails|messages|recipients).{0,20}\bper (day|hour|minute|month)"
+        r"|\b(messages|recipients|e?mails) per (day|hour|minute) exceeded|over message quota"
+        r"|\byou(r account)? ha(s|ve) exceeded your .{0,30}(quota|limit)"
+        r"|(tenant|domain\b.{0,80}) has exceeded|sending (is |has been )?paused"
+        r"|not authori[sz]ed to (perform|send)|sandbox (sub)?domain"
         r"|(tages|stunden|versand|sende)limit|l[ií]mite (diario|de env[ií]o)|cuota de env[ií]o"
         r"|(limite|quota) (d.envoi|quotidienne?|horaire|di invio|giornaliero|de envio|di[aá]rio)",
     ),
@@ -202,7 +208,8 @@ RULES: tuple[ReplyRule, ...] = (
         Scope.CAMPAIGN, "5..",
         words=r"sender address (is )?(rejected|denied|refused)|not owned by user"
         r"|bad outbound sender|sender .{0,20}not (owned|verified|authorized to relay)"
-        r"|(unverified|unauthori[sz]ed|invalid) sender",
+        r"|(unverified|unauthori[sz]ed|invalid) sender|SendAsDenied|not allowed to send as"
+        r"|email address is not verified|not match a verified sender|sender signature .{0,60}not ",
     ),
     ReplyRule(Scope.CAMPAIGN, "5..", enhanced=r"5\.1\.[78]"),
     # Login asked for, refused or too weak (RFC 4954; 525: RFC 5248); 503 is also “AUTH first”.
@@ -212,7 +219,7 @@ RULES: tuple[ReplyRule, ...] = (
     ReplyRule(Scope.ACCOUNT, "521"),
     ReplyRule(Scope.ACCOUNT, "5..", enhanced=r"5\.3\.2"),
     ReplyRule(Scope.ACCOUNT, "5..", words=r"relay(ing)? (access )?(is )?(denied|not permitted)"
-         r"|unable to relay", stages=frozenset({Stage.RCPT})),
+         r"|unable to relay|(allowed|list of) rcpthosts", stages=frozenset({Stage.RCPT})),
     # x.2: the recipient's mailbox (RFC 3463), full (2.2), disabled (2.1), or itself mailed too
     # fast (Google's 450 4.2.1).
     ReplyRule(Scope.RECIPIENT, "(4(?!21)|5)..", enhanced=r"[45]\.2\.[0-9]+", stages=_NAMED),

@@ -353,7 +353,9 @@ def test_a_language_is_written_as_bcp_47_writes_it(
     assert (language, ()) == (found.subscribers[0].language, found.warnings)
 
 
-@pytest.mark.parametrize("cell", ["French", "e", "und", "en-", "русский"])
+@pytest.mark.parametrize(
+    "cell", ["Frensh", "e", "und", "en-", "рузский", "cz", "xx", "nan", "NULL"]
+)
 def test_a_language_that_is_none_is_said_and_left_out(tmp_path: Path, cell: str) -> None:
     found = roster(tmp_path, f"email,language\na@a.example,{cell}\n")
     assert None is found.subscribers[0].language

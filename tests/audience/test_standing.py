@@ -77,6 +77,54 @@ def test_who_left_is_not_mailed(tmp_path: Path, column: str, stays: str, gone: s
     assert all(word in problem.what for word, problem in zip(words, found.left, strict=True))
 
 
+LEAVING = (
+    "Baja|Bajas|Fecha de baja|Fecha baja|Motivo de baja|Dado de baja|Desuscrito|Cancelado|"
+    "Rebotado|Abgemeldet|Abgemeldet am|Datum Abmeldung|Ausgetragen|Ausgetreten|Austritt|"
+    "Gekündigt|Gesperrt|Gelöscht|Storniert|Unzustellbar|Kein Newsletter|Keine Mails|"
+    "Werbewiderspruch|Verstorben|Désabonné|Désabonnée le|Désinscrit|"
+    "Date de désinscription|Résilié|Ne plus envoyer|NPAI|Décédé|Liste noire|Disiscritto|"
+    "Cancellato|Data cancellazione|Non inviare|Descadastrado|Removido|Baixa|Afgemeld|"
+    "Uitgeschreven|Datum uitschrijving|Niet mailen|Wypisany|Rezygnacja|Data rezygnacji|"
+    "Отписан|Отписался|Дата отписки|Не отправлять|Відписаний|Відписка|إلغاء الاشتراك|"
+    "ألغى الاشتراك|Avregistrerad|Avmeldt|Odhlášen|Leiratkozott|Dezabonat|Διαγραφή|退订|配信停止|"
+    "수신거부|Left|Left on|Unsubscribed on|Unsub|Opted-out|Do not contact|No newsletter|"
+    "Undeliverable|Removed|Resigned|IsExcludedFromCampaigns"
+)
+
+
+@pytest.mark.parametrize("column", LEAVING.split("|"))
+def test_a_tick_or_a_date_in_a_column_of_leaving_stops_a_row(tmp_path: Path, column: str) -> None:
+    ticks = [
+        "x",
+        "X",
+        "1",
+        "yes",
+        "✓",
+        "✔\ufe0f",
+        "✅",
+        "ja",
+        "12.03.2024",
+        "2024-03-12",
+        "12/3/24",
+    ]
+    rows = "".join(f"x{n}@b.example,{tick}\n" for n, tick in enumerate(ticks))
+    stays = "a@a.example,\nb@a.example,no\nc@a.example,0000-00-00\n"
+    found = read(tmp_path, f"email,{column}\n{stays}{rows}")
+    assert ("abc", len(ticks)) == (mailed(found), len(found.left))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("name", "Baja"), ("First name", "Cancel"), ("Last name", "Baja"), ("Surname", "Junk"),
+     ("Apellidos", "Baja"), ("Nachname", "Spam"), ("Nom de famille", "Left"), ("City", "Baja"),
+     ("Ciudad", "Baja"), ("Ort", "Baja"), ("Region", "Baja California"), ("Company", "Blocked"),
+     ("Фамилия", "Отказ"), ("Last name", "Removed"), ("Town", "Left")],
+)  # fmt: skip
+def test_a_person_or_a_town_of_that_name_is_mailed(tmp_path: Path, column: str, value: str) -> None:
+    text = f"email,{column},Middle name\na@a.example,{value},Baja\n"
+    assert "a" == mailed(read(tmp_path, text))
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [

@@ -11,7 +11,8 @@ from newsletter.checks.run import run_checks
 from newsletter.config import Settings
 from newsletter.issues.loader import parse_issue
 from newsletter.material import Material, PreparedPicture
-from newsletter.render.edition import Edition, Enclosure, Slot
+from newsletter.render.edition import Edition, Enclosure
+from newsletter.render.slots import Slot
 
 from tests.support.march import THEME
 

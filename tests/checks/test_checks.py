@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from newsletter.checks.finding import Severity
 from newsletter.checks.run import CHECKS
-from newsletter.render.edition import Slot
+from newsletter.render.slots import Slot
 
 from tests.checks.letters import HTML, ISSUE, LEAVE, LEAVE_TEXT, SETTINGS, SLOTS, Letter
 from tests.checks.test_pictures import SEEDED as seeded_in_pictures  # noqa: N811 - SEEDED is here

@@ -10,7 +10,7 @@ from newsletter.checks.privacy import privacy_contact
 from newsletter.checks.run import CHECKS
 from newsletter.checks.tracking import marks_in, without_marks
 from newsletter.material import PreparedPicture
-from newsletter.render.edition import Slot
+from newsletter.render.slots import Slot
 
 from tests.checks.letters import LEAVE, LEAVE_TEXT, NAME, SETTINGS, SLOTS, Letter
 

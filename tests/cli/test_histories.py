@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import parsed, stopped, went_well
-from tests.cli.test_copies import (
+from tests.cli.copies.support import (
     ANOTHER,
     NO_LEDGER,
     beside,
@@ -19,6 +18,7 @@ from tests.cli.test_copies import (
     one_a_connection,
     one_of_three,
 )
+from tests.cli.support import parsed, stopped, went_well
 from tests.crash.histories import STEPS, World
 from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer, after

@@ -60,7 +60,7 @@ def test_no_line_holds_an_address_a_name_or_a_reply(
     assert not [word for word in ("@", "reader", "secret", "defenders", "250 ") if word in text]
     events = {line["event"] for line in lines(project.folder / "all.log")}
     assert {"campaign frozen", "campaign held", "campaign released", "run ended"} <= events
-    assert {"deferred": 3} in [line.get("counts") for line in lines(project.folder / "all.log")]
+    assert {"pending": 3} in [line.get("counts") for line in lines(project.folder / "all.log")]
     allowed = {"time", "level", "event", "campaign", "counts", "command", "exit_code"}
     assert all(allowed >= line.keys() for line in lines(project.folder / "all.log"))
     assert {"send", "pause", "suppress"} <= {line.get("command") for line in told(

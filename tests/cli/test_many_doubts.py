@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 from newsletter.cli import resolving
+from newsletter.clock import EARLIEST
 from newsletter.delivery.reconcile import Reconciler
 from newsletter.errors import ExitCode
-from newsletter.ledger.calls import CallRecord
 from newsletter.ledger.database import Database
+from newsletter.ledger.runs import CallRecord
 
 from tests.cli.support import went_well
 from tests.support.project import Project
@@ -77,10 +78,10 @@ class _Everything:
             CallRecord(f"key{n}", "c", "t", "p", (n // 2,), "digest", now + timedelta(seconds=n))
             for n in range(calls)
         )
-        self.calls, self.adopted_at, self.replay_for_s = self, 0.0, 1e6
+        self.runs, self.adopted_at, self.replay_for_s = self, EARLIEST, 1e6
         self.id, self.name, self.place = "c", "t", "p"
 
-    def of(self, campaign: str) -> tuple[CallRecord, ...]:
+    def calls(self, campaign: str) -> tuple[CallRecord, ...]:
         return self.found
 
     def now(self) -> datetime:

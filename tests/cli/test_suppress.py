@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from newsletter.addresses import Address
+from newsletter.config import load_settings
+from newsletter.message.keys import KeyRing
+from newsletter.message.tokens import Purpose, Token, sign
 
+from tests.cli.copies.support import cleaned, one_a_connection
 from tests.cli.support import stopped, went_well
-from tests.cli.test_copies import cleaned, one_a_connection
 from tests.support.project import Project
 from tests.support.smtp_server import SmtpServer
 
@@ -110,3 +114,29 @@ def test_what_proves_nothing_suppresses_nobody(sent: Project, status: str, words
     bounce(sent, status, words)
     went_well(sent.run("reconcile", "2017-04", "--bounces", "bounce.eml"), "0 people will not be")
     went_well(sent.run("suppress", "show", READER), "never left")
+
+
+def test_tokens_that_readers_mailed_or_that_stand_on_lines_make_them_leave(sent: Project) -> None:
+    keys = KeyRing.load(sent.folder / "newsletter.key")
+    list_id = load_settings(sent.folder / "newsletter.toml").list.id
+
+    def token(number: int) -> str:
+        tag = keys.address_tag(Address.parse(f"reader{number}@readers.example"))
+        return sign(Token(Purpose.HEADER, tag, bytes(8), 1), keys=keys, list_id=list_id)
+
+    forged = "A" * 52
+    mbox = "".join(
+        f"From someone Sat Apr  1 09:00:00 2017\nDate: Sat, 01 Apr 2017 09:00:00 +0000\n"
+        f"Subject: {subject}\n\nbody\n\n"
+        for subject in (token(0), f"=?utf-8?Q?{token(0)}?=", forged, "Hello")
+    )
+    (sent.folder / "box").write_text(mbox)
+    (sent.folder / "lines").write_text(
+        f"https://news.example.org/u/{token(1)}\n{forged}\nGET /u/{token(2)} HTTP/1.1\n"
+    )
+    went_well(sent.run("suppress", "token", "box"), "1 person left", "ours: 2 items")
+    went_well(sent.run("suppress", "token", "box"), "0 people left, 1 person had left already")
+    went_well(sent.run("suppress", "token", "lines"), "1 person left", "ours: 2 items")
+    went_well(sent.run("suppress", "show", READER), "left the list", "source: mail", "box, mail")
+    went_well(sent.run("suppress", "show", "reader2@readers.example"), "never left")
+    stopped(sent.run("suppress", "token", "nowhere"), 2, "cannot be read")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.copies.support import cleaned, everyone_once, one_a_connection, one_of_three
 from tests.cli.support import stopped, went_well
-from tests.cli.test_copies import cleaned, everyone_once, one_a_connection, one_of_three
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer, after
 

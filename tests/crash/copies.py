@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.cli.test_copies import fired_together
+from tests.cli.copies.support import fired_together
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer
 

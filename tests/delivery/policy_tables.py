@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from newsletter.delivery import evidence, policy
 from newsletter.delivery.policy import RULES, Brake, Rule
-from newsletter.ledger.states import TRANSITIONS
+from newsletter.ledger.states import TRANSITIONS, Step
 
 from tests.support.tools import ROOT
 
@@ -22,7 +22,8 @@ def answers() -> str:
         (
             rule.meaning,
             rule.example,
-            f"`{_state(rule)}`" + ("" if rule.counts else ", not counted as an attempt"),
+            f"`{_state(rule)}`"
+            + (", not counted as an attempt" if rule.step is Step.RETURN else ""),
             "stops" if rule.stops else "waits, then goes on more slowly" if rule.throttles
             else "goes on",
         )
@@ -42,6 +43,16 @@ def brakes() -> str:
             "the recipient's mailbox do not count",
             Brake.STOP,
         ),
+        (
+            "as many were deferred in the same words, likewise. A first attempt does not count "
+            "where the server greylists. Those who were are put back",
+            Brake.WAIT,
+        ),
+        (
+            f"{evidence.AT_ONE_DOMAIN} at one domain were deferred in the same words, and nobody "
+            "there was accepted meanwhile. Those who were are put back",
+            Brake.WAIT,
+        ),
         (f"{policy.UNFIT_IN_A_ROW} letters in a row could not be made", Brake.STOP),
         (
             f"more than `stop_above` of at least {policy._JUDGED_FIRST} were refused in a run",
@@ -49,7 +60,8 @@ def brakes() -> str:
         ),
         ("more than `stop_above` of the seeds or the sample were refused", Brake.HOLD),
         (
-            f"more than {policy._DOMAIN_IN_A_ROW} in a row were refused at one domain",
+            f"more than {policy._DOMAIN_IN_A_ROW} in a row were refused at one domain. Those who "
+            "were in the same words are put back",
             Brake.DOMAIN,
         ),
         (

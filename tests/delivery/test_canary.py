@@ -10,6 +10,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Plan, Planned, Wave
 from newsletter.ledger.states import State
+from newsletter.ledger.versions import Approved
 from newsletter.message.model import Message, Recipient
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected, Scope
@@ -29,12 +30,12 @@ def freeze(ledger: Ledger, *addresses: str, seeds: int = 0, sample: int = 0) -> 
         Planned(Recipient(Address.parse(address), "", "en"), address.encode(), wave)
         for address, wave in zip(addresses, waves, strict=True)
     )
-    return ledger.campaigns.freeze(
-        Plan("2017-03", len(recipients), recipients, {}),
-        editions={"en": EDITION},
-        letterhead="{}",
-        now=NOW,
-    )
+    with ledger.transaction():
+        return ledger.campaigns.freeze(
+            Plan("2017-03", len(recipients), recipients, {}),
+            Approved({"en": EDITION}, "{}"),
+            now=NOW,
+        )
 
 
 def readers(count: int, domain: str = "example.org") -> list[str]:
@@ -80,7 +81,8 @@ def test_whoever_resumes_has_looked_so_the_rest_goes_out(ledger: Ledger, begin: 
     transport = ScriptedTransport()
     assert How.PAUSED is begin(campaign, transport, limits=LIMITS).execute().how
     assert Counter() == transport.copies
-    ledger.controls.go_on(campaign.id)
+    with ledger.transaction():
+        ledger.controls.go_on(campaign.id)
     assert How.DONE is begin(campaign, transport, limits=LIMITS).execute().how
     assert {State.ACCEPTED: 58, State.REJECTED: 2} == counts(ledger, campaign)
 
@@ -119,7 +121,7 @@ def test_greylisting_and_throttling_hold_no_campaign(
 def test_a_crash_between_two_waves_changes_nothing(ledger: Ledger, begin: Begin) -> None:
     campaign = freeze(ledger, *readers(60), sample=10)
     refused = refusing("554 5.7.1 spam", 2, 5)
-    now = NOW.timestamp()
+    now = NOW
     with ledger.transaction():
         claims = ledger.deliveries.claim(campaign.id, run="dead", count=99, now=now)
         assert 10 == len(claims)
@@ -158,12 +160,12 @@ def test_a_domain_that_refuses_us_is_left_in_peace_and_the_others_go_on(
     assert How.WAITING is ending.how
     assert "angry.example refused 21 of 21" in ending.notes[0]
     found = counts(ledger, campaign)
-    assert {State.ACCEPTED: 400, State.PENDING: 179, State.REJECTED: 21} == {
+    assert {State.ACCEPTED: 400, State.PENDING: 200} == {
         **found, State.ACCEPTED: found[State.ACCEPTED],
     }  # fmt: skip
     clock.advance(3700)
     begin(campaign, ScriptedTransport(script), clock=clock, limits=limits).execute()
-    assert 21 == counts(ledger, campaign)[State.REJECTED]
+    assert {State.ACCEPTED: 600} == counts(ledger, campaign)
 
 
 def test_a_rate_for_a_domain_is_kept_while_others_go_on(ledger: Ledger, begin: Begin) -> None:

@@ -24,7 +24,7 @@ def relay(port: int, *, timeout_s: float = 5) -> SmtpTransport:
         host="127.0.0.1", port=port, security="none", timeout_s=timeout_s, final_timeout_s=5
     )
     return SmtpTransport(
-        settings, passwords=[None], client_name="news.example", clock=FrozenClock()
+        settings, credentials=[None], client_name="news.example", clock=FrozenClock()
     )
 
 

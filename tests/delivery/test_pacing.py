@@ -6,10 +6,11 @@
 from datetime import timedelta
 
 import pytest
+from newsletter.clock import EARLIEST
 from newsletter.config import Delivery
 from newsletter.delivery.pacing import Bucket, Pacer
 from newsletter.ledger import Ledger
-from newsletter.ledger.buckets import BucketRow
+from newsletter.ledger.runs import BucketRow
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Allowance
 
@@ -129,8 +130,8 @@ def test_what_was_learned_outlives_the_run(ledger: Ledger) -> None:
     left_at = clock.monotonic()
     first.throttled(left_at, 30)
     with ledger.transaction():
-        ledger.buckets.save(first.changed())
-    kept = ledger.buckets.all()
+        ledger.runs.keep_buckets(first.changed())
+    kept = ledger.runs.buckets()
     assert {"relay", "relay calls"} == set(kept)
     second = pacer(clock, allowance=Allowance(calls_per_second=10), kept=kept)
     assert 29 < second.blocked_s() <= 30
@@ -139,8 +140,9 @@ def test_what_was_learned_outlives_the_run(ledger: Ledger) -> None:
 @pytest.mark.parametrize("hours", [-24, -1, 0, 1])
 def test_a_clock_that_was_set_back_blocks_nobody_for_longer(hours: float) -> None:
     clock = FrozenClock()
-    epoch = clock.now().timestamp()
-    kept = BucketRow("relay", tokens=0.0, filled_at=epoch, per_second=2, blocked_until=epoch + 60)
+    now = clock.now()
+    until = now + timedelta(seconds=60)
+    kept = BucketRow("relay", tokens=0.0, filled_at=now, per_second=2, blocked_until=until)
     later = FrozenClock(clock.now() + timedelta(hours=hours))
     bucket = Bucket("relay", known=2, limit=None, kept=kept, clock=later)
     assert bucket.blocked_s() == (60 if hours <= 0 else 0)
@@ -148,5 +150,5 @@ def test_a_clock_that_was_set_back_blocks_nobody_for_longer(hours: float) -> Non
 
 def test_what_another_version_kept_is_learned_anew() -> None:
     clock = FrozenClock()
-    kept = BucketRow("relay", tokens=1, filled_at=0, learned='{"strange": true}')
+    kept = BucketRow("relay", tokens=1, filled_at=EARLIEST, learned='{"strange": true}')
     assert 14 * 0.98 < (Bucket("relay", known=14, limit=None, kept=kept, clock=clock).rate() or 0)

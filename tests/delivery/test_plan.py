@@ -23,13 +23,14 @@ def edition_of(language: str | None) -> str:
 
 
 def tags_of(address: Address) -> list[bytes]:
-    return [address.local.encode()]
+    return [address.local.encode(), b"by a key of before, " + address.local.encode()]
 
 
 def plan(
     *subscribers: Subscriber,
     refused: int = 0,
     repeated: int = 0,
+    left: int = 0,
     suppressed: Collection[bytes] = (),
     has_it: Collection[str] = (),
     limit: int | None = None,
@@ -42,7 +43,8 @@ def plan(
         refused=(Problem("no address"),) * refused,
         repeated=(Problem("again"),) * repeated,
         warnings=(),
-        rows=len(subscribers) + refused + repeated,
+        rows=len(subscribers) + refused + repeated + left,
+        left=(Problem("left"),) * left,
     )
     made = make_plan(
         roster,
@@ -72,6 +74,11 @@ def test_who_left_is_left_out_and_counted() -> None:
     made = plan(subscriber(1), subscriber(2), suppressed={b"reader2"})
     assert ["Reader 1"] == names(made)
     assert {Exclusion.SUPPRESSED: 1} == made.excluded
+
+
+def test_who_left_under_a_key_of_before_is_left_out() -> None:
+    made = plan(subscriber(1), subscriber(2), suppressed={b"by a key of before, reader2"})
+    assert ["Reader 1"] == names(made)
 
 
 def test_who_has_the_issue_is_left_out_and_counted() -> None:
@@ -107,9 +114,13 @@ def test_a_sample_is_taken_from_those_within_the_limit() -> None:
 
 
 def test_rows_that_cannot_be_used_are_accounted_for() -> None:
-    made = plan(subscriber(1), refused=2, repeated=3)
-    assert {Exclusion.REFUSED: 2, Exclusion.REPEATED: 3} == made.excluded
-    assert 6 == made.listed
+    made = plan(subscriber(1), refused=2, repeated=3, left=4)
+    assert made.excluded == {
+        Exclusion.REFUSED: 2,
+        Exclusion.REPEATED: 3,
+        Exclusion.LEFT: 4,
+    }
+    assert 10 == made.listed
 
 
 @pytest.mark.parametrize(
@@ -171,6 +182,28 @@ def test_the_sample_is_spread_over_list_and_domains_and_always_the_same() -> Non
     assert numbers[0] < 200
     assert numbers[-1] > 4800
     assert sample == of_wave(waved(5000), Wave.CANARY)
+
+
+def test_the_sample_is_the_middle_of_each_stretch_of_a_domain() -> None:
+    subscribers = [subscriber(number) for number in range(500)]
+    sample = of_wave(plan(*subscribers, canary_share=0.02), Wave.CANARY)
+    assert [f"reader{number}@example.org" for number in range(25, 500, 50)] == sample
+
+
+def test_seeds_take_nobodys_place_in_the_sample() -> None:
+    seeds = [f"reader{number}@example.org" for number in range(25, 500, 50)]
+    subscribers = [subscriber(number) for number in range(510)]
+    made = plan(*subscribers, seeds=seeds, canary_share=0.02)
+    assert {Wave.SEEDS: 10, Wave.CANARY: 10, Wave.REST: 490} == made.waves
+
+
+def test_seeds_that_are_no_addresses_are_named() -> None:
+    seeds = ["the boss", "the board"]
+    assert tuple(seeds) == plan(subscriber(1), seeds=seeds).unlisted_seeds
+
+
+def test_the_ledger_knows_waves_by_numbers_that_stay() -> None:
+    assert {"SEEDS": 0, "CANARY": 1, "REST": 2} == {wave.name: wave.value for wave in Wave}
 
 
 def test_seeds_are_those_on_the_list_and_the_others_are_named() -> None:

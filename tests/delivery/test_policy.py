@@ -26,6 +26,8 @@ from tests.delivery import policy_tables
     [
         ({State.ACCEPTED: 4}, ExitCode.DONE, True),
         ({State.REJECTED: 4}, ExitCode.TRANSPORT_STOPPED, False),
+        ({State.EXPIRED: 4}, ExitCode.TRANSPORT_STOPPED, False),
+        ({State.REJECTED: 1, State.SUPPRESSED: 3}, ExitCode.TRANSPORT_STOPPED, False),
         ({State.REJECTED: 1, State.EXPIRED: 1, State.SUPPRESSED: 2}, 4, False),
         ({State.SUPPRESSED: 4}, ExitCode.DONE, True),
         ({State.REJECTED: 3, State.IN_DOUBT: 1}, ExitCode.IN_DOUBT, False),
@@ -38,6 +40,9 @@ from tests.delivery import policy_tables
         ({State.IN_DOUBT: 3, State.DEFERRED: 1}, ExitCode.TRANSPORT_STOPPED, False),
         ({State.ACCEPTED: 3}, ExitCode.LEDGER_REFUSES, False),
         ({State.ACCEPTED: 5}, ExitCode.LEDGER_REFUSES, False),
+        # Numbers that are not true come before all that they say.
+        ({State.ACCEPTED: 3, State.PENDING: 2}, ExitCode.LEDGER_REFUSES, False),
+        ({State.ACCEPTED: 4, State.IN_DOUBT: 1}, ExitCode.LEDGER_REFUSES, False),
     ],
 )
 def test_a_campaign_is_complete_only_when_everybody_has_a_definite_end(
@@ -45,6 +50,18 @@ def test_a_campaign_is_complete_only_when_everybody_has_a_definite_end(
 ) -> None:
     tally = Tally(4, counts)
     assert (exit_code, complete) == (tally.exit_code, tally.complete)
+
+
+def test_a_large_campaign_is_complete_as_well() -> None:
+    tally = Tally(200_000, {State.ACCEPTED: 199_000, State.REJECTED: 1_000})
+    assert (ExitCode.DONE, True) == (tally.exit_code, tally.complete)
+
+
+def test_all_who_wait_or_are_held_by_a_run_can_still_be_mailed() -> None:
+    counts = {state: 2**number for number, state in enumerate(State)}
+    tally = Tally(sum(counts.values()), counts)
+    waiting = (State.PENDING, State.CLAIMED, State.DEFERRED)
+    assert sum(counts[state] for state in waiting) == tally.open
 
 
 def test_retries_come_after_5_10_20_40_minutes_and_then_every_4000_seconds() -> None:
@@ -109,9 +126,10 @@ def test_every_outcome_has_a_rule(kind: type, scope: Scope) -> None:
     outcome = kind("said", scope) if scoped else kind("said")
     found = classify(outcome, attempt=lambda: 1, now=1000.0, wait_s=7)
     assert "said" == found.reply
-    assert found.counts is (not scoped or scope is Scope.RECIPIENT)
-    if not found.counts:
-        assert (Step.DEFER, 1007) == (found.step, found.next_attempt_at)
+    about_us = scoped and scope is not Scope.RECIPIENT
+    assert about_us is (found.step is Step.RETURN)
+    if about_us:
+        assert 1007 == found.next_attempt_at
         found = classify(outcome, attempt=lambda: 1, now=1000.0)
         assert 1000 == found.next_attempt_at
     elif found.step is Step.DEFER:
@@ -139,6 +157,15 @@ def test_twenty_letters_in_a_row_that_cannot_be_made_stop_the_run() -> None:
     trip = breaker.record_unfit("no name")
     assert trip
     assert (Brake.STOP, True) == (trip.brake, trip.why.endswith("because: no name"))
+    assert "Nobody else was touched" in trip.next
+    # Other workers may have made one meanwhile.
+    assert breaker.record_unfit("no name")
+
+
+def test_the_first_twenty_letters_of_a_run_stop_it_too() -> None:
+    breaker = CircuitBreaker(1.0)
+    trips = [breaker.record_unfit("no name") for _ in range(20)]
+    assert ([None] * 19, True) == (trips[:19], trips[19] is not None)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +183,7 @@ def test_a_refused_letter_or_account_stops_the_run_at_once(
     assert trip
     assert Brake.STOP is trip.brake
     assert f"The server does not take {whom}: {outcome.reply}" == trip.why
+    assert "newsletter resume" in trip.next
 
 
 def pulled(*outcomes: Outcome) -> list[int]:
@@ -213,11 +241,19 @@ def held(accepted: int, replies: dict[tuple[State, str], int]) -> str | None:
     return trip.why if trip else None
 
 
+def test_the_words_of_a_held_wave_name_it() -> None:
+    trip = judge_wave(Wave.SEEDS, 0, {(State.REJECTED, "550 no"): 1}, stop_above=0.1)
+    assert trip
+    assert trip.why.startswith("Of the addresses that get it first, 1 of 1 were refused")
+
+
 def test_a_wave_is_held_above_the_share_and_not_for_one_alone() -> None:
     refused = (State.REJECTED, "550 no")
     assert held(18, {refused: 2}) is None
     assert held(4, {refused: 1}) is None
+    assert held(1, {refused: 1}) is None
     assert held(0, {}) is None
+    assert held(0, {(State.SUPPRESSED, "left"): 5, (State.EXPIRED, "450 busy"): 5}) is None
     assert "Of the sample, 1 of 1 were refused (100%), most often with: 550 no" == held(
         0, {refused: 1}
     )

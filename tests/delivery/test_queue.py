@@ -12,7 +12,7 @@ from newsletter.delivery.queue import TOO_LATE, Queue, WaitFor, Work
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.states import State
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Accepted, Deferred, Scope
@@ -36,7 +36,8 @@ def started(ledger: Ledger) -> Iterator[Make]:
             clock=FrozenClock(NOW),
             run_id="run-1",
         )
-        ledger.runs.begin("run-1", campaign.id, transport="a", place="b", now=NOW.timestamp())
+        with ledger.transaction():
+            ledger.runs.begin("run-1", campaign.id, transport="a", place="b", now=NOW)
         queue.start()
         queues.append(queue)
         return queue
@@ -130,10 +131,12 @@ def test_a_send_that_is_held_or_too_late_ends_the_run_at_the_next_beat(
     campaign = freeze(3)
     queue = started(campaign)
     assert isinstance(queue.clock, FrozenClock)
-    ledger.controls.allow_until(campaign.id, NOW + timedelta(seconds=9))
+    with ledger.transaction():
+        ledger.controls.allow_until(campaign.id, NOW + timedelta(seconds=9))
     queue.clock.advance(9)
     assert queue.beat() is None
     queue.clock.advance(1)
     assert TOO_LATE == queue.beat()
-    ledger.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused."))
+    with ledger.transaction():
+        ledger.controls.hold(campaign.id, Hold("Paused.", by_person=True))
     assert "Paused." == queue.beat()

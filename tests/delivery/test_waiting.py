@@ -12,7 +12,7 @@ from newsletter.delivery.run import How, Run
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.states import State
 from newsletter.message.model import Message
 from newsletter.testing import FrozenClock, ScriptedTransport
@@ -37,7 +37,8 @@ HALF_AN_HOUR = LIMITS.model_copy(update={"wait_minutes": 30})
 
 def never_too_late(ledger: Ledger, campaign: Campaign) -> None:
     """The fixture freezes in 2017; the machine's clock is beyond that."""
-    ledger.controls.allow_until(campaign.id, datetime(2100, 1, 1, tzinfo=UTC))
+    with ledger.transaction():
+        ledger.controls.allow_until(campaign.id, datetime(2100, 1, 1, tzinfo=UTC))
 
 
 def first_later(_message: Message, attempt: int) -> Outcome:
@@ -141,7 +142,8 @@ def test_a_pause_from_another_process_ends_the_run_within_moments(
     thread.start()
     assert going.wait(10)
     other = Ledger(ledger_path, KEYS)
-    other.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused by a person."))
+    with other.transaction():
+        other.controls.hold(campaign.id, Hold("Paused by a person.", by_person=True))
     other.close()
     thread.join(10)
     ended = not thread.is_alive()
@@ -209,7 +211,7 @@ def test_a_throttling_relay_gets_all_1450_in_one_run(
     with throttling_relay(200) as server:
         relay = SmtpTransport(
             Smtp(host="127.0.0.1", port=server.port, security="none"),
-            passwords=[None],
+            credentials=[None],
             client_name="news.example",
             clock=SystemClock(),
         )

@@ -11,6 +11,7 @@ from newsletter.feedback.event import DeliveryEvent, Kind
 from newsletter.ledger import Ledger
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Lift, Reason
+from newsletter.ledger.versions import Approved
 
 from tests.ledger.conftest import EDITION, KEYS, NOW, plan_of
 
@@ -28,11 +29,13 @@ class Letters:
         """An issue that is accepted on a day; the letter's tag."""
         at = NOW + timedelta(days=day)
         issue = f"issue-{day}"
-        campaign = self.ledger.campaigns.freeze(
-            plan_of(1, issue=issue), editions={"en": EDITION}, letterhead="{}", now=at
-        )
-        now = at.timestamp()
-        self.ledger.runs.begin(issue, campaign.id, transport=transport, place="relay", now=now)
+        now = at
+        with self.ledger.transaction():
+            campaign = self.ledger.campaigns.freeze(
+                plan_of(1, issue=issue), Approved({"en": EDITION}, "{}"), now=at
+            )
+        with self.ledger.transaction():
+            self.ledger.runs.begin(issue, campaign.id, transport=transport, place="relay", now=now)
         with self.ledger.transaction():
             (claim,) = self.ledger.deliveries.claim(campaign.id, run=issue, count=1, now=now)
             assert self.ledger.deliveries.write_ahead([claim], run=issue, now=now)

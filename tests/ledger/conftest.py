@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,12 +8,14 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Plan, Planned
 from newsletter.ledger.states import State
+from newsletter.ledger.versions import Approved
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
-from newsletter.render.edition import Edition, Slot
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
 
 NOW = datetime(2017, 3, 31, 9, 0, tzinfo=UTC)
-T = NOW.timestamp()
+T = NOW
 KEYS = KeyRing(bytes(32), {1: bytes(32)})
 
 EDITION = Edition(
@@ -30,6 +32,10 @@ EDITION = Edition(
         Slot("Zq0123abcdx0003qZ", "unsubscribe_url", "text"),
     ),
 )
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
 
 
 def planned(number: int) -> Planned:
@@ -60,9 +66,8 @@ Freeze = Callable[[int], Campaign]
 @pytest.fixture
 def freeze(ledger: Ledger) -> Freeze:
     def freeze_(count: int) -> Campaign:
-        return ledger.campaigns.freeze(
-            plan_of(count), editions={"en": EDITION}, letterhead="{}", now=NOW
-        )
+        with ledger.transaction():
+            return ledger.campaigns.freeze(plan_of(count), Approved({"en": EDITION}, "{}"), now=NOW)
 
     return freeze_
 

@@ -4,7 +4,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,20 +16,20 @@ from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 from newsletter.message.keys import KeyRing
 
-from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, plan_of
+from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, after, plan_of
 from tests.support.tools import ROOT
 
 RUN = "run-1"
 
 
 def freeze_plan(ledger: Ledger, count: int, *, first: int = 1, again: bool = False) -> str:
-    return ledger.campaigns.freeze(
-        plan_of(count, first=first),
-        editions={"en": EDITION},
-        letterhead="{}",
-        now=NOW,
-        again=again,
-    ).id
+    with ledger.transaction():
+        return ledger.campaigns.freeze(
+            plan_of(count, first=first),
+            Approved({"en": EDITION}, "{}"),
+            now=NOW,
+            again=again,
+        ).id
 
 
 def test_freezing_writes_audience_and_editions_and_the_numbers_add_up(
@@ -89,8 +89,8 @@ def test_a_claim_takes_each_delivery_once_and_keeps_its_date(
         second = ledger.deliveries.claim(campaign.id, run="run-2", count=9, now=T)
     assert [1, 2, 3] == [claim.id for claim in (*first, *second)]
     with ledger.transaction():
-        ledger.deliveries.release(first, run=RUN, now=T + 5)
-        again = ledger.deliveries.claim(campaign.id, run=RUN, count=9, now=T + 600)
+        ledger.deliveries.release(first, run=RUN, now=after(5))
+        again = ledger.deliveries.claim(campaign.id, run=RUN, count=9, now=after(600))
     assert [(claim.id, claim.date) for claim in first] == [(c.id, c.date) for c in again]
 
 
@@ -99,11 +99,11 @@ def test_deferred_comes_back_when_it_is_due_and_not_before(ledger: Ledger, freez
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         ledger.deliveries.record(
-            claim, Step.DEFER, run=RUN, reply="451 later", now=T, next_attempt_at=T + 300
+            claim, Step.DEFER, run=RUN, reply="451 later", now=T, next_attempt_at=after(300)
         )
-        assert [] == ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 299)
-        assert datetime.fromtimestamp(T + 300, UTC) == ledger.deliveries.next_due(campaign.id)
-        (back,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 300)
+        assert [] == ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(299))
+        assert after(300) == ledger.deliveries.next_due(campaign.id)
+        (back,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(300))
     assert 2 == back.number
 
 
@@ -150,19 +150,26 @@ def test_the_attempts_of_a_delivery_are_kept_one_row_each(
     ledger: Ledger, ledger_path: Path, freeze: Freeze
 ) -> None:
     campaign = freeze(1)
-    for now, step in ((T, Step.DEFER), (T + 10, Step.ACCEPT)):
+    for now, step in ((T, Step.DEFER), (after(10), Step.ACCEPT)):
         with ledger.transaction():
             (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=now)
             assert ledger.deliveries.write_ahead([claim], run=RUN, now=now)
             ledger.deliveries.record(
-                claim, step, run=RUN, reply=str(step), now=now + 1, started_at=now
+                claim,
+                step,
+                run=RUN,
+                reply=str(step),
+                now=now + timedelta(seconds=1),
+                started_at=now,
             )
     connection = sqlite3.connect(ledger_path)
     rows = connection.execute(
         "SELECT number, started_at, ended_at, outcome FROM attempt ORDER BY number"
     ).fetchall()
     connection.close()
-    assert [(1, T, T + 1, "defer"), (2, T + 10, T + 11, "accept")] == rows
+    start = T.timestamp()
+    expected = [(1, start, start + 1, "defer"), (2, start + 10, start + 11, "accept")]
+    assert expected == rows
 
 
 def test_the_ledger_is_readable_by_its_owner_alone_and_writes_through_to_the_disk(
@@ -274,18 +281,23 @@ def test_a_damaged_ledger_is_named_as_such(ledger_path: Path) -> None:
 def test_who_was_resent_has_the_whole_time_for_retries_again(
     ledger: Ledger, freeze: Freeze
 ) -> None:
-    campaign, later = freeze(1), T + 5 * 86400
+    campaign, later = freeze(1), after(5 * 86400)
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
         ledger.deliveries.record(claim, Step.DOUBT, run=RUN, reply="cut", now=T)
-    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=later)
+    with ledger.transaction():
+        assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=later)
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=later)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=later)
         ledger.deliveries.record(claim, Step.DEFER, run=RUN, reply="450 greylisted", now=later)
-        assert 0 == ledger.deliveries.expire(campaign.id, retry_for_s=86400, now=later + 600)
-        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=later + 600)
+        assert 0 == ledger.deliveries.expire(
+            campaign.id, retry_for_s=86400, now=later + timedelta(minutes=10)
+        )
+        (claim,) = ledger.deliveries.claim(
+            campaign.id, run=RUN, count=1, now=later + timedelta(minutes=10)
+        )
     assert 3 == claim.number
 
 
@@ -296,15 +308,15 @@ def test_whose_claim_is_returned_is_due_at_once_also_when_the_clock_is_set_back(
     with ledger.transaction():
         for claim in ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T):
             ledger.deliveries.record(
-                claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=T + 300
+                claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=after(300)
             )
-        released, _orphan = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T + 300)
-        ledger.deliveries.release([released], run=RUN, now=T + 300)
-        ledger.deliveries.recover(campaign.id, alive=(), now=T + 300)
+        released, _orphan = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=after(300))
+        ledger.deliveries.release([released], run=RUN, now=after(300))
+        ledger.deliveries.recover(campaign.id, alive=(), now=after(300))
     assert {State.PENDING: 2} == ledger.campaigns.tally(campaign).counts
     with ledger.transaction():
-        one, two = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T - 3600)
-        assert ledger.deliveries.write_ahead([one, two], run=RUN, now=T - 3600)
+        one, two = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=after(-3600))
+        assert ledger.deliveries.write_ahead([one, two], run=RUN, now=after(-3600))
 
 
 def test_what_a_run_that_is_alive_holds_is_left_alone(ledger: Ledger, freeze: Freeze) -> None:
@@ -329,12 +341,13 @@ def test_who_was_resent_is_due_at_once_also_when_the_clock_is_set_back(
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         ledger.deliveries.record(
-            claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=T + 300
+            claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=after(300)
         )
-        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 300)
-        assert ledger.deliveries.write_ahead(claims, run=RUN, now=T + 300)
-        assert 1 == ledger.deliveries.recover(campaign.id, alive=(), now=T + 300)
-    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T)
+        claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(300))
+        assert ledger.deliveries.write_ahead(claims, run=RUN, now=after(300))
+        assert 1 == ledger.deliveries.recover(campaign.id, alive=(), now=after(300))
+    with ledger.transaction():
+        assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T)
     with ledger.transaction():
         assert 1 == len(ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T))
 
@@ -370,7 +383,7 @@ def test_a_write_ahead_that_is_taken_back_begins_no_time_for_retries(
     with ledger.transaction():
         assert not ledger.deliveries.write_ahead(claims, run=RUN, now=T)
         ledger.deliveries.release(claims, run=RUN, now=T)
-        (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T + 60)
+        (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=after(60))
     assert (1, None) == (again.number, again.first_attempt_at)
 
 

@@ -8,7 +8,7 @@ from newsletter.config import Delivery
 from newsletter.delivery.queue import Queue
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.states import State
 from newsletter.ledger.suppressions import Leave, Reason
@@ -65,7 +65,7 @@ def batch(ledger: Ledger, freeze: Freeze) -> Iterator[Batch]:
 
 def test_a_call_is_on_disk_with_its_members_in_order_before_it_is_made(batch: Batch) -> None:
     assert batch.attempt(batch.claims[::-1], WHOLE)
-    (call,) = batch.ledger.calls.of(batch.campaign.id)
+    (call,) = batch.ledger.runs.calls(batch.campaign.id)
     assert ("key-whole", "resend", "resend api.resend.com", (4, 3, 2, 1), "d0", NOW) == (
         call.key,
         call.transport,
@@ -78,9 +78,10 @@ def test_a_call_is_on_disk_with_its_members_in_order_before_it_is_made(batch: Ba
 
 
 def test_a_call_that_may_not_be_made_is_not_noted(batch: Batch) -> None:
-    batch.ledger.controls.hold(batch.campaign.id, Hold(HoldKind.PAUSE, "Paused."))
+    with batch.ledger.transaction():
+        batch.ledger.controls.hold(batch.campaign.id, Hold("Paused.", by_person=True))
     assert not batch.attempt(batch.claims, WHOLE)
-    assert () == batch.ledger.calls.of(batch.campaign.id)
+    assert () == batch.ledger.runs.calls(batch.campaign.id)
     assert {State.CLAIMED: 4} == batch.states()
 
 
@@ -88,7 +89,7 @@ def test_the_parts_of_a_refused_batch_may_go_under_calls_of_their_own(batch: Bat
     assert batch.attempt(batch.claims, WHOLE)
     batch.clock.advance(30)
     assert batch.attempt(batch.claims[:2], FIRST_HALF)
-    calls = batch.ledger.calls.of(batch.campaign.id)
+    calls = batch.ledger.runs.calls(batch.campaign.id)
     assert [("key-whole", (1, 2, 3, 4)), ("key-half", (1, 2))] == [
         (call.key, call.members) for call in calls
     ]
@@ -104,7 +105,8 @@ def suppress_the_first(batch: Batch) -> None:
 
 
 def hold(batch: Batch) -> None:
-    batch.ledger.controls.hold(batch.campaign.id, Hold(HoldKind.PAUSE, "Paused."))
+    with batch.ledger.transaction():
+        batch.ledger.controls.hold(batch.campaign.id, Hold("Paused.", by_person=True))
 
 
 def lose_the_claim(batch: Batch) -> None:
@@ -126,14 +128,15 @@ def test_a_part_does_not_go_if_its_reader_left_the_campaign_is_held_or_the_claim
     assert batch.attempt(batch.claims, WHOLE)
     meanwhile(batch)
     assert not batch.attempt(batch.claims[:2], FIRST_HALF)
-    assert ["key-whole"] == [call.key for call in batch.ledger.calls.of(batch.campaign.id)]
+    assert ["key-whole"] == [call.key for call in batch.ledger.runs.calls(batch.campaign.id)]
     batch.answer(Deferred("It was not tried a second time.", retry_after_s=0))
     assert {ends_as: 4} == batch.states()
 
 
 def test_a_correction_in_between_does_not_stop_the_parts_that_were_attempted(batch: Batch) -> None:
     assert batch.attempt(batch.claims, WHOLE)
-    batch.ledger.controls.correct(batch.campaign, Approved({"en": EDITION}, "{}"), NOW)
+    with batch.ledger.transaction():
+        batch.ledger.controls.correct(batch.campaign, Approved({"en": EDITION}, "{}"), NOW)
     assert batch.attempt(batch.claims[:2], FIRST_HALF)
 
 

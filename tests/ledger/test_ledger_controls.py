@@ -1,20 +1,20 @@
 """Holds, waves, corrections and postponements: what is claimed, and with which editions."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.controls import Control, Hold, HoldKind
+from newsletter.ledger.controls import Control, Hold
 from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Plan, Wave
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 
-from tests.ledger.conftest import EDITION, NOW, Freeze, T, planned
+from tests.ledger.conftest import EDITION, NOW, Freeze, T, after, planned
 
 RUN = "run-1"
 CORRECTED = replace(EDITION, subject="March, corrected")
@@ -25,15 +25,15 @@ def freeze_waves(ledger: Ledger, *waves: Wave) -> Campaign:
     recipients = tuple(
         replace(planned(number), wave=wave) for number, wave in enumerate(waves, start=1)
     )
-    return ledger.campaigns.freeze(
-        Plan("2017-03", len(waves), recipients, {}),
-        editions={"en": EDITION},
-        letterhead="{}",
-        now=NOW,
-    )
+    with ledger.transaction():
+        return ledger.campaigns.freeze(
+            Plan("2017-03", len(waves), recipients, {}),
+            Approved({"en": EDITION}, "{}"),
+            now=NOW,
+        )
 
 
-def claim(ledger: Ledger, campaign: Campaign, count: int = 9, *, now: float = T) -> list[Claim]:
+def claim(ledger: Ledger, campaign: Campaign, count: int = 9, *, now: datetime = T) -> list[Claim]:
     with ledger.transaction():
         return ledger.deliveries.claim(campaign.id, run=RUN, count=count, now=now)
 
@@ -43,15 +43,16 @@ def write_ahead(ledger: Ledger, claims: list[Claim]) -> bool:
         return ledger.deliveries.write_ahead(claims, run=RUN, now=T)
 
 
-def record(ledger: Ledger, claim_: Claim, step: Step, *, theirs: bool = True) -> None:
+def record(ledger: Ledger, claim_: Claim, step: Step) -> None:
     with ledger.transaction():
         assert ledger.deliveries.record(
-            claim_, step, run=RUN, reply="said", now=T, theirs=theirs, next_attempt_at=T
+            claim_, step, run=RUN, reply="said", now=T, next_attempt_at=T
         )
 
 
 def correct(ledger: Ledger, campaign: Campaign) -> int:
-    return ledger.controls.correct(campaign, Approved({"en": CORRECTED}, "{}"), LATER)
+    with ledger.transaction():
+        return ledger.controls.correct(campaign, Approved({"en": CORRECTED}, "{}"), LATER)
 
 
 # Control.
@@ -63,29 +64,47 @@ def test_a_frozen_campaign_goes_on_at_once_with_its_first_wave_and_version(
     campaign = freeze(1)
     expected = Control(NOW, NOW + timedelta(hours=72), Wave.REST, 1)
     assert expected == ledger.controls.of(campaign.id)
-    ledger.controls.allow_until(campaign.id, NOW + timedelta(days=9))
+    with ledger.transaction():
+        ledger.controls.allow_until(campaign.id, NOW + timedelta(days=9))
     assert NOW + timedelta(days=9) == ledger.controls.of(campaign.id).not_after
 
 
 def test_what_is_asked_of_a_campaign_that_does_not_exist_is_refused(ledger: Ledger) -> None:
     for ask in (
         lambda: ledger.controls.of("2017-04.1"),
-        lambda: ledger.controls.hold("2017-04.1", Hold(HoldKind.BRAKE, "why")),
+        lambda: ledger.controls.hold("2017-04.1", Hold("why")),
         lambda: ledger.controls.go_on("2017-04.1"),
         lambda: ledger.controls.allow_until("2017-04.1", NOW),
     ):
-        with pytest.raises(LedgerRefused, match="knows no campaign"):
+        with pytest.raises(LedgerRefused, match="knows no campaign"), ledger.transaction():
             ask()
+
+
+def test_nothing_is_written_outside_of_a_transaction(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(1)
+    for write in (
+        lambda: ledger.controls.hold(campaign.id, Hold("why")),
+        lambda: ledger.runs.begin(RUN, campaign.id, transport="smtp", place="", now=NOW),
+        lambda: ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=NOW),
+    ):
+        with pytest.raises(RuntimeError, match="outside of a transaction"):
+            write()
+    assert ledger.controls.of(campaign.id).held is None
+    assert () == ledger.runs.of(campaign.id)
 
 
 def test_a_hold_keeps_every_reason_and_the_latest_first(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(1)
-    ledger.controls.hold(campaign.id, Hold(HoldKind.BRAKE, "Too many were refused."))
-    ledger.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused by a person."))
-    ledger.controls.hold(campaign.id, Hold(HoldKind.BRAKE, "Too many were refused."))
+    with ledger.transaction():
+        ledger.controls.hold(campaign.id, Hold("Too many were refused."))
+    with ledger.transaction():
+        ledger.controls.hold(campaign.id, Hold("Paused by a person.", by_person=True))
+    with ledger.transaction():
+        ledger.controls.hold(campaign.id, Hold("Too many were refused."))
     held = ledger.controls.of(campaign.id).held
     assert "Paused by a person. Too many were refused." == held
-    ledger.controls.go_on(campaign.id)
+    with ledger.transaction():
+        ledger.controls.go_on(campaign.id)
     assert ledger.controls.of(campaign.id).held is None
 
 
@@ -95,7 +114,7 @@ def test_words_alone_are_a_hold_that_a_person_should_look_at(
     campaign = freeze(1)
     with ledger.transaction():
         ledger._database.execute("UPDATE control SET held = 'Paused by a person.'")
-    assert (Hold(HoldKind.BRAKE, "Paused by a person."),) == ledger.controls.of(campaign.id).holds
+    assert (Hold("Paused by a person."),) == ledger.controls.of(campaign.id).holds
 
 
 def test_a_held_campaign_is_neither_claimed_nor_attempted_but_outcomes_are_recorded(
@@ -104,13 +123,15 @@ def test_a_held_campaign_is_neither_claimed_nor_attempted_but_outcomes_are_recor
     campaign = freeze(3)
     on_its_way, waiting = claim(ledger, campaign, 2)
     assert write_ahead(ledger, [on_its_way])
-    ledger.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "Paused."))
+    with ledger.transaction():
+        ledger.controls.hold(campaign.id, Hold("Paused.", by_person=True))
     assert [] == claim(ledger, campaign)
     assert not write_ahead(ledger, [waiting])
     record(ledger, on_its_way, Step.ACCEPT)
     expected = {State.ACCEPTED: 1, State.CLAIMED: 1, State.PENDING: 1}
     assert expected == ledger.campaigns.tally(campaign).counts
-    ledger.controls.go_on(campaign.id)
+    with ledger.transaction():
+        ledger.controls.go_on(campaign.id)
     assert write_ahead(ledger, [waiting])
     assert 1 == len(claim(ledger, campaign))
 
@@ -176,11 +197,11 @@ def test_a_correction_reaches_those_for_whom_the_letter_itself_was_refused(
     campaign = freeze(3)
     at_the_dot, before_it, put_off_once = claim(ledger, campaign, 3)
     assert write_ahead(ledger, [at_the_dot, put_off_once])
-    record(ledger, at_the_dot, Step.DEFER, theirs=False)
-    record(ledger, before_it, Step.DEFER, theirs=False)
+    record(ledger, at_the_dot, Step.RETURN)
+    record(ledger, before_it, Step.RETURN)
     record(ledger, put_off_once, Step.DEFER)
     (again,) = [one for one in claim(ledger, campaign) if one.id == put_off_once.id]
-    record(ledger, again, Step.DEFER, theirs=False)
+    record(ledger, again, Step.RETURN)
     with ledger.transaction():
         ledger.deliveries.recover(campaign.id, alive=(), now=T)
     correct(ledger, campaign)
@@ -229,7 +250,8 @@ def test_who_was_attempted_keeps_the_version_through_retry_and_resend(
     correct(ledger, campaign)
     assert write_ahead(ledger, [retry])
     record(ledger, retry, Step.DOUBT)
-    assert ledger.deliveries.decide(retry.id, Step.RESEND, note="again", now=T)
+    with ledger.transaction():
+        assert ledger.deliveries.decide(retry.id, Step.RESEND, note="again", now=T)
     (resent,) = claim(ledger, campaign)
     assert (1, 1) == (resent.version, resent.recipient.resends)
     assert write_ahead(ledger, [resent])
@@ -256,7 +278,7 @@ def test_taken_back_after_the_letter_itself_was_refused_they_still_get_the_corre
     assert write_ahead(ledger, claims)
     with ledger.transaction():
         for each in claims:
-            ledger.deliveries.record(each, Step.DEFER, run=RUN, reply="550", now=T, theirs=False)
+            ledger.deliveries.record(each, Step.RETURN, run=RUN, reply="550", now=T)
     again = claim(ledger, campaign)
     ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
     assert not write_ahead(ledger, again)
@@ -268,7 +290,7 @@ def test_a_correction_in_other_languages_is_refused(
     ledger: Ledger, freeze: Freeze, languages: tuple[str, ...]
 ) -> None:
     campaign = freeze(1)
-    with pytest.raises(LedgerRefused, match="but the campaign in “en”"):
+    with pytest.raises(LedgerRefused, match="but the campaign in “en”"), ledger.transaction():
         ledger.controls.correct(
             campaign, Approved(dict.fromkeys(languages, CORRECTED), "{}"), LATER
         )
@@ -285,13 +307,13 @@ def test_a_domain_that_is_postponed_waits_and_the_others_do_not(ledger: Ledger) 
     record(ledger, first, Step.DEFER)
     with ledger.transaction():
         ledger.deliveries.release([second], run=RUN, now=T)
-        assert 0 == ledger.deliveries.postpone(campaign.id, "elsewhere.example", T + 600)
+        assert 0 == ledger.deliveries.postpone(campaign.id, "elsewhere.example", after(600))
         # The claimed one is on its way.
-        assert 2 == ledger.deliveries.postpone(campaign.id, "example.org", T + 600)
-        assert 0 == ledger.deliveries.postpone(campaign.id, "example.org", T + 300)
+        assert 2 == ledger.deliveries.postpone(campaign.id, "example.org", after(600))
+        assert 0 == ledger.deliveries.postpone(campaign.id, "example.org", after(300))
     assert NOW + timedelta(seconds=600) == ledger.deliveries.next_due(campaign.id)
-    assert [] == claim(ledger, campaign, now=T + 599)
-    assert [2, 1] == [one.id for one in claim(ledger, campaign, now=T + 600)]
+    assert [] == claim(ledger, campaign, now=after(599))
+    assert [2, 1] == [one.id for one in claim(ledger, campaign, now=after(600))]
 
 
 def test_what_is_due_next_is_told_of_open_waves_alone(ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ import pytest
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.states import State, Step
+from newsletter.ledger.versions import Approved
 
 from tests.ledger.conftest import EDITION, KEYS, NOW, T, plan_of
 from tests.support.tools import ROOT
@@ -28,10 +29,8 @@ def closed(ledger_path: Path) -> Path:
 
 
 def freeze_into(path: Path) -> None:
-    with closing(Ledger(path, KEYS)) as ledger:
-        ledger.campaigns.freeze(
-            plan_of(READERS), editions={"en": EDITION}, letterhead="{}", now=NOW
-        )
+    with closing(Ledger(path, KEYS)) as ledger, ledger.transaction():
+        ledger.campaigns.freeze(plan_of(READERS), Approved({"en": EDITION}, "{}"), now=NOW)
 
 
 def page_of_deliveries(path: Path) -> tuple[int, int]:
@@ -135,6 +134,7 @@ def test_a_full_disk_stops_the_transaction_and_keeps_what_was_recorded(closed: P
 READS_AS_SOMEBODY_ELSE = """
 import os, sys
 from pathlib import Path
+from newsletter.clock import LATEST
 from newsletter.ledger import Ledger
 from newsletter.message.keys import KeyRing
 from newsletter.errors import LedgerRefused
@@ -142,7 +142,8 @@ os.setgid(65534); os.setuid(65534)
 try:
     ledger = Ledger(Path(sys.argv[1]), KeyRing(bytes(32), {1: bytes(32)}))
     with ledger.transaction():
-        print(len(ledger.deliveries.claim(ledger.campaigns.all()[0].id, run="r", count=3, now=2e9)))
+        (campaign,) = ledger.campaigns.all()
+        print(len(ledger.deliveries.claim(campaign.id, run="r", count=3, now=LATEST)))
 except LedgerRefused as error:
     print(error)
 """

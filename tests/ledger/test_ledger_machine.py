@@ -6,7 +6,7 @@ message goes out when its write-ahead is on disk, and not otherwise.
 
 import tempfile
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -18,10 +18,11 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from newsletter.clock import EARLIEST
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.plan import Plan, Planned, Wave
 from newsletter.ledger.states import TERMINAL, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
@@ -64,7 +65,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.refused: list[Attempt] = []
         self.held: set[str] = set()
         self.wave: dict[str, int] = {}
-        self.waits: dict[int, float] = {}
+        self.waits: dict[int, datetime] = {}
         """By delivery, until when its domain was postponed while it waited."""
 
     @property
@@ -122,13 +123,13 @@ class LedgerMachine(RuleBasedStateMachine):
         raise AssertionError("somebody has the issue twice in one round")
 
     def freeze(self, recipients: tuple[Planned, ...], *, again: bool) -> None:
-        frozen = self.ledger.campaigns.freeze(
-            Plan(ISSUE, len(recipients), recipients, {}),
-            editions={"en": EDITION},
-            letterhead="{}",
-            now=NOW,
-            again=again,
-        )
+        with self.ledger.transaction():
+            frozen = self.ledger.campaigns.freeze(
+                Plan(ISSUE, len(recipients), recipients, {}),
+                Approved({"en": EDITION}, "{}"),
+                now=NOW,
+                again=again,
+            )
         self.wave[frozen.id] = min(one.wave for one in recipients)
 
     @rule(data=st.data(), what=st.sampled_from(["correct", "hold", "go on", "go on"]))
@@ -136,18 +137,23 @@ class LedgerMachine(RuleBasedStateMachine):
         self.control_one(data.draw(st.sampled_from(self.campaigns())), what)
 
     def control_one(self, campaign: Campaign, what: str) -> None:
-        match what:
-            case "correct":
-                at = datetime.fromtimestamp(self.now, UTC)
-                number = self.ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), at)
-                assert number == self.version[campaign.id] + 1
-                self.version[campaign.id] = number
-            case "hold":
-                self.ledger.controls.hold(campaign.id, Hold(HoldKind.PAUSE, "A person paused it."))
-                self.held.add(campaign.id)
-            case "go on":
-                self.ledger.controls.go_on(campaign.id)
-                self.held.discard(campaign.id)
+        with self.ledger.transaction():
+            match what:
+                case "correct":
+                    at = self.now
+                    number = self.ledger.controls.correct(
+                        campaign, Approved({"en": EDITION}, "{}"), at
+                    )
+                    assert number == self.version[campaign.id] + 1
+                    self.version[campaign.id] = number
+                case "hold":
+                    self.ledger.controls.hold(
+                        campaign.id, Hold("A person paused it.", by_person=True)
+                    )
+                    self.held.add(campaign.id)
+                case "go on":
+                    self.ledger.controls.go_on(campaign.id)
+                    self.held.discard(campaign.id)
 
     @rule(data=st.data(), wave=st.sampled_from(Wave))
     def open_a_wave(self, data: st.DataObject, wave: Wave) -> None:
@@ -182,7 +188,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if not held:
             return
         round_, one = data.draw(st.sampled_from(held))
-        assert self.ledger.deliveries.decide(one.id, step, note="a person", now=self.now)
+        with self.ledger.transaction():
+            assert self.ledger.deliveries.decide(one.id, step, note="a person", now=self.now)
         self.open.discard(one.id)
         self.waits.pop(one.id, None)
         if step is Step.RESEND:
@@ -204,14 +211,15 @@ class LedgerMachine(RuleBasedStateMachine):
         campaign = data.draw(st.sampled_from(self.campaigns()))
         for one in self.ledger.deliveries.in_doubt_claims(campaign.id):
             if self.taken[one.recipient.address.key, campaign.round]:
-                assert self.ledger.deliveries.evidence(one.id, "found", None, self.now)
+                with self.ledger.transaction():
+                    assert self.ledger.deliveries.evidence(one.id, "found", None, self.now)
                 self.open.discard(one.id)
                 return
 
     @rule(hours=st.sampled_from([-30, 0.1, 1, 30]))
     def time_passes(self, hours: float) -> None:
         """Also backwards."""
-        self.now += hours * HOUR
+        self.now += timedelta(hours=hours)
 
     # What the sender does.
 
@@ -224,7 +232,7 @@ class LedgerMachine(RuleBasedStateMachine):
             )
         assert not (claims and campaign.id in self.held)
         for claim in claims:
-            assert self.waits.pop(claim.id, 0) <= self.now
+            assert self.waits.pop(claim.id, EARLIEST) <= self.now
             assert claim.version == self.bound.get(claim.id, self.version[campaign.id])
             reader = int(claim.recipient.address.local.removeprefix("reader"))
             assert planned(reader).wave <= self.wave[campaign.id]
@@ -232,13 +240,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), domain=st.sampled_from(DOMAINS), hours=st.sampled_from([0.5, 2]))
     def postpone(self, data: st.DataObject, domain: str, hours: float) -> None:
-        campaign, until = data.draw(st.sampled_from(self.campaigns())), self.now + hours * HOUR
+        campaign, until = (
+            data.draw(st.sampled_from(self.campaigns())),
+            self.now + timedelta(hours=hours),
+        )
         queue = self.ledger.deliveries.of(campaign.id, State.PENDING, State.DEFERRED)
         with self.ledger.transaction():
             self.ledger.deliveries.postpone(campaign.id, domain, until)
         for one in queue:
             if one.address.endswith(f"@{domain}"):
-                self.waits[one.id] = max(until, self.waits.get(one.id, 0))
+                self.waits[one.id] = max(until, self.waits.get(one.id, EARLIEST))
 
     @precondition(lambda self: self.claimed)
     @rule(data=st.data(), count=st.integers(1, 2), meanwhile=MEANWHILE)
@@ -279,7 +290,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 run=attempt.run,
                 reply=str(step),
                 now=self.now,
-                next_attempt_at=self.now + 300 if step is Step.DEFER else 0,
+                next_attempt_at=self.now + timedelta(seconds=300)
+                if step is Step.DEFER
+                else EARLIEST,
             )
         if changed and step is not Step.DOUBT:
             self.open.discard(claim.id)
@@ -306,25 +319,19 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.open.discard(attempt.claim.id)
 
     @precondition(lambda self: self.claimed)
-    @rule(
-        data=st.data(),
-        step=st.sampled_from([Step.REJECT, Step.DEFER, None]),
-        theirs=st.booleans(),
-    )
-    def refuse_or_release(self, data: st.DataObject, step: Step | None, *, theirs: bool) -> None:
+    @rule(data=st.data(), step=st.sampled_from([Step.REJECT, Step.DEFER, Step.RETURN, None]))
+    def refuse_or_release(self, data: st.DataObject, step: Step | None) -> None:
         """Before the decisive byte."""
         attempt = drawn(data, self.claimed)
         run, claim = attempt.run, attempt.claim
         with self.ledger.transaction():
             if step is None:
                 self.ledger.deliveries.release([claim], run=run, now=self.now)
-            elif self.ledger.deliveries.record(
-                claim, step, run=run, reply=str(step), now=self.now, theirs=theirs
-            ):
+            elif self.ledger.deliveries.record(claim, step, run=run, reply=str(step), now=self.now):
                 # What was about the message or the account is no attempt of theirs.
-                if theirs or claim.first_attempt_at is not None:
+                if step is not Step.RETURN or claim.first_attempt_at is not None:
                     self.bound.setdefault(claim.id, claim.version)
-                if step is Step.REJECT:
+                if step in {Step.REJECT, Step.DEFER}:
                     self.refused.append(attempt)
 
     @precondition(lambda self: self.refused)

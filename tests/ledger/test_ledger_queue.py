@@ -1,9 +1,11 @@
 """What is asked of the ledger thousands of times is found by its indexes alone."""
 
+from datetime import datetime
+
 from newsletter.ledger import Ledger, steps
 from newsletter.ledger.states import State
 
-from tests.ledger.conftest import Freeze, T
+from tests.ledger.conftest import Freeze, T, after
 
 
 def plan(ledger: Ledger, sql: str) -> str:
@@ -12,7 +14,7 @@ def plan(ledger: Ledger, sql: str) -> str:
     return "\n".join(row[3] for row in rows)
 
 
-def steps_of(ledger: Ledger, campaign: str, count: int, now: float) -> int:
+def steps_of(ledger: Ledger, campaign: str, count: int, now: datetime) -> int:
     """How many hundreds of instructions of SQLite's a claim takes."""
     spent = 0
 
@@ -55,8 +57,9 @@ def test_a_postponement_looks_at_its_domain_alone(ledger: Ledger) -> None:
 def test_a_claim_costs_the_same_however_many_are_postponed(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(3000)
     before = steps_of(ledger, campaign.id, 20, T)
-    ledger._database.execute(
-        "UPDATE delivery SET next_attempt_at = ?, state = ? WHERE id <= 2900",
-        (T + 600, State.PENDING),
-    )
+    with ledger.transaction():
+        ledger._database.execute(
+            "UPDATE delivery SET next_attempt_at = ?, state = ? WHERE id <= 2900",
+            (after(600), State.PENDING),
+        )
     assert steps_of(ledger, campaign.id, 20, T) <= before + 2

@@ -1,19 +1,19 @@
 """Runs, calls, events, proofs, adoptions, and by what a ledger is known."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
-from newsletter.ledger.calls import CallRecord
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import AttemptRecord, Claim
-from newsletter.ledger.runs import RunRecord
+from newsletter.ledger.runs import CallRecord, RunRecord
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.versions import Approved
 
-from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, planned
+from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, after, planned
 
 RUN = "run-1"
 
@@ -25,53 +25,50 @@ def at(seconds: float) -> timedelta:
 def in_doubt(ledger: Ledger, campaign: Campaign) -> Claim:
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
-        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T + 1)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(1))
         ledger.deliveries.record(
-            claim, Step.DOUBT, run=RUN, reply="cut", now=T + 2, started_at=T + 1
+            claim, Step.DOUBT, run=RUN, reply="cut", now=after(2), started_at=after(1)
         )
     return claim
 
 
 def test_a_run_is_known_from_its_beginning_to_its_end(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(1)
-    ledger.runs.begin(RUN, campaign.id, transport="smtp", place="mail.example:587", now=T)
     with ledger.transaction():
-        ledger.runs.alive(RUN, T + 10)
+        ledger.runs.begin(RUN, campaign.id, transport="smtp", place="mail.example:587", now=T)
+    with ledger.transaction():
+        ledger.runs.alive(RUN, after(10))
     begun = RunRecord(*(RUN, campaign.id, "smtp", "mail.example:587", NOW, NOW + at(10), None, ""))
     assert (begun,) == ledger.runs.of(campaign.id)
-    ledger.runs.end(RUN, T + 20, "Everybody was attempted.")
+    with ledger.transaction():
+        ledger.runs.end(RUN, after(20), "Everybody was attempted.")
     (ended,) = ledger.runs.of(campaign.id)
     assert (NOW + at(20), NOW + at(20), "Everybody was attempted.") == (
         ended.seen_at,
         ended.ended_at,
         ended.ending,
     )
-    with pytest.raises(LedgerRefused):
+    with pytest.raises(LedgerRefused), ledger.transaction():
         ledger.runs.begin(RUN, campaign.id, transport="smtp", place="", now=T)
 
 
 def test_a_call_is_noted_once_and_its_first_time_counts(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(3)
-    for now, members in ((T, (3, 1)), (T + 60, (2,))):
-        with ledger.transaction():
-            ledger.calls.note(
-                "key-1",
-                campaign.id,
-                transport="resend",
-                place="resend api.resend.com",
-                members=members,
-                digest="d",
-                now=now,
-            )
     noted = CallRecord(*("key-1", campaign.id, "resend", "resend api.resend.com", (3, 1), "d", NOW))
-    assert (noted,) == ledger.calls.of(campaign.id)
+    for first_at, members in ((NOW, (3, 1)), (NOW + at(60), (2,))):
+        with ledger.transaction():
+            ledger.runs.note_call(replace(noted, members=members, first_at=first_at))
+    assert (noted,) == ledger.runs.calls(campaign.id)
 
 
 def test_the_same_news_twice_is_one_event(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(1)
-    assert ledger.events.add(1, "bounced", "mailbox", NOW + at(5), "550 no such user", "mark-1")
-    assert not ledger.events.add(1, "bounced", "webhook", NOW, "550 again", "mark-1")
-    assert ledger.events.add(1, "complained", "webhook", NOW, "", "mark-2")
+    with ledger.transaction():
+        assert ledger.events.add(1, "bounced", "mailbox", NOW + at(5), "550 no such user", "mark-1")
+    with ledger.transaction():
+        assert not ledger.events.add(1, "bounced", "webhook", NOW, "550 again", "mark-1")
+    with ledger.transaction():
+        assert ledger.events.add(1, "complained", "webhook", NOW, "", "mark-2")
     found = [(one.kind, one.source, one.at, one.detail) for one in ledger.events.of(campaign.id)]
     assert [
         ("complained", "webhook", NOW, ""),
@@ -81,7 +78,7 @@ def test_the_same_news_twice_is_one_event(ledger: Ledger, freeze: Freeze) -> Non
 
 def test_news_about_nobody_is_refused(ledger: Ledger, freeze: Freeze) -> None:
     freeze(1)
-    with pytest.raises(LedgerRefused):
+    with pytest.raises(LedgerRefused), ledger.transaction():
         ledger.events.add(99, "bounced", "mailbox", NOW, "", "mark-1")
 
 
@@ -90,8 +87,10 @@ def test_a_proof_settles_a_doubt_once_and_keeps_the_providers_name_for_it(
 ) -> None:
     campaign = freeze(1)
     claim = in_doubt(ledger, campaign)
-    assert ledger.deliveries.evidence(claim.id, "delivered\x1b", "id-\ud800", T + 60)
-    assert not ledger.deliveries.evidence(claim.id, "again", None, T + 90)
+    with ledger.transaction():
+        assert ledger.deliveries.evidence(claim.id, "delivered\x1b", "id-\ud800", after(60))
+    with ledger.transaction():
+        assert not ledger.deliveries.evidence(claim.id, "again", None, after(90))
     (held,) = ledger.deliveries.of(campaign.id, State.ACCEPTED)
     assert ("delivered�", NOW + at(60)) == (held.reply, held.changed_at)
     kept = ledger._database.execute("SELECT provider_id FROM delivery").fetchall()
@@ -101,21 +100,24 @@ def test_a_proof_settles_a_doubt_once_and_keeps_the_providers_name_for_it(
 def test_a_doubt_tells_what_composes_the_very_same_message(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(1)
     claim = in_doubt(ledger, campaign)
-    assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=T + 50)
-    ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), NOW)
     with ledger.transaction():
-        (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 60)
-        assert ledger.deliveries.write_ahead([again], run=RUN, now=T + 61)
-        ledger.deliveries.recover(campaign.id, alive=(), now=T + 99)
+        assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=after(50))
+    with ledger.transaction():
+        ledger.controls.correct(campaign, Approved({"en": EDITION}, "{}"), NOW)
+    with ledger.transaction():
+        (again,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(60))
+        assert ledger.deliveries.write_ahead([again], run=RUN, now=after(61))
+        ledger.deliveries.recover(campaign.id, alive=(), now=after(99))
     (doubt,) = ledger.deliveries.in_doubt_claims(campaign.id)
+    (row,) = ledger.deliveries.of(campaign.id, State.IN_DOUBT)
     assert (again.recipient, again.date, again.version, again.number) == (
         doubt.recipient,
         doubt.date,
         doubt.version,
-        doubt.attempts,
+        doubt.number - 1,
     )
-    assert (NOW, 1, 2, 1) == (doubt.date, doubt.version, doubt.attempts, doubt.recipient.resends)
-    assert (NOW + at(61), NOW + at(99)) == (doubt.first_attempt_at, doubt.changed_at)
+    assert (NOW, 1, 2, 1) == (doubt.date, doubt.version, row.attempts, doubt.recipient.resends)
+    assert (NOW + at(61), NOW + at(99)) == (row.first_attempt_at, row.changed_at)
     assert (
         AttemptRecord(1, RUN, NOW + at(1), NOW + at(2), "doubt", "cut"),
         AttemptRecord(2, RUN, NOW + at(61), None, None, ""),
@@ -133,8 +135,8 @@ def test_whoever_waits_in_an_adopted_ledger_is_in_doubt_and_the_others_stay(
             assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
             ledger.deliveries.record(claim, step, run=RUN, reply="said", now=T)
         ledger.deliveries.record(deferred, Step.DEFER, run=RUN, reply="450", now=T)
-        assert ledger.deliveries.write_ahead([attempting], run=RUN, now=T + 3)
-        assert 4 == ledger.deliveries.adopt(campaign.id, T + 60, "Restored from a backup.")
+        assert ledger.deliveries.write_ahead([attempting], run=RUN, now=after(3))
+        assert 4 == ledger.deliveries.adopt(campaign.id, after(60), "Restored from a backup.")
     expected = {State.ACCEPTED: 1, State.REJECTED: 1, State.IN_DOUBT: 4}
     assert expected == ledger.campaigns.verify(campaign).counts
     assert {"Restored from a backup."} == {
@@ -149,19 +151,20 @@ def test_one_who_was_never_attempted_here_can_be_asked_for_and_mailed_again(
 ) -> None:
     campaign = freeze(1)
     with ledger.transaction():
-        ledger.deliveries.adopt(campaign.id, T + 60, "Restored from a backup.")
+        ledger.deliveries.adopt(campaign.id, after(60), "Restored from a backup.")
     (doubt,) = ledger.deliveries.in_doubt_claims(campaign.id)
     assert (planned(1).recipient, NOW + at(60), 1, 0, None) == (
         doubt.recipient,
         doubt.date,
         doubt.version,
-        doubt.attempts,
+        doubt.number - 1,
         doubt.first_attempt_at,
     )
-    assert ledger.deliveries.decide(doubt.id, Step.RESEND, note="again", now=T + 99)
     with ledger.transaction():
-        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T + 99)
-        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T + 99)
+        assert ledger.deliveries.decide(doubt.id, Step.RESEND, note="again", now=after(99))
+    with ledger.transaction():
+        (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(99))
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(99))
     assert (1, 1) == (claim.number, claim.recipient.resends)
 
 
@@ -172,10 +175,10 @@ def test_a_late_answer_after_an_adoption_counts_only_if_it_proves_acceptance(
     with ledger.transaction():
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
         assert ledger.deliveries.write_ahead(claims, run=RUN, now=T)
-        ledger.deliveries.adopt(campaign.id, T + 60, "Restored from a backup.")
+        ledger.deliveries.adopt(campaign.id, after(60), "Restored from a backup.")
         one, two = claims
-        assert ledger.deliveries.record(one, Step.ACCEPT, run=RUN, reply="250", now=T + 61)
-        assert not ledger.deliveries.record(two, Step.REJECT, run=RUN, reply="550", now=T + 61)
+        assert ledger.deliveries.record(one, Step.ACCEPT, run=RUN, reply="250", now=after(61))
+        assert not ledger.deliveries.record(two, Step.REJECT, run=RUN, reply="550", now=after(61))
     expected = {State.ACCEPTED: 1, State.IN_DOUBT: 1}
     assert expected == ledger.campaigns.tally(campaign).counts
 

@@ -174,7 +174,7 @@ def test_nobody_is_mailed_missed_or_asked_about_in_the_place_of_who_was_frozen(
         lambda: ledger.deliveries.by_message_tag(tag),
         lambda: list(ledger.deliveries.all_of(campaign.id)),
     ):
-        with pytest.raises(LedgerRefused, match="is not what was frozen"):
+        with pytest.raises(LedgerRefused, match="is not what was frozen"), ledger.transaction():
             use()
     raw.execute("UPDATE delivery SET state = 'in_doubt'")
     raw.commit()
@@ -205,5 +205,5 @@ def test_news_and_exports_are_not_taken_for_somebody_else(
         lambda: ledger.deliveries.by_message_tag(first.message_tag),
         lambda: list(ledger.deliveries.all_of(campaign.id)),
     ):
-        with pytest.raises(LedgerRefused, match="is not what was frozen"):
+        with pytest.raises(LedgerRefused, match="is not what was frozen"), ledger.transaction():
             use()

@@ -12,7 +12,7 @@ from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.states import TERMINAL, TRANSITIONS, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 
-from tests.ledger.conftest import Freeze, T, planned
+from tests.ledger.conftest import Freeze, T, after, planned
 
 RUN = "run-1"
 
@@ -22,7 +22,7 @@ def claim_of(campaign: Campaign) -> Claim:
         id=1,
         recipient=planned(1).recipient,
         number=1,
-        date=datetime.fromtimestamp(T, UTC),
+        date=T,
         first_attempt_at=None,
         version=1,
     )
@@ -46,6 +46,7 @@ ACTIONS: dict[Step, Callable[[Ledger, Campaign], object]] = {
     Step.ACCEPT: _record(Step.ACCEPT),
     Step.REJECT: _record(Step.REJECT),
     Step.DEFER: _record(Step.DEFER),
+    Step.RETURN: _record(Step.RETURN),
     Step.DOUBT: _record(Step.DOUBT),
     Step.ORPHAN: lambda ledger, c: ledger.deliveries.recover(c.id, alive=(), now=T),
     Step.EXPIRE: lambda ledger, c: ledger.deliveries.expire(c.id, retry_for_s=9, now=T),
@@ -55,13 +56,12 @@ ACTIONS: dict[Step, Callable[[Ledger, Campaign], object]] = {
     Step.PUT_BACK: lambda ledger, c: ledger.deliveries.put_back([claim_of(c)], now=T),
     Step.ADOPT: lambda ledger, c: ledger.deliveries.adopt(c.id, T, "restored"),
 }
-OPENS_ITS_OWN_TRANSACTION = {Step.ASSUME, Step.RESEND, Step.EVIDENCE}
 
 
 def put(path: Path, state: State) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute(
-            "UPDATE delivery SET state = ?, run = ?, first_attempt_at = ?", (state, RUN, T - 9)
+            "UPDATE delivery SET state = ?, run = ?, first_attempt_at = ?", (state, RUN, after(-9))
         )
     connection.close()
 
@@ -90,11 +90,8 @@ def test_each_step_leads_from_each_state_where_the_table_says(
         ledger.suppressions.add(Leave(b"tag1", Reason.UNSUBSCRIBED, "test", datetime.now(UTC)))
     put(ledger_path, state)
 
-    if step in OPENS_ITS_OWN_TRANSACTION:
+    with ledger.transaction():
         ACTIONS[step](ledger, campaign)
-    else:
-        with ledger.transaction():
-            ACTIONS[step](ledger, campaign)
 
     assert expected(step, state) == state_in(ledger_path)
 
@@ -122,7 +119,7 @@ def test_an_orphan_that_was_attempting_never_goes_back_to_the_queue() -> None:
     assert TRANSITIONS[Step.ORPHAN][State.ATTEMPTING] == State.IN_DOUBT
 
 
-@pytest.mark.parametrize("step", [Step.ACCEPT, Step.REJECT, Step.DEFER, Step.DOUBT])
+@pytest.mark.parametrize("step", [Step.ACCEPT, Step.REJECT, Step.DEFER, Step.RETURN, Step.DOUBT])
 def test_another_runs_outcome_changes_nothing(
     ledger: Ledger, ledger_path: Path, freeze: Freeze, step: Step
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger, upgrade
-from newsletter.ledger.controls import Hold, HoldKind
+from newsletter.ledger.controls import Hold
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.seal import seal, version_seal
 from newsletter.ledger.states import State
@@ -22,7 +22,7 @@ from newsletter.ledger.upgrade import MIGRATIONS, SCHEMA_VERSION
 from newsletter.ledger.versions import Approved
 from newsletter.message.keys import KeyRing
 
-from tests.ledger.conftest import EDITION, KEYS, NOW, T
+from tests.ledger.conftest import EDITION, KEYS, NOW, after
 from tests.support.project import SHORT_ISSUE, Project
 from tests.support.tools import ROOT
 
@@ -30,6 +30,7 @@ SCHEMAS = {
     number: Path(__file__).with_name(f"schema_{number}.sql").read_text(encoding="utf-8")
     for number in range(1, SCHEMA_VERSION)
 }
+T = NOW.timestamp()
 NEVER_ATTEMPTED = {State.PENDING, State.CLAIMED, State.SUPPRESSED}
 KEPT = (
     "id, campaign, issue, round, address, tag, name, language, fields, state, attempts, dated_at,"
@@ -206,9 +207,9 @@ def test_an_upgraded_campaign_goes_on(old: Path) -> None:
             control.held,
         )
         with ledger.transaction():
-            claims = ledger.deliveries.claim(campaign.id, run="run-2", count=9, now=T + 300)
+            claims = ledger.deliveries.claim(campaign.id, run="run-2", count=9, now=after(300))
             assert 4 == len(claims)
-            assert ledger.deliveries.write_ahead(claims, run="run-2", now=T + 300)
+            assert ledger.deliveries.write_ahead(claims, run="run-2", now=after(300))
         deferred = next(claim for claim in claims if claim.number > 1)
         assert datetime.fromtimestamp(T + deferred.id, UTC) == deferred.date
 
@@ -305,11 +306,11 @@ def test_an_upgrade_that_is_killed_leaves_the_ledger_as_it_was(old: Path, since:
     ("words", "holds"),
     [
         (None, ()),
-        ("Paused by a person.", (Hold(HoldKind.PAUSE, "Paused by a person."),)),
-        ("Too many were refused.", (Hold(HoldKind.BRAKE, "Too many were refused."),)),
+        ("Paused by a person.", (Hold("Paused by a person.", by_person=True),)),
+        ("Too many were refused.", (Hold("Too many were refused."),)),
         (
             "Paused by a person. Too many were refused.",
-            (Hold(HoldKind.BRAKE, "Paused by a person. Too many were refused."),),
+            (Hold("Paused by a person. Too many were refused."),),
         ),
     ],
 )

@@ -195,11 +195,11 @@ def test_who_returned_is_mailed_and_who_left_again_is_not(ledger: Ledger, freeze
     campaign = freeze(2)
     tell(ledger, left(1, tag=b"tag1"), left(1, tag=b"tag2"), back(2, b"tag2"))
     with ledger.transaction():
-        assert 1 == ledger.deliveries.suppress(campaign.id, now=1.0)
-        (claim,) = ledger.deliveries.claim(campaign.id, run="r", count=9, now=NOW.timestamp())
+        assert 1 == ledger.deliveries.suppress(campaign.id, now=NOW)
+        (claim,) = ledger.deliveries.claim(campaign.id, run="r", count=9, now=NOW)
     tell(ledger, left(3, tag=b"tag2"))
     with ledger.transaction():
-        assert not ledger.deliveries.write_ahead([claim], run="r", now=1.0)
+        assert not ledger.deliveries.write_ahead([claim], run="r", now=NOW)
 
 
 def test_the_question_before_each_message_is_answered_by_indexes(

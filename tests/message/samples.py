@@ -12,7 +12,8 @@ from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Message, Recipient
 from newsletter.message.tokens import Purpose, Token, Verifier, sign
-from newsletter.render.edition import Edition, Slot
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
 
 if TYPE_CHECKING:  # else every letter would load cryptography
     from newsletter.message.dkim import DkimSigner

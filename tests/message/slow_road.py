@@ -13,8 +13,8 @@ from email.utils import format_datetime, parseaddr
 
 from newsletter.message.model import Message, Recipient
 from newsletter.message.tokens import Purpose
-from newsletter.render.edition import Edition, Slot
-from newsletter.render.slots import bind
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot, bind
 
 from tests.message.samples import ARCHIVE, CAMPAIGN, DATE, KEYS, LIST, SENDER, url_for
 

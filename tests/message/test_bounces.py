@@ -68,7 +68,7 @@ def deliver(port: int) -> list[Message]:
     messages, journal = letters(), RecordingJournal()
     settings = Smtp(host="127.0.0.1", port=port, security="none", timeout_s=5)
     session = SmtpTransport(
-        settings, passwords=[None], client_name="news.example", clock=FrozenClock()
+        settings, credentials=[None], client_name="news.example", clock=FrozenClock()
     ).open()
     session.deliver(messages, journal)
     session.close()

@@ -8,7 +8,7 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.message.compose import Uncomposable
 from newsletter.message.tokens import Purpose, verify
-from newsletter.render.edition import Slot
+from newsletter.render.slots import Slot
 
 from tests.message.samples import (
     CAMPAIGN,

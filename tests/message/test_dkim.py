@@ -297,7 +297,7 @@ def test_what_arrives_by_smtp_is_still_good() -> None:
     with SmtpServer() as server:
         settings = Smtp(host="127.0.0.1", port=server.port, security="none", timeout_s=5)
         session = SmtpTransport(
-            settings, passwords=[None], client_name="news.example", clock=FrozenClock()
+            settings, credentials=[None], client_name="news.example", clock=FrozenClock()
         ).open()
         session.deliver([signed(person) for person in people], RecordingJournal())
         session.close()

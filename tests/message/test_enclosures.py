@@ -259,7 +259,7 @@ def test_what_arrives_by_smtp_is_the_same_octet_for_octet() -> None:
     with receiver() as (port, received):
         relay = Smtp(host="127.0.0.1", port=port, security="none", timeout_s=5)
         session = SmtpTransport(
-            relay, passwords=[None], client_name="news.example", clock=FrozenClock()
+            relay, credentials=[None], client_name="news.example", clock=FrozenClock()
         ).open()
         session.deliver(messages, RecordingJournal())
         session.close()

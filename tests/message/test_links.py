@@ -8,7 +8,8 @@ from newsletter.config import ListIdentity, Public
 from newsletter.message.compose import Composer
 from newsletter.message.links import Links
 from newsletter.message.tokens import NOBODY, Purpose, Token, verify
-from newsletter.render.edition import Edition, Slot
+from newsletter.render.edition import Edition
+from newsletter.render.slots import Slot
 
 from tests.message.samples import (
     ARCHIVE,

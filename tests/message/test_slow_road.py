@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.message.model import Recipient
 from newsletter.message.tokens import Purpose
-from newsletter.render.edition import Slot
-from newsletter.render.slots import bind
+from newsletter.render.slots import Slot, bind
 
 from tests.message.samples import EDITION, LIST, letter, reader, url_for
 from tests.message.slow_road import bodies, headers, parsed, reader_of, slowly

@@ -146,7 +146,7 @@ def test_a_doubt_is_settled_by_a_persons_word(project: Project) -> None:
     frozen(project)
     with closing(project.ledger(create=False)) as ledger, ledger.transaction():
         (campaign,) = ledger.campaigns.all()
-        now = project.clock.now().timestamp()
+        now = project.clock.now()
         claims = ledger.deliveries.claim(campaign.id, run="r", count=1, now=now)
         ledger.deliveries.write_ahead(claims, run="r", now=now)
     # Whom a run that died was handing over is in doubt.

@@ -101,7 +101,7 @@ def test_new_words_in_one_language_leave_the_edition_in_another_as_it_was(tmp_pa
         (
             "about",
             "abuot",
-            "translations.fr] abuot: is no setting. Did you mean “about”?",
+            "[organisation.translations.fr] abuot: is no setting. Did you mean “about”?",
         ),
     ],
 )

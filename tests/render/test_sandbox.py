@@ -13,11 +13,11 @@ from newsletter.config import Archive
 from newsletter.errors import TemplateError
 from newsletter.render import sandbox
 from newsletter.render import template_limits as limits
-from newsletter.render.edition import CompileInput, SlotContext
+from newsletter.render.edition import CompileInput
 from newsletter.render.filters import JINJA_FILTERS
 from newsletter.render.mail_vocabulary import MailVocabulary
 from newsletter.render.pipeline import compile_edition
-from newsletter.render.slots import SlotRegistry
+from newsletter.render.slots import SlotContext, SlotRegistry
 from newsletter.render.template import Vocabulary, render_template
 from newsletter.render.template_limits import NAMED, WEIGH, Budget, metered
 from newsletter.render.template_values import METHODS, Function, IndexEntry, View, for_template

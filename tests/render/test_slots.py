@@ -2,9 +2,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from newsletter.errors import TemplateError
-from newsletter.render.edition import CompileInput, Slot
+from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import render_bound
-from newsletter.render.slots import TOKEN, SlotRegistry, bind, nonce_for
+from newsletter.render.slots import TOKEN, Slot, SlotRegistry, bind, nonce_for
 
 from tests.render.samples import (
     ISSUE,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from newsletter.errors import TemplateError
-from newsletter.render.edition import CompileInput, SlotContext
+from newsletter.render.edition import CompileInput
 from newsletter.render.locales import long_date
 from newsletter.render.mail_vocabulary import MailVocabulary
 from newsletter.render.pipeline import compile_edition
-from newsletter.render.slots import SlotRegistry
+from newsletter.render.slots import SlotContext, SlotRegistry
 
 from tests.render.samples import (
     ARABIC,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
 from newsletter.addresses import Address
@@ -10,6 +10,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Plan, Planned
 from newsletter.ledger.states import Step
+from newsletter.ledger.versions import Approved
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
 
@@ -41,22 +42,23 @@ def lived(folder: Path, readers: int = 200) -> Iterator[tuple[Ledger, Campaign, 
         for parsed in [Address.parse(address(n))]
     )
     with closing(Ledger(folder / "newsletter.db", keys)) as ledger:
-        campaign = ledger.campaigns.freeze(
-            Plan("2017-03", readers, people, {}),
-            editions={"en": EDITION},
-            letterhead="{}",
-            now=NOW,
-        )
+        with ledger.transaction():
+            campaign = ledger.campaigns.freeze(
+                Plan("2017-03", readers, people, {}),
+                Approved({"en": EDITION}, "{}"),
+                now=NOW,
+            )
         _send(ledger, campaign)
         yield ledger, campaign, keys
 
 
 def _send(ledger: Ledger, campaign: Campaign) -> None:
-    now = NOW.timestamp()
-    ledger.runs.begin("r", campaign.id, transport="smtp", place="smtp relay.example:587", now=now)
+    now = NOW
     with ledger.transaction():
+        place = "smtp relay.example:587"
+        ledger.runs.begin("r", campaign.id, transport="smtp", place=place, now=now)
         for claim in ledger.deliveries.claim(campaign.id, run="r", count=1000, now=now):
-            now += 1.5
+            now += timedelta(seconds=1.5)
             ledger.deliveries.write_ahead([claim], run="r", now=now)
             step, reply = LAST_WORDS.get(claim.id % 20, (Step.ACCEPT, "250 2.0.0 ok"))
             ledger.deliveries.record(
@@ -64,11 +66,12 @@ def _send(ledger: Ledger, campaign: Campaign) -> None:
                 step,
                 run="r",
                 reply=reply.format(address=claim.recipient.address),
-                now=now + 0.5,
+                now=now + timedelta(seconds=0.5),
                 started_at=now,
-                next_attempt_at=now + 300,
+                next_attempt_at=now + timedelta(seconds=300),
             )
-    ledger.runs.end("r", now, "Paused by a person.")
+    with ledger.transaction():
+        ledger.runs.end("r", now, "Paused by a person.")
 
 
-ENDED = datetime.fromtimestamp(NOW.timestamp() + 200 * 1.5 + 0.5, UTC)
+ENDED = NOW + timedelta(seconds=200 * 1.5 + 0.5)

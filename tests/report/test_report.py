@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from newsletter.ledger.states import State
 
 from tests.report.course import address, lived
 from tests.support.browser import chromium
@@ -25,9 +26,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(folder / "project")
     with lived(made.folder, READERS) as (ledger, campaign, _):
         # One doubt is settled, one reader got the corrected version, one complained.
-        (doubt, *_) = ledger.deliveries.in_doubt_claims(campaign.id)
-        assert ledger.deliveries.evidence(doubt.id, "250 ok", None, doubt.changed_at.timestamp())
-        ledger.events.add(doubt.id, "complained", "bounce report", doubt.changed_at, "abuse", "m")
+        (doubt, *_) = ledger.deliveries.of(campaign.id, State.IN_DOUBT)
+        with ledger.transaction():
+            assert ledger.deliveries.evidence(doubt.id, "250 ok", None, doubt.changed_at)
+        with ledger.transaction():
+            ledger.events.add(
+                doubt.id, "complained", "bounce report", doubt.changed_at, "abuse", "m"
+            )
     return made
 
 

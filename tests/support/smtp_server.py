@@ -54,6 +54,12 @@ class SmtpServer:
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     login: tuple[str, str] | None = None
+    tokens: set[str] = field(default_factory=set)
+    """Access tokens that it accepts for ``user`` now, whichever mechanism carries them."""
+    challenge: str = '{"status":"invalid_token","scope":"smtp.send"}'
+    """Why a token is refused."""
+    mechanisms: tuple[str, ...] = ("PLAIN",)
+    """What it offers where it asks for a login: with a password, or with a token."""
     grants_data_to_nobody: bool = False
     """Answer 354 to DATA although every RCPT was refused."""
     places: int | None = None
@@ -217,7 +223,7 @@ class _Conversation:
         if self.server.tls and not self.encrypted:
             words.append(b"STARTTLS")
         if self.server.login:
-            words.append(b"AUTH PLAIN")
+            words.append(f"AUTH {' '.join(self.server.mechanisms)}".encode())
         lines = [b"250-" + word for word in words]
         lines[-1] = lines[-1].replace(b"250-", b"250 ", 1)
         self.say("EHLO", b"\r\n".join(lines))
@@ -231,8 +237,30 @@ class _Conversation:
         self.encrypted = True
 
     def on_auth(self, line: bytes) -> None:
-        _, user, password = base64.b64decode(line.split()[2]).decode().split("\0")
-        good = (user, password) == self.server.login
+        assert self.server.login
+        _, mechanism, *response = line.decode().split()
+        assert mechanism in self.server.mechanisms
+        if not response:
+            assert len(line) < 100
+            self.write(b"334 ")
+            response = [self.lines.readline().decode().strip()]
+            self.server.seen.append(response[0])
+        else:
+            assert len(line) <= 512, "RFC 5321 4.5.3.1.4"
+        said = base64.b64decode(response[0], validate=True).decode()
+        user, known = self.server.login[0], self.server.tokens
+        if mechanism == "PLAIN":
+            good = said.split("\0")[1:] == list(self.server.login)
+        elif mechanism == "XOAUTH2":
+            good = said in {f"user={user}\1auth=Bearer {token}\1\1" for token in known}
+        else:
+            place = f"host=127.0.0.1\1port={self.server.port}"
+            good = said in {f"n,a={user},\1{place}\1auth=Bearer {token}\1\1" for token in known}
+        if not good and mechanism != "PLAIN" and "AUTH" not in self.server.behaviours:
+            # RFC 7628 3.2.2: why, and the client's empty answer.
+            self.write(b"334 " + base64.b64encode(self.server.challenge.encode()))
+            ended = self.lines.readline().strip()
+            assert ended == (b"AQ==" if mechanism == "OAUTHBEARER" else b""), ended
         self.say("AUTH", b"235 2.7.0 welcome" if good else b"535 5.7.8 wrong")
 
     def on_mail(self, line: bytes) -> None:

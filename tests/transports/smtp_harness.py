@@ -1,14 +1,18 @@
 """What the tests of SMTP share: our misbehaving server, the way to it, and one session's work."""
 
+import ssl
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
+import trustme
 from newsletter.config import Smtp
 from newsletter.errors import TransportStopped
 from newsletter.testing import FakeMessage, FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Outcome
 from newsletter.transports.smtp import SmtpTransport
+from newsletter.transports.smtp_oauth import AccessToken
 
 from tests.support.smtp_server import CUT, Behaviour, SmtpServer, once
 from tests.transports.contract import ANNA, BOB, CLAIRE, judge
@@ -27,6 +31,7 @@ class SmtpHarness:
     def __init__(self, server: SmtpServer) -> None:
         self.server = server
         self.password = "right"
+        self.token: AccessToken | None = None
         self.clock = FrozenClock()
 
     def transport(self, **changes: object) -> SmtpTransport:
@@ -36,13 +41,16 @@ class SmtpHarness:
             "security": "none",
             "timeout_s": 5,
             "final_timeout_s": 5,
-            **changes,
         }
-        if self.server.login:
+        if self.token:
+            values |= {"username": "user", "token": {"command": ["get-token"]}}
+        elif self.server.login:
             values |= {"username": "user", "password": {"env": "UNUSED"}}
+        values |= changes
+        settings = Smtp.model_validate(values)
         return SmtpTransport(
-            Smtp.model_validate(values),
-            passwords=[self.password],
+            settings,
+            credentials=[self.token or self.password, *[None] * len(settings.more)],
             client_name="news.example",
             clock=self.clock,
         )
@@ -64,6 +72,25 @@ class SmtpHarness:
 
     def vanish(self) -> None:
         self.server.stop()
+
+
+Issue = Callable[[], tuple[trustme.CA, trustme.LeafCert]]
+"""Makes the authority that the client knows, and the certificate that the server shows."""
+
+
+def good() -> tuple[trustme.CA, trustme.LeafCert]:
+    authority = trustme.CA()
+    return authority, authority.issue_cert("127.0.0.1")
+
+
+def encrypted(issue: Issue, folder: Path, *, implicit: bool) -> tuple[SmtpServer, Path]:
+    """A server with TLS and a login, and the file of the authority that the client knows."""
+    authority, certificate = issue()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    ca_file = folder / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    return SmtpServer(tls=context, implicit_tls=implicit, login=("user", "right")), ca_file
 
 
 def deliver(

@@ -1,9 +1,10 @@
 """The transport against a server we did not write that asks for STARTTLS and AUTH: aiosmtpd."""
 
 import asyncio
+import base64
 import ssl
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from newsletter.errors import TransportStopped
 from newsletter.testing import FrozenClock, RecordingJournal, fake_messages
 from newsletter.transports.protocol import Accepted, Deferred, Scope
 from newsletter.transports.smtp import SmtpTransport
+from newsletter.transports.smtp_oauth import AccessToken
 
 from tests.transports.contract import ANNA, BOB, CLAIRE, TransportContract, deliver, judge
 
@@ -25,6 +27,25 @@ class Keeper:
     def __init__(self) -> None:
         self.mails: list[tuple[str, bytes]] = []
         self.answers: dict[str, str] = {}
+        self.token = ""
+        self.ended: list[object] = []
+        """How clients answered the reason why their token is refused."""
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802 - as above
+        return await self._auth(server, args, f"user=user\1auth=Bearer {self.token}\1\1")
+
+    async def auth_OAUTHBEARER(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802 - as above
+        assert server.transport is not None
+        host, port = server.transport.get_extra_info("sockname")
+        place = f"host={host}\1port={port}"
+        return await self._auth(server, args, f"n,a=user,\1{place}\1auth=Bearer {self.token}\1\1")
+
+    async def _auth(self, server: SMTP, args: list[str], wanted: str) -> AuthResult:
+        said = base64.b64decode(args[1]) if len(args) > 1 else await server.challenge_auth("")
+        if said == wanted.encode():
+            return AuthResult(success=True)
+        self.ended.append(await server.challenge_auth('{"status":"401","schemes":"bearer"}'))
+        return AuthResult(success=False, handled=False)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd looks for this name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -57,7 +78,7 @@ class OnAnyPort(Controller):
 
 
 class AiosmtpdHarness:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, without: Sequence[str] = ()) -> None:
         authority = trustme.CA()
         self.ca_file = folder / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
@@ -65,6 +86,7 @@ class AiosmtpdHarness:
         authority.issue_cert("127.0.0.1").configure_cert(context)
         self.keeper = Keeper()
         self.password = "right"
+        self.token: AccessToken | None = None
         self.controller = OnAnyPort(
             self.keeper,
             hostname="127.0.0.1",
@@ -73,6 +95,7 @@ class AiosmtpdHarness:
             require_starttls=True,
             authenticator=knows,
             auth_required=True,
+            auth_exclude_mechanism=without,
             enable_SMTPUTF8=True,
         )
 
@@ -83,13 +106,16 @@ class AiosmtpdHarness:
                 "port": self.controller.port,
                 "ca_file": self.ca_file,
                 "username": "user",
-                "password": {"env": "UNUSED"},
+                "token" if self.token else "password": {"env": "UNUSED"},
                 "timeout_s": 5,
                 "final_timeout_s": 5,
             }
         )
         return SmtpTransport(
-            settings, passwords=[self.password], client_name="news.example", clock=FrozenClock()
+            settings,
+            credentials=[self.token or self.password],
+            client_name="news.example",
+            clock=FrozenClock(),
         )
 
     def taken(self) -> Counter[str]:
@@ -137,3 +163,43 @@ def test_each_recipient_has_the_answer_that_was_theirs(harness: AiosmtpdHarness)
     assert Deferred(harness.keeper.answers[ANNA], retry_after_s=300) == anna
     assert Deferred(harness.keeper.answers[BOB], Scope.ACCOUNT) == bob
     assert last is None
+
+
+MECHANISMS = ("OAUTHBEARER", "XOAUTH2")
+
+
+@pytest.fixture(params=MECHANISMS)
+def oauth(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AiosmtpdHarness]:
+    others = [mechanism for mechanism in MECHANISMS if mechanism != request.param]
+    made = AiosmtpdHarness(tmp_path, without=others)
+    made.controller.start()
+    yield made
+    made.controller.stop()
+
+
+@pytest.mark.parametrize("length", [40, 650], ids=["in the command", "when it is asked for"])
+def test_a_token_logs_in(oauth: AiosmtpdHarness, length: int) -> None:
+    oauth.keeper.token = "t" * length
+    oauth.token = AccessToken(lambda: oauth.keeper.token)
+    assert deliver(oauth, fake_messages(ANNA, BOB), RecordingJournal()) is None
+    assert Counter([ANNA, BOB]) == oauth.taken()
+
+
+def test_a_token_that_has_expired_is_replaced(oauth: AiosmtpdHarness) -> None:
+    tokens = iter(["old", "new"])
+    oauth.keeper.token = "new"
+    oauth.token = AccessToken(lambda: next(tokens))
+    assert deliver(oauth, fake_messages(ANNA), RecordingJournal()) is None
+    assert Counter([ANNA]) == oauth.taken()
+    assert 1 == len(oauth.keeper.ended)
+
+
+def test_a_token_that_is_refused_twice_stops_the_run(oauth: AiosmtpdHarness) -> None:
+    tokens = iter(["old", "new"])
+    oauth.keeper.token = "another"
+    oauth.token = AccessToken(lambda: next(tokens))
+    stopped = deliver(oauth, fake_messages(ANNA), RecordingJournal())
+    assert isinstance(stopped, TransportStopped)
+    assert "does not accept the access token for user: 535 5.7.8" in stopped.what
+    assert '{"status":"401","schemes":"bearer"}' in stopped.what
+    assert oauth.keeper.ended in ([b"\1", b"\1"], [b"", b""])

@@ -28,7 +28,7 @@ class Cluster:
         self.clock = FrozenClock()
 
     def transport(
-        self, *weights: int, passwords: list[str | None] | None = None, **changes: object
+        self, *weights: int, credentials: list[str | None] | None = None, **changes: object
     ) -> SmtpTransport:
         weights = weights or (1,) * len(self.servers)
         first, *more = (
@@ -39,7 +39,7 @@ class Cluster:
         settings = {"timeout_s": 5, "final_timeout_s": 5, **first, "more": more, **changes}
         return SmtpTransport(
             Smtp.model_validate(settings),
-            passwords=passwords or [None] * len(self.servers),
+            credentials=credentials or [None] * len(self.servers),
             client_name="news.example",
             clock=self.clock,
         )
@@ -228,7 +228,7 @@ def test_if_none_can_be_had_each_is_named(cluster: Cluster) -> None:
 def test_a_relay_that_refuses_the_login_is_asked_once_and_told_at_the_end(cluster: Cluster) -> None:
     refusing = cluster.servers[0]
     refusing.login = ("user", "another")
-    transport = cluster.transport(passwords=["my-secret", None, None])
+    transport = cluster.transport(credentials=["my-secret", None, None])
     connect(transport, 3)
     cluster.clock.advance(3600)
     connect(transport, 3)
@@ -260,7 +260,7 @@ def test_a_relay_with_a_wrong_certificate_is_asked_once_and_told_at_the_end(
 def test_each_relay_gets_its_own_password_and_no_other(cluster: Cluster) -> None:
     cluster.servers[0].login = ("user", "first")
     cluster.servers[2].login = ("user", "third")
-    connect(cluster.transport(passwords=["first", None, "third"]), 3)
+    connect(cluster.transport(credentials=["first", None, "third"]), 3)
     assert [1, 1, 1] == cluster.shares()
 
 

@@ -33,7 +33,7 @@ class SinkHarness:
             final_timeout_s=5,
         )
         return SmtpTransport(
-            settings, passwords=[None], client_name="news.example", clock=FrozenClock()
+            settings, credentials=[None], client_name="news.example", clock=FrozenClock()
         )
 
     def taken(self) -> Counter[str]:

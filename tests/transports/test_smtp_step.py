@@ -9,8 +9,15 @@ from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Rejected
 
 from tests.support.smtp_server import always, once
 from tests.transports.contract import ANNA, BOB
-from tests.transports.smtp_harness import FIVE, SmtpHarness, deliver, fault, outcomes
-from tests.transports.test_smtp_tls import encrypted, good
+from tests.transports.smtp_harness import (
+    FIVE,
+    SmtpHarness,
+    deliver,
+    encrypted,
+    fault,
+    good,
+    outcomes,
+)
 
 NO = b"550 5.7.1 no"
 EARLY = b"354 go ahead\r\n250 2.0.0 queued"

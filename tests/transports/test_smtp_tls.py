@@ -1,9 +1,7 @@
 """Encryption and login: what the relay must prove before it gets a letter, and what we must."""
 
 import datetime as dt
-import ssl
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,19 +10,20 @@ from newsletter.errors import TransportStopped
 from newsletter.testing import RecordingJournal, fake_messages
 from newsletter.transports.protocol import Deferred, Scope
 
-from tests.support.smtp_server import CUT, SmtpServer, always
+from tests.support.smtp_server import CUT, always
 from tests.transports.contract import ANNA, BOB
-from tests.transports.smtp_harness import SmtpHarness, deliver, fault, outcomes
+from tests.transports.smtp_harness import (
+    Issue,
+    SmtpHarness,
+    deliver,
+    encrypted,
+    fault,
+    good,
+    outcomes,
+)
 
 HOST = "127.0.0.1"
 NOTHING = "pending; the run stops, nothing was said"
-Issue = Callable[[], tuple[trustme.CA, trustme.LeafCert]]
-"""Makes the authority that the client knows, and the certificate that the server shows."""
-
-
-def good() -> tuple[trustme.CA, trustme.LeafCert]:
-    authority = trustme.CA()
-    return authority, authority.issue_cert(HOST)
 
 
 def another_name() -> tuple[trustme.CA, trustme.LeafCert]:
@@ -40,16 +39,6 @@ def expired() -> tuple[trustme.CA, trustme.LeafCert]:
     authority = trustme.CA()
     past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     return authority, authority.issue_cert(HOST, not_after=past)
-
-
-def encrypted(issue: Issue, folder: Path, *, implicit: bool) -> tuple[SmtpServer, Path]:
-    """A server with TLS and a login, and the file of the authority that the client knows."""
-    authority, certificate = issue()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    ca_file = folder / "ca.pem"
-    authority.cert_pem.write_to_path(str(ca_file))
-    return SmtpServer(tls=context, implicit_tls=implicit, login=("user", "right")), ca_file
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])

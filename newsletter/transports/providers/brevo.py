@@ -157,7 +157,7 @@ class Brevo(Provider[BrevoSettings]):
             )
         return self.files(content)
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response) -> ApiResult:
         """Ids in order; a batch is taken whole or not at all."""
         value = response.json()
         ids = at(value, "messageIds")

@@ -107,7 +107,7 @@ class Lettermint(Provider[LettermintSettings]):
             ],
         }
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response) -> ApiResult:
         """All or some: only the list tells, and asking again under the keys brings it."""
         listed = response.json()
         if not isinstance(listed, list):

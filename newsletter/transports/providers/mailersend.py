@@ -147,16 +147,19 @@ class MailerSend(Provider[MailerSendSettings]):
             else None,
         }
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
-        """An acceptance has no body, unless the reader is on the account's suppression list."""
-        (message,) = messages
-        known = valid_id(response.headers.get("x-message-id"))
+    def read(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
+        """An acceptance may say that the reader is on the account's suppression list."""
         if response.status == 202:
-            reader = message.message.envelope_to.suppression_key
+            reader = messages[0].message.envelope_to.suppression_key
             if (reason := _suppressed(response.json(), reader)) is not None:
                 return Each([Rejected(f"202 suppressed at MailerSend: {reason}")])
-            if known:
-                return Taken("202 accepted", (known,))
+        return super().read(response, messages)
+
+    def success(self, response: Response) -> ApiResult:
+        """An acceptance has no body, but for warnings."""
+        known = valid_id(response.headers.get("x-message-id"))
+        if response.status == 202 and known:
+            return Taken("202 accepted", (known,))
         return self.lacking(response, "X-Message-Id")
 
     def error(self, response: Response) -> ApiError | None:

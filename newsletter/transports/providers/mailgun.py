@@ -112,7 +112,7 @@ class Mailgun(Provider[MailgunSettings]):
         }
         return Request(f"/v3/{self.settings.domain}/messages.mime", body, headers)
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response) -> ApiResult:
         """An acceptance says “Queued”; a greeting says that the address of the API is wrong."""
         value = response.json()
         if str(at(value, "message")).startswith("Queued"):

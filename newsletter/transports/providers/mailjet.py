@@ -136,21 +136,23 @@ class Mailjet(Provider[MailjetSettings]):
     def read(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
         """By the status of each message, or by the error of the whole."""
         partly = 400 <= response.status < 500 and response.status != 408
-        if partly and at(response.json(), "Messages", 0) is not None:
-            return self.success(response, messages)
-        return super().read(response, messages)
+        by_row = partly and at(response.json(), "Messages", 0) is not None
+        result = self.success(response) if by_row else super().read(response, messages)
+        if not isinstance(result, Each):
+            return result
+        stops = [each for each in result.results if isinstance(each, Deferred)]
+        if len(stops) == len(messages) == len(result.results):
+            return Stop(stops[0].reply, self.next)
+        readers = {each.reference: each.message.envelope_to.suppression_key for each in messages}
+        named = [frozenset(readers.get(each, each) for each in names) for names in result.named]
+        return Each(result.results, named)
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
+    def success(self, response: Response) -> ApiResult:
         """A row for each, which names its reader by our reference or in its To."""
         listed = at(response.json(), "Messages")
         if not isinstance(listed, list):
             return self.lacking(response, "results")
-        outcomes = [self._outcome(row) for row in listed]
-        stops = [each for each in outcomes if isinstance(each, Deferred)]
-        if len(stops) == len(messages) == len(listed):
-            return Stop(stops[0].reply, self.next)
-        wanted = {each.reference: each.message.envelope_to.suppression_key for each in messages}
-        return Each(outcomes, [_whom(row, wanted) for row in listed])
+        return Each([self._outcome(row) for row in listed], [_whom(row) for row in listed])
 
     def error(self, response: Response) -> ApiError | None:
         """The error of the whole."""
@@ -204,10 +206,10 @@ def _mailbox(name: str, address: str) -> dict[str, object]:
     return without_empty({"Email": address, "Name": name or None})
 
 
-def _whom(row: Any, wanted: Mapping[str, str]) -> frozenset[str]:
+def _whom(row: Any) -> frozenset[str]:
     """Whom a row names: by our reference, which it repeats as its CustomID, or in its To."""
     ours = text_at(row, "CustomID")
-    return frozenset({wanted.get(ours, ours)}) if ours else recipients_in(row)
+    return frozenset({ours}) if ours else recipients_in(row)
 
 
 def _reply(error: Mapping[str, Any], status: int | None = None) -> str:

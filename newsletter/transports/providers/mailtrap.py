@@ -103,7 +103,7 @@ class Mailtrap(Provider[MailtrapSettings]):
             "custom_variables": {"reference": message.reference},
         }
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response) -> ApiResult:
         """It tells of each letter."""
         listed = at(response.json(), "responses")
         if not isinstance(listed, list):

@@ -132,17 +132,22 @@ class Postmark(Provider[PostmarkSettings]):
             ],
         }
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
+    def read(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
+        """Where nobody's mail was taken, what all rows have in common is the account's."""
+        result = super().read(response, messages)
+        if isinstance(result, Each) and len(result.results) == len(messages):
+            rows = response.json()
+            faults = {self._fault(row).kind for row in rows}
+            if all(map(_code, rows)) and faults in ({ACCOUNT.kind}, {RATE.kind}):
+                error = ApiError(_reply(rows[0]), self._fault(rows[0]))
+                return self.failure(response, error, len(messages))
+        return result
+
+    def success(self, response: Response) -> ApiResult:
         """By the ErrorCode of each row."""
         listed = response.json()
         if not isinstance(listed, list):
             return self.lacking(response, "results")
-        faults = {self._fault(row).kind for row in listed}
-        if len(listed) == len(messages) and all(map(_code, listed)) and len(faults) == 1:
-            # Nobody's mail was taken; what they have in common is the account's.
-            error = ApiError(_reply(listed[0]), self._fault(listed[0]))
-            if faults <= {ACCOUNT.kind, RATE.kind}:
-                return self.failure(response, error, len(messages))
         return Each([self._outcome(row) for row in listed], [_whom(row) for row in listed])
 
     def error(self, response: Response) -> ApiError | None:

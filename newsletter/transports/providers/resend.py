@@ -7,7 +7,6 @@ https://resend.com/docs/dashboard/emails/idempotency-keys
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -84,7 +83,7 @@ class Resend(Provider[ResendSettings]):
             "reply_to": [content.reply_to] if content.reply_to else None,
         }
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response) -> ApiResult:
         """An id for each, in order."""
         rows = at(response.json(), "data")
         if not isinstance(rows, list):

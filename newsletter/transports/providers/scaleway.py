@@ -108,16 +108,22 @@ class Scaleway(Provider[ScalewaySettings]):
             "attachments": self.files(content),
         }
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
-        """An acceptance names each recipient with a status."""
-        (message,) = messages
-        address = message.message.envelope_to.suppression_key
-        found = [
-            row for row in objects_at(response.json(), "emails") if address in recipients_in(row)
-        ]
+    def read(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:
+        """Of an acceptance the one row that names the reader counts."""
+        result = super().read(response, messages)
+        if not isinstance(result, Each):
+            return result
+        reader = messages[0].message.envelope_to.suppression_key
+        rows = zip(result.results, result.named, strict=True)
+        found = [outcome for outcome, named in rows if reader in named]
         if len(found) != 1:
             return self.lacking(response, "a result for this reader")
-        return Each([_outcome(response, found[0])])
+        return Each(found)
+
+    def success(self, response: Response) -> ApiResult:
+        """An acceptance names each recipient with a status."""
+        rows = objects_at(response.json(), "emails")
+        return Each([_outcome(response, row) for row in rows], [recipients_in(row) for row in rows])
 
     def error(self, response: Response) -> ApiError | None:
         """Type and message, and what it says of each argument."""

@@ -7,7 +7,7 @@ https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-ap
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -117,7 +117,7 @@ class SendGrid(Provider[SendGridSettings]):
             "attachments": self.files(content),
         }
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response) -> ApiResult:
         """An acceptance has no body: its header X-Message-Id tells it from a gateway's word."""
         known = valid_id(response.headers.get("x-message-id"))
         if response.status == 202 and known:

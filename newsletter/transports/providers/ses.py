@@ -134,7 +134,7 @@ class Ses(Provider[SesSettings]):
             "ConfigurationSetName": self.settings.configuration_set or None,
         }
 
-    def success(self, response: Response, messages: Sequence[ApiMessage]) -> ApiResult:  # noqa: ARG002 - the protocol's
+    def success(self, response: Response) -> ApiResult:
         """The id of the only message."""
         known = valid_id(at(response.json(), "MessageId"))
         if known is None:

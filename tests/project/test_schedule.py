@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from newsletter.delivery.schedule import read_time, scheduler_lines
 from newsletter.errors import InputError
+from newsletter.project.schedule import read_time, scheduler_lines
 
 from tests.support.tools import ROOT
 
@@ -79,7 +79,7 @@ def test_an_hour_that_comes_twice_or_never_is_refused_with_both_readings(
 def test_without_a_zone_it_is_the_machines_and_its_clock_changes_are_known() -> None:
     program = (
         "from datetime import datetime, UTC\n"
-        "from newsletter.delivery.schedule import read_time\n"
+        "from newsletter.project.schedule import read_time\n"
         "from newsletter.errors import InputError\n"
         "now = datetime(2026, 3, 1, tzinfo=UTC)\n"
         "print(read_time('2026-11-27 09:00', now=now))\n"
@@ -106,7 +106,7 @@ def test_without_a_list_of_zones_an_offset_is_asked_for() -> None:
         "import zoneinfo; zoneinfo.reset_tzpath(to=())\n"
         "import sys; sys.modules['tzdata'] = None\n"
         "from datetime import datetime, UTC\n"
-        "from newsletter.delivery.schedule import read_time\n"
+        "from newsletter.project.schedule import read_time\n"
         "from newsletter.errors import InputError\n"
         "now = datetime(2026, 3, 1, tzinfo=UTC)\n"
         "print(read_time('2026-11-27 09:00+01:00', now=now))\n"

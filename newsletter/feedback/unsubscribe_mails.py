@@ -1,0 +1,121 @@
+"""Tokens that readers mailed, or that stand on lines of their own. Reads those files alone.
+
+Anybody can write to the address that unsubscribe mails go to, so only the beginning
+of each head is read, and in it the subject, the date and our own server's stamp.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.parser import BytesHeaderParser
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from newsletter.regular_file import open_regular, read_start
+
+_MOST_BYTES = 64_000
+"""Of a head, and of a line."""
+_LONGEST_SUBJECT = 2000
+_MOST_TOKENS = 5
+_TOKEN = re.compile(r"(?<![\w-])[A-Za-z0-9_-]{40,200}(?![\w-])", re.ASCII)
+_ALONE = re.compile(r"(?:\S*[/=])?([A-Za-z0-9_-]{40,200})", re.ASCII)
+_FIELD = re.compile(rb"[!-9;-~]+:")
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """What one mail or line holds: what may be ``tokens``, since when, and where it stands."""
+
+    tokens: tuple[str, ...]
+    at: datetime
+    place: str
+
+
+def read_mailed(path: Path, *, now: datetime) -> Iterator[Mailed]:
+    """Each mail of an mbox, a Maildir or an eml file, or each line of a file of tokens.
+
+    Args:
+        path: the file or folder.
+        now: the time of what tells none, and the latest that is believed.
+
+    Raises:
+        OSError: it cannot be read. Of a folder, a file that cannot is left out.
+    """
+    if path.is_dir():
+        for folder in (path, path / "new", path / "cur"):
+            for each in sorted(folder.iterdir()) if folder.is_dir() else ():
+                try:
+                    yield _mail(read_start(each, max_bytes=_MOST_BYTES), str(each), now)
+                except OSError:
+                    continue
+        return
+    start = read_start(path, max_bytes=_MOST_BYTES)
+    if start.startswith(b"From "):
+        yield from _mbox(path, now)
+    elif _FIELD.match(start) and b"://" not in start.partition(b"\n")[0]:
+        yield _mail(start, str(path), now)
+    else:
+        yield from _lines(path, now)
+
+
+def _lines(path: Path, now: datetime) -> Iterator[Mailed]:
+    with open_regular(path) as file:
+        number = 0
+        while line := file.readline(_MOST_BYTES):
+            number += 1
+            if text := line.decode("utf-8", "replace").strip():
+                found = _ALONE.fullmatch(text)
+                yield Mailed((found[1],) if found else (), now, f"{path}, line {number}")
+
+
+def _mbox(path: Path, now: datetime) -> Iterator[Mailed]:
+    """Mails behind lines that begin with “From ” (RFC 4155); the first of a file is one."""
+    head, number, begins, in_head = bytearray(), 0, True, False
+    with open_regular(path) as file:
+        while line := file.readline(_MOST_BYTES):
+            if begins and line.startswith(b"From "):
+                if number:
+                    yield _mail(bytes(head), f"{path}, mail {number}", now)
+                head.clear()
+                number, in_head = number + 1, True
+            elif in_head and line.strip():
+                head += line[: _MOST_BYTES - len(head)]
+            else:
+                in_head = False
+            begins = not line.strip()
+    yield _mail(bytes(head), f"{path}, mail {number}", now)
+
+
+def _mail(head: bytes, place: str, now: datetime) -> Mailed:
+    fields = BytesHeaderParser().parsebytes(head)
+    stamps = [str(fields.get("date", "")), str(fields.get("received", "")).rpartition(";")[2]]
+    times = [at for stamp in stamps if (at := _time(stamp)) is not None and at <= now]
+    return Mailed(
+        tuple(_TOKEN.findall(_decoded(str(fields.get("subject", ""))))[:_MOST_TOKENS]),
+        max(times, default=now),
+        place,
+    )
+
+
+def _decoded(subject: str) -> str:
+    """The subject's words, whatever way they were encoded (RFC 2047)."""
+    try:
+        parts = decode_header(subject[:_LONGEST_SUBJECT])
+    except (HeaderParseError, ValueError):
+        return ""
+    return "".join(
+        part.decode("ascii", "replace") if isinstance(part, bytes) else part for part, _ in parts
+    )
+
+
+def _time(stamp: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(stamp[:200].strip())
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None

@@ -1,0 +1,162 @@
+"""What a send would do, and the freeze: who has an issue, who left, and in which round."""
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from newsletter.errors import ConfigError, InputError, LedgerRefused
+from newsletter.ledger.plan import Exclusion
+from newsletter.ledger.suppressions import Leave, Reason
+from newsletter.message.model import Message
+from newsletter.project import Project
+from newsletter.project.plan import (
+    Prepared,
+    SendOptions,
+    examine,
+    freeze,
+    prepare,
+    prepare_to_freeze,
+)
+from newsletter.project.schedule import Appointment
+from newsletter.testing import ScriptedTransport
+
+from tests.support.project import SHORT_ISSUE, smtp_delivery
+from tests.support.project import Project as Folder
+
+ISSUE = "2017-04"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "project")
+
+
+@pytest.fixture
+def project(folder: Folder) -> Project:
+    return Project(folder.folder)
+
+
+def frozen(project: Project, options: SendOptions | None = None) -> Prepared:
+    with project.lock():
+        prepared = prepare_to_freeze(project, ISSUE, options or SendOptions())
+        freeze(project, prepared)
+    return prepared
+
+
+def everybody_accepted(project: Project) -> None:
+    with closing(project.ledger(create=False)) as ledger, ledger.transaction():
+        ledger._database.execute("UPDATE delivery SET state = 'accepted'")
+
+
+def who(prepared: Prepared) -> list[str]:
+    return [each.recipient.address.local for each in prepared.plan.recipients]
+
+
+def test_who_left_is_known_by_the_list_keys(project: Project) -> None:
+    frozen(project, SendOptions(limit=1))
+    everybody_accepted(project)
+    leaver = project.roster(None).subscribers[1].address
+    with closing(project.ledger(create=False)) as ledger:
+        tag = project.keys.address_tag(leaver)
+        left = Leave(tag, Reason.UNSUBSCRIBED, "page", datetime(2017, 4, 1, tzinfo=UTC))
+        ledger.suppressions.add(left)
+    planned = prepare(project, ISSUE, SendOptions())
+    assert ["reader2"] == who(planned)
+    assert {Exclusion.HAS_IT: 1, Exclusion.SUPPRESSED: 1} == planned.plan.excluded
+    assert [project.keys.address_tag(each.recipient.address) for each in planned.plan.recipients] \
+        == [each.tag for each in planned.plan.recipients]  # fmt: skip
+
+
+def test_a_send_again_goes_on_with_its_round_before_it_begins_the_next(project: Project) -> None:
+    again = SendOptions(again=True)
+    first = frozen(project, SendOptions(limit=2))
+    assert (1, False) == (first.round, first.new_round)
+    everybody_accepted(project)
+    second = frozen(project, SendOptions(again=True, limit=2))
+    assert (1, True, ["reader0", "reader1"]) == (second.round, second.new_round, who(second))
+    everybody_accepted(project)
+    third = frozen(project, again)
+    assert (2, False, ["reader2"]) == (third.round, third.new_round, who(third))
+    everybody_accepted(project)
+    fourth = prepare(project, ISSUE, again)
+    assert (2, True, 3) == (fourth.round, fourth.new_round, len(fourth.plan.recipients))
+    assert [] == who(prepare(project, ISSUE, SendOptions()))
+
+
+def test_nothing_is_frozen_while_an_earlier_send_waits(project: Project) -> None:
+    frozen(project, SendOptions(limit=1))
+    with project.lock(), pytest.raises(LedgerRefused, match="1 person waiting") as refused:
+        prepare_to_freeze(project, ISSUE, SendOptions())
+    assert f"campaign {ISSUE}.1" in str(refused.value.where)
+    assert f"newsletter resume {ISSUE}" in (refused.value.next or "")
+
+
+def test_an_issue_that_is_not_there_makes_no_ledger(project: Project) -> None:
+    with project.lock(), pytest.raises(InputError):
+        prepare_to_freeze(project, "2017-09", SendOptions())
+    assert not project.has_ledger
+
+
+def test_a_frozen_send_keeps_its_time(project: Project) -> None:
+    at = datetime(2030, 1, 2, 9, tzinfo=UTC)
+    frozen(project, SendOptions(appointment=Appointment(at, "UTC")))
+    with closing(project.ledger(create=False)) as ledger:
+        (campaign,) = ledger.campaigns.all()
+        control = ledger.controls.of(campaign.id)
+    late = project.settings.delivery.late_after_hours * 3600
+    assert (at, late) == (control.not_before, (control.not_after - at).total_seconds())
+
+
+def test_another_list_may_be_named(project: Project, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("email,name,language\nboss@readers.example,Boss,en\n")
+    planned = prepare(project, ISSUE, SendOptions(subscribers=other))
+    assert ["boss"] == who(planned)
+    assert other == planned.roster.file
+
+
+def test_the_transport_examines_a_message_of_each_language(
+    project: Project, folder: Folder
+) -> None:
+    french = SHORT_ISSUE.replace("language: en", "language: fr")
+    for word in (
+        "One story",
+        "A short issue",
+        "Dear",
+        "The only story",
+        "It is short",
+        "The story",
+    ):
+        french = french.replace(word, f"{word}, en français")
+    folder.issue(french, f"{ISSUE}.fr")
+    people = [f"r{number}@readers.example,R,{'fr' if number > 1 else 'en'}" for number in range(4)]
+    (folder.folder / "subscribers.csv").write_text("\n".join(["email,name,language", *people]))
+    seen: list[str] = []
+
+    class Strict(ScriptedTransport):
+        def examine(self, message: Message) -> None:
+            seen.append(message.envelope_to.local)
+            if message.envelope_to.local == "r2":
+                raise ConfigError("No accents here.")
+
+    with pytest.raises(ConfigError, match="No accents"):
+        examine(project, prepare(project, ISSUE, SendOptions()), Strict())
+    assert {"r0", "r2"} >= set(seen)
+
+
+def test_whom_trials_reached_is_said_where_they_count_as_having_it(
+    project: Project, folder: Folder, tmp_path: Path
+) -> None:
+    assert not prepare(project, ISSUE, SendOptions()).new_here
+    frozen(project, SendOptions(limit=2))
+    everybody_accepted(project)
+    assert () == prepare(project, ISSUE, SendOptions()).trials
+    # What is sent from here on is remembered in a state folder.
+    folder.settings(smtp_delivery(1, more=f'state_folder = "{tmp_path / "state"}"'))
+    real = Project(folder.folder)
+    planned = prepare(real, ISSUE, SendOptions())
+    with closing(real.ledger(create=False)) as ledger:
+        assert tuple(each.id for each in ledger.campaigns.all()) == planned.trials
+    assert planned.new_here
+    assert () == prepare(real, ISSUE, SendOptions(again=True)).trials

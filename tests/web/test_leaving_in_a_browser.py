@@ -1,0 +1,134 @@
+"""People and scanners on the leaving pages, in a real browser; and what axe-core says of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from newsletter.message.tokens import Purpose
+from playwright.sync_api import Browser, Page
+
+from tests.looks.axe import violations
+from tests.support.browser import chromium
+from tests.web.served import Running, running, token
+
+pytestmark = pytest.mark.needs_chromium
+
+WIDTHS = (375, 1280)
+LANGUAGES = ("en", "fr", "ar")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Running]:
+    with running(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    """A tab without scripts, as careful readers have it."""
+    context = browser.new_context(java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
+def is_fine(page: Page, width: int) -> None:
+    """Axe finds nothing, and nothing is wider than the window."""
+    assert [] == violations(page)
+    assert width >= page.evaluate("document.documentElement.scrollWidth")
+
+
+def wait_as_people_do(page: Page) -> None:
+    """Longer than the two seconds under which nobody reads a page."""
+    page.wait_for_timeout(2_100)
+
+
+@pytest.mark.parametrize("minutes_ago", [0, 90])
+def test_a_person_leaves_undoes_it_and_leaves_again(
+    server: Running, tab: Page, minutes_ago: int
+) -> None:
+    tab.goto(f"{server.url}/leave/{token(Purpose.PAGE, minutes_ago=minutes_ago)}?lang=en")
+
+    def leave() -> None:
+        wait_as_people_do(tab)
+        tab.get_by_role("button", name="Leave the list").click()
+        if minutes_ago < 60:
+            wait_as_people_do(tab)
+            tab.get_by_role("checkbox").check()
+            tab.get_by_role("button", name="Leave now").click()
+        assert "You have left" in tab.inner_text("h1")
+
+    leave()
+    assert ["leave"] == server.kinds()
+    tab.get_by_role("button", name="Stay on the list").click()
+    assert "You are still on" in tab.inner_text("h1")
+    assert ["leave", "undo"] == server.kinds()
+    tab.goto(tab.url)
+    leave()
+    tab.get_by_role("link", name="français").click()
+    assert "Vous avez quitté" in tab.inner_text("h1")
+    tab.get_by_role("radio", name="La recevoir est risqué pour moi").check()
+    tab.get_by_label("Avec vos mots").fill("كان ذلك خطراً")
+    tab.get_by_role("button", name="Envoyer la réponse").click()
+    assert "Merci" in tab.inner_text("h1")
+    assert ["leave", "undo", "leave", "reason"] == server.kinds()
+    assert "كان ذلك خطراً" == server.events()[-1]["words"]
+
+
+def test_a_program_that_runs_scripts_and_presses_every_button_takes_nobody_off(
+    server: Running, browser: Browser
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    address = f"{server.url}/leave/{token(Purpose.PAGE, minutes_ago=0)}"
+    page.goto(address)
+    for pause_ms in (0, 2_200):
+        # Every button of the page, then every button of each page that this leads to.
+        for depth in range(3):
+            for number in range(page.get_by_role("button").count()):
+                page.wait_for_timeout(pause_ms)
+                page.get_by_role("button").nth(number).click(no_wait_after=True)
+                page.wait_for_load_state()
+            assert [] == server.kinds(), depth
+        page.goto(address)
+    page.evaluate("document.querySelectorAll('form').forEach(form => form.submit())")
+    page.wait_for_load_state()
+    assert [] == server.kinds()
+    context.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_is_for_everybody(server: Running, browser: Browser, language: str) -> None:
+    asked = f"?lang={language}"
+    for dark in (False, True):
+        context = browser.new_context(color_scheme="dark" if dark else "light")
+        page = context.new_page()
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            fine = functools.partial(is_fine, page, width)
+            page.goto(f"{server.url}/leave/{token(Purpose.PAGE, minutes_ago=width)}{asked}")
+            fine()
+            page.goto(f"{server.url}/leave/{token(Purpose.PAGE, minutes_ago=width % 7)}{asked}")
+            page.get_by_role("button").first.click()
+            wait_as_people_do(page)
+            page.get_by_role("button").first.click()
+            fine()  # the second question
+            wait_as_people_do(page)
+            page.get_by_role("checkbox").check()
+            page.get_by_role("button").first.click()
+            fine()  # has left
+            page.get_by_role("button").first.click()
+            fine()  # undone
+            page.goto(f"{server.url}/leave/{token(Purpose.PAGE, nobody=True)}{asked}")
+            fine()
+            page.goto(f"{server.url}/leave/nothing{asked}")
+            fine()
+        context.close()
