@@ -10,6 +10,7 @@ _WORDS = (
     ("leave", "left"),
     ("void", "undid leaving"),
     ("return", "came back"),
+    ("preferences", "changed what they get"),
 )
 
 

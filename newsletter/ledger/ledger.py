@@ -12,8 +12,10 @@ from newsletter.ledger.campaigns import Campaigns
 from newsletter.ledger.controls import Controls
 from newsletter.ledger.database import Database
 from newsletter.ledger.deliveries import Deliveries
+from newsletter.ledger.erasure import Erasure
 from newsletter.ledger.events import Events
 from newsletter.ledger.log_entries import LogEntries
+from newsletter.ledger.preferences import PreferenceChanges
 from newsletter.ledger.record import SendRecord
 from newsletter.ledger.recovery import Recovery
 from newsletter.ledger.report_queries import ReportQueries
@@ -45,6 +47,8 @@ class Ledger:
         self.report = ReportQueries(self._database)
         self.suppressions = Suppressions(self._database)
         self.log_entries = LogEntries(self._database)
+        self.preferences = PreferenceChanges(self._database)
+        self.erasure = Erasure(self._database)
         self.record: SendRecord | None = None
 
     @property

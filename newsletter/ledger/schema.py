@@ -6,7 +6,8 @@ upgrade.MIGRATIONS.
 
 from __future__ import annotations
 
-from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
+from newsletter.ledger.seal import FORGOTTEN_DOMAIN
+from newsletter.ledger.states import HAS_OR_MAY_HAVE, TERMINAL, State
 
 
 def _words(states: frozenset[State]) -> str:
@@ -110,9 +111,14 @@ CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery
     BEGIN SELECT RAISE(ABORT, 'deliveries are never deleted'); END;
 CREATE TRIGGER delivery_is_its_own BEFORE UPDATE OF id, campaign, issue, round ON delivery
     BEGIN SELECT RAISE(ABORT, 'a delivery belongs to its campaign for good'); END;
+-- Who it was may be erased once nothing is waited for, and nothing else changes, see erasure.py.
 CREATE TRIGGER delivery_is_frozen
     BEFORE UPDATE OF address, domain, tag, message_tag, name, language, fields, wave, seal
     ON delivery
+    WHEN NEW.domain <> '{FORGOTTEN_DOMAIN}' OR NEW.address NOT LIKE '%@{FORGOTTEN_DOMAIN}'
+    OR NEW.name <> '' OR NEW.fields <> '{{}}'
+    OR NEW.tag <> OLD.tag OR NEW.language <> OLD.language OR NEW.wave <> OLD.wave
+    OR OLD.state IN ({_words(frozenset(State) - TERMINAL)})
     BEGIN SELECT RAISE(ABORT, 'who gets what is frozen'); END;
 CREATE TRIGGER delivery_keeps_its_version BEFORE UPDATE OF version ON delivery
     WHEN NEW.version != OLD.version
@@ -236,4 +242,21 @@ CREATE TABLE log_entry (
     id BLOB PRIMARY KEY,
     box BLOB NOT NULL              -- sealed, see web/seal.py
 ) WITHOUT ROWID;
+
+-- What readers changed of what they get, see preferences.py.
+CREATE TABLE preference (
+    id BLOB PRIMARY KEY,           -- 16 bytes: the public log's entry
+    at REAL NOT NULL,
+    tag BLOB,                      -- keyed hash of the address; NULL: erased
+    changes TEXT NOT NULL          -- JSON: language, topics, pause, as far as they changed
+) WITHOUT ROWID;
+CREATE INDEX preference_of ON preference (tag);
+CREATE TRIGGER preference_stays BEFORE DELETE ON preference
+    BEGIN SELECT RAISE(ABORT, 'a change of preferences is kept, or erased'); END;
+CREATE TRIGGER preference_is_final BEFORE UPDATE ON preference
+    WHEN NEW.id <> OLD.id OR NEW.at <> OLD.at OR NEW.tag IS NOT NULL OR NEW.changes <> '{{}}'
+    BEGIN SELECT RAISE(ABORT, 'a change of preferences is kept, or erased'); END;
+CREATE TRIGGER preference_is_new BEFORE INSERT ON preference
+    WHEN EXISTS (SELECT 1 FROM preference WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'a change of preferences is kept, or erased'); END;
 """

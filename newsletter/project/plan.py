@@ -20,6 +20,7 @@ from newsletter.phrases import people
 from newsletter.project.account import unfinished
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import letterhead, signing_composer
+from newsletter.project.preferences import with_preferences
 from newsletter.project.project import Project
 from newsletter.project.sync import SyncResult, read_before_send
 
@@ -158,7 +159,10 @@ def _prepared(
 ) -> Prepared:
     compiled = compile_issue(project, issue)
     compiled.refuse_errors()
-    roster = project.roster(options.subscribers)
+    wanted = ledger.preferences.current() if ledger else {}
+    roster = with_preferences(project.roster(options.subscribers), wanted, project)
+    begins = options.appointment.at if options.appointment else None
+    day = (begins or project.clock.now()).date()
     guard = project.copy_guard(ledger) if ledger else None
     round_ = _latest_round(ledger, guard, issue)
 
@@ -174,6 +178,7 @@ def _prepared(
             edition_of=compiled.edition_of,
             tags_of=tags_of,
             suppressed=ledger.suppressions.tags() if ledger else frozenset(),
+            paused={tag for tag, preferences in wanted.items() if preferences.is_paused(day)},
             has_it=lambda address: (
                 address.key in has_it
                 or (

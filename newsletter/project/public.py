@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from newsletter.clock import Clock, SystemClock
 from newsletter.config import FILE_NAME, RelayAccess
-from newsletter.credentials import read_secret, refuse_strangers
+from newsletter.credentials import read_secret, read_token, refuse_strangers
 from newsletter.errors import ConfigError, InputError, Where
 from newsletter.project.project import Project
 from newsletter.project.writing import refuse_own
@@ -48,12 +49,11 @@ class Served:
             if relay is None:
                 yield None
                 return
-            what = f"password of the relay {relay.name}"
             sender = Confirmations(
                 relay,
                 sender=self.bundle.confirm_from,
                 sender_name=self.bundle.list_name,
-                password=read_secret(relay.password, what=what) if relay.password else None,
+                credential=_credential(relay),
                 clock=clock,
             )
             with closing(sender):
@@ -89,6 +89,22 @@ def served_from(folder: Path | None) -> Served:
     project = Project.here()
     project.keys_with_bearer()
     return Served(Bundle.of(project), project.folder / LOG_NAME, project)
+
+
+def _credential(relay: RelayAccess) -> Callable[[], str] | None:
+    """What gets a relay's password, read once, or its access token, which does not last.
+
+    Raises:
+        ConfigError: it is not to be had.
+    """
+    if relay.token is not None:
+        read = partial(read_token, relay.token, what=f"access token of the relay {relay.name}")
+        read()
+        return read
+    if relay.password is not None:
+        password = read_secret(relay.password, what=f"password of the relay {relay.name}")
+        return lambda: password
+    return None
 
 
 def write_bundle(project: Project, folder: Path) -> Bundle:

@@ -20,6 +20,7 @@ from newsletter.clock import moment_at
 from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import InputError, LogUnreachable, Where
 from newsletter.ledger.log_entries import MOST_KEPT, Cursor
+from newsletter.ledger.preferences import PreferenceChange
 from newsletter.ledger.suppressions import Leave, Reason, Return, Void
 from newsletter.message.keys import ADDRESS_TAG_BYTES
 from newsletter.message.tokens import Purpose, Verifier, verify
@@ -43,7 +44,8 @@ class SyncResult:
     """What came of reading the public log.
 
     Attributes:
-        new: how many events were new, by their kind: ``leave``, ``void``, ``return``.
+        new: how many events were new, by their kind: ``leave``, ``void``, ``return``,
+            ``preferences``.
         waiting: how many entries are kept, by the kind that this version does not know;
             under the empty kind, those that no key opens or that make no sense.
         warnings: what a person should look into.
@@ -151,12 +153,14 @@ class LogReader:
             return ""
         try:
             event = _event(id_, content, self._verifier)
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             return ""
         if event is None:
             kind = str(content.get("kind"))
             return kind if _KIND.fullmatch(kind) else ""
-        if ledger.suppressions.add(event):
+        if isinstance(event, PreferenceChange):
+            self.result.new["preferences"] += ledger.preferences.add(event)
+        elif ledger.suppressions.add(event):
             self.result.new[type(event).__name__.lower()] += 1
         return None
 
@@ -277,8 +281,8 @@ def _follow(page: Page, start: Cursor) -> tuple[Cursor, bool]:
 
 def _event(
     id_: bytes, content: Mapping[str, Any], verifier: Verifier
-) -> Leave | Void | Return | None:
-    """What an entry means for who must not be mailed; None if this version does not know.
+) -> Leave | Void | Return | PreferenceChange | None:
+    """What an entry means; None if this version does not know.
 
     Raises:
         KeyError, TypeError, ValueError: it makes no sense.
@@ -297,6 +301,10 @@ def _event(
         case "undo":
             at = moment_at(float(content["at"]))
             return Void(_bytes(content["leave"], ID_BYTES), "unsubscribe page", at, id_)
+        case "preferences":
+            at = moment_at(float(content["at"]))
+            tag = _bytes(content["tag"], ADDRESS_TAG_BYTES)
+            return PreferenceChange.of(tag, at, content["changes"], id_)
         case "return":
             # Only this machine can have made the token; its minute is that of the form.
             token = verify(content["token"], verifier)

@@ -16,7 +16,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from newsletter.config import Organisation
+from newsletter.config import InLanguages, Organisation, in_language
 from newsletter.model import direction
 from newsletter.render.filters import Filter
 from newsletter.render.locales import language_name
@@ -33,6 +33,7 @@ NOTICE_HTML, NOTICE_TEXT = "web/notice.html.j2", "web/notice.txt.j2"
 PAGES = (
     "leave", "sure", "left", "undone", "too_late", "thanks", "proof", "broken", "unavailable",
     "join", "asked", "confirm", "confirmed", "expired", "closed",
+    "choose", "choose_wrong", "saved", "unchanged", "stale",
 )  # fmt: skip
 """The pages by name; the heading of each is the phrase ``page_`` and its name."""
 # Private use: no text that a person reads holds them.
@@ -80,7 +81,7 @@ class PublicPages:
         list_name: the newsletter's name.
         organisation: who sends.
         languages: those of the list, its own first; pages speak those that the theme speaks.
-        topics: what readers can choose among: names by language, by id.
+        topics: what readers may choose, by id; what each is called.
     """
 
     def __init__(
@@ -90,14 +91,14 @@ class PublicPages:
         list_name: str,
         organisation: Organisation,
         languages: Sequence[str],
-        topics: Mapping[str, Mapping[str, str]] | None = None,
+        topics: Mapping[str, InLanguages] | None = None,
     ) -> None:
         self._theme = theme
         self._list_name = list_name
         self._organisation = organisation
         self._own = languages[0]
-        self.languages = tuple(tag for tag in languages if theme.speaks(tag)) or ("en",)
         self.topics = topics or {}
+        self.languages = tuple(tag for tag in languages if theme.speaks(tag)) or ("en",)
         self._names = [(tag, language_name(tag, tag)) for tag in self.languages]
         self._compiled = cache(self._compile)
         self.notice = cache(self._notice)
@@ -171,16 +172,14 @@ class PublicPages:
                 "lang": language,
                 "dir": direction(language),
                 "languages": self._names,
-                "topics": [(topic, self._name_of(topic, language)) for topic in self.topics],
+                "topics": [
+                    (name, *in_language(said, language, own=self._own))
+                    for name, said in self.topics.items()
+                ],
                 "theme": self._theme.settings,
                 "style": Markup(self._style),  # noqa: S704 - it cannot end its element
             },
         )
-
-    def _name_of(self, topic: str, language: str) -> str:
-        names = self.topics[topic]
-        known = (language, language.partition("-")[0], self._own)
-        return next((names[tag] for tag in known if tag in names), next(iter(names.values())))
 
 
 @dataclass(frozen=True)

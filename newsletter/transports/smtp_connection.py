@@ -341,7 +341,7 @@ class Connection:
         return TransportStopped(what, where=place, next=f"{following} {RESUME}".lstrip())
 
 
-def relay_place(relay: Relay) -> Where:
+def relay_place(relay: RelayAccess) -> Where:
     """Where something happened, in a message for a person."""
     return Where(item=f"relay {relay.name}")
 

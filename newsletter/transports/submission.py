@@ -26,20 +26,20 @@ TIMEOUT_S = 30.0
 
 
 def submit(
-    message: Message, relay: RelayAccess, *, password: str | None, client_name: str, clock: Clock
+    message: Message, relay: RelayAccess, *, credential: str | None, client_name: str, clock: Clock
 ) -> Outcome:
     """Hand a message to a relay. Blocks; never raises what the relay is to blame for.
 
     Args:
         message: to one address.
         relay: where it goes.
-        password: for AUTH, where ``relay`` names a user.
+        credential: for AUTH, where ``relay`` names a user: its password or access token.
         client_name: what EHLO says.
         clock: measures the timeouts.
     """
     try:
         connection = Connection(
-            relay, password=password, client_name=client_name, timeout_s=TIMEOUT_S, clock=clock
+            relay, credential=credential, client_name=client_name, timeout_s=TIMEOUT_S, clock=clock
         )
     except RelayFailure as failure:
         what = failure.stopped.what

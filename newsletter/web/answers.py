@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
@@ -37,6 +39,16 @@ class Answers:
                 "base-uri 'none'; frame-ancestors 'none'"
             ),
         }
+
+    @property
+    def languages(self) -> Collection[str]:
+        """Of the pages."""
+        return self._pages.languages
+
+    @property
+    def topics(self) -> Collection[str]:
+        """The ids of the list's topics."""
+        return self._pages.topics.keys()
 
     def page(
         self,

@@ -30,6 +30,7 @@ from newsletter.web.forms import Nonces, TooLarge
 from newsletter.web.leaving import Leaving
 from newsletter.web.limits import RateLimit
 from newsletter.web.log import LogUnwritable, PublicLog
+from newsletter.web.preferences import PreferencePage
 from newsletter.web.sign_up_limits import FormBreaker
 from newsletter.web.signing_up import SigningUp
 from newsletter.web.sync_api import sync_routes
@@ -76,9 +77,10 @@ def create_app(
     answers = Answers(pages)
     events = PublicEvents(log, bundle, clock)
     limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
-    nonces, breaker = Nonces(log.form_key, clock), FormBreaker(clock)
-    links = ConfirmLinks(bundle.verifier, clock)
-    leaving = Leaving(answers, events, TokenReader(bundle.verifier, limit), nonces, clock)
+    tokens, nonces = TokenReader(bundle.verifier, limit), Nonces(log.form_key, clock)
+    leaving = Leaving(answers, events, tokens, nonces, clock)
+    preferences = PreferencePage(answers, events, tokens, nonces, clock)
+    links, breaker = ConfirmLinks(bundle.verifier, clock), FormBreaker(clock)
     confirming = Confirming(
         answers, events, links=links, breaker=breaker, nonces=nonces, clock=clock
     )
@@ -126,6 +128,7 @@ def create_app(
     routes = [
         Route("/1/{token}", leaving.header, methods=_METHODS),
         Route("/leave/{token}", leaving.page, methods=_METHODS),
+        Route("/preferences/{token}", preferences.page, methods=_METHODS),
         *([Route("/subscribe", signing_up.form, methods=_METHODS)] if signing_up else []),
         Route("/confirm/{token}", confirming.page, methods=_METHODS),
         *_single_route(bundle.unsubscribe_url, leaving),

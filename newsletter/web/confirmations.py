@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from queue import Full, Queue
 
@@ -29,7 +30,8 @@ class Confirmations:
         relay: where the mails go.
         sender: the address that they are from.
         sender_name: the name before it.
-        password: for the relay, where it asks for one.
+        credential: gets the relay's password or access token, before each mail; None: it asks
+            for none.
         clock: measures its timeouts.
     """
 
@@ -39,13 +41,13 @@ class Confirmations:
         *,
         sender: str,
         sender_name: str,
-        password: str | None,
+        credential: Callable[[], str] | None,
         clock: Clock,
     ) -> None:
         self.sender = sender
         self.sender_name = sender_name
         self._relay = relay
-        self._password = password
+        self._credential = credential
         self._clock = clock
         self._waiting: Queue[Message | None] = Queue(_MOST_WAITING)
         self._ended = threading.Event()
@@ -117,7 +119,7 @@ class Confirmations:
         return submit(
             message,
             self._relay,
-            password=self._password,
+            credential=self._credential() if self._credential else None,
             client_name=self.domain,
             clock=self._clock,
         )

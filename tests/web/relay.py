@@ -114,7 +114,7 @@ def relay_running() -> Iterator[Relay]:
 def confirmations_to(relay: Relay) -> Iterator[Confirmations]:
     """What sends confirmations there."""
     sender = Confirmations(
-        relay.settings(), sender=FROM, sender_name=NAME, password=None, clock=SystemClock()
+        relay.settings(), sender=FROM, sender_name=NAME, credential=None, clock=SystemClock()
     )
     with contextlib.closing(sender):
         yield sender

@@ -44,6 +44,11 @@ def pages() -> PublicPages:
     return bundle().pages()
 
 
+def pages_of(known: Bundle | None) -> PublicPages:
+    """The pages of a bundle; those of the usual one are compiled once."""
+    return known.pages() if known and known.topics else pages()
+
+
 def bundle(url: str = "https://news.defenders.example", **changes: Any) -> Bundle:
     """What the server knows, of the settings of this repository."""
     number, box = key_ring().box_public(LIST)
@@ -116,14 +121,13 @@ def running(
     known: Bundle | None = None,
     clock: Clock | None = None,
     confirmations: Confirmations | None = None,
-    words: PublicPages | None = None,
 ) -> Iterator[Running]:
     """Run a server with its log in ``folder`` while the block runs."""
     stop, ready = threading.Event(), threading.Event()
     with contextlib.closing(PublicLog(folder / "public.db")) as log:
         app = create_app(
             known or bundle(),
-            words or pages(),
+            pages_of(known),
             log,
             confirmations=confirmations,
             clock=clock or SystemClock(),

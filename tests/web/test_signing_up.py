@@ -76,9 +76,7 @@ def side(tmp_path: Path) -> Iterator[Side]:
     with (
         relay_running() as relay,
         confirmations_to(relay) as sender,
-        running(
-            tmp_path, known=known, clock=clock, confirmations=sender, words=known.pages()
-        ) as server,
+        running(tmp_path, known=known, clock=clock, confirmations=sender) as server,
     ):
         yield Side(server, relay, clock)
 
