@@ -10,7 +10,6 @@ _WORDS = (
     ("leave", "left"),
     ("void", "undid leaving"),
     ("return", "came back"),
-    ("preferences", "changed what they get"),
 )
 
 
@@ -24,6 +23,8 @@ def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
     if result is None:
         return
     told = [f"{people(number)} {words}" for kind, words in _WORDS if (number := result.new[kind])]
+    if changes := result.new["preferences"]:
+        told.append(f"{count(changes, 'change')} of what readers get")
     if told:
         say(f"From the public log: {joined(told)}.")
     elif nothing and not result.warnings:

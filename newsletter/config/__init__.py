@@ -26,7 +26,7 @@ from newsletter.config.identity import (
     Translation,
 )
 from newsletter.config.providers import PROVIDERS, ProviderSettings, ProviderTables
-from newsletter.config.public import InLanguages, LinkTemplates, Public, in_language
+from newsletter.config.public import LinkTemplates, Public
 from newsletter.config.secret import Secret
 from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, RelayAccess, Smtp
 from newsletter.errors import ConfigError, Problem, Where
@@ -43,7 +43,6 @@ __all__ = [
     "Audience",
     "Delivery",
     "Dkim",
-    "InLanguages",
     "LinkTemplates",
     "ListIdentity",
     "Mail",
@@ -60,7 +59,6 @@ __all__ = [
     "Smtp",
     "ThemeLocation",
     "Translation",
-    "in_language",
     "load_settings",
 ]
 

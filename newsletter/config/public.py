@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from newsletter.config.identity import ListIdentity, Mailbox
 from newsletter.config.table import Table
 from newsletter.config.ways_out import RelayAccess
-from newsletter.model import Language, Line, Slug
+from newsletter.model import Language, Line
 from newsletter.web_addresses import with_ascii_host
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -44,9 +44,9 @@ def _base_address(text: str) -> str:
     return text
 
 
-Topic = Annotated[Slug, StringConstraints(max_length=30)]
-InLanguages = Line | Annotated[dict[Language, Line], Field(min_length=1)]
-"""Words: in the list's own language, or by language."""
+TopicId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,15}$")]
+TopicName = Annotated[Line, Field(max_length=80)]
+MOST_TOPICS = 12
 READ_EVERY_S = 5.0
 KEEP_LOG_DAYS = 90
 
@@ -79,10 +79,10 @@ class Public(Table):
         le=3650,
         description="How long the server keeps entries that this machine has read, in days.",
     )
-    topics: Annotated[dict[Topic, InLanguages], Field(max_length=16)] = Field(
+    topics: dict[TopicId, dict[Language, TopicName]] = Field(
         default={},
-        description="What readers may choose to get: an id, and what it is called, in the list's "
-        "language or by language. Default: no choice.",
+        max_length=MOST_TOPICS,
+        description="What readers can choose among, each with its name in your languages.",
     )
     confirm_from: Mailbox | None = Field(
         default=None,
@@ -101,15 +101,14 @@ class Public(Table):
             raise ValueError('[public.relay] needs confirm_from = "confirm@example.org" beside it')
         return self
 
-
-def in_language(said: InLanguages, language: str, *, own: str) -> tuple[str, str]:
-    """Words in ``language``, and the language that they are in: it, or the list's ``own``."""
-    if isinstance(said, str):
-        return said, own
-    for name in (language, language.partition("-")[0], own):
-        if name in said:
-            return said[name], name
-    return next((words, name) for name, words in said.items())
+    @model_validator(mode="after")
+    def _topics_have_names(self) -> Public:
+        nameless = [topic for topic, names in self.topics.items() if not names]
+        if nameless:
+            raise ValueError(
+                f'the topic {nameless[0]} needs a name, as in {nameless[0]} = {{ en = "…" }}'
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from newsletter.config import InLanguages, Organisation, in_language
+from newsletter.config import Organisation
 from newsletter.model import direction
 from newsletter.render.filters import Filter
 from newsletter.render.locales import language_name
@@ -81,7 +81,7 @@ class PublicPages:
         list_name: the newsletter's name.
         organisation: who sends.
         languages: those of the list, its own first; pages speak those that the theme speaks.
-        topics: what readers may choose, by id; what each is called.
+        topics: what readers can choose among: names by language, by id.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class PublicPages:
         list_name: str,
         organisation: Organisation,
         languages: Sequence[str],
-        topics: Mapping[str, InLanguages] | None = None,
+        topics: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._theme = theme
         self._list_name = list_name
@@ -172,14 +172,16 @@ class PublicPages:
                 "lang": language,
                 "dir": direction(language),
                 "languages": self._names,
-                "topics": [
-                    (name, *in_language(said, language, own=self._own))
-                    for name, said in self.topics.items()
-                ],
+                "topics": [(topic, self._name_of(topic, language)) for topic in self.topics],
                 "theme": self._theme.settings,
                 "style": Markup(self._style),  # noqa: S704 - it cannot end its element
             },
         )
+
+    def _name_of(self, topic: str, language: str) -> str:
+        names = self.topics[topic]
+        known = (language, language.partition("-")[0], self._own)
+        return next((names[tag] for tag in known if tag in names), next(iter(names.values())))
 
 
 @dataclass(frozen=True)

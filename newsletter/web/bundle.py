@@ -17,10 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter
-
 from newsletter.config import FILE_NAME as SETTINGS_FILE
-from newsletter.config import InLanguages, Organisation, RelayAccess, Settings
+from newsletter.config import Organisation, RelayAccess, Settings
 from newsletter.errors import ConfigError, Where
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import PUBLIC, Purpose, Verifier
@@ -78,7 +76,7 @@ class Bundle:
         theme: the theme's folder.
         archive: the folder of past issues; None if there is none.
         archive_path: where its pages are, below ``url``.
-        topics: what readers may choose, by id; what each is called.
+        topics: what readers can choose among: names by language, by id.
         confirm_from: the address of mails that ask to confirm.
         relay: what those leave through, with where its password comes from; None: nobody
             can sign up.
@@ -98,7 +96,7 @@ class Bundle:
     theme: Path
     archive: Path | None
     archive_path: str = "/"
-    topics: Mapping[str, InLanguages] = field(default_factory=dict)
+    topics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     confirm_from: str = ""
     relay: RelayAccess | None = None
     shares_account: bool = False
@@ -222,7 +220,7 @@ class Bundle:
             "unsubscribe_url": self.unsubscribe_url,
             "languages": list(self.languages),
             "archive_path": self.archive_path,
-            "topics": dict(self.topics),
+            "topics": self.topics,
             "theme": f"theme/{theme.as_posix()}",
             "bearer_hash": self.bearer_hash,
             "box": {"number": self.box_number, "key": self.box.hex()},
@@ -266,7 +264,7 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         theme=folder / theme,
         archive=archive if archive.is_dir() else None,
         archive_path=str(data["archive_path"]),
-        topics=TypeAdapter(Mapping[str, InLanguages]).validate_python(data.get("topics", {})),
+        topics=data.get("topics", {}),
         confirm_from=str(data.get("confirm_from", "")),
         relay=RelayAccess.model_validate(data["relay"]) if "relay" in data else None,
         shares_account=bool(data.get("shares_account")),

@@ -134,9 +134,9 @@ class PreferencePage:
         chosen = fields or {}
         today = self._clock.now().date()
         marks = {
-            f"{name}_{value}".lower(): "selected" if name == "language" else "checked"
+            f"{name}-{value}".lower(): "selected" if name == "language" else "checked"
             for name, value in chosen.items()
-            if name.startswith(("topic_", "language", "resume"))
+            if name.startswith(("topic-", "language", "resume"))
         }
         return self._answers.page(
             request,
@@ -196,9 +196,9 @@ class PreferencePage:
                 raise _WrongForm
             changes["language"] = language
         topics = {
-            name.removeprefix("topic_"): value
+            name.removeprefix("topic-"): value
             for name, value in fields.items()
-            if name.startswith("topic_")
+            if name.startswith("topic-")
         }
         if not {*topics} <= {*self._answers.topics} or not {*topics.values()} <= {*_ANSWERS}:
             raise _WrongForm

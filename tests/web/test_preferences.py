@@ -16,7 +16,7 @@ from newsletter.testing import FrozenClock
 from tests.web.served import READER, Running, bundle, key_ring, running, token
 from tests.web.test_leaving import old_token
 
-TOPICS = {"alerts": {"en": "Urgent appeals", "fr": "Appels urgents"}, "reports": "Reports"}
+TOPICS = {"alerts": {"en": "Urgent appeals", "fr": "Appels urgents"}, "reports": {"en": "Reports"}}
 
 
 class Choosing:
@@ -34,7 +34,7 @@ class Choosing:
         page = self.server.get(f"/preferences/{link}{query}").text
         self.clock.sleep(3)
         hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
-        topics = re.findall(r'<input type="radio" name="(\w+)" value="" checked>', page)
+        topics = re.findall(r'<input type="radio" name="([\w-]+)" value="" checked>', page)
         return {**hidden, **dict.fromkeys(topics, ""), "language": "", "pause": ""}
 
     def save(self, link: str, **changes: str) -> tuple[int, str]:
@@ -71,7 +71,7 @@ def test_every_control_starts_at_as_it_is(choosing: Choosing) -> None:
 def test_topics_are_called_in_the_readers_language(choosing: Choosing) -> None:
     page = choosing.server.get(f"/preferences/{link()}?lang=fr").text
     assert "Appels urgents" in page
-    assert '<legend dir="auto" lang="en">Reports</legend>' in page
+    assert '<legend dir="auto">Reports</legend>' in page
 
 
 def test_without_topics_none_are_shown(tmp_path: Path) -> None:
@@ -82,10 +82,10 @@ def test_without_topics_none_are_shown(tmp_path: Path) -> None:
 CHANGES: list[tuple[dict[str, str], dict[str, object]]] = [
     ({"language": "fr"}, {"language": "fr"}),
     (
-        {"topic_alerts": "yes", "topic_reports": "no"},
+        {"topic-alerts": "yes", "topic-reports": "no"},
         {"topics": {"alerts": True, "reports": False}},
     ),
-    ({"topic_reports": "no"}, {"topics": {"reports": False}}),
+    ({"topic-reports": "no"}, {"topics": {"reports": False}}),
     ({"resume": "yes"}, {"pause": ""}),
 ]
 
@@ -123,13 +123,13 @@ def test_a_day_that_is_none_is_asked_for_again_with_what_was_chosen(
     choosing: Choosing, day: str
 ) -> None:
     mine = link()
-    sent = {**choosing.form(mine), "pause": day, "language": "fr", "topic_alerts": "no"}
+    sent = {**choosing.form(mine), "pause": day, "language": "fr", "topic-alerts": "no"}
     answer = choosing.server.post(f"/preferences/{mine}", {**sent, "resume": "yes"})
     assert 400 == answer.status_code
     assert "Please choose a day" in answer.text
     assert "<b>" not in answer.text.split("<main>")[1]
     assert '<option value="fr" lang="fr" selected>' in answer.text
-    assert 'name="topic_alerts" value="no" checked>' in answer.text
+    assert 'name="topic-alerts" value="no" checked>' in answer.text
     assert 'name="resume" value="yes" checked>' in answer.text
     assert [] == choosing.server.events()
 
@@ -150,9 +150,9 @@ def test_nothing_changed_writes_nothing(choosing: Choosing) -> None:
     [
         {"language": "de"},
         {"language": "../../etc"},
-        {"topic_secret": "yes"},
-        {"topic_": "yes"},
-        {"topic_alerts": "perhaps"},
+        {"topic-secret": "yes"},
+        {"topic-": "yes"},
+        {"topic-alerts": "perhaps"},
     ],
 )
 def test_a_form_that_is_not_ours_changes_nothing(
@@ -265,11 +265,11 @@ def test_the_same_change_again_adds_nothing_and_a_program_does_not_fill_the_log(
 
 
 def test_all_that_can_be_chosen_fits_into_an_entry(tmp_path: Path) -> None:
-    names = [f"{'a' * 26}-{number:03}" for number in range(16)]
+    names = [f"{'a' * 13}-{number:02}" for number in range(12)]
     clock = FrozenClock(dt.datetime.now(dt.UTC))
-    known = bundle(topics=dict.fromkeys(names, "A topic"))
+    known = bundle(topics={name: {"en": "A topic"} for name in names})
     with running(tmp_path, known=known, clock=clock) as server:
-        everything = {f"topic_{name}": "no" for name in names}
+        everything = {f"topic-{name}": "no" for name in names}
         one = Choosing(server, clock)
         assert (200, "Saved") == one.save(link(), **everything, language="fr", pause=one.day(9))
-        assert 16 == len(server.events()[0]["changes"]["topics"])
+        assert 12 == len(server.events()[0]["changes"]["topics"])
