@@ -31,8 +31,16 @@ ARROWS: dict[str, set[str]] = {
     "feedback": {"ledger"},
     "report": {"ledger"},
     "archive": {"render"},
-    # No ledger, no list, no delivery: a server knows none of them.
-    "web": {"message.keys", "message.tokens", "render"},
+    # No ledger, no list, no delivery: a server knows none of them. It mails one thing.
+    "web": {
+        "message.keys",
+        "message.tokens",
+        "message.model",
+        "message.notice",
+        "render",
+        "transports.protocol",
+        "transports.submission",
+    },
     "project": {
         "issues",
         "audience",
@@ -95,14 +103,15 @@ ONE_PLACE: dict[str, set[str]] = {
               "cli/waiting.py"},
     "rich": {"cli/output.py", "cli/progress.py", "cli/watching.py"},
     "starlette": {"preview/app.py", "web/answers.py", "web/app.py", "web/forms.py",
-                  "web/leaving.py", "web/preferences.py", "web/sync_api.py",
+                  "web/confirming.py", "web/leaving.py", "web/preferences.py",
+                  "web/signing_up.py", "web/sync_api.py",
                   "web/tokens.py"},
     "uvicorn": {"preview/server.py", "web/server.py"},
     "time": {"clock.py"},
     "random": set(),
-    "secrets": {"web/leaving.py", "web/preferences.py", "ledger/database.py",
-                "ledger/record.py", "message/keys.py", "project/proof.py",
-                "project/send.py", "transports/mailbox.py", "web/log.py"},
+    "secrets": {"ledger/database.py", "ledger/record.py", "message/keys.py", "project/proof.py",
+                "project/send.py", "transports/mailbox.py", "web/events.py", "web/log.py",
+                "web/preferences.py", "web/sign_up_limits.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},
     # Modules that not every operating system has, or not all of.

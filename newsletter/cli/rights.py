@@ -16,6 +16,7 @@ from newsletter.project import Project
 
 _TITLES = {
     "list": "On the list",
+    "sign_ups": "Their sign-ups, with the record of the consent",
     "preferences": "What they chose",
     "preference_changes": "When they chose it",
     "suppressions": "Why they are not mailed, or were not",

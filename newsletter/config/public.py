@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from newsletter.config.identity import ListIdentity, Mailbox
 from newsletter.config.table import Table
+from newsletter.config.ways_out import RelayAccess
 from newsletter.model import Language, Line
 from newsletter.web_addresses import with_ascii_host
 
@@ -83,6 +84,22 @@ class Public(Table):
         max_length=MOST_TOPICS,
         description="What readers can choose among, each with its name in your languages.",
     )
+    confirm_from: Mailbox | None = Field(
+        default=None,
+        description="Address in From of the mail that asks who signs up to confirm; "
+        "not the newsletter's own.",
+    )
+    relay: RelayAccess | None = Field(
+        default=None,
+        description="The relay that those mails leave through: [public.relay]. "
+        "Without it nobody can sign up.",
+    )
+
+    @model_validator(mode="after")
+    def _confirmations_are_from_somebody(self) -> Public:
+        if self.relay is not None and self.confirm_from is None:
+            raise ValueError('[public.relay] needs confirm_from = "confirm@example.org" beside it')
+        return self
 
     @model_validator(mode="after")
     def _topics_have_names(self) -> Public:

@@ -20,6 +20,7 @@ from newsletter.ledger.record import SendRecord
 from newsletter.ledger.recovery import Recovery
 from newsletter.ledger.report_queries import ReportQueries
 from newsletter.ledger.runs import Runs
+from newsletter.ledger.sign_ups import SignUps
 from newsletter.ledger.suppressions import Suppressions
 from newsletter.message.keys import KeyRing
 
@@ -49,6 +50,7 @@ class Ledger:
         self.log_entries = LogEntries(self._database)
         self.preferences = PreferenceChanges(self._database)
         self.personal_data = PersonalData(self._database)
+        self.sign_ups = SignUps(self._database)
         self.record: SendRecord | None = None
 
     @property

@@ -105,9 +105,7 @@ class PersonalData:
         )
         return int(number)
 
-    def erase(
-        self, until: Mapping[bytes, float], *, everybody_until: float = 0, count_only: bool = False
-    ) -> int:
+    def erase(self, until: Mapping[bytes, float], *, everybody_until: float = 0) -> int:
         """Take name, address, fields and servers' words out of what was mailed.
 
         In place of the address stands its keyed hash, by which an issue is still mailed
@@ -117,10 +115,9 @@ class PersonalData:
             until: the readers by tag; with each, the time until which campaigns count, in
                 seconds since the epoch.
             everybody_until: campaigns until then lose all their addresses.
-            count_only: change nothing.
 
         Returns:
-            How many deliveries were erased, or would be.
+            How many deliveries were erased.
         """
         execute = self._database.execute
         execute("CREATE TEMP TABLE wanted (tag BLOB PRIMARY KEY, until REAL)")
@@ -134,7 +131,7 @@ class PersonalData:
             (everybody_until,),
         )
         (number,) = execute("SELECT COUNT(*) FROM temp.erased").fetchone()
-        if number and not count_only:
+        if number:
             self._erase()
         execute("DROP TABLE temp.wanted")
         execute("DROP TABLE temp.erased")

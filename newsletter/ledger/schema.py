@@ -259,4 +259,45 @@ CREATE TRIGGER preference_is_final BEFORE UPDATE ON preference
 CREATE TRIGGER preference_is_new BEFORE INSERT ON preference
     WHEN EXISTS (SELECT 1 FROM preference WHERE id = NEW.id)
     BEGIN SELECT RAISE(ABORT, 'a change of preferences is kept, or erased'); END;
+
+-- Who signed up on the public side, see sign_ups.py.
+CREATE TABLE sign_up (
+    id BLOB PRIMARY KEY,           -- 16 bytes: a digest of what the reader's link held
+    tag BLOB,                      -- keyed hash of the address; NULL: erased
+    address TEXT NOT NULL,
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,
+    topics TEXT NOT NULL,          -- JSON: those chosen; none: everything
+    consent TEXT NOT NULL,         -- JSON: digests of words and mail, page, Message-ID
+    form_at REAL NOT NULL,
+    at REAL NOT NULL               -- when it was confirmed
+) WITHOUT ROWID;
+CREATE INDEX sign_up_of ON sign_up (tag);
+CREATE TRIGGER sign_up_stays BEFORE DELETE ON sign_up
+    BEGIN SELECT RAISE(ABORT, 'a sign-up is kept, or erased'); END;
+CREATE TRIGGER sign_up_is_final BEFORE UPDATE ON sign_up
+    WHEN NEW.id <> OLD.id OR NEW.form_at <> OLD.form_at OR NEW.at <> OLD.at
+    OR NEW.address <> '' OR NEW.name <> ''
+    OR NOT (NEW.tag IS NULL AND NEW.consent = '{{}}'
+            OR NEW.tag = OLD.tag AND NEW.consent = OLD.consent)
+    BEGIN SELECT RAISE(ABORT, 'a sign-up is kept, or erased'); END;
+CREATE TRIGGER sign_up_is_new BEFORE INSERT ON sign_up
+    WHEN EXISTS (SELECT 1 FROM sign_up WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'a sign-up is kept, or erased'); END;
+
+-- Words that readers tick when they sign up.
+CREATE TABLE wording (
+    digest TEXT PRIMARY KEY,
+    language TEXT NOT NULL,
+    version INTEGER NOT NULL,      -- 1 for the first in the language
+    words TEXT NOT NULL,
+    at REAL NOT NULL
+) WITHOUT ROWID;
+
+-- Who had left, signed up again, and was asked whether that was them.
+CREATE TABLE return_question (
+    tag BLOB NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (tag, at)
+) WITHOUT ROWID;
 """

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +43,12 @@ class Erased:
     Attributes:
         deliveries: those whose reader is not known any more.
         preferences: changes of preferences.
+        sign_ups: sign-ups, with or without the proof of the consent.
     """
 
     deliveries: int = 0
     preferences: int = 0
+    sign_ups: int = 0
 
     @property
     def words(self) -> str:
@@ -54,6 +56,7 @@ class Erased:
         told = [
             (self.deliveries, "delivery", "deliveries"),
             (self.preferences, "change of preferences", "changes of preferences"),
+            (self.sign_ups, "sign-up", "sign-ups"),
         ]
         return joined([count(*each) for each in told if each[0]])
 
@@ -91,6 +94,7 @@ def access(project: Project, address: str) -> dict[str, Any]:
         "newsletter": project.settings.list.name,
         "asked": project.clock.now().isoformat(timespec="seconds"),
         "list": _list_rows(project, parsed),
+        "sign_ups": [],
         "preferences": {},
         "preference_changes": [],
         "mailed": True,
@@ -142,27 +146,44 @@ def keep_promises(project: Project, ledger: Ledger, *, count_only: bool = False)
     """
     now = project.clock.now()
     privacy = project.settings.privacy
-    gone = ledger.personal_data.gone_since((now - _AFTER_LEAVING[privacy.profile]).timestamp())
-    until = {**ledger.personal_data.requests(), **dict.fromkeys(gone, now.timestamp())}
-    everybody = _everybody_until(privacy, now)
-    if not until and not everybody:
+    gone = dict.fromkeys(
+        ledger.personal_data.gone_since((now - _AFTER_LEAVING[privacy.profile]).timestamp()),
+        now.timestamp(),
+    )
+    requested, everybody = ledger.personal_data.requests(), _everybody_until(privacy, now)
+    if not gone and not requested and not everybody:
         return Erased()
-    if count_only:
-        with ledger.transaction():
-            deliveries = ledger.personal_data.erase(
-                until, everybody_until=everybody, count_only=True
-            )
-            changes = sum(
-                change.at.timestamp() <= end
-                for tag, end in until.items()
-                for change in ledger.preferences.of(tag)
-            )
-        return Erased(deliveries, changes)
-    with ledger.erasing():
+    # Who asked for it is erased with the proof of their consent; who left, when it is too old.
+    wholly = {**requested}
+    if privacy.profile == "proof":
+        old = ledger.personal_data.gone_since(_proofs_until(privacy, now))
+        wholly |= dict.fromkeys(old, now.timestamp())
+    else:
+        wholly |= gone
+    with _trying(ledger) if count_only else ledger.erasing():
+        until = {**requested, **gone}
         return Erased(
             ledger.personal_data.erase(until, everybody_until=everybody),
             ledger.preferences.erase(until),
+            ledger.sign_ups.erase(wholly) + ledger.sign_ups.strip(gone),
         )
+
+
+class _Undone(Exception):
+    """What was tried is undone."""
+
+
+@contextmanager
+def _trying(ledger: Ledger) -> Iterator[None]:
+    """A transaction of which nothing stays."""
+    with suppress(_Undone), ledger.transaction():
+        yield
+        raise _Undone
+
+
+def _proofs_until(privacy: Privacy, now: datetime) -> float:
+    """Who left before it left so many whole years ago, counted from the end of that year."""
+    return datetime(now.year - privacy.keep_proof_years, 1, 1, tzinfo=UTC).timestamp()
 
 
 def purge(project: Project, *, count_only: bool) -> Erased:
@@ -179,7 +200,11 @@ def purge(project: Project, *, count_only: bool) -> Erased:
 def _erase_requested(ledger: Ledger) -> Erased:
     until = ledger.personal_data.requests()
     with ledger.erasing():
-        return Erased(ledger.personal_data.erase(until), ledger.preferences.erase(until))
+        return Erased(
+            ledger.personal_data.erase(until),
+            ledger.preferences.erase(until),
+            ledger.sign_ups.erase(until),
+        )
 
 
 def _everybody_until(privacy: Privacy, now: datetime) -> float:
@@ -196,6 +221,7 @@ def _held(ledger: Ledger, tags: tuple[bytes, ...]) -> dict[str, Any]:
     current = ledger.preferences.current()
     wanted = next((current[tag] for tag in tags if tag in current), None)
     return {
+        "sign_ups": [each for tag in tags for each in ledger.sign_ups.proofs(tag)],
         "preferences": _plain(asdict(wanted)) if wanted else {},
         "preference_changes": [
             {"at": _plain(change.at), **change.as_changes()}

@@ -24,18 +24,53 @@ from newsletter.render.slots import SlotContext
 from newsletter.render.template import render_template
 from newsletter.render.urls import ascii_url
 from newsletter.render.web_vocabulary import SheetVocabulary
+from newsletter.render.wrap import wrap
 from newsletter.theme import Theme, Words
 
 PAGE = "web/public.html.j2"
 SHEET = "web/public.css"
+NOTICE_HTML, NOTICE_TEXT = "web/notice.html.j2", "web/notice.txt.j2"
 PAGES = (
     "leave", "sure", "left", "undone", "too_late", "thanks", "proof", "broken", "unavailable",
+    "join", "asked", "confirm", "confirmed", "expired", "closed",
     "choose", "choose_wrong", "saved", "unchanged", "stale", "privacy",
 )  # fmt: skip
 """The pages by name; the heading of each is the phrase ``page_`` and its name."""
 # Private use: no text that a person reads holds them.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _SLOT = re.compile(f"{_OPEN}([a-z0-9_-]+){_CLOSE}")
+_LINK = f"{_OPEN}link{_CLOSE}"
+
+
+def words_digest(words: str) -> str:
+    """Names words in the record of a consent: 32 hexadecimal digits of SHA-256."""
+    return hashlib.sha256(words.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeText:
+    """What a mail beside the newsletter says, in one language, its link open.
+
+    Attributes:
+        subject: one line.
+        text: the text part.
+        html: the HTML part.
+    """
+
+    subject: str
+    text: str
+    html: str
+
+    @property
+    def digest(self) -> str:
+        """What proves later which mail it was, see :func:`words_digest`."""
+        return words_digest(f"{self.subject}\0{self.text}\0{self.html}")
+
+    def with_link(self, url: str) -> NoticeText:
+        """The same with its link filled in."""
+        return NoticeText(
+            self.subject, self.text.replace(_LINK, url), self.html.replace(_LINK, escape(url))
+        )
 
 
 class PublicPages:
@@ -69,6 +104,7 @@ class PublicPages:
         self.languages = tuple(tag for tag in languages if theme.speaks(tag)) or ("en",)
         self._names = [(tag, language_name(tag, tag)) for tag in self.languages]
         self._compiled = cache(self._compile)
+        self.notice = cache(self._notice)
 
     def page(self, name: str, language: str, values: Mapping[str, str]) -> str:
         """A page with its slots filled in; a slot without a value becomes empty.
@@ -88,6 +124,12 @@ class PublicPages:
         """
         for name in PAGES:
             self._compiled(name, self.languages[0])
+        for kind in ("confirm", "return"):
+            self.notice(kind, self.languages[0])
+
+    def consent(self, language: str) -> str:
+        """The words beside the box that whoever signs up ticks."""
+        return self._said(self._theme.words_for(language)["page_join_consent"])
 
     @cached_property
     def style_hash(self) -> str:
@@ -100,9 +142,29 @@ class PublicPages:
         style = render_template(SHEET, SheetVocabulary(self._theme), context="text")
         return style.replace("</", "<\\/")  # it cannot end its element
 
+    def _notice(self, kind: str, language: str) -> NoticeText:
+        """A mail beside the newsletter: ``confirm`` to whoever signs up, ``return`` who had left.
+
+        Raises:
+            TemplateError: something in the theme is wrong.
+        """
+        subject = self._theme.words_for(language)[f"notice_{kind}_subject"]
+        vocabulary = self._vocabulary(kind, language)
+        return NoticeText(
+            " ".join(self._said(subject).split()),
+            render_template(NOTICE_TEXT, vocabulary, context="text"),
+            render_template(NOTICE_HTML, vocabulary, context="html"),
+        )
+
     def _compile(self, name: str, language: str) -> str:
+        return render_template(PAGE, self._vocabulary(name, language), context="html")
+
+    def _said(self, phrase: str) -> str:
+        return phrase.replace("{list}", self._list_name)
+
+    def _vocabulary(self, name: str, language: str) -> _Vocabulary:
         organisation, home_lang = self._organisation.in_language(language, own=self._own)
-        vocabulary = _Vocabulary(
+        return _Vocabulary(
             self._theme,
             self._theme.words_for(language),
             {
@@ -114,13 +176,13 @@ class PublicPages:
                 "dir": direction(language),
                 "languages": self._names,
                 "topics": [(topic, self._name_of(topic, language)) for topic in self.topics],
-                "privacy": self._notice(language) if name == "privacy" else None,
+                "privacy": self._privacy_notice(language) if name == "privacy" else None,
+                "theme": self._theme.settings,
                 "style": Markup(self._style),  # noqa: S704 - it cannot end its element
             },
         )
-        return render_template(PAGE, vocabulary, context="html")
 
-    def _notice(self, language: str) -> Mapping[str, object]:
+    def _privacy_notice(self, language: str) -> Mapping[str, object]:
         """What the privacy notice says of this list."""
         said = self._privacy
         return {
@@ -157,4 +219,8 @@ class _Vocabulary:
     def filters(self, context: SlotContext) -> Mapping[str, Filter]:
         """Filters, besides Jinja's own."""
         del context
-        return {"url": lambda address: ascii_url(str(address)), "direction": direction}
+        return {
+            "url": lambda address: ascii_url(str(address)),
+            "direction": direction,
+            "wrap": lambda text: wrap(str(text)),
+        }

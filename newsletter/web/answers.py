@@ -54,6 +54,7 @@ class Answers:
         self,
         request: Request,
         name: str,
+        /,
         *,
         status: int = 200,
         action: str | None = None,

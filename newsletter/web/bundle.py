@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from newsletter.config import FILE_NAME as SETTINGS_FILE
-from newsletter.config import Organisation, Privacy, Settings
+from newsletter.config import Organisation, Privacy, RelayAccess, Settings
 from newsletter.errors import ConfigError, Where
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import PUBLIC, Purpose, Verifier
@@ -78,6 +78,10 @@ class Bundle:
         archive_path: where its pages are, below ``url``.
         topics: what readers can choose among: names by language, by id.
         privacy: what the privacy notice says.
+        confirm_from: the address of mails that ask to confirm.
+        relay: what those leave through, with where its password comes from; None: nobody
+            can sign up.
+        shares_account: whether that is the account that the newsletter itself leaves through.
     """
 
     verifier: Verifier
@@ -95,6 +99,9 @@ class Bundle:
     archive_path: str = "/"
     topics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     privacy: Privacy = field(default_factory=Privacy)
+    confirm_from: str = ""
+    relay: RelayAccess | None = None
+    shares_account: bool = False
 
     @classmethod
     def of(cls, project: PublicProject) -> Bundle:
@@ -129,6 +136,9 @@ class Bundle:
             archive_path=_archive_path(settings),
             topics=settings.public.topics if settings.public else {},
             privacy=settings.privacy,
+            confirm_from=settings.confirm_from,
+            relay=settings.public.relay if settings.public else None,
+            shares_account=_shares_account(settings),
         )
 
     @classmethod
@@ -222,6 +232,9 @@ class Bundle:
             "verify": verify,
             "verify_old": {str(number): key.hex() for number, key in self.verifier.old.items()},
             "organisation": self.organisation.model_dump(mode="json"),
+            "confirm_from": self.confirm_from,
+            "relay": self.relay.model_dump(mode="json") if self.relay else None,
+            "shares_account": self.shares_account,
         }
 
     def __repr__(self) -> str:
@@ -258,6 +271,9 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         archive_path=str(data["archive_path"]),
         topics=data.get("topics", {}),
         privacy=Privacy.model_validate(data.get("privacy", {})),
+        confirm_from=str(data.get("confirm_from", "")),
+        relay=RelayAccess.model_validate(data["relay"]) if "relay" in data else None,
+        shares_account=bool(data.get("shares_account")),
     )
 
 
@@ -267,6 +283,12 @@ def _archive_path(settings: Settings) -> str:
         return "/"
     url, base = settings.archive.url, f"{settings.public.url}/"
     return f"/{url.removeprefix(base)}" if url.startswith(base) else "/"
+
+
+def _shares_account(settings: Settings) -> bool:
+    relay = settings.public.relay if settings.public else None
+    smtp = settings.smtp
+    return bool(relay and smtp and any(map(relay.is_account_of, smtp.relays)))
 
 
 def _key(text: str) -> bytes:
