@@ -70,9 +70,9 @@ def forget(
 
     project = Project.here()
     say(
-        f"Name, address, fields and servers' answers of {address} leave the ledger, and what they "
-        "chose. A keyed hash stays, so that they are never mailed again, and so do the numbers: "
-        "that an issue was mailed to somebody, when, and what came of it."
+        f"Name, address, fields and servers' answers of {address} leave the ledger, with their "
+        "sign-ups and what they chose. A keyed hash stays, so that they are never mailed again, "
+        "and so do the numbers: that an issue was mailed to somebody, when, and what came of it."
     )
     if not yes and not confirmed("Erase it? It cannot be taken back."):
         say("Nothing was changed.")

@@ -273,3 +273,54 @@ def test_an_erased_delivery_is_still_sealed(project: Project) -> None:
         pytest.raises(sqlite3.IntegrityError, match="frozen"),
     ):
         database.execute(f"UPDATE delivery SET address = '{ANNA}', domain = 'readers.example'")
+
+
+# sign-ups
+
+CARLA = "carla@readers.example"
+
+
+def signed_up(project: Project, more: str = "") -> None:
+    """Carla signed up and has the issue."""
+    project.settings(public_settings() + more)
+    with public_side(project.folder) as side:
+        side.sign_up(CARLA, name="Carla Roe", language="fr")
+        went_well(project.run("send", "2017-04", "--yes"), "4 planned = 4 accepted")
+
+
+def test_access_shows_the_record_of_a_consent(project: Project) -> None:
+    signed_up(project)
+    (consent,) = held(project, CARLA)["sign_ups"]
+    assert ("Carla Roe", "fr") == (consent["name"], consent["language"])
+    assert consent["message_id"].startswith("<")
+    assert consent["confirmed"]
+
+
+def test_forget_voids_a_sign_up_and_the_log_does_not_bring_it_back(project: Project) -> None:
+    signed_up(project)
+    said = project.run("subscribers", "forget", CARLA, "--yes")
+    went_well(said, "Erased: 1 delivery, 1 change of preferences and 1 sign-up.")
+    assert [] == traces(project, CARLA, "Carla Roe")
+    assert [] == held(project, CARLA)["sign_ups"]
+    with public_side(project.folder):
+        project.run("sync", "--again")
+    assert [] == traces(project, CARLA, "Carla Roe")
+
+
+@pytest.mark.parametrize("profile", ["proof", "eu-institution", "minimal"])
+def test_after_leaving_the_proof_stays_as_the_profile_says(project: Project, profile: str) -> None:
+    signed_up(project, f'[privacy]\nprofile = "{profile}"\nkeep_proof_years = 1\n')
+    with public_side(project.folder) as side:
+        side.leave(CARLA)
+        project.run("sync")
+        age(project, 40)
+        project.run("sync")
+        assert [] == traces(project, CARLA, "Carla Roe")
+        proofs = held(project, CARLA)["sign_ups"]
+        assert (profile == "proof") == bool(proofs)
+        if proofs:
+            assert ("", "") == (proofs[0]["address"], proofs[0]["name"])
+            assert proofs[0]["message_id"].startswith("<")
+        age(project, 2 * 366)
+        project.run("sync")
+    assert [] == held(project, CARLA)["sign_ups"]
