@@ -53,8 +53,8 @@ def ours(
     with tempfile.TemporaryDirectory() as folder:
         project = Project(
             Path(folder) / "project",
-            delivery=smtp_delivery(sink.port, connections=CONNECTIONS, more="batch = 50")
-            + f"messages_per_connection = 10000\n{paced}",
+            delivery=smtp_delivery(sink.port, connections=CONNECTIONS, more=f"batch = 50\n{paced}")
+            + "messages_per_connection = 10000\n",
             readers=messages,
         )
         project.use_march()
