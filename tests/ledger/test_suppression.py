@@ -202,6 +202,12 @@ def test_who_returned_is_mailed_and_who_left_again_is_not(ledger: Ledger, freeze
         assert not ledger.deliveries.write_ahead([claim], run="r", now=NOW)
 
 
+def test_a_void_that_names_a_void_hides_nobody_who_left(ledger: Ledger) -> None:
+    void = Void(b"v" * 16, "page", at(1), id=b"w" * 16)
+    tell(ledger, left(1), void, Void(void.id, "page", at(2)))
+    assert {ANNA} == ledger.suppressions.tags()
+
+
 def test_the_question_before_each_message_is_answered_by_indexes(
     ledger: Ledger, freeze: Freeze
 ) -> None:
