@@ -107,8 +107,7 @@ def _settle(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetim
     if event.kind not in PROVES_ACCEPTANCE:
         return False
     reply = f"Proved by a {event.source}: {event.kind}. {event.detail}".strip()
-    with ledger.transaction():
-        return ledger.deliveries.evidence(row.id, reply, None, now)
+    return ledger.deliveries.evidence(row.id, reply, None, now)
 
 
 def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetime) -> bool:

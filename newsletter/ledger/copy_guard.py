@@ -87,7 +87,8 @@ class CopyGuard:
         if is_the_lists and is_latest and self._original(known) is None:
             record.follow()
             if known.folder not in {"", folder := str(self._place.folder.absolute())}:
-                record.note_folder(folder)
+                with self._ledger.transaction():
+                    record.note_folder(folder)
 
     def note_suppressions(self, leaves: Mapping[Address, Leave]) -> None:
         """Let the record know what the ledger knows of suppressions, whosever ledger it follows.
@@ -294,12 +295,14 @@ class CopyGuard:
         """
         self.prepare()
         record = self.claim_record()
-        record.begin(
-            campaign.id,
-            machine=self._place.machine,
-            folder=str(self._place.folder.absolute()),
-            boot=boot_name() or "unknown",
-        )
+        with self._ledger.transaction():
+            record.begin(
+                campaign.id,
+                machine=self._place.machine,
+                folder=str(self._place.folder.absolute()),
+                boot=boot_name() or "unknown",
+            )
+        record.sync()
 
     def claim_record(self) -> SendRecord:
         """The record, made this ledger's if it is nobody's yet, and following.
@@ -357,8 +360,10 @@ class CopyGuard:
         Raises:
             LedgerRefused: it cannot be written.
         """
-        if self._ledger.record is not None:
-            self._ledger.record.end()
+        if (record := self._ledger.record) is not None:
+            with self._ledger.transaction():
+                record.end()
+            record.sync()
 
 
 def follows(ledger: Ledger, known: Remembered) -> bool:

@@ -151,15 +151,12 @@ class Suppressions:
         self._database = database
 
     def add(self, event: Event) -> bool:
-        """Add one; inside the caller's transaction, if there is one.
+        """Add one; inside the caller's transaction.
 
         Returns:
             Whether it was new: the same id with the same time is one event.
-        Raises:
-            LedgerRefused: it cannot be written.
         """
-        with self._database.transaction():
-            return add_to("suppression", event, self._database)
+        return add_to("suppression", event, self._database)
 
     def id_of(self, *rests_on: bytes | str) -> bytes:
         """16 bytes for what a leave rests on, so that the same news from two sides is one leave."""

@@ -168,7 +168,8 @@ def test_only_a_wrong_bounce_or_a_persons_own_word_can_be_lifted(
 ) -> None:
     tell(ledger, left(1, reason))
     (leave,) = ledger.suppressions.in_force(ANNA)
-    assert ledger.suppressions.add(Lift(leave.id, "a mistake", "command", at(2)))
+    with ledger.transaction():
+        assert ledger.suppressions.add(Lift(leave.id, "a mistake", "command", at(2)))
     can_be_lifted = reason in {Reason.BOUNCED, Reason.MANUAL}
     assert can_be_lifted is not ledger.suppressions.is_suppressed(ANNA)
     # What is told once more later is another leave.
@@ -224,7 +225,8 @@ def test_the_question_before_each_message_is_answered_by_indexes(
 
 def test_evidence_is_bounded_and_printable(ledger: Ledger) -> None:
     pieces = [{"words": "\x1b[31m550\r\n" + "x" * 10_000, "status": ""}] * 99
-    assert ledger.suppressions.add(replace(left(1), evidence=pieces))
+    with ledger.transaction():
+        assert ledger.suppressions.add(replace(left(1), evidence=pieces))
     (leave,) = ledger.suppressions.in_force(ANNA)
     assert 10 == len(leave.evidence)
     assert [{"words"}] * 10 == [set(piece) for piece in leave.evidence]
