@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 from newsletter.delivery.policy import DOMAIN_PAUSE_S, Brake, Trip, next_attempt_at
-from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.reading import Claim
 from newsletter.refusal_words import Names, is_bad_address, is_greylisting, names, same_words
 from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected, Scope
 

@@ -206,8 +206,8 @@ class CopyGuard:
             )
 
     def _refuse_by_old_epochs(self) -> None:
-        old = read_old_epochs(self._old_files())
-        if old.ledger and old.ledger != self._ledger.identity:
+        ledger, epoch, _ = read_old_epochs(self._old_files())
+        if ledger and ledger != self._ledger.identity:
             raise LedgerRefused(
                 "Another ledger than this one has sent from this folder. This one knows of "
                 "none of its readers and would mail them again.",
@@ -215,7 +215,7 @@ class CopyGuard:
                 next="Put back the newsletter.db that was here, together with its -wal file if "
                 f"it has one. Only if it is lost: {_ADOPT}",
             )
-        if old.epoch > self._ledger.epoch:
+        if epoch > self._ledger.epoch:
             raise LedgerRefused(
                 "This ledger is older than what was sent to the list: it does not know who was "
                 "mailed since. Was a backup restored?",
@@ -245,7 +245,7 @@ class CopyGuard:
         """
         held = {campaign.id for campaign in self._ledger.campaigns.all()}
         try:
-            told = read_old_epochs(self._old_files()).campaigns
+            *_, told = read_old_epochs(self._old_files())
         except LedgerRefused:
             if not damaged_too:
                 raise
