@@ -3,7 +3,7 @@
 Each provider names its fields otherwise, but each event holds one word for what
 happened, and somewhere our reference, given along with the mail. The word is
 looked up; the reference is recognised wherever it stands, since nobody hits one
-of ours by chance. So an event is believed for what it says of our letter, and
+of ours by chance. So an event is believed for what it says of our message, and
 can at the most settle a doubt or stop further mail. No I/O but the stream it is given.
 """
 
@@ -61,7 +61,7 @@ _SAYS = frozenset(
 _IDS = frozenset(
     ["messageid", "message-id", "message_id", "sg_message_id", "email_id", "sg_event_id", "id"]
 )
-"""The fields, in small letters, by which a provider knows a letter or an event."""
+"""The fields, in small letters, by which a provider knows a message or an event."""
 _RECIPIENT_FIELDS = ("recipient", "email", "Recipient", "Email", "to", "emailAddress")
 _NOT_SPAM = re.compile(r"not[ _-]?spam", re.IGNORECASE)
 _MOST_DEPTH = 12

@@ -190,7 +190,7 @@ class Database:
         return self._connection.executemany(sql, rows)
 
     def message_tag(self, campaign: str, address: str) -> bytes:
-        """What a campaign's letter to an address is known by, see :class:`KeyRing`."""
+        """What a campaign's message to an address is known by, see :class:`KeyRing`."""
         local, _, domain = address.rpartition("@")
         return bytes.fromhex(self.keys.message_tag(campaign, Address(local, domain)))
 

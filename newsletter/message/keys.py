@@ -256,10 +256,10 @@ class KeyRing:
         return self._hash(b"campaign\0" + campaign_id.encode())[:CAMPAIGN_TAG_BYTES]
 
     def message_tag(self, campaign_id: str, address: Address) -> str:
-        """24 hexadecimal digits for one campaign's letter to one address.
+        """24 hexadecimal digits for one campaign's message to one address.
 
         Unlike :meth:`address_tag` it tells ``Anna@`` from ``anna@``: where both
-        are on the list, each gets a letter, and no two letters share a Message-ID.
+        are on the list, each gets a message, and no two messages share a Message-ID.
         """
         letter = f"message\0{campaign_id}\0{address.key}"
         return self._hash(letter.encode())[:12].hex()

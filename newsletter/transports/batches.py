@@ -51,7 +51,7 @@ class Refusals:
         self.of_recipients = of_recipients
 
     def add(self, message: Message, reply: str, *, of_recipient: bool) -> None:
-        """One was refused; ``of_reader`` says that it is the address, not the letter."""
+        """One was refused; ``of_reader`` says that it is the address, not the message."""
         if of_recipient:
             self.blame_recipients()
         self._count += 1

@@ -68,7 +68,7 @@ class MailboxTransport:
         )
 
     def examine(self, message: Message) -> None:
-        """Any letter can go."""
+        """Any message can go."""
 
     def status_lookup(self) -> None:
         """Nobody can be asked; the folder can be looked at."""

@@ -53,7 +53,7 @@ def brakes() -> str:
             "there was accepted meanwhile. Those who were are put back",
             Brake.WAIT,
         ),
-        (f"{policy.UNFIT_IN_A_ROW} letters in a row could not be made", Brake.STOP),
+        (f"{policy.UNFIT_IN_A_ROW} messages in a row could not be made", Brake.STOP),
         (
             f"more than `stop_above` of at least {policy._JUDGED_FIRST} were refused in a run",
             Brake.HOLD,

@@ -96,7 +96,7 @@ def test_a_goodbye_behind_the_answer_to_the_dot_makes_no_doubt(relay: SmtpHarnes
         ("AUTH", b"235 in"),
     ],
 )
-@fault("one answer too many before the first letter", "pending or deferred; nothing was said")
+@fault("one answer too many before the first message", "pending or deferred; nothing was said")
 def test_no_command_is_said_to_who_answers_beforehand(
     relay: SmtpHarness, phase: str, said: bytes
 ) -> None:

@@ -149,8 +149,8 @@ class Brevo(Provider[BrevoSettings]):
         content = messages[0].content
         if any(message.content.enclosures != content.enclosures for message in messages):
             raise ConfigError(
-                "Brevo takes the same documents for all letters of a batch only, and these letters "
-                "have different ones.",
+                "Brevo takes the same documents for all messages of a batch only, and these "
+                "messages have different ones.",
                 where=Where("newsletter.toml", item="[mail] downloads"),
                 next="Write downloads = “link” for the next issue. Send this one by another way, "
                 "such as a relay (smtp).",

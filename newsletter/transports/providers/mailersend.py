@@ -1,6 +1,6 @@
-"""MailerSend: one full letter a call.
+"""MailerSend: one full message a call.
 
-Its endpoint for many takes them unread and answers later, so that a letter
+Its endpoint for many takes them unread and answers later, so that a message
 could be lost after it was accepted; it is not used.
 
 https://developers.mailersend.com/api/v1/email.html,
@@ -126,7 +126,7 @@ class MailerSend(Provider[MailerSendSettings]):
         return bearer(self.secrets["api_token"])
 
     def fields(self, message: ApiMessage) -> dict[str, object]:
-        """One letter."""
+        """One message."""
         content = message.content
         takes_headers = self.settings.plan == "enterprise"
         return {
