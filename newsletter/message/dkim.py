@@ -163,7 +163,7 @@ def _rsa(pem: bytes) -> Callable[[bytes], bytes]:
         raise _refused("is no RSA key", "private_key")
     if key.key_size not in _RSA_BITS:
         raise _refused(
-            f"has {key.key_size} bits; only keys of 2048 to 4096 bits are trusted everywhere",
+            f"has {key.key_size} bits; only keys of 2048 to 4096 bits are accepted everywhere",
             "private_key",
         )
     padding, algorithm = PKCS1v15(), SHA256()
@@ -192,5 +192,5 @@ def _refused(why: str, setting: str) -> ConfigError:
     return ConfigError(
         f"The key for DKIM signatures {why}.",
         where=Where(FILE_NAME, item=f"[dkim] {setting}"),
-        next="“newsletter docs dkim” tells how to make one.",
+        next="“newsletter docs dkim” says how to make one.",
     )

@@ -303,7 +303,7 @@ def _changing(path: Path) -> Iterator[Callable[[KeyRing], KeyRing]]:
         draft.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
         raise ConfigError(
-            "Another rotation is under way, or was interrupted.",
+            "Another rotation is running, or was interrupted.",
             where=Where(draft),
             next="If none is running, delete this file; no link was signed with it.",
         ) from None
@@ -385,5 +385,5 @@ def _unwritable(path: Path, error: OSError) -> ConfigError:
     return ConfigError(
         f"The key file cannot be written: {error.strerror}.",
         where=Where(path),
-        next="Check the folder's permissions and the room on the disk.",
+        next="Check the folder's permissions and the free space on the disk.",
     )

@@ -166,7 +166,7 @@ class Batch:
         raise TransportStopped(
             f"{provider.title} did not say what became of a call: {reason}",
             where=Where(item=provider.title),
-            next=f"Whom it carried is in doubt; {way}. For all others: newsletter resume ISSUE",
+            next=f"Its recipients are in doubt; {way}. For all others: newsletter resume ISSUE",
         )
 
     def _refuse(self, group: Sequence[ApiMessage], result: Refused) -> None:

@@ -29,7 +29,7 @@ def test_what_is_said_before_the_dot_is_no_answer_to_it(relay: SmtpHarness) -> N
     found, stopped = outcomes(relay, "DATA", once(EARLY))
     assert stopped is None
     assert isinstance(found[0], Deferred)
-    assert "before it was asked" in found[0].reply
+    assert "before a command" in found[0].reply
     # The server's first dot, which it refuses, is the one of the second letter.
     assert [Rejected(NO.decode()), *[Accepted] * 3] == [
         found[1],

@@ -180,7 +180,7 @@ def _after(accepted: Mapping[int, str], whole: Later | Stop | Refused, count: in
         case Stop():
             rest = Deferred(f"{whole.reply} {whole.next}", Scope.ACCOUNT)
         case Refused():
-            rest = Deferred("It stood behind a message that was refused.", retry_after_s=0)
+            rest = Deferred("It came after a message that was refused.", retry_after_s=0)
     results: list[Outcome] = [
         Accepted("202 accepted", accepted[place]) if place in accepted else rest
         for place in range(count)

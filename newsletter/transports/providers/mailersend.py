@@ -58,7 +58,7 @@ class MailerSendSettings(ProviderSettings):
 
     api_token: Secret = Field(description="Where the API token comes from.")
     plan: Literal["professional", "enterprise"] = Field(
-        default="professional", description="Only enterprise takes headers of one's own."
+        default="professional", description="Only enterprise accepts custom headers."
     )
 
 
@@ -98,8 +98,8 @@ class MailerSend(Provider[MailerSendSettings]):
         "MS42214": MESSAGE,  # a variable of its own
         "MS42215": MESSAGE,  # a file that is no Base64
         "MS42216": account(
-            "The header that lets readers leave with one click (list_unsubscribe) needs the plan "
-            "Professional, headers of one's own (plan = “enterprise”) the plan Enterprise. Change "
+            "The header for one-click unsubscribe (list_unsubscribe) needs the plan Professional, "
+            "custom headers (plan = “enterprise”) the plan Enterprise. Change "
             "the plan, or the provider."
         ),
         "MS42217": MESSAGE,  # variables for somebody else

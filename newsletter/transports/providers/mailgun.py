@@ -165,7 +165,9 @@ def _check_words(message: ApiMessage) -> None:
             "The message holds a word between percent signs, such as “%unsubscribe_url%”, and "
             "Mailgun would put something else in its place.",
             where=Where(item="[delivery] transport"),
-            next="Write it without percent signs, or send by another way, such as a relay (smtp).",
+            next=(
+                "Write it without percent signs, or use another transport, such as a relay (smtp)."
+            ),
         )
 
 

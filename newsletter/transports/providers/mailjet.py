@@ -51,8 +51,9 @@ class MailjetSettings(ProviderSettings):
 
     title: ClassVar[str] = "Mailjet"
     caveat: ClassVar[str] = (
-        "Mailjet puts its own unsubscribe header in place of yours. Who leaves by it leaves at "
-        "Mailjet only; bring them over before the next issue: newsletter reconcile --events"
+        "Mailjet puts its own unsubscribe header in place of yours. Readers who use it "
+        "unsubscribe at Mailjet only; bring them over before the next issue: newsletter reconcile "
+        "--events"
     )
 
     api_key: Secret = Field(description="Where the API key comes from.")
