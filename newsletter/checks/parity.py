@@ -22,7 +22,7 @@ _LONG = 12
 
 @check(
     "parity-words",
-    why="Who reads the text part would miss it, or who reads the HTML; filters compare both.",
+    why="Readers of that part would miss it, and spam filters compare the parts.",
 )
 def parity_words(given: CheckInput) -> Iterator[Flaw]:
     """Every headline, text, highlight, quote, credit, source and label is in both parts."""
@@ -36,7 +36,7 @@ def parity_words(given: CheckInput) -> Iterator[Flaw]:
                 yield Flaw(
                     Severity.ERROR,
                     f"The {part} lacks the {name}: “{_short(piece)}”.",
-                    "Let the theme's template for that part show it.",
+                    "Add it to the theme's template for that part.",
                     given.at(*path),
                 )
 
@@ -106,7 +106,7 @@ def _short(text: str) -> str:
     return flat if len(flat) <= 70 else flat[:69] + "…"
 
 
-@check("parity-links", why="Who reads one part only must be able to go wherever the other leads.")
+@check("parity-links", why="Readers of one part need all links of the other.")
 def parity_links(given: CheckInput) -> Iterator[Flaw]:
     """Every link as often as the issue has it in both parts, and none in one part alone."""
     html = Counter(_place(a.href) for a in anchors(given.page) if not a.hidden)
@@ -133,7 +133,7 @@ def _missing_link(given: CheckInput, part: str, url: str, path: Path | None) -> 
     return Flaw(
         Severity.ERROR,
         f"The {part} lacks the link to {url}",
-        "Let the theme's template for that part show it.",
+        "Add it to the theme's template for that part.",
         place,
     )
 

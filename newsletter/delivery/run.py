@@ -131,7 +131,7 @@ class Run:
             on_beat: called about every second; may raise LedgerRefused, which ends the run.
 
         Raises:
-            TransportStopped: the server, the account or the letter was refused.
+            TransportStopped: the server, the account or the message was refused.
             LedgerRefused: nothing can be recorded any more.
         """
         self._on_outcome, self._on_wait, self._on_beat = on_outcome, on_wait, on_beat

@@ -3,7 +3,7 @@
 Each provider names its fields otherwise, but each event holds one word for what
 happened, and somewhere our reference, given along with the mail. The word is
 looked up; the reference is recognised wherever it stands, since nobody hits one
-of ours by chance. So an event is believed for what it says of our letter, and
+of ours by chance. So an event is believed for what it says of our message, and
 can at the most settle a doubt or stop further mail. No I/O but the stream it is given.
 """
 
@@ -75,11 +75,11 @@ _SAYS = _LABELS | frozenset(
 _OF_THE_LETTER = frozenset(
     ["mail", "headers", "commonheaders", "tags", "metadata", "uservariables", "customargs"]
 )
-"""Fields, likewise, that hold what the letter says, or what we gave along with it."""
+"""Fields, likewise, that hold what the message says, or what we gave along with it."""
 _A_GLOSS = re.compile(r"\((?:ex|e\.g\.|i\.e\.)[:. ]", re.IGNORECASE)
 """A provider's general explanation of a class is not what the server said."""
 _IDS = frozenset(["messageid", "sgmessageid", "emailid", "sgeventid", "id"])
-"""The fields, likewise, by which a provider knows a letter or an event."""
+"""The fields, likewise, by which a provider knows a message or an event."""
 _RECIPIENT_FIELDS = frozenset(
     [
         *("recipient", "email", "to", "emailaddress", "address", "rcpt", "rcptto"),

@@ -63,8 +63,8 @@ def _read(file: Path) -> tuple[str, int, dict[str, str]]:
             return ledger, epoch, {str(key): str(issue) for key, issue in campaigns.items()}
         case _:
             raise LedgerRefused(
-                "The file that tells how far was sent cannot be read, so nobody knows whether "
-                "this ledger is the latest.",
+                "The file that records how far the send got cannot be read, so it is unknown "
+                "whether this ledger is the latest.",
                 where=Where(file),
                 next="If you are sure that it is, remove that file; else run “newsletter adopt”, "
                 "which explains what it does and asks.",

@@ -61,7 +61,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
              CASE held WHEN 'Paused by a person.' THEN 'pause' ELSE 'brake' END, held))
            WHERE held IS NOT NULL""",
     ),
-    # 4 to 5: a letter is found by the tag in its Message-ID.
+    # 4 to 5: a message is found by the tag in its Message-ID.
     (
         "ALTER TABLE delivery ADD COLUMN message_tag BLOB",
         "UPDATE delivery SET message_tag = message_tag_of(campaign, address)",

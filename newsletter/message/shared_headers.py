@@ -108,7 +108,7 @@ def shared_headers(letterhead: Letterhead) -> SharedHeaders:
 def _address_problems(sender: Sender) -> list[Problem]:
     return [
         Problem(
-            "has letters that most mail servers do not take yet.",
+            "has letters that most mail servers do not accept yet.",
             Where(item=f"[sender] {name}"),
             "Write an address in plain letters.",
         )

@@ -161,9 +161,9 @@ def test_a_link_with_a_tracking_mark_stops_the_send_and_shows_what_to_write(
     project.issue(SHORT_ISSUE.replace("/only", "/only?utm_source=newsletter&id=7"))
     done = project.run("check", "2017-04")
     assert 3 == done.returncode
-    assert "carries the tracking mark “utm_source”" in done.stdout
+    assert "has the tracking parameter “utm_source”" in done.stdout
     assert "issues/2017-04.yaml:13:" in done.stdout
-    assert "Write https://defenders.example/only?id=7 and see" in done.stdout
+    assert "Write https://defenders.example/only?id=7 and check" in done.stdout
     stopped(project.run("send", "2017-04", "--yes"), 3)
     assert not outbox(project)
 

@@ -51,7 +51,7 @@ class BrevoSettings(ProviderSettings):
     takes_pictures: ClassVar[bool] = False
     caveat: ClassVar[str] = (
         "Brevo adds an unsubscribe header of its own, and tracks unless your account there says "
-        "otherwise. Who leaves at Brevo must be brought over: newsletter reconcile --events"
+        "otherwise. Bring over those who unsubscribe at Brevo: newsletter reconcile --events"
     )
 
     api_key: Secret = Field(description="Where the API key comes from.")
@@ -149,11 +149,13 @@ class Brevo(Provider[BrevoSettings]):
         content = messages[0].content
         if any(message.content.enclosures != content.enclosures for message in messages):
             raise ConfigError(
-                "Brevo takes the same documents for all letters of a batch only, and these letters "
-                "have different ones.",
+                "Brevo takes the same documents for all messages of a batch only, and these "
+                "messages have different ones.",
                 where=Where("newsletter.toml", item="[mail] downloads"),
-                next="Write downloads = “link” for the next issue. Send this one by another way, "
-                "such as a relay (smtp).",
+                next=(
+                    "Write downloads = “link” for the next issue. Send this one through another "
+                    "transport, such as a relay (smtp)."
+                ),
             )
         return self.files(content)
 
