@@ -294,6 +294,8 @@ def _event(
             }
             road = _ROADS.get(content["road"], "public log")
             return Leave(tag, Reason.UNSUBSCRIBED, road, at, (evidence,), id_)
+        case "token":
+            return _leave_of_token(id_, content, verifier)
         case "undo":
             at = moment_at(float(content["at"]))
             return Void(_bytes(content["leave"], ID_BYTES), "unsubscribe page", at, id_)
@@ -305,6 +307,21 @@ def _event(
             form_at = moment_at(token.minute * 60.0)
             return Return(token.address_tag, "confirmation", form_at, (), id_)
     return None
+
+
+def _leave_of_token(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> Leave:
+    """A leave whose token the server could not verify: it was signed with a newer secret.
+
+    Raises:
+        ValueError: this machine cannot verify it either; maybe another one has the secret.
+    """
+    token = verify(content["token"], verifier)
+    if token is None or token.inert or not token.is_for(Purpose.HEADER):
+        raise ValueError("not a token with which to leave")
+    at = moment_at(float(content["at"]))
+    evidence = {"campaign": token.campaign_tag.hex(), "key": str(token.key_id)}
+    road = _ROADS["header"]
+    return Leave(token.address_tag, Reason.UNSUBSCRIBED, road, at, (evidence,), id_)
 
 
 def _bytes(text: str, length: int) -> bytes:

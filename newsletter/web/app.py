@@ -6,6 +6,7 @@ and form leads to a relative address, so a proxy may change all three.
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,18 +36,41 @@ _UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
 _METHODS = ["GET", "HEAD", "POST"]
 
 
-class _WithoutPrefix:
-    """Takes the public address's own path off, for proxies that leave it on."""
+class _Paths:
+    """Makes the path of a request what our routes expect.
+
+    Takes off the public address's own path, which some proxies leave on, the origin of
+    a request in absolute form (RFC 9112 3.2.2), and slashes too many.
+    """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] == "http" and path.startswith(f"{self._prefix}/"):
-            scope = {**scope, "path": path.removeprefix(self._prefix)}
+        if scope["type"] == "http":
+            path = _SLASHES.sub("/", _ORIGIN.sub("", scope["path"]))
+            path = _SLASH_BEHIND_TOKEN.sub("", path)
+            if path.startswith(f"{self._prefix}/"):
+                path = path.removeprefix(self._prefix)
+            scope = {**scope, "path": path}
         await self._app(scope, receive, send)
+
+
+_ORIGIN = re.compile(r"https?://[^/]*", re.IGNORECASE)
+_SLASHES = re.compile(r"/{2,}")
+_SLASH_BEHIND_TOKEN = re.compile(r"(?<=[A-Za-z0-9_-]{52})/$", re.ASCII)
+
+
+class _ArchiveFiles(StaticFiles):
+    """Past issues. A folder's address leads on by a relative one, whatever the proxy changed."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if isinstance(response, RedirectResponse):
+            name = urllib.parse.quote(scope["path"].rpartition("/")[2])
+            response.headers["Location"] = f"./{name}/"
+        return response
 
 
 def create_app(
@@ -98,21 +122,24 @@ def create_app(
     routes = [
         Route("/1/{token}", leaving.header, methods=_METHODS),
         Route("/leave/{token}", leaving.page, methods=_METHODS),
-        *_single_route(bundle.unsubscribe_url, leaving),
         Route("/health", health, methods=["GET"]),
         *sync_routes(log, bundle.bearer_hash, clock),
+        *_single_route(bundle.unsubscribe_url, leaving),
         *_archive(bundle),
     ]
     prefix = urllib.parse.urlsplit(bundle.url).path.rstrip("/")
-    return Starlette(
+    app = Starlette(
         routes=routes,
-        middleware=[Middleware(_WithoutPrefix, prefix=prefix)] if prefix else [],
+        middleware=[Middleware(_Paths, prefix=prefix)],
         exception_handlers={
             LogUnwritable: on_unwritable,
             TooLarge: on_too_large,
             HTTPException: on_http_error,
         },
     )
+    # It would lead to the Host that was asked for, which a proxy may have changed.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _single_route(unsubscribe_url: str | None, leaving: Leaving) -> Sequence[BaseRoute]:
@@ -127,5 +154,5 @@ def _archive(bundle: Bundle) -> Sequence[BaseRoute]:
     """The archive and its feeds, if the bundle holds them."""
     if bundle.archive is None:
         return []
-    files = StaticFiles(directory=bundle.archive, html=True, follow_symlink=False)
+    files = _ArchiveFiles(directory=bundle.archive, html=True, follow_symlink=False)
     return [Mount(bundle.archive_path, files)]

@@ -22,6 +22,7 @@ from newsletter.message.tokens import Purpose, Token
 from newsletter.web.answers import Answers
 from newsletter.web.events import PublicEvents
 from newsletter.web.forms import Nonces, TooLarge, read_form
+from newsletter.web.log import LogUnwritable
 from newsletter.web.tokens import TokenReader
 
 _FRESH_MINUTES = 60
@@ -67,8 +68,7 @@ class RecentLeaves:
         known = self._left.get(self._digest(token))
         if known is None or self._clock.now().timestamp() - known.at > _A_DAY_S:
             return None
-        failed = known.id.done() and (known.id.cancelled() or known.id.exception() is not None)
-        return None if failed else known.id
+        return known.id
 
     def note(self, token: str, id_: asyncio.Task[str]) -> None:
         """Remember a leave for a day."""
@@ -207,8 +207,12 @@ class Leaving:
             }
             task = asyncio.create_task(self._events.add(content))
             self._recent.note(text, task)
-        # Whoever hangs up must not take the others' answer along.
-        return await asyncio.shield(task)
+        try:
+            # Whoever hangs up must not take the others' answer along.
+            return await asyncio.shield(task)
+        except LogUnwritable:
+            self._recent.forget(text)
+            raise
 
     def _say_left(self, request: Request, text: str, id_: str) -> Response:
         undo = f"{id_}.{self._nonces.issue('undo', f'{text} {id_}')}"

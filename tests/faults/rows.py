@@ -6,7 +6,7 @@ input and faults, in their words. A row is named as its tests are marked.
 
 from dataclasses import dataclass
 
-FAMILIES = ("SMTP", "HTTP", "Provider", "Process", "Ledger", "Input")
+FAMILIES = ("SMTP", "HTTP", "Provider", "Process", "Ledger", "Input", "Public")
 
 
 @dataclass(frozen=True)

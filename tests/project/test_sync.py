@@ -20,13 +20,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from newsletter.errors import InputError, LogUnreachable
 from newsletter.message.keys import KeyRing
+from newsletter.message.tokens import Purpose, Token, sign
 from newsletter.project import Project
 from newsletter.project.sync import SyncResult, sync
 from newsletter.web.log import PublicLog
 
 from tests.support.project import Project as Folder
 from tests.support.project import smtp_delivery
-from tests.support.public_side import PublicSide, log_app, public_settings, public_side, served
+from tests.support.public_side import (
+    LIST_ID,
+    PublicSide,
+    log_app,
+    public_settings,
+    public_side,
+    served,
+)
 
 
 @pytest.fixture
@@ -577,3 +585,28 @@ def test_the_list_of_a_real_send_is_remembered_elsewhere_too(
     folder.settings(smtp_delivery(25) + public_settings())
     side.leave("anna@readers.example")
     assert {"leave": 1} == numbers(sync(Project(folder.folder)))
+
+
+@pytest.mark.fault(
+    "Public",
+    "a key rotated between mail and click",
+    state="the leave is kept, and counts where the key is",
+)
+def test_a_leave_by_a_token_that_the_server_could_not_verify_counts(
+    folder: Folder, side: PublicSide
+) -> None:
+    rotated = KeyRing.rotate(folder.folder / "newsletter.key")
+    tokens = [
+        sign(Token(purpose, side.tag(name), bytes(8), 1), keys=rotated, list_id=LIST_ID)
+        for purpose, name in (
+            (Purpose.HEADER, "anna@readers.example"),
+            (Purpose.PREFERENCES, "bela@readers.example"),
+        )
+    ]
+    forged = tokens[0][:-4] + ("AAAA" if tokens[0][-4:] != "AAAA" else "BBBB")
+    for token in (*tokens, forged, "", None, 7):
+        side.add(kind="token", token=token, road="header")
+    project = Project(folder.folder)
+    result = sync(project)
+    assert ({"leave": 1}, {"": 5}) == (numbers(result), dict(result.waiting))
+    assert {"anna"} == left(project, side, "anna", "bela")
