@@ -19,7 +19,7 @@ import typer.core
 import typer.main
 import yaml
 from newsletter.cli.app import Listed, app
-from newsletter.config import PROVIDERS, ProviderSettings, Settings
+from newsletter.config import PROVIDERS, ProviderSettings, RelayAccess, Settings
 from newsletter.errors import ExitCode
 from newsletter.ledger.states import TRANSITIONS, State, Step
 from pydantic import BaseModel
@@ -209,6 +209,8 @@ def tables_of_settings() -> dict[str, type[BaseModel]]:
             found["Providers" if name in PROVIDERS else f"[{name}]"] = table
             for inner in table.model_fields.values():
                 found |= {plural(model): model for model in inner_models(inner.annotation)}
+    # One relay for one kind of mail.
+    found["[public.relay]"] = found.pop(plural(RelayAccess))
     return found
 
 

@@ -44,6 +44,7 @@ def read_roster(
     header_row: int | None = None,
     address_column: str | None = None,
     language: str = "en",
+    may_be_empty: bool = False,
 ) -> Roster:
     """Read a list.
 
@@ -59,6 +60,7 @@ def read_roster(
         header_row: the row of the header, 0 if there is none; None for the first row.
         address_column: the name of the column of addresses, where it is not a usual one.
         language: the newsletter's own, which readers get whose row names none.
+        may_be_empty: whether it is right that nobody on it can be mailed.
 
     Raises:
         RosterError: the file as a whole cannot be used, nobody is on it, it holds people
@@ -75,7 +77,7 @@ def read_roster(
     if elsewhere := missing_leavers(path.name, table.header):
         what, look_for = elsewhere
         warnings.insert(0, Problem(what, Where(path), f"{look_for} {_NEVER_MAIL}"))
-    return reading.roster(warnings)
+    return reading.roster(warnings, may_be_empty=may_be_empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,13 +376,13 @@ class _Reading:
                     "Empty the cell if it is not a name.",
                 )
 
-    def roster(self, warnings: Sequence[Problem]) -> Roster:
+    def roster(self, warnings: Sequence[Problem], *, may_be_empty: bool) -> Roster:
         """All that was taken.
 
         Raises:
             RosterError: nobody can be mailed.
         """
-        if not self._rows:
+        if not self._rows and not may_be_empty:
             raise RosterError(
                 "The list has a header but no readers.",
                 where=Where(self._path),
@@ -389,7 +391,7 @@ class _Reading:
         self._refuse_unclear()
         self._drop_left()
         self._judge_none()
-        if not self._subscribers:
+        if not self._subscribers and not may_be_empty:
             raise RosterError(
                 f"None of the list's {self._rows} rows can be used.",
                 where=Where(self._path),
@@ -407,6 +409,7 @@ class _Reading:
             refused=tuple(self._refused),
             repeated=tuple(self._repeated),
             left=tuple(self._left),
+            left_keys=frozenset(self._left_rows),
             warnings=(*warnings, *self._warnings),
             rows=self._rows,
         )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from newsletter.cli.output import say
+from newsletter.phrases import joined
 
 
 def serve(
@@ -33,6 +34,7 @@ def serve(
     """
     import threading
     from contextlib import closing
+    from dataclasses import replace
 
     from newsletter.project.public import served_from
     from newsletter.web.app import create_app
@@ -41,19 +43,36 @@ def serve(
     from newsletter.web.server import serve as run
 
     served = served_from(bundle)
-    if served.beside_list:
+    if served.project is not None:
         say(
             "The list and this server share a machine: whoever takes it has both. "
             "“newsletter docs public” tells how to keep them apart.",
             style="yellow",
         )
-    with alone(served.log), closing(PublicLog(served.log)) as log:
+    if missing := served.bundle.privacy.missing:
+        say(
+            f"The privacy notice says nothing of {joined(missing)}: set them under [privacy]. "
+            "“newsletter docs privacy” tells what belongs there.",
+            style="yellow",
+        )
+    if served.bundle.shares_account:
+        say(
+            "Confirmations leave through the newsletter's own account: whoever takes this "
+            "server could mail your readers in its name. Use an account of its own.",
+            style="yellow",
+        )
+    with (
+        alone(served.log),
+        closing(PublicLog(served.log)) as log,
+        served.confirmations() as confirmations,
+    ):
         listening = listen(host, port)
-        place = f"http://{host}:{listening.getsockname()[1]}/"
+        place = f"http://{host}:{listening.getsockname()[1]}"
+        known = served.bundle if served.bundle.url else replace(served.bundle, url=place)
         run(
-            create_app(served.bundle, served.bundle.pages(), log),
+            create_app(known, known.pages(), log, confirmations=confirmations),
             listening,
-            on_ready=lambda: say(f"Answering readers of {served.bundle.list_name} at {place}"),
+            on_ready=lambda: say(f"Answering readers of {known.list_name} at {place}/"),
             stop=threading.Event(),
         )
     say("The server has ended. What readers asked for is in the log.")

@@ -25,10 +25,11 @@ from newsletter.config.identity import (
     Sender,
     Translation,
 )
+from newsletter.config.privacy import Privacy
 from newsletter.config.providers import PROVIDERS, ProviderSettings, ProviderTables
 from newsletter.config.public import LinkTemplates, Public
 from newsletter.config.secret import Secret
-from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, Smtp
+from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, RelayAccess, Smtp
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.invisible import hidden_in_key
 from newsletter.model import Language
@@ -48,10 +49,12 @@ __all__ = [
     "Mail",
     "Mailbox",
     "Organisation",
+    "Privacy",
     "PrivateKey",
     "ProviderSettings",
     "Public",
     "Relay",
+    "RelayAccess",
     "Secret",
     "Sender",
     "Settings",
@@ -74,6 +77,7 @@ class Settings(ProviderTables):
     sender: Sender
     organisation: Organisation
     public: Public | None = None
+    privacy: Privacy = Privacy()
     theme: ThemeLocation = ThemeLocation()
     mail: Mail = Mail()
     archive: Archive | None = None
@@ -96,6 +100,15 @@ class Settings(ProviderTables):
                 "readers need a way to leave: a table [public] with url = "
                 '"https://news.example.org", where “newsletter serve” answers, or '
                 "unsubscribe_url under [list], where a page of your own does"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _confirmations_are_told_apart(self) -> Settings:
+        if self.public is not None and self.public.confirm_from == self.sender.address:
+            raise ValueError(
+                "confirm_from under [public] must be another address than [sender] address: "
+                "whoever calls a confirmation spam must not harm the newsletter"
             )
         return self
 
@@ -162,6 +175,12 @@ class Settings(ProviderTables):
     def links(self, language: str) -> LinkTemplates:
         """Where the reader's own links lead in mails in ``language``."""
         return LinkTemplates.of(self.list, self.public, language)
+
+    @property
+    def confirm_from(self) -> str:
+        """The address in From of mails that ask to confirm a sign-up."""
+        domain = self.sender.address.rpartition("@")[2]
+        return (self.public and self.public.confirm_from) or f"confirm@{domain}"
 
     @property
     def archive_url(self) -> str | None:

@@ -183,6 +183,11 @@ class Suppressions:
         )
         return tuple(event for row in rows if isinstance(event := _event(row), Leave))
 
+    def returned(self, tag: bytes) -> bool:
+        """Whether a reader ever came back by a second confirmation."""
+        sql = "SELECT 1 FROM suppression WHERE tag = ? AND kind = 'return' LIMIT 1"
+        return bool(self._database.rows(sql, (tag,)))
+
     def history(self, tag: bytes) -> tuple[Event, ...]:
         """All that is known of one reader, oldest first."""
         rows = self._database.rows(

@@ -71,6 +71,18 @@ def content(edition: Edition, *, place: Mapping[str, int]) -> Entity:
     return Entity(whole.fields, _merged(whole.body))
 
 
+def two_ways(*, text: str, html: str, mark: str) -> Entity:
+    """The content of a mail that is the same in text and HTML, without slots and files.
+
+    Args:
+        text: the text part.
+        html: the HTML part.
+        mark: letters and digits for the boundary.
+    """
+    parts = [_text("plain", text, {}), _text("html", html, {})]
+    return _multipart("alternative", f"=_{mark}", parts)
+
+
 def encode(text: str) -> bytes:
     """``text`` in quoted-printable that ends at the start of a line, for more to follow.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from newsletter.clock import Clock
-from newsletter.config import Relay
+from newsletter.config import RelayAccess
 from newsletter.errors import TransportStopped, Where
 from newsletter.transports.protocol import Deferred
 from newsletter.transports.redaction import Redactor
@@ -70,7 +70,7 @@ class Connection:
 
     def __init__(
         self,
-        relay: Relay,
+        relay: RelayAccess,
         *,
         credential: str | None,
         client_name: str,
@@ -347,7 +347,7 @@ class Connection:
         return TransportStopped(what, where=place, next=f"{following} {RESUME}".lstrip())
 
 
-def relay_place(relay: Relay) -> Where:
+def relay_place(relay: RelayAccess) -> Where:
     """Where something happened, in a message for a person."""
     return Where(item=f"relay {relay.name}")
 

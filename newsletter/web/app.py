@@ -23,11 +23,17 @@ from newsletter.clock import Clock, SystemClock
 from newsletter.render.public_pages import PublicPages
 from newsletter.web.answers import Answers
 from newsletter.web.bundle import Bundle
+from newsletter.web.confirm_links import ConfirmLinks
+from newsletter.web.confirmations import Confirmations
+from newsletter.web.confirming import Confirming
 from newsletter.web.events import PublicEvents
 from newsletter.web.forms import Nonces, TooLarge
 from newsletter.web.leaving import Leaving
 from newsletter.web.limits import RateLimit
 from newsletter.web.log import LogUnwritable, PublicLog
+from newsletter.web.preferences import PreferencePage
+from newsletter.web.sign_up_limits import FormBreaker
+from newsletter.web.signing_up import SigningUp
 from newsletter.web.sync_api import sync_routes
 from newsletter.web.tokens import TokenReader
 
@@ -74,7 +80,12 @@ class _ArchiveFiles(StaticFiles):
 
 
 def create_app(
-    bundle: Bundle, pages: PublicPages, log: PublicLog, *, clock: Clock | None = None
+    bundle: Bundle,
+    pages: PublicPages,
+    log: PublicLog,
+    *,
+    confirmations: Confirmations | None = None,
+    clock: Clock | None = None,
 ) -> Starlette:
     """The application, for uvicorn or any other ASGI server. One process serves a log.
 
@@ -82,28 +93,48 @@ def create_app(
         bundle: what the server may know.
         pages: the bundle's, compiled.
         log: the public log; the caller closes it.
+        confirmations: sends the mails of those who sign up; None: nobody can. The caller
+            closes it.
         clock: tells the time.
     """
     clock = clock or SystemClock()
     answers = Answers(pages)
     events = PublicEvents(log, bundle, clock)
     limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
-    leaving = Leaving(
+    tokens, nonces = TokenReader(bundle.verifier, limit), Nonces(log.form_key, clock)
+    leaving = Leaving(answers, events, tokens, nonces, clock)
+    preferences = PreferencePage(answers, events, tokens, nonces, clock)
+    links, breaker = ConfirmLinks(bundle.verifier, clock), FormBreaker(clock)
+    confirming = Confirming(
+        answers, events, links=links, breaker=breaker, nonces=nonces, clock=clock
+    )
+    signing_up = confirmations and SigningUp(
         answers,
+        pages,
         events,
-        TokenReader(bundle.verifier, limit),
-        Nonces(log.form_key, clock),
-        clock,
+        bundle,
+        links=links,
+        confirmations=confirmations,
+        breaker=breaker,
+        nonces=nonces,
+        clock=clock,
     )
 
     async def health(request: Request) -> Response:
         del request
         log.page(0, 0)
-        return (
-            answers.text("ok\n")
-            if events.writable
-            else answers.text("The log cannot be written.\n", status=503)
-        )
+        if not events.writable:
+            return answers.text("The log cannot be written.\n", status=503)
+        # Leaving works all the same, so this is no reason to take the server out of service.
+        said = ["ok"]
+        if breaker.is_closed:
+            said.append("The sign-up form has closed itself, since it was misused.")
+        if confirmations and confirmations.trouble:
+            said.append(f"Confirmations do not go out: {confirmations.trouble}")
+        return answers.text("".join(f"{line}\n" for line in said))
+
+    async def privacy(request: Request) -> Response:
+        return answers.page(request, "privacy")
 
     async def on_unwritable(request: Request, error: Exception) -> Response:
         del error
@@ -111,7 +142,9 @@ def create_app(
 
     async def on_too_large(request: Request, error: Exception) -> Response:
         del request, error
-        return answers.text("That is too much for this form.\n", status=413)
+        answer = answers.text("That is too much for this form.\n", status=413)
+        answer.headers["Connection"] = "close"  # else all the rest of it would be received
+        return answer
 
     async def on_http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -122,6 +155,10 @@ def create_app(
     routes = [
         Route("/1/{token}", leaving.header, methods=_METHODS),
         Route("/leave/{token}", leaving.page, methods=_METHODS),
+        Route("/preferences/{token}", preferences.page, methods=_METHODS),
+        *([Route("/subscribe", signing_up.form, methods=_METHODS)] if signing_up else []),
+        Route("/confirm/{token}", confirming.page, methods=_METHODS),
+        Route("/privacy", privacy, methods=["GET"]),
         Route("/health", health, methods=["GET"]),
         *sync_routes(log, bundle.bearer_hash, clock),
         *_single_route(bundle.unsubscribe_url, leaving),
