@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli import rights
 from newsletter.cli.arguments import Yes
 from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, say_problems, show_counts, show_facts
@@ -35,6 +36,8 @@ _FACTS = {
 
 suppress = typer.Typer(help="Who must not be mailed, and why.", no_args_is_help=True)
 subscribers = typer.Typer(help="The list of subscribers.", no_args_is_help=True)
+for right in (rights.access, rights.forget, rights.purge):
+    subscribers.command()(right)
 
 
 @suppress.command("add")

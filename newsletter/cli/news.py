@@ -29,8 +29,10 @@ def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
         told.append(f"{count(changes, 'change')} of what readers get")
     if told:
         say(f"From the public log: {joined(told)}.")
-    elif nothing and not result.warnings:
+    elif nothing and not result.warnings and not result.erased.words:
         say(nothing)
+    if erased := result.erased.words:
+        say(f"Erased, as [privacy] says: {erased}.")
     for warning in result.warnings:
         tell(warning, lead="Public log: ", lead_style="yellow")
     if unclear := result.waiting[""]:

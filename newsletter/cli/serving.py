@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from newsletter.cli.output import say
+from newsletter.phrases import joined
 
 
 def serve(
@@ -46,6 +47,12 @@ def serve(
         say(
             "The list and this server share a machine: whoever takes it has both. "
             "“newsletter docs public” tells how to keep them apart.",
+            style="yellow",
+        )
+    if missing := served.bundle.privacy.missing:
+        say(
+            f"The privacy notice says nothing of {joined(missing)}: set them under [privacy]. "
+            "“newsletter docs privacy” tells what belongs there.",
             style="yellow",
         )
     if served.bundle.shares_account:

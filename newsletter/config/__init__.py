@@ -25,6 +25,7 @@ from newsletter.config.identity import (
     Sender,
     Translation,
 )
+from newsletter.config.privacy import Privacy
 from newsletter.config.providers import PROVIDERS, ProviderSettings, ProviderTables
 from newsletter.config.public import LinkTemplates, Public
 from newsletter.config.secret import Secret
@@ -48,6 +49,7 @@ __all__ = [
     "Mail",
     "Mailbox",
     "Organisation",
+    "Privacy",
     "PrivateKey",
     "ProviderSettings",
     "Public",
@@ -75,6 +77,7 @@ class Settings(ProviderTables):
     sender: Sender
     organisation: Organisation
     public: Public | None = None
+    privacy: Privacy = Privacy()
     theme: ThemeLocation = ThemeLocation()
     mail: Mail = Mail()
     archive: Archive | None = None

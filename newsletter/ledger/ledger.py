@@ -12,9 +12,9 @@ from newsletter.ledger.campaigns import Campaigns
 from newsletter.ledger.controls import Controls
 from newsletter.ledger.database import Database
 from newsletter.ledger.deliveries import Deliveries
-from newsletter.ledger.erasure import Erasure
 from newsletter.ledger.events import Events
 from newsletter.ledger.log_entries import LogEntries
+from newsletter.ledger.personal_data import PersonalData
 from newsletter.ledger.preferences import PreferenceChanges
 from newsletter.ledger.record import SendRecord
 from newsletter.ledger.recovery import Recovery
@@ -49,7 +49,7 @@ class Ledger:
         self.suppressions = Suppressions(self._database)
         self.log_entries = LogEntries(self._database)
         self.preferences = PreferenceChanges(self._database)
-        self.erasure = Erasure(self._database)
+        self.personal_data = PersonalData(self._database)
         self.sign_ups = SignUps(self._database)
         self.record: SendRecord | None = None
 
@@ -122,6 +122,16 @@ class Ledger:
             self._database.copy_to(record, of="record")
         with self._database.transaction():
             pass  # with which the epoch grows
+
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """A transaction after which what was erased is not in the files any more either."""
+        with self._database.errors():
+            self._database.execute("PRAGMA secure_delete = ON")
+        with self.transaction():
+            yield
+        with self._database.errors():
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def check_files(self) -> None:
         """Make sure that nobody removed or replaced the ledger's files meanwhile.

@@ -15,7 +15,7 @@ from typing import Any
 
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
-from newsletter.ledger.erasure import FORGOTTEN
+from newsletter.ledger.personal_data import FORGOTTEN
 
 NO_PAUSE = date.min
 """Until when somebody waits who does not."""
@@ -144,20 +144,20 @@ class PreferenceChanges:
         """One reader's changes, oldest first."""
         return tuple(self._changes("WHERE tag = ?", (tag,)))
 
-    def erase(self, tags: Iterable[bytes], *, until: float) -> int:
-        """Erase what these readers changed up to a time, in seconds since the epoch.
+    def erase(self, until: Mapping[bytes, float]) -> int:
+        """Erase what readers changed; inside the caller's transaction. Ids and times stay.
 
-        Inside the caller's transaction. Their ids and times stay.
+        Args:
+            until: the readers by tag; with each, until when, in seconds since the epoch.
 
         Returns:
             How many changes are erased.
         """
         return sum(
             self._database.execute(
-                "UPDATE preference SET tag = NULL, changes = '{}' WHERE tag = ? AND at <= ?",
-                (tag, until),
+                "UPDATE preference SET tag = NULL, changes = '{}' WHERE tag = ? AND at <= ?", each
             ).rowcount
-            for tag in tags
+            for each in until.items()
         )
 
     def _changes(self, which: str, parameters: tuple[object, ...]) -> Iterable[PreferenceChange]:

@@ -114,7 +114,7 @@ CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery
     BEGIN SELECT RAISE(ABORT, 'deliveries are never deleted'); END;
 CREATE TRIGGER delivery_is_its_own BEFORE UPDATE OF id, campaign, issue, round ON delivery
     BEGIN SELECT RAISE(ABORT, 'a delivery belongs to its campaign for good'); END;
--- Who it was may be erased once nothing is waited for, and nothing else changes, see erasure.py.
+-- Who it was may be erased once nothing is waited for, see personal_data.py.
 CREATE TRIGGER delivery_is_frozen
     BEFORE UPDATE OF address, domain, tag, message_tag, name, language, fields, wave, seal
     ON delivery
@@ -279,8 +279,10 @@ CREATE INDEX sign_up_of ON sign_up (tag);
 CREATE TRIGGER sign_up_stays BEFORE DELETE ON sign_up
     BEGIN SELECT RAISE(ABORT, 'a sign-up is kept, or erased'); END;
 CREATE TRIGGER sign_up_is_final BEFORE UPDATE ON sign_up
-    WHEN NEW.id <> OLD.id OR NEW.form_at <> OLD.form_at OR NEW.tag IS NOT NULL
-    OR NEW.address <> '' OR NEW.name <> '' OR NEW.consent <> '{{}}'
+    WHEN NEW.id <> OLD.id OR NEW.form_at <> OLD.form_at OR NEW.at <> OLD.at
+    OR NEW.address <> '' OR NEW.name <> ''
+    OR NOT (NEW.tag IS NULL AND NEW.consent = '{{}}'
+            OR NEW.tag = OLD.tag AND NEW.consent = OLD.consent)
     BEGIN SELECT RAISE(ABORT, 'a sign-up is kept, or erased'); END;
 CREATE TRIGGER sign_up_is_new BEFORE INSERT ON sign_up
     WHEN EXISTS (SELECT 1 FROM sign_up WHERE id = NEW.id)

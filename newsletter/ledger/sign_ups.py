@@ -7,14 +7,15 @@ twice counts once. An erased one keeps its id, so that it is not taken in again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from newsletter.addresses import Address, AddressError
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
-from newsletter.ledger.erasure import FORGOTTEN
+from newsletter.ledger.personal_data import FORGOTTEN
 
 _COLUMNS = "id, address, name, language, topics, consent, form_at, at"
 
@@ -101,7 +102,7 @@ class SignUps:
 
     def all(self) -> list[SignUp]:
         """All that are not erased, by the time of their forms."""
-        return self._those("tag IS NOT NULL", ())
+        return self._those("address <> ''", ())
 
     def of(self, tag: bytes) -> list[SignUp]:
         """Those of one reader, by the time of their forms."""
@@ -112,10 +113,11 @@ class SignUps:
         found = self._those("tag IS NOT NULL AND substr(id, 1, ?) = ?", (len(start), start))
         return found[0] if len(found) == 1 else None
 
-    def erase(self, tags: Iterable[bytes], *, until: float) -> int:
-        """Erase what these readers signed up with up to a time, in seconds since the epoch.
+    def erase(self, until: Mapping[bytes, float]) -> int:
+        """Erase what readers signed up with; inside the caller's transaction. Ids and times stay.
 
-        Inside the caller's transaction. Their ids and times stay.
+        Args:
+            until: the readers by tag; with each, until when, in seconds since the epoch.
 
         Returns:
             How many are erased.
@@ -124,10 +126,45 @@ class SignUps:
             self._database.execute(
                 "UPDATE sign_up SET tag = NULL, address = '', name = '', topics = '[]',"
                 " consent = '{}' WHERE tag = ? AND form_at <= ?",
-                (tag, until),
+                each,
             ).rowcount
-            for tag in tags
+            for each in until.items()
         )
+
+    def strip(self, until: Mapping[bytes, float]) -> int:
+        """As :meth:`erase`, but the proof of the consent stays, under the keyed hash."""
+        return sum(
+            self._database.execute(
+                "UPDATE sign_up SET address = '', name = '', topics = '[]'"
+                " WHERE tag = ? AND form_at <= ? AND address <> ''",
+                each,
+            ).rowcount
+            for each in until.items()
+        )
+
+    def proofs(self, tag: bytes) -> list[dict[str, Any]]:
+        """What proves a reader's consents, stripped or not, as for JSON."""
+        return [
+            {
+                "address": address,
+                "name": name,
+                "language": language,
+                "topics": json.loads(topics),
+                "form_sent": moment_at(form_at).isoformat(),
+                "confirmed": moment_at(at).isoformat(),
+                "words": words or "",
+                **json.loads(consent),
+            }
+            for address, name, language, topics, form_at, at, consent, words in (
+                self._database.rows(
+                    "SELECT address, name, s.language, topics, form_at, s.at, consent, words"
+                    " FROM sign_up AS s LEFT JOIN wording AS w"
+                    " ON w.digest = json_extract(consent, '$.wording') WHERE tag = ?"
+                    " ORDER BY form_at",
+                    (tag,),
+                )
+            )
+        ]
 
     def note_wordings(self, words: Mapping[str, tuple[str, str]], *, now: datetime) -> None:
         """Keep the words that readers tick today, by their digest: language and words.

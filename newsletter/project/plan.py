@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from newsletter.audience.model import Roster
 from newsletter.delivery.plan import make_plan
 from newsletter.errors import LedgerRefused, Where
+from newsletter.ledger.personal_data import erased_readers
 from newsletter.ledger.plan import Exclusion, Plan
 from newsletter.ledger.seal import reader_tag
 from newsletter.ledger.versions import Approved
@@ -172,6 +173,7 @@ def _prepared(
         return (project.keys.address_tag(address), *project.keys.former_tags(address))
 
     def planned(has_it: frozenset[str], remembered: frozenset[bytes]) -> Plan:
+        remembered |= erased_readers(has_it)
         return make_plan(
             roster,
             issue=issue,

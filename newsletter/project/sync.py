@@ -28,6 +28,7 @@ from newsletter.message.tokens import Purpose, Verifier, verify
 from newsletter.phrases import count
 from newsletter.project.log_source import LogSource, has_public_log, log_source
 from newsletter.project.project import Project
+from newsletter.project.rights import Erased, keep_promises
 from newsletter.project.sign_ups import note_wordings, sign_up_of
 from newsletter.web.log import ID_BYTES, Entry, Page, first_head, next_head
 from newsletter.web.seal import unseal
@@ -71,11 +72,13 @@ class SyncResult:
         waiting: how many entries are kept, by the kind that this version does not know;
             under the empty kind, those that no key opens or that make no sense.
         warnings: what a person should look into.
+        erased: what was erased, since its time was over or its reader had asked for it.
     """
 
     new: Counter[str] = field(default_factory=Counter)
     waiting: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
+    erased: Erased = field(default_factory=Erased)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +272,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
             note_wordings(project, ledger)
         if guard := project.copy_guard(ledger):
             guard.follow()  # so that the send record knows as well
+        reader.result.erased = keep_promises(project, ledger)
         public = project.settings.public
         keep_days = public.keep_log_days if public else KEEP_LOG_DAYS
         try:

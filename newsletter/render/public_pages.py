@@ -16,10 +16,10 @@ from html import escape
 
 from markupsafe import Markup
 
-from newsletter.config import Organisation
+from newsletter.config import Organisation, Privacy
 from newsletter.model import direction
 from newsletter.render.filters import Filter
-from newsletter.render.locales import language_name
+from newsletter.render.locales import duration, language_name
 from newsletter.render.slots import SlotContext
 from newsletter.render.template import render_template
 from newsletter.render.urls import ascii_url
@@ -33,7 +33,7 @@ NOTICE_HTML, NOTICE_TEXT = "web/notice.html.j2", "web/notice.txt.j2"
 PAGES = (
     "leave", "sure", "left", "undone", "too_late", "thanks", "proof", "broken", "unavailable",
     "join", "asked", "confirm", "confirmed", "expired", "closed",
-    "choose", "choose_wrong", "saved", "unchanged", "stale",
+    "choose", "choose_wrong", "saved", "unchanged", "stale", "privacy",
 )  # fmt: skip
 """The pages by name; the heading of each is the phrase ``page_`` and its name."""
 # Private use: no text that a person reads holds them.
@@ -82,6 +82,7 @@ class PublicPages:
         organisation: who sends.
         languages: those of the list, its own first; pages speak those that the theme speaks.
         topics: what readers can choose among: names by language, by id.
+        privacy: what the privacy notice says.
     """
 
     def __init__(
@@ -92,12 +93,14 @@ class PublicPages:
         organisation: Organisation,
         languages: Sequence[str],
         topics: Mapping[str, Mapping[str, str]] | None = None,
+        privacy: Privacy | None = None,
     ) -> None:
         self._theme = theme
         self._list_name = list_name
         self._organisation = organisation
         self._own = languages[0]
         self.topics = topics or {}
+        self._privacy = privacy or Privacy()
         self.languages = tuple(tag for tag in languages if theme.speaks(tag)) or ("en",)
         self._names = [(tag, language_name(tag, tag)) for tag in self.languages]
         self._compiled = cache(self._compile)
@@ -173,10 +176,26 @@ class PublicPages:
                 "dir": direction(language),
                 "languages": self._names,
                 "topics": [(topic, self._name_of(topic, language)) for topic in self.topics],
+                "privacy": self._privacy_notice(language) if name == "privacy" else None,
                 "theme": self._theme.settings,
                 "style": Markup(self._style),  # noqa: S704 - it cannot end its element
             },
         )
+
+    def _privacy_notice(self, language: str) -> Mapping[str, object]:
+        """What the privacy notice says of this list."""
+        said = self._privacy
+        return {
+            "officer": said.officer,
+            "basis": said.basis.replace("-", "_") if said.basis else "",
+            "recipients": said.recipients,
+            "transfers": said.transfers_in(language, own=self._own),
+            "authority": said.authority or said.authority_url or "",
+            "authority_url": said.authority_url or "",
+            "profile": said.profile.replace("-", "_"),
+            "years": duration(said.keep_proof_years, "year", language),
+            "days": duration(said.keep_deliveries_days, "day", language),
+        }
 
     def _name_of(self, topic: str, language: str) -> str:
         names = self.topics[topic]

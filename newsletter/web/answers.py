@@ -71,7 +71,12 @@ class Answers:
         """
         language = self.language_of(request)
         here = f"?lang={language}"
-        filled = {"action": here if action is None else action + here, **values}
+        top = "../" * (request.scope["path"].count("/") - 1)
+        filled = {
+            "privacy": f"{top}privacy{here}",
+            "action": here if action is None else action + here,
+            **values,
+        }
         html = self._pages.page(name, language, filled)
         headers = {**self._headers, "Content-Language": language}
         return HTMLResponse(html, status, headers=headers)

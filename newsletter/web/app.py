@@ -109,6 +109,9 @@ def create_app(
             said.append(f"Confirmations do not go out: {confirmations.trouble}")
         return answers.text("".join(f"{line}\n" for line in said))
 
+    async def privacy(request: Request) -> Response:
+        return answers.page(request, "privacy")
+
     async def on_unwritable(request: Request, error: Exception) -> Response:
         del error
         return answers.page(request, "unavailable", status=503)
@@ -132,6 +135,7 @@ def create_app(
         *([Route("/subscribe", signing_up.form, methods=_METHODS)] if signing_up else []),
         Route("/confirm/{token}", confirming.page, methods=_METHODS),
         *_single_route(bundle.unsubscribe_url, leaving),
+        Route("/privacy", privacy, methods=["GET"]),
         Route("/health", health, methods=["GET"]),
         *sync_routes(log, bundle.bearer_hash, clock),
         *_archive(bundle),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from newsletter.config import FILE_NAME as SETTINGS_FILE
-from newsletter.config import Organisation, RelayAccess, Settings
+from newsletter.config import Organisation, Privacy, RelayAccess, Settings
 from newsletter.errors import ConfigError, Where
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import PUBLIC, Purpose, Verifier
@@ -77,6 +77,7 @@ class Bundle:
         archive: the folder of past issues; None if there is none.
         archive_path: where its pages are, below ``url``.
         topics: what readers can choose among: names by language, by id.
+        privacy: what the privacy notice says.
         confirm_from: the address of mails that ask to confirm.
         relay: what those leave through, with where its password comes from; None: nobody
             can sign up.
@@ -97,6 +98,7 @@ class Bundle:
     archive: Path | None
     archive_path: str = "/"
     topics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    privacy: Privacy = field(default_factory=Privacy)
     confirm_from: str = ""
     relay: RelayAccess | None = None
     shares_account: bool = False
@@ -133,6 +135,7 @@ class Bundle:
             archive=archive if archive is not None and archive.is_dir() else None,
             archive_path=_archive_path(settings),
             topics=settings.public.topics if settings.public else {},
+            privacy=settings.privacy,
             confirm_from=settings.confirm_from,
             relay=settings.public.relay if settings.public else None,
             shares_account=_shares_account(settings),
@@ -180,6 +183,7 @@ class Bundle:
             organisation=self.organisation,
             languages=self.languages,
             topics=self.topics,
+            privacy=self.privacy,
         )
         pages.check()
         return pages
@@ -221,6 +225,7 @@ class Bundle:
             "languages": list(self.languages),
             "archive_path": self.archive_path,
             "topics": self.topics,
+            "privacy": self.privacy.model_dump(mode="json"),
             "theme": f"theme/{theme.as_posix()}",
             "bearer_hash": self.bearer_hash,
             "box": {"number": self.box_number, "key": self.box.hex()},
@@ -265,6 +270,7 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         archive=archive if archive.is_dir() else None,
         archive_path=str(data["archive_path"]),
         topics=data.get("topics", {}),
+        privacy=Privacy.model_validate(data.get("privacy", {})),
         confirm_from=str(data.get("confirm_from", "")),
         relay=RelayAccess.model_validate(data["relay"]) if "relay" in data else None,
         shares_account=bool(data.get("shares_account")),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.errors import LedgerRefused
 from newsletter.ledger import Ledger
-from newsletter.ledger.erasure import SOURCE
+from newsletter.ledger.personal_data import SOURCE
 from newsletter.ledger.preferences import NO_PAUSE, PreferenceChange, Preferences
 from newsletter.ledger.suppressions import Leave, Reason
 
@@ -114,7 +114,7 @@ def test_a_change_is_kept_or_erased_and_nothing_else(ledger: Ledger) -> None:
         with pytest.raises(LedgerRefused, match="kept, or erased"), ledger.transaction():
             database.execute(statement)
     with ledger.transaction():
-        assert 1 == ledger.preferences.erase([ANNA], until=NOW.timestamp())
+        assert 1 == ledger.preferences.erase({ANNA: NOW.timestamp()})
     assert {} == ledger.preferences.current()
     assert not ledger.preferences.add(change({"language": "fr"}))
     assert {} == ledger.preferences.current()

@@ -46,7 +46,7 @@ def pages() -> PublicPages:
 
 def pages_of(known: Bundle | None) -> PublicPages:
     """The pages of a bundle; those of the usual one are compiled once."""
-    return known.pages() if known and known.topics else pages()
+    return pages() if known is None else known.pages()
 
 
 def bundle(url: str = "https://news.defenders.example", **changes: Any) -> Bundle:
