@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Sequence
+from contextlib import suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -61,6 +62,8 @@ def create_app(
         clock: tells the time.
     """
     clock = clock or SystemClock()
+    with suppress(LogUnwritable):  # told by /health; the server answers all the same
+        log.note_secret(bundle.box_number)
     answers = Answers(pages)
     events = PublicEvents(log, bundle, clock)
     limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
