@@ -9,17 +9,19 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.clock import Clock, SystemClock
+from newsletter.errors import LedgerRefused
 from newsletter.render.public_pages import PublicPages
 from newsletter.web.answers import Answers
 from newsletter.web.bundle import Bundle
@@ -33,6 +35,14 @@ from newsletter.web.tokens import TokenReader
 
 _UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
 """Tokens of an unknown secret that a network, and all together, may bring in a minute."""
+_ARCHIVE_HEADERS = {
+    # The pages bring a policy of their own; this one only adds to it.
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _METHODS = ["GET", "HEAD", "POST"]
 
 
@@ -77,12 +87,13 @@ def create_app(
 
     async def health(request: Request) -> Response:
         del request
-        log.page(0, 0)
-        return (
-            answers.text("ok\n")
-            if events.writable
-            else answers.text("The log cannot be written.\n", status=503)
-        )
+        try:
+            log.page(0, 0)
+        except LedgerRefused:
+            return answers.text("The log cannot be read.\n", status=503)
+        if not events.writable:
+            return answers.text("The log cannot be written.\n", status=503)
+        return answers.text("ok\n")
 
     async def on_unwritable(request: Request, error: Exception) -> Response:
         del error
@@ -107,7 +118,7 @@ def create_app(
         *_archive(bundle),
     ]
     prefix = urllib.parse.urlsplit(bundle.url).path.rstrip("/")
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(_WithoutPrefix, prefix=prefix)] if prefix else [],
         exception_handlers={
@@ -116,6 +127,8 @@ def create_app(
             HTTPException: on_http_error,
         },
     )
+    app.router.redirect_slashes = False  # it would make an address of Host and scheme
+    return app
 
 
 def _single_route(unsubscribe_url: str | None, leaving: Leaving) -> Sequence[BaseRoute]:
@@ -130,5 +143,26 @@ def _archive(bundle: Bundle) -> Sequence[BaseRoute]:
     """The archive and its feeds, if the bundle holds them."""
     if bundle.archive is None:
         return []
-    files = StaticFiles(directory=bundle.archive, html=True, follow_symlink=False)
-    return [Mount(bundle.archive_path, files)]
+    path = bundle.archive_path.rstrip("/")
+    files = Mount(bundle.archive_path, _Archive(directory=bundle.archive, html=True))
+    return [Route(path, _to_folder), files] if path else [files]
+
+
+async def _to_folder(request: Request) -> Response:
+    return RedirectResponse(f"{Path(request.url.path).name}/")
+
+
+class _Archive(StaticFiles):
+    """Past issues, as they were built. Mails in webmail show pictures from here."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file; no hidden one, and no folder's contents."""
+        if any(part.startswith(".") and part != "." for part in Path(path).parts):
+            raise HTTPException(404)
+        response = await super().get_response(path, scope)
+        response.headers.update(_ARCHIVE_HEADERS)
+        if path.endswith(".atom"):
+            response.headers["Content-Type"] = "application/atom+xml; charset=utf-8"
+        if isinstance(response, RedirectResponse):
+            response.headers["Location"] = f"{Path(path).name}/"
+        return response
