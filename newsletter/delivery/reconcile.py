@@ -21,7 +21,7 @@ from newsletter.clock import Clock
 from newsletter.delivery.worker import Compose
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.reading import Claim
 from newsletter.ledger.runs import CallRecord
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient

@@ -23,8 +23,8 @@ from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.ledger import Ledger
 from newsletter.ledger.controls import Hold
-from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
+from newsletter.ledger.reading import Claim
 from newsletter.log import is_on, note
 from newsletter.transports.protocol import Outcome
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from newsletter.delivery.queue import Queue, Work
 from newsletter.delivery.writer import Pending
 from newsletter.errors import NewsletterError
-from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.reading import Claim
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.transports.protocol import Call, Outcome, Rejected, Session

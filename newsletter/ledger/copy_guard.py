@@ -87,7 +87,8 @@ class CopyGuard:
         if is_the_lists and is_latest and self._original(known) is None:
             record.follow()
             if known.folder not in {"", folder := str(self._place.folder.absolute())}:
-                record.note_folder(folder)
+                with self._ledger.transaction():
+                    record.note_folder(folder)
 
     def note_suppressions(self, leaves: Mapping[Address, Leave]) -> None:
         """Let the record know what the ledger knows of suppressions, whosever ledger it follows.
@@ -205,8 +206,8 @@ class CopyGuard:
             )
 
     def _refuse_by_old_epochs(self) -> None:
-        old = read_old_epochs(self._old_files())
-        if old.ledger and old.ledger != self._ledger.identity:
+        ledger, epoch, _ = read_old_epochs(self._old_files())
+        if ledger and ledger != self._ledger.identity:
             raise LedgerRefused(
                 "Another ledger than this one has sent from this folder. This one knows of "
                 "none of its readers and would mail them again.",
@@ -214,7 +215,7 @@ class CopyGuard:
                 next="Put back the newsletter.db that was here, together with its -wal file if "
                 f"it has one. Only if it is lost: {_ADOPT}",
             )
-        if old.epoch > self._ledger.epoch:
+        if epoch > self._ledger.epoch:
             raise LedgerRefused(
                 "This ledger is older than what was sent to the list: it does not know who was "
                 "mailed since. Was a backup restored?",
@@ -244,7 +245,7 @@ class CopyGuard:
         """
         held = {campaign.id for campaign in self._ledger.campaigns.all()}
         try:
-            told = read_old_epochs(self._old_files()).campaigns
+            *_, told = read_old_epochs(self._old_files())
         except LedgerRefused:
             if not damaged_too:
                 raise
@@ -294,12 +295,14 @@ class CopyGuard:
         """
         self.prepare()
         record = self.claim_record()
-        record.begin(
-            campaign.id,
-            machine=self._place.machine,
-            folder=str(self._place.folder.absolute()),
-            boot=boot_name() or "unknown",
-        )
+        with self._ledger.transaction():
+            record.begin(
+                campaign.id,
+                machine=self._place.machine,
+                folder=str(self._place.folder.absolute()),
+                boot=boot_name() or "unknown",
+            )
+        record.sync()
 
     def claim_record(self) -> SendRecord:
         """The record, made this ledger's if it is nobody's yet, and following.
@@ -357,8 +360,10 @@ class CopyGuard:
         Raises:
             LedgerRefused: it cannot be written.
         """
-        if self._ledger.record is not None:
-            self._ledger.record.end()
+        if (record := self._ledger.record) is not None:
+            with self._ledger.transaction():
+                record.end()
+            record.sync()
 
 
 def follows(ledger: Ledger, known: Remembered) -> bool:

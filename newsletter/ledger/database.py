@@ -198,20 +198,18 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing in the ledger, and on disk when the block ends.
 
-        Inside another one it is a part of that.
-
         The send record is committed after the ledger; should that fail, it is
         behind, and copied anew when a run begins.
 
         Raises:
             LedgerRefused: the disk is full or read-only, the file is damaged,
                 or another process keeps it locked. Nothing of the block stays.
+            RuntimeError: the caller is inside of one already.
         """
+        nested = self._connection.in_transaction
+        if nested:
+            raise RuntimeError("a transaction of the ledger inside of another one")
         with self.errors():
-            nested = self._connection.in_transaction
-            if nested:
-                yield
-                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -12,7 +12,7 @@ from newsletter.addresses import Address
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
-from newsletter.ledger.runs import TRIALS
+from newsletter.ledger.schema import TRIALS
 from newsletter.ledger.seal import INTACT, broken
 from newsletter.ledger.states import State, Step
 from newsletter.message.model import Recipient

@@ -124,7 +124,8 @@ def test_what_a_person_lifted_is_not_counted_again(letters: Letters) -> None:
         letters.comes_back(letters.send(day))
     (leave,) = letters.ledger.suppressions.in_force(TAG)
     lifted_at: datetime = NOW + timedelta(days=25)
-    letters.ledger.suppressions.add(Lift(leave.id, "a mistake", "command", lifted_at))
+    with letters.ledger.transaction():
+        letters.ledger.suppressions.add(Lift(leave.id, "a mistake", "command", lifted_at))
     for day in (30, 40):
         letters.comes_back(letters.send(day))
     assert not letters.is_suppressed

@@ -220,8 +220,16 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _mailbox(name: str, address: str) -> dict[str, str]:
     """Name and address; Brevo drops a name with accents and a comma or the like, unless encoded."""
-    name = shortened(name, _LONGEST_NAME, lambda part: len(_encoded(part)))
+    name = shortened(name, _LONGEST_NAME, _longest_encoding)
     return person(_encoded(name) if _SPECIALS.search(name) else name, address)
+
+
+def _longest_encoding(name: str) -> int:
+    """Octets in a header, in the longest way to write it: Brevo does not tell which it takes."""
+    octets = len(name.encode())
+    if name.isascii():
+        return octets + (2 if _SPECIALS.search(name) else 0)  # quotation marks
+    return max(len(_encoded(name)), len("=?utf-8?b??=") + 4 * -(-octets // 3))
 
 
 def _encoded(name: str) -> str:
