@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.clock import Clock, SystemClock
+from newsletter.errors import LedgerRefused
 from newsletter.render.public_pages import PublicPages
 from newsletter.web.answers import Answers
 from newsletter.web.bundle import Bundle
@@ -39,6 +42,14 @@ from newsletter.web.tokens import TokenReader
 
 _UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
 """Tokens of an unknown secret that a network, and all together, may bring in a minute."""
+_ARCHIVE_HEADERS = {
+    # The pages bring a policy of their own; this one only adds to it.
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _METHODS = ["GET", "HEAD", "POST"]
 
 
@@ -68,17 +79,6 @@ _SLASHES = re.compile(r"/{2,}")
 _SLASH_BEHIND_TOKEN = re.compile(r"(?<=[A-Za-z0-9_-]{52})/$", re.ASCII)
 
 
-class _ArchiveFiles(StaticFiles):
-    """Past issues. A folder's address leads on by a relative one, whatever the proxy changed."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        if isinstance(response, RedirectResponse):
-            name = urllib.parse.quote(scope["path"].rpartition("/")[2])
-            response.headers["Location"] = f"./{name}/"
-        return response
-
-
 def create_app(
     bundle: Bundle,
     pages: PublicPages,
@@ -98,6 +98,8 @@ def create_app(
         clock: tells the time.
     """
     clock = clock or SystemClock()
+    with suppress(LogUnwritable):  # told by /health; the server answers all the same
+        log.note_secret(bundle.box_number)
     answers = Answers(pages)
     events = PublicEvents(log, bundle, clock)
     limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
@@ -122,7 +124,10 @@ def create_app(
 
     async def health(request: Request) -> Response:
         del request
-        log.page(0, 0)
+        try:
+            log.page(0, 0)
+        except LedgerRefused:
+            return answers.text("The log cannot be read.\n", status=503)
         if not events.writable:
             return answers.text("The log cannot be written.\n", status=503)
         # Leaving works all the same, so this is no reason to take the server out of service.
@@ -191,5 +196,26 @@ def _archive(bundle: Bundle) -> Sequence[BaseRoute]:
     """The archive and its feeds, if the bundle holds them."""
     if bundle.archive is None:
         return []
-    files = _ArchiveFiles(directory=bundle.archive, html=True, follow_symlink=False)
-    return [Mount(bundle.archive_path, files)]
+    path = bundle.archive_path.rstrip("/")
+    files = Mount(bundle.archive_path, _Archive(directory=bundle.archive, html=True))
+    return [Route(path, _to_folder), files] if path else [files]
+
+
+async def _to_folder(request: Request) -> Response:
+    return RedirectResponse(f"{Path(request.url.path).name}/")
+
+
+class _Archive(StaticFiles):
+    """Past issues, as they were built. Mails in webmail show pictures from here."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file; no hidden one, and no folder's contents."""
+        if any(part.startswith(".") and part != "." for part in Path(path).parts):
+            raise HTTPException(404)
+        response = await super().get_response(path, scope)
+        response.headers.update(_ARCHIVE_HEADERS)
+        if path.endswith(".atom"):
+            response.headers["Content-Type"] = "application/atom+xml; charset=utf-8"
+        if isinstance(response, RedirectResponse):
+            response.headers["Location"] = f"{Path(path).name}/"
+        return response
