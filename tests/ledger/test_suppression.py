@@ -66,7 +66,7 @@ def in_force(events: Iterable[Event]) -> frozenset[bytes]:
 
 
 LEAVES = [
-    Leave(tag, reason, "test", at(hour), id=f"{tag[:4]!r}{reason[:4]}{hour}".encode())
+    Leave(tag, reason, "test", at(hour), id=f"{tag[7:]!r}{reason[:4]}{hour}".encode())
     for tag in (ANNA, BEN)
     for reason in Reason
     for hour in range(4)
