@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
@@ -68,16 +71,29 @@ def _pieces(given: CheckInput) -> Iterator[tuple[Path, str, str]]:
 
 
 def _runs(markdown: str, language: str) -> Iterator[str]:
-    """The words of a Markdown text, apart where a link's address may stand in the text part."""
+    """The words of a Markdown text, apart where a link's address may stand in the text part.
+
+    Two words with such a place between them and no space are one word in the HTML, and left out.
+    """
     for block in parse(markdown, language=language):
-        run = ""
+        runs = [""]
         for token in block.children or ():
             if token.type in {"link_open", "link_close", "image"}:
-                yield from _worded(run)
-                run = ""
+                runs.append("")
             else:
-                run += token.content or " " * token.type.endswith("break")
-        yield from _worded(run)
+                runs[-1] += token.content or " " * token.type.endswith("break")
+        joined = [_is_inside(*pair) for pair in itertools.pairwise(runs)]
+        for run, before, behind in zip(runs, [False, *joined], [*joined, False], strict=True):
+            piece = re.sub(r"^\w+", "", run) if before else run
+            yield from _worded(re.sub(r"\w+$", "", piece) if behind else piece)
+
+
+def _is_inside(left: str, right: str) -> bool:
+    """Whether a word goes on from one run to the next; wide characters are words each."""
+    ends = left[-1:] + right[:1]
+    return len(ends) == 2 and all(
+        char.isalnum() and unicodedata.east_asian_width(char) not in "WF" for char in ends
+    )
 
 
 def _worded(run: str) -> Iterator[str]:
