@@ -85,9 +85,11 @@ def apply_events(
             else:
                 counts["new"] += 1
                 counts["settled"] += _settle(event, row, ledger, now)
-                counts["suppressed"] += _suppress(event, row, ledger, now)
+                before = ledger.suppressions.is_suppressed(row.tag)
+                _suppress(event, row, ledger, now)
                 if event.kind is Kind.RETURNED and suppress_after:
-                    counts["suppressed"] += _add_up(row, ledger, now, suppress_after)
+                    _add_up(row, ledger, now, suppress_after)
+                counts["suppressed"] += ledger.suppressions.is_suppressed(row.tag) > before
     return Applied(**counts)
 
 
@@ -111,21 +113,19 @@ def _settle(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetim
         return ledger.deliveries.evidence(row.id, reply, None, now)
 
 
-def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetime) -> bool:
+def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetime) -> None:
     reason = _REASONS.get(event.kind)
     if reason is None:
-        return False
+        return
     # One letter can bounce once; whoever tells of it, and however often.
     id_ = ledger.suppressions.id_of(row.message_tag, reason)
     # A report without a time, or from the future, is of now: else a return could not be later,
     # or would be.
     at = now if event.at == EARLIEST else min(event.at, now)
-    return ledger.suppressions.add(
-        Leave(row.tag, reason, event.source, at, [_evidence(event, row)], id_)
-    )
+    ledger.suppressions.add(Leave(row.tag, reason, event.source, at, [_evidence(event, row)], id_))
 
 
-def _add_up(row: DeliveryRow, ledger: Ledger, now: datetime, enough: int) -> bool:
+def _add_up(row: DeliveryRow, ledger: Ledger, now: datetime, enough: int) -> None:
     """Suppress whose last letters all came back as undeliverable, with them as evidence."""
     history = ledger.suppressions.history(row.tag)
     since = EARLIEST
@@ -142,7 +142,7 @@ def _add_up(row: DeliveryRow, ledger: Ledger, now: datetime, enough: int) -> boo
             break
         signs.append((letter, dated_at, sign))
     if len(signs) < enough or signs[0][1] - signs[-1][1] < _LONG_ENOUGH:
-        return False
+        return
     evidence = [
         {
             "source": sign.source,
@@ -154,7 +154,7 @@ def _add_up(row: DeliveryRow, ledger: Ledger, now: datetime, enough: int) -> boo
     ]
     source = f"{len(signs)} letters in a row came back"
     id_ = ledger.suppressions.id_of(signs[0][0].message_tag, Reason.BOUNCED)
-    return ledger.suppressions.add(Leave(row.tag, Reason.BOUNCED, source, now, evidence, id_))
+    ledger.suppressions.add(Leave(row.tag, Reason.BOUNCED, source, now, evidence, id_))
 
 
 def _sign(events: Iterable[EventRecord]) -> EventRecord | None:
