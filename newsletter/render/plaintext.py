@@ -180,7 +180,7 @@ class TextRenderer:
             piece = self._piece(child)
             if before is not None and {before.type, child.type} == {"link", "code_inline"}:
                 text += " "  # code begins and ends unseen here; an address would go on in it
-            text, before = text + piece, child
+            text, before = text + piece, child if piece else before
         return text
 
     def _piece(self, node: SyntaxTreeNode) -> str:
