@@ -40,3 +40,7 @@ class Roster:
     rows: int
     left: tuple[Problem, ...] = ()
     """Rows that must not be mailed by the list's own words: unsubscribed, bounced …"""
+    left_keys: frozenset[str] = frozenset()
+    """Of those rows: :attr:`~newsletter.addresses.Address.suppression_key` of each address."""
+    signed_up: int = 0
+    """How many of ``rows`` stand in no file: they signed up on the public side."""

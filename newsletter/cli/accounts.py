@@ -33,6 +33,7 @@ _EXCLUSIONS = {
     Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that stands further up"),
     Exclusion.LEFT: ("row says", "rows say", "that the reader must not be mailed"),
     Exclusion.SUPPRESSED: ("person", "people", "who left, complained or cannot be reached"),
+    Exclusion.PAUSED: ("person", "people", "who paused the newsletter"),
     Exclusion.HAS_IT: ("person has", "people have", "this issue already, or may have it"),
     Exclusion.BEYOND_LIMIT: ("person", "people", "kept for a later send (--limit)"),
 }

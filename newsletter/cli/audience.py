@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli import rights
 from newsletter.cli.arguments import Yes
 from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, say_problems, show_counts, show_facts
@@ -35,6 +36,8 @@ _FACTS = {
 
 suppress = typer.Typer(help="Who must not be mailed, and why.", no_args_is_help=True)
 subscribers = typer.Typer(help="The list of subscribers.", no_args_is_help=True)
+for right in (rights.access, rights.forget, rights.purge):
+    subscribers.command()(right)
 
 
 @suppress.command("add")
@@ -164,6 +167,46 @@ def lift(
     say(f"{address} is mailed again if a list names them.")
 
 
+@subscribers.command("show")
+def show_subscriber(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose.")],
+) -> None:
+    """Show how a reader came on the list, and the record of their consent.
+
+    Example: newsletter subscribers show anna@example.org
+    """
+    from newsletter.project.sign_ups import known_of
+
+    known = known_of(Project.here(), address)
+    if known.row:
+        say(f"{address} stands in row {known.row} of {known.file}.")
+    elif not known.consents:
+        say(f"{address} is not on the list.")
+    for consent in known.consents:
+        sign_up, wording = consent.sign_up, consent.wording
+        said = (
+            f"“{wording.words}” (version {wording.version}, {wording.language})"
+            if wording
+            else "words that this machine does not know; see the digest"
+        )
+        say("Signed up:")
+        show_facts(
+            [
+                ("Agreed to", said),
+                ("Digest of the words", sign_up.consent["wording"]),
+                ("Language", sign_up.language),
+                ("Topics", ", ".join(sign_up.topics) or "everything"),
+                ("Page", sign_up.consent["page"]),
+                ("Form sent", moment(sign_up.form_at)),
+                ("Confirmed", moment(sign_up.at)),
+                ("Message-ID of the mail", sign_up.consent["message_id"]),
+                ("Digest of the mail", sign_up.consent["mail"]),
+            ]
+        )
+    if known.is_suppressed:
+        say(f"They are not mailed: see “newsletter suppress show {address}”.", style="bold")
+
+
 @subscribers.command("check")
 def check(
     file: Annotated[
@@ -182,6 +225,8 @@ def check(
     gone = gone_from(project, roster)
     mailable = people(len(roster.subscribers) - gone)
     say(f"{roster.file}: {count(roster.rows, 'row')}, {mailable} to mail.")
+    if roster.signed_up:
+        say(f"{people(roster.signed_up)} of them signed up on the public side.")
     if gone:
         say(f"{people(gone)} on it left, complained or cannot be reached, and will not be mailed.")
     for title, problems in (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from newsletter.cli.output import say, tell
 from newsletter.phrases import count, joined, people
+from newsletter.project.sign_ups import Asked
 from newsletter.project.sync import SyncResult
 
 _WORDS = (
     ("leave", "left"),
     ("void", "undid leaving"),
     ("return", "came back"),
+    ("signup", "signed up"),
 )
 
 
@@ -23,10 +25,14 @@ def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
     if result is None:
         return
     told = [f"{people(number)} {words}" for kind, words in _WORDS if (number := result.new[kind])]
+    if changes := result.new["preferences"]:
+        told.append(f"{count(changes, 'change')} of what readers get")
     if told:
         say(f"From the public log: {joined(told)}.")
-    elif nothing and not result.warnings:
+    elif nothing and not result.warnings and not result.erased.words:
         say(nothing)
+    if erased := result.erased.words:
+        say(f"Erased, as [privacy] says: {erased}.")
     for warning in result.warnings:
         tell(warning, lead="Public log: ", lead_style="yellow")
     if unclear := result.waiting[""]:
@@ -43,3 +49,16 @@ def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
             f"entries of a kind that this version does not know are kept until it does: {kinds}.",
             lead="Public log: ",
         )
+
+
+def show_asked(asked: Asked) -> None:
+    """Print what came of asking those who had left and signed up again."""
+    if asked.sent:
+        say(
+            f"{people(asked.sent)} had left before and signed up again: asked by mail "
+            "whether that was them."
+        )
+    if asked.failed:
+        tell(f"{people(asked.failed)} could not be asked; that is tried again in a week.")
+    if asked.waiting:
+        say(f"{people(asked.waiting)} more will be asked by the next “newsletter sync”.")

@@ -25,12 +25,13 @@ from newsletter.config.identity import (
     Sender,
     Translation,
 )
+from newsletter.config.privacy import Privacy
 from newsletter.config.providers import PROVIDERS, ProviderSettings, ProviderTables
 from newsletter.config.public import LinkTemplates, Public
 from newsletter.config.secret import Secret
-from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, Smtp
+from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, RelayAccess, Smtp
 from newsletter.errors import ConfigError, Problem, Where
-from newsletter.invisible import invisible_in
+from newsletter.invisible import hidden_in_key
 from newsletter.model import Language
 from newsletter.regular_file import read_regular
 from newsletter.wrong_value import wrong_value
@@ -48,10 +49,12 @@ __all__ = [
     "Mail",
     "Mailbox",
     "Organisation",
+    "Privacy",
     "PrivateKey",
     "ProviderSettings",
     "Public",
     "Relay",
+    "RelayAccess",
     "Secret",
     "Sender",
     "Settings",
@@ -74,6 +77,7 @@ class Settings(ProviderTables):
     sender: Sender
     organisation: Organisation
     public: Public | None = None
+    privacy: Privacy = Privacy()
     theme: ThemeLocation = ThemeLocation()
     mail: Mail = Mail()
     archive: Archive | None = None
@@ -96,6 +100,15 @@ class Settings(ProviderTables):
                 "readers need a way to leave: a table [public] with url = "
                 '"https://news.example.org", where “newsletter serve” answers, or '
                 "unsubscribe_url under [list], where a page of your own does"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _confirmations_are_told_apart(self) -> Settings:
+        if self.public is not None and self.public.confirm_from == self.sender.address:
+            raise ValueError(
+                "confirm_from under [public] must be another address than [sender] address: "
+                "whoever calls a confirmation spam must not harm the newsletter"
             )
         return self
 
@@ -164,6 +177,12 @@ class Settings(ProviderTables):
         return LinkTemplates.of(self.list, self.public, language)
 
     @property
+    def confirm_from(self) -> str:
+        """The address in From of mails that ask to confirm a sign-up."""
+        domain = self.sender.address.rpartition("@")[2]
+        return (self.public and self.public.confirm_from) or f"confirm@{domain}"
+
+    @property
     def archive_url(self) -> str | None:
         """Address of the past issues."""
         return self.archive.url if self.archive else None
@@ -196,7 +215,7 @@ def load_settings(path: Path) -> Settings:
             next="Run “newsletter init .” to start a project, or change to its folder.",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        if hidden := _hidden_in_key(text, path):
+        if hidden := hidden_in_key(text, path):
             raise ConfigError(
                 f"The settings cannot be read: a key holds an invisible character, {hidden[0]}.",
                 where=hidden[1],
@@ -229,7 +248,7 @@ def load_settings(path: Path) -> Settings:
             )
             for item in error.errors()
         ]
-        if hidden := _hidden_in_key(text, path):
+        if hidden := hidden_in_key(text, path):
             what = f"A key holds an invisible character, {hidden[0]}."
             problems.insert(0, Problem(what, hidden[1], "Delete it."))
         raise ConfigError(
@@ -238,18 +257,6 @@ def load_settings(path: Path) -> Settings:
             problems=problems,
             next="“newsletter docs settings” lists every setting.",
         ) from None
-
-
-def _hidden_in_key(text: str, path: Path) -> tuple[str, Where] | None:
-    """The first invisible character before or around a key or a table's name, and its place."""
-    for number, line in enumerate(text.split("\n"), 1):
-        key = line.partition("=")
-        # Right behind the sign only a value may stand, so one that hides there counts.
-        shown = line if line.lstrip().startswith("[") else f"{key[0]}={key[2][:1]}"
-        shown = "" if line.lstrip().startswith("#") or not (key[1] or shown == line) else shown
-        if found := invisible_in(shown.removesuffix("\r")):
-            return found[1], Where(path, number, found[0] + 1)
-    return None
 
 
 def _place(loc: tuple[int | str, ...]) -> str | None:

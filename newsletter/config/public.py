@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from newsletter.config.identity import ListIdentity, Mailbox
 from newsletter.config.table import Table
+from newsletter.config.ways_out import RelayAccess
+from newsletter.model import Language, Line
 from newsletter.web_addresses import with_ascii_host
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -42,6 +44,9 @@ def _base_address(text: str) -> str:
     return text
 
 
+TopicId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,15}$")]
+TopicName = Annotated[Line, Field(max_length=80)]
+MOST_TOPICS = 12
 READ_EVERY_S = 5.0
 KEEP_LOG_DAYS = 90
 
@@ -74,6 +79,36 @@ class Public(Table):
         le=3650,
         description="How long the server keeps entries that this machine has read, in days.",
     )
+    topics: dict[TopicId, dict[Language, TopicName]] = Field(
+        default={},
+        max_length=MOST_TOPICS,
+        description="What readers can choose among, each with its name in your languages.",
+    )
+    confirm_from: Mailbox | None = Field(
+        default=None,
+        description="Address in From of the mail that asks who signs up to confirm; "
+        "not the newsletter's own.",
+    )
+    relay: RelayAccess | None = Field(
+        default=None,
+        description="The relay that those mails leave through: [public.relay]. "
+        "Without it nobody can sign up.",
+    )
+
+    @model_validator(mode="after")
+    def _confirmations_are_from_somebody(self) -> Public:
+        if self.relay is not None and self.confirm_from is None:
+            raise ValueError('[public.relay] needs confirm_from = "confirm@example.org" beside it')
+        return self
+
+    @model_validator(mode="after")
+    def _topics_have_names(self) -> Public:
+        nameless = [topic for topic, names in self.topics.items() if not names]
+        if nameless:
+            raise ValueError(
+                f'the topic {nameless[0]} needs a name, as in {nameless[0]} = {{ en = "…" }}'
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class Delivery(Table):
         default=3,
         ge=0,
         le=10,
-        description="Letters in a row that came back as undeliverable; 0 turns it off.",
+        description="Messages in a row that came back as undeliverable; 0 turns it off.",
     )
     wait_minutes: float = Field(
         default=30,
@@ -103,8 +103,8 @@ class Delivery(Table):
     )
 
 
-class Relay(Table):
-    """A mail relay: where it is, and how to get in."""
+class RelayAccess(Table):
+    """Where a mail relay is, and how to get in."""
 
     host: str = Field(description="Name of the relay.")
     port: int = Field(default=587, ge=1, le=65535, description="587 STARTTLS, 465 TLS, 25 relay.")
@@ -118,9 +118,6 @@ class Relay(Table):
         default=None, description="Where an OAuth 2.0 access token comes from, not a password."
     )
     ca_file: Path | None = Field(default=None, description="Own certificate authority, PEM.")
-    weight: int = Field(
-        default=1, ge=0, le=100, description="Its share of connections; 0 stands by."
-    )
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -143,6 +140,18 @@ class Relay(Table):
     def name(self) -> str:
         """``smtp.example.org:587``."""
         return f"{self.host}:{self.port}"
+
+    def is_account_of(self, other: RelayAccess) -> bool:
+        """Whether both log in to the same machine as the same user."""
+        return (self.host, self.username) == (other.host, other.username)
+
+
+class Relay(RelayAccess):
+    """One of the relays that the newsletter leaves through."""
+
+    weight: int = Field(
+        default=1, ge=0, le=100, description="Its share of connections; 0 stands by."
+    )
 
 
 class Smtp(Relay):

@@ -24,6 +24,7 @@ def make_plan(
     edition_of: Callable[[str | None], str],
     tags_of: Callable[[Address], Sequence[bytes]],
     suppressed: Collection[bytes],
+    paused: Collection[bytes] = frozenset(),
     has_it: Callable[[Address], bool],
     settings: Delivery,
     limit: int | None = None,
@@ -37,6 +38,7 @@ def make_plan(
         tags_of: the keyed hashes of an address that suppressions use: today's first,
             then those under key files of before.
         suppressed: tags of those who must not be mailed.
+        paused: tags of those who want nothing for now.
         has_it: whether somebody has the issue, or may have it.
         settings: newsletter.toml's [delivery], for its seeds and the size of its canary.
         limit: the most recipients in this campaign.
@@ -53,6 +55,8 @@ def make_plan(
         tags = tags_of(subscriber.address)
         if any(tag in suppressed for tag in tags):
             excluded[Exclusion.SUPPRESSED] += 1
+        elif any(tag in paused for tag in tags):
+            excluded[Exclusion.PAUSED] += 1
         elif has_it(subscriber.address):
             excluded[Exclusion.HAS_IT] += 1
         else:

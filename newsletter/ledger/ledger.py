@@ -14,10 +14,13 @@ from newsletter.ledger.database import Database
 from newsletter.ledger.deliveries import Deliveries
 from newsletter.ledger.events import Events
 from newsletter.ledger.log_entries import LogEntries
+from newsletter.ledger.personal_data import PersonalData
+from newsletter.ledger.preferences import PreferenceChanges
 from newsletter.ledger.record import SendRecord
 from newsletter.ledger.recovery import Recovery
 from newsletter.ledger.report_queries import ReportQueries
 from newsletter.ledger.runs import Runs
+from newsletter.ledger.sign_ups import SignUps
 from newsletter.ledger.suppressions import Suppressions
 from newsletter.message.keys import KeyRing
 
@@ -45,6 +48,9 @@ class Ledger:
         self.report = ReportQueries(self._database)
         self.suppressions = Suppressions(self._database)
         self.log_entries = LogEntries(self._database)
+        self.preferences = PreferenceChanges(self._database)
+        self.personal_data = PersonalData(self._database)
+        self.sign_ups = SignUps(self._database)
         self.record: SendRecord | None = None
 
     @property
@@ -116,6 +122,16 @@ class Ledger:
             self._database.copy_to(record, of="record")
         with self._database.transaction():
             pass  # with which the epoch grows
+
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """A transaction after which what was erased is not in the files any more either."""
+        with self._database.errors():
+            self._database.execute("PRAGMA secure_delete = ON")
+        with self.transaction():
+            yield
+        with self._database.errors():
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def check_files(self) -> None:
         """Make sure that nobody removed or replaced the ledger's files meanwhile.

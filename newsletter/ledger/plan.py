@@ -25,6 +25,8 @@ class Exclusion(StrEnum):
     """The list itself says that they left, bounced or never confirmed."""
     SUPPRESSED = "suppressed"
     """They left, complained, or their mailbox is gone."""
+    PAUSED = "paused"
+    """They asked for a pause that is not over."""
     HAS_IT = "has it"
     """An earlier campaign of this issue reached them, or may have."""
     BEYOND_LIMIT = "beyond limit"

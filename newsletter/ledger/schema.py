@@ -6,12 +6,16 @@ upgrade.MIGRATIONS.
 
 from __future__ import annotations
 
-from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
+from newsletter.ledger.seal import FORGOTTEN_DOMAIN
+from newsletter.ledger.states import HAS_OR_MAY_HAVE, TERMINAL, State
 
 
 def _words(states: frozenset[State]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
+
+TRIALS = ("mailbox", "smtp-trial")
+"""What ``run.transport`` says of trials: names of transports that deliver to nobody."""
 
 SCHEMA = f"""
 CREATE TABLE meta (
@@ -110,9 +114,14 @@ CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery
     BEGIN SELECT RAISE(ABORT, 'deliveries are never deleted'); END;
 CREATE TRIGGER delivery_is_its_own BEFORE UPDATE OF id, campaign, issue, round ON delivery
     BEGIN SELECT RAISE(ABORT, 'a delivery belongs to its campaign for good'); END;
+-- Who it was may be erased once nothing is waited for, see personal_data.py.
 CREATE TRIGGER delivery_is_frozen
     BEFORE UPDATE OF address, domain, tag, message_tag, name, language, fields, wave, seal
     ON delivery
+    WHEN NEW.domain <> '{FORGOTTEN_DOMAIN}' OR NEW.address NOT LIKE '%@{FORGOTTEN_DOMAIN}'
+    OR NEW.name <> '' OR NEW.fields <> '{{}}'
+    OR NEW.tag <> OLD.tag OR NEW.language <> OLD.language OR NEW.wave <> OLD.wave
+    OR OLD.state IN ({_words(frozenset(State) - TERMINAL)})
     BEGIN SELECT RAISE(ABORT, 'who gets what is frozen'); END;
 CREATE TRIGGER delivery_keeps_its_version BEFORE UPDATE OF version ON delivery
     WHEN NEW.version != OLD.version
@@ -235,5 +244,63 @@ CREATE TRIGGER suppression_is_new BEFORE INSERT ON suppression
 CREATE TABLE log_entry (
     id BLOB PRIMARY KEY,
     box BLOB NOT NULL              -- sealed, see web/seal.py
+) WITHOUT ROWID;
+
+-- What readers changed of what they get, see preferences.py.
+CREATE TABLE preference (
+    id BLOB PRIMARY KEY,           -- 16 bytes: the public log's entry
+    at REAL NOT NULL,
+    tag BLOB,                      -- keyed hash of the address; NULL: erased
+    changes TEXT NOT NULL          -- JSON: language, topics, pause, as far as they changed
+) WITHOUT ROWID;
+CREATE INDEX preference_of ON preference (tag);
+CREATE TRIGGER preference_stays BEFORE DELETE ON preference
+    BEGIN SELECT RAISE(ABORT, 'a change of preferences is kept, or erased'); END;
+CREATE TRIGGER preference_is_final BEFORE UPDATE ON preference
+    WHEN NEW.id <> OLD.id OR NEW.at <> OLD.at OR NEW.tag IS NOT NULL OR NEW.changes <> '{{}}'
+    BEGIN SELECT RAISE(ABORT, 'a change of preferences is kept, or erased'); END;
+CREATE TRIGGER preference_is_new BEFORE INSERT ON preference
+    WHEN EXISTS (SELECT 1 FROM preference WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'a change of preferences is kept, or erased'); END;
+
+-- Who signed up on the public side, see sign_ups.py.
+CREATE TABLE sign_up (
+    id BLOB PRIMARY KEY,           -- 16 bytes: a digest of what the reader's link held
+    tag BLOB,                      -- keyed hash of the address; NULL: erased
+    address TEXT NOT NULL,
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,
+    topics TEXT NOT NULL,          -- JSON: those chosen; none: everything
+    consent TEXT NOT NULL,         -- JSON: digests of words and mail, page, Message-ID
+    form_at REAL NOT NULL,
+    at REAL NOT NULL               -- when it was confirmed
+) WITHOUT ROWID;
+CREATE INDEX sign_up_of ON sign_up (tag);
+CREATE TRIGGER sign_up_stays BEFORE DELETE ON sign_up
+    BEGIN SELECT RAISE(ABORT, 'a sign-up is kept, or erased'); END;
+CREATE TRIGGER sign_up_is_final BEFORE UPDATE ON sign_up
+    WHEN NEW.id <> OLD.id OR NEW.form_at <> OLD.form_at OR NEW.at <> OLD.at
+    OR NEW.address <> '' OR NEW.name <> ''
+    OR NOT (NEW.tag IS NULL AND NEW.consent = '{{}}'
+            OR NEW.tag = OLD.tag AND NEW.consent = OLD.consent)
+    BEGIN SELECT RAISE(ABORT, 'a sign-up is kept, or erased'); END;
+CREATE TRIGGER sign_up_is_new BEFORE INSERT ON sign_up
+    WHEN EXISTS (SELECT 1 FROM sign_up WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'a sign-up is kept, or erased'); END;
+
+-- Words that readers tick when they sign up.
+CREATE TABLE wording (
+    digest TEXT PRIMARY KEY,
+    language TEXT NOT NULL,
+    version INTEGER NOT NULL,      -- 1 for the first in the language
+    words TEXT NOT NULL,
+    at REAL NOT NULL
+) WITHOUT ROWID;
+
+-- Who had left, signed up again, and was asked whether that was them.
+CREATE TABLE return_question (
+    tag BLOB NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (tag, at)
 ) WITHOUT ROWID;
 """

@@ -17,6 +17,8 @@ DELIVERY = "campaign, issue, round, address, domain, tag, name, language, fields
 INTACT = f"seal IS seal_of({DELIVERY})"
 """SQL: whether a delivery is what was frozen."""
 
+FORGOTTEN_DOMAIN = "forgotten.invalid"
+"""Of the address of a delivery whose reader was erased; nobody's (RFC 2606)."""
 _BYTES = 16
 
 
@@ -35,8 +37,12 @@ def seal(key: bytes, values: Iterable[object]) -> bytes:
 def reader_tag(key: bytes, address: str) -> bytes:
     """12 bytes that stand for exactly this address, as the ledger spells it.
 
-    The tag of suppressions folds case; two readers may share that one.
+    The tag of suppressions folds case; two readers may share that one. Of an address
+    that was erased it is all that is left.
     """
+    local, _, domain = address.rpartition("@")
+    if domain == FORGOTTEN_DOMAIN:
+        return bytes.fromhex(local)
     return hmac.digest(key, b"reader\0" + address.encode(), "sha256")[:12]
 
 
@@ -69,5 +75,5 @@ def broken(campaign: str, what: str) -> LedgerRefused:
         f"{what} is not what was frozen: the ledger was damaged, or changed by another program.",
         where=Where(item=f"campaign {campaign}"),
         next="Nothing more is sent. Keep the file, and put back a copy from before the change; "
-        "“newsletter docs ledger” tells more.",
+        "“newsletter docs ledger” says more.",
     )

@@ -170,6 +170,14 @@ def is_of_unknown_key(text: str, verifier: Verifier) -> bool:
     return version == _VERSION and len(data) == _CLAIM.size + _MAC_BYTES and key_id not in known
 
 
+def claims_purpose(text: str, purpose: Purpose) -> bool:
+    """Whether it looks like a token of version 2 for ``purpose``. Nothing of it is verified."""
+    if not _SHAPE.fullmatch(text):
+        return False
+    data = base64.urlsafe_b64decode(text)
+    return data[0] == _VERSION and data[_HEAD.size] == purpose
+
+
 def _verified(data: bytes, verifier: Verifier) -> Token | None:
     claim, mac = data[: _CLAIM.size], data[_CLAIM.size :]
     _, key_id, number, address_tag, campaign_tag, minute = _CLAIM.unpack(claim)

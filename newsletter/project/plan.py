@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from newsletter.audience.model import Roster
 from newsletter.delivery.plan import make_plan
 from newsletter.errors import LedgerRefused, Where
+from newsletter.ledger.personal_data import erased_readers
 from newsletter.ledger.plan import Exclusion, Plan
 from newsletter.ledger.seal import reader_tag
 from newsletter.ledger.versions import Approved
@@ -20,6 +21,7 @@ from newsletter.phrases import people
 from newsletter.project.account import unfinished
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import letterhead, signing_composer
+from newsletter.project.preferences import with_preferences
 from newsletter.project.project import Project
 from newsletter.project.sync import SyncResult, read_before_send
 
@@ -158,7 +160,10 @@ def _prepared(
 ) -> Prepared:
     compiled = compile_issue(project, issue)
     compiled.refuse_errors()
-    roster = project.roster(options.subscribers)
+    wanted = ledger.preferences.current() if ledger else {}
+    roster = with_preferences(project.roster(options.subscribers), wanted, project)
+    begins = options.appointment.at if options.appointment else None
+    day = (begins or project.clock.now()).date()
     guard = project.copy_guard(ledger) if ledger else None
     round_ = _latest_round(ledger, guard, issue)
 
@@ -168,12 +173,14 @@ def _prepared(
         return (project.keys.address_tag(address), *project.keys.former_tags(address))
 
     def planned(has_it: frozenset[str], remembered: frozenset[bytes]) -> Plan:
+        remembered |= erased_readers(has_it)
         return make_plan(
             roster,
             issue=issue,
             edition_of=compiled.edition_of,
             tags_of=tags_of,
             suppressed=ledger.suppressions.tags() if ledger else frozenset(),
+            paused={tag for tag, preferences in wanted.items() if preferences.is_paused(day)},
             has_it=lambda address: (
                 address.key in has_it
                 or (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -298,18 +298,45 @@ class Project:
         return self.folder / self.settings.audience.file
 
     def roster(self, file: Path | None = None) -> Roster:
-        """The list of subscribers.
+        """The list of subscribers: newsletter.toml's with those who signed up, or ``file`` alone.
+
+        Where somebody signed up, newsletter.toml's list may be missing or empty.
 
         Raises:
             RosterError: it cannot be used.
+            LedgerRefused: the ledger cannot be read.
         """
+        if file is not None or not self.has_ledger:
+            return self._listed(file or self.list_file, may_be_empty=False)
+        from newsletter.audience.model import Roster
+        from newsletter.project.roster import with_sign_ups
+
+        with closing(self.ledger(create=False, follow=False)) as ledger:
+            sign_ups = ledger.sign_ups.all()
+            if not sign_ups:
+                return self._listed(self.list_file, may_be_empty=False)
+            roster = (
+                self._listed(self.list_file, may_be_empty=True)
+                if self.list_file.exists()
+                else Roster(self.list_file, (), (), (), (), 0)
+            )
+            return with_sign_ups(
+                roster,
+                sign_ups,
+                fields=self.settings.audience.fields,
+                is_back=lambda address: ledger.suppressions.returned(
+                    self.keys.address_tag(address)
+                ),
+            )
+
+    def _listed(self, file: Path, *, may_be_empty: bool) -> Roster:
         from newsletter.audience.reader import read_roster
 
-        audience = self.settings.audience
         return read_roster(
-            file or self.list_file,
-            **audience.model_dump(exclude={"file"}),
+            file,
+            **self.settings.audience.model_dump(exclude={"file"}),
             language=self.settings.language,
+            may_be_empty=may_be_empty,
         )
 
     def ledger(self, *, create: bool, follow: bool = True) -> Ledger:

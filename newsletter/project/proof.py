@@ -57,7 +57,7 @@ def prove(
     messages = _proofs(project, issue, parse_addresses(addresses))
     with closing(open_transport(project, sandbox=sandbox)) as transport:
         try:
-            return _hand_over(transport, messages)
+            return hand_over(transport, messages)
         except TransportStopped as stopped:
             # Transports advise whoever sends; there is nothing to resume after a proof.
             again = f"newsletter test {issue} --to ADDRESS"
@@ -89,7 +89,7 @@ class _Notes:
         self.outcomes[message.message_id] = outcome
 
 
-def _hand_over(
+def hand_over(
     transport: Transport, messages: Sequence[Message]
 ) -> list[tuple[str, Outcome | None]]:
     """Hand ``messages`` over.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from newsletter.config import FILE_NAME
+from newsletter.clock import Clock, SystemClock
+from newsletter.config import FILE_NAME, RelayAccess
+from newsletter.credentials import read_secret, read_token, refuse_strangers
 from newsletter.errors import ConfigError, InputError, Where
 from newsletter.project.project import Project
 from newsletter.project.writing import refuse_own
 from newsletter.web.bundle import FILE_NAME as PUBLIC_FILE
 from newsletter.web.bundle import Bundle
+from newsletter.web.confirmations import Confirmations
 
 LOG_NAME = "public.db"
 
@@ -22,12 +28,48 @@ class Served:
     Attributes:
         bundle: what it may know.
         log: the file of its public log.
-        beside_list: whether it runs in the project's own folder.
+        project: whose folder it runs in; None with a bundle alone.
     """
 
     bundle: Bundle
     log: Path
-    beside_list: bool
+    project: Project | None
+
+    @contextmanager
+    def confirmations(self, clock: Clock | None = None) -> Iterator[Confirmations | None]:
+        """What sends the mails of those who sign up; None: nobody can, since there is no relay.
+
+        In the folder of a project whose mail goes into the mailbox, they go there.
+
+        Raises:
+            ConfigError: the relay's password is not to be had.
+        """
+        clock = clock or SystemClock()
+        with self._relay(clock) as relay:
+            if relay is None:
+                yield None
+                return
+            sender = Confirmations(
+                relay,
+                sender=self.bundle.confirm_from,
+                sender_name=self.bundle.list_name,
+                credential=_credential(relay),
+                clock=clock,
+            )
+            with closing(sender):
+                yield sender
+
+    @contextmanager
+    def _relay(self, clock: Clock) -> Iterator[RelayAccess | None]:
+        mailbox = self.project and self.project.settings.delivery.transport == "mailbox"
+        if self.bundle.relay is not None or not mailbox:
+            yield self.bundle.relay
+            return
+        from newsletter.transports.mailbox import MailboxTransport
+
+        assert self.project is not None
+        with closing(MailboxTransport(self.project.outbox, clock=clock)) as transport:
+            yield transport.relay
 
 
 def served_from(folder: Path | None) -> Served:
@@ -41,10 +83,28 @@ def served_from(folder: Path | None) -> Served:
     """
     if folder is not None or Path(PUBLIC_FILE).is_file():
         folder = folder or Path()
-        return Served(Bundle.load(folder), folder / LOG_NAME, beside_list=False)
+        bundle = Bundle.load(folder)
+        refuse_strangers(folder / PUBLIC_FILE)  # it may name a command
+        return Served(bundle, folder / LOG_NAME, None)
     project = Project.here()
     project.keys_with_bearer()
-    return Served(Bundle.of(project), project.folder / LOG_NAME, beside_list=True)
+    return Served(Bundle.of(project), project.folder / LOG_NAME, project)
+
+
+def _credential(relay: RelayAccess) -> Callable[[], str] | None:
+    """What gets a relay's password, read once, or its access token, which does not last.
+
+    Raises:
+        ConfigError: it is not to be had.
+    """
+    if relay.token is not None:
+        read = partial(read_token, relay.token, what=f"access token of the relay {relay.name}")
+        read()
+        return read
+    if relay.password is not None:
+        password = read_secret(relay.password, what=f"password of the relay {relay.name}")
+        return lambda: password
+    return None
 
 
 def write_bundle(project: Project, folder: Path) -> Bundle:

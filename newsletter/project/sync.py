@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from newsletter.clock import moment_at
 from newsletter.config.public import KEEP_LOG_DAYS
-from newsletter.errors import InputError, LogUnreachable, Where
+from newsletter.errors import ConfigError, InputError, LogUnreachable, Where
 from newsletter.ledger.log_entries import MOST_KEPT, Cursor
+from newsletter.ledger.preferences import PreferenceChange
+from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Reason, Return, Void
 from newsletter.message.keys import ADDRESS_TAG_BYTES
 from newsletter.message.tokens import Purpose, Verifier, verify
 from newsletter.phrases import count
 from newsletter.project.log_source import LogSource, has_public_log, log_source
 from newsletter.project.project import Project
+from newsletter.project.rights import Erased, keep_promises
+from newsletter.project.sign_ups import note_wordings, sign_up_of
 from newsletter.web.log import ID_BYTES, Entry, Page, first_head, next_head
 from newsletter.web.seal import unseal
 
@@ -34,8 +38,33 @@ if TYPE_CHECKING:
 
 _LONGEST_S = 600.0
 """A server that invents entries without an end is left after so many seconds."""
+_OLD_KEYS = "The server does not have the newest key, so links in new mail do not work there."
+_GIVE_KEYS = (
+    "Run “newsletter keys public” and copy the folder to the server, or, where it runs in this "
+    "folder, end “newsletter serve” and start it anew."
+)
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,30}", re.ASCII)
 _ROADS = {"header": "one-click", "page": "unsubscribe page", "mail": "unsubscribe mail"}
+
+
+@dataclass(frozen=True, slots=True)
+class Misuse:
+    """The sign-up form closed itself: how many were asked within a day, how many confirmed."""
+
+    asked: int
+    confirmed: int
+
+    @property
+    def told(self) -> str:
+        """What a person should know."""
+        return (
+            f"The sign-up form closed itself for a time: {self.asked:,} mails asked to confirm "
+            f"within a day, and {self.confirmed:,} did. Somebody may be using it to send mail to "
+            "strangers; “newsletter docs public” says more."
+        )
+
+
+_Event = Leave | Void | Return | PreferenceChange | SignUp | Misuse
 
 
 @dataclass(slots=True)
@@ -43,15 +72,20 @@ class SyncResult:
     """What came of reading the public log.
 
     Attributes:
-        new: how many events were new, by their kind: ``leave``, ``void``, ``return``.
+        new: how many events were new, by their kind: ``leave``, ``void``, ``return``,
+            ``preferences``, ``signup``.
         waiting: how many entries are kept, by the kind that this version does not know;
             under the empty kind, those that no key opens or that make no sense.
         warnings: what a person should look into.
+        erased: what was erased, since its time was over or its reader had asked for it.
+        lacks_newest_key: whether the server does not have the keys that new mail is signed with.
     """
 
     new: Counter[str] = field(default_factory=Counter)
     waiting: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
+    erased: Erased = field(default_factory=Erased)
+    lacks_newest_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +110,13 @@ class LogReader:
     def __init__(self, source: LogSource, project: Project, cursor: Cursor | None) -> None:
         self._source = source
         self._cursor = cursor
+        self._project = project
+        self._domain = project.settings.confirm_from.rpartition("@")[2]
+        self._topics = tuple(project.settings.public.topics if project.settings.public else ())
         self._list_id = project.settings.list.id
         self._box_keys = project.keys.box_keys(self._list_id)
         self._verifier = Verifier.of(project.keys, self._list_id)
+        self._newest_secret = project.keys.signing_key_id
         self.result = SyncResult()
 
     def fetch(self) -> Batch:
@@ -94,6 +132,9 @@ class LogReader:
             warnings.append(f"{why} Everything in it is read again; nothing is counted twice.")
             known = None
             page = self._source.page(0)
+        if 0 < page.secret < self._newest_secret:
+            self.result.lacks_newest_key = True
+            warnings.append(f"{_OLD_KEYS} {_GIVE_KEYS}")
         after, head = (known.seq, known.head) if known else (0, first_head(page.log_id))
         if page.first_kept > after + 1:
             warnings.append(
@@ -150,15 +191,56 @@ class LogReader:
         if content is None:
             return ""
         try:
-            event = _event(id_, content, self._verifier)
-        except (KeyError, TypeError, ValueError):
+            event = self._event(id_, content)
+        except (AttributeError, KeyError, TypeError, ValueError):
             return ""
         if event is None:
             kind = str(content.get("kind"))
             return kind if _KIND.fullmatch(kind) else ""
-        if ledger.suppressions.add(event):
-            self.result.new[type(event).__name__.lower()] += 1
+        match event:
+            case SignUp():
+                self._sign_up(event, ledger)
+            case PreferenceChange():
+                self.result.new["preferences"] += ledger.preferences.add(event)
+            case Return():
+                added = [ledger.suppressions.add(each) for each in self._returns(event, ledger)]
+                self.result.new["return"] += any(added)
+            case Misuse():
+                self._warn(event.told)
+            case _ if ledger.suppressions.add(event):
+                self.result.new[type(event).__name__.lower()] += 1
         return None
+
+    def _event(self, id_: bytes, content: Mapping[str, Any]) -> _Event | None:
+        if content.get("v") == 1 and content.get("kind") == "signup":
+            return sign_up_of(
+                content, self._box_keys, domain=self._domain, now=self._project.clock.now()
+            )
+        return _event(id_, content, self._verifier)
+
+    def _sign_up(self, sign_up: SignUp, ledger: Ledger) -> None:
+        """On the list; what they chose counts from the form on, as if chosen later."""
+        tag = self._project.keys.address_tag(sign_up.address)
+        if not ledger.sign_ups.add(sign_up, tag):
+            return
+        self.result.new["signup"] += 1
+        chosen = (
+            {topic: topic in sign_up.topics for topic in self._topics} if sign_up.topics else {}
+        )
+        ledger.preferences.add(
+            PreferenceChange(tag, sign_up.form_at, sign_up.language, chosen, None, sign_up.id)
+        )
+
+    def _returns(self, event: Return, ledger: Ledger) -> Iterator[Return]:
+        """A return under each tag that the reader may have left by, with the form's own time."""
+        sign_up = ledger.sign_ups.beginning(bytes.fromhex(event.evidence[0]["sign_up"]))
+        if sign_up is None:
+            yield event
+            return
+        keys = self._project.keys
+        yield replace(event, form_at=sign_up.form_at)
+        for tag in keys.former_tags(sign_up.address):
+            yield replace(event, tag=tag, form_at=sign_up.form_at, id=b"")
 
     def _warn(self, words: str) -> None:
         if words not in self.result.warnings:
@@ -198,8 +280,10 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
                 )
         with ledger.transaction():
             reader.try_kept(ledger)
+            note_wordings(project, ledger)
         if guard := project.copy_guard(ledger):
             guard.follow()  # so that the send record knows as well
+        reader.result.erased = keep_promises(project, ledger)
         public = project.settings.public
         keep_days = public.keep_log_days if public else KEEP_LOG_DAYS
         try:
@@ -228,12 +312,13 @@ def read_before_send(project: Project, *, required: bool) -> SyncResult | None:
 
     Raises:
         LogUnreachable: it cannot be read, and is required.
+        ConfigError: its server lacks the newest key, and the log is required.
     """
     if not has_public_log(project):
         return None
     project.refuse_without_ledger()
     try:
-        return sync(project)
+        result = sync(project)
     except LogUnreachable as error:
         if required and not project.trial:
             raise LogUnreachable(
@@ -242,6 +327,13 @@ def read_before_send(project: Project, *, required: bool) -> SyncResult | None:
                 next=f"{error.next} To send all the same: --without-log",
             ) from None
         return SyncResult(warnings=[error.what])
+    if result.lacks_newest_key and required and not project.trial:
+        raise ConfigError(
+            f"{_OLD_KEYS} Nothing was sent.",
+            where=Where(project.key_file),
+            next=f"{_GIVE_KEYS} To send all the same: --without-log",
+        )
+    return result
 
 
 def _mismatch(page: Page, known: Cursor) -> str:
@@ -275,10 +367,8 @@ def _follow(page: Page, start: Cursor) -> tuple[Cursor, bool]:
     return Cursor(start.log_id, seq, head), holds
 
 
-def _event(
-    id_: bytes, content: Mapping[str, Any], verifier: Verifier
-) -> Leave | Void | Return | None:
-    """What an entry means for who must not be mailed; None if this version does not know.
+def _event(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> _Event | None:
+    """What an entry means; None if this version does not know.
 
     Raises:
         KeyError, TypeError, ValueError: it makes no sense.
@@ -286,6 +376,16 @@ def _event(
     if content.get("v") != 1:
         return None
     match content.get("kind"):
+        case "token":
+            # From a server that lacked the key of the mail, and so could not read it.
+            token = verify(content["token"], verifier)
+            if token is None or not token.is_for(Purpose.HEADER) or token.inert:
+                raise ValueError("not a token of a header")
+            at = moment_at(float(content["at"]))
+            found = {"campaign": token.campaign_tag.hex()}
+            return Leave(
+                token.address_tag, Reason.UNSUBSCRIBED, _ROADS["header"], at, (found,), id_
+            )
         case "leave":
             at = moment_at(float(content["at"]))
             tag = _bytes(content["tag"], ADDRESS_TAG_BYTES)
@@ -299,13 +399,20 @@ def _event(
         case "undo":
             at = moment_at(float(content["at"]))
             return Void(_bytes(content["leave"], ID_BYTES), "unsubscribe page", at, id_)
+        case "preferences":
+            at = moment_at(float(content["at"]))
+            tag = _bytes(content["tag"], ADDRESS_TAG_BYTES)
+            return PreferenceChange.of(tag, at, content["changes"], id_)
         case "return":
             # Only this machine can have made the token; its minute is that of the form.
             token = verify(content["token"], verifier)
             if token is None or not token.is_for(Purpose.RETURN) or token.inert:
                 raise ValueError("not a token for a return")
             form_at = moment_at(token.minute * 60.0)
-            return Return(token.address_tag, "confirmation", form_at, (), id_)
+            sign_up = {"sign_up": token.campaign_tag.hex()}
+            return Return(token.address_tag, "confirmation", form_at, (sign_up,), id_)
+        case "breaker":
+            return Misuse(int(content["asked"]), int(content["confirmed"]))
     return None
 
 

@@ -36,6 +36,24 @@ def long_date(date: dt.date, language: str, pattern: str = "long") -> str:
     return date.isoformat()
 
 
+def duration(number: int, unit: str, language: str) -> str:
+    """``3 years`` as a language writes it; in a language that CLDR lacks, the number alone.
+
+    Args:
+        number: how many.
+        unit: ``year`` or ``day``.
+        language: a BCP 47 tag.
+    """
+    from babel import Locale, UnknownLocaleError
+    from babel.units import format_unit
+
+    try:
+        locale = Locale.parse(language, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return str(number)
+    return format_unit(number, f"duration-{unit}", "long", locale=locale)
+
+
 def _in_digits(text: str, system: str) -> str:
     """``text`` in the digits of a numbering system; Babel writes 0 to 9 always."""
     zero = _ZEROS.get(system)

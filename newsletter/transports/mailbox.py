@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.clock import Clock
-from newsletter.config import Smtp
+from newsletter.config import RelayAccess, Smtp
 from newsletter.errors import TransportStopped, Where
 from newsletter.message.model import Message
 from newsletter.system import sync_file, sync_folder
@@ -57,18 +57,21 @@ class MailboxTransport:
             raise TransportStopped(
                 f"The mailbox folder cannot be created: {error.strerror}.",
                 where=Where(folder),
-                next="If a file is in its place, move it away; else mind the folder's permissions.",
+                next=(
+                    "If there is a file of that name, move it away; otherwise check the folder's "
+                    "permissions."
+                ),
             ) from None
         self._server = _Server(_Maildir(folder, clock))
-        settings = Smtp(
-            host="127.0.0.1", port=self._server.port, security="none", final_timeout_s=60
-        )
+        self.relay = RelayAccess(host="127.0.0.1", port=self._server.port, security="none")
+        """The server, for mails beside the newsletter."""
+        settings = Smtp(**self.relay.model_dump(), final_timeout_s=60)
         self._smtp = SmtpTransport(
             settings, credentials=[None], client_name="localhost", clock=clock
         )
 
     def examine(self, message: Message) -> None:
-        """Any letter can go."""
+        """Any message can go."""
 
     def status_lookup(self) -> None:
         """Nobody can be asked; the folder can be looked at."""

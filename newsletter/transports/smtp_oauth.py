@@ -11,7 +11,7 @@ import base64
 import threading
 from collections.abc import Callable
 
-from newsletter.config import Relay
+from newsletter.config import RelayAccess
 from newsletter.transports.smtp_wire import Dialogue
 
 MECHANISMS = ("OAUTHBEARER", "XOAUTH2")
@@ -52,7 +52,9 @@ class AccessToken:
             return self.value
 
 
-def log_in(smtp: Dialogue, mechanism: str, relay: Relay, token: str) -> tuple[int, bytes, str]:
+def log_in(
+    smtp: Dialogue, mechanism: str, relay: RelayAccess, token: str
+) -> tuple[int, bytes, str]:
     """Offer ``token`` by one of :data:`MECHANISMS`.
 
     Returns:
@@ -76,7 +78,7 @@ def log_in(smtp: Dialogue, mechanism: str, relay: Relay, token: str) -> tuple[in
     return *smtp.docmd(_LAST_RESPONSE[mechanism]), why
 
 
-def _initial_response(mechanism: str, relay: Relay, token: str) -> str:
+def _initial_response(mechanism: str, relay: RelayAccess, token: str) -> str:
     user, bearer = relay.username or "", f"auth=Bearer {token}\1\1"
     if mechanism == "XOAUTH2":
         response = f"user={user}\1{bearer}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
@@ -38,10 +40,21 @@ class Answers:
             ),
         }
 
+    @property
+    def languages(self) -> Collection[str]:
+        """Of the pages."""
+        return self._pages.languages
+
+    @property
+    def topics(self) -> Collection[str]:
+        """The ids of the list's topics."""
+        return self._pages.topics.keys()
+
     def page(
         self,
         request: Request,
         name: str,
+        /,
         *,
         status: int = 200,
         action: str | None = None,
@@ -58,7 +71,12 @@ class Answers:
         """
         language = self.language_of(request)
         here = f"?lang={language}"
-        filled = {"action": here if action is None else action + here, **values}
+        top = "../" * (request.scope["path"].count("/") - 1)
+        filled = {
+            "privacy": f"{top}privacy{here}",
+            "action": here if action is None else action + here,
+            **values,
+        }
         html = self._pages.page(name, language, filled)
         headers = {**self._headers, "Content-Language": language}
         return HTMLResponse(html, status, headers=headers)

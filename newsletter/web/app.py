@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,19 +22,34 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.clock import Clock, SystemClock
+from newsletter.errors import LedgerRefused
 from newsletter.render.public_pages import PublicPages
 from newsletter.web.answers import Answers
 from newsletter.web.bundle import Bundle
+from newsletter.web.confirm_links import ConfirmLinks
+from newsletter.web.confirmations import Confirmations
+from newsletter.web.confirming import Confirming
 from newsletter.web.events import PublicEvents
 from newsletter.web.forms import Nonces, TooLarge
 from newsletter.web.leaving import Leaving
 from newsletter.web.limits import RateLimit
 from newsletter.web.log import LogUnwritable, PublicLog
+from newsletter.web.preferences import PreferencePage
+from newsletter.web.sign_up_limits import FormBreaker
+from newsletter.web.signing_up import SigningUp
 from newsletter.web.sync_api import sync_routes
 from newsletter.web.tokens import TokenReader
 
 _UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
 """Tokens of an unknown secret that a network, and all together, may bring in a minute."""
+_ARCHIVE_HEADERS = {
+    # The pages bring a policy of their own; this one only adds to it.
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _METHODS = ["GET", "HEAD", "POST"]
 
 
@@ -62,19 +79,13 @@ _SLASHES = re.compile(r"/{2,}")
 _SLASH_BEHIND_TOKEN = re.compile(r"(?<=[A-Za-z0-9_-]{52})/$", re.ASCII)
 
 
-class _ArchiveFiles(StaticFiles):
-    """Past issues. A folder's address leads on by a relative one, whatever the proxy changed."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        if isinstance(response, RedirectResponse):
-            name = urllib.parse.quote(scope["path"].rpartition("/")[2])
-            response.headers["Location"] = f"./{name}/"
-        return response
-
-
 def create_app(
-    bundle: Bundle, pages: PublicPages, log: PublicLog, *, clock: Clock | None = None
+    bundle: Bundle,
+    pages: PublicPages,
+    log: PublicLog,
+    *,
+    confirmations: Confirmations | None = None,
+    clock: Clock | None = None,
 ) -> Starlette:
     """The application, for uvicorn or any other ASGI server. One process serves a log.
 
@@ -82,28 +93,53 @@ def create_app(
         bundle: what the server may know.
         pages: the bundle's, compiled.
         log: the public log; the caller closes it.
+        confirmations: sends the mails of those who sign up; None: nobody can. The caller
+            closes it.
         clock: tells the time.
     """
     clock = clock or SystemClock()
+    with suppress(LogUnwritable):  # told by /health; the server answers all the same
+        log.note_secret(bundle.box_number)
     answers = Answers(pages)
     events = PublicEvents(log, bundle, clock)
     limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
-    leaving = Leaving(
+    tokens, nonces = TokenReader(bundle.verifier, limit), Nonces(log.form_key, clock)
+    leaving = Leaving(answers, events, tokens, nonces, clock)
+    preferences = PreferencePage(answers, events, tokens, nonces, clock)
+    links, breaker = ConfirmLinks(bundle.verifier, clock), FormBreaker(clock)
+    confirming = Confirming(
+        answers, events, links=links, breaker=breaker, nonces=nonces, clock=clock
+    )
+    signing_up = confirmations and SigningUp(
         answers,
+        pages,
         events,
-        TokenReader(bundle.verifier, limit),
-        Nonces(log.form_key, clock),
-        clock,
+        bundle,
+        links=links,
+        confirmations=confirmations,
+        breaker=breaker,
+        nonces=nonces,
+        clock=clock,
     )
 
     async def health(request: Request) -> Response:
         del request
-        log.page(0, 0)
-        return (
-            answers.text("ok\n")
-            if events.writable
-            else answers.text("The log cannot be written.\n", status=503)
-        )
+        try:
+            log.page(0, 0)
+        except LedgerRefused:
+            return answers.text("The log cannot be read.\n", status=503)
+        if not events.writable:
+            return answers.text("The log cannot be written.\n", status=503)
+        # Leaving works all the same, so this is no reason to take the server out of service.
+        said = ["ok"]
+        if breaker.is_closed:
+            said.append("The sign-up form has closed itself, since it was misused.")
+        if confirmations and confirmations.trouble:
+            said.append(f"Confirmations do not go out: {confirmations.trouble}")
+        return answers.text("".join(f"{line}\n" for line in said))
+
+    async def privacy(request: Request) -> Response:
+        return answers.page(request, "privacy")
 
     async def on_unwritable(request: Request, error: Exception) -> Response:
         del error
@@ -111,7 +147,9 @@ def create_app(
 
     async def on_too_large(request: Request, error: Exception) -> Response:
         del request, error
-        return answers.text("That is too much for this form.\n", status=413)
+        answer = answers.text("That is too much for this form.\n", status=413)
+        answer.headers["Connection"] = "close"  # else all the rest of it would be received
+        return answer
 
     async def on_http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -122,6 +160,10 @@ def create_app(
     routes = [
         Route("/1/{token}", leaving.header, methods=_METHODS),
         Route("/leave/{token}", leaving.page, methods=_METHODS),
+        Route("/preferences/{token}", preferences.page, methods=_METHODS),
+        *([Route("/subscribe", signing_up.form, methods=_METHODS)] if signing_up else []),
+        Route("/confirm/{token}", confirming.page, methods=_METHODS),
+        Route("/privacy", privacy, methods=["GET"]),
         Route("/health", health, methods=["GET"]),
         *sync_routes(log, bundle.bearer_hash, clock),
         *_single_route(bundle.unsubscribe_url, leaving),
@@ -154,5 +196,26 @@ def _archive(bundle: Bundle) -> Sequence[BaseRoute]:
     """The archive and its feeds, if the bundle holds them."""
     if bundle.archive is None:
         return []
-    files = _ArchiveFiles(directory=bundle.archive, html=True, follow_symlink=False)
-    return [Mount(bundle.archive_path, files)]
+    path = bundle.archive_path.rstrip("/")
+    files = Mount(bundle.archive_path, _Archive(directory=bundle.archive, html=True))
+    return [Route(path, _to_folder), files] if path else [files]
+
+
+async def _to_folder(request: Request) -> Response:
+    return RedirectResponse(f"{Path(request.url.path).name}/")
+
+
+class _Archive(StaticFiles):
+    """Past issues, as they were built. Mails in webmail show pictures from here."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file; no hidden one, and no folder's contents."""
+        if any(part.startswith(".") and part != "." for part in Path(path).parts):
+            raise HTTPException(404)
+        response = await super().get_response(path, scope)
+        response.headers.update(_ARCHIVE_HEADERS)
+        if path.endswith(".atom"):
+            response.headers["Content-Type"] = "application/atom+xml; charset=utf-8"
+        if isinstance(response, RedirectResponse):
+            response.headers["Location"] = f"{Path(path).name}/"
+        return response

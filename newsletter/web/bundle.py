@@ -13,12 +13,12 @@ import os
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from newsletter.config import FILE_NAME as SETTINGS_FILE
-from newsletter.config import Organisation, Settings
+from newsletter.config import Organisation, Privacy, RelayAccess, Settings
 from newsletter.errors import ConfigError, Where
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import PUBLIC, Purpose, Verifier
@@ -76,6 +76,12 @@ class Bundle:
         theme: the theme's folder.
         archive: the folder of past issues; None if there is none.
         archive_path: where its pages are, below ``url``.
+        topics: what readers can choose among: names by language, by id.
+        privacy: what the privacy notice says.
+        confirm_from: the address of mails that ask to confirm.
+        relay: what those leave through, with where its password comes from; None: nobody
+            can sign up.
+        shares_account: whether that is the account that the newsletter itself leaves through.
     """
 
     verifier: Verifier
@@ -91,6 +97,11 @@ class Bundle:
     theme: Path
     archive: Path | None
     archive_path: str = "/"
+    topics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    privacy: Privacy = field(default_factory=Privacy)
+    confirm_from: str = ""
+    relay: RelayAccess | None = None
+    shares_account: bool = False
 
     @classmethod
     def of(cls, project: PublicProject) -> Bundle:
@@ -123,6 +134,11 @@ class Bundle:
             theme=project.folder / settings.theme.folder,
             archive=archive if archive is not None and archive.is_dir() else None,
             archive_path=_archive_path(settings),
+            topics=settings.public.topics if settings.public else {},
+            privacy=settings.privacy,
+            confirm_from=settings.confirm_from,
+            relay=settings.public.relay if settings.public else None,
+            shares_account=_shares_account(settings),
         )
 
     @classmethod
@@ -166,6 +182,8 @@ class Bundle:
             list_name=self.list_name,
             organisation=self.organisation,
             languages=self.languages,
+            topics=self.topics,
+            privacy=self.privacy,
         )
         pages.check()
         return pages
@@ -206,12 +224,17 @@ class Bundle:
             "unsubscribe_url": self.unsubscribe_url,
             "languages": list(self.languages),
             "archive_path": self.archive_path,
+            "topics": self.topics,
+            "privacy": self.privacy.model_dump(mode="json"),
             "theme": f"theme/{theme.as_posix()}",
             "bearer_hash": self.bearer_hash,
             "box": {"number": self.box_number, "key": self.box.hex()},
             "verify": verify,
             "verify_old": {str(number): key.hex() for number, key in self.verifier.old.items()},
             "organisation": self.organisation.model_dump(mode="json"),
+            "confirm_from": self.confirm_from,
+            "relay": self.relay.model_dump(mode="json") if self.relay else None,
+            "shares_account": self.shares_account,
         }
 
     def __repr__(self) -> str:
@@ -246,6 +269,11 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         theme=folder / theme,
         archive=archive if archive.is_dir() else None,
         archive_path=str(data["archive_path"]),
+        topics=data.get("topics", {}),
+        privacy=Privacy.model_validate(data.get("privacy", {})),
+        confirm_from=str(data.get("confirm_from", "")),
+        relay=RelayAccess.model_validate(data["relay"]) if "relay" in data else None,
+        shares_account=bool(data.get("shares_account")),
     )
 
 
@@ -255,6 +283,12 @@ def _archive_path(settings: Settings) -> str:
         return "/"
     url, base = settings.archive.url, f"{settings.public.url}/"
     return f"/{url.removeprefix(base)}" if url.startswith(base) else "/"
+
+
+def _shares_account(settings: Settings) -> bool:
+    relay = settings.public.relay if settings.public else None
+    smtp = settings.smtp
+    return bool(relay and smtp and any(map(relay.is_account_of, smtp.relays)))
 
 
 def _key(text: str) -> bytes:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from newsletter.clock import Clock
 from newsletter.web.bundle import Bundle
 from newsletter.web.log import LogUnwritable, PublicLog
 from newsletter.web.seal import seal
+
+_A_DAY_S = 86_400
+_MOST_RECENT = 100_000
 
 
 class PublicEvents:
@@ -45,3 +53,50 @@ class PublicEvents:
             raise
         self.writable = True
         return written.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """An event of the last day.
+
+    Attributes:
+        id: hexadecimal; there once it is on disk.
+        at: when it was asked for, in seconds since the epoch.
+    """
+
+    id: asyncio.Task[str]
+    at: float
+
+
+class RecentEvents:
+    """What was asked for within a day, by token, so that a repeated request adds nothing.
+
+    It knows keyed hashes under a key of this process alone. One process serves a log
+    (see :mod:`newsletter.web.server`), or an undo in one would not be known in another.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._recent: OrderedDict[bytes, _Recent] = OrderedDict()
+
+    def find(self, token: str) -> asyncio.Task[str] | None:
+        """The event of this token within the last day: its id, maybe still on its way to disk."""
+        known = self._recent.get(self._digest(token))
+        if known is None or self._clock.now().timestamp() - known.at > _A_DAY_S:
+            return None
+        failed = known.id.done() and (known.id.cancelled() or known.id.exception() is not None)
+        return None if failed else known.id
+
+    def note(self, token: str, id_: asyncio.Task[str]) -> None:
+        """Remember an event for a day."""
+        self._recent[self._digest(token)] = _Recent(id_, self._clock.now().timestamp())
+        if len(self._recent) > _MOST_RECENT:
+            self._recent.popitem(last=False)
+
+    def forget(self, token: str) -> None:
+        """The event was undone: the next one counts."""
+        self._recent.pop(self._digest(token), None)
+
+    def _digest(self, token: str) -> bytes:
+        return hmac.digest(self._key, token.encode(), hashlib.sha256)[:16]

@@ -8,11 +8,6 @@ page asks, and asks twice while a mail is fresh (docs/unsubscribe.md).
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import secrets
-from collections import OrderedDict
-from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +15,7 @@ from starlette.responses import Response
 from newsletter.clock import Clock
 from newsletter.message.tokens import Purpose, Token
 from newsletter.web.answers import Answers
-from newsletter.web.events import PublicEvents
+from newsletter.web.events import PublicEvents, RecentEvents
 from newsletter.web.forms import Nonces, TooLarge, read_form
 from newsletter.web.log import LogUnwritable
 from newsletter.web.tokens import TokenReader
@@ -29,59 +24,12 @@ _FRESH_MINUTES = 60
 """So long after it was composed a mail's page asks twice."""
 _FASTEST_S = 2
 _A_DAY_S = 86_400
-_MOST_RECENT = 100_000
 _REASONS = frozenset({"often", "useless", "unasked", "unsafe", "other"})
 _MOST_WORDS = 500
 _LEFT = "You have left. You get no more mail from this list.\n"
 _OF_PAGES = (Purpose.HEADER, Purpose.PAGE, Purpose.PREFERENCES)
 """The tokens with which a page may be asked to leave."""
 _MOST_UNREAD = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """A leave of the last day.
-
-    Attributes:
-        id: hexadecimal, of its event; there once it is on disk.
-        at: when it was asked for, in seconds since the epoch.
-    """
-
-    id: asyncio.Task[str]
-    at: float
-
-
-class RecentLeaves:
-    """Who left within a day, by token, so that a repeated request adds nothing.
-
-    It knows keyed hashes under a key of this process alone. One process serves a log
-    (see :mod:`newsletter.web.server`), or an undo in one would not be known in another.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._key = secrets.token_bytes(32)
-        self._left: OrderedDict[bytes, _Left] = OrderedDict()
-
-    def find(self, token: str) -> asyncio.Task[str] | None:
-        """The leave of this token within the last day: its id, maybe still on its way to disk."""
-        known = self._left.get(self._digest(token))
-        if known is None or self._clock.now().timestamp() - known.at > _A_DAY_S:
-            return None
-        return known.id
-
-    def note(self, token: str, id_: asyncio.Task[str]) -> None:
-        """Remember a leave for a day."""
-        self._left[self._digest(token)] = _Left(id_, self._clock.now().timestamp())
-        if len(self._left) > _MOST_RECENT:
-            self._left.popitem(last=False)
-
-    def forget(self, token: str) -> None:
-        """The leave was undone: the next one counts."""
-        self._left.pop(self._digest(token), None)
-
-    def _digest(self, token: str) -> bytes:
-        return hmac.digest(self._key, token.encode(), hashlib.sha256)[:16]
 
 
 class Leaving:
@@ -100,7 +48,7 @@ class Leaving:
         self._tokens = tokens
         self._nonces = nonces
         self._clock = clock
-        self._recent = RecentLeaves(clock)
+        self._recent = RecentEvents(clock)
 
     async def header(self, request: Request) -> Response:
         """The address of the header List-Unsubscribe: any POST leaves, GET shows the page."""

@@ -48,6 +48,11 @@ def seal(content: Mapping[str, Any], box: bytes, number: int, *, size: int = ENT
     return number.to_bytes(_NUMBER_BYTES, "big") + sealed
 
 
+def sealed_length(size: int) -> int:
+    """Bytes of a box whose content was made ``size`` bytes long."""
+    return _NUMBER_BYTES + size + _SEAL_BYTES
+
+
 def unseal(box: bytes, keys: Mapping[int, bytes]) -> dict[str, Any] | None:
     """What a box holds; None if no key opens it, or it holds no JSON object. Never raises.
 
@@ -56,7 +61,7 @@ def unseal(box: bytes, keys: Mapping[int, bytes]) -> dict[str, Any] | None:
         keys: the officer's private keys of 32 bytes each by their number; the one
             that the box names is tried first.
     """
-    if len(box) not in {size + _NUMBER_BYTES + _SEAL_BYTES for size in (ENTRY_BYTES, FORM_BYTES)}:
+    if len(box) not in map(sealed_length, (ENTRY_BYTES, FORM_BYTES)):
         return None
     number = int.from_bytes(box[:_NUMBER_BYTES], "big")
     others = (key for each, key in keys.items() if each != number)

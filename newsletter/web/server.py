@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from newsletter.errors import InputError, LedgerRefused, Where
-from newsletter.system import raise_file_limit, take_lock
+from newsletter.system import STOP_SIGNALS, raise_file_limit, take_lock
 
 REQUEST_S = 20.0
 """How long a client may take until its request is there whole, in seconds."""
@@ -195,7 +196,7 @@ def serve(
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=16_384,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -210,6 +211,34 @@ def serve(
         await serving
 
     try:
-        asyncio.run(run())
+        with _told_to_stop(stop):
+            asyncio.run(run())
     finally:
         listening.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which would send itself each signal again once it has ended."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to :func:`_told_to_stop`."""
+        yield
+
+
+@contextmanager
+def _told_to_stop(stop: threading.Event) -> Iterator[None]:
+    """Set ``stop`` at Ctrl-C and the signals to end, while the block runs in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in STOP_SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup has it
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -8,7 +8,7 @@ from newsletter.message.tokens import Purpose, Token, Verifier, is_of_unknown_ke
 from newsletter.web.limits import RateLimit
 
 _STUCK = " \t.,;:!?)]}>»”’\"'"
-_LONGEST = 200
+_LONGEST = 1000
 
 
 class TokenReader:

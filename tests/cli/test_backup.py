@@ -58,7 +58,7 @@ def test_a_backup_restored_on_the_same_machine_misses_nobody_and_doubles_nobody(
     assert members(file) == {
         "backup.json", "newsletter.db", "sent.db", "newsletter.key", "newsletter.toml", "list",
     }  # fmt: skip
-    server.behaviours["MAIL"] = after(1, b"550 5.7.1 sender not allowed")
+    server.behaviours["MAIL"] = after(3, b"550 5.7.1 sender not allowed")
     assert 4 == project.run("resume", "2017-04").returncode  # the second reader
     server.behaviours.clear()
     went_well(project.run("suppress", "add", "reader2@readers.example"))

@@ -128,7 +128,7 @@ def test_tokens_that_readers_mailed_or_that_stand_on_lines_make_them_leave(sent:
     mbox = "".join(
         f"From someone Sat Apr  1 09:00:00 2017\nDate: Sat, 01 Apr 2017 09:00:00 +0000\n"
         f"Subject: {subject}\n\nbody\n\n"
-        for subject in (token(0), f"=?utf-8?Q?{token(0)}?=", forged, "Hello")
+        for subject in (token(0), f"=?utf-8?Q?{token(0).replace('_', '=5F')}?=", forged, "Hello")
     )
     (sent.folder / "box").write_text(mbox)
     (sent.folder / "lines").write_text(

@@ -15,10 +15,10 @@ What goes wrong, what the tool does then, and the test that shows it.
 This page is written by `make faults` from the tests that pass; nobody edits it.
 
 For every row: nobody is mailed twice without a person's word.
-Everybody ends in exactly one recorded state, and nobody is missing.
+Each recipient ends in exactly one recorded state, and nobody is missing.
 The states are those of [the ledger](ledger.md).
-Where a state says that the run stops or waits, whoever was not attempted stays `pending`.
-They get it at `newsletter resume`.
+Where a state says that the run stops or waits, recipients that were not attempted stay `pending`.
+`newsletter resume` mails them.
 """
 _TELLS = {
     "SMTP": "What a mail relay may do.",

@@ -152,7 +152,9 @@ def test_an_event_costs_a_lookup_by_index_however_many_readers_there_are(course:
     course.apply(DeliveryEvent(tag, Kind.COMPLAINED, AT, "provider's event", "words"))
     connection.set_trace_callback(None)
     lookups = [sql for sql in asked if sql.startswith("SELECT")]
-    assert len(tag) == len(lookups)
+    assert len(tag) == sum("FROM delivery" in sql for sql in lookups)
     for sql in lookups:
-        ((*_, plan),) = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
-        assert "SEARCH delivery USING INDEX of_message (message_tag=?)" == plan
+        plans = [plan for *_, plan in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert not [plan for plan in plans if plan.startswith("SCAN")]
+        if "FROM delivery" in sql:
+            assert ["SEARCH delivery USING INDEX of_message (message_tag=?)"] == plans

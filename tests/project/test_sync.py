@@ -419,6 +419,42 @@ def test_a_token_for_leaving_brings_nobody_back(project: Project, side: PublicSi
     assert {"anna"} == left(project, side, "anna")
 
 
+def test_a_token_that_the_server_could_not_read_leaves(project: Project, side: PublicSide) -> None:
+    """Its mail was signed with a key that was newer than the server's."""
+    from newsletter.message.tokens import NOBODY, Purpose, Token, sign
+
+    def add(purpose: Purpose, tag: bytes) -> None:
+        text = sign(Token(purpose, tag, bytes(8), 10**6), keys=side.keys, list_id=LIST_ID)
+        side.add(kind="token", token=text, road="header")
+
+    add(Purpose.HEADER, side.tag("anna@readers.example"))
+    add(Purpose.PAGE, side.tag("bela@readers.example"))
+    add(Purpose.HEADER, NOBODY)
+    side.add(kind="token", token="junk", road="header")
+    result = sync(project)
+    assert ({"leave": 1}, {"": 3}) == (numbers(result), dict(result.waiting))
+    assert {"anna"} == left(project, side, "anna", "bela")
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["file", "server"])
+def test_a_server_without_the_newest_key_is_told_of(
+    folder: Folder, tmp_path: Path, elsewhere: bool
+) -> None:
+    path = tmp_path / "elsewhere.db" if elsewhere else folder.folder / "public.db"
+    with server_of(folder, path) as (side, port):
+        url = f"http://127.0.0.1:{port}"
+        folder.settings(public_settings(url, "" if elsewhere else f'log = "{path}"'))
+        side.log.note_secret(side.keys.signing_key_id)
+        assert SyncResult() == sync(Project(folder.folder))
+        Project(folder.folder).rotate_keys()
+        result = sync(Project(folder.folder))
+        (warning,) = result.warnings
+        assert result.lacks_newest_key
+        assert "does not have the newest key" in warning
+        side.log.note_secret(side.keys.signing_key_id + 1)
+        assert SyncResult() == sync(Project(folder.folder))
+
+
 # Over HTTP
 
 

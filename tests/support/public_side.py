@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import socket
@@ -18,7 +19,7 @@ from newsletter.clock import SystemClock
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import Purpose, Token, sign
 from newsletter.web.log import PublicLog
-from newsletter.web.seal import seal
+from newsletter.web.seal import FORM_BYTES, seal
 from newsletter.web.sync_api import sync_routes
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
@@ -61,6 +62,29 @@ class PublicSide:
 
     def undo(self, leave: bytes) -> bytes:
         return self.add(kind="undo", leave=leave.hex())
+
+    def form(self, address: str, **more: Any) -> bytes:
+        """What the sign-up form seals."""
+        number, private = next(iter(self.keys.box_keys(LIST_ID).items()))
+        form = {
+            "v": 1,
+            "kind": "signup",
+            "address": address,
+            "name": "",
+            "language": "en",
+            "topics": [],
+            "page": "subscribe",
+            "form_at": time.time() - 60,
+            "wording": "0" * 32,
+            "mail": "1" * 32,
+        }
+        public = bytes(PrivateKey(private).public_key)
+        return seal({**form, **more}, public, number, size=FORM_BYTES)
+
+    def sign_up(self, address: str, **more: Any) -> bytes:
+        """A sign-up that was confirmed."""
+        box = base64.b64encode(self.form(address, **more)).decode()
+        return self.add(kind="signup", box=box)
 
     def come_back(self, address: str, *, form_at: float) -> bytes:
         minute = int(form_at // 60)

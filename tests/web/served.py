@@ -20,6 +20,7 @@ from newsletter.message.tokens import NOBODY, PUBLIC, Purpose, Token, Verifier, 
 from newsletter.render.public_pages import PublicPages
 from newsletter.web.app import create_app
 from newsletter.web.bundle import Bundle
+from newsletter.web.confirmations import Confirmations
 from newsletter.web.log import PublicLog
 from newsletter.web.seal import unseal
 from newsletter.web.server import listen, serve
@@ -41,6 +42,11 @@ def key_ring() -> KeyRing:
 def pages() -> PublicPages:
     """The pages of the theme that ships."""
     return bundle().pages()
+
+
+def pages_of(known: Bundle | None) -> PublicPages:
+    """The pages of a bundle; those of the usual one are compiled once."""
+    return pages() if known is None else known.pages()
 
 
 def bundle(url: str = "https://news.defenders.example", **changes: Any) -> Bundle:
@@ -110,12 +116,22 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *, known: Bundle | None = None, clock: Clock | None = None
+    folder: Path,
+    *,
+    known: Bundle | None = None,
+    clock: Clock | None = None,
+    confirmations: Confirmations | None = None,
 ) -> Iterator[Running]:
     """Run a server with its log in ``folder`` while the block runs."""
     stop, ready = threading.Event(), threading.Event()
     with contextlib.closing(PublicLog(folder / "public.db")) as log:
-        app = create_app(known or bundle(), pages(), log, clock=clock or SystemClock())
+        app = create_app(
+            known or bundle(),
+            pages_of(known),
+            log,
+            confirmations=confirmations,
+            clock=clock or SystemClock(),
+        )
         listening = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread = threading.Thread(

@@ -1,0 +1,184 @@
+"""``subscribers access``, ``forget``, ``purge``: a person's rights, and how long data is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from newsletter.cli.arguments import Yes
+from newsletter.cli.asking import confirmed
+from newsletter.cli.output import say, show_line, tell
+from newsletter.phrases import count, joined
+from newsletter.project import Project
+
+_TITLES = {
+    "list": "On the list",
+    "sign_ups": "Their sign-ups, with the record of the consent",
+    "preferences": "What they chose",
+    "preference_changes": "When they chose it",
+    "suppressions": "Why they are not mailed, or were not",
+    "deliveries": "What was mailed to them",
+    "elsewhere": "Where else they may be named; nothing here can look there",
+}
+
+
+def access(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose data.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write it to a file; .html makes a page of it."),
+    ] = None,
+) -> None:
+    """Show all that is held of one person (GDPR articles 15 and 20).
+
+    Example: newsletter subscribers access anna@example.org --out anna.html
+    """
+    from newsletter.project.rights import access as held_of
+    from newsletter.project.writing import write_private
+
+    project = Project.here()
+    held = held_of(project, address)
+    if as_json or (out is not None and out.suffix == ".json"):
+        text = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
+    elif out is not None and out.suffix == ".html":
+        text = _page(held)
+    else:
+        text = "\n".join(_lines(held)) + "\n"
+    if out is None:
+        for line in text.splitlines():
+            show_line(line)
+        return
+    write_private(project, out, [text.encode()], replaces_any=True)
+    say(f"All that is held of {held['address']} is in {out}. It is readable by you alone.")
+
+
+def forget(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who is to be forgotten.")],
+    yes: Yes = False,
+) -> None:
+    """Erase who a reader is, and never mail them again. It cannot be taken back.
+
+    What a backup or the public log brings back is erased again.
+
+    Example: newsletter subscribers forget anna@example.org
+    """
+    from newsletter.project.rights import forget as erase
+
+    project = Project.here()
+    say(
+        f"Name, address, fields and servers' answers of {address} leave the ledger, and what they "
+        "chose. A keyed hash stays, so that they are never mailed again, and so do the numbers: "
+        "that an issue was mailed to somebody, when, and what came of it."
+    )
+    if not yes and not confirmed("Erase it? It cannot be taken back."):
+        say("Nothing was changed.")
+        return
+    done = erase(project, address)
+    say(
+        f"Erased: {done.erased.words or 'nothing, since nothing was there'}. They get no more mail."
+    )
+    if done.waiting:
+        say(
+            f"{count(done.waiting, 'delivery', 'deliveries')} still waiting or in doubt: erased by "
+            "“newsletter sync” or “newsletter subscribers purge” once they are over.",
+            style="yellow",
+        )
+    if done.rows:
+        rows = joined([str(row) for row in done.rows])
+        say(
+            f"{project.list_file.name} still names them in row {rows}: delete that by hand.",
+            style="yellow",
+        )
+    if done.folder_only:
+        say(f"It is noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
+        say(done.folder_only.next)
+    say("Out of reach from here; look there yourself:")
+    for place in done.unreachable:
+        tell(place, lead="  • ")
+
+
+def purge(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is due alone.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Erase what is kept no longer, by [privacy] profile. “newsletter sync” does so as well.
+
+    Example: newsletter subscribers purge --dry-run
+    """
+    from newsletter.project.rights import purge as erase
+
+    project = Project.here()
+    due = erase(project, count_only=True).words
+    if not due:
+        say("Nothing is due.")
+        return
+    say(f"By the profile “{project.settings.privacy.profile}” these lose their reader: {due}.")
+    if dry_run:
+        return
+    if not yes and not confirmed("Erase it? It cannot be taken back."):
+        say("Nothing was changed.")
+        return
+    say(f"Erased: {erase(project, count_only=False).words}.")
+
+
+def _lines(held: dict[str, Any]) -> list[str]:
+    lines = [
+        f"What {held['newsletter']} holds of {held['address']} ({held['asked']})",
+        f"They are {'mailed if a list names them' if held['mailed'] else 'not mailed'}.",
+    ]
+    for key, title in _TITLES.items():
+        lines += ["", title]
+        lines += _indented(held[key], 1) or ["  nothing"]
+    return lines
+
+
+def _indented(value: Any, depth: int) -> list[str]:
+    """A value of JSON as lines; what is empty is left out."""
+    space, lines = "  " * depth, []
+    pairs = value.items() if isinstance(value, dict) else [("-", each) for each in value]
+    for key, each in pairs:
+        label = key if key == "-" else f"{key.replace('_', ' ')}:"
+        if isinstance(each, dict | list):
+            inner = _indented(each, depth + 1)
+            lines += [f"{space}{label}", *inner] if inner else []
+        elif each not in {"", None}:
+            lines.append(f"{space}{label} {each}")
+    return lines
+
+
+def _page(held: dict[str, Any]) -> str:
+    """The same as a page that can be printed and handed on."""
+    from html import escape
+
+    def part(value: Any) -> str:
+        if isinstance(value, dict):
+            rows = "".join(
+                f"<dt>{escape(key.replace('_', ' '))}</dt><dd>{part(each)}</dd>"
+                for key, each in value.items()
+                if each not in ("", None, [], {})
+            )
+            return f"<dl>{rows}</dl>" if rows else "<p>nothing</p>"
+        if isinstance(value, list):
+            items = "".join(f"<li>{part(each)}</li>" for each in value)
+            return f"<ul>{items}</ul>" if items else "<p>nothing</p>"
+        return escape(str(value))
+
+    title = f"What {held['newsletter']} holds of {held['address']}"
+    sections = "".join(
+        f"<h2>{escape(words)}</h2>{part(held[key])}" for key, words in _TITLES.items()
+    )
+    mailed = "mailed if a list names them" if held["mailed"] else "not mailed"
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title>"
+        "<style>body { max-width: 45rem; margin: 2rem auto; "
+        "padding: 0 1rem; font: 1rem/1.5 sans-serif; overflow-wrap: anywhere } "
+        "dt { font-weight: bold } dd { margin: 0 0 .25rem 1rem }</style></head><body><main>"
+        f"<h1>{escape(title)}</h1><p>{escape(held['asked'])}. They are {mailed}.</p>{sections}"
+        "</main></body></html>\n"
+    )

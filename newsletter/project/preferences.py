@@ -1,0 +1,32 @@
+"""What readers chose to get, over what the list says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from newsletter.audience.model import Roster, Subscriber
+from newsletter.ledger.preferences import Preferences
+from newsletter.project.project import Project
+
+
+def with_preferences(
+    roster: Roster, wanted: Mapping[bytes, Preferences], project: Project
+) -> Roster:
+    """The list, each reader with the language that they chose themselves.
+
+    Args:
+        roster: as read.
+        wanted: by tag, as the ledger has it.
+        project: whose keys make the tags.
+    """
+    if not wanted:
+        return roster
+    keys = project.keys
+
+    def chosen(subscriber: Subscriber) -> Subscriber:
+        tags = (keys.address_tag(subscriber.address), *keys.former_tags(subscriber.address))
+        language = next((wanted[tag].language for tag in tags if tag in wanted), "")
+        return replace(subscriber, language=language) if language else subscriber
+
+    return replace(roster, subscribers=tuple(map(chosen, roster.subscribers)))

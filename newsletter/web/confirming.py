@@ -1,0 +1,105 @@
+"""The link in a mail that asks to confirm: a page with one button, since programs open links.
+
+A link is either a sign-up's, which this server made and checks, or one by which who
+had left comes back, which only the officer's machine makes and checks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from newsletter.clock import Clock
+from newsletter.message.tokens import Purpose, claims_purpose
+from newsletter.web.answers import Answers
+from newsletter.web.confirm_links import ConfirmLinks
+from newsletter.web.events import PublicEvents, RecentEvents
+from newsletter.web.forms import Nonces, read_form
+from newsletter.web.limits import RateLimit
+from newsletter.web.sign_up_limits import FormBreaker
+from newsletter.web.tokens import TokenReader
+
+_PURPOSE = "confirm"
+_FASTEST_S, _A_DAY_S = 2, 86_400
+_RETURNS_EACH, _RETURNS_IN_ALL = 20, 200
+"""Returns, which anybody can invent, that a network and all together may send in a minute."""
+
+
+class Confirming:
+    """The page, and what its button does.
+
+    Args:
+        answers: makes the pages.
+        events: where a confirmation is written.
+        links: reads a sign-up's link.
+        breaker: hears of each that was confirmed.
+        nonces: tie a form to its page.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        answers: Answers,
+        events: PublicEvents,
+        *,
+        links: ConfirmLinks,
+        breaker: FormBreaker,
+        nonces: Nonces,
+        clock: Clock,
+    ) -> None:
+        self._answers = answers
+        self._events = events
+        self._links = links
+        self._breaker = breaker
+        self._nonces = nonces
+        self._clock = clock
+        self._recent = RecentEvents(clock)
+        self._returns = RateLimit(each=_RETURNS_EACH, total=_RETURNS_IN_ALL, clock=clock)
+
+    async def page(self, request: Request) -> Response:
+        """The link's page, and what its button does."""
+        text = TokenReader.text_of(request)
+        event = self._event(text)
+        if isinstance(event, str):
+            return self._answers.page(request, event, status=410 if event == "expired" else 404)
+        if request.method != "POST":
+            return self._show(request, text)
+        fields = await read_form(request)
+        nonce = fields.get("nonce", [""])[0]
+        if not self._nonces.holds(nonce, _PURPOSE, text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S):
+            return self._show(request, text)
+        return await self._confirm(request, text, event)
+
+    def _event(self, text: str) -> dict[str, Any] | str:
+        """What a confirmation writes down; else the name of the page that says why not."""
+        if claims_purpose(text, Purpose.RETURN):
+            return {"kind": "return", "token": text}
+        link = self._links.read(text)
+        if link is None:
+            return "broken"
+        if link.expired:
+            return "expired"
+        return {"kind": "signup", "box": base64.b64encode(link.box).decode()}
+
+    def _show(self, request: Request, text: str) -> Response:
+        nonce = self._nonces.issue(_PURPOSE, text)
+        return self._answers.page(request, "confirm", nonce=nonce)
+
+    async def _confirm(self, request: Request, text: str, event: dict[str, Any]) -> Response:
+        task = self._recent.find(text)
+        if task is None:
+            returns = event["kind"] == "return"
+            host = request.client.host if request.client else None
+            if returns and not self._returns.allows(host):
+                return self._answers.page(request, "unavailable", status=429)
+            task = asyncio.create_task(self._events.add(event))
+            self._recent.note(text, task)
+            if not returns:
+                self._breaker.confirmed()
+        # Whoever hangs up must not take the others' answer along.
+        await asyncio.shield(task)
+        return self._answers.page(request, "confirmed")

@@ -1,0 +1,220 @@
+"""The page on which a reader changes what they get: language, topics, a pause.
+
+The server knows no reader, so every control starts at “as it is”, and only what was
+changed is written. Changing ends some weeks after the mail went out, since a mail may
+be forwarded; leaving never does (docs/preferences.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from newsletter.clock import Clock
+from newsletter.message.tokens import Purpose, Token
+from newsletter.web.answers import Answers
+from newsletter.web.events import PublicEvents
+from newsletter.web.forms import Nonces, read_form
+from newsletter.web.tokens import TokenReader
+
+_CHANGE_DAYS = 30
+"""How long after its mail was composed a link may change something."""
+_FASTEST_S = 2
+_A_DAY_S = 86_400
+_LONGEST_PAUSE_DAYS = 731
+_MOST_A_DAY = 30
+"""Changes by one link; a reader needs a few, a program that repeats a form any number."""
+_MOST_RECENT = 100_000
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_ANSWERS = {"": None, "yes": True, "no": False}
+
+
+class _WrongForm(Exception):
+    """The form holds what ours cannot."""
+
+
+class _WrongDay(Exception):
+    """The pause's day is no day that a pause may end on."""
+
+
+@dataclass(slots=True)
+class _Changed:
+    """What one link changed of late."""
+
+    since: float
+    number: int
+    last: str
+
+
+class RecentChanges:
+    """How often a link changed something within a day, and what last.
+
+    It knows keyed hashes under a key of this process alone.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._changed: OrderedDict[bytes, _Changed] = OrderedDict()
+
+    def find(self, token: str) -> _Changed:
+        """What is remembered of a link; empty where nothing is."""
+        now = self._clock.now().timestamp()
+        known = self._changed.get(self._digest(token))
+        return known if known and now - known.since <= _A_DAY_S else _Changed(now, 0, "")
+
+    def note(self, token: str, changed: _Changed) -> None:
+        """Remember it for a day from the first change on."""
+        self._changed[self._digest(token)] = changed
+        if len(self._changed) > _MOST_RECENT:
+            self._changed.popitem(last=False)
+
+    def _digest(self, token: str) -> bytes:
+        return hmac.digest(self._key, token.encode(), hashlib.sha256)[:16]
+
+
+class PreferencePage:
+    """The page, and what its form does."""
+
+    def __init__(
+        self,
+        answers: Answers,
+        events: PublicEvents,
+        tokens: TokenReader,
+        nonces: Nonces,
+        clock: Clock,
+    ) -> None:
+        self._answers = answers
+        self._events = events
+        self._tokens = tokens
+        self._nonces = nonces
+        self._clock = clock
+        self._recent = RecentChanges(clock)
+
+    async def page(self, request: Request) -> Response:
+        """The link in a mail's text."""
+        text = self._tokens.text_of(request)
+        # Links that may only leave are answered as well: they lead to where that is done.
+        token = self._tokens.read(text, Purpose.PREFERENCES, Purpose.PAGE, Purpose.HEADER)
+        if token is None:
+            return self._answers.page(request, "broken", status=404)
+        if token.inert:
+            return self._answers.page(request, "proof")
+        if not self._may_change(token):
+            status = 403 if request.method == "POST" else 200
+            return self._answers.page(
+                request, "stale", status=status, leave=self._leave(request, text)
+            )
+        if request.method != "POST":
+            return self._ask(request, text)
+        return await self._save(request, text, token)
+
+    def _may_change(self, token: Token) -> bool:
+        age = self._clock.now().timestamp() / 60 - token.minute
+        return token.purpose is Purpose.PREFERENCES and age <= _CHANGE_DAYS * 24 * 60
+
+    def _leave(self, request: Request, text: str) -> str:
+        return f"../leave/{text}?lang={self._answers.language_of(request)}"
+
+    def _ask(
+        self, request: Request, text: str, fields: Mapping[str, str] | None = None
+    ) -> Response:
+        """The form; where a day is wrong, again with what was chosen."""
+        chosen = fields or {}
+        today = self._clock.now().date()
+        marks = {
+            f"{name}-{value}".lower(): "selected" if name == "language" else "checked"
+            for name, value in chosen.items()
+            if name.startswith(("topic-", "language", "resume"))
+        }
+        return self._answers.page(
+            request,
+            "choose" if fields is None else "choose_wrong",
+            status=200 if fields is None else 400,
+            nonce=self._nonces.issue("choose", text),
+            leave=self._leave(request, text),
+            first=(today + timedelta(days=1)).isoformat(),
+            last=(today + timedelta(days=_LONGEST_PAUSE_DAYS)).isoformat(),
+            pause=chosen.get("pause", "")[:20],
+            **marks,
+        )
+
+    async def _save(self, request: Request, text: str, token: Token) -> Response:
+        fields = {name: values[-1] for name, values in (await read_form(request)).items()}
+        nonce = fields.get("nonce", "")
+        if not self._nonces.holds(nonce, "choose", text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S):
+            # A form that is too old, too quick or not ours: the question stands again.
+            return self._ask(request, text)
+        try:
+            changes = self._changes(fields)
+        except _WrongForm:
+            return self._answers.page(request, "broken", status=400)
+        except _WrongDay:
+            return self._ask(request, text, fields)
+        if not changes:
+            return self._answers.page(request, "unchanged")
+        return await self._write(request, text, token, changes)
+
+    async def _write(
+        self, request: Request, text: str, token: Token, changes: Mapping[str, Any]
+    ) -> Response:
+        recent, told = self._recent.find(text), json.dumps(changes, sort_keys=True)
+        if told == recent.last:
+            return self._answers.page(request, "saved")
+        if recent.number >= _MOST_A_DAY:
+            return self._answers.page(request, "unavailable", status=429)
+        # Counted before it is on disk, so that many at once are counted as well.
+        self._recent.note(text, _Changed(recent.since, recent.number + 1, ""))
+        await self._events.add(
+            {"kind": "preferences", "tag": token.address_tag.hex(), "changes": changes}
+        )
+        self._recent.find(text).last = told
+        return self._answers.page(request, "saved")
+
+    def _changes(self, fields: Mapping[str, str]) -> dict[str, Any]:
+        """What of the form was changed.
+
+        Raises:
+            _WrongForm: it holds what our page does not offer.
+            _WrongDay: a pause cannot end on that day.
+        """
+        changes: dict[str, Any] = {}
+        language = fields.get("language", "")
+        if language:
+            if language not in self._answers.languages:
+                raise _WrongForm
+            changes["language"] = language
+        topics = {
+            name.removeprefix("topic-"): value
+            for name, value in fields.items()
+            if name.startswith("topic-")
+        }
+        if not {*topics} <= {*self._answers.topics} or not {*topics.values()} <= {*_ANSWERS}:
+            raise _WrongForm
+        if wanted := {name: _ANSWERS[value] for name, value in topics.items() if value}:
+            changes["topics"] = wanted
+        if fields.get("pause", "").strip():
+            changes["pause"] = self._day(fields["pause"].strip()).isoformat()
+        elif fields.get("resume"):
+            changes["pause"] = ""
+        return changes
+
+    def _day(self, text: str) -> date:
+        try:
+            day = date.fromisoformat(text) if _DAY.fullmatch(text) else date.min
+        except ValueError:
+            day = date.min
+        if not 0 < (day - self._clock.now().date()).days <= _LONGEST_PAUSE_DAYS:
+            raise _WrongDay
+        return day
