@@ -16,6 +16,7 @@ help: ## What there is to make
 demo: .venv/ready ## Send the March 2017 newsletter to the example subscribers, into outbox/
 	$(BIN)/newsletter check 2017-03
 	$(BIN)/newsletter send 2017-03 --yes
+	@echo 'To see how readers leave: newsletter serve --demo'
 
 check: .venv/ready-dev ## A quick answer while you work: linters, types, and tests that start no program
 	$(BIN)/ruff check .

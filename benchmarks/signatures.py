@@ -21,6 +21,7 @@ from newsletter.addresses import Address
 from newsletter.message.compose import Composer
 from newsletter.message.dkim import SEALED, SIGNED, DkimSigner
 from newsletter.message.model import Recipient
+from newsletter.message.shared_headers import Letterhead
 from newsletter.project import Project as Wired
 from newsletter.project.compile import compile_issue
 from tests.support.dkim import DOMAIN, SECOND, SELECTOR, ed25519_key, passes_dkimpy, pem, rsa_key
@@ -37,9 +38,7 @@ def composer(folder: Path, signer: DkimSigner | None) -> Composer:
     settings = wired.settings
     return Composer(
         compile_issue(wired, "2017-03").editions["en"],
-        sender=settings.sender,
-        list_identity=settings.list,
-        archive_url=settings.archive_url,
+        Letterhead(settings.sender, settings.list, settings.archive_url),
         campaign_id="2017-03.1",
         keys=wired.keys,
         signer=signer,

@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from newsletter.delivery.plan import make_plan
@@ -33,12 +34,26 @@ from tests.support.tools import program
 CONNECTIONS = 10
 
 
-def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
-    """Seconds of the send, seconds of processor time in it, and octets a message."""
+def ours(
+    sink: Sink,
+    messages: int,
+    *,
+    rate: float | None = None,
+    on_begin: Callable[[], None] = lambda: None,
+) -> tuple[float, float, int]:
+    """Seconds of the send, seconds of processor time in it, and octets a message.
+
+    Args:
+        sink: where the mail goes.
+        messages: how many.
+        rate: how many a second at most; None: as fast as it goes.
+        on_begin: called when all is ready and the first one is about to leave.
+    """
+    paced = "" if rate is None else f"rate_per_second = {rate:.1f}\n"
     with tempfile.TemporaryDirectory() as folder:
         project = Project(
             Path(folder) / "project",
-            delivery=smtp_delivery(sink.port, connections=CONNECTIONS, more="batch = 50")
+            delivery=smtp_delivery(sink.port, connections=CONNECTIONS, more=f"batch = 50\n{paced}")
             + "messages_per_connection = 10000\n",
             readers=messages,
         )
@@ -73,6 +88,7 @@ def ours(sink: Sink, messages: int) -> tuple[float, float, int]:
             run_id="benchmark",
         )
         run = Run(queue, compose)
+        on_begin()
         started, processor = time.perf_counter(), time.process_time()
         run.execute()
         seconds, spent = time.perf_counter() - started, time.process_time() - processor

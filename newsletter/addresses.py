@@ -59,7 +59,7 @@ class Address:
 
         stripped = text.strip()
         if len(stripped) > LONGEST_ADDRESS:
-            raise AddressError("The address is longer than any mail server takes.")
+            raise AddressError("The address is longer than mail servers accept.")
         if any(ord(char) < 32 or ord(char) == 127 for char in stripped):
             raise AddressError("The address contains a control character.")
         try:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
+
+from newsletter.errors import Where
 
 # White space but the plain space, controls and format characters (joiners, marks of direction,
 # byte order mark, soft hyphen), and letters and signs that are drawn as nothing.
@@ -31,3 +34,15 @@ def visible(text: str) -> str:
 def without_invisible(text: str) -> str:
     """``text`` without such characters."""
     return _INVISIBLE.sub("", text)
+
+
+def hidden_in_key(text: str, path: Path) -> tuple[str, Where] | None:
+    """The first such character around or in a key or a table's name of TOML, and its place."""
+    for number, line in enumerate(text.split("\n"), 1):
+        key = line.partition("=")
+        # Right behind the sign only a value may stand, so one that hides there counts.
+        shown = line if line.lstrip().startswith("[") else f"{key[0]}={key[2][:1]}"
+        shown = "" if line.lstrip().startswith("#") or not (key[1] or shown == line) else shown
+        if found := invisible_in(shown.removesuffix("\r")):
+            return found[1], Where(path, number, found[0] + 1)
+    return None

@@ -75,8 +75,8 @@ _OTHER_CAUSE = re.compile(
     r"|quota|\bfull\b|storage|too (?:large|big)|message size"
     r"|relay(?:ing)? (?:access )?denied|unable to relay|access denied"
     r"|not (?:allowed|permitted)|permission"
-    r"|(?<![\d.])(?:5\.7\.\d|4\.\d{1,3}\.\d)",
-    re.IGNORECASE,
+    r"|(?<![\d.])(?:5\.7\.\d|4\.\d{1,3}\.\d)|^(?:smtp; ?)?4\d\d(?:[ -]|$)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _SOFT = re.compile(r"\bsoft|\b4\d\d\b", re.IGNORECASE)
 _LABEL = re.compile(

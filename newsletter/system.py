@@ -24,6 +24,7 @@ if sys.platform == "win32":
     READ_FLAGS = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT
 else:
     import fcntl
+    import resource
 
     STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     """Ctrl-C, the end of the machine, and a closed terminal."""
@@ -126,6 +127,25 @@ def readiness(sock: socket.socket) -> Callable[[], bool]:
         readable = select.poll()
         readable.register(sock, select.POLLIN)
         return lambda: bool(readable.poll(0))
+
+
+def raise_file_limit() -> int:
+    """Let this process open as many files and sockets as its user may.
+
+    Returns:
+        How many that is; 512 where it is not known.
+    """
+    if sys.platform == "win32":
+        return 512
+    else:  # noqa: RET505 - mypy reads one branch for each platform
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+        if soft == resource.RLIM_INFINITY or soft >= most:
+            return most
+        with suppress(OSError, ValueError):  # macOS allows fewer than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            return most
+        return soft
 
 
 def send_pieces(sock: socket.socket, pieces: Sequence[bytes]) -> int:

@@ -69,7 +69,7 @@ class FrozenClock:
 
 @dataclass(frozen=True, slots=True)
 class FakeMessage:
-    """A small, valid letter to one address; all of it follows from the address and the text."""
+    """A small, valid message to one address; all of it follows from the address and the text."""
 
     envelope_to: Address
     text: str = "Good morning.\n"
@@ -86,7 +86,7 @@ class FakeMessage:
         return f"<{digest[:32]}@news.example>"
 
     def as_bytes(self) -> bytes:
-        """The letter in CRLF lines; 8-bit where its text is."""
+        """The message in CRLF lines; 8-bit where its text is."""
         lines = [
             "From: News <newsletter@news.example>",
             f"To: {self.envelope_to}",
@@ -102,11 +102,11 @@ class FakeMessage:
         return "".join(f"{line}\r\n" for line in lines).encode()
 
     def as_wire(self) -> list[bytes]:
-        """The letter dot-stuffed, in one piece."""
+        """The message dot-stuffed, in one piece."""
         return [stuffed(self.as_bytes())]
 
     def as_content(self) -> Content:
-        """The letter taken apart."""
+        """The message taken apart."""
         return Content(
             from_name="News",
             from_address="newsletter@news.example",
@@ -233,7 +233,7 @@ class ScriptedTransport:
     """A transport that does what ``script`` says, one message after the other.
 
     Attributes:
-        copies: how many times the server took a letter to each address; a
+        copies: how many times the server took a message to each address; a
             message in doubt counts as taken.
         closed: how often :meth:`close` was called.
     """
@@ -256,7 +256,7 @@ class ScriptedTransport:
         return _ScriptedSession(self)
 
     def examine(self, message: Message) -> None:
-        """Any letter can go."""
+        """Any message can go."""
 
     def status_lookup(self) -> None:
         """Nobody can be asked."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from newsletter.errors import Problem, TemplateError, Where
+from newsletter.invisible import hidden_in_key, invisible_in
 from newsletter.regular_file import read_start
 from newsletter.theme import (
     INLINE_CSS,
@@ -254,9 +255,13 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _parsed(path: Path, advice: str) -> dict[str, Any]:
+    text = _read_text(path)
+    hidden = hidden_in_key(text, path)
     try:
-        data = tomllib.loads(_read_text(path))
+        data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
+        if hidden:
+            raise _hidden(*hidden) from None
         deep = isinstance(error, RecursionError)
         raise TemplateError(
             f"The file cannot be read: {'it is nested too deeply' if deep else error}.",
@@ -264,7 +269,22 @@ def _parsed(path: Path, advice: str) -> dict[str, Any]:
             next=advice,
         ) from None
     _refuse_deep(data, path)
+    if hidden and any(map(invisible_in, _keys(data))):
+        raise _hidden(*hidden)
     return data
+
+
+def _hidden(what: str, where: Where) -> TemplateError:
+    return TemplateError(
+        f"A key holds an invisible character, {what}.", where=where, next="Delete it."
+    )
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _keys(each)
 
 
 def _refuse_deep(data: dict[str, Any], path: Path) -> None:

@@ -50,8 +50,10 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> Written:
             raise InputError(
                 f"The archive cannot be written: {error.strerror}.",
                 where=Where(path),
-                next="Make room or give yourself the right to write there, and run it again; "
-                "no file is half-written.",
+                next=(
+                    "Free some space or get write permission, and run the command again; no file "
+                    "is half-written."
+                ),
             ) from None
         became["new" if there is None else "changed"].append(name)
     return Written(*(tuple(names) for names in became.values()))

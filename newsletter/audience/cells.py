@@ -39,7 +39,7 @@ def read_address(cell: str) -> tuple[Address, str]:
         raise AddressError("There is no address.")
     name, text = _parted(text)
     if len(text) > LONGEST_ADDRESS:
-        raise AddressError("The address is longer than any mail server takes.")
+        raise AddressError("The address is longer than mail servers accept.")
     if text.count("@") > 1:
         raise AddressError("The cell holds several addresses; give each a row of its own.")
     hidden = _WITHIN.search(text)

@@ -53,7 +53,7 @@ def read_text(path: Path) -> tuple[str, list[Problem]]:
             text = raw.decode(encoding, "surrogateescape" if encoding == "utf-8-sig" else "strict")
     except UnicodeDecodeError as error:
         raise RosterError(
-            f"The list is not the {error.encoding.upper()} text that it says it is.",
+            f"The list is not valid {error.encoding.upper()}, although its first bytes say so.",
             where=Where(path, _line_at(raw, error.start)),
             next=_SAVE_AS,
         ) from None

@@ -143,39 +143,39 @@ def _by_name(name: str) -> str | None:
 
 
 _ADDRESS_BOOK = (
-    "who left the newsletter does not stand in an address book",
-    "the list of those who left, in the program that sent the newsletter so far",
+    "an address book does not say who unsubscribed",
+    "the list of unsubscribed readers, in the program that sent the newsletter so far",
 )
 # Columns, folded; the program; why its leavers may be missing; the file to look for.
 _ACTIVE = (
     (
         {"leid", "euid"},
         "Mailchimp",
-        "who left and whose mail came back stand in other files of the same ZIP",
+        "unsubscribed and bounced addresses are in other files of the same ZIP",
         "unsubscribed_….csv and cleaned_….csv",
     ),
     (
         {"uuid", "attributes", "status"},
         "listmonk",
-        "who left a single list is not marked in it",
+        "it does not mark readers who left a single list",
         "the subscribers whose subscription is “unsubscribed” (newsletter docs subscribers)",
     ),
     (
         {"emailblacklisted"},
         "Brevo",
-        "who left a single list is not marked in it",
+        "it does not mark readers who left a single list",
         "the export of the contacts who unsubscribed from that list",
     ),
     (
         {"alternateemails", "contactid"},
         "SendGrid",
-        "who left and whose mail came back stand in its suppressions",
+        "unsubscribed and bounced addresses are in its suppressions",
         "the CSV files of Suppressions: global and group unsubscribes, bounces, spam reports",
     ),
     (
         {"subscribedat", "utmsource", "utmcampaign"},
         "Curated",
-        "it holds the active subscribers alone",
+        "it holds only active subscribers",
         "the export of those who unsubscribed",
     ),
     ({"email1value"}, "Google Contacts", *_ADDRESS_BOOK),
@@ -199,8 +199,8 @@ def missing_leavers(name: str, header: Sequence[str]) -> tuple[str, str] | None:
             return f"This looks like an export of {program}: {why}.", f"Look for {look_for}."
     if _ACTIVE_NAME.match(name):
         return (
-            "By its name the list is an export of active readers: who left and whose mail came "
-            "back stand in other files.",
+            "By its name the list is an export of active readers: unsubscribed and bounced "
+            "addresses are in other files.",
             "Look for unsubscribed_….csv, cleaned_….csv, suppressions or bounces.",
         )
     return None

@@ -62,7 +62,7 @@ def take_header(
         raise RosterError(
             f"The list's header cannot be read. {fault}",
             where=Where(path, row=number),
-            next="Save the list anew as CSV UTF-8 (comma delimited).",
+            next="Save the list again as CSV UTF-8 (comma delimited).",
         )
     return number, header, chain(first[1:], records)
 
@@ -117,7 +117,7 @@ def _ask(path: Path, first: Sequence[Record]) -> None:
     if fault or len(header) > MAX_COLUMNS:
         return
     what = f"No column of the list is called “email”; its first row is: {listed(header)}."
-    advice = "Put a first row on top that names the columns, e.g. email, name, language."
+    advice = "Add a first row that names the columns, e.g. email, name, language."
     place = _header_place(first)
     if place is None and any(map(holds_address, header)):
         what = f"The list has no header; its first row is: {listed(header)}."

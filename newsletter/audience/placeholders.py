@@ -82,7 +82,7 @@ def what_is_wrong(name: str) -> str:
         if _means_nothing(name, words):
             return "means nothing"
     if not usual and words[1:] != words[:1] and not (name.islower() or name.isupper()):
-        return "holds a word that programs write for nothing"
+        return "holds a word that programs write for an empty value"
     if not name.isascii() and (meant := _reread(name)) != name:
         return f"seems to be “{meant}”, read in a wrong encoding"
     return "holds letters that were lost" if _LOST.search(name) else ""

@@ -164,13 +164,13 @@ def _no_list(path: Path, leavers: Leavers) -> RosterError:
     """Says that a file holds people who must not be mailed."""
     if leavers.reason:
         advice = (
-            f"Take them off for ever with “newsletter suppress add {path} --reason "
+            f"Suppress them with “newsletter suppress add {path} --reason "
             f"{leavers.reason}”, and mail the file of the active readers."
         )
     else:
         advice = "Mail the file of those who asked for it and confirmed."
     return RosterError(
-        f"This is no list to mail: by {leavers.told_by}, it holds {leavers.what}.",
+        f"This list must not be mailed: by {leavers.told_by}, it holds {leavers.what}.",
         where=Where(path),
         next=f"{advice} If they did ask for the newsletter, rename the file"
         + (" or column." if "columns" in leavers.told_by else "."),
@@ -212,7 +212,7 @@ class _Reading:
             raise RosterError(
                 f"The list has more than {MAX_ROWS:,} rows.",
                 where=Where(self._path, row=number),
-                next="Split it, and send the issue to each part by itself.",
+                next="Split it, and send the issue to each part separately.",
             )
         if fault:
             self._refused.append(self._problem(number, fault))
@@ -293,9 +293,9 @@ class _Reading:
     def _leave_out(self, number: int, index: int, text: str, why: str) -> None:
         """Warn of a value that the mail does without; an address is not repeated."""
         shown = "The value" if "@" in text and "*" not in text else f"“{visible(text[:60])}”"
-        what = f"{shown} {why}, so the mail does without it."
+        what = f"{shown} {why}, so the mail leaves it out."
         where = Where(self._path, row=number, item=f"column “{trim(self._header[index])}”")
-        advice = "Mend the cell, or empty it."
+        advice = "Correct the cell, or empty it."
         self._warnings.append(Problem(what, where, advice))
 
     def _line(self, number: int, cells: list[str], index: int | None) -> str:
@@ -303,7 +303,7 @@ class _Reading:
             return ""
         text, changed = read_line(cells[index])
         if changed:
-            self._warn(number, "Invisible control characters were taken out of a cell.")
+            self._warn(number, "Invisible control characters were removed from a cell.")
         return text
 
     def _language(self, number: int, cells: list[str]) -> str | None:
@@ -315,7 +315,7 @@ class _Reading:
         if tag is None:
             self._warn(
                 number,
-                f"“{visible(cell[:40])}” is no language that is known, so the reader gets the "
+                f"“{visible(cell[:40])}” is not a known language, so the reader gets the "
                 f"edition in “{self._default_language}”, the newsletter's own language.",
                 "Write a code such as en, fr, ar or pt-BR, or a language's name.",
             )
@@ -332,7 +332,7 @@ class _Reading:
         if not self._unclear:
             return
         raise RosterError(
-            "The list may say of some rows that they must not be mailed; nobody was read from it.",
+            "The list may say that some rows must not be mailed, so it was not read.",
             where=Where(self._path),
             problems=[
                 Problem(
@@ -369,8 +369,12 @@ class _Reading:
                 self._subscribers[place] = replace(one, name="")
                 self._leave_out(one.row, index, one.name, "means nothing")
             else:
-                self._warn(one.row, "The mail greets this reader as “None”; many programs write "
-                           "that for nothing.", "Empty the cell if it is no name.")  # fmt: skip
+                self._warn(
+                    one.row,
+                    "The mail greets this reader as “None”; many programs write that for an empty "
+                    "value.",
+                    "Empty the cell if it is not a name.",
+                )
 
     def roster(self, warnings: Sequence[Problem], *, may_be_empty: bool) -> Roster:
         """All that was taken.
@@ -392,8 +396,10 @@ class _Reading:
                 f"None of the list's {self._rows} rows can be used.",
                 where=Where(self._path),
                 problems=[*self._refused, *self._left],
-                next=f"It says of every reader that they left: see whether “newsletter suppress "
-                f"add {self._path}” is meant."
+                next=(
+                    "It says that every reader unsubscribed: did you mean “newsletter suppress "
+                    f"add {self._path}”?"
+                )
                 if self._left and not self._refused
                 else "“newsletter docs subscribers” shows what a list looks like.",
             )

@@ -80,7 +80,7 @@ class _Lines:
 
 def _damage(line: str) -> str:
     if "\0" in line:
-        return "The row holds NUL characters, so it is no text or a damaged one."
+        return "The row holds NUL characters, so it is not text, or damaged."
     if _NOT_UTF8.search(line):
         return "The row is not UTF-8 text like the rest of the list; retype it."
     return ""
@@ -120,7 +120,7 @@ def read_records(path: Path, text: str, delimiter: str) -> Iterator[Record]:
             yield number, cells, fault
 
 
-_STRAY_MARK = "A quotation mark stands inside a cell here, so its end cannot be told."
+_STRAY_MARK = "There is a quotation mark inside a cell, so its end cannot be found."
 
 
 def _broken(error: csv.Error, where: Where) -> RosterError:
@@ -132,5 +132,5 @@ def _broken(error: csv.Error, where: Where) -> RosterError:
     return RosterError(
         what,
         where=where,
-        next='Take the mark (") out, or write it twice (""). Nobody was read from the list.',
+        next='Take the mark (") out, or write it twice (""). The list was not read.',
     )

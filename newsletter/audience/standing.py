@@ -64,7 +64,11 @@ _WAITS = (
 _LEFT = unicodedata.normalize("NFKD", _LEFT)  # as fold leaves Korean
 _LEFT_WORD = re.compile(_LEFT)
 _WAIT_WORD = re.compile(_WAITS)
-_ONE_WORD = re.compile(rf"(?!left|abuse)(?:{_LEFT}|{_WAITS}|nonsubscribed|notsubscribed)\w{{0,8}}")
+_ONE_WORD = re.compile(
+    rf"(?!left|abuse)(?:dad[oa]s?de|en|de|sediode|pediu|was|has|hatsich|wurde|sest|est)?"
+    rf"(?:{_LEFT}|{_WAITS}|nonsubscribed|notsubscribed)\w{{0,8}}"
+)
+"""In a column of another name, also with the small word that goes before it in some languages."""
 _JOINED = (
     "active,subscribed,subscriber,enabled,confirmed,opt-in,opted in,opt in,optedin,single opt-in,"
     "double opt-in,express,implied,regular,premium,mail,allowed,granted,normal,valid,verified,ok,"
@@ -151,7 +155,10 @@ _STATUS_HEADER = re.compile(
     r"emailpermission|estadode\w*|etatde\w*|marketingcontact|marketingemail|emailmarketing)?"
     r"(?:status|statut|statuts|estatus|статус|stan|confirmation)(?:dabonnement|abonnement|"
     r"подписки|iscrizione|wysylki)?$|^(?:subscribertype|emailpermission|reception|الحالة|حالة|حاله|"
-    r"emailstate|subscriptionstate|permission)$"
+    r"emailstate|subscriptionstate|permission|situacao|situacion|zustand|durum|stav|tila|stare|"
+    r"allapot|κατασταση|състояние|状态|狀態|ステータス|סטטוס|وضعيت|وضعیت)$|^"
+    + unicodedata.normalize("NFKD", "상태")
+    + "$"  # as fold leaves Korean
 )
 _JOINED_HEADER = re.compile(
     r"^(?:is|isthissubscriber|didthissubscribermanually|email|newsletter|marketing|mailing|gdpr)?"

@@ -33,6 +33,6 @@ def control_characters(given: CheckInput) -> Iterator[Flaw]:
             Severity.ERROR,
             f"The {part} holds the invisible character U+{ord(found.group()):04X} "
             f"near “{' '.join(around.split())}”.",
-            "Delete the character there and type it anew; it often stood for a quotation mark.",
+            "Delete the character and type what belongs there, often a quotation mark.",
             place,
         )

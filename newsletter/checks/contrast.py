@@ -37,9 +37,7 @@ class _Mode:
         return [part for part in have if part in parts] or have
 
 
-@check(
-    "contrast", why="Who sees little, or reads in the sun, cannot tell pale words from the page."
-)
+@check("contrast", why="Readers with low vision, or in sunlight, cannot read text of low contrast.")
 def contrast_of_text(given: CheckInput) -> Iterator[Flaw]:
     """Text of less than 4.5 : 1 with its ground; 3 : 1 if it is large."""
     colours = given.theme.settings.colours
@@ -96,7 +94,7 @@ def _flaw(
         Severity.ERROR,
         what,
         f'Write {roles[0]} = "{_better(colour, ground, enough)}" under '
-        f"[{'.'.join(mode.tables)}] in {own}, or change the ground.",
+        f"[{'.'.join(mode.tables)}] in {own}, or change the background.",
         Location(Where(own, line, item=setting_name(path))),
     )
 

@@ -16,7 +16,7 @@ _HALF_YEAR = dt.timedelta(days=183)
 
 @check(
     "weekday",
-    why="Readers put the date in their diaries, and half of them will come on the wrong day.",
+    why="Readers note the date, and some will come on the wrong day.",
 )
 def weekday(given: CheckInput) -> Iterator[Flaw]:
     """A weekday that does not fit its date, in the story's language."""

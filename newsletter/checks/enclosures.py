@@ -16,7 +16,7 @@ _NAMED = 3
 
 @check(
     "message-heavy",
-    why="Mail servers refuse large mails, and each reader pays for the whole of it.",
+    why="Mail servers refuse large mails, and each reader has to download the whole mail.",
 )
 def message_heavy(given: CheckInput) -> Iterator[Flaw]:
     """A mail above 1 MB with what travels inside it; above 9.5 MB it is an error."""
@@ -28,7 +28,7 @@ def message_heavy(given: CheckInput) -> Iterator[Flaw]:
         named = ", ".join(f"“{each.name}” {len(each.content) / MB:.1f} MB" for each in heaviest)
         yield Flaw(
             Severity.ERROR if size > MESSAGE_TOO_HEAVY_MB else Severity.WARNING,
-            f"Each mail weighs about {size:.1f} MB: {named}, a third more as they travel.",
+            f"Each mail weighs about {size:.1f} MB: {named}, a third more when encoded.",
             'Set downloads = "link" or pictures = "hosted" under [mail] in newsletter.toml, or '
             "save what is heaviest smaller.",
             _place(given, heaviest[0].name),
@@ -55,7 +55,7 @@ def _place(given: CheckInput, name: str) -> Location:
 
 @check(
     "document-author",
-    why="A document goes out as it is, with what office programs write into it.",
+    why="A document is sent as it is, with the names that office programs write into it.",
 )
 def document_author(given: CheckInput) -> Iterator[Flaw]:
     """A document that names its author or last editor, other than the organisation."""
@@ -71,7 +71,7 @@ def document_author(given: CheckInput) -> Iterator[Flaw]:
             yield Flaw(
                 Severity.NOTE,
                 f"“{document.name}” says that it was written by {' and '.join(authors)}.",
-                "If that should not be known, take the name out of the document's properties and "
-                "export it anew.",
+                "If readers should not see the name, remove it from the document's properties "
+                "and export the document again.",
                 given.at("stories", index, "download", "file"),
             )

@@ -16,7 +16,7 @@ def _headings(given: CheckInput) -> list[tuple[int, str]]:
     return [(int(e.tag[1]), visible_text(e)) for e in given.page.iter(*_TAGS)]
 
 
-@check("heading-one", why="The one main heading tells where the mail proper starts.")
+@check("heading-one", why="The one main heading shows screen readers where the content starts.")
 def heading_one(given: CheckInput) -> Iterator[Flaw]:
     """Exactly one h1."""
     number = sum(level == 1 for level, _ in _headings(given))
@@ -29,7 +29,9 @@ def heading_one(given: CheckInput) -> Iterator[Flaw]:
         )
 
 
-@check("heading-order", why="A level that is left out sounds as if something were missing.")
+@check(
+    "heading-order", why="To screen readers, a missing level sounds as if a heading were missing."
+)
 def heading_order(given: CheckInput) -> Iterator[Flaw]:
     """No level is skipped on the way down."""
     last = 0
@@ -53,6 +55,6 @@ def heading_empty(given: CheckInput) -> Iterator[Flaw]:
         yield Flaw(
             Severity.ERROR,
             f"{empty} headings have no words.",
-            "Take them out of the theme or the text, or write them.",
+            "Remove them from the theme or the text, or give them words.",
             given.theme_place,
         )

@@ -20,7 +20,7 @@ _CAMERA_NAME = re.compile(
 
 @check(
     "alt-missing",
-    why="Readers who are blind, or whose mail program blocks pictures, get nothing in its place.",
+    why="Readers who are blind, or whose mail program blocks pictures, get nothing instead.",
 )
 def alt_missing(given: CheckInput) -> Iterator[Flaw]:
     """A picture without alt; or an empty one on a story's picture or on a link."""
@@ -85,7 +85,7 @@ def alt_long(given: CheckInput) -> Iterator[Flaw]:
                 Severity.WARNING,
                 f"The description of a picture has {len(picture.alt)} characters; "
                 f"{ALT_LONG} are read well.",
-                "Keep what matters for the story and move the rest into the blurb.",
+                "Keep what matters for the story and move the rest to the blurb.",
                 place,
             )
 

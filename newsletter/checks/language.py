@@ -12,7 +12,7 @@ from newsletter.errors import Where
 
 @check(
     "language",
-    why="A screen reader reads the mail in the voice of the language that it names.",
+    why="Screen readers choose the voice by the language of the mail.",
 )
 def language(given: CheckInput) -> Iterator[Flaw]:
     """The html element names the issue's language, not none and not “und”."""
@@ -45,8 +45,7 @@ def direction(given: CheckInput) -> Iterator[Flaw]:
 
 @check(
     "language-in-body",
-    why="Web mail throws the html element away, and with it what it says of language "
-    "and direction.",
+    why="Web mail removes the html element and its language and direction.",
 )
 def language_in_body(given: CheckInput) -> Iterator[Flaw]:
     """An element inside the body names language and direction as well."""

@@ -64,12 +64,13 @@ def link_empty(given: CheckInput) -> Iterator[Flaw]:
             anchor,
             Severity.ERROR,
             f"The link {_name(anchor)} leads nowhere.",
-            "Write the full address of the page, or take the link out.",
+            "Write the full address of the page, or remove the link.",
         )
 
 
 @check(
-    "link-script", why="Mail programs block such a link, and filters take the mail for an attack."
+    "link-script",
+    why="Mail programs block such links, and spam filters treat the mail as an attack.",
 )
 def link_script(given: CheckInput) -> Iterator[Flaw]:
     """javascript: and its kin."""
@@ -84,7 +85,7 @@ def link_script(given: CheckInput) -> Iterator[Flaw]:
             )
 
 
-@check("link-relative", why="A mail has no site of its own, so only a full address leads anywhere.")
+@check("link-relative", why="A mail has no site of its own, so only full addresses work.")
 def link_relative(given: CheckInput) -> Iterator[Flaw]:
     """A link that is no full address."""
     for anchor in anchors(given.page):
@@ -95,14 +96,14 @@ def link_relative(given: CheckInput) -> Iterator[Flaw]:
             given,
             anchor,
             Severity.ERROR,
-            f"The link {_name(anchor)} leads to “{anchor.href}”, which is no full address.",
+            f"The link {_name(anchor)} leads to “{anchor.href}”, which is not a full address.",
             "Write the address with https:// in front.",
         )
 
 
 @check(
     "link-http",
-    why="Whoever runs the reader's network can see and change what the page says.",
+    why="The operator of the reader's network can see and change the page.",
 )
 def link_http(given: CheckInput) -> Iterator[Flaw]:
     """A link without encryption."""
@@ -119,8 +120,7 @@ def link_http(given: CheckInput) -> Iterator[Flaw]:
 
 @check(
     "link-host",
-    why="A link that names one site and opens another is how phishing looks, to readers and "
-    "filters alike.",
+    why="Readers and spam filters take a link that names one site and opens another for phishing.",
 )
 def link_host(given: CheckInput) -> Iterator[Flaw]:
     """A link whose text is the address of another site."""
@@ -163,7 +163,10 @@ def link_text(given: CheckInput) -> Iterator[Flaw]:
         )
 
 
-@check("link-words", why="A link without words cannot be seen with pictures off, nor be heard.")
+@check(
+    "link-words",
+    why="Readers who block pictures cannot see a link without words, nor screen readers read it.",
+)
 def link_words(given: CheckInput) -> Iterator[Flaw]:
     """A link with nothing to click on."""
     for anchor in anchors(given.page):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
@@ -19,7 +22,7 @@ _LONG = 12
 
 @check(
     "parity-words",
-    why="Who reads the text part would miss it, or who reads the HTML; filters compare both.",
+    why="Readers of that part would miss it, and spam filters compare the parts.",
 )
 def parity_words(given: CheckInput) -> Iterator[Flaw]:
     """Every headline, text, highlight, quote, credit, source and label is in both parts."""
@@ -33,7 +36,7 @@ def parity_words(given: CheckInput) -> Iterator[Flaw]:
                 yield Flaw(
                     Severity.ERROR,
                     f"The {part} lacks the {name}: “{_short(piece)}”.",
-                    "Let the theme's template for that part show it.",
+                    "Add it to the theme's template for that part.",
                     given.at(*path),
                 )
 
@@ -68,16 +71,29 @@ def _pieces(given: CheckInput) -> Iterator[tuple[Path, str, str]]:
 
 
 def _runs(markdown: str, language: str) -> Iterator[str]:
-    """The words of a Markdown text, apart where a link's address may stand in the text part."""
+    """The words of a Markdown text, apart where a link's address may stand in the text part.
+
+    Two words with such a place between them and no space are one word in the HTML, and left out.
+    """
     for block in parse(markdown, language=language):
-        run = ""
+        runs = [""]
         for token in block.children or ():
             if token.type in {"link_open", "link_close", "image"}:
-                yield from _worded(run)
-                run = ""
+                runs.append("")
             else:
-                run += token.content or " " * token.type.endswith("break")
-        yield from _worded(run)
+                runs[-1] += token.content or " " * token.type.endswith("break")
+        joined = [_is_inside(*pair) for pair in itertools.pairwise(runs)]
+        for run, before, behind in zip(runs, [False, *joined], [*joined, False], strict=True):
+            piece = re.sub(r"^\w+", "", run) if before else run
+            yield from _worded(re.sub(r"\w+$", "", piece) if behind else piece)
+
+
+def _is_inside(left: str, right: str) -> bool:
+    """Whether a word goes on from one run to the next; wide characters are words each."""
+    ends = left[-1:] + right[:1]
+    return len(ends) == 2 and all(
+        char.isalnum() and unicodedata.east_asian_width(char) not in "WF" for char in ends
+    )
 
 
 def _worded(run: str) -> Iterator[str]:
@@ -90,7 +106,7 @@ def _short(text: str) -> str:
     return flat if len(flat) <= 70 else flat[:69] + "…"
 
 
-@check("parity-links", why="Who reads one part only must be able to go wherever the other leads.")
+@check("parity-links", why="Readers of one part need all links of the other.")
 def parity_links(given: CheckInput) -> Iterator[Flaw]:
     """Every link as often as the issue has it in both parts, and none in one part alone."""
     html = Counter(_place(a.href) for a in anchors(given.page) if not a.hidden)
@@ -117,7 +133,7 @@ def _missing_link(given: CheckInput, part: str, url: str, path: Path | None) -> 
     return Flaw(
         Severity.ERROR,
         f"The {part} lacks the link to {url}",
-        "Let the theme's template for that part show it.",
+        "Add it to the theme's template for that part.",
         place,
     )
 

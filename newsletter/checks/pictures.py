@@ -28,7 +28,7 @@ def _shown(given: CheckInput, key: str = "file") -> Iterator[tuple[PreparedPictu
 
 @check(
     "picture-heavy",
-    why="Readers on a slow or costly line wait for it, or never see it.",
+    why="Readers with a slow or expensive connection wait for it, or never see it.",
 )
 def picture_heavy(given: CheckInput) -> Iterator[Flaw]:
     """A picture above 200 KB as readers get it; above 1 MB it is an error."""
@@ -41,14 +41,14 @@ def picture_heavy(given: CheckInput) -> Iterator[Flaw]:
                 f"{HEAVY_KB} KB are enough.",
                 "Save it without transparency, so that it can become a JPEG, or crop it."
                 if picture.media_type == "image/png"
-                else "Crop it, or take one with less fine detail, such as leaves or a crowd.",
+                else "Crop it, or use one with less fine detail (leaves and crowds have much).",
                 place,
             )
 
 
 @check(
     "pictures-heavy",
-    why="On a telephone abroad, all of them together cost time and money.",
+    why="On a mobile connection they cost readers time and money.",
 )
 def pictures_heavy(given: CheckInput) -> Iterator[Flaw]:
     """Pictures of more than 1 MB together, where they are loaded from the web."""
@@ -64,23 +64,24 @@ def pictures_heavy(given: CheckInput) -> Iterator[Flaw]:
         )
 
 
-@check("picture-blurred", why="Telephones and good screens show two pixels where one is asked for.")
+@check(
+    "picture-blurred",
+    why="Phones and high-resolution screens use two pixels for each pixel of the width.",
+)
 def picture_blurred(given: CheckInput) -> Iterator[Flaw]:
     """A picture with fewer than 1.5 pixels for each pixel of the width shown."""
     for picture, place in _shown(given):
         if picture.width < SHARP * picture.shown:
             yield Flaw(
                 Severity.WARNING,
-                f"The picture is {picture.width} pixels wide and shown at {picture.shown}: it will "
-                "look soft.",
+                f"The picture is {picture.width} pixels wide and shown at {picture.shown}: it "
+                "will look blurred.",
                 f"Take the original, at least {2 * picture.shown} pixels wide.",
                 place,
             )
 
 
-@check(
-    "picture-moves", why="The tool sends the first picture of an animation, and it stands still."
-)
+@check("picture-moves", why="Readers get only the first frame of an animation.")
 def picture_moves(given: CheckInput) -> Iterator[Flaw]:
     """An animated GIF or PNG (WCAG 2.2, 2.2.2: what moves must be possible to stop)."""
     for picture, place in _shown(given):
@@ -88,14 +89,14 @@ def picture_moves(given: CheckInput) -> Iterator[Flaw]:
             yield Flaw(
                 Severity.WARNING,
                 "The picture is an animation; readers get its first frame.",
-                "Choose a picture that says all it has to without moving, and link to the film.",
+                "Choose a picture that works without motion, and link to the film.",
                 place,
             )
 
 
 @check(
     "credit-differs",
-    why="Who made the picture has a right to be named, or a reason not to be.",
+    why="The maker of a picture has a right to be named, and may have reasons not to be.",
 )
 def credit_differs(given: CheckInput) -> Iterator[Flaw]:
     """A picture whose file names somebody whom the credit does not name."""
@@ -107,7 +108,7 @@ def credit_differs(given: CheckInput) -> Iterator[Flaw]:
                 Severity.NOTE if picture.credit else Severity.WARNING,
                 f"The credit is “{place.story.image.credit}”, the file of the picture {also}says "
                 f"{names}.",
-                "If they should be named, add them to the credit. What the credit does not name "
-                "is left out of the picture that readers get.",
+                "If they should be named, add them to the credit. Names that are not in the "
+                "credit are removed from the picture that readers get.",
                 place,
             )

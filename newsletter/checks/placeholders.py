@@ -51,7 +51,7 @@ def _flaw(
     return Flaw(severity, f"“{found}” stands in the {where}.", mend, given.place_of(found))
 
 
-@check("placeholder-field", why="Readers would see the tool's inner language instead of a value.")
+@check("placeholder-field", why="Readers would see the placeholder instead of a value.")
 def placeholder_field(given: CheckInput) -> Iterator[Flaw]:
     """A field of this tool or of another one: {{ x }}, {% x %}, %%x%%, *|x|*, [[x]], ${x}."""
     parts = {**_parts(given), "HTML": _attributes(given)}
@@ -73,15 +73,15 @@ def _attributes(given: CheckInput) -> str:
     return "\n".join(value for value in values if value)
 
 
-@check("placeholder-text", why="Filler text was put there to be replaced before anybody sees it.")
+@check("placeholder-text", why="Filler text must be replaced before the issue is sent.")
 def placeholder_text(given: CheckInput) -> Iterator[Flaw]:
     """Lorem ipsum, FIXME, XXX, TBD, TODO, or the starter issue's own words."""
     for severity, pattern in ((Severity.ERROR, _LOREM), (Severity.WARNING, _TODO)):
         for found, names in _found(pattern, _parts(given)).items():
-            yield _flaw(given, severity, found, names, "Write the text, or take it out.")
+            yield _flaw(given, severity, found, names, "Write the text, or remove the placeholder.")
 
 
-@check("value-missing", why="Such a word is what a program prints when it had nothing to say.")
+@check("value-missing", why="Programs print such a word when a value is missing.")
 def value_missing(given: CheckInput) -> Iterator[Flaw]:
     """None, nan or undefined, unless the editor wrote that word."""
     written = set(_MISSING_WORD.findall(given.written))
@@ -92,12 +92,12 @@ def value_missing(given: CheckInput) -> Iterator[Flaw]:
                     yield Flaw(
                         Severity.ERROR,
                         f"The {part} says “{found}”, near “{line.strip()[:60]}”.",
-                        "Let the theme leave the line out where the story has no such value.",
+                        "Change the theme to leave the line out if the story has no such value.",
                         given.theme_place,
                     )
 
 
-@check("slot-unknown", why="Readers would get a row of meaningless letters, or no mail at all.")
+@check("slot-unknown", why="Readers would see meaningless characters, or get no mail.")
 def slot_unknown(given: CheckInput) -> Iterator[Flaw]:
     """A token without its slot, or a slot for which no reader has a value."""
     edition = given.edition
@@ -106,15 +106,15 @@ def slot_unknown(given: CheckInput) -> Iterator[Flaw]:
     for token in sorted(set(TOKEN.findall("\n".join(everything))) - known):
         yield Flaw(
             Severity.ERROR,
-            f"The mark {token} stands in the mail and belongs to no field.",
-            "Take it out of the text or the theme.",
+            f"The mark {token} is in the mail and belongs to no field.",
+            "Remove it from the text or the theme.",
             given.place_of(token),
         )
     columns = {"name", "email", *given.own_links, *given.settings.audience.fields}
     for field in sorted({slot.field for slot in edition.slots} - columns):
         yield Flaw(
             Severity.ERROR,
-            f"The mail asks for the field “{field}”, which readers do not have.",
-            "Add it to fields under [audience] in newsletter.toml and to the list, or take it out.",
+            f"The mail uses the field “{field}”, which readers do not have.",
+            "Add it to fields under [audience] in newsletter.toml and to the list, or remove it.",
             given.place_of(field),
         )

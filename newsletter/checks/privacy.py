@@ -30,8 +30,10 @@ _LOOKS_LIKE_ADDRESS = re.compile(r"://|^\W*(?:mailto:|www\.)", re.IGNORECASE)
 
 @check(
     "privacy-contact",
-    why="Whoever runs that host learns when, from where and with which program each reader "
-    "opens the mail.",
+    why=(
+        "The operator of that host learns when, from where and with which program each reader "
+        "opens the mail."
+    ),
 )
 def privacy_contact(given: CheckInput) -> Iterator[Flaw]:
     """Opening the mail loads nothing but the pictures of the stories and the theme's logo."""
@@ -41,8 +43,8 @@ def privacy_contact(given: CheckInput) -> Iterator[Flaw]:
             yield Flaw(
                 Severity.ERROR,
                 f"Opening the mail contacts {load.host} for “{_short(load.address)}” "
-                f"({load.how}), which is no picture of a story and not the theme's logo.",
-                "Take it out of the theme. Pictures belong under “image” of a story, a logo "
+                f"({load.how}), which is neither a picture of a story nor the theme's logo.",
+                "Remove it from the theme. Pictures belong under “image” of a story, a logo "
                 "into theme.toml.",
                 given.place_of(load.address),
             )
@@ -60,7 +62,10 @@ def _short(text: str) -> str:
 
 @check(
     "privacy-active",
-    why="It acts without a click; mail programs block it, and filters take the mail for an attack.",
+    why=(
+        "It acts without a click; mail programs block it, and spam filters treat the mail as an "
+        "attack."
+    ),
 )
 def privacy_active(given: CheckInput) -> Iterator[Flaw]:
     """No script, frame, form or redirection."""
@@ -71,12 +76,12 @@ def privacy_active(given: CheckInput) -> Iterator[Flaw]:
             yield Flaw(
                 Severity.ERROR,
                 f"The mail holds <{name}>.",
-                "Take it out of the theme; put what needs it on a page on the web, and link that.",
+                "Remove it from the theme; put what needs it on a web page, and link to that.",
                 given.theme_place,
             )
 
 
-@check("privacy-pixel", why="A picture that nobody sees is there to tell who opened the mail.")
+@check("privacy-pixel", why="Invisible pictures are used to track who opens the mail.")
 def privacy_pixel(given: CheckInput) -> Iterator[Flaw]:
     """No picture of one pixel, and none that is hidden."""
     for element in given.contacts.elements:
@@ -88,7 +93,7 @@ def privacy_pixel(given: CheckInput) -> Iterator[Flaw]:
             yield Flaw(
                 Severity.ERROR,
                 f"The picture “{_short(address)}” is {unseen}.",
-                "Take it out of the theme, or show it.",
+                "Remove it from the theme, or show it.",
                 given.place_of(address),
             )
 
@@ -110,7 +115,10 @@ def _style(element: HtmlElement) -> str:
 
 @check(
     "privacy-personal",
-    why="An address of one's own tells who opens it, and some carry a name or address with them.",
+    why=(
+        "An address that differs from reader to reader shows who opens it, and may contain their "
+        "name or email address."
+    ),
 )
 def privacy_personal(given: CheckInput) -> Iterator[Flaw]:
     """No reader's field in an address, but for the links of the reader's own as a whole."""
@@ -130,7 +138,7 @@ def privacy_personal(given: CheckInput) -> Iterator[Flaw]:
         yield Flaw(
             Severity.ERROR,
             f"The reader's field “{field}” stands in {where}.",
-            "Take it out of the theme: the same address for all readers; only the "
+            "Remove it from the theme: use the same address for all readers; only the "
             "links to unsubscribe and to preferences are each reader's own.",
             given.theme_place,
         )

@@ -42,11 +42,11 @@ def subject_long(given: CheckInput) -> Iterator[Flaw]:
             given,
             Severity.WARNING,
             f"The subject has {length} characters; {SUBJECT_LONG} are shown.",
-            "Put what matters first, and the rest into the preheader.",
+            "Put the most important words first, and the rest in the preheader.",
         )
 
 
-@check("subject-shouts", why="Capitals and exclamation marks in rows are what spam filters count.")
+@check("subject-shouts", why="Spam filters count capitals and repeated exclamation marks.")
 def subject_shouts(given: CheckInput) -> Iterator[Flaw]:
     """All in capitals, or with exclamation marks in a row."""
     subject = TOKEN.sub("", given.edition.subject)
@@ -67,7 +67,7 @@ def subject_shouts(given: CheckInput) -> Iterator[Flaw]:
         )
 
 
-@check("subject-reply", why="A newsletter that poses as an answer is taken for spam, and rightly.")
+@check("subject-reply", why="A newsletter that looks like a reply is treated as spam.")
 def subject_reply(given: CheckInput) -> Iterator[Flaw]:
     """A subject that starts with Re: or Fwd:."""
     found = _REPLY.match(given.edition.subject)
@@ -92,13 +92,15 @@ def preheader_missing(given: CheckInput) -> Iterator[Flaw]:
     yield _in_preheader(
         given,
         Severity.ERROR if preheader else Severity.WARNING,
-        "The mail does not carry its preheader." if preheader else "There is no preheader.",
-        "Write under “preheader” one line that goes on from the subject; the theme must show "
+        "The mail does not contain its preheader." if preheader else "There is no preheader.",
+        "Write under “preheader” one line that continues the subject; the theme must show "
         "it in <mj-preview>.",
     )
 
 
-@check("preheader-repeats", why="It stands beside the subject, so it says the same thing twice.")
+@check(
+    "preheader-repeats", why="Inboxes show it beside the subject, so the same words appear twice."
+)
 def preheader_repeats(given: CheckInput) -> Iterator[Flaw]:
     """A preheader equal to the subject."""
     edition = given.edition
@@ -111,7 +113,10 @@ def preheader_repeats(given: CheckInput) -> Iterator[Flaw]:
         )
 
 
-@check("preheader-length", why="Inboxes show 40 to 100 characters of it and fill up what is short.")
+@check(
+    "preheader-length",
+    why="Inboxes show 40 to 100 characters and fill a shorter one with the start of the mail.",
+)
 def preheader_length(given: CheckInput) -> Iterator[Flaw]:
     """Fewer than 30 or more than 110 characters."""
     length = len(_shown(given.edition.preheader))

@@ -85,8 +85,10 @@ def _place(given: CheckInput, spellings: tuple[str, ...]) -> Location:
 
 @check(
     "privacy-tracking",
-    why="Such a mark tells the site, and whoever measures for it, who sent the reader or even "
-    "who they are.",
+    why=(
+        "Tracking parameters tell the site and its analytics service where readers come from, or "
+        "even who they are."
+    ),
 )
 def privacy_tracking(given: CheckInput) -> Iterator[Flaw]:
     """No utm_source and its like in any address."""
@@ -95,9 +97,9 @@ def privacy_tracking(given: CheckInput) -> Iterator[Flaw]:
         if marks:
             yield Flaw(
                 Severity.ERROR,
-                f"The address {url} carries the tracking mark{'s' * (len(marks) > 1)} "
+                f"The address {url} has the tracking parameter{'s' * (len(marks) > 1)} "
                 f"{', '.join(marks)}.",
-                f"Write {without_marks(url)} and see that it opens the same page.",
+                f"Write {without_marks(url)} and check that it opens the same page.",
                 _place(given, (url, *others)),
             )
 
@@ -137,8 +139,10 @@ def _is_mark(pair: str) -> bool:
 
 @check(
     "privacy-detour",
-    why="Who runs the detour learns who follows the link, can lead elsewhere later, and the "
-    "reader cannot see where it ends.",
+    why=(
+        "The operator of the redirect learns who follows the link and can change where it leads, "
+        "and readers cannot see where it ends."
+    ),
 )
 def privacy_detour(given: CheckInput) -> Iterator[Flaw]:
     """A link through a shortener, a service that counts clicks, or somebody's mail filter."""
@@ -149,9 +153,9 @@ def privacy_detour(given: CheckInput) -> Iterator[Flaw]:
             yield Flaw(
                 Severity.WARNING,
                 f"The link {url} {detour}.",
-                f"Its address says that it ends at {end} – write that."
+                f"It leads to {end} – write that."
                 if end
-                else "Open it in a private window and write the address where it ends.",
+                else "Open it in a private window and write the address of the final page.",
                 _place(given, (url, *others)),
             )
 
@@ -164,8 +168,8 @@ def _detour(url: str) -> str:
     if _is_below(host, _SHORTENERS):
         return f"goes through the shortener {host}"
     if _is_below(host, _CLICK_COUNTERS) or _LOOKS_LIKE_COUNTER.match(url):
-        return f"goes through {host}, which counts clicks and may know who it was made for"
-    return f"goes through {host}, which notes who follows it" if _EXITS.match(url) else ""
+        return f"goes through {host}, which counts clicks and may identify the reader"
+    return f"goes through {host}, which records who follows it" if _EXITS.match(url) else ""
 
 
 def _is_below(host: str, sites: str) -> bool:

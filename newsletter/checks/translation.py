@@ -22,14 +22,14 @@ def translation_fallback(given: CheckInput) -> Iterator[Flaw]:
             Severity.NOTE,
             f"The edition in “{issue.language}” shows “{story.headline}” in "
             f"“{issue.language_of(story)}”.",
-            f"Translate it when you can, and take “{name}” out of “fallback”.",
+            f"Translate it when you can, and remove “{name}” from “fallback”.",
             Location(given.at("fallback", index).where, story),
         )
 
 
 @check(
     "translation-same",
-    why="A word that was overlooked stands in the wrong language among words of the right one.",
+    why="Words that were overlooked appear in the wrong language.",
 )
 def translation_same(given: CheckInput) -> Iterator[Flaw]:
     """A title, label or role that is the same in the translation as in its original."""
@@ -41,7 +41,7 @@ def translation_same(given: CheckInput) -> Iterator[Flaw]:
         if value.text in theirs:
             yield Flaw(
                 Severity.NOTE,
-                f"“{value.text}” stands in the original, too.",
+                f"“{value.text}” is the same in the original.",
                 "Translate it, unless it is the same in both languages.",
                 given.at(*value.path),
             )

@@ -10,7 +10,7 @@ from newsletter.checks.page import anchors, words
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
 
-_WHY = "Who finds no way out marks the mail as spam, and the law asks for one."
+_WHY = "Readers who cannot unsubscribe mark the mail as spam, and the law requires a link."
 
 
 def _tokens(given: CheckInput) -> frozenset[str]:
@@ -46,7 +46,7 @@ def unsubscribe_text(given: CheckInput) -> Iterator[Flaw]:
 
 @check(
     "postal-address",
-    why="The law of many countries wants the sender's postal address in the mail itself.",
+    why="The law of many countries requires the sender's postal address in the mail.",
 )
 def postal_address(given: CheckInput) -> Iterator[Flaw]:
     """The organisation's postal address stands in the HTML and in the text part."""
@@ -63,7 +63,10 @@ def postal_address(given: CheckInput) -> Iterator[Flaw]:
             )
 
 
-@check("sender-no-reply", why="Readers answer newsletters; an address nobody reads loses them.")
+@check(
+    "sender-no-reply",
+    why="Readers reply to newsletters; replies to an address that nobody reads are lost.",
+)
 def sender_no_reply(given: CheckInput) -> Iterator[Flaw]:
     """Answers do not go to noreply@."""
     sender = given.settings.sender
@@ -72,7 +75,7 @@ def sender_no_reply(given: CheckInput) -> Iterator[Flaw]:
     if local.replace("-", "").replace("_", "").replace(".", "") in {"noreply", "donotreply"}:
         yield Flaw(
             Severity.WARNING,
-            f"Answers go to {address}.",
+            f"Replies go to {address}.",
             "Set reply_to under [sender] in newsletter.toml to an address that somebody reads.",
             Location(Where(FILE_NAME, item="[sender] reply_to")),
         )

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.output import say
+from newsletter.cli.output import say, show_line
+from newsletter.errors import InputError, NewsletterError
 from newsletter.phrases import joined
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from newsletter.project.public import Served
+
+_HERE = "127.0.0.1"
+_PORT = 8025
+_READ_EVERY_S = 1.0
 
 
 def serve(
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Address of this machine to listen on.")
-    ] = "127.0.0.1",
+    ] = _HERE,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="NUMBER", help="Port; 0 takes a free one.")
-    ] = 8025,
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="NUMBER",
+            help="Port; 0 takes a free one. Default: 8025, with --demo a free one.",
+        ),
+    ] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(
@@ -25,6 +43,14 @@ def serve(
             help="What “newsletter keys public” wrote. Default: the project of this folder.",
         ),
     ] = None,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo",
+            help="Try it out: a newsletter to made-up readers, removed at the end. "
+            "Mails reach nobody.",
+        ),
+    ] = False,
 ) -> None:
     """Answer readers: leaving, signing up, choosing, past issues. Ctrl-C ends it.
 
@@ -32,15 +58,16 @@ def serve(
 
     Example: newsletter serve --port 8025
     """
-    import threading
-    from contextlib import closing
-    from dataclasses import replace
-
+    if demo:
+        if bundle is not None or host != _HERE:
+            raise InputError(
+                "--demo shows a newsletter of its own, on this machine alone.",
+                next="Leave --bundle and --host out.",
+            )
+        _demo(port or 0)
+        return
     from newsletter.project.public import served_from
-    from newsletter.web.app import create_app
-    from newsletter.web.log import PublicLog
     from newsletter.web.server import alone, listen
-    from newsletter.web.server import serve as run
 
     served = served_from(bundle)
     if served.project is not None:
@@ -61,18 +88,72 @@ def serve(
             "server could mail your readers in its name. Use an account of its own.",
             style="yellow",
         )
-    with (
-        alone(served.log),
-        closing(PublicLog(served.log)) as log,
-        served.confirmations() as confirmations,
-    ):
-        listening = listen(host, port)
+    with alone(served.log):
+        listening = listen(host, _PORT if port is None else port)
         place = f"http://{host}:{listening.getsockname()[1]}"
-        known = served.bundle if served.bundle.url else replace(served.bundle, url=place)
-        run(
-            create_app(known, known.pages(), log, confirmations=confirmations),
+        _answer(
+            served,
             listening,
-            on_ready=lambda: say(f"Answering readers of {known.list_name} at {place}/"),
-            stop=threading.Event(),
+            url=place,
+            on_ready=lambda: say(f"Answering readers of {served.bundle.list_name} at {place}/"),
         )
     say("The server has ended. What readers asked for is in the log.")
+
+
+def _answer(
+    served: Served, listening: socket.socket, *, url: str, on_ready: Callable[[], None]
+) -> None:
+    """Serve until told to stop. ``url``: the server's address if the settings name none."""
+    import threading
+    from contextlib import closing
+    from dataclasses import replace
+
+    from newsletter.web.app import create_app
+    from newsletter.web.log import PublicLog
+    from newsletter.web.server import serve as run
+
+    bundle = served.bundle if served.bundle.url else replace(served.bundle, url=url)
+    with closing(PublicLog(served.log)) as log, served.confirmations() as confirmations:
+        app = create_app(bundle, bundle.pages(), log, confirmations=confirmations)
+        run(app, listening, on_ready=on_ready, stop=threading.Event())
+
+
+def _demo(port: int) -> None:
+    import threading
+
+    from newsletter.cli.news import show_news
+    from newsletter.cli.progress import Watch
+    from newsletter.project.demo import demo
+    from newsletter.project.public import LOG_NAME, Served
+    from newsletter.project.sync import sync
+    from newsletter.web.bundle import Bundle
+    from newsletter.web.server import listen
+
+    listening = listen(_HERE, port)
+    url = f"http://{_HERE}:{listening.getsockname()[1]}"
+    with demo(url, Watch()) as made:
+        project, ended = made.project, threading.Event()
+
+        def introduce() -> None:
+            say(f"A newsletter was sent to made-up readers; their mails are in {project.mails}.")
+            say(f"Leave as {made.reader}: open the link in the text of the mail,")
+            show_line(made.page)
+            say("or do what a mail program's button does:")
+            show_line(f"curl -d List-Unsubscribe=One-Click {made.header}")
+            say("Who leaves is shown here. Ctrl-C ends it and removes all of it.")
+            reading.start()
+
+        def read() -> None:
+            while not ended.wait(_READ_EVERY_S):
+                with suppress(NewsletterError):  # tried again
+                    show_news(sync(project))
+
+        reading = threading.Thread(target=read, name="demo")
+        served = Served(Bundle.of(project), project.folder / LOG_NAME, project)
+        try:
+            _answer(served, listening, url=url, on_ready=introduce)
+        finally:
+            ended.set()
+            if reading.ident is not None:
+                reading.join()
+    say("The demo has ended, and its folder is gone.")

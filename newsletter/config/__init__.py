@@ -31,7 +31,7 @@ from newsletter.config.public import LinkTemplates, Public
 from newsletter.config.secret import Secret
 from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, RelayAccess, Smtp
 from newsletter.errors import ConfigError, Problem, Where
-from newsletter.invisible import invisible_in
+from newsletter.invisible import hidden_in_key
 from newsletter.model import Language
 from newsletter.regular_file import read_regular
 from newsletter.wrong_value import wrong_value
@@ -215,7 +215,7 @@ def load_settings(path: Path) -> Settings:
             next="Run “newsletter init .” to start a project, or change to its folder.",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        if hidden := _hidden_in_key(text, path):
+        if hidden := hidden_in_key(text, path):
             raise ConfigError(
                 f"The settings cannot be read: a key holds an invisible character, {hidden[0]}.",
                 where=hidden[1],
@@ -248,7 +248,7 @@ def load_settings(path: Path) -> Settings:
             )
             for item in error.errors()
         ]
-        if hidden := _hidden_in_key(text, path):
+        if hidden := hidden_in_key(text, path):
             what = f"A key holds an invisible character, {hidden[0]}."
             problems.insert(0, Problem(what, hidden[1], "Delete it."))
         raise ConfigError(
@@ -257,18 +257,6 @@ def load_settings(path: Path) -> Settings:
             problems=problems,
             next="“newsletter docs settings” lists every setting.",
         ) from None
-
-
-def _hidden_in_key(text: str, path: Path) -> tuple[str, Where] | None:
-    """The first invisible character before or around a key or a table's name, and its place."""
-    for number, line in enumerate(text.split("\n"), 1):
-        key = line.partition("=")
-        # Right behind the sign only a value may stand, so one that hides there counts.
-        shown = line if line.lstrip().startswith("[") else f"{key[0]}={key[2][:1]}"
-        shown = "" if line.lstrip().startswith("#") or not (key[1] or shown == line) else shown
-        if found := invisible_in(shown.removesuffix("\r")):
-            return found[1], Where(path, number, found[0] + 1)
-    return None
 
 
 def _place(loc: tuple[int | str, ...]) -> str | None:

@@ -25,7 +25,7 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 """An email address, checked and with an ASCII domain."""
 
 BOUNCE_SLOT = "{token}"
-"""In an envelope sender: what differs from letter to letter."""
+"""In an envelope sender: what differs from message to message."""
 _TAG_LENGTH = 24
 _LONGEST_LOCAL_PART = 64
 """Octets before the @ (RFC 5321 4.5.3.1.1)."""
@@ -54,7 +54,7 @@ class Sender(Table):
     bounces: Annotated[Mailbox, AfterValidator(_bounce_address)] | None = Field(
         default=None,
         description="Envelope sender; where bounce reports go. {token} in it becomes the "
-        "letter's own. Default: address.",
+        "message's own. Default: address.",
     )
 
 

@@ -70,7 +70,7 @@ class Delivery(Table):
         default=3,
         ge=0,
         le=10,
-        description="Letters in a row that came back as undeliverable; 0 turns it off.",
+        description="Messages in a row that came back as undeliverable; 0 turns it off.",
     )
     wait_minutes: float = Field(
         default=30,

@@ -5,7 +5,8 @@ while nobody is accepted, are about us: our sender, our account, our address, ou
 message. Then those who heard them are put back; refused for good, the run stops;
 deferred, everybody waits. The same words at one domain alone are that domain's, and
 those there wait. Words that name the reader's own mailbox stay theirs, however often
-they come: an old list behind a relay that verifies its recipients is full of them.
+they come: an old list behind a relay that verifies its recipients is full of them. A
+provider's API verifies none, so there even they count if nobody is accepted meanwhile.
 
 Greylisting (RFC 6647) says “later” to each reader once, and takes the second attempt.
 So a first attempt counts for nothing where the server calls it greylisting, or where
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 from newsletter.delivery.policy import DOMAIN_PAUSE_S, Brake, Trip, next_attempt_at
-from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.reading import Claim
 from newsletter.refusal_words import Names, is_bad_address, is_greylisting, names, same_words
 from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected, Scope
 
@@ -197,8 +198,11 @@ class Evidence:
                     yield replace(self._find(where, key, said, now), trip=_trip(where, key, row))
 
     def _new_at_the_end(self, where: str, key: _Words, row: _Row) -> bool:
-        if key.words is _ANY or self._refuted[where, key] or _may_mean_the_reader(row.reply):
+        if key.words is _ANY or self._refuted[where, key]:
             return False
+        if _may_mean_the_reader(row.reply):  # then only if nothing at all was taken
+            some = len(row.refusals) >= AT_FIRST and row.domains >= DOMAINS
+            return some and not where and not self._accepted
         if where:  # at a domain that took mail before
             return where in self._greylists and len(row.refusals) >= AT_THE_END_OF_ONE_DOMAIN
         return row.domains > 1 and len(row.refusals) >= (AT_THE_END if self._accepted else 2)
@@ -281,14 +285,25 @@ def _names_nobody(outcome: Outcome) -> TypeGuard[Deferred | Rejected]:
         isinstance(outcome, Deferred | Rejected)
         and outcome.scope is Scope.RECIPIENT
         and (isinstance(outcome, Rejected) or outcome.reply[:3].isdecimal())
-        and names(outcome.reply) is not Names.MAILBOX
+        and (_is_api(outcome) or names(outcome.reply) is not Names.MAILBOX)
     )
+
+
+def _is_api(outcome: Deferred | Rejected) -> bool:
+    """Whether a provider's API refused for good: with an HTTP status, where SMTP has 5yz.
+
+    It has asked nobody's server yet. So it knows an address or two that it does not
+    take, but not that nobody's mailbox exists.
+    """
+    return isinstance(outcome, Rejected) and outcome.reply.startswith(("2", "4"))
 
 
 def _keys(outcome: Deferred | Rejected, where: str, domain: str) -> tuple[_Words, ...]:
     """The rows that a refusal belongs to."""
     for_good = isinstance(outcome, Rejected)
     same = _Words(for_good, same_words(outcome.reply, domain))
+    if names(outcome.reply) is Names.MAILBOX:
+        return () if where else (same,)
     if where:
         return () if is_bad_address(outcome.reply) else (same,)
     return (same, _Words(for_good, _ANY)) if for_good else (same,)

@@ -20,7 +20,7 @@ from newsletter.clock import EARLIEST, Clock
 from newsletter.config import Delivery
 from newsletter.delivery.policy import jitter
 from newsletter.delivery.rate_estimator import RateEstimator
-from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.reading import Claim
 from newsletter.ledger.runs import BucketRow
 from newsletter.transports.protocol import Transport
 

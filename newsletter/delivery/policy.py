@@ -4,7 +4,7 @@
 brakes look at many answers together: :class:`CircuitBreaker` at a run's,
 :class:`DomainBreaker` at a domain's, :func:`judge_wave` at a wave's. The
 scopes are Postfix's (smtp_trouble.c): a refused recipient concerns nobody else;
-a refused letter, sender or account stops the run and is no recipient's fault.
+a refused message, sender or account stops the run and is no recipient's fault.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Rule:
     stops: str = ""
 
 
-_LETTER = Rule("this letter or sender, never", "552 5.3.4, 550 5.1.8", Step.RETURN,
-               stops="the letter or its sender")  # fmt: skip
+_MESSAGE = Rule("this message or sender, never", "552 5.3.4, 550 5.1.8", Step.RETURN,
+               stops="the message or its sender")  # fmt: skip
 RULES: Mapping[tuple[type[Outcome], Scope | None], Rule] = {
     (Accepted, None): Rule("taken", "250 2.0.0, HTTP 200", Step.ACCEPT),
     (Deferred, Scope.RECIPIENT): Rule("this recipient, later", "450 greylisted", Step.DEFER),
@@ -52,8 +52,8 @@ RULES: Mapping[tuple[type[Outcome], Scope | None], Rule] = {
     (Deferred, Scope.ACCOUNT): Rule(
         "everything slower or later", "454 4.7.0, HTTP 429", Step.RETURN, throttles=True
     ),
-    (Deferred, Scope.CAMPAIGN): _LETTER,
-    (Rejected, Scope.CAMPAIGN): _LETTER,
+    (Deferred, Scope.CAMPAIGN): _MESSAGE,
+    (Rejected, Scope.CAMPAIGN): _MESSAGE,
     (Rejected, Scope.ACCOUNT): Rule(
         "this account, never", "535, HTTP 401", Step.RETURN, stops="our mail"
     ),
@@ -98,7 +98,7 @@ def classify(
     if isinstance(outcome, Accepted):
         return Disposition(rule.step, outcome.reply, outcome.provider_id)
     if rule.step is Step.RETURN:
-        # Due again when the transport is, or as soon as somebody has mended the letter.
+        # Due again when the transport is, or as soon as somebody has mended the message.
         return Disposition(rule.step, outcome.reply, next_attempt_at=now + wait_s)
     if isinstance(outcome, Rejected):
         return Disposition(rule.step, outcome.reply)
@@ -204,13 +204,13 @@ class CircuitBreaker:
         return self._share() or domain_trip
 
     def record_unfit(self, reason: str) -> Trip | None:
-        """Take note of a letter that could not be made; the brake that it pulls, if any."""
+        """Take note of a message that could not be made; the brake that it pulls, if any."""
         self._unfit_in_a_row += 1
         if self._unfit_in_a_row < UNFIT_IN_A_ROW:
             return None
         return Trip(
             Brake.STOP,
-            f"{UNFIT_IN_A_ROW} letters in a row could not be made, the last because: {reason}",
+            f"{UNFIT_IN_A_ROW} messages in a row could not be made, the last because: {reason}",
             next="Nobody else was touched. Mend it, or report it as a fault of this program.",
         )
 

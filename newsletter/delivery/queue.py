@@ -29,8 +29,8 @@ from newsletter.delivery.writer import Pending, Writer
 from newsletter.errors import NewsletterError
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
+from newsletter.ledger.reading import Claim
 from newsletter.ledger.runs import CallRecord
 from newsletter.ledger.states import State, Step
 from newsletter.transports.protocol import (

@@ -6,7 +6,7 @@ stays in doubt.
 A call is repeated only if the provider knows it by its key, if at most half of
 the key's life has passed, and if all it carried are still in doubt and wanted:
 a member whom a person has settled, who has left, or whom a later call carried
-might get a second letter, or one too many. Nor is one repeated that was made
+might get a second message, or one too many. Nor is one repeated that was made
 before the ledger was adopted: a later call may stand in the ledger that is lost.
 """
 
@@ -21,7 +21,7 @@ from newsletter.clock import Clock
 from newsletter.delivery.worker import Compose
 from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.reading import Claim
 from newsletter.ledger.runs import CallRecord
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient

@@ -23,8 +23,8 @@ from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.ledger import Ledger
 from newsletter.ledger.controls import Hold
-from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Wave
+from newsletter.ledger.reading import Claim
 from newsletter.log import is_on, note
 from newsletter.transports.protocol import Outcome
 
@@ -131,7 +131,7 @@ class Run:
             on_beat: called about every second; may raise LedgerRefused, which ends the run.
 
         Raises:
-            TransportStopped: the server, the account or the letter was refused.
+            TransportStopped: the server, the account or the message was refused.
             LedgerRefused: nothing can be recorded any more.
         """
         self._on_outcome, self._on_wait, self._on_beat = on_outcome, on_wait, on_beat

@@ -8,7 +8,7 @@ from datetime import datetime
 from newsletter.delivery.queue import Queue, Work
 from newsletter.delivery.writer import Pending
 from newsletter.errors import NewsletterError
-from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.reading import Claim
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.transports.protocol import Call, Outcome, Rejected, Session
@@ -32,7 +32,7 @@ class Worker:
         compose: makes messages.
         wait: waits as a piece of work says; whether to go on.
         on_outcome: called with each outcome and whose it is.
-        on_unfit: called with why a letter could not be made.
+        on_unfit: called with why a message could not be made.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Worker:
                 message = self._compose(claim.recipient, claim.date, claim.version)
             except NewsletterError:
                 raise
-            except Exception as error:  # noqa: BLE001 - one letter must not take the others along
+            except Exception as error:  # noqa: BLE001 - one message must not take the others along
                 reason = _why_unfit(error)
                 self._note(claim, Rejected(reason))
                 self._on_unfit(reason)
@@ -140,4 +140,4 @@ class Worker:
 def _why_unfit(error: Exception) -> str:
     if isinstance(error, Uncomposable):
         return str(error)
-    return f"This letter could not be made, by a fault of this program: {error!r}."
+    return f"This message could not be made, by a fault of this program: {error!r}."

@@ -37,7 +37,7 @@ class Applied:
     new: int
     known: int
     strangers: int
-    """Events about letters of no campaign looked at."""
+    """Events about messages of no campaign looked at."""
 
 
 def apply_events(
@@ -48,7 +48,7 @@ def apply_events(
     now: datetime,
     suppress_after: int = 0,
 ) -> Applied:
-    """Write down what ``events`` tell of the letters of ``campaigns``.
+    """Write down what ``events`` tell of the messages of ``campaigns``.
 
     The same event twice is one. Whoever an event proves to have been accepted
     is no longer in doubt; nothing else changes the state of a delivery.
@@ -56,7 +56,7 @@ def apply_events(
     Args:
         events: the news.
         ledger: open.
-        campaigns: whose letters are looked for.
+        campaigns: whose messages are looked for.
         now: the time, for the record.
         suppress_after: so many letters in a row that came back as undeliverable suppress
             their reader; 0: none do.
@@ -109,15 +109,14 @@ def _settle(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetim
     if event.kind not in PROVES_ACCEPTANCE:
         return False
     reply = f"Proved by a {event.source}: {event.kind}. {event.detail}".strip()
-    with ledger.transaction():
-        return ledger.deliveries.evidence(row.id, reply, None, now)
+    return ledger.deliveries.evidence(row.id, reply, None, now)
 
 
 def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetime) -> None:
     reason = _REASONS.get(event.kind)
     if reason is None:
         return
-    # One letter can bounce once; whoever tells of it, and however often.
+    # A message can bounce once, however many reports tell of it.
     id_ = ledger.suppressions.id_of(row.message_tag, reason)
     # A report without a time, or from the future, is of now: else a return could not be later,
     # or would be.
@@ -126,7 +125,7 @@ def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datet
 
 
 def _add_up(row: DeliveryRow, ledger: Ledger, now: datetime, enough: int) -> None:
-    """Suppress whose last letters all came back as undeliverable, with them as evidence."""
+    """Suppress readers whose last messages all came back, with these as evidence."""
     history = ledger.suppressions.history(row.tag)
     since = EARLIEST
     for each in history:
@@ -152,13 +151,13 @@ def _add_up(row: DeliveryRow, ledger: Ledger, now: datetime, enough: int) -> Non
         }
         for letter, _, sign in reversed(signs)
     ]
-    source = f"{len(signs)} letters in a row came back"
+    source = f"{len(signs)} messages in a row came back"
     id_ = ledger.suppressions.id_of(signs[0][0].message_tag, Reason.BOUNCED)
     ledger.suppressions.add(Leave(row.tag, Reason.BOUNCED, source, now, evidence, id_))
 
 
 def _sign(events: Iterable[EventRecord]) -> EventRecord | None:
-    """Why a letter came back, if nobody named a cause but the mailbox; None: it did not."""
+    """Why a message came back, if nobody named a cause but the mailbox; None: it did not."""
     returned = [event for event in events if event.kind == Kind.RETURNED]
     return returned[-1] if returned and all(may_be_gone(each.detail) for each in returned) else None
 

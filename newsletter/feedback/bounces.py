@@ -21,7 +21,7 @@ from newsletter.feedback.event import TAG, DeliveryEvent, Kind
 from newsletter.refusal_words import proves_gone
 
 MAX_BYTES = 1_000_000
-"""What is read of a mail; the returned letter stands last, and only its head is wanted."""
+"""What is read of a mail; the returned message stands last, and only its head is wanted."""
 _MAX_PARTS = 20
 _MAX_BLOCKS = 1000
 """Readers that one report tells of."""
@@ -40,7 +40,7 @@ _ACTIONS = {"delayed": Kind.DELAYED, "delivered": Kind.TAKEN, "relayed": Kind.TA
 _SOURCE = "bounce report"
 _RECEIVERS = ("to", "delivered-to", "x-original-to", "envelope-to")
 _NAMES_OF_OURS = ("message-id", "x-recipient", "return-path")
-"""Where a letter's tag stands in its own head, as it comes back."""
+"""Where a message's tag stands in its own head, as it comes back."""
 
 Fields = dict[str, list[str]]
 """The fields of a head by name in small letters, each with its values in order."""
@@ -178,7 +178,7 @@ def _address(block: Fields, field: str) -> str:
 
 
 def _tags(head: Fields, parts: list[tuple[Fields, list[str]]]) -> Iterator[str]:
-    """Tags in the addresses that the report came to, and in the returned letter's head."""
+    """Tags in the addresses that the report came to, and in the returned message's head."""
     for field in _RECEIVERS:
         for value in head.get(field, ()):
             yield from TAG.findall(value.lower())

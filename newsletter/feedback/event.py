@@ -1,4 +1,4 @@
-"""DeliveryEvent: what was learned of one letter after it was handed over. No I/O."""
+"""DeliveryEvent: what was learned of one message after it was handed over. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 from newsletter.clock import EARLIEST, LATEST, moment_at
 
 TAG = re.compile(r"(?<![0-9a-f])[0-9a-f]{24}(?![0-9a-f])")
-"""What a letter is known by: 24 hexadecimal digits in Message-ID, X-Recipient and bounce address.
+"""What a message is known by: 24 hexadecimal digits in Message-ID, X-Recipient and bounce address.
 
 A keyed hash of campaign and address (message/keys.py): nobody hits one of ours by chance.
 """
@@ -21,7 +21,7 @@ _LONGEST_DETAIL = 500
 
 
 class Kind(StrEnum):
-    """What happened to the letter."""
+    """What happened to the message."""
 
     TAKEN = "taken"
     """The server says that it took it, passed it on or put it into the mailbox."""
@@ -45,10 +45,10 @@ PROVES_ACCEPTANCE = frozenset(Kind) - {Kind.DROPPED}
 
 @dataclass(frozen=True, slots=True)
 class DeliveryEvent:
-    """One piece of news about one letter.
+    """One piece of news about one message.
 
     Attributes:
-        tags: what may be the letter's tag, as found in the news.
+        tags: what may be the message's tag, as found in the news.
         kind: what happened.
         at: when, aware; the nearest time that a calendar holds (:func:`moment_at`).
         source: where the news comes from: ``bounce report``, ``provider's event``.
@@ -57,7 +57,7 @@ class DeliveryEvent:
             control characters.
         status: the enhanced status code (RFC 3463), where the news gives one.
         words: why it came back, in the server's or provider's words; like ``detail``.
-        provider_id: by what the provider knows the letter or the event.
+        provider_id: by what the provider knows the message or the event.
         place: file, and number in it, that the news was read from.
     """
 

@@ -3,14 +3,14 @@
 Each provider names its fields otherwise, but each event holds one word for what
 happened, and somewhere our reference, given along with the mail. The word is
 looked up; the reference is recognised wherever it stands, since nobody hits one
-of ours by chance. So an event is believed for what it says of our letter, and
+of ours by chance. So an event is believed for what it says of our message, and
 can at the most settle a doubt or stop further mail. No I/O but the stream it is given.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -46,24 +46,56 @@ _HARD = re.compile(
 _SOFT = re.compile(
     r"soft_?-?(?:bounced?)?|transient|temporary|blocked?|undetermined|delayed", re.IGNORECASE
 )
-_HARD_FLAG = re.compile(r"hard|permanent", re.IGNORECASE)
-_SAYS = frozenset(
+_HARD_FLAG = re.compile(r"hard|permanent")
+_SOFT_FLAG = re.compile(r"soft|temporary|transient")
+_LABELS = frozenset(
     [
-        *("reason", "message", "description", "error", "response", "details", "detail", "comment"),
-        *("diagnostic", "diagnosticcode", "diagnostic_code", "diagnostic-code"),
-        *("smtp-response", "smtp_response", "smtpresponse"),
-        *("bounce_classification", "bounceclassification", "classification", "severity"),
-        *("error_related_to", "bouncetype", "bouncesubtype", "bounce-type", "type", "subtype"),
-        *("status", "enhanced-code", "code", "name"),
+        *("type", "subtype", "bouncetype", "bouncesubtype", "bounceclass", "bouncecategory"),
+        *("bounceclassification", "classification", "severity", "errorrelatedto"),
     ]
 )
-"""The fields, in small letters, that tell why; in no other is a cause looked for."""
-_IDS = frozenset(
-    ["messageid", "message-id", "message_id", "sg_message_id", "email_id", "sg_event_id", "id"]
+"""Fields, in small letters and without hyphens, that hold a provider's own word for a class."""
+_AGREES = frozenset(
+    [
+        *("hard", "hardbounce", "hardbounced", "bounce", "bounced", "failed", "permanent"),
+        *("general", "generic", "unclassified", "notification", "recipient", "domain", "noemail"),
+        *("bademailaddress", "invalid", "invalidaddress", "invalidemail", "invalidrecipient"),
+        *("invaliddomain", "mailboxnotfound", "mailboxunavailable", "unknownuser"),
+    ]
 )
-"""The fields, in small letters, by which a provider knows a letter or an event."""
-_RECIPIENT_FIELDS = ("recipient", "email", "Recipient", "Email", "to", "emailAddress")
-_NOT_SPAM = re.compile(r"not[ _-]?spam", re.IGNORECASE)
+"""Classes, likewise, that speak for a mailbox that is gone, or for nothing else."""
+_SAYS = _LABELS | frozenset(
+    [
+        *("reason", "message", "description", "error", "response", "details", "detail", "comment"),
+        *("diagnostic", "diagnosticcode", "smtpresponse", "category"),
+        *("status", "enhancedcode", "code"),
+    ]
+)
+"""The fields, likewise, that tell why; in no other is a cause looked for."""
+_OF_THE_LETTER = frozenset(
+    ["mail", "headers", "commonheaders", "tags", "metadata", "uservariables", "customargs"]
+)
+"""Fields, likewise, that hold what the message says, or what we gave along with it."""
+_A_GLOSS = re.compile(r"\((?:ex|e\.g\.|i\.e\.)[:. ]", re.IGNORECASE)
+"""A provider's general explanation of a class is not what the server said."""
+_IDS = frozenset(["messageid", "sgmessageid", "emailid", "sgeventid", "id"])
+"""The fields, likewise, by which a provider knows a message or an event."""
+_RECIPIENT_FIELDS = frozenset(
+    [
+        *("recipient", "email", "to", "emailaddress", "address", "rcpt", "rcptto"),
+        *("finalrecipient", "failedrecipient"),
+    ]
+)
+_NO_COMPLAINT = re.compile(r"not[ _-]?spam|auth[ _-]?failure|^virus$", re.IGNORECASE)
+"""Feedback that is no complaint (RFC 5965 7.3)."""
+_BACK = re.compile(r"re-?activat|re-?subscrib", re.IGNORECASE)
+_NO = frozenset({"false", "no", "0"})
+_YES = frozenset({"true", "yes", "1"})
+_DENIES = {
+    Kind.COMPLAINED: re.compile(r"spam|complain"),
+    Kind.UNSUBSCRIBED: re.compile(r"unsub|optedout|optout|suppress"),
+}
+"""A field of such a name that says no."""
 _MOST_DEPTH = 12
 
 
@@ -81,7 +113,7 @@ def read_events(
             yield item
             continue
         try:
-            found = tuple(event for each in _events(item.value) if (event := _read(each, now)))
+            found = tuple(event for each in _events(item.value) for event in _read(each, now))
         except Exception as error:  # noqa: BLE001 - one event must not take the others along
             yield UnreadableItem(item.number, f"it cannot be understood ({type(error).__name__})")
         else:
@@ -113,57 +145,97 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _read(event: dict[str, Any], now: datetime) -> DeliveryEvent | None:
-    strings = list(_strings(event))
-    tags = frozenset(tag for text in strings for tag in TAG.findall(text))
+def _single(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """An event for each recipient that it lists with what was said of them."""
+    for inner in (event, *(each for each in event.values() if isinstance(each, dict))):
+        for name, listed in inner.items():
+            if _bare(name).endswith("recipients") and isinstance(listed, list):
+                told = [each for each in listed if isinstance(each, dict)]
+                if told:
+                    rest = {key: value for key, value in inner.items() if key != name}
+                    outer = {key: value for key, value in event.items() if value is not inner}
+                    for each in told:
+                        yield {**(outer if inner is not event else {}), **rest, **each}
+                    return
+    yield event
+
+
+def _read(event: dict[str, Any], now: datetime) -> Iterator[DeliveryEvent]:
+    tags = frozenset(tag for text in _strings(event) for tag in TAG.findall(text))
     word = next((str(event[name]) for name in _WORD_FIELDS if isinstance(event.get(name), str)), "")
-    kind = _KIND_OF.get(word.rpartition(".")[2].lower().replace(" ", "").replace("-", "_"))
-    if kind is None or not tags:
-        return None
-    kind = _proved(kind, word, event)
-    if kind is None:
-        return None
-    told = [(name, text) for name, text in _fields(event) if isinstance(text, str)]
-    said = [text for name, text in told if name in _SAYS]
-    return DeliveryEvent(
-        tags,
-        kind,
-        _time(event, now),
-        _SOURCE,
-        word,
-        _recipient(event),
-        words=" ".join(dict.fromkeys(said)),
-        provider_id=next((text for name, text in told if name in _IDS), ""),
-    )
-
-
-def _proved(kind: Kind, word: str, event: dict[str, Any]) -> Kind | None:
-    """What an event proves; a label alone never decides that somebody is not mailed any more."""
-    if kind in {Kind.BOUNCED, Kind.RETURNED}:
-        labels, words = [word], []
-        for name, value in _fields(event):
-            if isinstance(value, bool):
-                if _HARD_FLAG.search(name):
-                    labels.append("hard" if value else "soft")
-            elif name in _SAYS:
-                labels.append(value)
-                words.append(value)
-        hard = any(_HARD.fullmatch(label.strip()) for label in labels) and not any(
-            _SOFT.fullmatch(label.strip()) for label in labels
+    last = word.rpartition(".")[2]
+    found = _KIND_OF.get(last.lower().replace(" ", "").replace("-", "_"))
+    if found is None or not tags:
+        return
+    for single in _single(event):
+        told = list(_fields(single))
+        kind = _proved(found, last, single, told)
+        if kind is None:
+            continue
+        said = [text for name, text in told if name in _SAYS]
+        known = (text for name, text in _fields(event, all_=True) if name in _IDS)
+        yield DeliveryEvent(
+            tags,
+            kind,
+            _time(event, now),
+            _SOURCE,
+            word,
+            _recipient(single),
+            words=" ".join(dict.fromkeys(said)),
+            provider_id=next(known, ""),
         )
-        said = " ".join(text for text in words if not _HARD.fullmatch(text.strip()))
-        return Kind.BOUNCED if hard and said and proves_gone(said) else Kind.RETURNED
-    if kind is Kind.COMPLAINED and any(_NOT_SPAM.search(text) for text in _strings(event)):
-        return Kind.TAKEN
-    if kind is Kind.UNSUBSCRIBED and "SuppressSending" in event:
+
+
+def _proved(
+    kind: Kind, word: str, event: dict[str, Any], told: Sequence[tuple[str, str]]
+) -> Kind | None:
+    """What an event proves; a label alone never decides that somebody is not mailed any more."""
+    if kind is Kind.RETURNED:
+        return Kind.BOUNCED if _is_gone(word, told) else kind
+    denied = _DENIES.get(kind)
+    if denied and any(denied.search(name) and text.lower() in _NO for name, text in told):
         # Postmark tells of every change of its suppressions in the same way, also of their end.
+        return None if kind is Kind.UNSUBSCRIBED else Kind.TAKEN
+    causes = [text for name, text in told if name in _SAYS or "feedback" in name]
+    if kind is Kind.COMPLAINED and any(map(_NO_COMPLAINT.search, causes)):
+        return Kind.TAKEN
+    if any("subtype" in name and "suppress" in text.lower() for name, text in told):
+        return Kind.DROPPED  # not mailed, for what somebody said of an earlier letter
+    if kind is Kind.UNSUBSCRIBED and any(map(_BACK.search, causes)):
+        return None
+    if kind is Kind.UNSUBSCRIBED and _bare(word) == "subscriptionchange":
         return _postmark(event)
     return kind
 
 
+def _is_gone(word: str, told: Sequence[tuple[str, str]]) -> bool:
+    """Whether classes, flags and the server's own words agree that the mailbox is gone."""
+    labels, words = [word], []
+    for name, text in told:
+        value = text.strip().lower()
+        if _HARD_FLAG.search(name) and value in _YES | _NO:
+            labels.append("hard" if value in _YES else "soft")
+        elif _SOFT_FLAG.search(name) and value in _YES:
+            labels.append("soft")
+        elif name in _LABELS and not value.isdecimal():
+            last = value.rpartition(".")[2]
+            if last and _bare(last) not in _AGREES:
+                return False
+            labels.append(last)
+        elif name in _SAYS:
+            labels.append(text.strip())
+            if not _A_GLOSS.search(text) and not _HARD.fullmatch(text.strip()):
+                words.append(text)
+    hard = any(map(_HARD.fullmatch, labels)) and not any(map(_SOFT.fullmatch, labels))
+    return hard and bool(words) and proves_gone("\n".join(words))
+
+
 def _postmark(event: dict[str, Any]) -> Kind | None:
     """Whether the reader left: postmarkapp.com/developer/webhooks/subscription-change-webhook."""
-    if event["SuppressSending"] is not True or event.get("Origin", "Recipient") != "Recipient":
+    if (
+        str(event.get("SuppressSending")).lower() not in _YES
+        or event.get("Origin", "Recipient") != "Recipient"
+    ):
         return None
     if event.get("SuppressionReason") in {None, "ManualSuppression"}:
         return Kind.UNSUBSCRIBED
@@ -171,24 +243,36 @@ def _postmark(event: dict[str, Any]) -> Kind | None:
 
 
 def _recipient(event: dict[str, Any]) -> str:
-    found = (event.get(name) for name in _RECIPIENT_FIELDS)
+    found = (value for name, value in event.items() if _bare(name) in _RECIPIENT_FIELDS)
     return next((text for text in found if isinstance(text, str) and "@" in text), "")
 
 
-def _fields(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str | bool]]:
-    """Each text and each yes or no in an event, with its field's name in small letters."""
-    if depth > _MOST_DEPTH:
+def _bare(name: str) -> str:
+    """A name in small letters, without hyphens and the like: providers write it in many ways."""
+    return re.sub(r"[-_ ]", "", str(name)).lower()
+
+
+def _fields(
+    value: Any, name: str = "", depth: int = 0, *, all_: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Each text, number, yes and no in an event as text, with its field's bare name.
+
+    Args:
+        value: the event or a part of it.
+        name: of the field that holds it.
+        depth: how deep it stands.
+        all_: also what the letter says, and what we gave along with it.
+    """
+    if depth > _MOST_DEPTH or (name in _OF_THE_LETTER and not all_):
         return
-    if isinstance(value, str | bool):
-        yield name, value
-    elif isinstance(value, int):
+    if isinstance(value, str | bool | int):
         yield name, str(value)
     elif isinstance(value, dict):
         for key, each in value.items():
-            yield from _fields(each, str(key).lower(), depth + 1)
+            yield from _fields(each, _bare(key), depth + 1, all_=all_)
     elif isinstance(value, list):
         for each in value:
-            yield from _fields(each, name, depth + 1)
+            yield from _fields(each, name, depth + 1, all_=all_)
 
 
 def _strings(value: Any, depth: int = 0) -> Iterator[str]:

@@ -201,16 +201,16 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
     except yaml.reader.ReaderError as error:
         line, column = position(text, error.position)
         raise Unreadable(
-            f"The invisible control character U+{ord(text[error.position]):04X} stands here.",
+            f"There is an invisible control character here: U+{ord(text[error.position]):04X}.",
             Where(file, line, column),
             "Delete it.",
         ) from None
     except (ValueError, OverflowError):
         # PyYAML hands the number in "\UFFFFFFFF" to chr() unchecked.
         raise Unreadable(
-            "A text in double quotes names a character that does not exist.",
+            "A text in double quotes has an escape for a character that does not exist.",
             Where(file),
-            "Look for \\U and write the character itself.",
+            "Search for \\U and write the character itself.",
         ) from None
 
 
@@ -243,7 +243,7 @@ def _behind(text: str, file: Path, error: yaml.MarkedYAMLError) -> Iterator[Prob
         ):
             yield Problem(
                 f"“{shorten(line[sign.start() :])}” is lost: after a space, # starts a comment, "
-                "and the text that goes on below it cannot be read.",
+                "and the continuation of the text cannot be read.",
                 Where(file, number + 1, sign.start() + 1),
                 "Put the whole text in double quotes, or below its key after >-.",
             )
@@ -299,7 +299,7 @@ class _Walk:
         self._problem(
             node,
             path,
-            "A key must be a word; here stands something in brackets.",
+            "A key must be a word, not something in brackets.",
             "Put a text that starts with { or [ in double quotes.",
         )
         return None

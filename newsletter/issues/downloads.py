@@ -57,7 +57,7 @@ def _check_kind(file: Path) -> None:
     name = file.name
     if not name.isprintable() or _NOT_IN_NAMES & set(name) or len(name) > _LONGEST_NAME:
         raise Unusable(
-            f"“{name}” is no name that every reader's system can store.",
+            f"“{name}” is not a file name that all systems can store.",
             f"Rename the file: letters, digits, hyphens, at most {_LONGEST_NAME} of them.",
         )
     if file.suffix.lower() not in KINDS:

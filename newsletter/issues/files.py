@@ -52,7 +52,7 @@ def file_below(folder: Path, name: str, *, noun: str) -> Path:
     if size > MOST_MB * 1_000_000:
         raise Unusable(
             f"The {noun} “{name}” has {size / 1_000_000:.0f} MB.",
-            f"Save it smaller; {MOST_MB} MB is the most.",
+            f"Make it smaller; {MOST_MB} MB is the most.",
         )
     return file
 

@@ -61,9 +61,9 @@ _YAML_SENTENCES = (
     ),
     (
         "expected <block end>",
-        "The file stops being readable here.",
-        "Check that this line is indented like its neighbours, and that a text which starts "
-        "with a quotation mark, { or [ stands in quotes as a whole.",
+        "The file cannot be read from here on.",
+        "Check that this line is indented like its neighbours. A text that starts with a "
+        "quotation mark, { or [ must be wholly in quotes.",
     ),
 )
 

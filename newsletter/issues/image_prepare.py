@@ -144,8 +144,7 @@ def _develop_whole(original: bytes, name: str, shown: int) -> _Print:
         except Exception:  # noqa: BLE001 - Pillow raises anything over damage, by where it is
             raise _Damaged(
                 f"“{name}” is damaged: it cannot be read to its end.",
-                "Copy it again from where it came, or open it in a picture program and save "
-                "it anew.",
+                "Copy it again from its source, or open it in an image editor and save it again.",
             ) from None
     return _Print(content, media_type, picture.width, picture.height, moves, credit)
 
@@ -172,8 +171,9 @@ def _check_scans(original: bytes, name: str) -> None:
     # In packed pixels an FF is never followed by DA (ITU-T T.81, B.1.1.5).
     if original.startswith(b"\xff\xd8") and original.count(b"\xff\xda") > _MOST_SCANS:
         raise Unusable(
-            f"“{name}” is stored in over {_MOST_SCANS} steps, as no camera does.",
-            "Open it in a picture program and save it anew.",
+            f"“{name}” is stored in more than {_MOST_SCANS} progressive scans; cameras use far "
+            "fewer.",
+            "Open it in an image editor and save it again.",
         )
 
 
@@ -192,7 +192,7 @@ def _check_size(opened: ImageFile, name: str) -> None:
 def _too_large(name: str, found: str) -> Unusable:
     return Unusable(
         f"“{name}” has {found}; {MOST_MEGAPIXELS} are the most.",
-        "Save it smaller: 1600 pixels of width are plenty for a mail.",
+        "Make it smaller: 1600 pixels of width are enough for a mail.",
     )
 
 

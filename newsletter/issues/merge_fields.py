@@ -74,6 +74,6 @@ def _field_problem(piece: MergeField, known: Sequence[str]) -> tuple[str, str]:
     # Every reader has an address; any other field may be empty.
     if not piece.fallback and piece.field != "email":
         return f"The merge field “{piece.field}” has no fallback.", (
-            f"Write what readers without one shall see: {{{{ {piece.field} | friend }}}}."
+            f"Write the text for readers without one: {{{{ {piece.field} | friend }}}}."
         )
     return "", ""

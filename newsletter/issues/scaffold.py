@@ -146,7 +146,7 @@ def scaffold_folder() -> Path:
         if (folder / THEME_FOLDER).is_dir() and (folder / EXAMPLE_LIST).is_file():
             return folder
     raise InputError(
-        "The files a new project starts from are missing from this installation.",
+        "This installation lacks the files of a new project.",
         where=Where(_PACKAGE),
         next="Install the tool again.",
     )
@@ -227,7 +227,7 @@ def _write(files: Mapping[Path, bytes]) -> None:
     existing = [file for file in files if file.exists() or file.is_symlink()]
     if existing:
         raise InputError(
-            "Nothing was written, since it would overwrite what is there already.",
+            "Nothing was written, since files would be overwritten.",
             problems=[Problem("exists already.", Where(file)) for file in existing],
             next="Choose another name or folder, or move these files away.",
         )

@@ -265,9 +265,9 @@ class Adoption:
         else:
             raise LedgerRefused(
                 "This folder's key file is not the list's, and the copy in the state folder is "
-                "gone or damaged. Without it nobody who left would be recognised.",
+                "gone or damaged. Without it unsubscribed readers would not be recognised.",
                 where=Where(self._place.state.key),
-                next="Put back newsletter.key from your backup; “newsletter docs keys” tells more.",
+                next="Put back newsletter.key from your backup; “newsletter docs keys” says more.",
             )
         if ring.pepper == self._keys.pepper and ring != self._keys:
             ring.save(self._key_file)

@@ -148,7 +148,7 @@ class Campaigns:
         """``2017-03.1-k7q2m``: the issue, a number for people, and what no other freeze has.
 
         Copies of a ledger count alike. Without the last part two campaigns would share their
-        Message-IDs and idempotency keys for other letters.
+        Message-IDs and idempotency keys for other messages.
         """
         (earlier,) = self._database.execute(
             "SELECT COUNT(*) FROM campaign WHERE issue = ?", (plan.issue,)

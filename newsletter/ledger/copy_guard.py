@@ -87,7 +87,8 @@ class CopyGuard:
         if is_the_lists and is_latest and self._original(known) is None:
             record.follow()
             if known.folder not in {"", folder := str(self._place.folder.absolute())}:
-                record.note_folder(folder)
+                with self._ledger.transaction():
+                    record.note_folder(folder)
 
     def note_suppressions(self, leaves: Mapping[Address, Leave]) -> None:
         """Let the record know what the ledger knows of suppressions, whosever ledger it follows.
@@ -139,7 +140,7 @@ class CopyGuard:
             raise _refusal(
                 self._place,
                 "This list was sent from another folder, or with another ledger. This ledger "
-                "does not know who was mailed from there, and would mail them again.",
+                "does not record who was mailed from there, and would mail them again.",
                 known,
             )
         if not follows(self._ledger, known):
@@ -152,7 +153,7 @@ class CopyGuard:
         if known.epoch > self._ledger.epoch:
             raise _refusal(
                 self._place,
-                "This ledger is older than what was sent to the list: it does not know who was "
+                "This ledger is older than what was sent to the list: it lacks those who were "
                 "mailed since. Was a backup restored, or is this a copy?",
                 known,
             )
@@ -205,18 +206,18 @@ class CopyGuard:
             )
 
     def _refuse_by_old_epochs(self) -> None:
-        old = read_old_epochs(self._old_files())
-        if old.ledger and old.ledger != self._ledger.identity:
+        ledger, epoch, _ = read_old_epochs(self._old_files())
+        if ledger and ledger != self._ledger.identity:
             raise LedgerRefused(
-                "Another ledger than this one has sent from this folder. This one knows of "
-                "none of its readers and would mail them again.",
+                "Another ledger than this one has sent from this folder. This one has no record "
+                "of its readers and would mail them again.",
                 where=Where(self._place.ledger),
                 next="Put back the newsletter.db that was here, together with its -wal file if "
                 f"it has one. Only if it is lost: {_ADOPT}",
             )
-        if old.epoch > self._ledger.epoch:
+        if epoch > self._ledger.epoch:
             raise LedgerRefused(
-                "This ledger is older than what was sent to the list: it does not know who was "
+                "This ledger is older than what was sent to the list: it lacks those who were "
                 "mailed since. Was a backup restored?",
                 where=Where(self._place.ledger),
                 next=f"Put back the latest newsletter.db, if you still have it. If not: {_ADOPT}",
@@ -244,7 +245,7 @@ class CopyGuard:
         """
         held = {campaign.id for campaign in self._ledger.campaigns.all()}
         try:
-            told = read_old_epochs(self._old_files()).campaigns
+            *_, told = read_old_epochs(self._old_files())
         except LedgerRefused:
             if not damaged_too:
                 raise
@@ -264,11 +265,13 @@ class CopyGuard:
             unknown = frozenset(self.lost_by_old_epochs().values())
         if issue in unknown:
             raise LedgerRefused(
-                "This issue was sent from here before, but the ledger knows nothing of that send: "
-                "it was restored or begun anew. Whoever got it then would get it again.",
+                "This issue was sent from here before, but the ledger has no record of that "
+                "send: it was restored or replaced. Those who got it then would get it again.",
                 where=Where(item=f"issue {issue}"),
-                next="Ask the relay's or provider's log who got it. To mail the list all the "
-                f"same: newsletter send {issue} --again",
+                next=(
+                    "Ask the relay's or provider's log who got it. To mail the list anyway: "
+                    f"newsletter send {issue} --again"
+                ),
             )
 
     def may_have(self, issue: str) -> frozenset[bytes]:
@@ -294,12 +297,14 @@ class CopyGuard:
         """
         self.prepare()
         record = self.claim_record()
-        record.begin(
-            campaign.id,
-            machine=self._place.machine,
-            folder=str(self._place.folder.absolute()),
-            boot=boot_name() or "unknown",
-        )
+        with self._ledger.transaction():
+            record.begin(
+                campaign.id,
+                machine=self._place.machine,
+                folder=str(self._place.folder.absolute()),
+                boot=boot_name() or "unknown",
+            )
+        record.sync()
 
     def claim_record(self) -> SendRecord:
         """The record, made this ledger's if it is nobody's yet, and following.
@@ -357,8 +362,10 @@ class CopyGuard:
         Raises:
             LedgerRefused: it cannot be written.
         """
-        if self._ledger.record is not None:
-            self._ledger.record.end()
+        if (record := self._ledger.record) is not None:
+            with self._ledger.transaction():
+                record.end()
+            record.sync()
 
 
 def follows(ledger: Ledger, known: Remembered) -> bool:
@@ -390,7 +397,8 @@ def refuse_other_key(place: Place, known: Remembered, keys: KeyRing) -> None:
     if known.key_check and known.key_check != keys.pepper_id:
         raise _refusal(
             place,
-            "This folder's key file is not the list's, so nobody who left would be recognised.",
+            "This folder's key file is not the list's, so unsubscribed readers would not be "
+            "recognised.",
             known,
         )
 
@@ -407,8 +415,8 @@ def keep_key(state: ListState, keys: KeyRing) -> None:
         kept = None
     if kept is not None and kept.pepper not in {keys.pepper, *keys.former}:
         raise LedgerRefused(
-            "The state folder keeps another key file than this folder's for the list, so nobody "
-            "who left by that would be recognised.",
+            "The state folder keeps another key file than this folder's for the list, so readers "
+            "who unsubscribed by that one would not be recognised.",
             where=Where(state.key),
             next=f"{_ADOPT} If this is another list, give it an id of its own under [list].",
         )
@@ -418,8 +426,8 @@ def keep_key(state: ListState, keys: KeyRing) -> None:
             ring.save(state.key)
         except ConfigError as error:
             raise LedgerRefused(
-                "The copy of the key file cannot be written, without which nobody who left would "
-                "be recognised from another folder.",
+                "The copy of the key file cannot be written. Without it unsubscribed readers "
+                "would not be recognised from another folder.",
                 where=error.where,
                 next="Look at the disk's free space and the folder's permissions. Nothing was "
                 "sent.",

@@ -153,7 +153,7 @@ class Database:
                 "The key file is not the one this ledger was written with, so those who "
                 "unsubscribed would not be recognised.",
                 where=Where(self.path),
-                next="Restore newsletter.key from your backup; “newsletter docs keys” tells more.",
+                next="Restore newsletter.key from your backup; “newsletter docs keys” says more.",
             )
 
     def meta(self, key: str) -> str | None:
@@ -190,7 +190,7 @@ class Database:
         return self._connection.executemany(sql, rows)
 
     def message_tag(self, campaign: str, address: str) -> bytes:
-        """What a campaign's letter to an address is known by, see :class:`KeyRing`."""
+        """What a campaign's message to an address is known by, see :class:`KeyRing`."""
         local, _, domain = address.rpartition("@")
         return bytes.fromhex(self.keys.message_tag(campaign, Address(local, domain)))
 
@@ -198,20 +198,18 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing in the ledger, and on disk when the block ends.
 
-        Inside another one it is a part of that.
-
         The send record is committed after the ledger; should that fail, it is
         behind, and copied anew when a run begins.
 
         Raises:
             LedgerRefused: the disk is full or read-only, the file is damaged,
                 or another process keeps it locked. Nothing of the block stays.
+            RuntimeError: the caller is inside of one already.
         """
+        nested = self._connection.in_transaction
+        if nested:
+            raise RuntimeError("a transaction of the ledger inside of another one")
         with self.errors():
-            nested = self._connection.in_transaction
-            if nested:
-                yield
-                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -310,7 +308,7 @@ class Database:
                 same = False
             if not same:
                 raise LedgerRefused(
-                    "This file was removed or replaced while mail was going out.",
+                    "This file was removed or replaced during a send.",
                     where=Where(path),
                     next="Nothing more was sent. Put the file back as it was, with its -wal file, "
                     "or let “newsletter adopt” bring another copy up to date.",
@@ -344,7 +342,7 @@ class Database:
         primary = code & 0xFF if isinstance(code, int) else None
         what, following = _ADVICE.get(
             primary,
-            (f"The ledger cannot be used: {error}.", "Nothing was changed; mend this first."),
+            (f"The ledger cannot be used: {error}.", "Nothing was changed; correct this first."),
         )
         first, *others = self._files or (self.path,)
         beside = f"or the send record {others[0]}" if others else None
@@ -355,7 +353,7 @@ _SAFE = "What was recorded stays recorded; then run “newsletter resume ISSUE�
 _ADVICE: dict[int | None, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: ("The disk is full, so nothing more can be recorded or sent.",
                           f"Free some space. {_SAFE}"),
-    sqlite3.SQLITE_IOERR: ("The disk does not take what the ledger writes.",
+    sqlite3.SQLITE_IOERR: ("The disk refuses the ledger's writes.",
                            f"Look at the disk and its free space. {_SAFE}"),
     sqlite3.SQLITE_READONLY: ("The ledger is read-only, so nothing can be recorded or sent.",
                               "Give yourself write permission for the file and its folder."),
@@ -365,8 +363,8 @@ _ADVICE: dict[int | None, tuple[str, str]] = {
                           "Close it, or wait until its send is done."),
     sqlite3.SQLITE_CORRUPT: ("The ledger is damaged.",
                              "Keep the file, restore the latest backup beside it, and ask for "
-                             "help before sending: who has the mail is written only there."),
-    sqlite3.SQLITE_NOTADB: ("This file is no ledger.",
+                             "help before sending: only this file records who has the mail."),
+    sqlite3.SQLITE_NOTADB: ("This file is not a ledger.",
                             "Move it away if it is not needed; see “newsletter docs ledger”."),
 }  # fmt: skip
 

@@ -118,10 +118,10 @@ class Deliveries(Reading):
 
         A late acceptance upgrades a row that was put in doubt meanwhile.
         ``started_at`` is the time of the write-ahead; None where it was refused
-        before that. RETURN is not the recipient's outcome, but the letter's or the
+        before that. RETURN is not the recipient's outcome, but the message's or the
         account's, and does not count as an attempt: their time for retries does
         not begin, they are not tried less often, and a corrected version reaches
-        them. Else they could never be mailed: the very letter was refused.
+        them. Else they could never be mailed: the very message was refused.
 
         Returns:
             Whether the row changed; False when this run had lost it.
@@ -204,7 +204,7 @@ class Deliveries(Reading):
         """Take those who left since the freeze out of the queue, before a run begins.
 
         Each write-ahead asks again; but then the relay has heard of them, and
-        to withhold a letter costs the connection.
+        to withhold a message costs the connection.
         """
         return self._database.execute(steps.SUPPRESS_ALL, (now, campaign)).rowcount
 

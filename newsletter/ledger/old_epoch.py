@@ -8,8 +8,7 @@ the campaigns that were begun, as JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from newsletter.errors import LedgerRefused, Where
@@ -18,21 +17,6 @@ FILE_NAME = "newsletter.epoch"
 
 _HOME = Path(".local", "state", "newsletter")
 _LARGEST = 16_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class OldEpochs:
-    """What the files of one project tell, together.
-
-    Attributes:
-        ledger: identity of the ledger that got furthest; empty: they tell of none.
-        epoch: how far it got.
-        campaigns: the issue of each campaign that was begun, by the campaign's id.
-    """
-
-    ledger: str
-    epoch: int
-    campaigns: Mapping[str, str]
 
 
 def old_epoch_files(folder: Path, *, identity: str, home: Path | None) -> list[Path]:
@@ -49,8 +33,12 @@ def old_epoch_files(folder: Path, *, identity: str, home: Path | None) -> list[P
     return [place for place in places if place.is_file()]
 
 
-def read_old_epochs(files: Iterable[Path]) -> OldEpochs:
+def read_old_epochs(files: Iterable[Path]) -> tuple[str, int, dict[str, str]]:
     """Read them.
+
+    Returns:
+        The identity of the ledger that got furthest (empty: they tell of none), how far it
+        got, and the issue of each campaign that was begun, by the campaign's id.
 
     Raises:
         LedgerRefused: one cannot be read or is damaged.
@@ -61,7 +49,7 @@ def read_old_epochs(files: Iterable[Path]) -> OldEpochs:
         campaigns |= begun
         if epoch > highest:
             ledger, highest = told, epoch
-    return OldEpochs(ledger, max(highest, 0), campaigns)
+    return ledger, max(highest, 0), campaigns
 
 
 def _read(file: Path) -> tuple[str, int, dict[str, str]]:
@@ -75,8 +63,8 @@ def _read(file: Path) -> tuple[str, int, dict[str, str]]:
             return ledger, epoch, {str(key): str(issue) for key, issue in campaigns.items()}
         case _:
             raise LedgerRefused(
-                "The file that tells how far was sent cannot be read, so nobody knows whether "
-                "this ledger is the latest.",
+                "The file that records how far the send got cannot be read, so it is unknown "
+                "whether this ledger is the latest.",
                 where=Where(file),
                 next="If you are sure that it is, remove that file; else run “newsletter adopt”, "
                 "which explains what it does and asks.",

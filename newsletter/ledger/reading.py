@@ -12,13 +12,13 @@ from newsletter.addresses import Address
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
-from newsletter.ledger.runs import TRIALS
+from newsletter.ledger.schema import TRIALS
 from newsletter.ledger.seal import INTACT, broken
 from newsletter.ledger.states import State, Step
 from newsletter.message.model import Recipient
 
 HELD_BACK = "held back"
-"""The outcome of an attempt that was deferred for the letter's or the account's sake."""
+"""The outcome of an attempt that was deferred for the message's or the account's sake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class DeliveryRow:
     """A delivery as it stands.
 
     ``tag`` is that by which suppressions know the reader, ``message_tag`` that by which
-    the letter is known. ``next_attempt_at`` is None unless it is deferred.
+    the message is known. ``next_attempt_at`` is None unless it is deferred.
     """
 
     id: int
@@ -112,7 +112,7 @@ class Reading:
                 yield _intact(row)
 
     def by_message_tag(self, tag: str) -> DeliveryRow | None:
-        """The delivery whose letter is known by ``tag``, 24 hexadecimal digits.
+        """The delivery whose message is known by ``tag``, 24 hexadecimal digits.
 
         Raises:
             LedgerRefused: it is not what was frozen.

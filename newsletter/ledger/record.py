@@ -37,6 +37,7 @@ CREATE TABLE record_meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) WITHOUT ROWID;
+INSERT INTO record_meta VALUES ('id', lower(hex(randomblob(16))));
 -- Other ledgers of the list whose deliveries are in here.
 CREATE TABLE record_ledger (
     identity TEXT PRIMARY KEY
@@ -223,8 +224,6 @@ class SendRecord:
         self.follows = False
         """Whether each change of the ledger is written down here as well."""
         database.attach(path, schema=SCHEMA, migrations=MIGRATIONS)
-        with database.transaction():
-            self._put_if_missing("id", secrets.token_hex(16))
 
     # What it says.
 
@@ -284,11 +283,9 @@ class SendRecord:
     def suppress(self, leave: Leave) -> None:
         """Note that somebody must not be mailed, whatever ledger is in use.
 
-        Raises:
-            LedgerRefused: it cannot be written.
+        Inside the caller's transaction.
         """
-        with self._database.transaction():
-            add_to("record_suppression", leave, self._database)
+        add_to("record_suppression", leave, self._database)
 
     def absorbed(self, ledger: str) -> bool:
         """Whether the list's ledger knows all that another one, now given up, knew."""
@@ -344,6 +341,7 @@ class SendRecord:
         """Write down from now on what the ledger writes.
 
         Only for the record of this very ledger, which must not be older than the record.
+        In a transaction of its own: from the next one on, each raises the epoch.
 
         Raises:
             LedgerRefused: it cannot be written.
@@ -366,32 +364,24 @@ class SendRecord:
         self.follows = True
 
     def note_folder(self, folder: str) -> None:
-        """Note in which folder the list's ledger was used last.
-
-        Raises:
-            LedgerRefused: it cannot be written.
-        """
-        with self._database.transaction():
-            self._put("folder", folder)
+        """Note in which folder the list's ledger was used last; inside the caller's transaction."""
+        self._put("folder", folder)
 
     def begin(self, campaign: str, *, machine: str, folder: str, boot: str) -> None:
         """Note that a run begins, before anything of the campaign leaves.
 
-        Raises:
-            LedgerRefused: it cannot be written.
+        Inside the caller's transaction; :meth:`sync` then brings it to disk.
         """
-        with self._database.transaction():
-            for key, value in (("machine", machine), ("folder", folder), ("boot", boot)):
-                self._put(key, value)
-            known = self._database.execute(
-                "SELECT 1 FROM record_delivery WHERE id ="
-                " (SELECT MIN(id) FROM main.delivery WHERE campaign = ?)",
-                (campaign,),
-            ).fetchone()
-            self._copy_frame(campaign)
-            if known is None:
-                self.copy("?", campaign)
-        self._database.checkpoint()
+        for key, value in (("machine", machine), ("folder", folder), ("boot", boot)):
+            self._put(key, value)
+        known = self._database.execute(
+            "SELECT 1 FROM record_delivery WHERE id ="
+            " (SELECT MIN(id) FROM main.delivery WHERE campaign = ?)",
+            (campaign,),
+        ).fetchone()
+        self._copy_frame(campaign)
+        if known is None:
+            self.copy("?", campaign)
 
     def settle(self, *, machine: str, folder: str) -> None:
         """Note where the list is sent from now on, and that no run is under way.
@@ -407,13 +397,15 @@ class SendRecord:
         self.copy("?", campaign)
 
     def end(self) -> None:
-        """Note that a run has ended, however it did.
+        """Note that a run has ended, however it did; inside the caller's transaction."""
+        self._put("boot", "")
+
+    def sync(self) -> None:
+        """Bring to disk what was committed: of itself the record does that a moment later.
 
         Raises:
             LedgerRefused: it cannot be written.
         """
-        with self._database.transaction():
-            self._put("boot", "")
         self._database.checkpoint()
 
     def copy(self, campaigns: str, *parameters: object) -> None:
@@ -472,6 +464,3 @@ class SendRecord:
 
     def _put(self, key: str, value: str) -> None:
         self._database.execute("INSERT OR REPLACE INTO record_meta VALUES (?, ?)", (key, value))
-
-    def _put_if_missing(self, key: str, value: str) -> None:
-        self._database.execute("INSERT OR IGNORE INTO record_meta VALUES (?, ?)", (key, value))

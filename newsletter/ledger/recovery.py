@@ -13,7 +13,7 @@ from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.reading import fields_json
 from newsletter.ledger.record import OPEN, SendRecord, listed
-from newsletter.ledger.runs import TRIALS
+from newsletter.ledger.schema import TRIALS
 from newsletter.ledger.seal import DELIVERY, broken, version_seal
 from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
 from newsletter.message.model import Recipient

@@ -9,9 +9,7 @@ from datetime import datetime
 
 from newsletter.clock import EARLIEST, moment_at
 from newsletter.ledger.database import Database
-
-TRIALS = ("mailbox", "smtp-trial")
-"""Names of transports that deliver to nobody."""
+from newsletter.ledger.schema import TRIALS
 
 
 @dataclass(frozen=True, slots=True)

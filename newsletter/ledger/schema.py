@@ -14,6 +14,9 @@ def _words(states: frozenset[State]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
 
+TRIALS = ("mailbox", "smtp-trial")
+"""What ``run.transport`` says of trials: names of transports that deliver to nobody."""
+
 SCHEMA = f"""
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,

@@ -75,5 +75,5 @@ def broken(campaign: str, what: str) -> LedgerRefused:
         f"{what} is not what was frozen: the ledger was damaged, or changed by another program.",
         where=Where(item=f"campaign {campaign}"),
         next="Nothing more is sent. Keep the file, and put back a copy from before the change; "
-        "“newsletter docs ledger” tells more.",
+        "“newsletter docs ledger” says more.",
     )

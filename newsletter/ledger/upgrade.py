@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 from newsletter.ledger.seal import DELIVERY, version_seal
 
@@ -60,7 +61,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
              CASE held WHEN 'Paused by a person.' THEN 'pause' ELSE 'brake' END, held))
            WHERE held IS NOT NULL""",
     ),
-    # 4 to 5: a letter is found by the tag in its Message-ID.
+    # 4 to 5: a message is found by the tag in its Message-ID.
     (
         "ALTER TABLE delivery ADD COLUMN message_tag BLOB",
         "UPDATE delivery SET message_tag = message_tag_of(campaign, address)",
@@ -91,10 +92,8 @@ def upgrade(connection: sqlite3.Connection, schema: str, *, since: int, seal_key
         sqlite3.Error: it cannot be written; the caller rolls back.
     """
 
-    def version_seal_of(
-        campaign: str, issue: str, round_: int, planned: int, number: int, print_: str,
-        letterhead: str, contents: str,
-    ) -> bytes:  # fmt: skip
+    def version_seal_of(*values: Any) -> bytes:
+        campaign, issue, round_, planned, number, print_, letterhead, contents = values
         return version_seal(
             seal_key,
             (campaign, issue, round_, planned),

@@ -14,7 +14,6 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from newsletter.config import ListIdentity, Public, Sender
 from newsletter.errors import IssueError
 from newsletter.message.composed_message import ComposedMessage, EditionTemplate
 from newsletter.message.headers import is_unfit
@@ -22,7 +21,7 @@ from newsletter.message.keys import KeyRing
 from newsletter.message.links import Links
 from newsletter.message.mime import encode
 from newsletter.message.model import Message, Recipient
-from newsletter.message.shared_headers import shared_headers
+from newsletter.message.shared_headers import Letterhead, shared_headers
 from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot
 
@@ -48,13 +47,10 @@ class Composer:
 
     Args:
         edition: what is sent.
-        sender: who it is from.
-        list_identity: the list it goes to.
-        archive_url: web address of past issues, for List-Archive.
+        letterhead: who it is from, the list it goes to, and where its links lead.
         campaign_id: letters, digits, ``_``, ``-`` and single dots; part of Message-IDs and
             X-Campaign.
         keys: sign the reader's links.
-        public: the public server that the links lead to; None: ``unsubscribe_url`` of the list.
         version: of the edition within the campaign, from 1; a correction adds one.
         signer: signs the messages themselves (DKIM), as far as they leave whole.
         proof: whether the links are to do nothing.
@@ -67,13 +63,10 @@ class Composer:
     def __init__(
         self,
         edition: Edition,
+        letterhead: Letterhead,
         *,
-        sender: Sender,
-        list_identity: ListIdentity,
-        archive_url: str | None,
         campaign_id: str,
         keys: KeyRing,
-        public: Public | None = None,
         version: int = 1,
         signer: DkimSigner | None = None,
         proof: bool = False,
@@ -96,19 +89,16 @@ class Composer:
         self._keys = keys
         self._campaign_id = campaign_id
         self._links = Links(
-            list_identity,
-            public,
+            letterhead,
             keys=keys,
             campaign_id=campaign_id,
             language=edition.language,
             proof=proof,
         )
-        self._shared_headers = shared_headers(
-            sender=sender, list_identity=list_identity, archive_url=archive_url
-        )
+        self._shared_headers = shared_headers(letterhead)
         self._template = EditionTemplate(
             edition,
-            sender,
+            letterhead.sender,
             self._shared_headers,
             campaign_id=campaign_id,
             version=version,

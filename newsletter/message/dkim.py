@@ -1,8 +1,8 @@
-"""DKIM signatures: what a letter says, vouched for by its domain. No I/O.
+"""DKIM signatures: what a message says, vouched for by its domain. No I/O.
 
 RFC 6376, with the keys and algorithms of RFC 8301 (rsa-sha256) and RFC 8463
 (ed25519-sha256), relaxed/relaxed. Both algorithms are deterministic and ``t=``
-is the letter's own date, so the same letter gets the same signature again.
+is the message's own date, so the same message gets the same signature again.
 
 There is no ``l=``, which would let others add to the body, and no ``x=``: a
 mail that a queue held back for days is as genuine as on its first.
@@ -84,11 +84,11 @@ class DkimSigner:
             self._keys.append(_Key("ed25519-sha256", ed25519[0], _ed25519(ed25519[1])))
 
     def for_body(self, body: Pieces) -> DkimBodySigner:
-        """What signs letters with this body, whatever the values in it."""
+        """What signs messages with this body, whatever the values in it."""
         return DkimBodySigner(self, body)
 
     def signatures(self, head: str, *, body_hash: bytes, date: datetime) -> str:
-        """The DKIM-Signature fields for a letter.
+        """The DKIM-Signature fields for a message.
 
         Args:
             head: its fields, each with its CRLF, no name twice.
@@ -116,10 +116,10 @@ class DkimSigner:
 
 
 class DkimBodySigner:
-    """Signs letters that share a body but for the values in it.
+    """Signs messages that share a body but for the values in it.
 
     The body is canonicalised once, and hashed once up to its first value; a
-    letter costs the hash of the rest and the signature.
+    message costs the hash of the rest and the signature.
 
     Args:
         signer: has the keys.
@@ -136,7 +136,7 @@ class DkimBodySigner:
         self._rest = tuple(pieces[first:])
 
     def signatures(self, head: str, values: Sequence[bytes], *, date: datetime) -> str:
-        """The DKIM-Signature fields for a letter with these fields and encoded values."""
+        """The DKIM-Signature fields for a message with these fields and encoded values."""
         state = self._start.copy()
         state.update(b"".join(fill(self._rest, [_relaxed(value) for value in values])))
         return self._signer.signatures(head, body_hash=state.digest(), date=date)
@@ -163,7 +163,7 @@ def _rsa(pem: bytes) -> Callable[[bytes], bytes]:
         raise _refused("is no RSA key", "private_key")
     if key.key_size not in _RSA_BITS:
         raise _refused(
-            f"has {key.key_size} bits; only keys of 2048 to 4096 bits are trusted everywhere",
+            f"has {key.key_size} bits; only keys of 2048 to 4096 bits are accepted everywhere",
             "private_key",
         )
     padding, algorithm = PKCS1v15(), SHA256()
@@ -192,5 +192,5 @@ def _refused(why: str, setting: str) -> ConfigError:
     return ConfigError(
         f"The key for DKIM signatures {why}.",
         where=Where(FILE_NAME, item=f"[dkim] {setting}"),
-        next="“newsletter docs dkim” tells how to make one.",
+        next="“newsletter docs dkim” says how to make one.",
     )

@@ -256,10 +256,10 @@ class KeyRing:
         return self._hash(b"campaign\0" + campaign_id.encode())[:CAMPAIGN_TAG_BYTES]
 
     def message_tag(self, campaign_id: str, address: Address) -> str:
-        """24 hexadecimal digits for one campaign's letter to one address.
+        """24 hexadecimal digits for one campaign's message to one address.
 
         Unlike :meth:`address_tag` it tells ``Anna@`` from ``anna@``: where both
-        are on the list, each gets a letter, and no two letters share a Message-ID.
+        are on the list, each gets a message, and no two messages share a Message-ID.
         """
         letter = f"message\0{campaign_id}\0{address.key}"
         return self._hash(letter.encode())[:12].hex()
@@ -303,7 +303,7 @@ def _changing(path: Path) -> Iterator[Callable[[KeyRing], KeyRing]]:
         draft.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
         raise ConfigError(
-            "Another rotation is under way, or was interrupted.",
+            "Another rotation is running, or was interrupted.",
             where=Where(draft),
             next="If none is running, delete this file; no link was signed with it.",
         ) from None
@@ -385,5 +385,5 @@ def _unwritable(path: Path, error: OSError) -> ConfigError:
     return ConfigError(
         f"The key file cannot be written: {error.strerror}.",
         where=Where(path),
-        next="Check the folder's permissions and the room on the disk.",
+        next="Check the folder's permissions and the free space on the disk.",
     )

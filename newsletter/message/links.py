@@ -7,8 +7,9 @@ from datetime import datetime
 from urllib.parse import quote
 
 from newsletter.addresses import Address
-from newsletter.config import LinkTemplates, ListIdentity, Public
+from newsletter.config import LinkTemplates
 from newsletter.message.keys import KeyRing
+from newsletter.message.shared_headers import Letterhead
 from newsletter.message.tokens import NOBODY, Purpose, Token, sign
 
 
@@ -31,8 +32,7 @@ class Links:
     """Makes the links of one campaign's mails in one language.
 
     Args:
-        list_identity: the list.
-        public: the public server; None: only ``unsubscribe_url`` of the list.
+        letterhead: whose list they are of, and the public server.
         keys: sign them.
         campaign_id: the campaign.
         language: of the edition, and so of the pages.
@@ -41,14 +41,14 @@ class Links:
 
     def __init__(
         self,
-        list_identity: ListIdentity,
-        public: Public | None,
+        letterhead: Letterhead,
         *,
         keys: KeyRing,
         campaign_id: str,
         language: str,
         proof: bool = False,
     ) -> None:
+        list_identity, public = letterhead.list_identity, letterhead.public
         self._list_id = list_identity.id
         self._keys = keys
         self._campaign_tag = keys.campaign_tag(campaign_id)

@@ -1,4 +1,4 @@
-"""The content: parts whose static pieces are encoded once for all letters. No I/O.
+"""The content: parts whose static pieces are encoded once for all messages. No I/O.
 
 RFC 2045 (quoted-printable, base64), RFC 2046 5.1.4 (text first, HTML last),
 RFC 2387 (HTML with its pictures), RFC 2183 (attachments). The text between two
@@ -35,7 +35,7 @@ _UNFIT_FOR_OLD_PROGRAMS = re.compile(r'[^ -~]|["*/:<>?\\|]')
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A letter's content, or a part of it.
+    """A message's content, or a part of it.
 
     Attributes:
         fields: the header fields that say what it is, each with its CRLF.
@@ -47,14 +47,14 @@ class Entity:
 
 
 def content(edition: Edition, *, place: Mapping[str, int]) -> Entity:
-    """What all letters of an edition hold, but for the values in it.
+    """What all messages of an edition hold, but for the values in it.
 
     The same edition gives the same bytes. ``place`` gives the number of the
     value that replaces each token.
 
     Raises:
         KeyError: the edition holds a token that is not in ``place``.
-        ValueError: a picture's content id cannot stand in a letter.
+        ValueError: a picture's content id cannot stand in a message.
     """
     # “=_” cannot occur in quoted-printable (RFC 2045 6.7) nor in base64, so no part holds a
     # boundary, and none is the start of another (RFC 2046 5.1.2).

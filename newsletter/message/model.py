@@ -18,7 +18,7 @@ class Recipient:
     """One member of a frozen audience.
 
     ``fields`` are further columns of the list that merge fields may use.
-    ``resends`` is how often a person has had the letter mailed to them again.
+    ``resends`` is how often a person has had the message mailed to them again.
     """
 
     address: Address
@@ -53,9 +53,9 @@ class Content:
 
 
 class Message(Protocol):
-    """One letter to one address: the envelope (RFC 5321) and the content (RFC 5322).
+    """One message to one address: the envelope (RFC 5321) and the content (RFC 5322).
 
-    Ways to the same letter: :meth:`as_bytes` to look at or store it,
+    Ways to the same message: :meth:`as_bytes` to look at or store it,
     :meth:`as_wire` for SMTP, :meth:`as_content` for providers with an API of
     fields. All are deterministic.
     """

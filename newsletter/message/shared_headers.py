@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from newsletter.config import BOUNCE_SLOT, FILE_NAME, ListIdentity, Sender
+from newsletter.config import BOUNCE_SLOT, FILE_NAME, ListIdentity, Public, Sender
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.message.headers import field, is_unfit, mailbox
 
@@ -19,6 +19,24 @@ _UNSUBSCRIBE_URL = re.compile(r"https://[!#-;=?-~]{1,800}", re.ASCII)
 # The domain in ASCII; the rest is quoted.
 _ARCHIVE_URL = re.compile(r"mailto:|https?://[!-.0->@-~]+(?=[/?#]|\Z)", re.ASCII)
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What the settings say of every message of a campaign.
+
+    Attributes:
+        sender: who it is from.
+        list_identity: the list it goes to.
+        archive_url: web address of past issues, for List-Archive.
+        public: the public server that the reader's links lead to; None:
+            ``unsubscribe_url`` of the list.
+    """
+
+    sender: Sender
+    list_identity: ListIdentity
+    archive_url: str | None = None
+    public: Public | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +66,14 @@ class SharedHeaders:
         return self.bounces.replace(BOUNCE_SLOT, tag)
 
 
-def shared_headers(
-    *, sender: Sender, list_identity: ListIdentity, archive_url: str | None
-) -> SharedHeaders:
-    """Make it from the settings; ``archive_url`` is where past issues are.
+def shared_headers(letterhead: Letterhead) -> SharedHeaders:
+    """Make it from the settings.
 
     Raises:
         ConfigError: some of them cannot stand in a header.
     """
+    sender, list_identity = letterhead.sender, letterhead.list_identity
+    archive_url = letterhead.archive_url
     problems = [
         *_address_problems(sender),
         *_line_problems(sender, list_identity),
@@ -90,7 +108,7 @@ def shared_headers(
 def _address_problems(sender: Sender) -> list[Problem]:
     return [
         Problem(
-            "has letters that most mail servers do not take yet.",
+            "has letters that most mail servers do not accept yet.",
             Where(item=f"[sender] {name}"),
             "Write an address in plain letters.",
         )

@@ -15,6 +15,7 @@ from newsletter.errors import ConfigError, InputError, Problem, Where
 from newsletter.message.compose import Composer, Uncomposable
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Message, Recipient
+from newsletter.message.shared_headers import Letterhead
 from newsletter.project.project import Project
 from newsletter.render.edition import Edition
 
@@ -156,12 +157,14 @@ def _composer(
     head = json.loads(letterhead)
     return Composer(
         edition,
-        sender=Sender(**head["sender"]),
-        list_identity=ListIdentity(**head["list"]),
-        archive_url=head["archive"],
+        Letterhead(
+            Sender(**head["sender"]),
+            ListIdentity(**head["list"]),
+            archive_url=head["archive"],
+            public=Public(**head["public"]) if "public" in head else None,
+        ),
         campaign_id=campaign,
         keys=keys,
-        public=Public(**head["public"]) if "public" in head else None,
         version=version,
         signer=signer,
         proof=proof,

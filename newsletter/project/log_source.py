@@ -175,6 +175,7 @@ def _page(told: Any) -> Page | None:
             _seq(told["first"]),
             _seq(told["last"]),
             None if head is None else _exactly(32, bytes.fromhex(head)),
+            _seq(told.get("secret", 0)),
         )
     except (KeyError, TypeError, ValueError, binascii.Error):
         return None

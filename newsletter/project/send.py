@@ -82,7 +82,8 @@ def run_campaign(
         NewsletterError: the run ended well, and then its account could not be read.
     """
     ending = failure = account = None
-    watch = LogWatch(project) if has_public_log(project) else None
+    # A trial reaches nobody, so nobody needs to be left out in the middle of it.
+    watch = LogWatch(project) if has_public_log(project) and not project.trial else None
     try:
         ending = _run(
             project,

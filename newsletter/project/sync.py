@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from newsletter.clock import moment_at
 from newsletter.config.public import KEEP_LOG_DAYS
-from newsletter.errors import InputError, LogUnreachable, Where
+from newsletter.errors import ConfigError, InputError, LogUnreachable, Where
 from newsletter.ledger.log_entries import MOST_KEPT, Cursor
 from newsletter.ledger.preferences import PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 _LONGEST_S = 600.0
 """A server that invents entries without an end is left after so many seconds."""
+_OLD_KEYS = "The server does not have the newest key, so links in new mail do not work there."
+_GIVE_KEYS = (
+    "Run “newsletter keys public” and copy the folder to the server, or, where it runs in this "
+    "folder, end “newsletter serve” and start it anew."
+)
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,30}", re.ASCII)
 _ROADS = {"header": "one-click", "page": "unsubscribe page", "mail": "unsubscribe mail"}
 
@@ -73,12 +78,14 @@ class SyncResult:
             under the empty kind, those that no key opens or that make no sense.
         warnings: what a person should look into.
         erased: what was erased, since its time was over or its reader had asked for it.
+        lacks_newest_key: whether the server does not have the keys that new mail is signed with.
     """
 
     new: Counter[str] = field(default_factory=Counter)
     waiting: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
     erased: Erased = field(default_factory=Erased)
+    lacks_newest_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,7 @@ class LogReader:
         self._list_id = project.settings.list.id
         self._box_keys = project.keys.box_keys(self._list_id)
         self._verifier = Verifier.of(project.keys, self._list_id)
+        self._newest_secret = project.keys.signing_key_id
         self.result = SyncResult()
 
     def fetch(self) -> Batch:
@@ -124,6 +132,9 @@ class LogReader:
             warnings.append(f"{why} Everything in it is read again; nothing is counted twice.")
             known = None
             page = self._source.page(0)
+        if 0 < page.secret < self._newest_secret:
+            self.result.lacks_newest_key = True
+            warnings.append(f"{_OLD_KEYS} {_GIVE_KEYS}")
         after, head = (known.seq, known.head) if known else (0, first_head(page.log_id))
         if page.first_kept > after + 1:
             warnings.append(
@@ -301,12 +312,13 @@ def read_before_send(project: Project, *, required: bool) -> SyncResult | None:
 
     Raises:
         LogUnreachable: it cannot be read, and is required.
+        ConfigError: its server lacks the newest key, and the log is required.
     """
     if not has_public_log(project):
         return None
     project.refuse_without_ledger()
     try:
-        return sync(project)
+        result = sync(project)
     except LogUnreachable as error:
         if required and not project.trial:
             raise LogUnreachable(
@@ -315,6 +327,13 @@ def read_before_send(project: Project, *, required: bool) -> SyncResult | None:
                 next=f"{error.next} To send all the same: --without-log",
             ) from None
         return SyncResult(warnings=[error.what])
+    if result.lacks_newest_key and required and not project.trial:
+        raise ConfigError(
+            f"{_OLD_KEYS} Nothing was sent.",
+            where=Where(project.key_file),
+            next=f"{_GIVE_KEYS} To send all the same: --without-log",
+        )
+    return result
 
 
 def _mismatch(page: Page, known: Cursor) -> str:
@@ -357,6 +376,16 @@ def _event(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> _Event
     if content.get("v") != 1:
         return None
     match content.get("kind"):
+        case "token":
+            # From a server that lacked the key of the mail, and so could not read it.
+            token = verify(content["token"], verifier)
+            if token is None or not token.is_for(Purpose.HEADER) or token.inert:
+                raise ValueError("not a token of a header")
+            at = moment_at(float(content["at"]))
+            found = {"campaign": token.campaign_tag.hex()}
+            return Leave(
+                token.address_tag, Reason.UNSUBSCRIBED, _ROADS["header"], at, (found,), id_
+            )
         case "leave":
             at = moment_at(float(content["at"]))
             tag = _bytes(content["tag"], ADDRESS_TAG_BYTES)
@@ -365,6 +394,8 @@ def _event(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> _Event
             }
             road = _ROADS.get(content["road"], "public log")
             return Leave(tag, Reason.UNSUBSCRIBED, road, at, (evidence,), id_)
+        case "token":
+            return _leave_of_token(id_, content, verifier)
         case "undo":
             at = moment_at(float(content["at"]))
             return Void(_bytes(content["leave"], ID_BYTES), "unsubscribe page", at, id_)
@@ -383,6 +414,21 @@ def _event(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> _Event
         case "breaker":
             return Misuse(int(content["asked"]), int(content["confirmed"]))
     return None
+
+
+def _leave_of_token(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> Leave:
+    """A leave whose token the server could not verify: it was signed with a newer secret.
+
+    Raises:
+        ValueError: this machine cannot verify it either; maybe another one has the secret.
+    """
+    token = verify(content["token"], verifier)
+    if token is None or token.inert or not token.is_for(Purpose.HEADER):
+        raise ValueError("not a token with which to leave")
+    at = moment_at(float(content["at"]))
+    evidence = {"campaign": token.campaign_tag.hex(), "key": str(token.key_id)}
+    road = _ROADS["header"]
+    return Leave(token.address_tag, Reason.UNSUBSCRIBED, road, at, (evidence,), id_)
 
 
 def _bytes(text: str, length: int) -> bytes:

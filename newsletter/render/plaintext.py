@@ -175,7 +175,13 @@ class TextRenderer:
         return "\n\n".join(records)
 
     def _inline(self, node: SyntaxTreeNode) -> str:
-        return "".join(self._piece(child) for child in node.children)
+        text, before = "", None
+        for child in node.children:
+            piece = self._piece(child)
+            if before is not None and {before.type, child.type} == {"link", "code_inline"}:
+                text += " "  # code begins and ends unseen here; an address would go on in it
+            text, before = text + piece, child if piece else before
+        return text
 
     def _piece(self, node: SyntaxTreeNode) -> str:
         if node.type in ("text", "code_inline", "image"):

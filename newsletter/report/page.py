@@ -78,7 +78,7 @@ def page(figures: Sequence[Figures], *, title: str, made_at: datetime) -> str:
         f"<title>Report: {escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         "<body>\n<main>\n"
         f'<h1>{escape(title)}</h1>\n<p class="soft">What became of the send. Made '
-        f"{_moment(made_at)}. “Accepted” means that the next mail server took the letter over; "
+        f"{_moment(made_at)}. “Accepted” means that the next mail server took the message over; "
         "it does not mean that it was delivered or read, and nothing in it could tell.</p>\n"
         f"{body}</main>\n</body>\n</html>\n"
     )
@@ -159,7 +159,7 @@ def _doubt(figures: Figures) -> str:
         return ""
     words = (
         f"{count(in_doubt, 'person is', 'people are')} in doubt: nobody knows whether the next "
-        "server took the letter, and nobody is mailed again unless somebody says so."
+        "server took the message, and nobody is mailed again unless somebody says so."
         if in_doubt
         else "Nobody is in doubt any more."
     )

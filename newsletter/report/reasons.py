@@ -35,7 +35,7 @@ _SUBJECTS = {
     "3": "Trouble of the reader's mail server",
     "4": "Trouble on the way",
     "5": "The two servers do not understand each other",
-    "6": "Something is wrong with the letter",
+    "6": "Something is wrong with the message",
     "7": "A policy of the server",
 }
 _LATER = {("4", "7", "0"), ("4", "7", "1"), ("4", "3", "0"), ("4", "3", "2")}

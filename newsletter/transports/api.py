@@ -46,9 +46,9 @@ class ApiTransport:
         address = urlsplit(provider.base_url)
         if address.scheme != "https" and address.hostname not in {"127.0.0.1", "::1", "localhost"}:
             raise ConfigError(
-                "base_url must start with https://, or the API key would travel in the open.",
+                "base_url must start with https://, or the API key would be sent unencrypted.",
                 where=Where("newsletter.toml", item=f"[{provider.name}]"),
-                next="Take base_url out; the default is right.",
+                next="Remove base_url; the default is right.",
             )
         self._provider = provider
         self._timeout_s = timeout_s

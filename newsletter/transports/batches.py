@@ -51,7 +51,7 @@ class Refusals:
         self.of_recipients = of_recipients
 
     def add(self, message: Message, reply: str, *, of_recipient: bool) -> None:
-        """One was refused; ``of_reader`` says that it is the address, not the letter."""
+        """One was refused; ``of_reader`` says that it is the address, not the message."""
         if of_recipient:
             self.blame_recipients()
         self._count += 1
@@ -166,7 +166,7 @@ class Batch:
         raise TransportStopped(
             f"{provider.title} did not say what became of a call: {reason}",
             where=Where(item=provider.title),
-            next=f"Whom it carried is in doubt; {way}. For all others: newsletter resume ISSUE",
+            next=f"Its recipients are in doubt; {way}. For all others: newsletter resume ISSUE",
         )
 
     def _refuse(self, group: Sequence[ApiMessage], result: Refused) -> None:

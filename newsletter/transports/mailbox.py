@@ -57,7 +57,10 @@ class MailboxTransport:
             raise TransportStopped(
                 f"The mailbox folder cannot be created: {error.strerror}.",
                 where=Where(folder),
-                next="If a file is in its place, move it away; else mind the folder's permissions.",
+                next=(
+                    "If there is a file of that name, move it away; otherwise check the folder's "
+                    "permissions."
+                ),
             ) from None
         self._server = _Server(_Maildir(folder, clock))
         self.relay = RelayAccess(host="127.0.0.1", port=self._server.port, security="none")
@@ -68,7 +71,7 @@ class MailboxTransport:
         )
 
     def examine(self, message: Message) -> None:
-        """Any letter can go."""
+        """Any message can go."""
 
     def status_lookup(self) -> None:
         """Nobody can be asked; the folder can be looked at."""

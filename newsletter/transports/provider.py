@@ -287,11 +287,14 @@ class Provider(Generic[S]):
             )
             if not taken:
                 raise ConfigError(
-                    f"{self.title} takes no files of this kind, and these letters hold "
+                    f"{self.title} takes no files of this kind, and these messages hold "
                     f"{'documents' if each.content_id is None else 'pictures'}.",
                     where=Where("newsletter.toml", item="[delivery] transport"),
-                    next="Send them by the way they were made for, such as a relay (smtp). For "
-                    "the next issue write pictures = “hosted” and downloads = “link” under [mail].",
+                    next=(
+                        "Send them through the transport they were made for, such as a relay "
+                        "(smtp). For the next issue write pictures = “hosted” and downloads = "
+                        "“link” under [mail]."
+                    ),
                 )
         return [self.file_fields.of(each) for each in wanted]
 

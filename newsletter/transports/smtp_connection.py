@@ -30,7 +30,7 @@ _PASSWORD_MECHANISMS = ("CRAM-MD5", "PLAIN", "LOGIN")
 _SIZE = re.compile(r"[0-9]{1,18}")
 # Of the ValueErrors one is an AUTH challenge that is no Base64.
 _FAILURES = (OSError, smtplib.SMTPException, ValueError, ReplyError)
-RESUME = "Nobody was lost; when it is mended run “newsletter resume ISSUE”."
+RESUME = "No recipient was lost. Once this is corrected, run “newsletter resume ISSUE”."
 
 
 @dataclass(eq=False)
@@ -131,8 +131,8 @@ class Connection:
         if not self._smtp.has_extn("starttls"):
             raise self._permanent(
                 "The relay offers no encryption (STARTTLS), so nothing was sent over it.",
-                "Ask its operator, or try port 465 with security = “tls”. Somebody on the "
-                "way may also be stripping it.",
+                "Ask its operator, or try port 465 with security = “tls”. Something between may "
+                "also be removing it.",
             )
         code, text = self._smtp.starttls(context=self._tls())
         if code != 220:
@@ -163,18 +163,18 @@ class Connection:
             # Its text would show a character of the password.
             raise self._permanent(
                 "User name and password must be ASCII; the login cannot carry other letters.",
-                "Ask who runs the relay for another password.",
+                "Ask the relay's operator for another password.",
             ) from None
         except smtplib.SMTPAuthenticationError as error:
             reply = self._smtp_reply(error)
             if reply.code == 535:
                 raise self._permanent(
                     "The relay does not accept the user name and password.",
-                    "Look at its username and password in newsletter.toml; the password "
-                    "comes from the place named there.",
+                    "Look at its username and password in newsletter.toml; it names where the "
+                    "password comes from.",
                 ) from None
             if reply.code >= 500:
-                raise self._permanent(f"The relay does not let us log in: {reply}", "") from None
+                raise self._permanent(f"The relay refuses the login: {reply}", "") from None
             raise
 
     def _log_in_with_token(self, mechanism: str, token: str) -> None:
@@ -185,13 +185,15 @@ class Connection:
         if code != 535 and (code < 500 or not why):
             raise error
         env = self._relay.token and self._relay.token.env
-        tried = f"Set {env} to another" if env else "Its command was run again, to no avail. Get a"
+        tried = (
+            f"Set {env} to another" if env else "Its command was run again without success. Get a"
+        )
         raise TokenRefused(
             self._stop(
                 f"The relay does not accept the access token for {self._relay.username}: "
                 f"{self._smtp_reply(error)} {self._secrets.redact(why)}".rstrip(),
                 f"{tried} token that is valid, made for this user and with the right to send by "
-                "SMTP; “newsletter docs smtp” tells how.",
+                "SMTP; “newsletter docs smtp” says how.",
             ),
             permanent=True,
         )
@@ -207,14 +209,15 @@ class Connection:
             return self._permanent(
                 "The relay offers no login with an access token that this program knows (it "
                 f"offers {shown}).",
-                "Name a password in the place of the token, or ask who runs it for OAUTHBEARER or "
+                "Name a password instead of the token, or ask its operator for OAUTHBEARER or "
                 "XOAUTH2.",
             )
         return self._permanent(
             "The relay offers no login with a password that this program knows (it offers "
             f"{shown}).",
-            "If it offers OAUTHBEARER or XOAUTH2, name a token in the place of the password: "
-            "“newsletter docs smtp” tells how. Else ask who runs it for PLAIN, LOGIN or CRAM-MD5, "
+            "If it offers OAUTHBEARER or XOAUTH2, name a token instead of the password: "
+            "“newsletter docs smtp” says how. Otherwise ask its operator for PLAIN, LOGIN or "
+            "CRAM-MD5, "
             "or for another relay.",
         )
 
@@ -301,13 +304,13 @@ class Connection:
     def _failure(self, error: Exception) -> RelayFailure:
         if isinstance(error, ssl.SSLCertVerificationError):
             return self._permanent(
-                f"The relay's certificate is not to be trusted: {error.verify_message}.",
+                f"The relay's certificate is not trusted: {error.verify_message}.",
                 "Check host; it must be the name in the certificate. For a relay with its own "
                 "authority set ca_file.",
             )
         if isinstance(error, ssl.SSLError):
             return self._permanent(
-                "The relay does not speak TLS here as expected.",
+                "The relay does not use TLS on this port as expected.",
                 "Port 465 goes with security = “tls”, 587 with “starttls”.",
             )
         deferral: Deferred | None = None
@@ -317,13 +320,16 @@ class Connection:
             following = f"{where} and the network."
         elif isinstance(error, smtplib.SMTPResponseException):
             reply = self._smtp_reply(error)
-            what, following = f"The relay does not let us in: {reply}", ""
+            what, following = f"The relay refuses the connection: {reply}", ""
             deferral = later(reply) if 400 <= reply.code <= 499 else None
         elif isinstance(error, TimeoutError):
             what = f"The relay did not answer within {self._timeout_s:g} seconds."
             following = f"{where} and the network."
         elif isinstance(error, ReplyError):
-            what, following = f"The relay did not begin as it should: {error}", f"{where}."
+            what, following = (
+                f"The relay's greeting or EHLO reply is not as expected: {error}",
+                f"{where}.",
+            )
         else:
             told = getattr(error, "strerror", None) or str(error) or type(error).__name__
             reason = self._secrets.redact(told).rstrip(".")

@@ -107,7 +107,7 @@ def read_lines(lines: Lines) -> tuple[int, list[str]]:
             raise ReplyError("No SMTP reply came." if line else "The relay hung up.")
         found = _LINE.match(line.rstrip(b"\r\n"))
         if not found:
-            raise ReplyError("What came is no SMTP reply.")
+            raise ReplyError("This is not an SMTP reply.")
         code, separator, text = found.groups()
         texts.append((text or b"").decode("utf-8", "replace"))
         if separator != b"-":

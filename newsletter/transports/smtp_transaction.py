@@ -198,7 +198,7 @@ def finish(
     if isinstance(replies, OutOfSequence) or (
         usable and not in_step and connection.has_extra_reply()
     ):
-        doubt = InDoubt(f"The relay answered {reply}, but not in step with the commands.")
+        doubt = InDoubt(f"The relay answered {reply}, but its replies do not match the commands.")
         return AttemptResult(doubt, usable=False)
     outcome = Accepted(str(reply)) if reply.positive else refusal(reply, Stage.DOT)
     if following is not None:

@@ -110,7 +110,7 @@ class Wire:
         are read and do not count.
         """
         if self._unread:
-            return "The relay spoke before it was asked."
+            return "The relay replied before a command."
         pending = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
         if not pending and not self._readable():
             return None
@@ -123,7 +123,7 @@ class Wire:
         except OSError as error:
             return f"The connection broke: {error.strerror or error}."
         self._unread += piece
-        return "The relay spoke before it was asked." if piece else "The relay hung up."
+        return "The relay replied before a command." if piece else "The relay hung up."
 
     def _begin(self) -> None:
         self._until = self._clock.monotonic() + self.timeout_s

@@ -1,4 +1,4 @@
-"""Keeps a provider from reading a letter's words as its own template language. No I/O.
+"""Keeps a provider from reading a message's words as its own template language. No I/O.
 
 Many providers look for their words in each mail, asked or not: “{{name}}” in an
 article about templates would reach its readers as a gap, and a reader called so

@@ -6,19 +6,23 @@ and form leads to a relative address, so a proxy may change all three.
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.clock import Clock, SystemClock
+from newsletter.errors import LedgerRefused
 from newsletter.render.public_pages import PublicPages
 from newsletter.web.answers import Answers
 from newsletter.web.bundle import Bundle
@@ -38,21 +42,41 @@ from newsletter.web.tokens import TokenReader
 
 _UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
 """Tokens of an unknown secret that a network, and all together, may bring in a minute."""
+_ARCHIVE_HEADERS = {
+    # The pages bring a policy of their own; this one only adds to it.
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _METHODS = ["GET", "HEAD", "POST"]
 
 
-class _WithoutPrefix:
-    """Takes the public address's own path off, for proxies that leave it on."""
+class _Paths:
+    """Makes the path of a request what our routes expect.
+
+    Takes off the public address's own path, which some proxies leave on, the origin of
+    a request in absolute form (RFC 9112 3.2.2), and slashes too many.
+    """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] == "http" and path.startswith(f"{self._prefix}/"):
-            scope = {**scope, "path": path.removeprefix(self._prefix)}
+        if scope["type"] == "http":
+            path = _SLASHES.sub("/", _ORIGIN.sub("", scope["path"]))
+            path = _SLASH_BEHIND_TOKEN.sub("", path)
+            if path.startswith(f"{self._prefix}/"):
+                path = path.removeprefix(self._prefix)
+            scope = {**scope, "path": path}
         await self._app(scope, receive, send)
+
+
+_ORIGIN = re.compile(r"https?://[^/]*", re.IGNORECASE)
+_SLASHES = re.compile(r"/{2,}")
+_SLASH_BEHIND_TOKEN = re.compile(r"(?<=[A-Za-z0-9_-]{52})/$", re.ASCII)
 
 
 def create_app(
@@ -74,6 +98,8 @@ def create_app(
         clock: tells the time.
     """
     clock = clock or SystemClock()
+    with suppress(LogUnwritable):  # told by /health; the server answers all the same
+        log.note_secret(bundle.box_number)
     answers = Answers(pages)
     events = PublicEvents(log, bundle, clock)
     limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
@@ -98,7 +124,10 @@ def create_app(
 
     async def health(request: Request) -> Response:
         del request
-        log.page(0, 0)
+        try:
+            log.page(0, 0)
+        except LedgerRefused:
+            return answers.text("The log cannot be read.\n", status=503)
         if not events.writable:
             return answers.text("The log cannot be written.\n", status=503)
         # Leaving works all the same, so this is no reason to take the server out of service.
@@ -134,22 +163,25 @@ def create_app(
         Route("/preferences/{token}", preferences.page, methods=_METHODS),
         *([Route("/subscribe", signing_up.form, methods=_METHODS)] if signing_up else []),
         Route("/confirm/{token}", confirming.page, methods=_METHODS),
-        *_single_route(bundle.unsubscribe_url, leaving),
         Route("/privacy", privacy, methods=["GET"]),
         Route("/health", health, methods=["GET"]),
         *sync_routes(log, bundle.bearer_hash, clock),
+        *_single_route(bundle.unsubscribe_url, leaving),
         *_archive(bundle),
     ]
     prefix = urllib.parse.urlsplit(bundle.url).path.rstrip("/")
-    return Starlette(
+    app = Starlette(
         routes=routes,
-        middleware=[Middleware(_WithoutPrefix, prefix=prefix)] if prefix else [],
+        middleware=[Middleware(_Paths, prefix=prefix)],
         exception_handlers={
             LogUnwritable: on_unwritable,
             TooLarge: on_too_large,
             HTTPException: on_http_error,
         },
     )
+    # It would lead to the Host that was asked for, which a proxy may have changed.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _single_route(unsubscribe_url: str | None, leaving: Leaving) -> Sequence[BaseRoute]:
@@ -164,5 +196,26 @@ def _archive(bundle: Bundle) -> Sequence[BaseRoute]:
     """The archive and its feeds, if the bundle holds them."""
     if bundle.archive is None:
         return []
-    files = StaticFiles(directory=bundle.archive, html=True, follow_symlink=False)
-    return [Mount(bundle.archive_path, files)]
+    path = bundle.archive_path.rstrip("/")
+    files = Mount(bundle.archive_path, _Archive(directory=bundle.archive, html=True))
+    return [Route(path, _to_folder), files] if path else [files]
+
+
+async def _to_folder(request: Request) -> Response:
+    return RedirectResponse(f"{Path(request.url.path).name}/")
+
+
+class _Archive(StaticFiles):
+    """Past issues, as they were built. Mails in webmail show pictures from here."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file; no hidden one, and no folder's contents."""
+        if any(part.startswith(".") and part != "." for part in Path(path).parts):
+            raise HTTPException(404)
+        response = await super().get_response(path, scope)
+        response.headers.update(_ARCHIVE_HEADERS)
+        if path.endswith(".atom"):
+            response.headers["Content-Type"] = "application/atom+xml; charset=utf-8"
+        if isinstance(response, RedirectResponse):
+            response.headers["Location"] = f"{Path(path).name}/"
+        return response

@@ -17,6 +17,7 @@ from newsletter.message.tokens import Purpose, Token
 from newsletter.web.answers import Answers
 from newsletter.web.events import PublicEvents, RecentEvents
 from newsletter.web.forms import Nonces, TooLarge, read_form
+from newsletter.web.log import LogUnwritable
 from newsletter.web.tokens import TokenReader
 
 _FRESH_MINUTES = 60
@@ -154,8 +155,12 @@ class Leaving:
             }
             task = asyncio.create_task(self._events.add(content))
             self._recent.note(text, task)
-        # Whoever hangs up must not take the others' answer along.
-        return await asyncio.shield(task)
+        try:
+            # Whoever hangs up must not take the others' answer along.
+            return await asyncio.shield(task)
+        except LogUnwritable:
+            self._recent.forget(text)
+            raise
 
     def _say_left(self, request: Request, text: str, id_: str) -> Response:
         undo = f"{id_}.{self._nonces.issue('undo', f'{text} {id_}')}"

@@ -87,6 +87,8 @@ class Page:
         last: the place of the newest entry; 0 if there never was one.
         head: the chain's end at the place that was asked for; None if the log does not
             know it, since entries left or there never were so many.
+        secret: the number of the newest secret whose keys the log's server has; 0: no server
+            said so yet.
     """
 
     log_id: str
@@ -94,6 +96,7 @@ class Page:
     first_kept: int
     last: int
     head: bytes | None
+    secret: int = 0
 
 
 def first_head(log_id: str) -> bytes:
@@ -184,7 +187,18 @@ class PublicLog:
                 (after, max(0, min(most, MOST_ENTRIES))),
             ).fetchall()
             head = _head_at(reader, after)
-        return Page(log_id, tuple(Entry(*row) for row in rows), left + 1, last, head)
+            secret = int(_meta(reader, "secret"))
+        return Page(log_id, tuple(Entry(*row) for row in rows), left + 1, last, head, secret)
+
+    def note_secret(self, number: int) -> None:
+        """Note the newest secret whose keys this log's server has, for whoever reads the log.
+
+        Raises:
+            LogUnwritable: it cannot be noted.
+        """
+        with self._read(LogUnwritable) as connection, _transaction(connection):
+            if int(_meta(connection, "secret")) != number:
+                _note(connection, "secret", str(number))
 
     def note_synced(self, seq: int) -> None:
         """Note that the officer's machine has read all up to ``seq``.

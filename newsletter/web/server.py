@@ -1,17 +1,17 @@
 """Serves the public side until told to stop. Opens one listening socket.
 
-uvicorn waits for ever for a request that never comes whole. Behind its protocol
-stands a clock for each connection, and a limit for all of them: the one that has
-been silent longest makes room for a new one.
+uvicorn waits for ever for a request that never comes whole, or an answer that is
+not read. Behind its protocol stands a clock for each connection, and a limit for
+all of them: the one that has been silent longest makes room for a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,49 +21,73 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from newsletter.errors import InputError, LedgerRefused, Where
-from newsletter.system import take_lock
+from newsletter.system import STOP_SIGNALS, raise_file_limit, take_lock
 
 REQUEST_S = 20.0
 """How long a client may take until its request is there whole, in seconds."""
-MOST_CONNECTIONS = 500
-"""Connections that wait for the rest of a request; beyond it the oldest is closed."""
+ANSWER_S = 120.0
+"""How long it may then take until it has read the answer."""
+MOST_OCTETS = 2_000_000
+"""Of a request. Pages of ours read far less; what comes behind it is not waited for."""
+MOST_CONNECTIONS = 10_000
+"""Beyond it the one is closed that has waited longest for a request; each costs some 5 kB."""
 _GRACE_S = 5
+_BACKLOG = 2048
+_ACCEPTED_AT_ONCE = 100
+"""So that a flood of connections does not keep those waiting that are there."""
+_OTHER_FILES = 100
 
 
-class Unfinished:
-    """The connections whose request is not there yet, the oldest first."""
+class Connections:
+    """All connections: those whose request is not there whole, and those being answered."""
 
-    def __init__(self, *, most: int = MOST_CONNECTIONS, seconds: float = REQUEST_S) -> None:
-        self.most = most
-        self.seconds = seconds
-        self._waiting: OrderedDict[BoundedProtocol, None] = OrderedDict()
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._unfinished: dict[BoundedProtocol, None] = {}
+        self._answered: dict[BoundedProtocol, None] = {}
 
-    def add(self, protocol: BoundedProtocol) -> None:
-        """One more waits; the oldest goes if there are too many."""
-        self._waiting[protocol] = None
-        if len(self._waiting) > self.most:
-            oldest, _ = self._waiting.popitem(last=False)
-            oldest.give_up()
+    def wait_for_request(self, protocol: BoundedProtocol) -> None:
+        """One more waits for a request; the oldest goes if there are too many."""
+        self.remove(protocol)
+        self._unfinished[protocol] = None
+        if len(self._unfinished) + len(self._answered) > self._most:
+            next(iter(self._unfinished)).give_up()
+
+    def answer(self, protocol: BoundedProtocol) -> None:
+        """Its request is there whole."""
+        self.remove(protocol)
+        self._answered[protocol] = None
 
     def remove(self, protocol: BoundedProtocol) -> None:
-        """It waits no more."""
-        self._waiting.pop(protocol, None)
+        """It is closed, or goes on to the next step."""
+        self._unfinished.pop(protocol, None)
+        self._answered.pop(protocol, None)
 
 
 class BoundedProtocol(H11Protocol):
-    """A connection that is closed if its request does not come whole in time."""
+    """A connection that is closed if its request or its answer takes too long."""
 
-    unfinished: Unfinished
+    open: Connections
+    _timer: asyncio.TimerHandle | None = None
+    _octets = 0
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait."""
         super().connection_made(transport)
-        self._begin_to_wait()
+        self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._end_of_wait()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of a request, unless there were too many."""
+        self._octets += len(data)
+        if self._octets > MOST_OCTETS:
+            self.give_up()
+        else:
+            super().data_received(data)
 
     def handle_events(self) -> None:
         """After each piece of a request: wait on, unless it is whole."""
@@ -71,11 +95,13 @@ class BoundedProtocol(H11Protocol):
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.more_body and not cycle.response_complete:
             self._end_of_wait()
+            self.open.answer(self)
+            self._timer = self.loop.call_later(ANSWER_S, self.give_up)
 
     def on_response_complete(self) -> None:
         """The next request on this connection has as much time again."""
         if not self.transport.is_closing():
-            self._begin_to_wait()
+            self._wait_for_request()
         super().on_response_complete()
 
     def give_up(self) -> None:
@@ -83,20 +109,17 @@ class BoundedProtocol(H11Protocol):
         self._end_of_wait()
         self.transport.abort()
 
-    def _begin_to_wait(self) -> None:
+    def _wait_for_request(self) -> None:
         self._end_of_wait()
-        self.unfinished.add(self)
-        loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = loop.call_later(
-            self.unfinished.seconds, self.give_up
-        )
+        self._octets = 0
+        self._timer = self.loop.call_later(REQUEST_S, self.give_up)
+        self.open.wait_for_request(self)
 
     def _end_of_wait(self) -> None:
-        self.unfinished.remove(self)
-        timer: asyncio.TimerHandle | None = getattr(self, "_timer", None)
-        if timer is not None:
-            timer.cancel()
-        self._timer = None
+        self.open.remove(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 @contextmanager
@@ -135,7 +158,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise InputError(
             f"The server cannot listen on {host}, port {port}: {error.strerror}.",
@@ -155,7 +178,8 @@ def serve(
         on_ready: called once requests are answered.
         stop: ends it from another thread.
     """
-    protocol = type("Protocol", (BoundedProtocol,), {"unfinished": Unfinished()})
+    most = min(MOST_CONNECTIONS, raise_file_limit() - _OTHER_FILES)
+    protocol = type("Protocol", (BoundedProtocol,), {"open": Connections(most)})
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -165,18 +189,20 @@ def serve(
         log_config=None,
         log_level="critical",
         access_log=False,
+        backlog=_ACCEPTED_AT_ONCE,
         server_header=False,
         date_header=True,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=16_384,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
+        listening.listen(_BACKLOG)  # asyncio made it as short as what it accepts at once
         on_ready()
         while not serving.done():
             if stop.is_set():
@@ -185,6 +211,34 @@ def serve(
         await serving
 
     try:
-        asyncio.run(run())
+        with _told_to_stop(stop):
+            asyncio.run(run())
     finally:
         listening.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which would send itself each signal again once it has ended."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to :func:`_told_to_stop`."""
+        yield
+
+
+@contextmanager
+def _told_to_stop(stop: threading.Event) -> Iterator[None]:
+    """Set ``stop`` at Ctrl-C and the signals to end, while the block runs in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in STOP_SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup has it
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -82,6 +82,7 @@ def page_to_json(page: Page) -> dict[str, Any]:
         "first": page.first_kept,
         "last": page.last,
         "head": None if page.head is None else page.head.hex(),
+        "secret": page.secret,
         "entries": [
             {
                 "seq": entry.seq,

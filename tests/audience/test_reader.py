@@ -121,12 +121,12 @@ def test_windows_1252_from_excel_is_read_and_said(tmp_path: Path) -> None:
         (b"b@a.example,Ren\xe9", "not UTF-8"),
         (b"b@a.example,B\0", "NUL"),
         ("b@a.example,B".encode("utf-16-le"), "NUL"),
-        (b'b@a.example,"B" x', "quotation mark stands"),
+        (b'b@a.example,"B" x', "quotation mark inside a cell"),
         (b"b@a.example," + b"x" * 140_000, "more than 10,000"),
         (b"b@a.example," + b"x" * 10_000_000, "more than 1,000,000"),
         (b"b@a.example" + b"," * 100_000, ""),
         (b"b@a.example" + b",x" * 100_000, "100001 cells"),
-        (b"<" * 9_000 + b">,B", "longer than any mail server takes"),
+        (b"<" * 9_000 + b">,B", "longer than mail servers accept"),
         (b"b" + b" " * 130_000 + b">,B", "more than 10,000"),
     ],
 )
@@ -143,7 +143,7 @@ def test_a_bad_row_stops_no_other(tmp_path: Path, row: bytes, why: str) -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ('b@a.example,"B\nc@a.example,"C" x', "row 3: A quotation mark stands"),
+        ('b@a.example,"B\nc@a.example,"C" x', "row 3: There is a quotation mark inside a cell"),
         ('b@a.example,"B\nc@a.example,C', "row 3: A quotation mark opens"),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_list_of_more_rows_than_any_list_has_is_refused(
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "spreadsheet file"),
         (b"email\na@\x00a.example\n", "NUL"),
         ("email\na@a.example\n".encode("utf-16-le"), "NUL"),
-        (b"\xff\xfee", "not the UTF-16"),
+        (b"\xff\xfee", "not valid UTF-16"),
         (b"\xef\xbb\xbfemail\n\xe9@a.example", "None of the list's 1 rows"),
         (b"email,name\na@a.example,\x81\x8d\n", "not UTF-8 text"),
         (b"anna@a.example,Anna\nbob@a.example,Bob\n", "no header; its first row is: “anna@"),

@@ -102,7 +102,7 @@ def test_both_names_are_told_and_what_becomes_of_them(folder: Path) -> None:
         "The credit is “Drawing by Ana López”, the file of the picture says “Bo Ek” and “© Bo Ek”."
         == found.what
     )
-    assert "left out of the picture" in found.mend
+    assert "removed from the picture" in found.mend
 
 
 # What travels with the mail

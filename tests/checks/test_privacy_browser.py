@@ -25,7 +25,8 @@ VALUES = {
     "name": "Anna",
     "email": "anna@readers.example",
     "organisation": "",
-    "unsubscribe_url": "https://news.defenders.example/u/AQAB",
+    "unsubscribe_url": "https://news.defenders.example/leave/AQAB",
+    "preferences_url": "https://news.defenders.example/preferences/AQAB",
 }
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from newsletter.addresses import Address
 from newsletter.message.compose import Composer
 from newsletter.message.model import Recipient
+from newsletter.message.shared_headers import Letterhead
 from newsletter.render.edition import Edition
 
 from tests.message.samples import ARCHIVE, CAMPAIGN, DATE, EDITION, KEYS, LIST, SENDER
@@ -41,9 +42,7 @@ readers = st.builds(
 def composer(edition: Edition) -> Composer:
     return Composer(
         edition,
-        sender=SENDER,
-        list_identity=LIST,
-        archive_url=ARCHIVE,
+        Letterhead(SENDER, LIST, ARCHIVE),
         campaign_id=CAMPAIGN,
         keys=KEYS,
     )

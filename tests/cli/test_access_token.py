@@ -102,7 +102,7 @@ def test_a_token_that_is_refused_twice_stops_the_send_and_resume_goes_on(relay: 
     said = " ".join((done.stdout + done.stderr).split())
     assert f"relay 127.0.0.1:{relay.server.port}" in said
     assert "The relay does not accept the access token for user: 535 5.7.8 wrong" in said
-    assert "Its command was run again, to no avail." in said
+    assert "Its command was run again without success." in said
     assert "newsletter resume" in said
     assert 2 == relay.calls()
     stands_nowhere(relay.project, done.stdout, done.stderr)
@@ -189,5 +189,5 @@ def test_a_password_where_no_password_is_asked_for_names_the_logins_offered(
     said = " ".join((done.stdout + done.stderr).split())
     names = offered.decode().replace(" ", ", ")
     assert f"no login with a password that this program knows (it offers {names})" in said
-    assert "name a token in the place of the password" in said
+    assert "name a token instead of the password" in said
     assert not [line for line in server.seen if line.startswith(("AUTH", "MAIL"))]

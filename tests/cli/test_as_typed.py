@@ -135,6 +135,42 @@ def test_invisible_characters_in_settings_are_named(project: Project, line: str)
     assert "U+00A0 (no-break space)" in done.stderr
 
 
+@pytest.mark.parametrize("file", ["theme.toml", "words/en.toml"])
+@pytest.mark.parametrize(
+    "line", ["x{}y = 'z'", "{}x = 'z'", "x ={}'z'", "'x{}' = 'z'"], ids=["in", "at", "=", "quoted"]
+)
+@pytest.mark.parametrize("char", ["\u00a0", "\u200b"])
+def test_invisible_characters_in_keys_of_a_theme_are_named(
+    project: Project, file: str, line: str, char: str
+) -> None:
+    path = project.folder / "templates" / "default" / file
+    path.write_text(f"{line.format(char)}\n{path.read_text('utf-8')}", "utf-8")
+    blurb(project, "Text.")
+    done = project.run("check", "2026-11")
+    assert f"{file}:1:" in done.stderr
+    assert f"U+{ord(char):04X} (" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("https://example.org/a`code`", "https://example.org/a code"),
+        ("`code`https://example.org/a", "code https://example.org/a"),
+        ("<https://example.org/a>`code`", "https://example.org/a code"),
+        ("info@example.org`code`.", "info@example.org code."),
+        ("www.example.org`x`", "www.example.org x"),
+        ("[a](https://example.org/x)`code`", "a\u00a0[1] code"),
+        ("un[believable](https://example.org/x)ly", "unbelievable\u00a0[1]ly"),
+    ],
+)
+def test_code_or_a_word_right_beside_a_link_is_no_part_of_it(
+    project: Project, typed: str, shown: str
+) -> None:
+    blurb(project, f"Words {typed}")
+    assert findings(project) == []
+    assert f"Words {shown}" in parts(project)[1]
+
+
 @pytest.mark.parametrize(
     ("typed", "href"),
     [

@@ -237,7 +237,9 @@ def test_a_ledger_that_is_none_is_left_as_it_is(project: Project) -> None:
     good = ledger.read_bytes()
     ledger.write_bytes(b"This was a database once. " * 400)
     garbage = ledger.read_bytes()
-    stopped(project.run("send", "2017-04", "--yes"), 5, "This file is no ledger.", "newsletter.db")
+    stopped(
+        project.run("send", "2017-04", "--yes"), 5, "This file is not a ledger.", "newsletter.db"
+    )
     assert garbage == ledger.read_bytes()
     # The header is right, what follows is not.
     ledger.write_bytes(good[:4096] + b"\xa5" * (len(good) - 4096))

@@ -33,7 +33,7 @@ def change(project: Project, *statements: str) -> None:
 
 
 @pytest.mark.parametrize("statement", [LETTER, SENDER, READER])
-@pytest.mark.fault("Process", "a frozen letter, sender or reader changed on disk",
+@pytest.mark.fault("Process", "a frozen message, sender or reader changed on disk",
                    state="pending; the run stops, exit 5")  # fmt: skip
 def test_what_was_changed_after_the_yes_is_not_sent(project: Project, statement: str) -> None:
     frozen(project)

@@ -91,6 +91,22 @@ def test_a_send_does_not_begin_without_the_log(project: Project, relay: SmtpServ
     assert "The public log was never read" in project.run("status", "2017-04").stdout
 
 
+def test_a_send_does_not_begin_while_the_server_lacks_the_newest_key(
+    project: Project, relay: SmtpServer
+) -> None:
+    use(project, relay, public_settings())
+    with public_side(project.folder) as side:
+        side.log.note_secret(1)
+        went_well(project.run("keys", "rotate"))
+        side.leave(reader(1))
+        said = project.run("send", "2017-04", "--yes")
+        stopped(said, 2, "does not have the newest key", "Nothing was sent", "--without-log")
+        assert not relay.copies()
+        assert "does not have the newest key" in project.run("sync").stdout
+        said = project.run("send", "2017-04", "--yes", "--without-log")
+    went_well(said, "does not have the newest key", "2 planned = 2 accepted")
+
+
 def test_a_trial_begins_without_it_and_says_so(project: Project) -> None:
     project.settings(public_settings())
     said = project.run("send", "2017-04", "--yes")

@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 
 from tests.cli.support import went_well
+from tests.support.brevo_side import BrevoSide
 from tests.support.http_server import HttpServer, Provider, Row
 from tests.support.mailjet_side import MailjetSide
 from tests.support.postmark_side import PostmarkSide, row
 from tests.support.project import Project
 from tests.support.resend_side import API_KEY, ResendSide
+from tests.transports.providers.test_mailersend import MailerSendSide
+from tests.transports.providers.test_mailgun import DOMAIN, MailgunSide
+from tests.transports.providers.test_mailtrap import TOKEN, MailtrapSide
 from tests.transports.providers.test_scaleway import PROJECT, ScalewaySide
+from tests.transports.providers.test_sendgrid import SendGridSide
 
 ADDRESSES = [f"r{n}@d{n}.example.net" for n in range(1, 13)]
 
@@ -41,6 +46,11 @@ WAYS = [
         {"secret_key": "secret_key-0123456789"},
         f'project_id = "{PROJECT}"',
     ),
+    ("mailgun", MailgunSide(), {"api_key": "api_key-0123456789"}, f'domain = "{DOMAIN}"'),
+    ("brevo", BrevoSide(), {"api_key": "api_key-0123456789"}, ""),
+    ("mailersend", MailerSendSide(), {"api_token": "api_token-0123456789"}, ""),
+    ("sendgrid", SendGridSide(), {"api_key": "api_key-0123456789"}, ""),
+    ("mailtrap", MailtrapSide(), {"api_token": TOKEN}, ""),
 ]
 
 

@@ -20,6 +20,16 @@ READERS = "email,name\n" + "".join(f"r{n}@d{n}.example.net,R {n}\n" for n in ran
         ("RCPT", 0, b"550 Remitente no autorizado"),
         ("dot", 0, b"550 5.1.1 Nachricht nicht angenommen: Absender gesperrt"),
         ("dot", 2, b"554 Transaction failed"),
+        ("RCPT", 0, b"550 5.1.1 Rejected"),
+        ("RCPT", 0, b"550 5.1.0 Mottagare ej till\xc3\xa5ten"),
+        ("MAIL", 0, b"501 5.1.7 Bad sender address syntax"),
+        ("DATA", 0, b"554 5.5.1 Compte suspendu, contactez votre h\xc3\xa9bergeur"),
+        ("dot", 3, b"554 5.7.1 [P4] Message blocked due to spam content in the message."),
+        ("dot", 1, b"571 Nadawca zablokowany"),
+        ("RCPT", 2, b"550 5.4.300 L\xc3\xadmite de env\xc3\xados superado"),
+        ("RCPT", 0, b"554 5.2.1 Your account is suspended. Contact support"),
+        ("dot", 0, b"554 5.2.2 You have no credits left"),
+        ("RCPT", 1, b"550 5.1.1 <info@a.example>: user unknown in sender table"),
     ],
 )
 def test_a_refusal_that_is_about_us_blames_nobody(

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from tests.crash.judge import Arrivals, require
 from tests.crash.senders import Newsletter, Sender
@@ -108,8 +109,15 @@ def _dealt(chance: random.Random, most: int) -> Iterator[int]:
         yield from chance.sample(range(1, most + 1), most)
 
 
-def traced(sender: Sender, *injections: str) -> Running:
-    """Run the sender under strace, which injects a fault at a system call."""
+class Startable(Protocol):
+    """A program that can be started: a sender, or a server."""
+
+    def start(self, *, held: bool = False) -> Running:
+        """Start it; ``held``: stopped before its first step."""
+
+
+def traced(sender: Startable, *injections: str) -> Running:
+    """Run a program under strace, which injects a fault at a system call."""
     process = sender.start(held=True)
     _wait_for(process, "State:\tT")
     faults = [part for each in injections for part in ("-e", f"inject={each}")]

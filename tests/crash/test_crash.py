@@ -31,7 +31,7 @@ ROWS = {
                "in_doubt, one call a worker; `newsletter reconcile` settles all"),
     "postmark": ("Provider", "SIGKILL during a call, and the provider knows no keys",
                  "in_doubt, one call a worker"),
-    "mailgun": ("Provider", "SIGKILL during a call of one letter", "in_doubt, one a worker"),
+    "mailgun": ("Provider", "SIGKILL during a call of one message", "in_doubt, one a worker"),
 }  # fmt: skip
 
 

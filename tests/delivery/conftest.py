@@ -11,6 +11,7 @@ from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
+from newsletter.message.shared_headers import Letterhead
 from newsletter.testing import FrozenClock
 from newsletter.transports.protocol import Transport
 
@@ -26,11 +27,12 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Compose:
     keys = KeyRing.load_or_create(tmp_path_factory.mktemp("keys") / "newsletter.key")
     composer = Composer(
         EDITION,
-        sender=Sender(name="News", address="news@news.example"),
-        list_identity=ListIdentity(
-            id="news.example", name="News", unsubscribe_url="https://news.example/u/{token}"
+        Letterhead(
+            Sender(name="News", address="news@news.example"),
+            ListIdentity(
+                id="news.example", name="News", unsubscribe_url="https://news.example/u/{token}"
+            ),
         ),
-        archive_url=None,
         campaign_id="2017-03.1",
         keys=keys,
     )

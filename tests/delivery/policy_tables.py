@@ -39,29 +39,29 @@ def brakes() -> str:
             f"{evidence.IN_A_ROW} recipients at {evidence.DOMAINS} domains or more were refused in "
             f"the same words, and nobody was accepted meanwhile ({evidence.AT_FIRST} while nobody "
             f"was at all; {evidence.IN_A_ROW_PERHAPS} where the words or the code may mean the "
-            "recipient, or differ). Those who were are put back: they wait again. Words that name "
+            "recipient, or differ). They are put back into the queue. Words that name "
             "the recipient's mailbox do not count",
             Brake.STOP,
         ),
         (
             "as many were deferred in the same words, likewise. A first attempt does not count "
-            "where the server greylists. Those who were are put back",
+            "where the server greylists. They are put back into the queue",
             Brake.WAIT,
         ),
         (
             f"{evidence.AT_ONE_DOMAIN} at one domain were deferred in the same words, and nobody "
-            "there was accepted meanwhile. Those who were are put back",
+            "there was accepted meanwhile. They are put back into the queue",
             Brake.WAIT,
         ),
-        (f"{policy.UNFIT_IN_A_ROW} letters in a row could not be made", Brake.STOP),
+        (f"{policy.UNFIT_IN_A_ROW} messages in a row could not be made", Brake.STOP),
         (
             f"more than `stop_above` of at least {policy._JUDGED_FIRST} were refused in a run",
             Brake.HOLD,
         ),
         ("more than `stop_above` of the seeds or the sample were refused", Brake.HOLD),
         (
-            f"more than {policy._DOMAIN_IN_A_ROW} in a row were refused at one domain. Those who "
-            "were in the same words are put back",
+            f"more than {policy._DOMAIN_IN_A_ROW} in a row were refused at one domain. Those "
+            "refused in the same words are put back into the queue",
             Brake.DOMAIN,
         ),
         (

@@ -49,7 +49,8 @@ def test_who_leaves_during_the_send_is_not_mailed(
         if message.envelope_to.local == "reader1":
             # Another process, such as the unsubscribe page, writes to the same file.
             other = Ledger(ledger_path, KEYS)
-            other.suppressions.add(Leave(b"tag10", Reason.UNSUBSCRIBED, "page", NOW))
+            with other.transaction():
+                other.suppressions.add(Leave(b"tag10", Reason.UNSUBSCRIBED, "page", NOW))
             other.close()
         return Accepted("250 ok")
 
@@ -124,7 +125,8 @@ def test_who_left_since_the_freeze_is_not_even_named_to_the_relay(
         composed.append(str(recipient.address))
         return compose(recipient, date, version)
 
-    ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "page", NOW))
+    with ledger.transaction():
+        ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "page", NOW))
     begin(campaign, ScriptedTransport(), compose_=watched).execute()
     assert {State.ACCEPTED: 2, State.SUPPRESSED: 1} == counts(ledger, campaign)
     assert ["reader1@example.org", "reader3@example.org"] == sorted(composed)

@@ -51,7 +51,7 @@ def test_a_stopped_transport_loses_nobody_and_a_later_run_finishes(
 
 
 @pytest.mark.fault(
-    "Input", "a recipient whose letter cannot be made", state="rejected; all others accepted"
+    "Input", "a recipient whose message cannot be made", state="rejected; all others accepted"
 )
 def test_a_recipient_that_cannot_be_composed_is_refused_and_named(
     ledger: Ledger, freeze: Freeze, begin: Begin, compose: Compose
@@ -90,7 +90,7 @@ def test_twenty_letters_in_a_row_that_cannot_be_made_stop_the_run(
         raise ZeroDivisionError(date, version)
 
     campaign = freeze(200)
-    with pytest.raises(TransportStopped, match="20 letters in a row could not be made"):
+    with pytest.raises(TransportStopped, match="20 messages in a row could not be made"):
         begin(campaign, ScriptedTransport(), compose_=broken).execute()
     found = counts(ledger, campaign)
     assert found[State.REJECTED] <= 20 + LIMITS.connections * LIMITS.batch

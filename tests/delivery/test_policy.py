@@ -171,8 +171,8 @@ def test_the_first_twenty_letters_of_a_run_stop_it_too() -> None:
 @pytest.mark.parametrize(
     ("outcome", "whom"),
     [
-        (Rejected("550 5.1.8 no", Scope.CAMPAIGN), "the letter or its sender"),
-        (Deferred("450 4.1.8 no", Scope.CAMPAIGN), "the letter or its sender"),
+        (Rejected("550 5.1.8 no", Scope.CAMPAIGN), "the message or its sender"),
+        (Deferred("450 4.1.8 no", Scope.CAMPAIGN), "the message or its sender"),
         (Rejected("535 no", Scope.ACCOUNT), "our mail"),
     ],
 )

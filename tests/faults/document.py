@@ -15,10 +15,10 @@ What goes wrong, what the tool does then, and the test that shows it.
 This page is written by `make faults` from the tests that pass; nobody edits it.
 
 For every row: nobody is mailed twice without a person's word.
-Everybody ends in exactly one recorded state, and nobody is missing.
+Each recipient ends in exactly one recorded state, and nobody is missing.
 The states are those of [the ledger](ledger.md).
-Where a state says that the run stops or waits, whoever was not attempted stays `pending`.
-They get it at `newsletter resume`.
+Where a state says that the run stops or waits, recipients that were not attempted stay `pending`.
+`newsletter resume` mails them.
 """
 _TELLS = {
     "SMTP": "What a mail relay may do.",
@@ -29,6 +29,7 @@ _TELLS = {
     "Ledger": "What happens to the ledger's file.",
     "Input": "What the list or the issue may hold. "
     "Issues, lists and settings that cannot be used are refused before anything is frozen.",
+    "Public": "What befalls [the public server](public.md), and what whoever is out there may do.",
 }
 
 Row = Mapping[str, Any]

@@ -6,7 +6,7 @@ input and faults, in their words. A row is named as its tests are marked.
 
 from dataclasses import dataclass
 
-FAMILIES = ("SMTP", "HTTP", "Provider", "Process", "Ledger", "Input")
+FAMILIES = ("SMTP", "HTTP", "Provider", "Process", "Ledger", "Input", "Public")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ DEMANDS = (
     _smtp("a relay that repeats the password", "a reply that repeats the password"),
     _smtp("an answer before its question", "an answer before the dot",
           "an answer to the dot too many", "one answer too many before 354",
-          "one answer too many before the first letter",
+          "one answer too many before the first message",
           "words in plain behind the answer to STARTTLS"),
     _http("DNS failure, connection refused", "the provider's name cannot be resolved",
           "the connection is refused"),
@@ -76,8 +76,8 @@ DEMANDS = (
           "429, without a pause asked for"),
     _http("200 with error body", "200 with an error in its body"),
     _http("partial success", "an address is refused", "a batch refused whole for one address"),
-    _http("wrong length of result array", "2xx with fewer results than letters",
-          "2xx with more results than letters"),
+    _http("wrong length of result array", "2xx with fewer results than messages",
+          "2xx with more results than messages"),
     _http("results for somebody else", "results in another order",
           "results too few, too many or doubled", "2xx without the ids that are promised"),
     _http("an answer without end", "headers that drip"),
@@ -87,7 +87,7 @@ DEMANDS = (
     Demand("Provider", "SIGKILL while a call is on its way", (
         "SIGKILL during a call, and the provider knows keys",
         "SIGKILL during a call, and the provider knows no keys",
-        "SIGKILL during a call of one letter")),
+        "SIGKILL during a call of one message")),
     Demand("Process", "SIGKILL at every fsync", ("SIGKILL at every fsync",)),
     Demand("Process", "SIGKILL at every socket write", ("SIGKILL at every socket write",)),
     Demand("Process", "SIGKILL between reply and commit", ("SIGKILL between reply and commit",)),
@@ -108,7 +108,7 @@ DEMANDS = (
     Demand("Ledger", "a corrupted ledger", (
         "overwritten header", "overwritten page", "file cut off", "file that is no ledger")),
     Demand("Input", "a poison recipient that breaks rendering",
-           ("a recipient whose letter cannot be made",)),
+           ("a recipient whose message cannot be made",)),
     Demand("Input", "hostile bounces and events", (
         "a bounce mail made to break what reads it: addresses, dates, nesting, size",
         "an event among others that cannot be read",

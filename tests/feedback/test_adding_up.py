@@ -88,7 +88,7 @@ def test_all_of_them_are_the_evidence(letters: Letters) -> None:
     assert [0, 0, 1] == [letters.comes_back(letter) for letter in sent]
     (leave,) = letters.ledger.suppressions.in_force(TAG)
     assert Reason.BOUNCED is leave.reason
-    assert "3 letters in a row came back" == leave.source
+    assert "3 messages in a row came back" == leave.source
     assert sent == [piece["letter"].rpartition(".")[2] for piece in leave.evidence]
     assert {UNKNOWN} == {piece["said"] for piece in leave.evidence}
 
@@ -124,7 +124,8 @@ def test_what_a_person_lifted_is_not_counted_again(letters: Letters) -> None:
         letters.comes_back(letters.send(day))
     (leave,) = letters.ledger.suppressions.in_force(TAG)
     lifted_at: datetime = NOW + timedelta(days=25)
-    letters.ledger.suppressions.add(Lift(leave.id, "a mistake", "command", lifted_at))
+    with letters.ledger.transaction():
+        letters.ledger.suppressions.add(Lift(leave.id, "a mistake", "command", lifted_at))
     for day in (30, 40):
         letters.comes_back(letters.send(day))
     assert not letters.is_suppressed

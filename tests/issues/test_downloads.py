@@ -95,7 +95,7 @@ def test_a_document_must_be_what_its_name_says(
 
 @pytest.mark.parametrize("name", ["a?.pdf", "a<b>.pdf", "x" * 120 + ".pdf", "gu\u00adide.pdf"])
 def test_a_name_that_some_system_cannot_store_is_refused(tmp_path: Path, name: str) -> None:
-    assert "is no name that every reader's system can store" in told(tmp_path, name)
+    assert "is not a file name that all systems can store" in told(tmp_path, name)
 
 
 def test_a_document_that_is_missing_or_elsewhere_is_told(tmp_path: Path) -> None:

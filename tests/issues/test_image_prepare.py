@@ -349,7 +349,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(
         f"“huge.png” has {width * height / 1_000_000:,.0f} megapixels ({width} × {height}); "
         f"{MOST_MEGAPIXELS} are the most." == caught.value.what
     )
-    assert caught.value.advice.startswith("Save it smaller")
+    assert caught.value.advice.startswith("Make it smaller")
 
 
 def test_a_frame_larger_than_its_gif_says_is_refused(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_whatever_is_wrong_is_told_at_once_with_line_and_story(folder: Path) -> 
     assert "Some pictures or documents cannot be used." == caught.value.what
     assert [
         "12:13, story “The first”: “one.jpg” is damaged: it cannot be read to its end. Copy it "
-        "again from where it came, or open it in a picture program and save it anew.",
+        "again from its source, or open it in an image editor and save it again.",
         "17:13, story “The first”: “guide.pdf” cannot be opened: No such file or directory. "
         "Check its name and rights.",
         "22:13, story “The second”: “two.png” cannot be opened: No such file or directory. "

@@ -42,12 +42,12 @@ def test_further_columns_of_the_list_may_be_used_where_settings_name_them(tmp_pa
         (
             "Hi {{ name }}",
             "5:14: The merge field “name” has no fallback. "
-            "Write what readers without one shall see: {{ name | friend }}.",
+            "Write the text for readers without one: {{ name | friend }}.",
         ),
         (
             "Hi {{ name | }}",
             "5:14: The merge field “name” has no fallback. "
-            "Write what readers without one shall see: {{ name | friend }}.",
+            "Write the text for readers without one: {{ name | friend }}.",
         ),
         (
             "{{ email }} {{ Name | x }}",

@@ -87,7 +87,7 @@ def test_a_file_too_large_to_be_a_picture_is_refused_unread(tmp_path: Path) -> N
 
     [problem] = problems(tmp_path, GOOD.replace("port.png", "film.png"))
 
-    assert "The picture “film.png” has 312 MB. Save it smaller; 50 MB is the most." in problem
+    assert "The picture “film.png” has 312 MB. Make it smaller; 50 MB is the most." in problem
 
 
 def test_links_in_a_circle_a_folder_and_a_long_name_are_told(tmp_path: Path) -> None:

@@ -58,9 +58,8 @@ BROKEN = {
     ),
     "words behind a quote": (
         'title: "News" for all\n',
-        "1:15: The file stops being readable here. Check that this line is indented like its "
-        "neighbours, and that a text which starts with a quotation mark, { or [ stands in "
-        "quotes as a whole.",
+        "1:15: The file cannot be read from here on. Check that this line is indented like its "
+        "neighbours. A text that starts with a quotation mark, { or [ must be wholly in quotes.",
     ),
     "backslash": (
         'title: "C:\\news\\x"\n',
@@ -73,12 +72,12 @@ BROKEN = {
     ),
     "NUL": (
         "title: x\nlanguage: e\0n\n",
-        "2:12: The invisible control character U+0000 stands here. Delete it.",
+        "2:12: There is an invisible control character here: U+0000. Delete it.",
     ),
     "character that does not exist": (
         'title: "\\UFFFFFFFF"\n',
-        ": A text in double quotes names a character that does not exist. "
-        "Look for \\U and write the character itself.",
+        ": A text in double quotes has an escape for a character that does not exist. "
+        "Search for \\U and write the character itself.",
     ),
     "deep nesting": (
         "[" * 10_000,
@@ -128,7 +127,7 @@ def test_keys_in_brackets_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
     told = problems(tmp_path, GOOD.replace("title: March 2017", "{a: b}: c"))
 
     assert told[0] == (
-        "2:1: A key must be a word; here stands something in brackets. "
+        "2:1: A key must be a word, not something in brackets. "
         "Put a text that starts with { or [ in double quotes."
     )
     assert [line.partition(".")[0] for line in told[1:]] == ["2:1: The issue has no “title”"]

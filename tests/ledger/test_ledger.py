@@ -107,11 +107,21 @@ def test_deferred_comes_back_when_it_is_due_and_not_before(ledger: Ledger, freez
     assert 2 == back.number
 
 
+def test_a_transaction_inside_of_another_is_refused(ledger: Ledger) -> None:
+    with (
+        ledger.transaction(),
+        pytest.raises(RuntimeError, match="inside of another"),
+        ledger.transaction(),
+    ):
+        pass
+
+
 def test_suppression_is_asked_for_again_in_the_write_ahead(ledger: Ledger, freeze: Freeze) -> None:
     campaign = freeze(2)
     with ledger.transaction():
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
-    ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    with ledger.transaction():
+        ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
     with ledger.transaction():
         assert not ledger.deliveries.write_ahead(claims, run=RUN, now=T)
     tally = ledger.campaigns.tally(campaign)
@@ -136,8 +146,9 @@ def test_a_write_ahead_for_several_is_all_or_nothing(
 
 def test_suppressions_cannot_be_deleted_or_changed(ledger: Ledger, ledger_path: Path) -> None:
     suppression = Leave(b"t", Reason.UNSUBSCRIBED, "test", NOW)
-    assert ledger.suppressions.add(suppression)
-    assert not ledger.suppressions.add(replace(suppression, source="import"))
+    with ledger.transaction():
+        assert ledger.suppressions.add(suppression)
+        assert not ledger.suppressions.add(replace(suppression, source="import"))
     connection = sqlite3.connect(ledger_path)
     for statement in ("DELETE FROM suppression", "UPDATE suppression SET reason = 'manual'"):
         with pytest.raises(sqlite3.IntegrityError):
@@ -379,7 +390,8 @@ def test_a_write_ahead_that_is_taken_back_begins_no_time_for_retries(
     campaign = freeze(2)
     with ledger.transaction():
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
-    ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    with ledger.transaction():
+        ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
     with ledger.transaction():
         assert not ledger.deliveries.write_ahead(claims, run=RUN, now=T)
         ledger.deliveries.release(claims, run=RUN, now=T)

@@ -101,7 +101,8 @@ def test_the_parts_of_a_refused_batch_may_go_under_calls_of_their_own(batch: Bat
 
 
 def suppress_the_first(batch: Batch) -> None:
-    batch.ledger.suppressions.add(Leave(b"tag1", Reason.UNSUBSCRIBED, "test", NOW))
+    with batch.ledger.transaction():
+        batch.ledger.suppressions.add(Leave(b"tag1", Reason.UNSUBSCRIBED, "test", NOW))
 
 
 def hold(batch: Batch) -> None:

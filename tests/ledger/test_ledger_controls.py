@@ -280,7 +280,8 @@ def test_taken_back_after_the_letter_itself_was_refused_they_still_get_the_corre
         for each in claims:
             ledger.deliveries.record(each, Step.RETURN, run=RUN, reply="550", now=T)
     again = claim(ledger, campaign)
-    ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
+    with ledger.transaction():
+        ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))
     assert not write_ahead(ledger, again)
     assert 1 == ledger.deliveries.untried(campaign.id)
 

@@ -201,7 +201,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def leave(self, reader: int) -> None:
         one = planned(reader)
         other = Ledger(self.path, KEYS)
-        other.suppressions.add(Leave(one.tag, Reason.UNSUBSCRIBED, "page", NOW))
+        with other.transaction():
+            other.suppressions.add(Leave(one.tag, Reason.UNSUBSCRIBED, "page", NOW))
         other.close()
         self.left.add(one.recipient.address.key)
 

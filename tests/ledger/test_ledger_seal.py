@@ -71,7 +71,8 @@ FORBIDDEN = {
 def raw(ledger: Ledger, ledger_path: Path, freeze: Freeze) -> Iterator[sqlite3.Connection]:
     """The file of a frozen campaign, opened by another program."""
     campaign = freeze(3)
-    ledger.suppressions.add(Leave(b"gone", Reason.UNSUBSCRIBED, "page", NOW))
+    with ledger.transaction():
+        ledger.suppressions.add(Leave(b"gone", Reason.UNSUBSCRIBED, "page", NOW))
     with ledger.transaction():
         claimed = ledger.deliveries.claim(campaign.id, run="r", count=1, now=T)
         assert ledger.deliveries.write_ahead(claimed, run="r", now=T)

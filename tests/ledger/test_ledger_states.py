@@ -87,7 +87,8 @@ def test_each_step_leads_from_each_state_where_the_table_says(
 ) -> None:
     campaign = freeze(1)
     if step is Step.SUPPRESS:
-        ledger.suppressions.add(Leave(b"tag1", Reason.UNSUBSCRIBED, "test", datetime.now(UTC)))
+        with ledger.transaction():
+            ledger.suppressions.add(Leave(b"tag1", Reason.UNSUBSCRIBED, "test", datetime.now(UTC)))
     put(ledger_path, state)
 
     with ledger.transaction():

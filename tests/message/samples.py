@@ -11,6 +11,7 @@ from newsletter.config import ListIdentity, Public, Sender
 from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Message, Recipient
+from newsletter.message.shared_headers import Letterhead
 from newsletter.message.tokens import Purpose, Token, Verifier, sign
 from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot
@@ -99,13 +100,10 @@ def composer(
 ) -> Composer:
     return Composer(
         edition,
-        sender=sender,
-        list_identity=list_identity,
-        archive_url=archive_url,
+        Letterhead(sender, list_identity, archive_url, public),
         campaign_id=campaign_id,
         keys=keys,
         signer=signer,
-        public=public,
     )
 
 

@@ -28,6 +28,7 @@ from newsletter.message.compose import Composer
 from newsletter.message.dkim import SEALED, DkimSigner
 from newsletter.message.mime import stuffed
 from newsletter.message.model import Message, Recipient
+from newsletter.message.shared_headers import Letterhead
 from newsletter.render.edition import Edition
 from newsletter.testing import FrozenClock, RecordingJournal
 from newsletter.transports.smtp import SmtpTransport
@@ -105,9 +106,7 @@ def composer(
 ) -> Composer:
     return Composer(
         edition,
-        sender=SENDER.model_copy(update={"reply_to": reply_to}),
-        list_identity=list_identity,
-        archive_url=ARCHIVE,
+        Letterhead(SENDER.model_copy(update={"reply_to": reply_to}), list_identity, ARCHIVE),
         campaign_id=CAMPAIGN,
         keys=KEYS,
         signer=SIGNER,

@@ -7,6 +7,7 @@ import pytest
 from newsletter.config import ListIdentity, Public
 from newsletter.message.compose import Composer
 from newsletter.message.links import Links
+from newsletter.message.shared_headers import Letterhead
 from newsletter.message.tokens import NOBODY, Purpose, Token, verify
 from newsletter.render.edition import Edition
 from newsletter.render.slots import Slot
@@ -31,8 +32,7 @@ MINUTE = int(DATE.timestamp()) // 60
 
 def links(public: Public | None = PUBLIC, *, proof: bool = False, language: str = "ar") -> Links:
     return Links(
-        LIST if public is None else BARE,
-        public,
+        Letterhead(SENDER, LIST if public is None else BARE, public=public),
         keys=KEYS,
         campaign_id=CAMPAIGN,
         language=language,
@@ -97,12 +97,9 @@ def test_the_same_date_gives_the_same_links_and_another_minute_others() -> None:
 def mail(public: Public, edition: Edition = EDITION) -> bytes:
     composer = Composer(
         edition,
-        sender=SENDER,
-        list_identity=BARE,
-        archive_url=ARCHIVE,
+        Letterhead(SENDER, BARE, ARCHIVE, public),
         campaign_id=CAMPAIGN,
         keys=KEYS,
-        public=public,
     )
     return composer.compose(reader(), date=DATE).as_bytes()
 

@@ -60,7 +60,8 @@ def test_who_left_is_known_by_the_list_keys(project: Project) -> None:
     with closing(project.ledger(create=False)) as ledger:
         tag = project.keys.address_tag(leaver)
         left = Leave(tag, Reason.UNSUBSCRIBED, "page", datetime(2017, 4, 1, tzinfo=UTC))
-        ledger.suppressions.add(left)
+        with ledger.transaction():
+            ledger.suppressions.add(left)
     planned = prepare(project, ISSUE, SendOptions())
     assert ["reader2"] == who(planned)
     assert {Exclusion.HAS_IT: 1, Exclusion.SUPPRESSED: 1} == planned.plan.excluded

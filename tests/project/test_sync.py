@@ -20,13 +20,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from newsletter.errors import InputError, LogUnreachable
 from newsletter.message.keys import KeyRing
+from newsletter.message.tokens import Purpose, Token, sign
 from newsletter.project import Project
 from newsletter.project.sync import SyncResult, sync
 from newsletter.web.log import PublicLog
 
 from tests.support.project import Project as Folder
 from tests.support.project import smtp_delivery
-from tests.support.public_side import PublicSide, log_app, public_settings, public_side, served
+from tests.support.public_side import (
+    LIST_ID,
+    PublicSide,
+    log_app,
+    public_settings,
+    public_side,
+    served,
+)
 
 
 @pytest.fixture
@@ -411,6 +419,42 @@ def test_a_token_for_leaving_brings_nobody_back(project: Project, side: PublicSi
     assert {"anna"} == left(project, side, "anna")
 
 
+def test_a_token_that_the_server_could_not_read_leaves(project: Project, side: PublicSide) -> None:
+    """Its mail was signed with a key that was newer than the server's."""
+    from newsletter.message.tokens import NOBODY, Purpose, Token, sign
+
+    def add(purpose: Purpose, tag: bytes) -> None:
+        text = sign(Token(purpose, tag, bytes(8), 10**6), keys=side.keys, list_id=LIST_ID)
+        side.add(kind="token", token=text, road="header")
+
+    add(Purpose.HEADER, side.tag("anna@readers.example"))
+    add(Purpose.PAGE, side.tag("bela@readers.example"))
+    add(Purpose.HEADER, NOBODY)
+    side.add(kind="token", token="junk", road="header")
+    result = sync(project)
+    assert ({"leave": 1}, {"": 3}) == (numbers(result), dict(result.waiting))
+    assert {"anna"} == left(project, side, "anna", "bela")
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["file", "server"])
+def test_a_server_without_the_newest_key_is_told_of(
+    folder: Folder, tmp_path: Path, elsewhere: bool
+) -> None:
+    path = tmp_path / "elsewhere.db" if elsewhere else folder.folder / "public.db"
+    with server_of(folder, path) as (side, port):
+        url = f"http://127.0.0.1:{port}"
+        folder.settings(public_settings(url, "" if elsewhere else f'log = "{path}"'))
+        side.log.note_secret(side.keys.signing_key_id)
+        assert SyncResult() == sync(Project(folder.folder))
+        Project(folder.folder).rotate_keys()
+        result = sync(Project(folder.folder))
+        (warning,) = result.warnings
+        assert result.lacks_newest_key
+        assert "does not have the newest key" in warning
+        side.log.note_secret(side.keys.signing_key_id + 1)
+        assert SyncResult() == sync(Project(folder.folder))
+
+
 # Over HTTP
 
 
@@ -577,3 +621,28 @@ def test_the_list_of_a_real_send_is_remembered_elsewhere_too(
     folder.settings(smtp_delivery(25) + public_settings())
     side.leave("anna@readers.example")
     assert {"leave": 1} == numbers(sync(Project(folder.folder)))
+
+
+@pytest.mark.fault(
+    "Public",
+    "a key rotated between mail and click",
+    state="the leave is kept, and counts where the key is",
+)
+def test_a_leave_by_a_token_that_the_server_could_not_verify_counts(
+    folder: Folder, side: PublicSide
+) -> None:
+    rotated = KeyRing.rotate(folder.folder / "newsletter.key")
+    tokens = [
+        sign(Token(purpose, side.tag(name), bytes(8), 1), keys=rotated, list_id=LIST_ID)
+        for purpose, name in (
+            (Purpose.HEADER, "anna@readers.example"),
+            (Purpose.PREFERENCES, "bela@readers.example"),
+        )
+    ]
+    forged = tokens[0][:-4] + ("AAAA" if tokens[0][-4:] != "AAAA" else "BBBB")
+    for token in (*tokens, forged, "", None, 7):
+        side.add(kind="token", token=token, road="header")
+    project = Project(folder.folder)
+    result = sync(project)
+    assert ({"leave": 1}, {"": 5}) == (numbers(result), dict(result.waiting))
+    assert {"anna"} == left(project, side, "anna", "bela")

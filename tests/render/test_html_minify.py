@@ -31,7 +31,8 @@ LANGUAGES = ("en", "fr", "es", "ar")
 READER = {
     "name": "Zoë",
     "email": "zoe@reader.example",
-    "unsubscribe_url": "https://news.defenders.example/u/" + "m" * 60,
+    "unsubscribe_url": "https://news.defenders.example/leave/" + "m" * 60,
+    "preferences_url": "https://news.defenders.example/preferences/" + "m" * 60,
 }
 
 COMPUTED = """() => {

@@ -132,7 +132,8 @@ def test_paper_shows_where_links_lead_but_not_the_readers_own(printed: Path, the
     together = re.sub(r"\s", "", said)
     assert "https://rsf.example/veracruz-en" in together
     assert "https://defenders.example/stories/elena-pershakova" in together
-    assert "https://news.defenders.example/u/" not in together
+    assert "https://news.defenders.example/leave/" not in together
+    assert "https://news.defenders.example/preferences/" not in together
 
 
 def test_paper_is_not_wasted(printed: Path, theme: str) -> None:

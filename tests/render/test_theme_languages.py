@@ -7,6 +7,8 @@ import re
 import pytest
 from lxml.html import HtmlElement
 from newsletter.checks.styles import declarations
+from newsletter.config import Organisation
+from newsletter.render.public_pages import PublicPages
 
 from tests.render.themes import LANGUAGES, THEMES, edition_of, other_way, page_of
 
@@ -25,7 +27,23 @@ def test_a_language_has_exactly_the_phrases_that_the_templates_use(
     for name, text in (*THEMES["default"].files.items(), *THEMES[theme].files.items()):
         of = r"\bw\.([a-z_]+)" if ".mjml" in name else r"\b(?:w|own)\.([a-z_]+)"
         used |= set(re.findall(of, text))
-    assert used == set(THEMES[theme].words[language])
+    public = {key for key in THEMES[theme].words[language] if key.startswith(("page_", "notice_"))}
+    assert used | public == set(THEMES[theme].words[language])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_public_page_and_notice_has_its_phrases(theme: str, language: str) -> None:
+    pages = PublicPages(
+        THEMES[theme],
+        list_name="News",
+        organisation=Organisation(name="Us", postal_address="1 Street"),
+        languages=(language,),
+    )
+    pages.check()
+    for kind in ("confirm", "return"):
+        notice = pages.notice(kind, language).with_link("https://news.example/x")
+        assert 1 == notice.text.count("https://news.example/x")
+        assert "News" in notice.subject
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -31,7 +31,8 @@ MARCH_LANGUAGES = ("ar", "en", "es", "fr")
 READER = {
     "name": "Zoë",
     "email": "zoe@reader.example",
-    "unsubscribe_url": "https://news.defenders.example/u/" + "m" * 60,
+    "unsubscribe_url": "https://news.defenders.example/leave/" + "m" * 60,
+    "preferences_url": "https://news.defenders.example/preferences/" + "m" * 60,
 }
 SOURCE = Source(Path("x.yaml"))
 

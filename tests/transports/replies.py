@@ -73,7 +73,7 @@ def page() -> str:
         "and how each is judged on its own; "
         "addresses and ids are replaced.",
         "What many of them together say is judged by [delivery](delivery.md#brakes), "
-        "the rules are in [SMTP](smtp.md#what-each-answer-leads-to).",
+        "the rules are in [SMTP](smtp.md#what-each-reply-leads-to).",
         "Written by `python -m tests.transports.replies`.",
     ]
     for server, group in groupby(rows(), key=lambda row: (row.server, row.source)):

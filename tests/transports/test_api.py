@@ -253,7 +253,7 @@ def test_when_leave_comes_too_late_for_the_key_nothing_is_repeated(
             "2xx, and the answer breaks off": misbehaviours.truncated_after_taking,
             "2xx, and its chunks break off": misbehaviours.broken_chunks_after_taking,
             "2xx with a body that is no JSON": misbehaviours.no_json_after_taking,
-            "2xx with more results than letters": misbehaviours.one_result_more_after_taking,
+            "2xx with more results than messages": misbehaviours.one_result_more_after_taking,
         }.items()
     ],
 )
@@ -272,7 +272,7 @@ def test_a_success_whose_ids_are_lost(
 
 @pytest.mark.fault(
     "HTTP",
-    "2xx with fewer results than letters",
+    "2xx with fewer results than messages",
     state="in_doubt for all whom no result names",
 )
 def test_whom_the_answer_leaves_out(harness: ProviderHarness, keyless: ProviderHarness) -> None:

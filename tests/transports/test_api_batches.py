@@ -80,7 +80,7 @@ def test_bad_addresses_alone_are_each_refused_for_themselves(harness: ProviderHa
     assert [Rejected("422 validation_error: Invalid `to` field.")] * 4 == outcomes
 
 
-@pytest.mark.fault("HTTP", "a letter refused for all alike", state="deferred; the run stops")
+@pytest.mark.fault("HTTP", "a message refused for all alike", state="deferred; the run stops")
 def test_a_letter_refused_for_all_alike_is_the_letter_and_not_its_readers(
     harness: ProviderHarness,
 ) -> None:

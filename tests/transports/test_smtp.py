@@ -199,7 +199,7 @@ def test_an_international_address_needs_smtputf8(relay: SmtpHarness, *, offered:
 
 
 @pytest.mark.parametrize("offered", [True, False])
-@pytest.mark.fault("SMTP", "8BITMIME absent", state="rejected, if the letter needs it")
+@pytest.mark.fault("SMTP", "8BITMIME absent", state="rejected, if the message needs it")
 def test_eight_bits_need_8bitmime(relay: SmtpHarness, *, offered: bool) -> None:
     if not offered:
         relay.server.extensions = (b"PIPELINING",)

@@ -166,7 +166,7 @@ def test_a_command_can_not_be_smuggled_into_the_bounce_address(relay: SmtpHarnes
     assert Counter() == relay.taken()
 
 
-@fault("a letter larger than SIZE", "deferred; the others pending, the run stops")
+@fault("a message larger than SIZE", "deferred; the others pending, the run stops")
 def test_a_letter_too_big_is_the_campaigns_fault_and_is_not_even_begun(relay: SmtpHarness) -> None:
     relay.server.extensions = (b"SIZE 2000", b"PIPELINING")
     small, big = fake_messages(ANNA)[0], fake_messages(BOB, text="x" * 70 + "\n" * 2000)[0]

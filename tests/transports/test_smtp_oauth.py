@@ -157,7 +157,7 @@ def test_a_token_is_renewed_once_and_then_the_run_stops(relay: Relay, mechanism:
     told = 'access token for user: 535 5.7.8 wrong {"status":"invalid_token","scope":"smtp.send"}'
     assert f"The relay does not accept the {told}" == stopped.what
     assert f"relay 127.0.0.1:{relay.server.port}" in str(stopped.where)
-    assert "Its command was run again, to no avail" in stopped.next
+    assert "Its command was run again without success" in stopped.next
     assert 2 == source.asked == len(relay.logins())
     assert not [line for line in relay.server.seen if line.startswith("MAIL")]
 
@@ -214,7 +214,7 @@ def test_a_source_that_fails_when_it_is_asked_again_is_told_with_its_relay(relay
     assert stopped is not None
     assert "The command get-token failed with exit status 1." == stopped.what
     assert f"relay 127.0.0.1:{relay.server.port}" in str(stopped.where)
-    assert stopped.next.startswith("Run it by hand. Nobody was lost; ")
+    assert stopped.next.startswith("Run it by hand. No recipient was lost. ")
 
 
 def test_another_relay_takes_over_from_one_that_refuses_the_token(relay: Relay) -> None:
@@ -273,7 +273,7 @@ def test_a_login_that_is_refused_otherwise_is_told_in_the_relays_words(
     source = Source("token-one", "token-two")
     _, stopped = relay.deliver(source, ANNA)
     assert stopped is not None
-    assert f"The relay does not let us log in: {reply.decode()}" == stopped.what
+    assert f"The relay refuses the login: {reply.decode()}" == stopped.what
     assert 1 == source.asked
 
 

@@ -29,7 +29,7 @@ def test_what_is_said_before_the_dot_is_no_answer_to_it(relay: SmtpHarness) -> N
     found, stopped = outcomes(relay, "DATA", once(EARLY))
     assert stopped is None
     assert isinstance(found[0], Deferred)
-    assert "before it was asked" in found[0].reply
+    assert "before a command" in found[0].reply
     # The server's first dot, which it refuses, is the one of the second letter.
     assert [Rejected(NO.decode()), *[Accepted] * 3] == [
         found[1],
@@ -96,7 +96,7 @@ def test_a_goodbye_behind_the_answer_to_the_dot_makes_no_doubt(relay: SmtpHarnes
         ("AUTH", b"235 in"),
     ],
 )
-@fault("one answer too many before the first letter", "pending or deferred; nothing was said")
+@fault("one answer too many before the first message", "pending or deferred; nothing was said")
 def test_no_command_is_said_to_who_answers_beforehand(
     relay: SmtpHarness, phase: str, said: bytes
 ) -> None:

@@ -133,7 +133,7 @@ def test_plain_words_to_a_tls_port_are_explained(tmp_path: Path) -> None:
 def test_tls_to_a_plain_port_is_explained(relay: SmtpHarness) -> None:
     _, stopped = deliver(relay, fake_messages(ANNA), security="tls", timeout_s=5)
     assert stopped is not None
-    assert "does not speak TLS" in stopped.what
+    assert "does not use TLS" in stopped.what
     assert "465" in stopped.next
 
 

@@ -51,8 +51,8 @@ def test_the_officers_machine_reads_the_log(server: Server) -> None:
     assert "application/json" == headers["content-type"]
     assert "no-store" == headers["cache-control"]
     assert "set-cookie" not in headers
-    assert {"log_id", "first", "last", "head", "entries"} == told.keys()
-    assert (1, 3) == (told["first"], told["last"])
+    assert {"log_id", "first", "last", "head", "secret", "entries"} == told.keys()
+    assert (1, 3, 0) == (told["first"], told["last"], told["secret"])
     assert [ids[1].hex()] == [entry["id"] for entry in told["entries"]]
     page = server.side.log.page(1)
     assert page.head is not None

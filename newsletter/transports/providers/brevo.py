@@ -51,7 +51,7 @@ class BrevoSettings(ProviderSettings):
     takes_pictures: ClassVar[bool] = False
     caveat: ClassVar[str] = (
         "Brevo adds an unsubscribe header of its own, and tracks unless your account there says "
-        "otherwise. Who leaves at Brevo must be brought over: newsletter reconcile --events"
+        "otherwise. Bring over those who unsubscribe at Brevo: newsletter reconcile --events"
     )
 
     api_key: Secret = Field(description="Where the API key comes from.")
@@ -149,11 +149,13 @@ class Brevo(Provider[BrevoSettings]):
         content = messages[0].content
         if any(message.content.enclosures != content.enclosures for message in messages):
             raise ConfigError(
-                "Brevo takes the same documents for all letters of a batch only, and these letters "
-                "have different ones.",
+                "Brevo takes the same documents for all messages of a batch only, and these "
+                "messages have different ones.",
                 where=Where("newsletter.toml", item="[mail] downloads"),
-                next="Write downloads = “link” for the next issue. Send this one by another way, "
-                "such as a relay (smtp).",
+                next=(
+                    "Write downloads = “link” for the next issue. Send this one through another "
+                    "transport, such as a relay (smtp)."
+                ),
             )
         return self.files(content)
 
@@ -220,8 +222,16 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _mailbox(name: str, address: str) -> dict[str, str]:
     """Name and address; Brevo drops a name with accents and a comma or the like, unless encoded."""
-    name = shortened(name, _LONGEST_NAME, lambda part: len(_encoded(part)))
+    name = shortened(name, _LONGEST_NAME, _longest_encoding)
     return person(_encoded(name) if _SPECIALS.search(name) else name, address)
+
+
+def _longest_encoding(name: str) -> int:
+    """Octets in a header, in the longest way to write it: Brevo does not tell which it takes."""
+    octets = len(name.encode())
+    if name.isascii():
+        return octets + (2 if _SPECIALS.search(name) else 0)  # quotation marks
+    return max(len(_encoded(name)), len("=?utf-8?b??=") + 4 * -(-octets // 3))
 
 
 def _encoded(name: str) -> str:

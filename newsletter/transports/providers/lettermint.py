@@ -1,4 +1,4 @@
-"""Lettermint: batches of full letters; each letter and each batch has a key for 24 hours.
+"""Lettermint: batches of full messages; each message and each batch has a key for 24 hours.
 
 A batch is worked off in order. Where it breaks off, the answer lists under
 ``details.accepted`` those that were taken before, and a key of its own keeps
@@ -35,7 +35,7 @@ from newsletter.transports.verification import recipients_in
 
 _WHOSE = "Look whose token sandbox_token is: if it is a live project's, the proof is delivered."
 _PLACE = re.compile(r"(?:messages\.)?([0-9]+)\.(.*)")
-"""``3.to.0``: the place of a letter in the batch, and the field that is wrong."""
+"""``3.to.0``: the place of a message in the batch, and the field that is wrong."""
 _AT_WORK = re.compile("(?i:concurrent|progress|process(?:ed|ing))")
 """A key's first request is still at work, so that asking again may tell."""
 _BLOCKED_TYPE = "application/octet-stream"
@@ -85,7 +85,7 @@ class Lettermint(Provider[LettermintSettings]):
         return {"Idempotency-Key": key}
 
     def fields(self, message: ApiMessage) -> dict[str, object]:
-        """One letter with a key of its own."""
+        """One message with a key of its own."""
         content = message.content
         files = self.files(content)
         return {
@@ -180,13 +180,13 @@ def _after(accepted: Mapping[int, str], whole: Later | Stop | Refused, count: in
         case Stop():
             rest = Deferred(f"{whole.reply} {whole.next}", Scope.ACCOUNT)
         case Refused():
-            rest = Deferred("It stood behind a letter that was refused.", retry_after_s=0)
+            rest = Deferred("It came after a message that was refused.", retry_after_s=0)
     results: list[Outcome] = [
         Accepted("202 accepted", accepted[place]) if place in accepted else rest
         for place in range(count)
     ]
     if isinstance(whole, Refused) and at_fault < count:
-        # Others got the same letter, so it is about this reader.
+        # Others got the same message, so it is about this reader.
         results[at_fault] = Rejected(whole.reply)
     return Each(results)
 

@@ -1,6 +1,6 @@
-"""MailerSend: one full letter a call.
+"""MailerSend: one full message a call.
 
-Its endpoint for many takes them unread and answers later, so that a letter
+Its endpoint for many takes them unread and answers later, so that a message
 could be lost after it was accepted; it is not used.
 
 https://developers.mailersend.com/api/v1/email.html,
@@ -58,7 +58,7 @@ class MailerSendSettings(ProviderSettings):
 
     api_token: Secret = Field(description="Where the API token comes from.")
     plan: Literal["professional", "enterprise"] = Field(
-        default="professional", description="Only enterprise takes headers of one's own."
+        default="professional", description="Only enterprise accepts custom headers."
     )
 
 
@@ -98,8 +98,8 @@ class MailerSend(Provider[MailerSendSettings]):
         "MS42214": MESSAGE,  # a variable of its own
         "MS42215": MESSAGE,  # a file that is no Base64
         "MS42216": account(
-            "The header that lets readers leave with one click (list_unsubscribe) needs the plan "
-            "Professional, headers of one's own (plan = “enterprise”) the plan Enterprise. Change "
+            "The header for one-click unsubscribe (list_unsubscribe) needs the plan Professional, "
+            "custom headers (plan = “enterprise”) the plan Enterprise. Change "
             "the plan, or the provider."
         ),
         "MS42217": MESSAGE,  # variables for somebody else
@@ -126,7 +126,7 @@ class MailerSend(Provider[MailerSendSettings]):
         return bearer(self.secrets["api_token"])
 
     def fields(self, message: ApiMessage) -> dict[str, object]:
-        """One letter."""
+        """One message."""
         content = message.content
         takes_headers = self.settings.plan == "enterprise"
         return {

@@ -1,4 +1,4 @@
-"""Mailgun: one letter a call, as the MIME message that was approved.
+"""Mailgun: one message a call, as the MIME message that was approved.
 
 Its endpoint for fields would build a message of its own from them, and garbles
 names with accents and commas; the one for MIME takes ours as it is.
@@ -88,7 +88,7 @@ class Mailgun(Provider[MailgunSettings]):
         return basic("api", self.secrets["api_key"])
 
     def request(self, messages: Sequence[ApiMessage], key: str) -> Request:  # noqa: ARG002 - it knows none
-        """One letter.
+        """One message.
 
         Raises:
             ConfigError: it holds words that Mailgun puts something else in place of.
@@ -162,10 +162,12 @@ def _check_words(message: ApiMessage) -> None:
     written, harmless = message.message.as_content(), message.content
     if written.to_name == harmless.to_name and written != harmless:
         raise ConfigError(
-            "The letter holds a word between percent signs, such as “%unsubscribe_url%”, and "
+            "The message holds a word between percent signs, such as “%unsubscribe_url%”, and "
             "Mailgun would put something else in its place.",
             where=Where(item="[delivery] transport"),
-            next="Write it without percent signs, or send by another way, such as a relay (smtp).",
+            next=(
+                "Write it without percent signs, or use another transport, such as a relay (smtp)."
+            ),
         )
 
 

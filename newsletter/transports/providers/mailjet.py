@@ -1,6 +1,6 @@
-"""Mailjet, Send API v3.1: batches of full letters, each answered for itself.
+"""Mailjet, Send API v3.1: batches of full messages, each answered for itself.
 
-A letter goes to the same reader once a campaign (DeduplicateCampaign), so the
+A message goes to the same reader once a campaign (DeduplicateCampaign), so the
 same batch may be sent again. Part of a batch may be refused, which comes with
 a status of 4xx. https://dev.mailjet.com/email/guides/send-api-v31/,
 https://dev.mailjet.com/email/reference/messages/
@@ -51,8 +51,9 @@ class MailjetSettings(ProviderSettings):
 
     title: ClassVar[str] = "Mailjet"
     caveat: ClassVar[str] = (
-        "Mailjet puts its own unsubscribe header in place of yours. Who leaves by it leaves at "
-        "Mailjet only; bring them over before the next issue: newsletter reconcile --events"
+        "Mailjet puts its own unsubscribe header in place of yours. Readers who use it "
+        "unsubscribe at Mailjet only; bring them over before the next issue: newsletter reconcile "
+        "--events"
     )
 
     api_key: Secret = Field(description="Where the API key comes from.")
@@ -110,7 +111,7 @@ class Mailjet(Provider[MailjetSettings]):
         return {**batch, "SandboxMode": True} if self.sandbox else batch
 
     def fields(self, message: ApiMessage) -> dict[str, object]:
-        """One letter."""
+        """One message."""
         content = message.content
         again = message.message.resends
         return {

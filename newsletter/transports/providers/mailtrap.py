@@ -1,4 +1,4 @@
-"""Mailtrap: batches of full letters through the bulk stream, with a result for each.
+"""Mailtrap: batches of full messages through the bulk stream, with a result for each.
 
 It knows no idempotency key. Its own description of the API:
 https://github.com/mailtrap/mailtrap-openapi, specs/email-sending-bulk.openapi.yml (sending),
@@ -23,7 +23,7 @@ from newsletter.transports.verification import recipients_in
 
 _LOGS = "https://mailtrap.io"
 _ALIKE = 3
-"""So many refusals in the same words, and nothing accepted: it is the letter."""
+"""So many refusals in the same words, and nothing accepted: it is the message."""
 
 
 class MailtrapSettings(ProviderSettings):
@@ -70,7 +70,7 @@ class Mailtrap(Provider[MailtrapSettings]):
         return {"Api-Token": self.secrets["api_token"]}
 
     def payload(self, messages: Sequence[ApiMessage], key: str) -> object:  # noqa: ARG002 - it knows none
-        """One batch; what all its letters share stands in it once."""
+        """One batch; what all its messages share stands in it once."""
         base = self._shared(messages[0])
         alike = all(self._shared(message) == base for message in messages[1:])
         return {
@@ -92,7 +92,7 @@ class Mailtrap(Provider[MailtrapSettings]):
         )
 
     def fields(self, message: ApiMessage) -> dict[str, object]:
-        """What is one letter's own."""
+        """What is one message's own."""
         content = message.content
         return {
             "to": [person(content.to_name, content.to_address)],
@@ -104,7 +104,7 @@ class Mailtrap(Provider[MailtrapSettings]):
         }
 
     def success(self, response: Response) -> ApiResult:
-        """It tells of each letter."""
+        """It tells of each message."""
         listed = at(response.json(), "responses")
         if not isinstance(listed, list):
             return self.lacking(response, "results")
@@ -147,7 +147,7 @@ def _result(row: Any) -> Outcome:
 
 
 def _of_letter_or_reader(results: list[Outcome]) -> list[Outcome]:
-    """The results; refused all in the same words, which are about no address, it is the letter."""
+    """The results; refused all in the same words, which are about no address, it is the message."""
     first = results[0] if results else None
     if (
         isinstance(first, Rejected)

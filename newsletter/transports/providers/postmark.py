@@ -1,4 +1,4 @@
-"""Postmark: batches of full letters through a broadcast stream, each answered for itself.
+"""Postmark: batches of full messages through a broadcast stream, each answered for itself.
 
 HTTP 200 says nothing: each row of the answer has its own ErrorCode, whose
 numbers only look like those of HTTP.
@@ -107,7 +107,7 @@ class Postmark(Provider[PostmarkSettings]):
         return {"X-Postmark-Server-Token": token}
 
     def fields(self, message: ApiMessage) -> dict[str, object]:
-        """One letter."""
+        """One message."""
         content = message.content
         # Without X-PM-KeepID Postmark puts a Message-ID of its own in place of ours.
         headers = {**content.headers, "X-PM-KeepID": "true"}

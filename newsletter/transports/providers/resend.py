@@ -1,4 +1,4 @@
-"""Resend: batches of 100 full letters, each with an idempotency key for 24 hours.
+"""Resend: batches of 100 full messages, each with an idempotency key for 24 hours.
 
 One request takes a batch whole or not at all (``x-batch-validation: strict``).
 https://resend.com/docs/api-reference/emails/send-batch-emails,

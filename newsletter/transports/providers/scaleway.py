@@ -1,4 +1,4 @@
-"""Scaleway Transactional Email: one full letter a call.
+"""Scaleway Transactional Email: one full message a call.
 
 https://www.scaleway.com/en/developers/api/transactional-email
 """
@@ -92,7 +92,7 @@ class Scaleway(Provider[ScalewaySettings]):
         return {"X-Auth-Token": self.secrets["secret_key"]}
 
     def fields(self, message: ApiMessage) -> dict[str, object]:
-        """One letter."""
+        """One message."""
         content = message.content
         headers = dict(content.headers)
         if content.reply_to:
@@ -140,7 +140,7 @@ class Scaleway(Provider[ScalewaySettings]):
         )
 
     def search(self, message: ApiMessage) -> Request:
-        """Mails to the reader since the letter was written."""
+        """Mails to the reader since the message was written."""
         query = {
             "project_id": self.settings.project_id,
             "mail_rcpt": message.content.to_address,

@@ -1,4 +1,4 @@
-"""Twilio SendGrid, Mail Send v3: one full letter a call.
+"""Twilio SendGrid, Mail Send v3: one full message a call.
 
 https://www.twilio.com/docs/sendgrid/api-reference/mail-send,
 https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/errors
@@ -91,7 +91,7 @@ class SendGrid(Provider[SendGridSettings]):
         return bearer(self.secrets["api_key"])
 
     def fields(self, message: ApiMessage) -> dict[str, object]:
-        """One letter."""
+        """One message."""
         content = message.content
         return {
             "personalizations": [

@@ -62,7 +62,7 @@ def test_an_old_epoch_file_that_knows_more_still_refuses(
     stopped(old_project.run("resume", "2017-04"), 5, words)
     went_well(old_project.run("adopt", "--yes"), "2 people newly in doubt", "2017-03")
     old_project.issue(SHORT_ISSUE.replace("2017-04-28", "2017-03-28"), "2017-03")
-    stopped(old_project.run("send", "2017-03", "--yes"), 5, "knows nothing of that send")
+    stopped(old_project.run("send", "2017-03", "--yes"), 5, "has no record of that send")
     assert {"reader0@readers.example": 1} == server.copies()
 
 

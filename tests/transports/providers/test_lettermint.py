@@ -195,7 +195,7 @@ def test_a_batch_that_breaks_off_keeps_whom_it_took_and_blames_one(
     assert [
         Accepted("202 accepted", "id-0"),
         Rejected("422 INVALID_RECIPIENT: This is INVALID_RECIPIENT."),
-        Deferred("It stood behind a letter that was refused.", retry_after_s=0),
+        Deferred("It came after a message that was refused.", retry_after_s=0),
     ] == outcomes
     assert None is stopped
 

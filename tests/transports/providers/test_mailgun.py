@@ -206,7 +206,7 @@ def test_a_wrong_key_is_told_in_one_word_and_a_gateways_word_is_not_believed() -
 
 
 @pytest.mark.fault(
-    "HTTP", "Mailgun greets instead of taking the letter (200)", state="deferred; the run stops"
+    "HTTP", "Mailgun greets instead of taking the message (200)", state="deferred; the run stops"
 )
 def test_a_greeting_means_a_wrong_address_and_that_nothing_was_taken(
     harness: ProviderHarness,

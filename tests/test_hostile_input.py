@@ -1,7 +1,7 @@
-"""A megabyte of the worst food for each parser of what others wrote, and no minutes go by.
+"""A megabyte of hostile input for each parser of what others wrote, and no minutes go by.
 
 Nothing here measures speed: the alarm counts this process's own time, and goes off only
-where that grows with the square of the size. Whether a parser eats the food or refuses
+where that grows with the square of the size. Whether a parser reads the input or refuses
 it is its own tests' matter.
 """
 
@@ -111,8 +111,8 @@ def styles(text: str) -> None:
     mjml._SPACE.sub(" ", text)
 
 
-def alone(eat: Callable[[str], object]) -> Callable[[str, Path], object]:
-    return lambda text, folder: eat(text)
+def alone(read: Callable[[str], object]) -> Callable[[str, Path], object]:
+    return lambda text, folder: read(text)
 
 
 _COMMON = (
@@ -217,16 +217,16 @@ MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
     state="read or refused; the time grows with the size, never with its square",
 )
 @pytest.mark.parametrize(
-    ("eat", "piece"),
+    ("read", "piece"),
     [
-        pytest.param(eat, piece, id=f"{name}: {piece!r}")
-        for name, (eat, menu) in MENUS.items()
+        pytest.param(read, piece, id=f"{name}: {piece!r}")
+        for name, (read, menu) in MENUS.items()
         for piece in menu
     ],
 )
-def test_a_megabyte_of_the_worst_food_is_no_feast(
-    eat: Callable[[str, Path], object], piece: str, tmp_path: Path
+def test_a_megabyte_of_hostile_input_takes_no_minutes(
+    read: Callable[[str, Path], object], piece: str, tmp_path: Path
 ) -> None:
-    food = piece * (SIZE // len(piece))
+    text = piece * (SIZE // len(piece))
     with alarm(LIMIT_S), suppress(NewsletterError, AddressError, JSONRefused):
-        eat(f"a{food}!", tmp_path)
+        read(f"a{text}!", tmp_path)

@@ -1,0 +1,253 @@
+"""The examples in docs/deploy: the proxies run before a real server, and log nobody."""
+
+import json
+import re
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+import trustme
+from newsletter.message.tokens import Purpose
+
+from tests.support.tools import ROOT, program
+from tests.test_docs import parse
+from tests.web.served import Running, bundle, running, token
+
+DEPLOY = ROOT / "docs" / "deploy"
+WITHIN_S = 30
+AGENT = "An unusual browser"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def changed(text: str, changes: dict[str, str]) -> str:
+    """The example with this machine's places; each of them stands in it."""
+    for before, after in changes.items():
+        assert before in text, before
+        text = text.replace(before, after)
+    return text
+
+
+def nginx(folder: Path, port: int, upstream: str, path: str) -> list[str]:
+    example = changed(
+        (DEPLOY / "nginx.conf").read_text(),
+        {
+            "    listen [::]:80;\n": "",
+            "    listen [::]:443 ssl;\n": "",
+            "listen 80;": f"listen 127.0.0.1:{free_port()};",
+            "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+            "/etc/letsencrypt/live/news.example.org/fullchain.pem": f"{folder}/cert.pem",
+            "/etc/letsencrypt/live/news.example.org/privkey.pem": f"{folder}/key.pem",
+            "/var/log/nginx/": f"{folder}/",
+            "    location / {\n        proxy_pass http://127.0.0.1:8025;": (
+                f"    location {path}/ {{\n        proxy_pass {upstream};"
+            ),
+        },
+    )
+    places = "".join(
+        f"{name}_temp_path {folder}/{name};\n"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off;\nmaster_process off;\npid {folder}/pid;\nerror_log {folder}/start.log;\n"
+        f"events {{}}\nhttp {{\n{places}{example}}}\n"
+    )
+    return [program("nginx"), "-c", f"{folder}/nginx.conf", "-e", f"{folder}/start.log"]
+
+
+def caddy(folder: Path, port: int, upstream: str, path: str) -> list[str]:
+    (folder / "Caddyfile").write_text(
+        changed(
+            (DEPLOY / "Caddyfile").read_text(),
+            {
+                "\t# What goes": "\tadmin off\n\tauto_https disable_redirects\n\t# What goes",
+                "news.example.org {\n": (
+                    f"https://127.0.0.1:{port} {{\n\ttls {folder}/cert.pem {folder}/key.pem\n"
+                    f"\thandle {path}/* {{\n"
+                ),
+                "127.0.0.1:8025": upstream.removeprefix("http://"),
+            },
+        )
+        + "}\n"
+    )
+    command = [program("caddy"), "run", "--adapter", "caddyfile", "--config"]
+    return [*command, f"{folder}/Caddyfile"]
+
+
+PROXIES = {"nginx": nginx, "caddy": caddy}
+
+
+@dataclass
+class Behind:
+    """A server behind a proxy."""
+
+    server: Running
+    url: str
+    ca: str
+    folder: Path
+    upstream: ExitStack
+
+    def ask(self, method: str, path: str, **more: object) -> requests.Response:
+        return requests.request(
+            method,
+            f"{self.url}{path}",
+            verify=self.ca,
+            headers={"User-Agent": AGENT},
+            timeout=WITHIN_S,
+            allow_redirects=False,
+            **more,  # type: ignore[arg-type]
+        )
+
+    def written(self) -> str:
+        """All that the proxy wrote: to its logs and to the terminal."""
+        return "".join(
+            path.read_text(errors="replace")
+            for path in self.folder.rglob("*")
+            if path.is_file() and path.suffix not in {".pem", ".conf"} and path.name != "Caddyfile"
+        )
+
+
+@contextmanager
+def behind(name: str, path: str, tmp_path: Path) -> Iterator[Behind]:
+    folder = tmp_path / "proxy"
+    folder.mkdir()
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    port = free_port()
+    url = f"https://127.0.0.1:{port}{path}"
+    with ExitStack() as upstream:
+        server = upstream.enter_context(running(tmp_path, known=bundle(url)))
+        command = PROXIES[name](folder, port, server.url, path)
+        with (folder / "said").open("wb") as said:
+            process = subprocess.Popen(
+                command, cwd=folder, stdout=said, stderr=said, env={"HOME": str(folder)}
+            )
+        made = Behind(server, url, str(folder / "ca.pem"), folder, upstream)
+        try:
+            deadline = time.monotonic() + WITHIN_S
+            while process.poll() is None and time.monotonic() < deadline:
+                try:
+                    made.ask("GET", "/health")
+                    break
+                except requests.ConnectionError:
+                    time.sleep(0.05)
+            assert process.poll() is None, made.written()
+            yield made
+        finally:
+            process.terminate()
+            process.wait(WITHIN_S)
+
+
+@pytest.mark.parametrize("path", ["", "/news"], ids=["top", "path"])
+@pytest.mark.parametrize("name", PROXIES)
+def test_readers_leave_through_the_proxy_and_its_logs_name_nobody(
+    name: str, path: str, tmp_path: Path
+) -> None:
+    header, page = token(Purpose.HEADER), token(Purpose.PAGE)
+    with behind(name, path, tmp_path) as proxy:
+        assert "ok\n" == proxy.ask("GET", "/health").text
+        body = {"List-Unsubscribe": "One-Click"}
+        answer = proxy.ask("POST", f"/1/{header}", data=body)
+        assert (200, True) == (answer.status_code, "You have left." in answer.text)
+        assert "Set-Cookie" not in answer.headers
+        shown = proxy.ask("GET", f"/leave/{page}?lang=fr")
+        assert (200, "fr") == (shown.status_code, shown.headers["Content-Language"])
+        assert 404 == proxy.ask("GET", f"/nowhere/{page}").status_code
+        # Caddy notices in the middle of handing it over, and says 502.
+        large = proxy.ask("POST", f"/leave/{page}", data=b"x" * 200_000)
+        assert {"nginx": 413, "caddy": 502}[name] == large.status_code
+        assert ["leave"] == proxy.server.kinds()
+        proxy.upstream.close()
+        # The server is gone: the proxy's own error, with which its log of errors is tried.
+        assert 502 == proxy.ask("POST", f"/1/{header}", data=body).status_code
+        written = proxy.written()
+    for word in (header, page, "/1/", "/leave", "/nowhere", AGENT, "One-Click"):
+        assert word not in written, word
+    assert not re.search(r'127\.0\.0\.1:?\d* *"?\w*(GET|POST)|remote_|client:', written), written
+    if name == "nginx":
+        lines = (proxy.folder / "newsletter.log").read_text().splitlines()
+        assert 6 <= len(lines)
+        form = r"\S+T\S+ (GET|POST) \d{3} \d+ \d+\.\d{3}"
+        assert [] == [line for line in lines if not re.fullmatch(form, line)]
+
+
+def test_nginx_finds_no_fault_in_its_example(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    command = [*nginx(tmp_path, free_port(), "http://127.0.0.1:9", ""), "-t"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (0, True) == (done.returncode, "successful" in done.stderr), done.stderr
+    assert "[warn]" not in done.stderr
+
+
+def test_caddy_finds_no_fault_in_its_example() -> None:
+    command = [program("caddy"), "validate", "--adapter", "caddyfile", "--config"]
+    done = subprocess.run(
+        [*command, str(DEPLOY / "Caddyfile")], capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, done.stderr
+    assert '"level":"warn"' not in done.stderr, done.stderr
+
+
+def test_systemd_finds_no_fault_in_the_service_and_calls_it_safe(tmp_path: Path) -> None:
+    text = (DEPLOY / "newsletter.service").read_text()
+    command = re.search(r"^ExecStart=/opt/newsletter/\.venv/bin/(.*)$", text, re.MULTILINE)
+    assert command
+    parse(command[1])
+    unit = tmp_path / "newsletter.service"
+    unit.write_text(text.replace("/opt/newsletter/.venv/bin/newsletter", program("true")))
+    analyze = program("systemd-analyze")
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", unit], capture_output=True, text=True, check=False
+    )
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+    rated = subprocess.run(
+        [analyze, "security", "--offline=true", "--threshold=20", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == rated.returncode, rated.stdout
+
+
+def test_the_container_runs_without_root_and_its_build_takes_no_list_and_no_key() -> None:
+    text = (DEPLOY / "Containerfile").read_text()
+    lines = re.sub(r"\\\n", " ", text).splitlines()
+    assert "USER 10001:10001" in lines
+    copied = {
+        name
+        for line in lines
+        if line.startswith("COPY ") and "--from" not in line
+        for name in shlex.split(line)[1:-1]
+    }
+    assert all((ROOT / name).exists() for name in copied)
+    assert {"pyproject.toml", "requirements.lock", "newsletter"} <= copied
+    assert {".", "newsletter.key", "subscribers.csv"}.isdisjoint(copied)
+    (entry,) = [line for line in lines if line.startswith("ENTRYPOINT ")]
+    first, *rest = json.loads(entry.removeprefix("ENTRYPOINT "))
+    assert "/opt/newsletter/bin/newsletter" == first
+    parse(shlex.join(["newsletter", *rest]))
+    assert "VOLUME /var/lib/newsletter" in lines
+    assert "--read-only" in text
+
+
+def test_each_example_is_named_where_the_server_is_set_up() -> None:
+    page = (ROOT / "docs" / "public.md").read_text(encoding="utf-8")
+    for path in DEPLOY.iterdir():
+        assert f"](deploy/{path.name})" in page
