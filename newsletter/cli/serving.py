@@ -79,7 +79,7 @@ def serve(
     if missing := served.bundle.privacy.missing:
         say(
             f"The privacy notice says nothing of {joined(missing)}: set them under [privacy]. "
-            "“newsletter docs privacy” tells what belongs there.",
+            "“newsletter docs rights” tells what belongs there.",
             style="yellow",
         )
     if served.bundle.shares_account:
