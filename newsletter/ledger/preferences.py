@@ -113,7 +113,7 @@ class PreferenceChanges:
         self._database = database
 
     def add(self, change: PreferenceChange) -> bool:
-        """Add one; inside the caller's transaction, if there is one.
+        """Add one; inside the caller's transaction.
 
         Returns:
             Whether it was new, and not erased at its reader's wish.
@@ -122,16 +122,15 @@ class PreferenceChanges:
             LedgerRefused: it cannot be written.
         """
         at = change.at.timestamp()
-        with self._database.transaction():
-            return (
-                self._database.execute(
-                    "INSERT INTO preference SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
-                    " (SELECT 1 FROM preference WHERE id = ?1)"
-                    f" AND NOT EXISTS ({FORGOTTEN} AND leave.tag = ?3 AND leave.at >= ?2)",
-                    (change.id, at, change.tag, json.dumps(change.as_changes())),
-                ).rowcount
-                == 1
-            )
+        return (
+            self._database.execute(
+                "INSERT INTO preference SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
+                " (SELECT 1 FROM preference WHERE id = ?1)"
+                f" AND NOT EXISTS ({FORGOTTEN} AND leave.tag = ?3 AND leave.at >= ?2)",
+                (change.id, at, change.tag, json.dumps(change.as_changes())),
+            ).rowcount
+            == 1
+        )
 
     def current(self) -> dict[bytes, Preferences]:
         """What each reader who changed anything wants now, by their tag."""

@@ -68,7 +68,7 @@ class SignUps:
         self._database = database
 
     def add(self, sign_up: SignUp, tag: bytes) -> bool:
-        """Add one; inside the caller's transaction, if there is one.
+        """Add one; inside the caller's transaction.
 
         Args:
             sign_up: confirmed.
@@ -89,16 +89,15 @@ class SignUps:
             sign_up.form_at.timestamp(),
             sign_up.at.timestamp(),
         )
-        with self._database.transaction():
-            return (
-                self._database.execute(
-                    f"INSERT INTO sign_up (tag, {_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
-                    " ?9 WHERE NOT EXISTS (SELECT 1 FROM sign_up WHERE id = ?2)"
-                    f" AND NOT EXISTS ({FORGOTTEN} AND leave.tag = ?1 AND leave.at >= ?8)",
-                    (tag, sign_up.id, *values),
-                ).rowcount
-                == 1
-            )
+        return (
+            self._database.execute(
+                f"INSERT INTO sign_up (tag, {_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+                " ?9 WHERE NOT EXISTS (SELECT 1 FROM sign_up WHERE id = ?2)"
+                f" AND NOT EXISTS ({FORGOTTEN} AND leave.tag = ?1 AND leave.at >= ?8)",
+                (tag, sign_up.id, *values),
+            ).rowcount
+            == 1
+        )
 
     def all(self) -> list[SignUp]:
         """All that are not erased, by the time of their forms."""
