@@ -54,7 +54,7 @@ def overwrite(path: Path, at: int, length: int) -> bytes:
 )
 def test_an_overwritten_header_is_noticed_when_it_is_opened(closed: Path) -> None:
     before = overwrite(closed, 0, 100)
-    with pytest.raises(LedgerRefused, match="no ledger") as refused:
+    with pytest.raises(LedgerRefused, match="not a ledger") as refused:
         Ledger(closed, KEYS)
     assert "Move it away if it is not needed" in refused.value.next
     assert before == closed.read_bytes()
