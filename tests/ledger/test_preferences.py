@@ -30,6 +30,11 @@ CHANGES = st.fixed_dictionaries(
 NUMBERS = count()
 
 
+def add(ledger: Ledger, change: PreferenceChange) -> bool:
+    with ledger.transaction():
+        return ledger.preferences.add(change)
+
+
 def change(
     changes: dict[str, Any], *, at: float = 0, tag: bytes = ANNA, id_: int = 1
 ) -> PreferenceChange:
@@ -66,9 +71,9 @@ def test_any_order_and_repetition_gives_the_same(one: Ledger, data: st.DataObjec
 
 
 def test_of_each_field_the_latest_change_counts(ledger: Ledger) -> None:
-    ledger.preferences.add(change({"language": "ar", "topics": {"alerts": False}}, at=5, id_=1))
-    ledger.preferences.add(change({"language": "fr", "pause": "2017-05-01"}, at=1, id_=2))
-    ledger.preferences.add(change({"topics": {"reports": True}}, at=9, id_=3))
+    add(ledger, change({"language": "ar", "topics": {"alerts": False}}, at=5, id_=1))
+    add(ledger, change({"language": "fr", "pause": "2017-05-01"}, at=1, id_=2))
+    add(ledger, change({"topics": {"reports": True}}, at=9, id_=3))
     wanted = ledger.preferences.current()[ANNA]
     topics = {"alerts": False, "reports": True}
     assert Preferences("ar", topics, date(2017, 5, 1)) == wanted
@@ -103,7 +108,7 @@ def test_what_makes_no_sense_is_no_change(changes: dict[str, Any]) -> None:
 
 
 def test_a_change_is_kept_or_erased_and_nothing_else(ledger: Ledger) -> None:
-    ledger.preferences.add(change({"language": "fr"}))
+    add(ledger, change({"language": "fr"}))
     database = ledger.preferences._database
     for statement in (
         "DELETE FROM preference",
@@ -116,7 +121,7 @@ def test_a_change_is_kept_or_erased_and_nothing_else(ledger: Ledger) -> None:
     with ledger.transaction():
         assert 1 == ledger.preferences.erase({ANNA: NOW.timestamp()})
     assert {} == ledger.preferences.current()
-    assert not ledger.preferences.add(change({"language": "fr"}))
+    assert not add(ledger, change({"language": "fr"}))
     assert {} == ledger.preferences.current()
 
 
@@ -126,7 +131,7 @@ def test_who_asked_to_be_forgotten_gets_nothing_back_from_an_old_log(ledger: Led
         ledger.suppressions.add(asked)
     before = PreferenceChange.of(ANNA, datetime.fromtimestamp(8e8, UTC), {"language": "fr"}, b"1")
     later = PreferenceChange.of(ANNA, datetime.fromtimestamp(9.1e8, UTC), {"language": "ar"}, b"2")
-    assert not ledger.preferences.add(before)
-    assert ledger.preferences.add(later)
+    assert not add(ledger, before)
+    assert add(ledger, later)
     assert "ar" == ledger.preferences.current()[ANNA].language
     assert {"language": "ar"} == json.loads(json.dumps(ledger.preferences.of(ANNA)[0].as_changes()))
