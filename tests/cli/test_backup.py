@@ -273,5 +273,5 @@ def test_a_damaged_ledger_in_a_backup_is_refused_and_the_old_one_kept(
         newsletter_dot_db=b"no database at all" * 500,
         newsletter_dot_key=(project.folder / "newsletter.key").read_bytes(),
     ))  # fmt: skip
-    stopped(project.run("restore", str(file), "--yes"), 5, "no ledger")
+    stopped(project.run("restore", str(file), "--yes"), 5, "not a ledger")
     went_well(project.run("send", "2017-04", "--yes"), "Nobody is left to mail")

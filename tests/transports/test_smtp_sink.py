@@ -162,7 +162,7 @@ def test_a_sink_that_answers_what_stands_behind_a_dot_first_is_not_believed(star
     # So smtp-sink does when it is to be slow and takes commands together.
     found = outcomes(start("-W", ".:1"), *fake_messages(ANNA, BOB))
     assert isinstance(found[0], InDoubt)
-    assert "not in step" in found[0].reason
+    assert "replies do not match the commands" in found[0].reason
 
 
 def test_an_answer_that_comes_before_the_body_ends_is_no_acceptance(start: Starts) -> None:
