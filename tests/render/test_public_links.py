@@ -4,20 +4,28 @@ import pytest
 from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Severity
 from newsletter.checks.run import run_checks
-from newsletter.config import Public
+from newsletter.config import Public, Settings
 from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
 
 from tests.render.samples import page_of
 from tests.support.march import SETTINGS, THEME, march
 
+WITHOUT = SETTINGS.model_copy(
+    update={
+        "public": None,
+        "list": SETTINGS.list.model_copy(
+            update={"unsubscribe_url": "https://news.defenders.example/u/{token}"}
+        ),
+    }
+)
 PUBLIC = SETTINGS.model_copy(update={"public": Public(url="https://leave.defenders.example")})
 LANGUAGES = ["en", "fr", "es", "ar"]
 
 
-def given(language: str) -> CompileInput:
+def given(language: str, settings: Settings = PUBLIC) -> CompileInput:
     of = march(language)
-    return CompileInput(of.loaded.issue, of.loaded.source, THEME, PUBLIC, of.material)
+    return CompileInput(of.loaded.issue, of.loaded.source, THEME, settings, of.material)
 
 
 def tokens(edition: Edition, field: str, context: str) -> list[str]:
@@ -40,7 +48,7 @@ def test_html_and_text_lead_to_preferences_in_the_readers_language(language: str
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_without_a_public_server_nothing_of_it_is_there(language: str) -> None:
-    edition = march(language).edition
+    edition = compile_edition(given(language, WITHOUT))
     assert "preferences_url" not in {slot.field for slot in edition.slots}
     assert THEME.words_for(language)["preferences"] not in edition.html + edition.text
 

@@ -172,7 +172,7 @@ def test_loops_over_slots_fail_too() -> None:
 def test_a_slot_of_an_unknown_field_is_refused() -> None:
     with pytest.raises(TemplateError, match="no field “nmae”") as caught:
         compiled(theme=theme_changed("slot('email')", "slot('nmae')"))
-    assert "They have: name, email, unsubscribe_url, city." == caught.value.next
+    assert "They have: name, email, unsubscribe_url, preferences_url, city." == caught.value.next
 
 
 EMAIL = "{{ slot('email') }}"
