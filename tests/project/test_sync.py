@@ -408,6 +408,24 @@ def test_a_flood_of_junk_is_kept_within_bounds(
     assert "not kept" in warning
 
 
+def test_junk_that_anybody_can_send_leaves_room_for_a_key_that_comes_later(
+    folder: Folder, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.ledger.log_entries.MOST_KEPT", 4)
+    key_file = folder.folder / "newsletter.key"
+    old = key_file.read_bytes()
+    for number in range(9):
+        side.add(kind="return", token=f"junk {number}")
+    rotated = KeyRing.rotate(key_file)
+    PublicSide(side.log, rotated).leave("anna@readers.example")
+    key_file.write_bytes(old)
+    assert {"": 3} == dict(sync(Project(folder.folder)).waiting)
+    rotated.save(key_file)
+    project = Project(folder.folder)
+    assert {"leave": 1} == numbers(sync(project))
+    assert {"anna"} == left(project, side, "anna")
+
+
 def test_a_token_for_leaving_brings_nobody_back(project: Project, side: PublicSide) -> None:
     from newsletter.message.tokens import Purpose, Token, sign
 
