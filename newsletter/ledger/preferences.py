@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from newsletter.clock import moment_at
@@ -19,6 +19,8 @@ from newsletter.ledger.personal_data import FORGOTTEN
 
 NO_PAUSE = date.min
 """Until when somebody waits who does not."""
+LONGEST_PAUSE = timedelta(days=731)
+"""Two years; the page takes no later day."""
 _MOST_TOPICS = 20
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 _TOPIC = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)

@@ -20,7 +20,7 @@ from newsletter.clock import moment_at
 from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import ConfigError, InputError, LogUnreachable, Where
 from newsletter.ledger.log_entries import MOST_KEPT, Cursor
-from newsletter.ledger.preferences import PreferenceChange
+from newsletter.ledger.preferences import LONGEST_PAUSE, PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Reason, Return, Void
 from newsletter.message.keys import ADDRESS_TAG_BYTES
@@ -216,7 +216,17 @@ class LogReader:
             return sign_up_of(
                 content, self._box_keys, domain=self._domain, now=self._project.clock.now()
             )
-        return _event(id_, content, self._verifier)
+        event = _event(id_, content, self._verifier)
+        return self._within_time(event) if isinstance(event, PreferenceChange) else event
+
+    def _within_time(self, change: PreferenceChange) -> PreferenceChange:
+        """A change not from the future, and no pause for ever: whatever clock or server told it.
+
+        Else no later change of the reader would count.
+        """
+        now = self._project.clock.now()
+        pause = change.pause and min(change.pause, now.date() + LONGEST_PAUSE)
+        return replace(change, at=min(change.at, now), pause=pause)
 
     def _sign_up(self, sign_up: SignUp, ledger: Ledger) -> None:
         """On the list; what they chose counts from the form on, as if chosen later."""

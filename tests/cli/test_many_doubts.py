@@ -4,6 +4,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import typer
@@ -39,13 +40,18 @@ def in_doubt(project: Project, readers: int) -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each statement was run."""
     counted: Counter[str] = Counter()
-    execute = Database.execute
+    execute, rows = Database.execute, Database.rows
 
     def counting(self: Database, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
         counted[sql] += 1
         return execute(self, sql, parameters)
 
+    def counting_rows(self: Database, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+        counted[sql] += 1
+        return rows(self, sql, parameters)
+
     monkeypatch.setattr(Database, "execute", counting)
+    monkeypatch.setattr(Database, "rows", counting_rows)
     return counted
 
 

@@ -73,3 +73,17 @@ def test_nonsense_from_the_server_is_kept_and_changes_nothing(project: Project) 
         side.add(kind="preferences")
         said = project.run("send", "2017-04", "--yes")
     went_well(said, "5 entries cannot be understood", "3 planned = 3 accepted")
+
+
+def test_no_server_pauses_a_reader_for_ever(project: Project) -> None:
+    project.settings(public_settings())
+    with public_side(project.folder) as side:
+        change(side, 0, seconds=1e9, pause="9999-12-31")
+        change(side, 1, seconds=1e9, pause="9999-12-31")
+        went_well(project.run("sync"))
+        later = f"{day(732)}T12:00+00:00"
+        assert "who paused" not in project.run("send", "2017-04", "--dry-run", "--at", later).stdout
+        change(side, 0, pause="")
+        went_well(project.run("sync"))
+        said = project.run("send", "2017-04", "--dry-run")
+    assert "1 person who paused the newsletter" in said.stdout

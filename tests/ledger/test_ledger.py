@@ -208,7 +208,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "newsletter.db"
     path.write_text("these are notes, not a database " * 40)
     before = path.read_bytes()
-    with pytest.raises(LedgerRefused, match="no ledger"):
+    with pytest.raises(LedgerRefused, match="not a ledger"):
         Ledger(path, KEYS)
     assert before == path.read_bytes()
 
