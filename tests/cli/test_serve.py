@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,6 +87,13 @@ def test_the_demo_shows_a_leave_and_removes_what_it_made(tmp_path: Path) -> None
 def test_the_demo_shows_no_other_newsletter(project: Project) -> None:
     stopped(project.run("serve", "--demo", "--bundle", "x"), 2, "a newsletter of its own")
     stopped(project.run("serve", "--demo", "--host", "0.0.0.0"), 2, "on this machine alone")
+
+
+def test_a_port_that_is_taken_is_told_in_words(project: Project) -> None:
+    project.settings(public_settings())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        stopped(project.run("serve", "--port", port), 2, f"port {port}: Address already in use.")
 
 
 def test_its_output_holds_no_path_address_body_or_browser(tmp_path: Path) -> None:
