@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,8 +88,8 @@ def serve(
             "server could mail your readers in its name. Use an account of its own.",
             style="yellow",
         )
-    with alone(served.log):
-        listening = listen(host, _PORT if port is None else port)
+    # Closed here as well: what is amiss in the bundle is found before serving begins.
+    with alone(served.log), listen(host, _PORT if port is None else port) as listening:
         place = f"http://{host}:{listening.getsockname()[1]}"
         _answer(
             served,
@@ -129,9 +129,10 @@ def _demo(port: int) -> None:
     from newsletter.web.bundle import Bundle
     from newsletter.web.server import listen
 
-    listening = listen(_HERE, port)
-    url = f"http://{_HERE}:{listening.getsockname()[1]}"
-    with demo(url, Watch()) as made:
+    with ExitStack() as opened:
+        listening = opened.enter_context(listen(_HERE, port))
+        url = f"http://{_HERE}:{listening.getsockname()[1]}"
+        made = opened.enter_context(demo(url, Watch()))
         project, ended = made.project, threading.Event()
 
         def introduce() -> None:

@@ -55,17 +55,24 @@ class LogEntries:
         for key, value in zip((*_CURSOR, _READ_AT), values, strict=True):
             self._database.put_meta(key, value)
 
-    def keep(self, id_: bytes, box: bytes) -> bool:
+    def keep(self, id_: bytes, box: bytes, *, opens: bool) -> bool:
         """Keep an entry that cannot be applied yet.
+
+        Args:
+            id_: of the entry.
+            box: of the entry.
+            opens: whether a key opens it. Anybody can send the server what is sealed and makes
+                no sense, so that has half of the room: the rest is for a key that comes later.
 
         Returns:
             Whether it is kept; False if there are :data:`MOST_KEPT` already.
         """
+        most = MOST_KEPT // 2 if opens else MOST_KEPT
         self._database.execute(
             "INSERT INTO log_entry SELECT ?1, ?2"
             " WHERE NOT EXISTS (SELECT 1 FROM log_entry WHERE id = ?1)"
             " AND (SELECT COUNT(*) FROM log_entry) < ?3",
-            (id_, box, MOST_KEPT),
+            (id_, box, most),
         )
         found = self._database.execute("SELECT 1 FROM log_entry WHERE id = ?", (id_,))
         return found.fetchone() is not None

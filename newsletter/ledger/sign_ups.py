@@ -194,6 +194,16 @@ class SignUps:
         sql = "SELECT tag FROM return_question WHERE at > ?"
         return frozenset(tag for (tag,) in self._database.rows(sql, (since.timestamp(),)))
 
+    def asked_until(self, moment: datetime) -> dict[bytes, float]:
+        """Who was asked so by then, by tag, with the latest such time."""
+        sql = "SELECT tag, MAX(at) FROM return_question WHERE at <= ? GROUP BY tag"
+        return dict(self._database.rows(sql, (moment.timestamp(),)))
+
+    def latest_forms(self) -> dict[bytes, float]:
+        """When each reader sent the latest of their forms that are not erased, by tag."""
+        sql = "SELECT tag, MAX(form_at) FROM sign_up WHERE address <> '' GROUP BY tag"
+        return dict(self._database.rows(sql, ()))
+
     def _those(self, which: str, parameters: tuple[object, ...]) -> list[SignUp]:
         sql = f"SELECT {_COLUMNS} FROM sign_up WHERE {which} ORDER BY form_at, id"
         found = []

@@ -6,7 +6,7 @@ GDPR articles 15, 17 and 20, and article 5(1)(e).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,6 +35,8 @@ _AFTER_LEAVING = {
     "eu-institution": timedelta(days=1),
     "minimal": timedelta(days=1),
 }
+_TO_ANSWER = timedelta(days=30)
+"""How long who left and signed up again has to say so, from the first question on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,27 +149,44 @@ def keep_promises(project: Project, ledger: Ledger, *, count_only: bool = False)
     """
     now = project.clock.now()
     privacy = project.settings.privacy
-    gone = dict.fromkeys(
-        ledger.personal_data.gone_since((now - _AFTER_LEAVING[privacy.profile]).timestamp()),
-        now.timestamp(),
-    )
+    gone = ledger.personal_data.gone_since((now - _AFTER_LEAVING[privacy.profile]).timestamp())
     requested, everybody = ledger.personal_data.requests(), _everybody_until(privacy, now)
     if not gone and not requested and not everybody:
         return Erased()
+    until = _until(ledger, gone, now)
     # Who asked for it is erased with the proof of their consent; who left, when it is too old.
     wholly = {**requested}
     if privacy.profile == "proof":
         old = ledger.personal_data.gone_since(_proofs_until(privacy, now))
-        wholly |= dict.fromkeys(old, now.timestamp())
+        wholly |= _until(ledger, old, now)
     else:
-        wholly |= gone
+        wholly |= until
     with _trying(ledger) if count_only else ledger.erasing():
-        until = {**requested, **gone}
+        mailed = {**requested, **dict.fromkeys(gone, now.timestamp())}
         return Erased(
-            ledger.personal_data.erase(until, everybody_until=everybody),
-            ledger.preferences.erase(until),
-            ledger.sign_ups.erase(wholly) + ledger.sign_ups.strip(gone),
+            ledger.personal_data.erase(mailed, everybody_until=everybody),
+            ledger.preferences.erase({**requested, **until}),
+            ledger.sign_ups.erase(wholly) + ledger.sign_ups.strip(until),
         )
+
+
+def _until(ledger: Ledger, gone: Mapping[bytes, float], now: datetime) -> dict[bytes, float]:
+    """Until when what readers gave is erased, by tag: all of it, or that from before they left.
+
+    The latter where they signed up again since and have not had time to say that it was them;
+    else nobody could come back.
+
+    Args:
+        ledger: open.
+        gone: the time of each reader's last leave, by tag.
+        now: the time.
+    """
+    forms = ledger.sign_ups.latest_forms()
+    asked = ledger.sign_ups.asked_until(now - _TO_ANSWER)
+    return {
+        tag: at if forms.get(tag, 0) > max(at, asked.get(tag, 0)) else now.timestamp()
+        for tag, at in gone.items()
+    }
 
 
 class _Undone(Exception):

@@ -159,9 +159,9 @@ class LogReader:
         for entry, content in batch.events:
             if self._apply(entry.id, content, ledger) is None:
                 continue
-            if not ledger.log_entries.keep(entry.id, entry.box):
+            if not ledger.log_entries.keep(entry.id, entry.box, opens=content is not None):
                 self._warn(
-                    f"{MOST_KEPT:,} entries wait already, so further ones were not kept. "
+                    f"Up to {MOST_KEPT:,} entries wait already, so further ones were not kept. "
                     "“newsletter sync --again” reads them once more."
                 )
         for warning in batch.warnings:
@@ -376,16 +376,6 @@ def _event(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> _Event
     if content.get("v") != 1:
         return None
     match content.get("kind"):
-        case "token":
-            # From a server that lacked the key of the mail, and so could not read it.
-            token = verify(content["token"], verifier)
-            if token is None or not token.is_for(Purpose.HEADER) or token.inert:
-                raise ValueError("not a token of a header")
-            at = moment_at(float(content["at"]))
-            found = {"campaign": token.campaign_tag.hex()}
-            return Leave(
-                token.address_tag, Reason.UNSUBSCRIBED, _ROADS["header"], at, (found,), id_
-            )
         case "leave":
             at = moment_at(float(content["at"]))
             tag = _bytes(content["tag"], ADDRESS_TAG_BYTES)

@@ -100,3 +100,39 @@ class RecentEvents:
 
     def _digest(self, token: str) -> bytes:
         return hmac.digest(self._key, token.encode(), hashlib.sha256)[:16]
+
+
+@dataclass(slots=True)
+class Changed:
+    """What one link changed of late."""
+
+    since: float
+    number: int
+    last: str
+
+
+class RecentChanges:
+    """How often a link changed something within a day, and what last.
+
+    It knows keyed hashes under a key of this process alone.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._changed: OrderedDict[bytes, Changed] = OrderedDict()
+
+    def find(self, token: str) -> Changed:
+        """What is remembered of a link; empty where nothing is."""
+        now = self._clock.now().timestamp()
+        known = self._changed.get(self._digest(token))
+        return known if known and now - known.since <= _A_DAY_S else Changed(now, 0, "")
+
+    def note(self, token: str, changed: Changed) -> None:
+        """Remember it for a day from the first change on."""
+        self._changed[self._digest(token)] = changed
+        if len(self._changed) > _MOST_RECENT:
+            self._changed.popitem(last=False)
+
+    def _digest(self, token: str) -> bytes:
+        return hmac.digest(self._key, token.encode(), hashlib.sha256)[:16]

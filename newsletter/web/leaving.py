@@ -8,6 +8,8 @@ page asks, and asks twice while a mail is fresh (docs/unsubscribe.md).
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +17,7 @@ from starlette.responses import Response
 from newsletter.clock import Clock
 from newsletter.message.tokens import Purpose, Token
 from newsletter.web.answers import Answers
-from newsletter.web.events import PublicEvents, RecentEvents
+from newsletter.web.events import Changed, PublicEvents, RecentChanges, RecentEvents
 from newsletter.web.forms import Nonces, TooLarge, read_form
 from newsletter.web.log import LogUnwritable
 from newsletter.web.tokens import TokenReader
@@ -25,7 +27,10 @@ _FRESH_MINUTES = 60
 _FASTEST_S = 2
 _A_DAY_S = 86_400
 _REASONS = frozenset({"often", "useless", "unasked", "unsafe", "other"})
-_MOST_WORDS = 500
+_MOST_WORDS, _MOST_WORD_BYTES = 500, 900
+"""Of a reason, in characters and as JSON: with the rest it fits into an entry's box."""
+_MOST_UNDOS = 10
+"""By one link within a day; a program that leaves and undoes could fill the disk."""
 _LEFT = "You have left. You get no more mail from this list.\n"
 _OF_PAGES = (Purpose.HEADER, Purpose.PAGE, Purpose.PREFERENCES)
 """The tokens with which a page may be asked to leave."""
@@ -49,6 +54,7 @@ class Leaving:
         self._nonces = nonces
         self._clock = clock
         self._recent = RecentEvents(clock)
+        self._undone = RecentChanges(clock)
 
     async def header(self, request: Request) -> Response:
         """The address of the header List-Unsubscribe: any POST leaves, GET shows the page."""
@@ -145,21 +151,25 @@ class Leaving:
         Raises:
             LogUnwritable: it is not on disk.
         """
-        task = self._recent.find(text)
+        content = {
+            "kind": "leave",
+            "tag": token.address_tag.hex(),
+            "campaign": token.campaign_tag.hex(),
+            "road": road,
+        }
+        return await self._once(text, content)
+
+    async def _once(self, key: str, content: Mapping[str, object]) -> str:
+        """Write an event down, once a day for a key; returns and raises as :meth:`_leave`."""
+        task = self._recent.find(key)
         if task is None:
-            content = {
-                "kind": "leave",
-                "tag": token.address_tag.hex(),
-                "campaign": token.campaign_tag.hex(),
-                "road": road,
-            }
             task = asyncio.create_task(self._events.add(content))
-            self._recent.note(text, task)
+            self._recent.note(key, task)
         try:
             # Whoever hangs up must not take the others' answer along.
             return await asyncio.shield(task)
         except LogUnwritable:
-            self._recent.forget(text)
+            self._recent.forget(key)
             raise
 
     def _say_left(self, request: Request, text: str, id_: str) -> Response:
@@ -172,7 +182,16 @@ class Leaving:
         id_, _, mark = nonce.partition(".")
         about = f"{text} {id_}"
         if self._nonces.holds(mark, "undo", about, youngest_s=0, oldest_s=_A_DAY_S):
-            await self._events.add({"kind": "undo", "leave": id_})
+            if (left := self._recent.find(text)) is not None and await left != id_:
+                return self._say_left(request, text, await left)  # they left again since
+            changed = self._undone.find(text)
+            if changed.last != id_:
+                if changed.number >= _MOST_UNDOS:
+                    return self._answers.page(request, "unavailable", status=429)
+                # Counted before it is on disk, so that many at once are counted as well.
+                self._undone.note(text, Changed(changed.since, changed.number + 1, ""))
+                await self._events.add({"kind": "undo", "leave": id_})
+                self._undone.find(text).last = id_
             self._recent.forget(text)
             return self._answers.page(request, "undone")
         if self._nonces.holds(mark, "undo", about, youngest_s=0, oldest_s=float("inf")):
@@ -185,12 +204,19 @@ class Leaving:
         if not self._nonces.holds(nonce, "reason", text, youngest_s=0, oldest_s=_A_DAY_S):
             return await self._show(request, text)
         reason = fields.get("reason", [""])[0]
-        words = fields.get("words", [""])[0].strip()[:_MOST_WORDS]
+        words = _fitting(fields.get("words", [""])[0].strip()[:_MOST_WORDS])
         if reason in _REASONS or words:
             content = {"kind": "reason", "reason": reason if reason in _REASONS else "other"}
             # Neither the leave nor the person is named, so that the two stay apart.
-            await self._events.add({**content, "words": words})
+            await self._once(f"reason {text}", {**content, "words": words})
         return self._answers.page(request, "thanks")
+
+
+def _fitting(words: str) -> str:
+    """As much of the beginning as an entry's box takes."""
+    while len(json.dumps(words, ensure_ascii=False).encode()) > _MOST_WORD_BYTES:
+        words = words[: len(words) * 9 // 10]
+    return words
 
 
 async def _drain(request: Request) -> None:

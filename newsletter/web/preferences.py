@@ -7,14 +7,9 @@ be forwarded; leaving never does (docs/preferences.md).
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import re
-import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -24,7 +19,7 @@ from starlette.responses import Response
 from newsletter.clock import Clock
 from newsletter.message.tokens import Purpose, Token
 from newsletter.web.answers import Answers
-from newsletter.web.events import PublicEvents
+from newsletter.web.events import Changed, PublicEvents, RecentChanges
 from newsletter.web.forms import Nonces, read_form
 from newsletter.web.tokens import TokenReader
 
@@ -35,7 +30,6 @@ _A_DAY_S = 86_400
 _LONGEST_PAUSE_DAYS = 731
 _MOST_A_DAY = 30
 """Changes by one link; a reader needs a few, a program that repeats a form any number."""
-_MOST_RECENT = 100_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _ANSWERS = {"": None, "yes": True, "no": False}
 
@@ -46,42 +40,6 @@ class _WrongForm(Exception):
 
 class _WrongDay(Exception):
     """The pause's day is no day that a pause may end on."""
-
-
-@dataclass(slots=True)
-class _Changed:
-    """What one link changed of late."""
-
-    since: float
-    number: int
-    last: str
-
-
-class RecentChanges:
-    """How often a link changed something within a day, and what last.
-
-    It knows keyed hashes under a key of this process alone.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._key = secrets.token_bytes(32)
-        self._changed: OrderedDict[bytes, _Changed] = OrderedDict()
-
-    def find(self, token: str) -> _Changed:
-        """What is remembered of a link; empty where nothing is."""
-        now = self._clock.now().timestamp()
-        known = self._changed.get(self._digest(token))
-        return known if known and now - known.since <= _A_DAY_S else _Changed(now, 0, "")
-
-    def note(self, token: str, changed: _Changed) -> None:
-        """Remember it for a day from the first change on."""
-        self._changed[self._digest(token)] = changed
-        if len(self._changed) > _MOST_RECENT:
-            self._changed.popitem(last=False)
-
-    def _digest(self, token: str) -> bytes:
-        return hmac.digest(self._key, token.encode(), hashlib.sha256)[:16]
 
 
 class PreferencePage:
@@ -175,7 +133,7 @@ class PreferencePage:
         if recent.number >= _MOST_A_DAY:
             return self._answers.page(request, "unavailable", status=429)
         # Counted before it is on disk, so that many at once are counted as well.
-        self._recent.note(text, _Changed(recent.since, recent.number + 1, ""))
+        self._recent.note(text, Changed(recent.since, recent.number + 1, ""))
         await self._events.add(
             {"kind": "preferences", "tag": token.address_tag.hex(), "changes": changes}
         )

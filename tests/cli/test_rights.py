@@ -229,6 +229,7 @@ def age(project: Project, days: float) -> None:
         database.execute("UPDATE suppression SET at = at - ?", (back,))
         database.execute("UPDATE campaign SET frozen_at = frozen_at - ?", (back,))
         database.execute("UPDATE preference SET at = at - ?", (back,))
+        database.execute("UPDATE sign_up SET at = at - ?1, form_at = form_at - ?1", (back,))
         for _, sql in triggers:
             database.execute(sql)
         database.commit()

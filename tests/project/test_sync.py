@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -407,6 +408,24 @@ def test_a_flood_of_junk_is_kept_within_bounds(
     assert "not kept" in warning
 
 
+def test_junk_that_anybody_can_send_leaves_room_for_a_key_that_comes_later(
+    folder: Folder, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.ledger.log_entries.MOST_KEPT", 4)
+    key_file = folder.folder / "newsletter.key"
+    old = key_file.read_bytes()
+    for number in range(9):
+        side.add(kind="return", token=f"junk {number}")
+    rotated = KeyRing.rotate(key_file)
+    PublicSide(side.log, rotated).leave("anna@readers.example")
+    key_file.write_bytes(old)
+    assert {"": 3} == dict(sync(Project(folder.folder)).waiting)
+    rotated.save(key_file)
+    project = Project(folder.folder)
+    assert {"leave": 1} == numbers(sync(project))
+    assert {"anna"} == left(project, side, "anna")
+
+
 def test_a_token_for_leaving_brings_nobody_back(project: Project, side: PublicSide) -> None:
     from newsletter.message.tokens import Purpose, Token, sign
 
@@ -646,3 +665,26 @@ def test_a_leave_by_a_token_that_the_server_could_not_verify_counts(
     result = sync(project)
     assert ({"leave": 1}, {"": 5}) == (numbers(result), dict(result.waiting))
     assert {"anna"} == left(project, side, "anna", "bela")
+
+
+@pytest.mark.parametrize("profile", ["proof", "eu-institution", "minimal"])
+def test_who_left_long_ago_can_sign_up_again_and_is_erased_without_an_answer(
+    tmp_path: Path, profile: str
+) -> None:
+    made = Folder(tmp_path / "project")
+    made.settings(f'{public_settings()}[privacy]\nprofile = "{profile}"\n')
+    project, anna, day = Project(made.folder), "anna@readers.example", 86_400
+    now = project.clock.now()
+    with public_side(made.folder) as side:
+        side.sign_up(anna, form_at=now.timestamp() - 500 * day)
+        side.leave(anna, at=now.timestamp() - 400 * day)
+        sync(project)
+        side.sign_up(anna, form_at=now.timestamp() - 32 * day)
+        sync(project)  # erases what is older than the leave, and not what waits for an answer
+        with closing(project.ledger(create=False)) as ledger:
+            assert [anna] == [str(each.address) for each in ledger.sign_ups.all()]
+            with ledger.transaction():
+                ledger.sign_ups.note_asked(side.tag(anna), now=now - timedelta(days=31))
+        assert 1 <= sync(project).erased.sign_ups
+        with closing(project.ledger(create=False)) as ledger:
+            assert [] == ledger.sign_ups.all()

@@ -115,8 +115,9 @@ def _labels_of_elsewhere(issue: Issue) -> Iterator[str]:
 def _of_theme(language: str) -> Iterator[str]:
     """The theme's set phrases, cut where something is put in."""
     file = ROOT / "templates" / "default" / "words" / f"{language}.toml"
-    for phrase in tomllib.loads(file.read_text(encoding="utf-8")).values():
-        yield from re.split(r"\{\w+\}", phrase)
+    for key, phrase in tomllib.loads(file.read_text(encoding="utf-8")).items():
+        if not key.startswith(("page_", "notice_")):  # those stand in no newsletter
+            yield from re.split(r"\{\w+\}", phrase)
 
 
 def of_organisation(organisation: Organisation) -> Iterator[str]:

@@ -274,6 +274,59 @@ def test_a_reason_is_kept_apart_from_whoever_gave_it(fresh: tuple[Running, Froze
     assert 500 == len(event["words"])
 
 
+@pytest.mark.parametrize("words", ["\u0646" * 500, "\U0001f600" * 500, "\x01" * 500, '"' * 500])
+def test_a_reason_in_any_script_fits_into_a_box(
+    fresh: tuple[Running, FrozenClock], words: str
+) -> None:
+    server, clock = fresh
+    path, left = _left(server, clock)
+    reason = fields(left, "reason")
+    body = f"do=reason&nonce={reason['nonce']}&reason=other&words={words}"
+    assert 200 == server.post(path, body.encode()).status_code
+    written = server.events()[-1]["words"]
+    assert words.startswith(written)
+    assert len(written) >= 130
+
+
+def test_one_link_fills_no_disk_with_undos_and_reasons(
+    fresh: tuple[Running, FrozenClock],
+) -> None:
+    server, clock = fresh
+    path, left = _left(server, clock)
+    for _ in range(3):
+        server.post(path, {**fields(left, "reason"), "reason": "other"})
+        assert "You are still on" in server.post(path, fields(left, "undo")).text
+    assert ["leave", "reason", "undo"] == server.kinds()
+    header = token(Purpose.HEADER)
+    for _ in range(12):
+        server.post(f"/1/{header}")
+        again = server.get(f"/1/{header}").text
+        server.post(f"/leave/{header}", fields(again, "undo"))
+    assert 10 + 1 == server.kinds().count("undo")
+    # Who leaves in the end has left: an undo that is not taken undoes nothing.
+    last = [event["id"] for event in server.events() if event["kind"] == "leave"][-1]
+    assert last not in {event.get("leave") for event in server.events()}
+
+
+def test_an_old_undo_says_that_a_newer_leave_stands(fresh: tuple[Running, FrozenClock]) -> None:
+    server, clock = fresh
+    path, left = _left(server, clock)
+    server.post(path, fields(left, "undo"))
+    leave = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    server.post(path, leave)
+    assert "You are still on" not in server.post(path, fields(left, "undo")).text
+    assert ["leave", "undo", "leave"] == server.kinds()
+
+
+def _left(server: Running, clock: FrozenClock) -> tuple[str, str]:
+    """The page's path, and the page after leaving there."""
+    path = f"/leave/{token(Purpose.PAGE)}"
+    leave = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    return path, server.post(path, leave).text
+
+
 def test_the_link_of_a_proof_takes_nobody_off(server: Running) -> None:
     before = len(server.events())
     page = server.get(f"/leave/{token(Purpose.PAGE, nobody=True)}").text
