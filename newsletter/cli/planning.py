@@ -63,11 +63,12 @@ def _show(project: Project, prepared: Prepared) -> None:
     issue = compiled.original.loaded.issue
     appointment = prepared.options.appointment
     sender = project.settings.sender
+    joined_in = f", and {people(roster.signed_up)} who signed up" if roster.signed_up else ""
     facts = [
         ("Issue", f"{issue.title} ({plan.issue})"),
         ("Subject", issue.subject),
         ("From", f"{sender.name} <{sender.address}>"),
-        ("List", f"{roster.file}, {count(roster.rows, 'row')}"),
+        ("List", f"{roster.file}, {count(roster.rows - roster.signed_up, 'row')}{joined_in}"),
         ("Will get it", f"{people(len(plan.recipients))}{_by_language(plan, compiled)}"),
         *(("Will not", excluded_words(reason, n)) for reason, n in plan.excluded.items()),
         *_order(plan, project),

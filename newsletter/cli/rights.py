@@ -66,9 +66,11 @@ def forget(
 
     Example: newsletter subscribers forget anna@example.org
     """
+    from newsletter.project.compose import parse_addresses
     from newsletter.project.rights import forget as erase
 
     project = Project.here()
+    parse_addresses([address])
     say(
         f"Name, address, fields and servers' answers of {address} leave the ledger, with their "
         "sign-ups and what they chose. A keyed hash stays, so that they are never mailed again, "
@@ -105,7 +107,7 @@ def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is due alone.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Erase what is kept no longer, by [privacy] profile. “newsletter sync” does so as well.
+    """Erase what is kept no longer, by the profile. “newsletter sync” does so as well.
 
     Example: newsletter subscribers purge --dry-run
     """

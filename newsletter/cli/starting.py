@@ -43,6 +43,13 @@ def init(
     )
 
 
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        raise typer.BadParameter(f"“{text}” is no day. Write it so: 2017-04-28") from None
+
+
 def new(
     issue: Annotated[str, typer.Argument(metavar="ID", help="Id of the issue, e.g. 2017-04.")],
     title: Annotated[str, typer.Option(metavar="TEXT", help="Its title. Default: the id.")] = "",
@@ -51,7 +58,7 @@ def new(
         typer.Option(
             "--date",
             metavar="YYYY-MM-DD",
-            formats=["%Y-%m-%d"],
+            parser=_day,
             help="Day of publication. Default: today.",
         ),
     ] = None,

@@ -87,7 +87,6 @@ def served_from(folder: Path | None) -> Served:
         refuse_strangers(folder / PUBLIC_FILE)  # it may name a command
         return Served(bundle, folder / LOG_NAME, None)
     project = Project.here()
-    project.keys_with_bearer()
     return Served(Bundle.of(project), project.folder / LOG_NAME, project)
 
 

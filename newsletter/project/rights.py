@@ -19,6 +19,7 @@ from newsletter.audience.decoding import read_text
 from newsletter.audience.records import find_delimiter, read_records
 from newsletter.errors import NewsletterError
 from newsletter.ledger.personal_data import SOURCE
+from newsletter.ledger.preferences import NO_PAUSE, Preferences
 from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.phrases import count, joined
 from newsletter.project.compose import parse_addresses
@@ -241,7 +242,7 @@ def _held(ledger: Ledger, tags: tuple[bytes, ...]) -> dict[str, Any]:
     wanted = next((current[tag] for tag in tags if tag in current), None)
     return {
         "sign_ups": [each for tag in tags for each in ledger.sign_ups.proofs(tag)],
-        "preferences": _plain(asdict(wanted)) if wanted else {},
+        "preferences": _wanted(wanted) if wanted else {},
         "preference_changes": [
             {"at": _plain(change.at), **change.as_changes()}
             for tag in tags
@@ -255,6 +256,13 @@ def _held(ledger: Ledger, tags: tuple[bytes, ...]) -> dict[str, Any]:
         ],
         "deliveries": [each for tag in tags for each in ledger.personal_data.deliveries(tag)],
     }
+
+
+def _wanted(wanted: Preferences) -> dict[str, Any]:
+    told: dict[str, Any] = _plain(asdict(wanted))
+    if wanted.pause == NO_PAUSE:
+        del told["pause"]
+    return told
 
 
 def _plain(value: Any) -> Any:

@@ -160,8 +160,10 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        # Python adds the address in its own notation.
+        why = (error.strerror or str(error)).partition(" (while")[0]
         raise InputError(
-            f"The server cannot listen on {host}, port {port}: {error.strerror}.",
+            f"The server cannot listen on {host}, port {port}: {why}.",
             where=Where(item=f"port {port}"),
             next="Name another with --port, or end the program that has it.",
         ) from None

@@ -283,3 +283,9 @@ def test_a_command_mistyped_is_explained_without_a_traceback(project: Project) -
     ):
         done = project.run(*words)
         assert (2, "", True) == (done.returncode, done.stdout, said in done.stderr), done
+
+
+def test_a_day_that_is_none_is_told_in_words(project: Project) -> None:
+    said = project.run("new", "2017-05", "--date", "2017-13-01")
+    assert 2 == said.returncode
+    assert "“2017-13-01” is no day" in said.stderr

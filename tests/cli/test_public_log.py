@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.message.keys import KeyRing
+from newsletter.project.public import served_from
 from newsletter.web.log import PublicLog
 
 from tests.cli.support import Gate, ended, mails, running, stopped, went_well
@@ -65,6 +66,17 @@ def test_sync_without_news_and_without_a_public_side(project: Project) -> None:
     with public_side(project.folder):
         went_well(project.run("sync"), "Nothing new in the public log.")
         went_well(project.run("sync", "--again"), "Nothing new in the public log.")
+
+
+def test_the_log_of_a_server_in_this_folder_is_read_from_its_file(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.settings(public_settings("http://127.0.0.1:9"))
+    monkeypatch.chdir(project.folder)
+    served_from(None)
+    with public_side(project.folder) as side:
+        side.leave(reader(1))
+        went_well(project.run("sync"), "From the public log: 1 person left.")
 
 
 # Before the plan

@@ -50,6 +50,7 @@ def test_access_shows_all_that_is_held(project: Project) -> None:
     sent(project)
     found = held(project, "READER0@readers.example")
     assert [2] == [row["row"] for row in found["list"]["rows"]]
+    assert {"language", "topics"} == set(found["preferences"])  # and no pause
     assert "fr" == found["preferences"]["language"]
     (delivery,) = found["deliveries"]
     assert ("2017-04", "accepted", "Anna Doe") == (
@@ -168,6 +169,12 @@ def test_forget_asks_first(project: Project) -> None:
     sent(project)
     stopped(project.run("subscribers", "forget", ANNA), 2, "--yes")
     assert held(project)["mailed"]
+
+
+def test_forget_promises_nothing_of_what_is_no_address(project: Project) -> None:
+    said = project.run("subscribers", "forget", "anna@@x", "--yes")
+    stopped(said, 2, "“anna@@x” is no address")
+    assert "leave the ledger" not in said.stdout
 
 
 def test_a_restored_ledger_is_erased_again(project: Project) -> None:

@@ -109,7 +109,8 @@ def test_the_whole_way_and_back(project: Project) -> None:
         assert "you have signed up" in press(link_in(mail)).text
         went_well(project.run("sync"), "From the public log: 1 person signed up.")
         # The latest issue again reaches just them.
-        went_well(project.run("send", "2017-04", "--yes"), "1 planned = 1 accepted")
+        said = project.run("send", "2017-04", "--yes")
+        went_well(said, ", 3 rows, and 1 person who signed up", "1 planned = 1 accepted")
         assert 1 == recipients(project)[ANNA]
         assert {1} == set(recipients(project).values())
         said = project.run("subscribers", "show", ANNA)
