@@ -55,7 +55,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a picture of 60,000,000 columns": (lambda: png_of(60_000_000, 1), "no side may have more"),
     "a picture of no rows": (lambda: png_of(9, 0), "damaged"),
-    "a JPEG in 200 scans": (lambda: in_scans(200), "over 100 steps"),
+    "a JPEG in 200 scans": (lambda: in_scans(200), "more than 100 progressive scans"),
     "a PNG with a text that unpacks to 50 MB": (
         lambda: png_of(9, 9, chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 50_000_000))),
         "damaged",

@@ -170,7 +170,8 @@ def test_readers_leave_through_the_proxy_and_its_logs_name_nobody(
         # Caddy notices in the middle of handing it over, and says 502 or hangs up.
         with suppress(requests.exceptions.ChunkedEncodingError, requests.ConnectionError):
             large = proxy.ask("POST", f"/leave/{page}", data=b"x" * 200_000)
-            assert {"nginx": 413, "caddy": 502}[name] == large.status_code
+            # Caddy tells 502 if it still sends when the server has answered and hung up.
+            assert large.status_code in {"nginx": {413}, "caddy": {413, 502}}[name]
         assert ["leave"] == proxy.server.kinds()
         proxy.upstream.close()
         # The server is gone: the proxy's own error, with which its log of errors is tried.
