@@ -69,7 +69,7 @@ def test_a_person_signs_up(browser: Browser, tmp_path: Path, language: str, widt
         clock.sleep(3)
         page.fill("#name", "Anna")
         page.click("main button")
-        assert "address" == page.evaluate("document.activeElement.id")
+        page.wait_for_function("document.activeElement.id === 'address'")
         assert page.locator("#address-wrong").is_visible()
         assert page.locator("#consent-wrong").is_visible()
         assert "Anna" == page.input_value("#name")
