@@ -185,7 +185,7 @@ def _reread(name: str, rounds: int = 3) -> str:
         numbers, pattern = _table(encoding)
         if not pattern.search(name):
             continue
-        meant = pattern.sub(lambda found: _utf8(found.group(), numbers), name)  # noqa: B023
+        meant = pattern.sub(lambda found: _utf8(found.group(), numbers), name)  # noqa: B023 - used at once
         if meant != name and _plausible(name, meant):
             return _reread(meant, rounds - 1) if rounds else meant
     return name
