@@ -115,6 +115,30 @@ _OTHER_CAUSE = re.compile(
     r"|quota|\bfull\b|storage|too (?:large|big)|message size"
     r"|relay(?:ing)? (?:access )?denied|unable to relay|access denied"
     r"|not (?:allowed|permitted)|permission"
+    # Trouble of the server's own, and a mailbox that may come back.
+    r"|look-?up (?:fail|err)|database|\bldap\b|directory (?:server|service|lookup)|misconfig"
+    r"|maintenance|migrat|vacation|out of (?:the )?office|suspend|\block(?:ed)?\b|payment|unpaid"
+    r"|auto ?-?(?:respon|repl)|challenge|address ?change|harvest|dictionary"
+    r"|try (?:next|back)|for now"
+    # The same in other languages: full, limits, spam, policy, a list, later, the sender, access.
+    r"|\bllen[oa]|\bvoll\b|überfüllt|\bplein|\bpien[oa]|\bchei[oa]|переполн|przepełn|pełn|\bvol\b"
+    r"|\bdolu|\bfuld|megtelt|\bplin[ăae]?\b|\bpln[áéý]|γεμάτ|ممتلئ|已满|已滿|いっぱい|가득|초과"
+    r"|\bl[ií]mit|cuota|kontingent|лимит|квот|ліміт|上限|超过|超過|超出"
+    r"|(?:no|non) (?:desead|solicitad|richiest)|unerw[üu]nscht|ind[ée]sirabl|indesiderat|indesejad"
+    r"|нежелательн|\bспам|рассылк|niechcian|ongewenst|垃圾|迷惑|스팸"
+    r"|richtlinie|pol[ií]ti[ckq]|beleid|zasad|политик|策略"
+    r"|list[ae] (?:negra|nera|noire)|(?:sperr|zwarte )lijst|sperrliste|schwarze|czarn|черн\w* спис"
+    r"|\bbloqu|\bblocc|gesperrt|geblok|zablokow|заблок|黑名单|ブラックリスト|차단"
+    r"|tempor|vor[üu]bergehend|derzeit|zeitweil|zurzeit|moment|временн|тимчасов|tymczasow|tijdelijk"
+    r"|geçici|暂时|暫時|一時|일시"
+    r"|demasiad|zu (?:viele|schnell)|\btrop\b|tropp[io]|слишком|zbyt|muit[oa]s"
+    r"|remitente|absender|exp[ée]diteur|mittente|remetente|afzender|nadawc|отправител|відправник"
+    r"|发件人|寄件人|差出人|送信者|보낸"
+    r"|\b(?:su|tu) (?:cuenta|direcci)|\bvotre (?:compte|adresse)|\bваш"
+    r"|\b(?:ihr|dein)e? (?:konto|postfach|ip|server|\S*adresse)"
+    r"|acceso|zugriff|\bacc[èe]s\b|\baccesso|\bacesso|доступ|toegang|dostęp|拒绝访问"
+    r"|nicht (?:erlaubt|berechtigt|zugelassen)|(?:no|n[ãa]o) (?:permitid|autorizad)"
+    r"|non (?:permess|autorizzat|autoris)|не разреш|запрещ"
     r"|(?<![\d.])(?:5\.7\.\d|4\.\d{1,3}\.\d)|^(?:smtp; ?)?4\d\d(?:[ -]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -123,6 +147,7 @@ _LABEL = re.compile(
     r"\b(?:no_?email|mailbox[_ ]not[_ ]found|bademailaddress|bad[_ ]?(?:email|mailbox)"
     r"|invalid[_ ](?:address|email|mailbox|recipient|domain)"
     r"|unknown[_ ](?:user|recipient|mailbox|domain)"
+    r"|recip(?:ient)?notfound"
     r"|(?:domain|host).{0,30}(?:not found|not exist|unknown)|nx ?domain|null mx"
     r"|no (?:mail ?host|mx))",
     re.IGNORECASE,
@@ -143,8 +168,8 @@ def proves_gone(words: str, status: str = "") -> bool:
     bare = _ADDRESS.sub("", text)
     if _OTHER_CAUSE.search(bare):
         return False
-    if status and not is_bad_address(status):
-        return False
+    if status and not is_bad_address(status) and not status.endswith(".0.0"):
+        return False  # 5.0.0 says nothing (RFC 3463); Exim writes it to every report
     said = re.sub(r"[\d.\-#;:\s]|\bsmtp\b", "", bare)
     if not said:
         return is_bad_address(f"{status} {text}")

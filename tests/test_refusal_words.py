@@ -1,7 +1,14 @@
 """Whom a refusal names: read from its words, in whatever language, before its codes."""
 
 import pytest
-from newsletter.refusal_words import Names, is_bad_address, is_policy, names, same_words
+from newsletter.refusal_words import (
+    Names,
+    is_bad_address,
+    is_policy,
+    may_be_gone,
+    names,
+    same_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -155,3 +162,19 @@ def test_a_long_reply_is_read_in_no_time() -> None:
     for piece in ("user ", "a@", "<", "no such ", "unknown ", "5.1.", "sender", "é "):
         assert names(f"550 {piece * 100_000}") in Names
         assert len(same_words(f"550 {piece * 100_000}")) <= 400
+
+
+@pytest.mark.parametrize(
+    ("said", "may_be"),
+    [
+        ("Bounce: AutoResponder", False),
+        ("Bounce: AddressChange", False),
+        ("Bounce: ChallengeVerification", False),
+        ("failed 5.1.1 552 Postfach voll", False),
+        ("failed 5.1.1 550 rejected", True),
+    ],
+)
+def test_an_answer_or_a_full_mailbox_is_no_sign_of_one_that_is_gone(
+    said: str, *, may_be: bool
+) -> None:
+    assert may_be == may_be_gone(said)
