@@ -226,9 +226,12 @@ def _nearest(wanted: str, languages: tuple[str, ...]) -> str:
 def _same_language(wanted: str, editions: Mapping[str, str]) -> str:
     """An edition in a variety of the language and script; the likeliest region's, or the first."""
     language, script, region = _full(wanted)
-    found = {_full(tag)[2]: editions[tag] for tag in reversed(editions)
-             if _full(tag)[:2] == (language, script)}  # fmt: skip
-    return found.get(region) or next(reversed(found.values()), "")
+    found: dict[str, str] = {}
+    for tag, edition in editions.items():
+        each = _full(tag)
+        if each[:2] == (language, script):
+            found.setdefault(each[2], edition)
+    return found.get(region) or next(iter(found.values()), "")
 
 
 def _full(tag: str) -> tuple[str, str, str]:
@@ -239,8 +242,8 @@ def _full(tag: str) -> tuple[str, str, str]:
     script = next((each for each in subtags if len(each) == 4), "")
     region = next((each for each in subtags if len(each) in {2, 3}), "")
     likely = get_global("likely_subtags")
-    known = (likely.get("_".join(filter(None, key)), "")
-             for key in ((primary, script, region), (primary, region), (primary, script), (primary,)))  # fmt: skip
+    keys = ((primary, script, region), (primary, region), (primary, script), (primary,))
+    known = (likely.get("_".join(filter(None, key)), "") for key in keys)
     full = next(filter(None, known), tag).split("_")
     guessed = dict(zip(("language", "script", "region"), full, strict=False))
     return primary, script or guessed.get("script", ""), region or guessed.get("region", "")
