@@ -15,7 +15,12 @@ _LONGEST = 400
 
 _SENDER = re.compile(
     r"\bsender|\bmail ?from\b|\breturn.path|envelope.from|\bsubmission|\bauthenticat|\brelay"
-    r"|\byour? (?:(?:e-?mail|ip) )?(?:ip|host|account|server|network|message|mail ?box|address)"
+    r"|\byour? (?:(?:e-?mail|ip) )?(?:ip|host|account|server|network|message|domain|mail ?box"
+    r"|address)"
+    # Guesses at addresses, and a server that cannot look anybody up.
+    r"|\bharvest|\bdictionary|too many|zu viele|demasiad|\btrop de\b|\btropp[io]\b|слишком"
+    r"|\bzbyt\b|\bmuitos\b|太多|look-?ups? (?:fail|err|dis|un|tim)|\bdirectory\b|\bldap\b"
+    r"|database|server busy"
     r"|\bclient host|\bsending\b|\bto send\b(?! to)|\bsend (?:limit|quota|mail)|\blogin\b"
     r"|\bsmtp (?:user|account|login)|(?:\bfrom|return|envelope|bounce) address\b"
     r"|\bip[ -]?addres|\badresse ip|-адрес\b|\b(?:direcci[óo]n|indirizzo|endere[çc]o|adres\w*) ip\b"
@@ -85,14 +90,14 @@ _MAILBOX = re.compile(
     re.IGNORECASE,
 )
 _ACCOUNT_STOPPED = re.compile(
-    r"\b(?:account|konto|compte|cuenta|conta|аккаунт)\b.{0,40}"
+    r"\b(?:account|user|konto|benutzer|compte|utilisateur|cuenta|usuario|conta|аккаунт)\b.{0,40}"
     r"\b(?:disabled|suspended|inactive|expired|closed|deactivated|locked|blocked|gesperrt|deaktiviert|"
     r"suspendu|d[ée]sactiv|suspendid|deshabilitad|bloquead|desativad|zablokowan|заблокирован)",
     re.IGNORECASE,
 )
 """Said of a reader's account as of ours, unless the words below stand beside it."""
 _READERS_OWN = re.compile(
-    r"recipient|user|mail ?box|e-?mail account|tried to reach|empf[äa]nger|destinat|получател"
+    r"recipient|user you|mail ?box|e-?mail account|tried to reach|empf[äa]nger|destinat|получател"
     r"|\b2\.1\b",
     re.IGNORECASE,
 )

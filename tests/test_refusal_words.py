@@ -119,6 +119,14 @@ NOBODY = [
     "550 SMTP user disabled",
     "550 Invalid HELO: address not found",
     "550 5.1.8 address not valid",
+    "550 5.1.1 Directory harvest attack detected; user unknown",
+    "550 5.1.1 Too many unknown users from your IP",
+    "550 Zu viele ungültige Empfänger",
+    "550 Trop de destinataires invalides",
+    "550 Слишком много неизвестных получателей",
+    "550 Server busy, user lookups disabled",
+    "550 Recipient verify failed: directory unavailable",
+    "550 Address rejected: your domain is not found",
 ]
 PERHAPS = [
     "550 5.1.1 Rejected",
@@ -128,6 +136,8 @@ PERHAPS = [
     "554 5.7.1 Account suspended, contact abuse@host.example",
     "554 Das Konto ist gesperrt",
     "550 Cuenta deshabilitada",
+    "550 User suspended",
+    "550 The user is disabled",
 ]
 
 
