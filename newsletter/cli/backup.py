@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; must be new.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write. It must not exist yet.")
+    ],
 ) -> None:
-    """Write ledger, keys, settings, list and what this machine remembers into one file.
+    """Write ledger, send record, keys, settings and list into one file.
 
-    May be run during a send. Keep the file as secret as the list: it holds all
+    Can run during a send. Keep the file as secret as the list: it holds all
     addresses and the keys. Issues and templates are not in it.
 
     Example: newsletter backup newsletter-2017-03-31.backup
@@ -39,14 +41,16 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What “newsletter backup” wrote.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file that “newsletter backup” wrote.")
+    ],
     yes: Yes = False,
 ) -> None:
-    """Put a backup back into this folder, and say what it cannot know.
+    """Restore a backup into this folder, and adopt its ledger.
 
-    Ledger and key file that are here are kept under another name; settings and
-    list that are here stay. Then the ledger is adopted, so that nobody who was
-    mailed since is mailed again. Tells and asks first.
+    A ledger and key file that are here are kept under another name; settings and
+    list that are here stay. Readers mailed since the backup are not mailed again.
+    Says what it will do, and asks.
 
     Example: newsletter restore newsletter-2017-03-31.backup
     """
@@ -90,15 +94,15 @@ def adopt(
     old_copy: Annotated[
         bool,
         typer.Option(
-            "--old-copy", help="All of this is an old copy, although nothing here tells it."
+            "--old-copy", help="Treat the ledger as an old copy although nothing here shows it."
         ),
     ] = False,
 ) -> None:
-    """Let a ledger go on that is refused: restored, copied, or in a folder that was cleaned.
+    """Accept a ledger that is refused: restored, copied, or in a cleaned folder.
 
-    What this machine remembers of the list is put into it: who has each issue,
-    who left. Where that is not known, whoever waits becomes in doubt;
-    “newsletter resolve” and “reconcile” settle them. Tells and asks first.
+    Adds what this machine remembers of the list: who has each issue, and who left.
+    Where it remembers nothing, waiting recipients become in doubt; “newsletter
+    reconcile” and “newsletter resolve” settle them. Says what it will do, and asks.
 
     Example: newsletter adopt
     """

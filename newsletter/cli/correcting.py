@@ -20,11 +20,11 @@ _MOST_CHANGES = 12
 
 
 def correct(issue: IssueName, yes: Yes = False) -> None:
-    """Give a changed issue to all who were not attempted yet. Mails nobody again.
+    """Replace the frozen issue for recipients not attempted yet.
 
-    Checks the issue, shows what differs from what was frozen, tells who gets
-    which, and asks. Then “newsletter resume” goes on with the new version.
-    Pause a run that is at work first.
+    Checks the issue, shows what changed since the freeze and how many get which
+    version, and asks. Nobody is mailed twice. Pause a running send first;
+    “newsletter resume” then sends the new version.
 
     Example: newsletter correct 2017-03
     """

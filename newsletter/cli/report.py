@@ -27,15 +27,15 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="Write a line for each recipient.")
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the figures for programs.")
+        Path | None, typer.Option(metavar="FILE", help="Write the figures for scripts.")
     ] = None,
     addresses: Annotated[
-        bool, typer.Option("--addresses", help="Name recipients by their addresses in the CSV.")
+        bool, typer.Option("--addresses", help="Name recipients by address in the CSV file.")
     ] = False,
 ) -> None:
-    """Show what became of a send: progress, refusals by reason and domain, doubt, time.
+    """Show the result of a send: states, refusals, doubts, and how long it took.
 
-    No address is in it unless you ask for them. Changes nothing; the exit code
+    Without --addresses it holds no address. Changes nothing; the exit code
     is that of the send.
 
     Example: newsletter report 2017-03 --html report.html

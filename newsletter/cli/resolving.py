@@ -23,21 +23,26 @@ if TYPE_CHECKING:
 def resolve(
     issue: IssueName,
     addresses: Annotated[
-        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="Who is in doubt.")
+        list[str] | None, typer.Argument(metavar="ADDRESS", help="Recipients in doubt.")
     ] = None,
     accepted: Annotated[
-        bool, typer.Option("--accepted", help="They have it, or you do not want to risk a second.")
+        bool,
+        typer.Option("--accepted", help="They have it, or you do not want to risk a second copy."),
     ] = False,
     resend: Annotated[
-        bool, typer.Option("--resend", help="Mail them again at the next resume.")
+        bool,
+        typer.Option(
+            "--resend", help="Mail them again at the next resume. They may get two copies."
+        ),
     ] = False,
     everybody: Annotated[
-        bool, typer.Option("--all", help="Everybody who is in doubt, instead of addresses.")
+        bool, typer.Option("--all", help="All recipients in doubt, instead of addresses.")
     ] = False,
 ) -> None:
-    """Settle doubts by your own word: they have it, or they get it again.
+    """Settle doubts by your decision: they have it, or they get it again.
 
-    Without --accepted and --resend it shows what is known of each person and asks.
+    Without --accepted and --resend it shows what is known of each recipient and
+    asks.
 
     Example: newsletter resolve 2017-03 anna@example.org --accepted
     """
@@ -141,17 +146,21 @@ def reconcile(
     issue: IssueName,
     bounces: Annotated[
         list[Path] | None,
-        typer.Option(metavar="PATH", help="Bounce reports: a mail, or a folder of mails."),
+        typer.Option(
+            metavar="PATH", help="Bounce reports: a mail, or a folder of mails. Repeatable."
+        ),
     ] = None,
     events: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A provider's events, as JSON or one on each line."),
+        typer.Option(
+            metavar="FILE", help="A provider's events: JSON, or one on each line. Repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Settle doubts by asking who knows: the provider, bounce reports, a provider's events.
+    """Settle doubts by proof: from the provider, bounce reports or events.
 
-    What proves that somebody was accepted settles the doubt; silence proves
-    nothing. Calls are repeated only where the provider cannot mail anybody twice.
+    Proof of acceptance settles a doubt; no answer proves nothing. A call is
+    repeated only where the provider cannot mail anybody twice.
 
     Example: newsletter reconcile 2017-03 --bounces bounces/
     """

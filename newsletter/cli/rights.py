@@ -26,14 +26,16 @@ _TITLES = {
 
 
 def access(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose data.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the person.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Show JSON.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Write it to a file; .html makes a page of it."),
+        typer.Option(
+            "--out", metavar="FILE", help="Write to a file: .html for a page, .json for JSON."
+        ),
     ] = None,
 ) -> None:
-    """Show all that is held of one person (GDPR articles 15 and 20).
+    """Show all data held of one person (GDPR articles 15 and 20).
 
     Example: newsletter subscribers access anna@example.org --out anna.html
     """
@@ -57,12 +59,12 @@ def access(
 
 
 def forget(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who is to be forgotten.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the reader.")],
     yes: Yes = False,
 ) -> None:
-    """Erase who a reader is, and never mail them again. It cannot be taken back.
+    """Erase a reader's data and never mail them again. Cannot be undone.
 
-    What a backup or the public log brings back is erased again.
+    If a backup or the public log brings data back, it is erased again.
 
     Example: newsletter subscribers forget anna@example.org
     """
@@ -104,10 +106,14 @@ def forget(
 
 
 def purge(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is due alone.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what is due; change nothing.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
-    """Erase what is kept no longer, by the profile. “newsletter sync” does so as well.
+    """Erase data older than the privacy profile in newsletter.toml allows.
+
+    “newsletter sync” does the same, without asking.
 
     Example: newsletter subscribers purge --dry-run
     """

@@ -33,28 +33,28 @@ def serve(
             min=0,
             max=65535,
             metavar="NUMBER",
-            help="Port; 0 takes a free one. Default: 8025, with --demo a free one.",
+            help="Port. 0: a free one. Default: 8025; with --demo a free one.",
         ),
     ] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="What “newsletter keys public” wrote. Default: the project of this folder.",
+            help="Folder that “newsletter keys public” wrote. Default: this folder.",
         ),
     ] = None,
     demo: Annotated[
         bool,
         typer.Option(
             "--demo",
-            help="Try it out: a newsletter to made-up readers, removed at the end. "
-            "Mails reach nobody.",
+            help="Try it with made-up readers. Mails reach nobody; all is removed at the end.",
         ),
     ] = False,
 ) -> None:
-    """Answer readers: leaving, signing up, choosing, past issues. Ctrl-C ends it.
+    """Run the public server: leaving, signing up, preferences, past issues.
 
-    Put a proxy with HTTPS before it; “newsletter docs public” has examples.
+    Ctrl-C ends it. Put a proxy with HTTPS before it; “newsletter docs public” has
+    examples.
 
     Example: newsletter serve --port 8025
     """

@@ -51,8 +51,8 @@ def _day(text: str) -> datetime:
 
 
 def new(
-    issue: Annotated[str, typer.Argument(metavar="ID", help="Id of the issue, e.g. 2017-04.")],
-    title: Annotated[str, typer.Option(metavar="TEXT", help="Its title. Default: the id.")] = "",
+    issue: Annotated[str, typer.Argument(metavar="ID", help="Id of the issue, such as 2017-04.")],
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Title. Default: the id.")] = "",
     day: Annotated[
         datetime | None,
         typer.Option(
@@ -63,13 +63,16 @@ def new(
         ),
     ] = None,
     language: Annotated[
-        str, typer.Option(metavar="CODE", help="Its language, e.g. fr. Default: newsletter.toml's.")
+        str,
+        typer.Option(
+            metavar="CODE", help="Language, such as fr. Default: language in newsletter.toml."
+        ),
     ] = "",
 ) -> None:
-    """Start an issue, or with 2017-04.fr the translation of one. Overwrites nothing.
+    """Start an issue, or a translation of one (2017-04.fr). Overwrites nothing.
 
-    An issue begins with one story and a note on every key; a translation as a
-    copy of its original, to be written over.
+    A new issue has one story and a note on every key. A translation begins as a
+    copy of its original, for you to write over.
 
     Example: newsletter new 2017-04 --title "April 2017" --date 2017-04-28
     """
