@@ -134,11 +134,11 @@ def show(
 
     events, is_suppressed = history(Project.here(), address)
     if not events:
-        say(f"{address} never left, and is mailed if a list names them.")
+        say(f"{address} never left; mailed if a list contains the address.")
         return
     for event in events:
         _show(event)
-    now = "not mailed" if is_suppressed else "mailed again if a list names them"
+    now = "not mailed" if is_suppressed else "mailed again if a list contains the address"
     say(f"{address} is {now}.", style="bold")
 
 
@@ -171,7 +171,7 @@ def lift(
     from newsletter.project.suppress import lift as undo
 
     undo(Project.here(), address, reason)
-    say(f"{address} is mailed again if a list names them.")
+    say(f"{address} can be mailed again, if a list contains the address.")
 
 
 @subscribers.command("show")
@@ -194,7 +194,7 @@ def show_subscriber(
         said = (
             f"“{wording.words}” (version {wording.version}, {wording.language})"
             if wording
-            else "words that this machine does not know; see the digest"
+            else "words unknown on this machine; see the digest"
         )
         say("Signed up:")
         show_facts(
@@ -239,7 +239,7 @@ def check(
     if gone:
         say(f"{people(gone)} on it left, complained or cannot be reached, and will not be mailed.")
     for title, problems in (
-        ("Cannot be used; nobody is mailed for these:", roster.refused),
+        ("Rows that cannot be used:", roster.refused),
         ("Repeated; mailed once:", roster.repeated),
         ("Not mailed, since the list says so:", roster.left),
         ("Worth a look:", roster.warnings),

@@ -24,7 +24,7 @@ def rotate() -> None:
     """
     project = Project.here()
     ring = project.rotate_keys()
-    say(f"New mail is signed with key {ring.signing_key_id}; links in old mail go on working.")
+    say(f"New mail is signed with key {ring.signing_key_id}; links in old mail still work.")
     say(f"Make a new copy of {project.key_file} now, and keep it where you keep passwords.")
     if project.settings.public is not None:
         say("Your public server does not know the new key yet. Before you send, run")
@@ -51,5 +51,5 @@ def public(
 
     bundle = write_bundle(Project.here(), out)
     say(f"{out}/ holds what the server at {bundle.url} may know. Copy it there.")
-    say("With it, somebody could take readers off the list: keep it from others. Make a new")
-    say("copy of newsletter.key, too, which now holds what “newsletter sync” shows the server.")
+    say("With it, somebody could unsubscribe readers: keep it from others. Make a new")
+    say("copy of newsletter.key, too: it now holds the secret of “newsletter sync”.")

@@ -43,7 +43,7 @@ def report(
     if addresses and csv is None:
         raise InputError(
             "Only the CSV can hold addresses.",
-            next="Say --csv FILE beside --addresses, or leave it out.",
+            next="Add --csv FILE, or leave --addresses out.",
         )
     from newsletter.project import report as reports
     from newsletter.project.account import worst
@@ -86,7 +86,7 @@ def _show(figures: Figures) -> None:
         say(f"Accepted: {'; '.join(tries)}.")
     if len(figures.versions) > 1:
         got = (f"version {n}: {people(number)}" for n, number in figures.versions.items())
-        say(f"Corrected while it was sent; {'; '.join(got)}.")
+        say(f"Corrected during the send; {'; '.join(got)}.")
     for kind, number in figures.events.items():
         say(f"Learned later: {number:,} {EVENTS.get(kind, kind)}.")
     say(ended(tally), style="bold")

@@ -51,11 +51,11 @@ def resolve(
 
     if accepted and resend:
         raise InputError(
-            "Say either --accepted or --resend.",
+            "Give either --accepted or --resend.",
             next="--accepted: they have it. --resend: they get it again, perhaps a second time.",
         )
     if addresses and everybody:
-        raise InputError("Name people or say --all, not both.", next="Leave one of them out.")
+        raise InputError("Give addresses or --all, not both.", next="Leave one of them out.")
     project = Project.here()
     issue = project.issue_id(issue)
     found = doubts.in_doubt(project, issue, addresses or ())
@@ -67,8 +67,8 @@ def resolve(
         return
     if not addresses and not everybody:
         raise InputError(
-            f"{people(len(found))} in doubt; say whom you mean.",
-            next="Name their addresses, or say --all. Nobody was settled.",
+            f"{people(len(found))} in doubt; no address was given.",
+            next="Give addresses, or --all. Nobody was settled.",
         )
     _settle(project, issue, found, Step.ASSUME if accepted else Step.RESEND)
 
@@ -191,8 +191,9 @@ def _tell_progress(step: Progress) -> None:
             say(f"Asking {place} about {people(number)} in doubt.")
         case NoRecord(place=place):
             say(
-                f"{place} cannot be asked: it keeps no record that it shows. Its operator's log "
-                "knows our Message-IDs; “newsletter resolve” shows them."
+                f"{place} cannot be asked: it shows no record of messages. Ask its "
+                "operator to look for our Message-IDs; “newsletter resolve” shows "
+                "them."
             )
         case found:
             say(
@@ -207,8 +208,9 @@ def _tell_news(news: News) -> None:
     if applied.new or applied.known or applied.strangers:
         tell(
             f"{count(applied.new, 'piece')} of news, {applied.known:,} known already, "
-            f"{applied.strangers:,} about other mail. {count(applied.settled, 'doubt')} settled; "
-            f"{people(applied.suppressed)} will not be mailed any more."
+            f"{applied.strangers:,} about other mail. "
+            f"{count(applied.settled, 'doubt')} settled; {people(applied.suppressed)} "
+            "will not be mailed any more."
         )
     elif not skipped.unusable:
         say("There is no report and no event in what was given.")

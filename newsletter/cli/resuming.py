@@ -39,8 +39,7 @@ def pause(issue: IssueName) -> None:
         case True:
             say("The run has ended.")
         case False:
-            say("The run that is at work still waits for an answer about what it handed over. It "
-                "hands over nothing more.")  # fmt: skip
+            say("The running send still waits for an answer. It sends nothing more.")  # fmt: skip
     say(f"To go on: newsletter resume {issue}")
 
 
@@ -80,8 +79,7 @@ def resume(
 
     if scheduled and (yes or late or at is not None):
         raise InputError(
-            "--scheduled decides nothing in a person's place, so it cannot stand beside "
-            "--yes, --late or --at.",
+            "--scheduled makes no decisions, so it cannot be used with --yes, --late or --at.",
             next="Leave one of them out.",
         )
     project = Project.here()

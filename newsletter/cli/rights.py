@@ -55,7 +55,7 @@ def access(
             show_line(line)
         return
     write_private(project, out, [text.encode()], replaces_any=True)
-    say(f"All that is held of {held['address']} is in {out}. It is readable by you alone.")
+    say(f"All that is held of {held['address']} is in {out}. Only you can read the file.")
 
 
 def forget(
@@ -74,9 +74,10 @@ def forget(
     project = Project.here()
     parse_addresses([address])
     say(
-        f"Name, address, fields and servers' answers of {address} leave the ledger, with their "
-        "sign-ups and what they chose. A keyed hash stays, so that they are never mailed again, "
-        "and so do the numbers: that an issue was mailed to somebody, when, and what came of it."
+        f"Name, address, fields and servers' replies of {address} are erased from the "
+        "ledger, with their sign-ups and preferences. A keyed hash stays, so that "
+        "they are never mailed again. The numbers stay, too: that an issue was "
+        "mailed, when, and with which result."
     )
     if not yes and not confirmed("Erase it? It cannot be taken back."):
         say("Nothing was changed.")
@@ -100,7 +101,7 @@ def forget(
     if done.folder_only:
         say(f"It is noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
         say(done.folder_only.next)
-    say("Out of reach from here; look there yourself:")
+    say("Not erased by this command; erase there by hand:")
     for place in done.unreachable:
         tell(place, lead="  • ")
 
@@ -124,7 +125,7 @@ def purge(
     if not due:
         say("Nothing is due.")
         return
-    say(f"By the profile “{project.settings.privacy.profile}” these lose their reader: {due}.")
+    say(f"By the profile “{project.settings.privacy.profile}” this is erased: {due}.")
     if dry_run:
         return
     if not yes and not confirmed("Erase it? It cannot be taken back."):

@@ -92,12 +92,12 @@ def _appointment(
     """
     if scheduler and at is None:
         raise InputError(
-            "--scheduler prints what starts a send at a time, but there is no time.",
+            "--scheduler needs a time.",
             next="Add one: --at “2027-04-01 09:00”.",
         )
     if scheduler and dry_run:
         raise InputError(
-            "--dry-run freezes nothing, so there would be nothing for a scheduler to start.",
+            "--dry-run freezes nothing, so a scheduler would have nothing to start.",
             next="Leave --dry-run or --scheduler out.",
         )
     if at is None:

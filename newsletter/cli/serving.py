@@ -61,7 +61,7 @@ def serve(
     if demo:
         if bundle is not None or host != _HERE:
             raise InputError(
-                "--demo shows a newsletter of its own, on this machine alone.",
+                "--demo uses its own newsletter, on this machine only.",
                 next="Leave --bundle and --host out.",
             )
         _demo(port or 0)
@@ -72,20 +72,21 @@ def serve(
     served = served_from(bundle)
     if served.project is not None:
         say(
-            "The list and this server share a machine: whoever takes it has both. "
-            "“newsletter docs public” tells how to keep them apart.",
+            "The list is on the same machine as this server: whoever takes the "
+            "machine has both. “newsletter docs public” says how to separate them.",
             style="yellow",
         )
     if missing := served.bundle.privacy.missing:
         say(
-            f"The privacy notice says nothing of {joined(missing)}: set them under [privacy]. "
-            "“newsletter docs rights” tells what belongs there.",
+            f"The privacy notice lacks {joined(missing)}: set them under [privacy]. "
+            "“newsletter docs rights” says more.",
             style="yellow",
         )
     if served.bundle.shares_account:
         say(
-            "Confirmations leave through the newsletter's own account: whoever takes this "
-            "server could mail your readers in its name. Use an account of its own.",
+            "Confirmations are sent through the newsletter's own account: somebody "
+            "who takes this server could mail your readers in its name. Use a "
+            "separate account.",
             style="yellow",
         )
     # Closed here as well: what is amiss in the bundle is found before serving begins.

@@ -9,7 +9,7 @@ import typer
 from newsletter.cli.output import say
 from newsletter.project import Project
 
-_NOTHING_YET = "Nothing was sent from here yet. “newsletter send ISSUE” sends an issue."
+_NOTHING_YET = "Nothing has been sent from here yet. “newsletter send ISSUE” sends an issue."
 
 
 def status(
