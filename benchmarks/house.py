@@ -55,9 +55,10 @@ def imports(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and node.module and id(node) not in typing
             for each in node.names
-            for target in (f"{node.module}.{each.name}", node.module)
-            if target in trees and target != name
-        }
+            # Of a package a module was asked for, or a name that stands in the package itself.
+            if (target := next(filter(trees.__contains__, (f"{node.module}.{each.name}",
+                                                           node.module)), name)) != name
+        }  # fmt: skip
     return edges
 
 
