@@ -200,6 +200,18 @@ def test_one_module_knows_what_operating_systems_do_differently() -> None:
     assert users == {"system.py"}
 
 
+def test_a_ledger_is_opened_in_three_places_and_handed_to_all_others() -> None:
+    openers = {
+        place(path)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Ledger"
+    }
+    assert openers == {"ledger/adoption.py", "ledger/backup.py", "project/project.py"}
+
+
 def test_only_the_command_line_prints_and_asks() -> None:
     calls = {
         room(path)

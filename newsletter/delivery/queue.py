@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from newsletter.clock import Clock, moment_at
 from newsletter.config import Delivery
@@ -27,7 +28,6 @@ from newsletter.delivery.policy import (
 )
 from newsletter.delivery.writer import Pending, Writer
 from newsletter.errors import NewsletterError
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.reading import Claim
@@ -40,6 +40,9 @@ from newsletter.transports.protocol import (
     Outcome,
     Transport,
 )
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 TOO_LATE = (
     "It is too late for this send: its time was over before everybody was mailed. "

@@ -14,19 +14,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from newsletter.delivery.pacing import STEP_S
 from newsletter.delivery.policy import Brake, CircuitBreaker, Trip
 from newsletter.delivery.queue import Queue, WaitFor, Work
 from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
-from newsletter.ledger import Ledger
 from newsletter.ledger.controls import Hold
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.reading import Claim
 from newsletter.log import is_on, note
 from newsletter.transports.protocol import Outcome
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 _ALWAYS_S = 60.0
 """So short a wait is worth it even where a run is not to stay for deferred recipients."""
@@ -49,7 +51,7 @@ class How(StrEnum):
     """Asked to, by Ctrl-C or the end of the machine."""
 
 
-Record = Callable[[Callable[[Ledger], None]], None]
+Record = Callable[[Callable[["Ledger"], None]], None]
 """Runs work on a run's ledger, inside a transaction; returns when it is on disk."""
 
 

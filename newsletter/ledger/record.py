@@ -20,7 +20,7 @@ from pathlib import Path
 
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.database import Database, query
-from newsletter.ledger.states import State
+from newsletter.ledger.states import State, listed
 from newsletter.ledger.suppressions import Leave, add_to, join_sql
 from newsletter.ledger.upgrade import events_of, statements
 
@@ -117,11 +117,6 @@ MIGRATIONS = (
 _MAY_HAVE = (State.ATTEMPTING, State.ACCEPTED, State.IN_DOUBT)
 OPEN = (State.PENDING, State.CLAIMED, State.DEFERRED)
 """Who waits to be mailed."""
-
-
-def listed(states: Iterable[State]) -> str:
-    """States as an SQL list."""
-    return "(" + ", ".join(f"'{state}'" for state in states) + ")"
 
 
 # A claim is left out: nothing is handed over, and pending says as much.

@@ -6,6 +6,7 @@ goes through it row by row, and the ledger refuses every step not listed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -108,6 +109,11 @@ HAS_OR_MAY_HAVE = frozenset(
     }
 )
 """Who has the issue, may have it or will get it: a later campaign leaves them out."""
+
+
+def listed(states: Iterable[State]) -> str:
+    """States as an SQL list."""
+    return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"
 
 
 def sources(step: Step) -> tuple[State, ...]:

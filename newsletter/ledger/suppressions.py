@@ -62,6 +62,13 @@ _TAGS = (
     f" WHERE leave.tag = reader.tag AND {IN_FORCE}))"
 )
 
+ERASURE = "erasure request"
+"""The source of a leave by which somebody asked to be forgotten."""
+TOMBSTONES = (
+    f"SELECT 1 FROM suppression AS leave WHERE leave.kind = 'leave' AND leave.source = '{ERASURE}'"
+)
+"""SQL: such leaves; the caller names the tag and the time."""
+
 Evidence = Sequence[Mapping[str, str]]
 """What an event rests on, piece by piece: words by their names. No address is in it."""
 

@@ -21,8 +21,8 @@ from newsletter.render.edition import Edition
 
 if TYPE_CHECKING:
     from newsletter.delivery.worker import Compose
-    from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.ledger import Ledger
     from newsletter.message.dkim import DkimSigner
     from newsletter.project.compile import CompiledIssue
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
 from newsletter.delivery.reconcile import Reconciled, Reconciler
 from newsletter.errors import InputError, NewsletterError, TransportStopped
 from newsletter.feedback.apply import Applied, apply_events
 from newsletter.feedback.files import Skipped, read_news
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.events import EventRecord
 from newsletter.ledger.lock import SenderAtWork
@@ -25,6 +25,9 @@ from newsletter.project.compose import compose_frozen
 from newsletter.project.project import Project
 from newsletter.project.transport import open_transport
 from newsletter.transports.protocol import StatusLookup, Transport
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 _WORDS = {
     Step.ASSUME: "Taken as accepted by a person's word.",

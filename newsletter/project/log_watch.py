@@ -15,7 +15,7 @@ from newsletter.project.log_source import LogSource, log_source
 from newsletter.project.sync import LogReader
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
+    from newsletter.ledger.ledger import Ledger
     from newsletter.ledger.log_entries import Cursor
     from newsletter.project.project import Project
 

@@ -27,9 +27,9 @@ from newsletter.project.sync import SyncResult, read_before_send
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
-    from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.copy_guard import CopyGuard
+    from newsletter.ledger.ledger import Ledger
     from newsletter.project.schedule import Appointment
     from newsletter.transports.protocol import Transport
 

@@ -18,16 +18,15 @@ from newsletter.audience.cells import trim
 from newsletter.audience.decoding import read_text
 from newsletter.audience.records import find_delimiter, read_records
 from newsletter.errors import NewsletterError
-from newsletter.ledger.personal_data import SOURCE
 from newsletter.ledger.preferences import NO_PAUSE, Preferences
-from newsletter.ledger.suppressions import Leave, Reason
+from newsletter.ledger.suppressions import ERASURE, Leave, Reason
 from newsletter.phrases import count, joined
 from newsletter.project.compose import parse_addresses
 from newsletter.project.project import Project
 
 if TYPE_CHECKING:
     from newsletter.config import Privacy
-    from newsletter.ledger import Ledger
+    from newsletter.ledger.ledger import Ledger
 
 _AFTER_LEAVING = {
     "proof": timedelta(days=30),
@@ -124,7 +123,7 @@ def forget(project: Project, address: str) -> Forgotten:
     tags, at = _tags(project, parsed), project.clock.now()
     folder_only = None
     with closing(project.sound_ledger(create=True)) as ledger:
-        leaves = [Leave(tag, Reason.UNSUBSCRIBED, SOURCE, at) for tag in tags]
+        leaves = [Leave(tag, Reason.UNSUBSCRIBED, ERASURE, at) for tag in tags]
         with ledger.transaction():
             for leave in leaves:
                 ledger.suppressions.add(leave)

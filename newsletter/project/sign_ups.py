@@ -31,7 +31,7 @@ from newsletter.web.confirm_links import message_name
 from newsletter.web.seal import unseal
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
+    from newsletter.ledger.ledger import Ledger
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 _TOPIC = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)

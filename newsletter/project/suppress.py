@@ -6,18 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import Suppressible, read_leavers
 from newsletter.errors import InputError, NewsletterError, Problem, Where
 from newsletter.feedback.unsubscribe_mails import read_mailed
-from newsletter.ledger import Ledger
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
 from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.project.compose import parse_addresses
 from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from newsletter.web.log import ID_BYTES, Entry, Page, first_head, next_head
 from newsletter.web.seal import unseal
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
+    from newsletter.ledger.ledger import Ledger
 
 _LONGEST_S = 600.0
 """A server that invents entries without an end is left after so many seconds."""

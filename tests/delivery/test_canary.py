@@ -6,8 +6,8 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.config import Delivery
 from newsletter.delivery.run import How
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Planned, Wave
 from newsletter.ledger.states import State
 from newsletter.ledger.versions import Approved

@@ -11,7 +11,7 @@ from newsletter.delivery.queue import Queue
 from newsletter.delivery.run import How, Run
 from newsletter.delivery.worker import Compose
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from newsletter.delivery.queue import TOO_LATE, Queue, WaitFor, Work
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Hold
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Accepted, Deferred, Scope

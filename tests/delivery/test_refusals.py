@@ -9,7 +9,7 @@ from newsletter.addresses import Address
 from newsletter.config import Delivery
 from newsletter.delivery.run import How
 from newsletter.errors import TransportStopped
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan
 from newsletter.ledger.states import State
 from newsletter.ledger.versions import Approved

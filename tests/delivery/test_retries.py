@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from newsletter.errors import TransportStopped
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State, Step
 from newsletter.message.model import Message
 from newsletter.testing import FrozenClock, ScriptedTransport

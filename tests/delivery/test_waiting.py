@@ -10,9 +10,9 @@ from newsletter.clock import SystemClock
 from newsletter.config import Delivery, Smtp
 from newsletter.delivery.run import How, Run
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Hold
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 from newsletter.message.model import Message
 from newsletter.testing import FrozenClock, ScriptedTransport

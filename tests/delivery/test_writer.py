@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 from newsletter.delivery.writer import Writer
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State, Step
 
 from tests.ledger.conftest import KEYS, NOW, Freeze, T

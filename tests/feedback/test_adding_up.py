@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from newsletter.feedback.apply import apply_events
 from newsletter.feedback.event import DeliveryEvent, Kind
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Lift, Reason
 from newsletter.ledger.versions import Approved

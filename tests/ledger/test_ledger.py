@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Exclusion
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Leave, Reason
@@ -233,7 +233,7 @@ def test_a_ledger_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
 OPENS_IT = """
 import sys
 from pathlib import Path
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.message.keys import KeyRing
 print("ready", flush=True)
 sys.stdin.readline()

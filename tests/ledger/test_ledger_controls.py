@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Control, Hold
 from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Wave
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Leave, Reason

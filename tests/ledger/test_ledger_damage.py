@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.versions import Approved
 
@@ -135,7 +135,7 @@ READS_AS_SOMEBODY_ELSE = """
 import os, sys
 from pathlib import Path
 from newsletter.clock import LATEST
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.message.keys import KeyRing
 from newsletter.errors import LedgerRefused
 os.setgid(65534); os.setuid(65534)

@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 )
 from newsletter.clock import EARLIEST
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Hold
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Planned, Wave
 from newsletter.ledger.states import TERMINAL, State, Step
 from newsletter.ledger.suppressions import Leave, Reason

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.seal import seal
 from newsletter.ledger.states import State, Step
 from newsletter.ledger.suppressions import Leave, Reason

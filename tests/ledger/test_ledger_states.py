@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import TERMINAL, TRANSITIONS, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 

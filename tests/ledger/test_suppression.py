@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger, record, steps
+from newsletter.ledger import record, steps
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
 
 from tests.ledger.conftest import KEYS, NOW, Freeze

@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from newsletter.addresses import Address
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Planned
 from newsletter.ledger.states import Step
 from newsletter.ledger.versions import Approved
