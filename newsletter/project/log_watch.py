@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from newsletter.config.public import READ_EVERY_S
-from newsletter.delivery.run import Record
 from newsletter.errors import LogUnreachable
 from newsletter.phrases import duration
+from newsletter.project.log_reader import LogReader
 from newsletter.project.log_source import LogSource, log_source
-from newsletter.project.sync import LogReader
 
 if TYPE_CHECKING:
+    from newsletter.delivery.run import Record
     from newsletter.ledger.ledger import Ledger
     from newsletter.ledger.log_entries import Cursor
     from newsletter.project.project import Project

@@ -21,9 +21,10 @@ from newsletter.phrases import people
 from newsletter.project.account import unfinished
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import letterhead, signing_composer
+from newsletter.project.log_reader import SyncResult
 from newsletter.project.preferences import with_preferences
 from newsletter.project.project import Project
-from newsletter.project.sync import SyncResult, read_before_send
+from newsletter.project.sync import read_before_send
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,19 +11,19 @@ from pathlib import Path
 from newsletter.addresses import Address
 from newsletter.errors import InputError, RosterError, TransportStopped, Where
 from newsletter.message.model import Message, Recipient
+from newsletter.project.addresses import parse_addresses
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import (
     as_recipient,
     compose_one,
     letterhead,
-    parse_addresses,
     signing_composer,
     unsigned_composer,
 )
 from newsletter.project.project import Project
-from newsletter.project.transport import open_transport
+from newsletter.project.transport import hand_over, open_transport
 from newsletter.project.writing import refuse_own, write_private
-from newsletter.transports.protocol import Call, Outcome, Transport
+from newsletter.transports.protocol import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,50 +63,6 @@ def prove(
             again = f"newsletter test {issue} --to ADDRESS"
             stopped.next = stopped.next.replace("newsletter resume ISSUE", again)
             raise
-
-
-class _Notes:
-    """A journal, and each of its tickets, for mail that may go twice: it keeps what came back."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, Outcome] = {}
-
-    def acquire_permit(self) -> bool:
-        return True
-
-    def attempt(
-        self,
-        messages: Sequence[Message],  # noqa: ARG002 - the protocol's
-        *,
-        call: Call | None = None,  # noqa: ARG002 - the protocol's
-    ) -> _Notes:
-        return self
-
-    def wait(self) -> bool:
-        return True
-
-    def record(self, message: Message, outcome: Outcome) -> None:
-        self.outcomes[message.message_id] = outcome
-
-
-def hand_over(
-    transport: Transport, messages: Sequence[Message]
-) -> list[tuple[str, Outcome | None]]:
-    """Hand ``messages`` over.
-
-    Returns:
-        For each, its address and what came back; None: it was never handed over.
-
-    Raises:
-        TransportStopped: the server or account takes nothing.
-    """
-    notes = _Notes()
-    with closing(transport.open()) as session:
-        for start in range(0, len(messages), transport.batch_size):
-            session.deliver(messages[start : start + transport.batch_size], notes)
-    return [
-        (str(message.envelope_to), notes.outcomes.get(message.message_id)) for message in messages
-    ]
 
 
 def render(project: Project, issue: str, folder: Path, *, to: str = "") -> Rendered:

@@ -21,12 +21,12 @@ from newsletter.errors import NewsletterError
 from newsletter.ledger.preferences import NO_PAUSE, Preferences
 from newsletter.ledger.suppressions import ERASURE, Leave, Reason
 from newsletter.phrases import count, joined
-from newsletter.project.compose import parse_addresses
-from newsletter.project.project import Project
+from newsletter.project.addresses import parse_addresses
 
 if TYPE_CHECKING:
     from newsletter.config import Privacy
     from newsletter.ledger.ledger import Ledger
+    from newsletter.project.project import Project
 
 _AFTER_LEAVING = {
     "proof": timedelta(days=30),

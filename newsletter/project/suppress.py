@@ -15,7 +15,7 @@ from newsletter.errors import InputError, NewsletterError, Problem, Where
 from newsletter.feedback.unsubscribe_mails import read_mailed
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
 from newsletter.message.tokens import Purpose, Token, Verifier, verify
-from newsletter.project.compose import parse_addresses
+from newsletter.project.addresses import parse_addresses
 from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
 
