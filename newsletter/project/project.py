@@ -334,7 +334,7 @@ class Project:
 
         return read_roster(
             file,
-            **self.settings.audience.model_dump(exclude={"file"}),
+            self.settings.audience,
             language=self.settings.language,
             may_be_empty=may_be_empty,
         )
