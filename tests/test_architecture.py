@@ -73,7 +73,6 @@ ARROWS: dict[str, set[str]] = {
         "ledger.states",
         "ledger.suppressions",
         "ledger.tally",
-        "delivery.run.How",
         "transports.protocol",
     },
     "testing": {"message", "transports.protocol", "render.edition", "render.slots"},

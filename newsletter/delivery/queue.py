@@ -20,7 +20,6 @@ from newsletter.delivery.pacing import STEP_S, Pacer
 from newsletter.delivery.policy import (
     DOMAIN_PAUSE_S,
     Brake,
-    Disposition,
     Trip,
     classify,
     judge_wave,
@@ -32,7 +31,7 @@ from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.reading import Claim
 from newsletter.ledger.runs import CallRecord
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.transports.protocol import (
     Accepted,
     Call,
@@ -345,9 +344,8 @@ class Queue:
         )
         if about_us is not None:
             reply = getattr(outcome, "reply", "")
-            found = Disposition(
-                Step.RETURN, reply, next_attempt_at=about_us.until if about_us.domain else 0
-            )
+            due = moment_at(about_us.until if about_us.domain else 0)
+            found = Disposition(Step.RETURN, reply, next_attempt_at=due)
         else:
             found = classify(
                 outcome,
@@ -358,13 +356,10 @@ class Queue:
             )
         self._deliveries.record(
             claim,
-            found.step,
+            found,
             run=self.run_id,
-            reply=found.reply,
             now=now,
             started_at=started.at if started else None,
-            provider_id=found.provider_id,
-            next_attempt_at=moment_at(found.next_attempt_at),
         )
         if about_us is not None:
             self._put_back(about_us)

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from newsletter.delivery.pacing import STEP_S
 from newsletter.delivery.policy import Brake, CircuitBreaker, Trip
@@ -36,20 +35,6 @@ _TOLD_S = 2.0
 """Shorter waits are not told."""
 _BEAT_S = 0.8
 """A pause from another process is noticed within a second."""
-
-
-class How(StrEnum):
-    """The ways in which a run ends without an error."""
-
-    DONE = "done"
-    """Nobody is left whom it could still mail."""
-    PAUSED = "paused"
-    """Held, by a person or because a person should look."""
-    WAITING = "waiting"
-    """Who is left is due later than the run stays."""
-    STOPPED = "stopped"
-    """Asked to, by Ctrl-C or the end of the machine."""
-
 
 Record = Callable[[Callable[["Ledger"], None]], None]
 """Runs work on a run's ledger, inside a transaction; returns when it is on disk."""
@@ -74,13 +59,15 @@ class Ending:
     """How a run ended.
 
     Attributes:
-        how: in one word.
+        how: ``done``: nobody is left whom it could still mail. ``paused``: held, by a person or
+            because a person should look. ``waiting``: who is left is due later than the run
+            stays. ``stopped``: asked to, by Ctrl-C or the end of the machine.
         words: in a sentence; it is kept in the ledger.
-        until: when the next one is due, where it is WAITING.
+        until: when the next one is due, where it is waiting.
         notes: what else a person should know, such as a domain that refuses us.
     """
 
-    how: How
+    how: Literal["done", "paused", "waiting", "stopped"]
     words: str
     until: datetime | None = None
     notes: tuple[str, ...] = ()
@@ -357,15 +344,15 @@ class Run:
     def _ending(self, *, waiting: int) -> Ending:
         notes = tuple(self._notes)
         if self._held is not None:
-            return Ending(How.PAUSED, self._held, notes=notes)
+            return Ending("paused", self._held, notes=notes)
         if self._queue.stopping.is_set():
-            return Ending(How.STOPPED, "Stopped, as it was asked to.", notes=notes)
+            return Ending("stopped", "Stopped, as it was asked to.", notes=notes)
         if waiting:
             until = self._later or self._ledger.deliveries.next_due(self._campaign.id)
             if (blocked_s := self._queue.pacer.blocked_s()) > 0:
                 until = self._clock.now() + timedelta(seconds=blocked_s)
-            return Ending(How.WAITING, "Deferred recipients are retried later.", until, notes)
-        return Ending(How.DONE, "Nobody is left to mail.", notes=notes)
+            return Ending("waiting", "Deferred recipients are retried later.", until, notes)
+        return Ending("done", "Nobody is left to mail.", notes=notes)
 
 
 def _join(thread: threading.Thread) -> None:

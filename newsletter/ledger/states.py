@@ -7,7 +7,11 @@ goes through it row by row, and the ledger refuses every step not listed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from newsletter.clock import EARLIEST
 
 
 class State(StrEnum):
@@ -52,6 +56,16 @@ class Step(StrEnum):
     RESEND = "resend"
     ADOPT = "adopt"
     PUT_BACK = "put back"
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """The step that a delivery takes after an attempt, and what is written down with it."""
+
+    step: Step
+    reply: str
+    provider_id: str | None = None
+    next_attempt_at: datetime = EARLIEST
 
 
 TRANSITIONS: dict[Step, dict[State, State]] = {
