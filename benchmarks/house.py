@@ -12,12 +12,7 @@ ROOMS = ("cli", "project", "delivery", "ledger", "transports", "preview")
 def main() -> None:
     """Print modules, lines, import depth, classes and the largest parameter lists."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-    trees = {
-        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): ast.parse(
-            path.read_text(encoding="utf-8")
-        )
-        for path in sorted((root / "newsletter").rglob("*.py"))
-    }
+    trees = parsed(root)
     lines = sum(
         len(path.read_text(encoding="utf-8").splitlines())
         for path in (root / "newsletter").rglob("*.py")
@@ -38,6 +33,16 @@ def main() -> None:
     )  # fmt: skip
     for count, where in found[:8]:
         print(f"  {count:2} {where}")
+
+
+def parsed(root: Path) -> dict[str, ast.Module]:
+    """Our modules, by their names."""
+    return {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): ast.parse(
+            path.read_text(encoding="utf-8")
+        )
+        for path in sorted((root / "newsletter").rglob("*.py"))
+    }
 
 
 def imports(trees: dict[str, ast.Module]) -> dict[str, set[str]]:

@@ -2,9 +2,11 @@
 
 import ast
 import functools
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from benchmarks.house import components, imports, longest, parsed
 from newsletter.cli.app import _PANELS
 
 from tests.support.tools import ROOT
@@ -67,6 +69,7 @@ ARROWS: dict[str, set[str]] = {
         "render.locales",
         "render.urls",
         "ledger.adoption",
+        "ledger.backup.About",
         "ledger.campaigns",
         "ledger.plan",
         "ledger.reading",
@@ -270,6 +273,19 @@ def test_rendering_touches_neither_disk_nor_net() -> None:
         if any(f"{name}.".startswith(f"{bad}.") for bad in forbidden)
     }
     assert set() == wrong
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    circles = components(imports(parsed(ROOT)))
+    assert len(circles) > 100
+    assert [] == [name for number, count in Counter(circles.values()).items() if count > 1
+                  for name in circles if circles[name] == number]  # fmt: skip
+
+
+def test_no_chain_of_imports_is_long() -> None:
+    edges = imports(parsed(ROOT))
+    chain = longest(edges, components(edges))
+    assert 10 < len(chain) <= 14, " → ".join(chain)
 
 
 def test_there_is_no_drawer() -> None:

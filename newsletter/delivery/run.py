@@ -13,11 +13,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from newsletter.delivery.pacing import STEP_S
 from newsletter.delivery.policy import Brake, CircuitBreaker, Trip
-from newsletter.delivery.queue import Queue, WaitFor, Work
+from newsletter.delivery.queue import Queue, Work
 from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
 from newsletter.ledger.controls import Hold
@@ -38,20 +38,6 @@ _BEAT_S = 0.8
 
 Record = Callable[[Callable[["Ledger"], None]], None]
 """Runs work on a run's ledger, inside a transaction; returns when it is on disk."""
-
-
-class Watch(Protocol):
-    """What is done beside a run, such as reading the public log."""
-
-    def watch(self, ended: threading.Event, record: Record) -> None:
-        """Go on until ``ended`` is set; runs on a thread of its own.
-
-        Raises:
-            LedgerRefused: the ledger cannot be written; the run ends.
-        """
-
-    def account(self) -> str:
-        """What a person must know of it when the run is over; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +65,21 @@ class Run:
     Args:
         queue: not started; nobody else uses its ledger until :meth:`execute` returns.
         compose: makes messages.
-        watch: what is done beside it, if anything.
+        beside: what is done meanwhile, such as reading the public log, until the event is set;
+            on a thread of its own. Tells what a person must know of it, or nothing. A
+            LedgerRefused ends the run.
     """
 
-    def __init__(self, queue: Queue, compose: Compose, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        compose: Compose,
+        beside: Callable[[threading.Event, Record], str] = lambda *_: "",
+    ) -> None:
         self._queue = queue
         self._compose = compose
-        self._watch = watch
+        self._beside = beside
+        self._told_beside = ""
         self._ledger = queue.ledger
         self._campaign = queue.campaign
         self._settings = queue.settings
@@ -143,8 +137,7 @@ class Run:
         return ending
 
     def _end(self, *words: str) -> None:
-        beside = self._watch.account() if self._watch else ""
-        ending = " ".join(filter(None, (*words, beside)))
+        ending = " ".join(filter(None, (*words, self._told_beside)))
         with self._ledger.transaction():
             self._ledger.runs.end(self._queue.run_id, self._clock.now(), ending)
         if is_on():
@@ -191,7 +184,7 @@ class Run:
         ended = threading.Event()
         beside = [
             threading.Thread(target=work, args=(ended,), name=name, daemon=True)
-            for name, work in (("heartbeat", self._beat), ("watch", self._look_beside))
+            for name, work in (("heartbeat", self._beat), ("beside", self._look_beside))
         ]
         workers = [
             threading.Thread(target=self._employ, name=f"worker-{number}")
@@ -225,10 +218,8 @@ class Run:
         return None
 
     def _look_beside(self, ended: threading.Event) -> None:
-        if self._watch is None:
-            return
         try:
-            self._watch.watch(ended, self._queue.record)
+            self._told_beside = self._beside(ended, self._queue.record)
         except NewsletterError as error:
             self._fail(error)
         except Exception as fault:  # noqa: BLE001 - whoever leaves would be mailed
@@ -271,10 +262,10 @@ class Run:
         if work.trip is not None:
             self._following = work.following
             self._pull(work.trip)
-        if work.wait_for is None:
+        if not work.wait_s:
             return False
         until = self._clock.now() + timedelta(seconds=work.wait_s)
-        paced = work.wait_for is WaitFor.PACE
+        paced = not work.wait_for
         if not paced and work.wait_s > max(self._settings.wait_minutes * 60, _ALWAYS_S):
             with self._lock:
                 self._later = min(self._later or until, until)

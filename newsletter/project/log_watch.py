@@ -39,8 +39,8 @@ class LogWatch:
         self._why = ""
         self._is_blind = False
 
-    def watch(self, ended: threading.Event, record: Record) -> None:
-        """Read until ``ended`` is set; for a thread of its own.
+    def watch(self, ended: threading.Event, record: Record) -> str:
+        """Read until ``ended`` is set; for a thread of its own. Returns the :meth:`account`.
 
         Args:
             ended: when the run is over.
@@ -54,7 +54,7 @@ class LogWatch:
             while True:
                 self._look(ended, record)
                 if ended.wait(self._every_s):
-                    return
+                    return self.account()
         finally:
             if self._source is not None:
                 self._source.close()

@@ -171,7 +171,7 @@ def _prepared(
     def tags_of(address: Address) -> tuple[bytes, ...]:
         if ledger is None:  # then nobody has left, so no key is needed to recognise them
             return (b"",)
-        return (project.keys.address_tag(address), *project.keys.former_tags(address))
+        return project.keys.tags(address)
 
     def planned(has_it: frozenset[str], remembered: frozenset[bytes]) -> Plan:
         remembered |= erased_readers(has_it)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from newsletter.addresses import Address
@@ -24,14 +24,6 @@ from newsletter.project.project import Project
 from newsletter.project.transport import hand_over, open_transport
 from newsletter.project.writing import refuse_own, write_private
 from newsletter.transports.protocol import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """The files of one recipient's mail: ``name`` with .html, .txt and .eml."""
-
-    name: str
-    recipient: Recipient
 
 
 def prove(
@@ -65,7 +57,7 @@ def prove(
             raise
 
 
-def render(project: Project, issue: str, folder: Path, *, to: str = "") -> Rendered:
+def render(project: Project, issue: str, folder: Path, *, to: str = "") -> tuple[str, Address]:
     """Write the exact html, txt and eml that one recipient would get; not signed.
 
     Args:
@@ -73,6 +65,9 @@ def render(project: Project, issue: str, folder: Path, *, to: str = "") -> Rende
         issue: its id, or the path of its file.
         folder: for the files; made if missing.
         to: an address of the list; empty: its first row.
+
+    Returns:
+        What the files are called, before .html, .txt and .eml, and whose mail it is.
 
     Raises:
         InputError: the address is not on the list, or the files cannot be written.
@@ -96,7 +91,7 @@ def render(project: Project, issue: str, folder: Path, *, to: str = "") -> Rende
         ) from None
     for kind, data in files.items():
         write_private(project, folder / f"{name}.{kind}", [data], replaces_any=True)
-    return Rendered(name, recipient)
+    return name, recipient.address
 
 
 def _proofs(project: Project, issue: str, addresses: Iterable[Address]) -> list[Message]:

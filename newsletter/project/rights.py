@@ -105,7 +105,7 @@ def access(project: Project, address: str) -> dict[str, Any]:
     }
     if project.has_ledger:
         with closing(project.ledger(create=False)) as ledger:
-            held.update(_held(ledger, _tags(project, parsed)))
+            held.update(_held(ledger, project.keys.tags(parsed)))
     held["elsewhere"] = list(_unreachable(project))
     return held
 
@@ -120,7 +120,7 @@ def forget(project: Project, address: str) -> Forgotten:
         LedgerRefused: it cannot be written.
     """
     (parsed,) = parse_addresses([address])
-    tags, at = _tags(project, parsed), project.clock.now()
+    tags, at = project.keys.tags(parsed), project.clock.now()
     folder_only = None
     with closing(project.sound_ledger(create=True)) as ledger:
         leaves = [Leave(tag, Reason.UNSUBSCRIBED, ERASURE, at) for tag in tags]
@@ -230,10 +230,6 @@ def _everybody_until(privacy: Privacy, now: datetime) -> float:
     if privacy.profile != "minimal":
         return 0
     return (now - timedelta(days=privacy.keep_deliveries_days)).timestamp()
-
-
-def _tags(project: Project, address: Address) -> tuple[bytes, ...]:
-    return project.keys.address_tag(address), *project.keys.former_tags(address)
 
 
 def _held(ledger: Ledger, tags: tuple[bytes, ...]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who signed up on the public side: read from the log, asked again if they had left, shown."""
+"""Who signed up on the public side: asked again if they had left before, and shown."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _due(project: Project, ledger: Ledger, now: datetime) -> list[SignUp]:
     latest = {sign_up.address.suppression_key: sign_up for sign_up in ledger.sign_ups.all()}
     due = []
     for key, sign_up in latest.items():
-        tags = (keys.address_tag(sign_up.address), *keys.former_tags(sign_up.address))
+        tags = keys.tags(sign_up.address)
         leaves = [leave for tag in tags for leave in ledger.suppressions.in_force(tag)]
         stays_out = key in left_by_list and not ledger.suppressions.returned(tags[0])
         # Who left after the form has changed their mind since.
@@ -168,7 +168,7 @@ def known_of(project: Project, address: str) -> Known:
     if not project.has_ledger:
         return Known(roster.file, row, (), is_suppressed=False)
     keys = project.keys
-    tags = (keys.address_tag(parsed), *keys.former_tags(parsed))
+    tags = keys.tags(parsed)
     with closing(project.ledger(create=False, follow=False)) as ledger:
         consents = tuple(
             Consent(sign_up, ledger.sign_ups.wording(sign_up.consent["wording"]))

@@ -206,7 +206,7 @@ def lift(project: Project, address: str, reason: str) -> int:
 
 def _tags(project: Project, address: str) -> tuple[bytes, ...]:
     (parsed,) = parse_addresses([address])
-    return project.keys.address_tag(parsed), *project.keys.former_tags(parsed)
+    return project.keys.tags(parsed)
 
 
 def suppressed(project: Project) -> Mapping[Reason, int]:
@@ -233,7 +233,4 @@ def gone_from(project: Project, roster: Roster) -> int:
     with closing(project.ledger(create=False, follow=False)) as ledger:
         tags = ledger.suppressions.tags()
     keys = project.keys
-    return sum(
-        not tags.isdisjoint((keys.address_tag(each.address), *keys.former_tags(each.address)))
-        for each in roster.subscribers
-    )
+    return sum(not tags.isdisjoint(keys.tags(each.address)) for each in roster.subscribers)
