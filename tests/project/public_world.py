@@ -23,9 +23,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from newsletter.addresses import Address
 from newsletter.config import Settings
-from newsletter.errors import InputError
 from newsletter.ledger.tally import Tally
 from newsletter.message.keys import KeyRing
 from newsletter.project import Project, plan
@@ -95,16 +93,18 @@ class Letter:
     header: str
     page: str
     preferences: str
+    at: float
 
     @classmethod
-    def of(cls, taken: Taken) -> Letter:
+    def of(cls, taken: Taken, at: float) -> Letter:
         links = re.findall(rf"{URL}(/[^\s>]+)", f"{taken.mail['List-Unsubscribe']}\n"
                            + taken.body("plain"))  # fmt: skip
         header, page, preferences = (
             next((link for link in links if link.startswith(start)), "")
             for start in ("/1/", "/leave/", "/preferences/")
         )
-        return cls(taken.recipient, taken.mail["Content-Language"], header, page, preferences)
+        language = taken.mail["Content-Language"]
+        return cls(taken.recipient, language, header, page, preferences, at)
 
 
 class Server:
@@ -261,18 +261,11 @@ class Laptop:
         assert done.failure is None
         assert done.blind == ""
 
-    def on_list(self) -> set[str]:
-        """Who is on the list, suppressed or not."""
-        with self._here() as project:
-            try:
-                return {str(each.address) for each in project.roster().subscribers}
-            except InputError:
-                return set()
-
-    def suppressed(self, readers: list[str]) -> set[str]:
-        with self._here() as project, closing(project.ledger(create=True)) as ledger:
-            tags = ledger.suppressions.tags()
-            return {r for r in readers if project.keys.address_tag(Address.parse(r)) in tags}
+    def addresses(self) -> set[str]:
+        """All that the ledger names."""
+        with closing(sqlite3.connect(self.folder / "newsletter.db")) as db:
+            rows = db.execute("SELECT address FROM sign_up UNION SELECT address FROM delivery")
+            return {address for (address,) in rows}
 
     def has_read_up_to(self, seq: int) -> bool:
         """Whether the ledger holds all of the log up to there; asked beside a run."""
@@ -324,7 +317,8 @@ class World:
     def letters(self) -> list[Letter]:
         """The copies of issues that came since the last time this was asked."""
         new, self._read = self.relay.mails[self._read :], len(self.relay.mails)
-        return [Letter.of(taken) for taken in new if taken.sender != FROM]
+        at = self.clock.now().timestamp()
+        return [Letter.of(taken, at) for taken in new if taken.sender != FROM]
 
     def wait_for_mail(self, reader: str, after: int) -> str:
         """The path of the link in the one mail that comes after so many others."""

@@ -10,6 +10,7 @@ import contextlib
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.project.public_world import Letter, world_in
+from tests.project.public_world import Laptop, Letter, world_in
 from tests.support.tools import PROVE
 from tests.web.relay import relay_running
 
@@ -50,7 +51,32 @@ class Reader:
     """When those sign-ups were typed that were confirmed."""
     returns: list[float] = field(default_factory=list)
     """When those were typed that were confirmed a second time."""
+    languages: dict[float, str] = field(default_factory=dict)
+    """What language they chose, by when."""
+    pauses: dict[float, date] = field(default_factory=dict)
+    """Until when they wanted nothing, by when they said so."""
+    forgotten: float = 0.0
     has: set[str] = field(default_factory=set)
+    blurred: bool = False
+    """Whether so long ago that what they gave was erased, as the privacy notice says."""
+
+    def forget(self, at: float) -> None:
+        """All that they gave until now is gone, and they have left."""
+        self.leaves.append(Leave(at, at))
+        self.forgotten = at
+        self.forms = []
+        self.languages, self.pauses = {}, {}
+
+    def mail(self, day: date) -> tuple[bool, bool]:
+        """Whether they may be mailed on a day, and whether they must be."""
+        paused = bool(self.pauses) and day < self.pauses[max(self.pauses)]
+        if self.blurred:
+            return not self.must_not_be_mailed, self.listed and self.must_be_mailed and not paused
+        return not paused and not self.must_not_be_mailed, not paused and self.must_be_mailed
+
+    @property
+    def language(self) -> str:
+        return self.languages[max(self.languages)] if self.languages else "en"
 
     @property
     def on_list(self) -> bool:
@@ -89,6 +115,7 @@ class Link:
     reader: str
     path: str
     typed: float
+    language: str = ""
 
 
 class PublicMachine(RuleBasedStateMachine):
@@ -97,9 +124,9 @@ class PublicMachine(RuleBasedStateMachine):
     @initialize()
     def first_issue(self) -> None:
         self.open = contextlib.ExitStack()
-        folder = Path(self.open.enter_context(tempfile.TemporaryDirectory()))
+        self.folder = Path(self.open.enter_context(tempfile.TemporaryDirectory()))
         self.world = self.open.enter_context(
-            world_in(folder, self.open.enter_context(relay_running()))
+            world_in(self.folder, self.open.enter_context(relay_running()))
         )
         self.server, self.home = self.world.server, self.world.laptops[0]
         for laptop in self.world.laptops:
@@ -112,6 +139,7 @@ class PublicMachine(RuleBasedStateMachine):
         self.links: list[Link] = []
         self.questions: list[Link] = []
         self.pages: list[Left] = []
+        self.backups: list[Path] = []
         self.used: dict[str, tuple[Leave, float]] = {}
         """The leave by each link that the server knows of, and since when: for a day."""
         self.asked: dict[str, list[float]] = {}
@@ -132,10 +160,11 @@ class PublicMachine(RuleBasedStateMachine):
 
     def left_by(self, reader: str, token: str) -> Leave:
         """Note that somebody left with a link; what they do again within a day is the same."""
-        leave, since = self.used.get(token, (None, 0.0))
-        if leave is None or leave.undone or self.now() - since > DAY:
+        who, (leave, since) = self.readers[reader], self.used.get(token, (None, 0.0))
+        came_back = leave and any(form > leave.latest for form in who.returns)
+        if leave is None or leave.undone or came_back or self.now() - since > DAY:
             leave = Leave(self.now(), self.now())
-            self.readers[reader].leaves.append(leave)
+            who.leaves.append(leave)
             self.used[token] = (leave, self.now())
         leave.latest = self.now()
         return leave
@@ -187,27 +216,75 @@ class PublicMachine(RuleBasedStateMachine):
         if self.now() - page.shown > DAY:
             assert page.leave.undone is False or "You are still on" not in answer.text
 
-    @rule(reader=readers)
-    def sign_up(self, reader: str) -> None:
+    @precondition(lambda self: self.letters)
+    @rule(
+        number=numbers,
+        language=st.sampled_from(["", "en", "fr"]),
+        days=st.sampled_from([None, None, 0, 1, 5]),
+    )
+    def choose(self, number: int, language: str, days: int | None) -> None:
+        """A language, and a pause of some days; none: the pause ends."""
+        letter = self.letter(number)
+        page = self.server.get(letter.preferences)
+        self.step()
+        today = self.world.clock.now().date()
+        until = today + timedelta(days=days or 0)
+        pause = {"pause": until.isoformat()} if days else {"resume": "yes"} if days == 0 else {}
+        answer = self.server.post(
+            letter.preferences, {**page.form("save"), "language": language, **pause}
+        )
+        if answer.status == 403:
+            assert self.now() - letter.at > 29 * DAY
+            return
+        assert 200 == answer.status
+        reader = self.readers[letter.reader]
+        if language:
+            reader.languages[self.now()] = language
+        if pause:
+            reader.pauses[self.now()] = until
+
+    @rule(reader=readers, language=st.sampled_from(["en", "fr"]))
+    def sign_up(self, reader: str, language: str) -> None:
         before, form = len(self.world.relay.mails), self.server.get("/subscribe?lang=en")
         self.step()
         asked = [at for at in self.asked.get(reader, []) if self.now() - at < 7 * DAY]
         answer = self.server.post(
             "/subscribe?lang=en",
-            {**form.form("join"), "address": reader, "language": "en", "consent": "yes"},
+            {**form.form("join"), "address": reader, "language": language, "consent": "yes"},
         )
         assert (200, True) == (answer.status, "look into your mailbox" in answer.text)
         if len(asked) < 3 and (not asked or self.now() - asked[-1] >= HOUR):
             path = self.world.wait_for_mail(reader, before)
-            self.links.append(Link(reader, path, self.now()))
+            self.links.append(Link(reader, path, self.now(), language))
             self.asked[reader] = [*asked, self.now()]
 
     @precondition(lambda self: self.links)
     @rule(number=numbers)
     def confirm(self, number: int) -> None:
         link = self.links[-1 - number % len(self.links)]
-        if self.press(link):
-            self.readers[link.reader].forms.append(link.typed)
+        reader = self.readers[link.reader]
+        if self.press(link) and link.typed > reader.forgotten:
+            reader.forms.append(link.typed)
+            reader.languages[link.typed] = link.language
+            reader.blurred = False
+
+    @rule(reader=readers, language=st.sampled_from(["en", "fr"]), number=st.integers(0, 1))
+    def sign_up_whole(self, reader: str, language: str, number: int) -> None:
+        """All that whoever left does to come back, without a pause."""
+        before = len(self.questions)
+        self.sign_up(reader, language)
+        if self.links and self.links[-1].reader == reader:
+            self.confirm(0)
+            self.sync(number, again=False)
+            if [link.reader for link in self.questions[before:]] == [reader]:
+                self.come_back(0)
+
+    @precondition(lambda self: self.letters)
+    @rule(number=numbers, new=readers)
+    def change_address(self, number: int, new: str) -> None:
+        """Sign up anew, then leave (docs/preferences.md)."""
+        self.sign_up_whole(new, "en", 0)
+        self.leave_by_page(number, by_preferences=True)
 
     @precondition(lambda self: self.questions)
     @rule(number=numbers)
@@ -218,11 +295,12 @@ class PublicMachine(RuleBasedStateMachine):
 
     def press(self, link: Link) -> bool:
         """Open a link and press the button there; whether that counts."""
-        page = self.server.get(link.path)
+        path = link.path.partition("?")[0] + "?lang=en"
+        page = self.server.get(path)
         if self.now() - link.typed > 7 * DAY and page.status == 410:
             return False
         self.step()
-        answer = self.server.post(link.path, page.form("confirm"))
+        answer = self.server.post(path, page.form("confirm"))
         assert 200 == answer.status
         assert "You get" in answer.text
         return True
@@ -233,13 +311,55 @@ class PublicMachine(RuleBasedStateMachine):
     def sync(self, number: int, again: bool) -> None:
         self.step()
         laptop, before = self.world.laptops[number], len(self.world.relay.mails)
+        self.blur()
         assert [] == laptop.sync(again=again).warnings
+        self.check_forgotten(laptop)
         laptop.ask_returning()
         for taken in self.world.relay.mails[before:]:
             reader = self.readers[taken.recipient]
             assert not reader.must_be_mailed
             path = taken.link.partition("news.defenders.example")[2]
             self.questions.append(Link(taken.recipient, path, max(reader.forms)))
+
+    def blur(self) -> None:
+        """What readers gave who left a month ago is about to be erased."""
+        for reader in self.readers.values():
+            if reader.leaves and reader.must_not_be_mailed:
+                latest = max(leave.latest for leave in reader.leaves)
+                reader.blurred |= self.now() - latest > 29 * DAY
+
+    def check_forgotten(self, laptop: Laptop) -> None:
+        """Nothing that a reader gave before they were forgotten is held; where it is known."""
+        if laptop is self.home:
+            gone = {a for a, r in self.readers.items() if r.forgotten}
+            there = {a for a in gone if self.readers[a].forms}
+            assert gone - there - laptop.addresses() == gone - there
+
+    @rule(reader=readers)
+    def forget(self, reader: str) -> None:
+        self.step()
+        self.home.forget(reader)
+        self.readers[reader].forget(self.now())
+
+    @rule()
+    def back_up(self) -> None:
+        self.step()
+        file = self.folder / f"backup-{len(self.backups)}"
+        self.home.back_up(file)
+        self.backups.append(file)
+
+    @precondition(lambda self: self.backups)
+    @rule(number=numbers)
+    def restore(self, number: int) -> None:
+        self.step()
+        self.home.restore(self.backups[-1 - number % len(self.backups)])
+
+    @rule()
+    def move_to_the_other_laptop(self) -> None:
+        """As docs/control.md says: back up here, restore there, and send from there."""
+        self.back_up()
+        (self.home,) = (each for each in self.world.laptops if each is not self.home)
+        self.restore(0)
 
     @rule(
         new=st.booleans(),
@@ -254,10 +374,17 @@ class PublicMachine(RuleBasedStateMachine):
             for laptop in self.world.laptops:
                 laptop.write_issue(f"issue-{self.issue}")
         issue = f"issue-{self.issue}"
-        expected = {a for a, r in self.readers.items() if r.must_be_mailed and issue not in r.has}
-        allowed = {
-            a for a, r in self.readers.items() if not r.must_not_be_mailed and issue not in r.has
-        }
+        self.blur()
+        day, expected, allowed = self.world.clock.now().date(), set(), set()
+        for address, reader in self.readers.items():
+            gone = reader.must_not_be_mailed and max(
+                (each.latest for each in reader.leaves), default=0
+            )
+            reader.blurred |= bool(gone) and self.now() - gone > 29 * DAY
+            may, must = reader.mail(day)
+            if issue not in reader.has:
+                allowed |= {address} if may else set()
+                expected |= {address} if must else set()
         taken: list[str] = []
         mail = next((each for each in reversed(self.letters) if each.reader == leaver), None)
 
@@ -278,8 +405,11 @@ class PublicMachine(RuleBasedStateMachine):
         assert expected <= mailed.keys() <= allowed
         assert set(mailed.values()) <= {1}
         for letter in letters:
-            self.readers[letter.reader].has.add(issue)
+            reader = self.readers[letter.reader]
+            reader.has.add(issue)
+            assert reader.blurred or letter.language == reader.language
         self.letters += letters
+        self.check_forgotten(self.home)
 
     @rule(seconds=st.sampled_from([60.0, HOUR, 20 * HOUR, 3 * DAY]))
     def wait(self, seconds: float) -> None:
