@@ -97,13 +97,16 @@ class Letter:
 
     @classmethod
     def of(cls, taken: Taken, at: float) -> Letter:
-        links = re.findall(rf"{URL}(/[^\s>]+)", f"{taken.mail['List-Unsubscribe']}\n"
-                           + taken.body("plain"))  # fmt: skip
+        mail = taken.mail
+        text = mail.get_body(("plain",))
+        assert text is not None
+        told = f"{mail['List-Unsubscribe']}\n{text.get_content()}"
+        links = re.findall(rf"{URL}(/[^\s>]+)", told)
         header, page, preferences = (
             next((link for link in links if link.startswith(start)), "")
             for start in ("/1/", "/leave/", "/preferences/")
         )
-        language = taken.mail["Content-Language"]
+        language = mail["Content-Language"]
         return cls(taken.recipient, language, header, page, preferences, at)
 
 
