@@ -18,7 +18,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -110,6 +110,23 @@ class Letter:
         return cls(taken.recipient, language, header, page, preferences, at)
 
 
+class ServerClock:
+    """The clock of the server, which may be wrong."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self._clock = clock
+        self.wrong_by_s = 0.0
+
+    def now(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=self.wrong_by_s)
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+
 class Server:
     """The public server; a restart forgets what it has in memory alone."""
 
@@ -118,7 +135,7 @@ class Server:
     ) -> None:
         self._bundle = bundle
         self._confirmations = confirmations
-        self._clock = clock
+        self.clock = ServerClock(clock)
         self.log_file = folder / "public.db"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -126,13 +143,13 @@ class Server:
         self._start()
 
     def _start(self) -> None:
-        self.log = PublicLog(self.log_file, clock=self._clock)
+        self.log = PublicLog(self.log_file, clock=self.clock)
         self._app = create_app(
             self._bundle,
             self._bundle.pages(),
             self.log,
             confirmations=self._confirmations,
-            clock=self._clock,
+            clock=self.clock,
         )
 
     def restart(self) -> None:
