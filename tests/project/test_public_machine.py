@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,8 +23,8 @@ from tests.project.public_world import Laptop, Letter, world_in
 from tests.support.tools import PROVE
 from tests.web.relay import relay_running
 
-LISTED = [f"{name}@readers.example" for name in ("anna", "bela")]
-STRANGERS = ["dora@readers.example"]
+ANNA, BELA, DORA = (f"{name}@readers.example" for name in ("anna", "bela", "dora"))
+LISTED, STRANGERS = [ANNA, BELA], [DORA]
 HOUR, DAY = 3600.0, 86_400.0
 A_STEP_S = 15.0
 """Between any two acts, so that no form is too quick and no limit of a minute is met."""
@@ -440,9 +441,126 @@ def token_of(path: str) -> str:
 
 
 PublicMachine.TestCase.settings = settings(
-    max_examples=200 if PROVE else 10,
-    stateful_step_count=30,
-    deadline=None,
+    max_examples=150 if PROVE else 6,
+    stateful_step_count=40 if PROVE else 25,
     suppress_health_check=list(HealthCheck),
 )
 TestPublicMachine = pytest.mark.timeout(3600 if PROVE else 180)(PublicMachine.TestCase)
+
+
+Life = Callable[[PublicMachine], None]
+
+
+def comes_back_and_leaves_by_the_same_link(m: PublicMachine) -> None:
+    m.leave_by_header(0)
+    m.sign_up_whole(BELA, "en", 0)
+    m.send(new=True, leaver=None, after=0)
+    m.leave_by_header(2)
+    m.leave_by_page(2, by_preferences=False)
+
+
+def comes_back_and_leaves_once_more(m: PublicMachine) -> None:
+    m.leave_by_header(0)
+    m.sign_up_whole(BELA, "en", 0)
+    m.leave_by_header(0)
+
+
+def leaves_between_the_form_and_the_second_confirmation(m: PublicMachine) -> None:
+    m.send(new=True, leaver=None, after=0)
+    m.leave_by_header(0)
+    m.sign_up(BELA, "fr")
+    m.confirm(0)
+    m.sync(1, again=False)
+    m.leave_by_header(2)
+    m.come_back(0)
+
+
+def leaves_twice_and_undoes_one(m: PublicMachine) -> None:
+    m.leave_by_header(0)
+    m.leave_by_page(0, by_preferences=False)
+    m.undo(0)
+
+
+def leaves_and_undoes(m: PublicMachine) -> None:
+    m.leave_by_page(0, by_preferences=True)
+    m.sync(0, again=False)
+    m.undo(0)
+    m.restart_server()
+    m.leave_by_page(1, by_preferences=False)
+
+
+def leaves_in_the_middle_of_a_send(m: PublicMachine) -> None:
+    m.send(new=True, leaver=BELA, after=0)
+
+
+def is_forgotten_and_a_backup_restored(m: PublicMachine) -> None:
+    m.sign_up_whole(DORA, "fr", 0)
+    m.send(new=True, leaver=None, after=0)
+    m.back_up()
+    m.forget(DORA)
+    m.forget(BELA)
+    m.restore(0)
+    m.sync(0, again=False)
+
+
+def leaves_and_the_list_moves(m: PublicMachine) -> None:
+    m.sign_up_whole(DORA, "en", 1)
+    m.leave_by_header(0)
+    m.move_to_the_other_laptop()
+    m.send(new=False, leaver=None, after=0)
+    m.forget(ANNA)
+    m.restore(0)
+    m.send(new=True, leaver=None, after=0)
+    m.move_to_the_other_laptop()
+
+
+def changes_back_by_an_older_mails_link(m: PublicMachine) -> None:
+    m.send(new=True, leaver=None, after=0)
+    for number, language in ((0, "fr"), (2, "en"), (0, "fr")):
+        m.choose(number, language, None)
+
+
+def leaves_when_the_servers_clock_was_set_back(m: PublicMachine) -> None:
+    m.leave_by_header(0)
+    m.wait(60.0)
+    m.sign_up_whole(BELA, "en", 1)
+    m.set_the_servers_clock(-1)
+    m.leave_by_header(0)
+    m.wait(2 * HOUR)
+
+
+def signs_up_by_a_fast_clock_and_leaves_by_the_right_one(m: PublicMachine) -> None:
+    m.leave_by_header(0)
+    m.set_the_servers_clock(1)
+    m.sign_up_whole(BELA, "en", 1)
+    m.set_the_servers_clock(0)
+    m.leave_by_header(0)
+    m.wait(2 * HOUR)
+
+
+LIVES: tuple[Life, ...] = (
+    comes_back_and_leaves_by_the_same_link,
+    comes_back_and_leaves_once_more,
+    leaves_between_the_form_and_the_second_confirmation,
+    leaves_twice_and_undoes_one,
+    leaves_and_undoes,
+    leaves_in_the_middle_of_a_send,
+    is_forgotten_and_a_backup_restored,
+    leaves_and_the_list_moves,
+    changes_back_by_an_older_mails_link,
+    leaves_when_the_servers_clock_was_set_back,
+    signs_up_by_a_fast_clock_and_leaves_by_the_right_one,
+)
+"""Such as chance finds seldom."""
+
+
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
+def test_after_a_certain_life_who_left_is_not_mailed_and_all_others_are(life: Life) -> None:
+    machine = PublicMachine()
+    machine.first_issue()
+    try:
+        life(machine)
+        machine.send(new=True, leaver=None, after=0)
+        machine.send(new=False, leaver=None, after=0)
+    finally:
+        machine.teardown()
