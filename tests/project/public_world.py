@@ -24,6 +24,7 @@ from typing import Any
 from unittest import mock
 
 from newsletter.config import Settings
+from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.tally import Tally
 from newsletter.message.keys import KeyRing
 from newsletter.project import Project, plan
@@ -31,13 +32,15 @@ from newsletter.project import project as project_module
 from newsletter.project.backup import back_up, restore
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.plan import SendOptions, examine, freeze, prepare_to_freeze
+from newsletter.project.resume import ready
 from newsletter.project.rights import forget
 from newsletter.project.send import run_campaign
 from newsletter.project.sign_ups import Asked, ask_returning
-from newsletter.project.sync import SyncResult, sync
+from newsletter.project.sync import SyncResult, read_before_send, sync
 from newsletter.project.transport import open_transport
 from newsletter.testing import FrozenClock
 from newsletter.theme_files import load_theme
+from newsletter.transports.protocol import Transport
 from newsletter.web.app import create_app
 from newsletter.web.bundle import Bundle
 from newsletter.web.confirmations import Confirmations
@@ -201,12 +204,16 @@ class Server:
         return Answer(sent[0]["status"], content.decode())
 
 
-class _Quiet:
-    """Watches a run without a word."""
+class _Observer:
+    """Watches a run without a word, and can stop it."""
+
+    def __init__(self) -> None:
+        self.stop: Callable[[], None] = lambda: None
 
     @contextlib.contextmanager
     def running(self, tally: Tally, *, stop: Callable[[], None]) -> Iterator[None]:
-        del tally, stop
+        del tally
+        self.stop = stop
         yield
 
     def on_outcome(self, outcome: object) -> None:
@@ -223,6 +230,7 @@ class Laptop:
         self.name = folder.name
         self.folder = folder
         self._clock = clock
+        self._observer = _Observer()
         (folder / "issues").mkdir(parents=True)
         (folder / "templates").symlink_to(ROOT / "templates")
         (folder / "newsletter.toml").write_text(settings)
@@ -276,8 +284,29 @@ class Laptop:
                 return
             with closing(open_transport(project)) as transport:
                 examine(project, prepared, transport)
-                campaign = freeze(project, prepared)
-                done = run_campaign(project, campaign, transport, _Quiet(), check_lock=check_lock)
+                self._run(project, freeze(project, prepared), transport, check_lock)
+
+    def stop(self) -> None:
+        """As Ctrl-C does in a send."""
+        self._observer.stop()
+
+    def resume(self, issue: str) -> None:
+        """As “newsletter resume” does."""
+        with self._here() as project, project.lock() as check_lock:
+            waiting = ready(project, issue, as_frozen=True, late=False)
+            read_before_send(project, required=True)
+            with closing(open_transport(project)) as transport:
+                for each in waiting:
+                    self._run(project, each.campaign, transport, check_lock)
+
+    def _run(
+        self,
+        project: Project,
+        campaign: Campaign,
+        transport: Transport,
+        check_lock: Callable[[], None],
+    ) -> None:
+        done = run_campaign(project, campaign, transport, self._observer, check_lock=check_lock)
         assert done.failure is None
         assert done.blind == ""
 

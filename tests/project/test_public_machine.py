@@ -372,45 +372,63 @@ class PublicMachine(RuleBasedStateMachine):
         new=st.booleans(),
         leaver=st.none() | st.sampled_from(LISTED),
         after=st.integers(0, 2),
+        stops=st.booleans(),
     )
-    def send(self, new: bool, leaver: str | None, after: int) -> None:
-        """An issue, or the latest one again; a reader may leave in the middle of it."""
+    def send(self, new: bool, leaver: str | None, after: int, stops: bool = False) -> None:
+        """An issue, or the latest one again; a reader may leave in the middle of it.
+
+        Or it is stopped in its middle, they leave then, and it is resumed.
+        """
         self.step()
         if new:
             self.issue += 1
             for laptop in self.world.laptops:
                 laptop.write_issue(f"issue-{self.issue}")
         issue = f"issue-{self.issue}"
-        self.blur()
-        day, expected, allowed = self.world.clock.now().date(), set(), set()
-        for address, reader in self.readers.items():
-            gone = reader.must_not_be_mailed and max(
-                (each.latest for each in reader.leaves), default=0
-            )
-            reader.blurred |= bool(gone) and self.now() - gone > 29 * DAY
-            may, must = reader.mail(day, self.doubt_s)
-            if issue not in reader.has:
-                allowed |= {address} if may else set()
-                expected |= {address} if must else set()
+        may, must = self.audience(issue)
         taken: list[str] = []
         mail = next((each for each in reversed(self.letters) if each.reader == leaver), None)
 
-        def leave_meanwhile(recipient: str) -> None:
+        def meanwhile(recipient: str) -> None:
             taken.append(recipient)
-            if mail is not None and len(taken) == after + 1:
-                self.leave_by_header_of(mail)
-                self.world.wait_until_read(self.home)
-                if mail.reader not in taken:
-                    expected.discard(mail.reader)
-                    allowed.discard(mail.reader)
+            if len(taken) == after + 1:
+                if stops:
+                    self.home.stop()
+                else:
+                    leave()
+                    self.world.wait_until_read(self.home)
 
-        self.world.relay.meanwhile = leave_meanwhile
+        def leave() -> None:
+            if mail is not None:
+                self.leave_by_header_of(mail)
+                if mail.reader not in taken:
+                    may.discard(mail.reader)
+                    must.discard(mail.reader)
+
+        self.world.relay.meanwhile = meanwhile
         self.home.send(issue)
         self.world.relay.meanwhile = None
+        if len(taken) > after and stops:
+            self.step()
+            leave()
+            self.home.resume(issue)
         letters = self.world.letters()
         mailed = Counter(letter.reader for letter in letters)
-        assert expected <= mailed.keys() <= allowed
+        assert must <= mailed.keys() <= may
         assert set(mailed.values()) <= {1}
+        self.take(issue, letters)
+
+    def audience(self, issue: str) -> tuple[set[str], set[str]]:
+        """Who may be mailed an issue now, and who must be."""
+        self.blur()
+        day = self.world.clock.now().date()
+        waiting = {a: r.mail(day, self.doubt_s) for a, r in self.readers.items()
+                   if issue not in r.has}  # fmt: skip
+        return {a for a, (may, _) in waiting.items() if may}, {
+            a for a, (_, must) in waiting.items() if must
+        }
+
+    def take(self, issue: str, letters: list[Letter]) -> None:
         for letter in letters:
             reader = self.readers[letter.reader]
             reader.has.add(issue)
@@ -493,6 +511,12 @@ def leaves_in_the_middle_of_a_send(m: PublicMachine) -> None:
     m.send(new=True, leaver=BELA, after=0)
 
 
+def leaves_while_a_send_is_stopped(m: PublicMachine) -> None:
+    m.send(new=True, leaver=BELA, after=0, stops=True)
+    m.sign_up_whole(DORA, "en", 0)
+    m.send(new=True, leaver=None, after=0, stops=True)
+
+
 def is_forgotten_and_a_backup_restored(m: PublicMachine) -> None:
     m.sign_up_whole(DORA, "fr", 0)
     m.send(new=True, leaver=None, after=0)
@@ -545,6 +569,7 @@ LIVES: tuple[Life, ...] = (
     leaves_twice_and_undoes_one,
     leaves_and_undoes,
     leaves_in_the_middle_of_a_send,
+    leaves_while_a_send_is_stopped,
     is_forgotten_and_a_backup_restored,
     leaves_and_the_list_moves,
     changes_back_by_an_older_mails_link,
