@@ -116,7 +116,7 @@ def compose_one(composer: Composer, recipient: Recipient, *, date: datetime) -> 
     except Uncomposable as error:
         raise InputError(
             f"No mail can be made for {recipient.address}: {error}",
-            next="Mend their row of the list.",
+            next="Correct their row of the list.",
         ) from None
 
 
@@ -137,9 +137,9 @@ def parse_addresses(texts: Iterable[str]) -> list[Address]:
         try:
             parsed.append(Address.parse(text))
         except AddressError as error:
-            problems.append(Problem(f"“{text}” is no address. {error}"))
+            problems.append(Problem(f"“{text}” is not an email address. {error}"))
     if problems:
-        raise InputError("Nothing was done, since not all of these are addresses.",
+        raise InputError("Nothing was done, since some of these are not email addresses.",
                          problems=problems, next="Mind the spelling: name@example.org")  # fmt: skip
     return parsed
 
@@ -184,6 +184,6 @@ def _signer_as(project: Project, frozen: object) -> DkimSigner | None:
         raise ConfigError(
             "This send began with DKIM signatures of another domain or selector.",
             where=Where(project.folder / FILE_NAME, item="[dkim]"),
-            next="Put the table back as it was, with its keys, until this send is finished.",
+            next="Restore the table and its keys until this send is finished.",
         )
     return project.signer
