@@ -138,6 +138,7 @@ class Evidence:
         self._accepted = 0
         self._refuted = Counter[tuple[str, _Words]]()
         self._greylists: dict[str, bool] = {}
+        self._waits_until: dict[str, float] = {}
 
     def judge(
         self,
@@ -176,6 +177,9 @@ class Evidence:
         for each in said:
             if (pause := self._pauses.get(each)) is not None:
                 return _again(pause, outcome, began_at, now)
+        until = self._waits_until.get(domain, 0.0)
+        if now < until and isinstance(outcome, Rejected) and _keys(outcome, domain, domain):
+            return Finding((), until, domain, begins=False)  # it was on the way already
         refusal = _Refusal(claim, call, now)
         for where, key in said:
             if not self._counts(where, claim, outcome):
@@ -188,6 +192,19 @@ class Evidence:
             if self._enough(where, key, row, on_the_way):
                 return self._find(where, key, outcome, now)
         return None
+
+    def wait_at(self, domain: str, *, until: float) -> Finding:
+        """A domain that refuses us waits: whom it refused since it last accepted anybody wait too.
+
+        Args:
+            domain: which.
+            until: in seconds since the epoch.
+        """
+        self._waits_until[domain] = until
+        rows = self._rows[domain]
+        refused = [rows.pop(key) for key in list(rows) if key.for_good]
+        claims = [claim for row in refused for claim in row.claims(aside=True)]
+        return Finding(claims, until, domain)
 
     def at_the_end(self, now: float) -> Iterator[Finding]:
         """At the end of a run: what the last ones heard, where nobody was accepted after them."""

@@ -265,6 +265,28 @@ def test_one_domains_refusals_make_it_wait_for_an_hour_and_blame_nobody(run: Run
     assert run.found(US, domain="one.example") is None
 
 
+def test_refusals_since_a_domain_last_accepted_are_not_blamed_on_its_readers_once_it_waits(
+    run: Run,
+) -> None:
+    for outcome in (US, TAKEN, US, Rejected("554 5.7.1 no"), PERHAPS, LATER):
+        run.hears(outcome, domain="one.example")
+    run.hears(US, domain="two.example")
+    found = run.evidence.wait_at("one.example", until=run.now + 100)
+    assert [3, 4] == put_back(found)
+    assert ("one.example", run.now + 100) == (found.domain, found.until)
+
+
+def test_refusals_on_the_way_when_a_domain_begins_to_wait_count_for_nothing(run: Run) -> None:
+    run.evidence.wait_at("one.example", until=run.now + 100)
+    last = run.found(US, domain="one.example")
+    assert last
+    assert ([], "one.example", False) == (put_back(last), last.domain, last.begins)
+    assert run.found(PERHAPS, domain="one.example") is None
+    assert run.found(US, domain="two.example") is None
+    run.now += 100
+    assert run.found(US, domain="one.example") is None
+
+
 def test_what_the_last_ones_of_a_domain_that_took_mail_heard_is_about_us(run: Run) -> None:
     run.hears(TAKEN, domain="one.example")
     for _ in range(AT_THE_END_OF_ONE_DOMAIN):
