@@ -140,7 +140,7 @@ def _open(
     *,
     bare: bool = False,
 ) -> _Table:
-    """Open a list; ``bare``: without a header it may be a plain column of addresses."""
+    """Open a list; ``bare``: a file of others, without a header a plain column of addresses."""
     text, warnings = read_text(path)
     delimiter, text = find_delimiter(text)
     records = read_records(path, text, delimiter)
@@ -149,7 +149,7 @@ def _open(
         records = chain([first], records) if first[0] else records
         header_row = 0 if any(map(holds_address, first[1])) else None
     number, header, rows = take_header(
-        path, records, header_row=header_row, address_column=address_column
+        path, records, header_row=header_row, address_column=address_column, own=not bare
     )
     columns = find_columns(
         header, fields=fields, address_column=address_column, where=Where(path, row=number or 1)
