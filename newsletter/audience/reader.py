@@ -73,7 +73,7 @@ def read_roster(
     reading = _Reading(path, table, standing, language)
     for record in table.rows:
         reading.take(*record)
-    warnings = [*table.warnings, *ignored_warning(table.columns, path)]
+    warnings = [*table.warnings, *ignored_warning(table.columns, standing.heard, path)]
     if elsewhere := missing_leavers(path.name, table.header):
         what, look_for = elsewhere
         warnings.insert(0, Problem(what, Where(path), f"{look_for} {_NEVER_MAIL}"))

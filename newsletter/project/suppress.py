@@ -76,7 +76,9 @@ def _refuse_unknown(texts: Iterable[str]) -> None:
     Raises:
         InputError: there is any.
     """
-    problems = [Problem(f"“{text}” is neither a file nor an address.") for text in texts]
+    problems = [
+        Problem(f"“{text}” is no address. There is no file of that name either.") for text in texts
+    ]
     if problems:
         raise InputError(
             "Nobody was added, since not all of these can be read.",

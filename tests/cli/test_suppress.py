@@ -144,7 +144,9 @@ def test_tokens_that_readers_mailed_or_that_stand_on_lines_make_them_leave(sent:
 
 def test_a_file_to_suppress_that_is_not_there_is_named_as_one(project: Project) -> None:
     done = project.run("suppress", "add", "gone.csv", "left")
-    stopped(done, 2, "“gone.csv” is neither a file nor an address", "“left” is neither")
+    stopped(
+        done, 2, "“gone.csv” is no address. There is no file of that name", "“left” is no address"
+    )
     went_well(project.run("suppress", "list"), "Nobody has left yet.")
 
 
