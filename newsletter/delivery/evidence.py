@@ -35,6 +35,8 @@ IN_A_ROW_PERHAPS = 20
 """Where a code or a word may mean the reader, or the words differ."""
 AT_THE_END = 3
 """Enough when the run is over, of words that were not heard before."""
+MANY = 50
+"""So many were accepted without these words that chance hardly brings them to two in a row."""
 AT_ONE_DOMAIN = 21
 AT_THE_END_OF_ONE_DOMAIN = 5
 _CHANCE = 1e-9
@@ -217,12 +219,20 @@ class Evidence:
     def _new_at_the_end(self, where: str, key: _Words, row: _Row) -> bool:
         if key.words is _ANY or self._refuted[where, key]:
             return False
-        if _may_mean_the_reader(row.reply):  # then only if nothing at all was taken
-            some = len(row.refusals) >= AT_FIRST and row.domains >= DOMAINS
-            return some and not where and not self._accepted
+        named = names(row.reply)
         if where:  # at a domain that took mail before
-            return where in self._greylists and len(row.refusals) >= AT_THE_END_OF_ONE_DOMAIN
-        return row.domains > 1 and len(row.refusals) >= (AT_THE_END if self._accepted else 2)
+            least, domains = AT_THE_END_OF_ONE_DOMAIN, 1
+            if named is not Names.NOBODY or where not in self._greylists:
+                return False
+        elif not self._accepted:
+            least, domains = (2, 2) if named is Names.NOBODY else (AT_FIRST, DOMAINS)
+        elif named is Names.NOBODY:
+            least, domains = (2 if self._accepted >= MANY else AT_THE_END), 2
+        elif named is Names.PERHAPS_MAILBOX and self._accepted >= MANY:
+            least, domains = AT_THE_END, DOMAINS
+        else:
+            return False
+        return len(row.refusals) >= least and row.domains >= domains
 
     def _counts(self, where: str, claim: Claim, outcome: Deferred | Rejected) -> bool:
         """Whether a refusal may be evidence; a first “later” may be greylisting."""

@@ -12,6 +12,7 @@ from newsletter.delivery.evidence import (
     AT_THE_END_OF_ONE_DOMAIN,
     IN_A_ROW,
     IN_A_ROW_PERHAPS,
+    MANY,
     Evidence,
     Finding,
 )
@@ -153,6 +154,29 @@ def test_what_the_last_ones_heard_for_the_first_time_is_about_us(run: Run) -> No
     for outcome in said:
         run.hears(outcome)
     assert [[2, 3, 4]] == run.at_the_end()
+
+
+@pytest.mark.parametrize(("said", "enough"), [(US, 2), (PERHAPS, 3)])
+def test_after_many_acceptances_fewer_are_enough_at_the_end(
+    run: Run, said: Outcome, enough: int
+) -> None:
+    for outcome in [TAKEN] * MANY + [said] * (enough - 1):
+        run.hears(outcome)
+    assert [] == run.at_the_end()
+    run.hears(said)
+    assert [enough] == [len(row) for row in run.at_the_end()]
+
+
+def test_before_many_acceptances_what_may_mean_the_reader_is_taken_at_its_word(run: Run) -> None:
+    for outcome in [TAKEN] * (MANY - 1) + [PERHAPS] * (AT_FIRST + 1):
+        run.hears(outcome)
+    assert [] == run.at_the_end()
+
+
+def test_a_providers_word_about_the_mailbox_is_taken_at_the_end(run: Run) -> None:
+    for outcome in [TAKEN] * MANY + [Rejected("422 invalid recipient")] * AT_FIRST:
+        run.hears(outcome)
+    assert [] == run.at_the_end()
 
 
 def test_what_was_heard_before_an_acceptance_is_nothing_new_at_the_end(run: Run) -> None:
