@@ -26,7 +26,7 @@ from newsletter.config import Delivery
 from newsletter.delivery.queue import Queue
 from newsletter.delivery.run import Run
 from newsletter.errors import TransportStopped
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Planned
 from newsletter.ledger.states import State
 from newsletter.ledger.versions import Approved

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import read_roster
+from newsletter.config import Audience
 from newsletter.errors import RosterError
 
 from tests.support.tools import ROOT
@@ -18,7 +19,7 @@ def read(
 ) -> Roster:
     path = tmp_path / "list.csv"
     path.write_text(text, encoding="utf-8")
-    return read_roster(path, mail=mail, no_mail=no_mail)
+    return read_roster(path, Audience(mail=list(mail), no_mail=list(no_mail)))
 
 
 def mailed(roster: Roster) -> str:
@@ -186,4 +187,4 @@ def test_a_column_that_tells_who_may_be_mailed_is_not_called_unused(tmp_path: Pa
     path = tmp_path / "list.csv"
     path.write_text("email,Abo-Status,Shoe size\na@a.example,aktiv,40\nb@b.example,abgemeldet,41\n")
     (warning,) = read_roster(path).warnings
-    assert "Columns that are not used: “Shoe size”." in warning.what
+    assert "Unused columns: “Shoe size”." in warning.what
