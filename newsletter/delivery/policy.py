@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from newsletter.clock import moment_at
 from newsletter.ledger.plan import Wave
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.refusal_words import is_bad_address, is_greylisting, is_policy, same_words
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 
@@ -62,19 +63,6 @@ RULES: Mapping[tuple[type[Outcome], Scope | None], Rule] = {
 """By the kind of outcome, and whom it concerns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disposition:
-    """The step that a delivery takes, and what is written down with it.
-
-    ``next_attempt_at`` is in seconds since the epoch.
-    """
-
-    step: Step
-    reply: str
-    provider_id: str | None = None
-    next_attempt_at: float = 0
-
-
 def rule_for(outcome: Outcome) -> Rule:
     """The rule for an outcome."""
     return RULES[type(outcome), getattr(outcome, "scope", None)]
@@ -99,11 +87,11 @@ def classify(
         return Disposition(rule.step, outcome.reply, outcome.provider_id)
     if rule.step is Step.RETURN:
         # Due again when the transport is, or as soon as somebody has mended the message.
-        return Disposition(rule.step, outcome.reply, next_attempt_at=now + wait_s)
+        return Disposition(rule.step, outcome.reply, next_attempt_at=moment_at(now + wait_s))
     if isinstance(outcome, Rejected):
         return Disposition(rule.step, outcome.reply)
     at = next_attempt_at(now=now, attempt=attempt(), asked_s=outcome.retry_after_s, key=key)
-    return Disposition(rule.step, outcome.reply, next_attempt_at=at)
+    return Disposition(rule.step, outcome.reply, next_attempt_at=moment_at(at))
 
 
 # Retry

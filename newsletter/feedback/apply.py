@@ -7,17 +7,20 @@ import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
 from newsletter.clock import EARLIEST
 from newsletter.feedback.event import PROVES_ACCEPTANCE, DeliveryEvent, Kind
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.events import EventRecord
 from newsletter.ledger.reading import DeliveryRow
 from newsletter.ledger.states import State
 from newsletter.ledger.suppressions import Leave, Lift, Reason, Return
 from newsletter.refusal_words import may_be_gone, without_addresses
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 _BARE = re.compile(r"^[^<]*<([^<>]+)>.*$", re.DOTALL)
 _LONG_ENOUGH = timedelta(weeks=2)

@@ -6,18 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import Suppressible, read_leavers
 from newsletter.errors import InputError, NewsletterError, Problem, Where
 from newsletter.feedback.unsubscribe_mails import read_mailed
-from newsletter.ledger import Ledger
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
 from newsletter.message.tokens import Purpose, Token, Verifier, verify
-from newsletter.project.compose import parse_addresses
+from newsletter.project.addresses import parse_addresses
 from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,7 @@ def lift(project: Project, address: str, reason: str) -> int:
 
 def _tags(project: Project, address: str) -> tuple[bytes, ...]:
     (parsed,) = parse_addresses([address])
-    return project.keys.address_tag(parsed), *project.keys.former_tags(parsed)
+    return project.keys.tags(parsed)
 
 
 def suppressed(project: Project) -> Mapping[Reason, int]:
@@ -230,7 +233,4 @@ def gone_from(project: Project, roster: Roster) -> int:
     with closing(project.ledger(create=False, follow=False)) as ledger:
         tags = ledger.suppressions.tags()
     keys = project.keys
-    return sum(
-        not tags.isdisjoint((keys.address_tag(each.address), *keys.former_tags(each.address)))
-        for each in roster.subscribers
-    )
+    return sum(not tags.isdisjoint(keys.tags(each.address)) for each in roster.subscribers)

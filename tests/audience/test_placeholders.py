@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from newsletter.audience.model import Roster
 from newsletter.audience.placeholders import what_is_wrong
 from newsletter.audience.reader import read_roster
+from newsletter.config import Audience
 
 from tests.cli.support import mails, went_well
 from tests.support.project import Project
@@ -116,7 +117,7 @@ def test_any_text_is_judged_without_an_error(name: str) -> None:
 def read(tmp_path: Path, text: str, *fields: str) -> Roster:
     path = tmp_path / "list.csv"
     path.write_text(text, encoding="utf-8")
-    return read_roster(path, fields=fields)
+    return read_roster(path, Audience(fields=list(fields)))
 
 
 def test_a_warning_names_row_and_column_and_no_address(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import read_roster
+from newsletter.config import Audience
 from newsletter.errors import RosterError
 
 from tests.support.tools import ROOT
@@ -18,7 +19,7 @@ def read(
 ) -> Roster:
     path = tmp_path / "list.csv"
     path.write_text(text, encoding="utf-8")
-    return read_roster(path, mail=mail, no_mail=no_mail)
+    return read_roster(path, Audience(mail=list(mail), no_mail=list(no_mail)))
 
 
 def mailed(roster: Roster) -> str:

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 from newsletter.addresses import Address
 from newsletter.config import Delivery
-from newsletter.delivery.run import How
 from newsletter.errors import TransportStopped
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan
 from newsletter.ledger.states import State
 from newsletter.ledger.versions import Approved
@@ -132,7 +131,7 @@ def test_the_same_deferral_for_everybody_makes_the_run_wait_and_gives_nobody_up(
         return Deferred("450 4.7.1 Client host rejected: cannot find your hostname")
 
     ending = begin(campaign, ScriptedTransport(later), clock=clock).execute()
-    assert How.WAITING is ending.how
+    assert "waiting" == ending.how
     assert "Everybody waits, and nobody is given up for it." in " ".join(ending.notes)
     assert ending.until
     assert 300 <= (ending.until - clock.now()).total_seconds() <= 330

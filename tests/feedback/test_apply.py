@@ -9,8 +9,8 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.feedback.apply import Applied, apply_events
 from newsletter.feedback.event import DeliveryEvent, Kind
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 from newsletter.message.keys import KeyRing
 
