@@ -8,7 +8,6 @@ https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-au
 from __future__ import annotations
 
 import base64
-import smtplib
 import threading
 from collections.abc import Callable
 
@@ -79,7 +78,7 @@ def log_in(
     why = _decoded(words) or "no reason given"
     try:
         return *smtp.docmd(_LAST_RESPONSE[mechanism]), why
-    except (OSError, ReplyError, smtplib.SMTPException):
+    except (OSError, ReplyError):
         # Some hang up once they said why: the token is refused all the same.
         return 535, b"", why
 
