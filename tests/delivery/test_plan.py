@@ -125,7 +125,14 @@ def test_rows_that_cannot_be_used_are_accounted_for() -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "gets"),
-    [(None, "en"), ("fr", "fr"), ("fr-BE", "fr"), ("pt-BR", "pt-BR"), ("pt", "pt-BR"), ("ru", "en")],
+    [
+        (None, "en"),
+        ("fr", "fr"),
+        ("fr-BE", "fr"),
+        ("pt-BR", "pt-BR"),
+        ("pt", "pt-BR"),
+        ("ru", "en"),
+    ],
 )
 def test_a_reader_gets_the_nearest_edition_there_is(wanted: str | None, gets: str) -> None:
     made = plan(subscriber(1, wanted))
