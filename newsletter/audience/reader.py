@@ -164,7 +164,7 @@ def _no_list(path: Path, leavers: Leavers) -> RosterError:
             f"{leavers.reason}”, and mail the file of the active readers."
         )
     else:
-        advice = "Mail the file of those who asked for it and confirmed."
+        advice = "Use the file of readers who asked for it and confirmed."
     return RosterError(
         f"This list must not be mailed: by {leavers.told_by}, it holds {leavers.what}.",
         where=Where(path),
@@ -227,7 +227,7 @@ class _Reading:
             return
         first = self._first.setdefault(address.suppression_key, number)
         if first != number:
-            what = f"The address stands in row {first} already; that row counts."
+            what = f"The address is in row {first} already; that row counts."
             self._repeated.append(self._problem(number, what))
             return
         for said in unclear:
@@ -351,7 +351,7 @@ class _Reading:
             if row is None:
                 kept.append(subscriber)
             else:
-                what = f"Not mailed: row {row} says that the same reader must not be."
+                what = f"Not mailed: row {row} of the same reader says so."
                 self._left.append(self._problem(subscriber.row, what))
         self._subscribers = kept
 

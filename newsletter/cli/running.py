@@ -139,7 +139,7 @@ def _show(result: RunResult) -> ExitCode:
 
 
 def _tell_wait() -> None:
-    say("Another send is running here; this one begins when that has ended.")
+    say("Another send is running here; this one begins after it.")
 
 
 def _lift(project: Project, waiting: Iterable[Unfinished], terms: Terms) -> None:
@@ -150,15 +150,19 @@ def _lift(project: Project, waiting: Iterable[Unfinished], terms: Terms) -> None
     """
     for each in waiting:
         if each.clock_behind:
-            say(f"The clock of this machine shows {moment(project.clock.now())}, which is before "
-                f"this send began ({moment(each.campaign.frozen_at)}). Was it set back? Letters "
-                "are dated by it.", style="yellow")  # fmt: skip
+            say(f"The clock of this machine shows {moment(project.clock.now())}, which is "
+                f"before this send began ({moment(each.campaign.frozen_at)}). Was it set "
+                "back? Mails are dated by it.", style="yellow")  # fmt: skip
         if each.held:
             _agree(each, each.held, terms)
     lift_holds(project, waiting)
     for each in waiting:
         if each.held:
-            say("The pause is over; it goes on." if each.paused else "It goes on by your word.")
+            say(
+                "The pause is over; the send continues."
+                if each.paused
+                else "It goes on by your word."
+            )
 
 
 def _agree(each: Unfinished, held: str, terms: Terms) -> None:

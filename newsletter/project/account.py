@@ -145,7 +145,7 @@ def campaigns_of(project: Project, ledger: Ledger, issue: str) -> tuple[Campaign
     if not campaigns:
         project.issue_file(issue)
         raise InputError(
-            f"Issue “{issue}” was never sent from here.",
+            f"Issue “{issue}” has not been sent from here.",
             next=f"To send it: newsletter send {issue}",
         )
     return campaigns

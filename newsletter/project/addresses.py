@@ -19,8 +19,8 @@ def parse_addresses(texts: Iterable[str]) -> list[Address]:
         try:
             parsed.append(Address.parse(text))
         except AddressError as error:
-            problems.append(Problem(f"“{text}” is no address. {error}"))
+            problems.append(Problem(f"“{text}” is not an email address. {error}"))
     if problems:
-        raise InputError("Nothing was done, since not all of these are addresses.",
+        raise InputError("Nothing was done, since some of these are not email addresses.",
                          problems=problems, next="Mind the spelling: name@example.org")  # fmt: skip
     return parsed

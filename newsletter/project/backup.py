@@ -114,7 +114,7 @@ def _settled(about: About, parts: Mapping[str, Path]) -> Project:
         raise InputError(
             f"The backup is of another list: {about.list_id}.",
             where=Where(project.folder / FILE_NAME, item="[list] id"),
-            next="Restore it in that list's folder, or in an empty one. Nothing was changed.",
+            next="Restore it into that list's folder, or an empty one. Nothing was changed.",
         )
     return project
 

@@ -114,7 +114,7 @@ def compose_one(composer: Composer, recipient: Recipient, *, date: datetime) -> 
     except Uncomposable as error:
         raise InputError(
             f"No mail can be made for {recipient.address}: {error}",
-            next="Mend their row of the list.",
+            next="Correct their row of the list.",
         ) from None
 
 
@@ -164,6 +164,6 @@ def _signer_as(project: Project, frozen: object) -> DkimSigner | None:
         raise ConfigError(
             "This send began with DKIM signatures of another domain or selector.",
             where=Where(project.folder / FILE_NAME, item="[dkim]"),
-            next="Put the table back as it was, with its keys, until this send is finished.",
+            next="Restore the table and its keys until this send is finished.",
         )
     return project.signer

@@ -76,8 +76,9 @@ def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> lis
     strangers = sorted(wanted - {doubt.address for doubt in doubts})
     if strangers:
         raise InputError(
-            f"{people(len(strangers))} named here {'is' if len(strangers) == 1 else 'are'} not "
-            f"in doubt: {joined(strangers)}.",
+            f"{people(len(strangers))} named here "
+            f"{'is' if len(strangers) == 1 else 'are'} not in doubt: "
+            f"{joined(strangers)}.",
             next=f"“newsletter status {issue}” lists who is. Nobody was settled.",
         )
     return [doubt for doubt in doubts if doubt.address in wanted]
@@ -236,7 +237,7 @@ def _unusable(skipped: Skipped) -> InputError | None:
     if not skipped.unusable:
         return None
     return InputError(
-        "Some of what was named could not be read. Everything else was applied.",
+        "Some files could not be read. All others were applied.",
         problems=skipped.unusable,
         next="Name files and folders that you may read.",
     )

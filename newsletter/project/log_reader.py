@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 OLD_KEYS = "The server does not have the newest key, so links in new mail do not work there."
 GIVE_KEYS = (
-    "Run “newsletter keys public” and copy the folder to the server, or, where it runs in this "
-    "folder, end “newsletter serve” and start it anew."
+    "Run “newsletter keys public” and copy the folder to the server. If it runs in "
+    "this folder, restart “newsletter serve”."
 )
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,30}", re.ASCII)
 
@@ -101,7 +101,7 @@ class LogReader:
         page = self._source.page(known.seq if known else 0)
         warnings = []
         if known is not None and (why := _mismatch(page, known)):
-            warnings.append(f"{why} Everything in it is read again; nothing is counted twice.")
+            warnings.append(f"{why} All of it is read again; nothing is counted twice.")
             known = None
             page = self._source.page(0)
         if 0 < page.secret < self._newest_secret:
@@ -110,16 +110,16 @@ class LogReader:
         after, head = (known.seq, known.head) if known else (0, first_head(page.log_id))
         if page.first_kept > after + 1:
             warnings.append(
-                f"{count(page.first_kept - after - 1, 'entry', 'entries')} left the log before "
-                "this machine read it. Did another machine of yours? If not, look for them in the "
-                "server's backups."
+                f"{count(page.first_kept - after - 1, 'entry', 'entries')} left the "
+                "log before this machine read it. Did another of your machines read "
+                "them? If not, look for them in the server's backups."
             )
             after, head = page.first_kept - 1, b""
         cursor, holds = _follow(page, Cursor(page.log_id, after, head))
         if not holds:
             warnings.append(
-                "The log's chain does not hold: entries were changed, or left out, after they "
-                "were written. What is in it was applied all the same."
+                "The log's chain does not hold: entries were changed or removed "
+                "after they were written. The others were applied."
             )
         events = [(entry, unseal(entry.box, self._box_keys)) for entry in page.entries]
         return Batch(
@@ -133,8 +133,8 @@ class LogReader:
                 continue
             if not ledger.log_entries.keep(entry.id, entry.box, opens=content is not None):
                 self._warn(
-                    f"Up to {MOST_KEPT:,} entries wait already, so further ones were not kept. "
-                    "“newsletter sync --again” reads them once more."
+                    f"{MOST_KEPT:,} entries wait already, so no more were kept. "
+                    "“newsletter sync --again” reads them again."
                 )
         for warning in batch.warnings:
             self._warn(warning)
@@ -233,8 +233,8 @@ def _mismatch(page: Page, known: Cursor) -> str:
     """Why a log is not the one that was read, or not its continuation; empty if it is."""
     if page.log_id != known.log_id:
         return (
-            "This is another log than the one read before: the server was set up anew, its file "
-            "was lost, or the address leads to another server."
+            "This is another log than the one read before: the server was set up "
+            "again, lost its file, or the address leads to another server."
         )
     if page.last < known.seq:
         return (
@@ -242,7 +242,7 @@ def _mismatch(page: Page, known: Cursor) -> str:
             f"{page.last:,}. Was a backup of the server restored?"
         )
     if known.head and page.first_kept <= known.seq + 1 and page.head != known.head:
-        return "The log was rolled back and went on, or was changed."
+        return "The log was rolled back and continued, or was changed."
     return ""
 
 

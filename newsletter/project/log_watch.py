@@ -71,8 +71,9 @@ class LogWatch:
                 blind_s += (self._project.clock.now() - self._read_at).total_seconds()
             how_long = f"could not be read for {duration(blind_s)}"
         return (
-            f"The public log {how_long}: {self._why} Who left in that time may have been mailed. "
-            "Once it can be read, run “newsletter sync”: it tells how many left."
+            f"The public log {how_long}: {self._why} Readers who left in that time "
+            "may have been mailed. When it can be read again, run “newsletter sync”: "
+            "it says how many left."
         )
 
     def _begin(self, ledger: Ledger) -> None:

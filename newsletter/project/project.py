@@ -80,8 +80,8 @@ class Project:
         folder = state_folder(self.settings.delivery.state_folder).absolute()
         if folder.is_relative_to(self.folder.absolute()):
             raise ConfigError(
-                "The state folder is within the project's folder, and would be lost or copied "
-                "with it.",
+                "The state folder is inside the project's folder, so it would be "
+                "lost or copied with it.",
                 where=Where(self.folder / FILE_NAME, item="[delivery] state_folder"),
                 next="Name a folder elsewhere, or leave the setting out.",
             )
@@ -277,9 +277,9 @@ class Project:
             there = self.issue_names()
             if path.parent == self.issues_folder and path.exists():
                 raise InputError(
-                    "This is a folder, pipe or device and no file.",
+                    "This is a folder, pipe or device, not a file.",
                     where=Where(path),
-                    next="Put the issue's file in its place.",
+                    next="Replace it by the issue's file.",
                 )
             near = nearest(issue, there)
             meant = f"Did you mean “{near}”?" if near else ""
@@ -355,7 +355,8 @@ class Project:
         if not create and not self.has_ledger:
             # Asked before the key: looking at a new project must not make one.
             raise InputError(
-                "Nothing was sent from here yet.", next="“newsletter send ISSUE” sends an issue."
+                "Nothing has been sent from here yet.",
+                next="“newsletter send ISSUE” sends an issue.",
             )
         ledger = Ledger(self.ledger_file, self.keys, create=create)
         try:

@@ -140,7 +140,7 @@ def _listed(project: Project, compiled: CompiledIssue, address: str) -> Recipien
     raise InputError(
         f"“{address}” is not on the list." if address else "Nobody on the list can be mailed.",
         where=Where(roster.file),
-        next="Name an address that is, or leave --to out."
+        next="Name an address on the list, or leave --to out."
         if address
-        else "“newsletter subscribers check” tells why.",
+        else "“newsletter subscribers check” says why.",
     )

@@ -53,9 +53,9 @@ def read_suppressible(project: Project, given: Iterable[str]) -> tuple[Suppressi
     for path in files:
         if project.list_file.exists() and path.samefile(project.list_file):
             raise InputError(
-                "This is the newsletter's own list: everybody on it would never be mailed again.",
+                "This is the newsletter's own list: all its readers would never be mailed again.",
                 where=Where(path),
-                next="Name a file of those who left.",
+                next="Name a file of unsubscribes or bounces.",
             )
         read = read_leavers(path)
         addresses += read.addresses
@@ -184,15 +184,15 @@ def lift(project: Project, address: str, reason: str) -> int:
     """
     tags = _tags(project, address)
     if not reason.strip():
-        raise InputError("A reason is missing.", next="Say with --reason why it was wrong.")
+        raise InputError("A reason is missing.", next="Give the reason with --reason TEXT.")
     with closing(project.sound_ledger()) as ledger:
         leaves = [leave for tag in tags for leave in ledger.suppressions.in_force(tag)]
         if not leaves:
             raise InputError(f"{address} is not suppressed.", next="There is nothing to lift.")
         if not all(leave.reason.can_be_lifted for leave in leaves):
             raise InputError(
-                f"{address} left or complained, and nobody here can undo that.",
-                next="Only a fresh confirmation by the reader counts: let them sign up again.",
+                f"{address} left or complained, which only the reader can undo.",
+                next="Ask them to sign up again and to confirm.",
             )
         if guard := project.copy_guard(ledger):
             guard.note_suppressions({})

@@ -96,7 +96,7 @@ def read_before_send(project: Project, *, required: bool) -> SyncResult | None:
     except LogUnreachable as error:
         if required and not project.trial:
             raise LogUnreachable(
-                f"{error.what} Nothing was sent: who left would get it.",
+                f"{error.what} Nothing was sent, since readers who left could be mailed.",
                 where=error.where,
                 next=f"{error.next} To send all the same: --without-log",
             ) from None

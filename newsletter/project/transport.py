@@ -27,17 +27,18 @@ def open_transport(project: Project, *, sandbox: bool = False) -> Transport:
     settings = project.settings
     if settings.list.is_example and not project.trial:
         raise ConfigError(
-            f"The list's id, {settings.list.id}, is on an example domain, which is nobody's.",
+            f"The list's id, {settings.list.id}, is on an example domain, so it can "
+            "only be tried out.",
             where=Where(project.folder / FILE_NAME, item="[list] id"),
-            next="Give the list an id on a domain of yours. Until then mail goes into the "
-            "mailbox, or to a relay with trial = true under [smtp].",
+            next="Give the list an id on your domain. Until then use the mailbox, or a "
+            "relay with trial = true under [smtp].",
         )
     _ = project.signer  # a key that is not to be had is told here, before anything is frozen
     if sandbox and settings.provider is None:
         raise ConfigError(
             f"There is no sandbox for the transport “{settings.delivery.transport}”.",
             where=Where(item="--sandbox"),
-            next="Leave the option out, or send the proof through a provider that has one.",
+            next="Leave --sandbox out, or use a provider that has one.",
         )
     if settings.delivery.transport == "smtp":
         assert settings.smtp is not None  # Settings checks it

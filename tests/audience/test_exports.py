@@ -133,7 +133,7 @@ def test_whoever_left_by_another_file_is_suppressed_and_never_mailed(project: Pr
     ):
         stopped(project.run(*command), 2, "readers who unsubscribed", "suppress add", "--reason")
     ask = project.run("suppress", "add", file.name, "--reason", "unsubscribed")
-    stopped(ask, 2, "nobody here to say yes")
+    stopped(ask, 2, "Nobody can answer here")
     went_well(
         project.run("suppress", "add", file.name, "--reason", "unsubscribed", "--yes"),
         "2 people added",

@@ -73,7 +73,7 @@ def test_a_correction_reaches_only_who_was_not_attempted_and_the_ledger_knows_wh
             "Subject: … [-One story-] [+Two stories+] in April …",
             "is [-short,-] [+brief,+] and",
             "The new version goes to 2 people not attempted yet.",
-            "1 person with an attempt behind them",
+            "1 person attempted before",
             "It is version 2 now.",
         )  # fmt: skip
         assert "reader" not in done.stdout

@@ -96,7 +96,7 @@ def test_who_left_or_complained_cannot_be_lifted(sent: Project, reason: str) -> 
     went_well(sent.run("suppress", "add", READER, "--reason", reason))
     went_well(sent.run("suppress", "add", READER))
     refused = sent.run("suppress", "lift", READER, "--reason", "she asked me to")
-    stopped(refused, 2, "nobody here can undo that", "fresh confirmation")
+    stopped(refused, 2, "only the reader can undo", "sign up again")
     shown = sent.run("suppress", "show", READER)
     went_well(shown, "taken off by hand", "is not mailed")
     assert "lifted" not in shown.stdout

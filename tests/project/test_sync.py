@@ -303,7 +303,7 @@ def test_a_log_that_cannot_be_read_is_said(folder: Folder, project: Project) -> 
     with pytest.raises(LogUnreachable, match="no public log yet"):
         sync(project)
     (folder.folder / "public.db").write_bytes(b"no database" * 1_000)
-    with pytest.raises(LogUnreachable, match="no public log"):
+    with pytest.raises(LogUnreachable, match="not a public log"):
         sync(project)
     (folder.folder / "public.db").unlink()
     folder.settings("")
@@ -407,7 +407,7 @@ def test_a_flood_of_junk_is_kept_within_bounds(
     result = sync(project)
     assert ({"leave": 1}, {"": 3}) == (numbers(result), dict(result.waiting))
     (warning,) = result.warnings
-    assert "not kept" in warning
+    assert "no more were kept" in warning
 
 
 def test_junk_that_anybody_can_send_leaves_room_for_a_key_that_comes_later(
@@ -566,24 +566,27 @@ def endless(handler: Handler) -> None:
 ANSWERS: dict[str, tuple[Callable[[Handler], None], str]] = {
     "a page for people": (
         lambda h: h.send(200, b"<html>", **{"Content-Type": "text/html"}),
-        "no public log",
+        "not a public log",
     ),
-    "no json": (lambda h: h.send(200, b"{"), "no public log"),
-    "deep json": (lambda h: h.send(200, b"[" * 100_000), "no public log"),
-    "another object": (lambda h: h.send(200, b"{}"), "no public log"),
-    "a list": (lambda h: h.send(200, b"[1]"), "no public log"),
-    "a short id": (lambda h: h.send(200, page(log_id="00")), "no public log"),
-    "a wrong number": (lambda h: h.send(200, page(last=-1)), "no public log"),
-    "a true number": (lambda h: h.send(200, page(last=True)), "no public log"),
-    "a short head": (lambda h: h.send(200, page(head="00")), "no public log"),
-    "no entries": (lambda h: h.send(200, page(entries=3)), "no public log"),
-    "no base64": (lambda h: h.send(200, page(entries=[entry(box="*")])), "no public log"),
-    "a huge box": (lambda h: h.send(200, page(entries=[entry(box="A" * 20_000)])), "no public log"),
-    "a huge answer": (lambda h: h.send(200, b" " * 5_000_000 + page()), "no public log"),
-    "an endless answer": (endless, "no public log"),
+    "no json": (lambda h: h.send(200, b"{"), "not a public log"),
+    "deep json": (lambda h: h.send(200, b"[" * 100_000), "not a public log"),
+    "another object": (lambda h: h.send(200, b"{}"), "not a public log"),
+    "a list": (lambda h: h.send(200, b"[1]"), "not a public log"),
+    "a short id": (lambda h: h.send(200, page(log_id="00")), "not a public log"),
+    "a wrong number": (lambda h: h.send(200, page(last=-1)), "not a public log"),
+    "a true number": (lambda h: h.send(200, page(last=True)), "not a public log"),
+    "a short head": (lambda h: h.send(200, page(head="00")), "not a public log"),
+    "no entries": (lambda h: h.send(200, page(entries=3)), "not a public log"),
+    "no base64": (lambda h: h.send(200, page(entries=[entry(box="*")])), "not a public log"),
+    "a huge box": (
+        lambda h: h.send(200, page(entries=[entry(box="A" * 20_000)])),
+        "not a public log",
+    ),
+    "a huge answer": (lambda h: h.send(200, b" " * 5_000_000 + page()), "not a public log"),
+    "an endless answer": (endless, "not a public log"),
     "elsewhere": (
         lambda h: h.send(302, Location="http://127.0.0.1:1/log"),
-        "leads to another one",
+        "redirects to another one",
     ),
     "nothing there": (lambda h: h.send(404), "none at this address"),
     "out of order": (lambda h: h.send(503), "answered 503"),
