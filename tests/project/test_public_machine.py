@@ -562,6 +562,22 @@ def signs_up_by_a_fast_clock_and_leaves_by_the_right_one(m: PublicMachine) -> No
     m.wait(2 * HOUR)
 
 
+def signs_up_by_a_fast_clock_and_is_read_at_once(m: PublicMachine) -> None:
+    m.leave_by_header(0)
+    m.set_the_servers_clock(1)
+    m.sign_up_whole(BELA, "en", 0)
+    m.sync(0, again=False)
+    m.set_the_servers_clock(0)
+    m.leave_by_header(0)
+
+
+def pauses_and_is_mailed_behind_the_pause(m: PublicMachine) -> None:
+    m.choose(0, "fr", 5)
+    m.send(new=True, leaver=None, after=0)
+    for _ in range(2):
+        m.wait(3 * DAY)
+
+
 LIVES: tuple[Life, ...] = (
     comes_back_and_leaves_by_the_same_link,
     comes_back_and_leaves_once_more,
@@ -575,6 +591,8 @@ LIVES: tuple[Life, ...] = (
     changes_back_by_an_older_mails_link,
     leaves_when_the_servers_clock_was_set_back,
     signs_up_by_a_fast_clock_and_leaves_by_the_right_one,
+    signs_up_by_a_fast_clock_and_is_read_at_once,
+    pauses_and_is_mailed_behind_the_pause,
 )
 """Such as chance finds seldom."""
 
