@@ -15,9 +15,11 @@ from newsletter.phrases import joined, moment, people
 from newsletter.project import Project
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from newsletter.ledger.adoption import Survey
+    from newsletter.ledger.backup import About
     from newsletter.project.adopt import AdoptionResult
-    from newsletter.project.backup import BackupContent
 
 
 def backup(
@@ -56,11 +58,11 @@ def restore(
     """
     from newsletter.project.backup import restore
 
-    def agree(content: BackupContent) -> bool:
-        made = moment(content.made_at)
-        say(f"A backup of the list {content.list_id}, made {made}.", style="bold")
-        if content.in_the_way:
-            say(f"Already here, and kept under another name: {joined(content.in_the_way)}.")
+    def agree(about: About, in_the_way: Sequence[str]) -> bool:
+        made = moment(about.made_at)
+        say(f"A backup of the list {about.list_id}, made {made}.", style="bold")
+        if in_the_way:
+            say(f"Already here, and kept under another name: {joined(in_the_way)}.")
         return yes or confirmed("Restore it into this folder?")
 
     restored = restore(file, agree=agree, on_placed=_tell_placed)

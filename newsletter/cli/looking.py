@@ -136,8 +136,7 @@ def render(
     from newsletter.project.proof import render
 
     project = Project.here()
-    written = render(project, issue, folder, to=to)
-    address = written.recipient.address
-    say(f"{written.name}.html, .txt and .eml are in {folder}, as {address} would get them.")
+    name, address = render(project, issue, folder, to=to)
+    say(f"{name}.html, .txt and .eml are in {folder}, as {address} would get them.")
     if project.settings.dkim is not None:
         say("The eml is not signed (DKIM); “newsletter test” and “send” sign.")

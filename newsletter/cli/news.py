@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from newsletter.cli.output import say, tell
 from newsletter.phrases import count, joined, people
-from newsletter.project.sign_ups import Asked
-from newsletter.project.sync import SyncResult
+
+if TYPE_CHECKING:
+    from newsletter.project.log_reader import SyncResult
+    from newsletter.project.sign_ups import Asked
 
 _WORDS = (
     ("leave", "left"),

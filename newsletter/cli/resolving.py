@@ -16,8 +16,9 @@ from newsletter.phrases import count, joined, moment, people
 from newsletter.project import Project
 
 if TYPE_CHECKING:
+    from newsletter.ledger.reading import DeliveryRow
     from newsletter.ledger.states import Step
-    from newsletter.project.doubts import Evidence, InDoubt, News, Progress
+    from newsletter.project.doubts import Evidence, News, Progress
 
 
 def resolve(
@@ -73,7 +74,7 @@ def resolve(
     _settle(project, issue, found, Step.ASSUME if accepted else Step.RESEND)
 
 
-def _settle(project: Project, issue: str, found: Sequence[InDoubt], step: Step) -> None:
+def _settle(project: Project, issue: str, found: Sequence[DeliveryRow], step: Step) -> None:
     from newsletter.ledger.states import Step
     from newsletter.project.doubts import settle
 
@@ -84,7 +85,7 @@ def _settle(project: Project, issue: str, found: Sequence[InDoubt], step: Step) 
         say(f"Taken as accepted: {names}.")
 
 
-def _ask_about(project: Project, issue: str, found: Sequence[InDoubt]) -> None:
+def _ask_about(project: Project, issue: str, found: Sequence[DeliveryRow]) -> None:
     """Show what is known of each and, if somebody is there, ask."""
     from newsletter.ledger.states import Step
     from newsletter.project.doubts import evidence, in_doubt
@@ -128,7 +129,7 @@ def _answer() -> str:
 def _show(known: Evidence) -> None:
     """Print the attempts, the way they went, and by what the server's log knows the message."""
     facts = [
-        ("Person", known.doubt.held.address),
+        ("Person", known.doubt.address),
         ("Message-ID", f"begins with {known.message_id}"),
     ]
     for attempt, place in known.attempts:

@@ -68,7 +68,7 @@ def forget(
 
     Example: newsletter subscribers forget anna@example.org
     """
-    from newsletter.project.compose import parse_addresses
+    from newsletter.project.addresses import parse_addresses
     from newsletter.project.rights import forget as erase
 
     project = Project.here()

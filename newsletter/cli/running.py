@@ -15,7 +15,6 @@ from newsletter.cli.news import show_news
 from newsletter.cli.output import say, tell
 from newsletter.cli.progress import Watch
 from newsletter.cli.waiting import wait_until
-from newsletter.delivery.run import How
 from newsletter.errors import ExitCode
 from newsletter.phrases import moment
 from newsletter.project import Project
@@ -127,7 +126,7 @@ def _show(result: RunResult) -> ExitCode:
     if result.ending is not None:
         for note in result.ending.notes:
             tell(note, lead="Domain waits: ", lead_style="yellow")
-        if result.ending.how is How.PAUSED:
+        if result.ending.how == "paused":
             tell(result.ending.words, lead="Held: ", lead_style="yellow")
     for notice in result.notices:
         say(notice, style="yellow")

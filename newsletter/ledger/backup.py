@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 
 from newsletter.errors import InputError, Where
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.message.keys import KeyRing
 from newsletter.regular_file import open_regular
 from newsletter.system import sync_file

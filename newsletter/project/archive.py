@@ -71,7 +71,6 @@ def build(
         chosen,
         project.theme,
         project.settings,
-        place,
         folder=folder,
         browser=browser,
         scratch=project.folder,

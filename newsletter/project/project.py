@@ -15,8 +15,8 @@ from newsletter.phrases import nearest
 
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
-    from newsletter.ledger import Ledger
     from newsletter.ledger.copy_guard import CopyGuard, Place
+    from newsletter.ledger.ledger import Ledger
     from newsletter.message.dkim import DkimSigner
     from newsletter.message.keys import KeyRing
     from newsletter.state_folder import ListState
@@ -334,7 +334,7 @@ class Project:
 
         return read_roster(
             file,
-            **self.settings.audience.model_dump(exclude={"file"}),
+            self.settings.audience,
             language=self.settings.language,
             may_be_empty=may_be_empty,
         )
@@ -350,7 +350,7 @@ class Project:
             InputError: there is none (without ``create``).
             LedgerRefused: it cannot be used.
         """
-        from newsletter.ledger import Ledger
+        from newsletter.ledger.ledger import Ledger
 
         if not create and not self.has_ledger:
             # Asked before the key: looking at a new project must not make one.

@@ -16,9 +16,9 @@ from newsletter.project.account import campaigns_of, is_alive, last_run, unfinis
 from newsletter.project.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.controls import Control
+    from newsletter.ledger.ledger import Ledger
 
 _LOOK_S = 0.2
 _ENDS_WITHIN = timedelta(seconds=15)

@@ -118,10 +118,8 @@ def create_app(
     )
     signing_up = confirmations and SigningUp(
         answers,
-        pages,
         events,
         bundle,
-        links=links,
         confirmations=confirmations,
         breaker=breaker,
         nonces=nonces,

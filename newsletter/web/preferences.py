@@ -147,7 +147,7 @@ class PreferencePage:
         changes: dict[str, Any] = {}
         language = fields.get("language", "")
         if language:
-            if language not in self._answers.languages:
+            if language not in self._answers.pages.languages:
                 raise _WrongForm
             changes["language"] = language
         topics = {
@@ -155,7 +155,7 @@ class PreferencePage:
             for name, value in fields.items()
             if name.startswith("topic-")
         }
-        if not {*topics} <= {*self._answers.topics} or not {*topics.values()} <= {*_ANSWERS}:
+        if not {*topics} <= {*self._answers.pages.topics} or not {*topics.values()} <= {*_ANSWERS}:
             raise _WrongForm
         if wanted := {name: _ANSWERS[value] for name, value in topics.items() if value}:
             changes["topics"] = wanted

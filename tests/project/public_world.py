@@ -31,12 +31,13 @@ from newsletter.project import Project, plan
 from newsletter.project import project as project_module
 from newsletter.project.backup import back_up, restore
 from newsletter.project.compile import CompiledIssue, compile_issue
+from newsletter.project.log_reader import SyncResult
 from newsletter.project.plan import SendOptions, examine, freeze, prepare_to_freeze
 from newsletter.project.resume import ready
 from newsletter.project.rights import forget
 from newsletter.project.send import run_campaign
 from newsletter.project.sign_ups import Asked, ask_returning
-from newsletter.project.sync import SyncResult, read_before_send, sync
+from newsletter.project.sync import read_before_send, sync
 from newsletter.project.transport import open_transport
 from newsletter.testing import FrozenClock
 from newsletter.theme_files import load_theme
@@ -274,7 +275,7 @@ class Laptop:
 
     def restore(self, file: Path) -> None:
         with self._here():
-            assert restore(file, agree=lambda _: True, on_placed=lambda _: None)
+            assert restore(file, agree=lambda _, __: True, on_placed=lambda _: None)
 
     def send(self, issue: str) -> None:
         """As “newsletter send” does; to those who do not have the issue yet."""

@@ -23,7 +23,9 @@ from newsletter.errors import InputError, LogUnreachable
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import Purpose, Token, sign
 from newsletter.project import Project
-from newsletter.project.sync import SyncResult, sync
+from newsletter.project.log_events import event_of
+from newsletter.project.log_reader import SyncResult
+from newsletter.project.sync import sync
 from newsletter.web.log import PublicLog
 
 from tests.support.project import Project as Folder
@@ -362,12 +364,12 @@ def test_kinds_of_a_later_version_are_kept_told_and_stop_nobody(
         result = sync(project)
         assert {"hologram": 1, "leave": 1} == dict(result.waiting)
     assert {"anna"} == left(project, side, "anna", "bela", "dora")
-    known = module._event
+    known = event_of
 
     def later(id_: bytes, content: Any, verifier: Any) -> Any:
         return known(id_, {**content, "kind": "leave", "v": 1}, verifier)
 
-    monkeypatch.setattr(module, "_event", later)
+    monkeypatch.setattr("newsletter.project.log_reader.event_of", later)
     result = sync(project)
     assert ({"leave": 2}, {}) == (numbers(result), dict(result.waiting))
     assert {"anna", "bela", "dora"} == left(project, side, "anna", "bela", "dora")
