@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,13 +157,14 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(shown) + (" …" if len(names) > len(shown) else "")
 
 
-def ignored_warning(columns: Columns, path: Path) -> list[Problem]:
-    """Says which columns nobody reads, if there are any."""
-    if not columns.ignored:
+def ignored_warning(columns: Columns, heard: Collection[str], path: Path) -> list[Problem]:
+    """Says which columns nobody reads, if there are any; ``heard`` tell who may be mailed."""
+    ignored = [name for name in columns.ignored if name not in heard]
+    if not ignored:
         return []
     return [
         Problem(
-            f"Unused columns: {listed(columns.ignored)}.",
+            f"Unused columns: {listed(ignored)}.",
             Where(path),
             "To use one in the mail, name it in “fields” under [audience] in newsletter.toml.",
         )

@@ -69,7 +69,7 @@ def read_roster(
     reading = _Reading(path, table, standing, language)
     for record in table.rows:
         reading.take(*record)
-    warnings = [*table.warnings, *ignored_warning(table.columns, path)]
+    warnings = [*table.warnings, *ignored_warning(table.columns, standing.heard, path)]
     if elsewhere := missing_leavers(path.name, table.header):
         what, look_for = elsewhere
         warnings.insert(0, Problem(what, Where(path), f"{look_for} {_NEVER_MAIL}"))
@@ -136,7 +136,7 @@ def _open(
     *,
     bare: bool = False,
 ) -> _Table:
-    """Open a list; ``bare``: without a header it may be a plain column of addresses."""
+    """Open a list; ``bare``: a file of others, without a header a plain column of addresses."""
     text, warnings = read_text(path)
     delimiter, text = find_delimiter(text)
     records = read_records(path, text, delimiter)
@@ -145,7 +145,7 @@ def _open(
         records = chain([first], records) if first[0] else records
         header_row = 0 if any(map(holds_address, first[1])) else None
     number, header, rows = take_header(
-        path, records, header_row=header_row, address_column=address_column
+        path, records, header_row=header_row, address_column=address_column, own=not bare
     )
     columns = find_columns(
         header, fields=fields, address_column=address_column, where=Where(path, row=number or 1)

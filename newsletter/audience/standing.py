@@ -299,6 +299,11 @@ class Standing:
         )
         return cls(columns, frozenset(map(_key, mail)), frozenset(map(_key, no_mail)))
 
+    @property
+    def heard(self) -> frozenset[str]:
+        """The names of the columns of status or of leaving."""
+        return frozenset(name for _, name, kind in self.columns if kind not in _SILENT)
+
     def says_active(self, cells: Sequence[str]) -> bool:
         """Whether a column of status or of leaving says that a row may be mailed."""
         said = [

@@ -18,7 +18,14 @@ from enum import Enum
 from newsletter.clock import moment_at
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.states import Disposition, State, Step
-from newsletter.refusal_words import is_bad_address, is_greylisting, is_policy, same_words
+from newsletter.refusal_words import (
+    Names,
+    is_bad_address,
+    is_greylisting,
+    is_policy,
+    names,
+    same_words,
+)
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 
 # One answer
@@ -211,7 +218,7 @@ class CircuitBreaker:
 
 
 class DomainBreaker:
-    """Tells when one domain refuses us. A bad address is no such sign.
+    """Tells when one domain refuses us. A bad address is no such sign, by its code or in words.
 
     It does so after more than 20 refusals in a row, or once more than 3 % were
     refused as a matter of policy or in the same words. A large mailbox provider
@@ -229,12 +236,15 @@ class DomainBreaker:
             return None
         if not isinstance(outcome, Rejected) or is_bad_address(outcome.reply):
             return None
+        if (named := names(outcome.reply)) is Names.MAILBOX:
+            return None
         self._in_a_row += 1
         self._refused += 1
         self._policy += is_policy(outcome.reply)
-        self._texts[same_words(outcome.reply)] += 1
+        if named is Names.NOBODY:
+            self._texts[same_words(outcome.reply)] += 1
         judged = self._accepted + self._refused
-        alike = max(self._policy, *self._texts.values())
+        alike = max(self._policy, *self._texts.values(), 0)
         if self._in_a_row <= _DOMAIN_IN_A_ROW and not (
             judged >= _DOMAIN_JUDGED_FIRST and alike > _DOMAIN_SHARE * judged
         ):

@@ -204,8 +204,8 @@ class Queue:
         self._writer.submit(lambda: work(self.ledger)).wait()
 
     def postpone(self, domain: str) -> None:
-        """Let those at a domain that refuses us wait for an hour."""
-        self._writer.note(lambda: self._postpone(domain, DOMAIN_PAUSE_S))
+        """Let those at a domain that refuses us wait for an hour, with whom it refused last."""
+        self._writer.note(lambda: self._wait_at(domain))
 
     def beat(self) -> str | None:
         """Show that the run is alive; why it must not go on, if so.
@@ -373,6 +373,10 @@ class Queue:
             self._deliveries.postpone(self.campaign.id, found.domain, moment_at(found.until))
         elif found.begins and (wait_s := found.until - now.timestamp()) > 0:
             self.pacer.pause(wait_s)
+
+    def _wait_at(self, domain: str) -> None:
+        until = self._now().timestamp() + DOMAIN_PAUSE_S
+        self._put_back(self._evidence.wait_at(domain, until=until))
 
     def _return_unreported(self, claims: Sequence[Claim]) -> None:
         for claim in claims:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, BinaryIO
 
 from newsletter.bounded_json import JSONRefused, read_json
@@ -126,6 +127,10 @@ _DENIES = {
 }
 """A field of such a name that says no."""
 _MOST_DEPTH = 12
+_MOST_RECIPIENTS = 50
+"""Of one event, as in a message of Amazon SES; ours has one."""
+_MOST_FIELDS = 300
+"""Of one event, without what the letter says; the longest known has about sixty."""
 
 
 def read_events(
@@ -180,7 +185,7 @@ def _single(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for name, listed in inner.items():
             if _bare(name).endswith("recipients") and isinstance(listed, list):
                 told = [each for each in listed if isinstance(each, dict)]
-                if told:
+                if told := told[:_MOST_RECIPIENTS]:
                     rest = {key: value for key, value in inner.items() if key != name}
                     outer = {key: value for key, value in event.items() if value is not inner}
                     for each in told:
@@ -196,13 +201,14 @@ def _read(event: dict[str, Any], now: datetime) -> Iterator[DeliveryEvent]:
     found = _kind_of(word) or _kind_of(last)
     if found is None or not tags:
         return
+    known = (text for name, text in _fields(event, all_=True) if name in _IDS)
+    provider_id = next(known, "")
     for single in _single(event):
-        told = list(_fields(single))
+        told = list(islice(_fields(single), _MOST_FIELDS))
         kind = _proved(found, last, single, told)
         if kind is None:
             continue
         said = [text for name, text in told if name in _SAYS]
-        known = (text for name, text in _fields(event, all_=True) if name in _IDS)
         yield DeliveryEvent(
             tags,
             kind,
@@ -211,7 +217,7 @@ def _read(event: dict[str, Any], now: datetime) -> Iterator[DeliveryEvent]:
             word,
             _recipient(single),
             words=" ".join(dict.fromkeys(said)),
-            provider_id=next(known, ""),
+            provider_id=provider_id,
         )
 
 

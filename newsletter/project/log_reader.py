@@ -15,10 +15,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from newsletter.clock import moment_at
 from newsletter.ledger.log_entries import MOST_KEPT, Cursor
 from newsletter.ledger.preferences import LONGEST_PAUSE, PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
-from newsletter.ledger.suppressions import Return
+from newsletter.ledger.suppressions import Leave, Return
 from newsletter.message.tokens import Verifier
 from newsletter.phrases import count
 from newsletter.project.log_events import LogEvent, Misuse, event_of, sign_up_of
@@ -36,6 +37,7 @@ GIVE_KEYS = (
     "Run “newsletter keys public” and copy the folder to the server. If it runs in "
     "this folder, restart “newsletter serve”."
 )
+_A_DAY_S = 86_400
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,30}", re.ASCII)
 
 
@@ -115,7 +117,8 @@ class LogReader:
                 "them? If not, look for them in the server's backups."
             )
             after, head = page.first_kept - 1, b""
-        cursor, holds = _follow(page, Cursor(page.log_id, after, head))
+        start = Cursor(page.log_id, after, head, known.latest if known else 0.0)
+        cursor, holds = _follow(page, start)
         if not holds:
             warnings.append(
                 "The log's chain does not hold: entries were changed or removed "
@@ -128,8 +131,10 @@ class LogReader:
 
     def write(self, batch: Batch, ledger: Ledger, *, now: datetime) -> None:
         """Apply what was fetched ``now``; inside the caller's transaction."""
+        latest = batch.cursor.latest
         for entry, content in batch.events:
-            if self._apply(entry.id, content, ledger) is None:
+            latest = _later(latest, content, now)
+            if self._apply(entry.id, content, ledger, not_before=latest) is None:
                 continue
             if not ledger.log_entries.keep(entry.id, entry.box, opens=content is not None):
                 self._warn(
@@ -138,8 +143,9 @@ class LogReader:
                 )
         for warning in batch.warnings:
             self._warn(warning)
-        ledger.log_entries.move(batch.cursor, now=now)
-        self._cursor = batch.cursor
+        cursor = replace(batch.cursor, latest=latest)
+        ledger.log_entries.move(cursor, now=now)
+        self._cursor = cursor
 
     def try_kept(self, ledger: Ledger) -> None:
         """Try again what could not be applied before, and count what waits still.
@@ -153,8 +159,22 @@ class LogReader:
             else:
                 self.result.waiting[why] += 1
 
-    def _apply(self, id_: bytes, content: Mapping[str, Any] | None, ledger: Ledger) -> str | None:
+    def _apply(
+        self,
+        id_: bytes,
+        content: Mapping[str, Any] | None,
+        ledger: Ledger,
+        *,
+        not_before: float = 0.0,
+    ) -> str | None:
         """Bring one event to the ledger.
+
+        Args:
+            id_: of the event.
+            content: what its box held; None: no key opens it.
+            ledger: where to.
+            not_before: a leave counts from then on at the earliest, whatever clock dated it:
+                else a return by an older form could end it.
 
         Returns:
             None: it is applied. Else its kind, which this version does not know; empty: the
@@ -169,6 +189,8 @@ class LogReader:
         if event is None:
             kind = str(content.get("kind"))
             return kind if _KIND.fullmatch(kind) else ""
+        if isinstance(event, Leave):
+            event = replace(event, at=max(event.at, moment_at(not_before)))
         match event:
             case SignUp():
                 self._sign_up(event, ledger)
@@ -257,4 +279,12 @@ def _follow(page: Page, start: Cursor) -> tuple[Cursor, bool]:
         right = next_head(head, entry.id, entry.box) if head else entry.head
         holds = holds and entry.seq == seq + 1 and entry.head == right
         seq, head = entry.seq, entry.head
-    return Cursor(start.log_id, seq, head), holds
+    return replace(start, seq=seq, head=head), holds
+
+
+def _later(latest: float, content: Mapping[str, Any] | None, now: datetime) -> float:
+    """The latest time so far. One in the future is now, or nothing, if a day away or more."""
+    at = content.get("at") if content else None
+    if not isinstance(at, int | float) or not 0 < at < now.timestamp() + _A_DAY_S:
+        return latest
+    return max(latest, min(at, now.timestamp()))

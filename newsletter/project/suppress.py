@@ -42,11 +42,12 @@ def read_suppressible(project: Project, given: Iterable[str]) -> tuple[Suppressi
     """Read what a person gave: addresses, and files of them; whether there was a file.
 
     Raises:
-        InputError: an address is none, or a file is the project's own list.
+        InputError: an address is none, a file is the project's own list or holds nobody.
         RosterError: a file cannot be used.
     """
     texts = list(given)
     files = [Path(text) for text in texts if "@" not in text and Path(text).is_file()]
+    _refuse_unknown(text for text in texts if "@" not in text and Path(text) not in files)
     addresses = parse_addresses(text for text in texts if Path(text) not in files)
     active = 0
     refused: tuple[Problem, ...] = ()
@@ -61,7 +62,32 @@ def read_suppressible(project: Project, given: Iterable[str]) -> tuple[Suppressi
         addresses += read.addresses
         active += read.active
         refused += read.refused
+    if files and not addresses:
+        why = "Each row says that its reader may be mailed." if active else "No address was found."
+        raise InputError(
+            f"Nobody was added. {why}",
+            where=Where(files[0]),
+            problems=refused,
+            next="Look at the column of addresses in the file.",
+        )
     return Suppressible(tuple(addresses), active, refused), bool(files)
+
+
+def _refuse_unknown(texts: Iterable[str]) -> None:
+    """Name what a person gave that is neither an address nor a file.
+
+    Raises:
+        InputError: there is any.
+    """
+    problems = [
+        Problem(f"“{text}” is no address. There is no file of that name either.") for text in texts
+    ]
+    if problems:
+        raise InputError(
+            "Nobody was added, since not all of these can be read.",
+            problems=problems,
+            next="Mind the spelling: name@example.org, or the name of a CSV file.",
+        )
 
 
 def suppress(project: Project, parsed: Sequence[Address], reason: Reason) -> Suppressed:

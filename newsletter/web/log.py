@@ -391,7 +391,7 @@ class _File:
         (tables,) = run("SELECT COUNT(*) FROM sqlite_master").fetchone()
         if tables and (kind, version) != _NAMES_ARE:
             raise LedgerRefused(
-                "This file is no public log, or was written by a newer version of this program.",
+                "This file is not a public log, or was written by a newer version of this program.",
                 where=Where(self._path),
                 next="Name another file, or update the program; nothing was changed.",
             )

@@ -124,6 +124,7 @@ class SigningUp:
         if not self._cooldown.allows(address):
             return self._answers.page(request, "asked")
         if not self._confirmations.add(self._mail(box, typed.language, address)):
+            self._cooldown.take_back(address)
             return self._answers.page(request, "unavailable", status=503)
         if (misused := self._breaker.asked()) is not None:
             asked, confirmed = misused

@@ -241,3 +241,10 @@ def test_the_program_says_how_many_left_and_why(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "20 people to mail" in done.stdout, done
     assert "Status=Unsubscribed" in done.stdout
+
+
+def test_a_column_that_tells_who_may_be_mailed_is_not_called_unused(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("email,Abo-Status,Shoe size\na@a.example,aktiv,40\nb@b.example,abgemeldet,41\n")
+    (warning,) = read_roster(path).warnings
+    assert "Unused columns: “Shoe size”." in warning.what

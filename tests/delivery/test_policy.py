@@ -204,6 +204,22 @@ def test_more_than_twenty_in_a_row_pull_a_domains_brake_and_it_begins_anew() -> 
     assert [] == pulled(*[Deferred("450 4.7.1 later")] * 99)
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["550 No such user here", "550 Empfänger unbekannt", "552 5.2.2 mailbox full"],
+)
+def test_words_that_name_the_readers_mailbox_pull_no_domains_brake(said: str) -> None:
+    assert [] == pulled(*[Rejected(said)] * 99)
+
+
+def test_words_that_may_mean_the_reader_count_in_a_row_alone() -> None:
+    """Exchange Online says so of an unknown mailbox; a fifth of a large office may have left."""
+    perhaps = Rejected("550 5.4.1 Recipient address rejected: Access denied")
+    fifth: list[Outcome] = [perhaps, *[ACCEPTED] * 4]
+    assert [] == pulled(*fifth * 20)
+    assert [21] == pulled(*[perhaps] * 21)
+
+
 def test_from_thirty_on_more_than_three_percent_alike_pull_a_domains_brake() -> None:
     policy = Rejected("550 5.7.1 no")
     assert [30] == pulled(policy, *[ACCEPTED] * 28, Rejected("550 other"))

@@ -100,6 +100,35 @@ def test_leave_return_and_leave_again_end_in_left(project: Project, side: Public
     assert {"anna"} == left(project, side, "anna")
 
 
+@pytest.mark.parametrize("in_two_readings", [False, True])
+def test_a_leave_counts_although_the_servers_clock_was_set_back(
+    project: Project, side: PublicSide, in_two_readings: bool
+) -> None:
+    """What stands behind a sign-up in the log was done after it, whatever its time."""
+    now = time.time()
+    side.leave("anna@readers.example", at=now - 900)
+    side.sign_up("anna@readers.example", form_at=now - 600, at=now - 500)
+    side.come_back("anna@readers.example", form_at=now - 600)
+    if in_two_readings:
+        sync(project)
+        assert set() == left(project, side, "anna")
+    side.leave("anna@readers.example", at=now - 700)
+    for again in (False, True):
+        sync(project, again=again)
+        assert {"anna"} == left(project, side, "anna")
+
+
+def test_an_entry_from_a_far_future_keeps_nobody_from_coming_back(
+    project: Project, side: PublicSide
+) -> None:
+    now = time.time()
+    side.add(kind="reason", words="", at=now + 10**6)
+    side.leave("anna@readers.example", at=now - 900)
+    side.come_back("anna@readers.example", form_at=now - 600)
+    sync(project)
+    assert set() == left(project, side, "anna")
+
+
 def test_an_undo_voids_one_leave(project: Project, side: PublicSide) -> None:
     leave = side.leave("anna@readers.example")
     side.undo(leave)
@@ -681,7 +710,8 @@ def test_who_left_long_ago_can_sign_up_again_and_is_erased_without_an_answer(
     project, anna, day = Project(made.folder), "anna@readers.example", 86_400
     now = project.clock.now()
     with public_side(made.folder) as side:
-        side.sign_up(anna, form_at=now.timestamp() - 500 * day)
+        typed = now.timestamp() - 500 * day
+        side.sign_up(anna, form_at=typed, at=typed)
         side.leave(anna, at=now.timestamp() - 400 * day)
         sync(project)
         side.sign_up(anna, form_at=now.timestamp() - 32 * day)
