@@ -215,7 +215,11 @@ def test_links_to_leave_change_nothing(choosing: Choosing, made: str) -> None:
     assert [] == choosing.server.events()
 
 
-@pytest.mark.parametrize("made", [link()[:-1], "x" * 60, link(Purpose.RETURN), "A" * 5000])
+@pytest.mark.parametrize(
+    "made",
+    [link()[:-1], "x" * 60, link(Purpose.RETURN), "A" * 5000],
+    ids=["cut", "forged", "return", "long"],
+)
 def test_what_is_no_link_of_ours_is_said_to_be_broken(choosing: Choosing, made: str) -> None:
     for answer in (
         choosing.server.get(f"/preferences/{made}"),
