@@ -68,6 +68,7 @@ ARROWS: dict[str, set[str]] = {
         "render.urls",
         "ledger.adoption",
         "ledger.campaigns",
+        "ledger.leave_reasons",
         "ledger.plan",
         "ledger.reading",
         "ledger.states",

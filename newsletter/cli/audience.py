@@ -81,17 +81,21 @@ def add(
 
 @suppress.command("list")
 def list_() -> None:
-    """Show how many must not be mailed, by reason. Names are not kept, so none are shown.
+    """Show how many must not be mailed, by reason, and why readers left, in their own words.
+
+    Names are not kept, so none are shown. Words are shown from five on.
 
     Example: newsletter suppress list
     """
-    from newsletter.project.suppress import suppressed
+    from newsletter.cli.news import show_reasons
+    from newsletter.project.suppress import reasons_given, suppressed
 
-    counts = suppressed(Project.here())
-    if not counts:
+    project = Project.here()
+    if counts := suppressed(project):
+        show_counts([(number, _REASONS[reason], "") for reason, number in counts.items()])
+    else:
         say("Nobody has left yet.")
-        return
-    show_counts([(number, _REASONS[reason], "") for reason, number in counts.items()])
+    show_reasons(reasons_given(project))
 
 
 @suppress.command("token")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from newsletter.cli.output import say, tell
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from newsletter.cli.output import say, show_counts, tell
+from newsletter.ledger.leave_reasons import LeaveReason
 from newsletter.phrases import count, joined, people
 from newsletter.project.sign_ups import Asked
 from newsletter.project.sync import SyncResult
@@ -13,6 +18,14 @@ _WORDS = (
     ("return", "came back"),
     ("signup", "signed up"),
 )
+
+_REASONS = {
+    "often": "it came too often",
+    "useless": "it was of no use to them",
+    "unasked": "they never signed up",
+    "unsafe": "it is not safe for them",
+    "other": "another reason",
+}
 
 
 def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
@@ -62,3 +75,15 @@ def show_asked(asked: Asked) -> None:
         tell(f"{people(asked.failed)} could not be asked; that is tried again in a week.")
     if asked.waiting:
         say(f"{people(asked.waiting)} more will be asked by the next “newsletter sync”.")
+
+
+def show_reasons(reasons: Sequence[LeaveReason]) -> None:
+    """Print why readers left: for each issue how many gave which reason, and their words."""
+    for issue, group in groupby(reasons, key=lambda each: each.issue):
+        given = list(group)
+        say(f"Why readers of {issue or 'several issues'} left:", style="bold")
+        numbers = Counter(each.reason for each in given)
+        show_counts([(number, _REASONS[reason], "") for reason, number in numbers.most_common()])
+        for each in given:
+            if each.words:
+                tell(f"“{each.words}”", lead=f"{_REASONS[each.reason]}: ")

@@ -13,6 +13,7 @@ from newsletter.audience.reader import Suppressible, read_leavers
 from newsletter.errors import InputError, NewsletterError, Problem, Where
 from newsletter.feedback.unsubscribe_mails import read_mailed
 from newsletter.ledger import Ledger
+from newsletter.ledger.leave_reasons import LeaveReason
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
 from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.project.compose import parse_addresses
@@ -217,6 +218,18 @@ def suppressed(project: Project) -> Mapping[Reason, int]:
         return {}
     with closing(project.ledger(create=False, follow=False)) as ledger:
         return {Reason(reason): number for reason, number in ledger.suppressions.counts().items()}
+
+
+def reasons_given(project: Project) -> list[LeaveReason]:
+    """Why readers left, in their own words, by issue. Changes nothing.
+
+    Raises:
+        LedgerRefused: the ledger cannot be used.
+    """
+    if not project.has_ledger:
+        return []
+    with closing(project.ledger(create=False, follow=False)) as ledger:
+        return ledger.leave_reasons.shown()
 
 
 def gone_from(project: Project, roster: Roster) -> int:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from newsletter.clock import moment_at
 from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import ConfigError, InputError, LogUnreachable, Where
+from newsletter.ledger.leave_reasons import LeaveReason
 from newsletter.ledger.log_entries import MOST_KEPT, Cursor
 from newsletter.ledger.preferences import LONGEST_PAUSE, PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
@@ -64,7 +65,7 @@ class Misuse:
         )
 
 
-_Event = Leave | Void | Return | PreferenceChange | SignUp | Misuse
+_Event = Leave | Void | Return | LeaveReason | PreferenceChange | SignUp | Misuse
 
 
 @dataclass(slots=True)
@@ -117,6 +118,7 @@ class LogReader:
         self._box_keys = project.keys.box_keys(self._list_id)
         self._verifier = Verifier.of(project.keys, self._list_id)
         self._newest_secret = project.keys.signing_key_id
+        self._issues: dict[str, str] | None = None
         self.result = SyncResult()
 
     def fetch(self) -> Batch:
@@ -205,6 +207,9 @@ class LogReader:
             case Return():
                 added = [ledger.suppressions.add(each) for each in self._returns(event, ledger)]
                 self.result.new["return"] += any(added)
+            case LeaveReason():
+                issue = self._issue_of(content, ledger)
+                ledger.leave_reasons.add(id_, replace(event, issue=issue))
             case Misuse():
                 self._warn(event.told)
             case _ if ledger.suppressions.add(event):
@@ -252,6 +257,13 @@ class LogReader:
         for tag in keys.former_tags(sign_up.address):
             yield replace(event, tag=tag, form_at=sign_up.form_at, id=b"")
 
+    def _issue_of(self, content: Mapping[str, Any], ledger: Ledger) -> str:
+        """The issue whose campaign an entry names; empty: none that is known here."""
+        if self._issues is None:
+            tag = self._project.keys.campaign_tag
+            self._issues = {tag(each.id).hex(): each.issue for each in ledger.campaigns.all()}
+        return self._issues.get(str(content.get("campaign")), "")
+
     def _warn(self, words: str) -> None:
         if words not in self.result.warnings:
             self.result.warnings.append(words)
@@ -290,6 +302,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
                 )
         with ledger.transaction():
             reader.try_kept(ledger)
+            ledger.leave_reasons.show_groups()
             note_wordings(project, ledger)
         if guard := project.copy_guard(ledger):
             guard.follow()  # so that the send record knows as well
@@ -411,6 +424,8 @@ def _event(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> _Event
             form_at = moment_at(token.minute * 60.0)
             sign_up = {"sign_up": token.campaign_tag.hex()}
             return Return(token.address_tag, "confirmation", form_at, (sign_up,), id_)
+        case "reason":
+            return LeaveReason.of(content)
         case "breaker":
             return Misuse(int(content["asked"]), int(content["confirmed"]))
     return None

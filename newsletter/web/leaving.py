@@ -121,7 +121,7 @@ class Leaving:
         if do == "undo":
             return await self._undo(request, text, nonce)
         if do == "reason":
-            return await self._reason(request, text, nonce, fields)
+            return await self._reason(request, text, token, fields)
         if do == "sure" and fields.get("sure") == ["yes"] and self._fits(nonce, "sure", text):
             return self._say_left(request, text, await self._leave(text, token, "page"))
         if do == "leave" and self._fits(nonce, "leave", text):
@@ -199,16 +199,22 @@ class Leaving:
         return await self._show(request, text)
 
     async def _reason(
-        self, request: Request, text: str, nonce: str, fields: dict[str, list[str]]
+        self, request: Request, text: str, token: Token, fields: dict[str, list[str]]
     ) -> Response:
+        nonce = fields.get("nonce", [""])[0]
         if not self._nonces.holds(nonce, "reason", text, youngest_s=0, oldest_s=_A_DAY_S):
             return await self._show(request, text)
         reason = fields.get("reason", [""])[0]
         words = _fitting(fields.get("words", [""])[0].strip()[:_MOST_WORDS])
         if reason in _REASONS or words:
-            content = {"kind": "reason", "reason": reason if reason in _REASONS else "other"}
             # Neither the leave nor the person is named, so that the two stay apart.
-            await self._once(f"reason {text}", {**content, "words": words})
+            content = {
+                "kind": "reason",
+                "campaign": token.campaign_tag.hex(),
+                "reason": reason if reason in _REASONS else "other",
+                "words": words,
+            }
+            await self._once(f"reason {text}", content)
         return self._answers.page(request, "thanks")
 
 

@@ -269,7 +269,7 @@ def test_a_reason_is_kept_apart_from_whoever_gave_it(fresh: tuple[Running, Froze
     reason = fields(server.post(path, leave).text, "reason")
     server.post(path, {**reason, "reason": "unsafe", "words": "They read my mail. " * 100})
     _, event = server.events()
-    assert {"id", "v", "at", "kind", "reason", "words"} == event.keys()
+    assert {"id", "v", "at", "kind", "campaign", "reason", "words"} == event.keys()
     assert "unsafe" == event["reason"]
     assert 500 == len(event["words"])
 
