@@ -25,7 +25,7 @@ from newsletter.ledger.preferences import LONGEST_PAUSE, PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Reason, Return, Void
 from newsletter.message.keys import ADDRESS_TAG_BYTES
-from newsletter.message.tokens import Purpose, Verifier, verify
+from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.phrases import count
 from newsletter.project.log_source import LogSource, has_public_log, log_source
 from newsletter.project.project import Project
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _LONGEST_S = 600.0
 """A server that invents entries without an end is left after so many seconds."""
-_OLD_KEYS = "The server does not have the newest key, so links in new mail do not work there."
+_OLD_KEYS = "The server does not have the newest key, so it cannot verify the links of new mail."
 _GIVE_KEYS = (
     "Run “newsletter keys public” and copy the folder to the server, or, where it runs in this "
     "folder, end “newsletter serve” and start it anew."
@@ -414,13 +414,14 @@ def _event(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> _Event
             return Void(_bytes(content["leave"], ID_BYTES), "unsubscribe page", at, id_)
         case "preferences":
             at = moment_at(float(content["at"]))
-            tag = _bytes(content["tag"], ADDRESS_TAG_BYTES)
+            if "token" in content:
+                tag = _verified(content["token"], verifier, Purpose.PREFERENCES).address_tag
+            else:
+                tag = _bytes(content["tag"], ADDRESS_TAG_BYTES)
             return PreferenceChange.of(tag, at, content["changes"], id_)
         case "return":
             # Only this machine can have made the token; its minute is that of the form.
-            token = verify(content["token"], verifier)
-            if token is None or not token.is_for(Purpose.RETURN) or token.inert:
-                raise ValueError("not a token for a return")
+            token = _verified(content["token"], verifier, Purpose.RETURN)
             form_at = moment_at(token.minute * 60.0)
             sign_up = {"sign_up": token.campaign_tag.hex()}
             return Return(token.address_tag, "confirmation", form_at, (sign_up,), id_)
@@ -437,13 +438,25 @@ def _leave_of_token(id_: bytes, content: Mapping[str, Any], verifier: Verifier) 
     Raises:
         ValueError: this machine cannot verify it either; maybe another one has the secret.
     """
-    token = verify(content["token"], verifier)
-    if token is None or token.inert or not token.is_for(Purpose.HEADER):
-        raise ValueError("not a token with which to leave")
+    by_page = content["road"] == "page"
+    purposes = (Purpose.HEADER, *((Purpose.PAGE, Purpose.PREFERENCES) if by_page else ()))
+    token = _verified(content["token"], verifier, *purposes)
     at = moment_at(float(content["at"]))
     evidence = {"campaign": token.campaign_tag.hex(), "key": str(token.key_id)}
-    road = _ROADS["header"]
+    road = _ROADS["page" if by_page else "header"]
     return Leave(token.address_tag, Reason.UNSUBSCRIBED, road, at, (evidence,), id_)
+
+
+def _verified(text: str, verifier: Verifier, *purposes: Purpose) -> Token:
+    """A token that the server could not, or must not be able to, verify.
+
+    Raises:
+        ValueError: it is none of ours, of a proof, or for none of ``purposes``.
+    """
+    token = verify(text, verifier)
+    if token is None or token.inert or not any(map(token.is_for, purposes)):
+        raise ValueError("not a token for this")
+    return token
 
 
 def _bytes(text: str, length: int) -> bytes:

@@ -38,7 +38,7 @@ from newsletter.web.preferences import PreferencePage
 from newsletter.web.sign_up_limits import FormBreaker
 from newsletter.web.signing_up import SigningUp
 from newsletter.web.sync_api import sync_routes
-from newsletter.web.tokens import TokenReader
+from newsletter.web.tokens import TokenReader, TooMany
 
 _UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
 """Tokens of an unknown secret that a network, and all together, may bring in a minute."""
@@ -175,6 +175,7 @@ def create_app(
         middleware=[Middleware(_Paths, prefix=prefix)],
         exception_handlers={
             LogUnwritable: on_unwritable,
+            TooMany: on_unwritable,
             TooLarge: on_too_large,
             HTTPException: on_http_error,
         },

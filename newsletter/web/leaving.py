@@ -99,16 +99,10 @@ class Leaving:
     async def _leave_at_once(self, request: Request, text: str) -> Response:
         token = self._tokens.read(text, Purpose.HEADER)
         if token is None:
-            if not self._tokens.is_of_unknown_key(text):
-                return self._answers.text("This link does not work.\n", status=400)
-            if not self._tokens.allows(request):
-                return self._answers.text("Please try again in a minute.\n", status=503)
-            # Signed after this server's keys were written: the officer's machine can tell.
-            await self._events.add({"kind": "token", "token": text, "road": "header"})
-            return self._answers.text(_LEFT)
+            return self._answers.text("This link does not work.\n", status=400)
         if token.inert:
             return self._answers.text("This link belongs to a proof. Nobody has left.\n")
-        await self._leave(text, token, "header")
+        await self._leave(request, text, token, "header")
         return self._answers.text(_LEFT)
 
     async def _step(self, request: Request, text: str, fields: dict[str, list[str]]) -> Response:
@@ -123,10 +117,11 @@ class Leaving:
         if do == "reason":
             return await self._reason(request, text, token, fields)
         if do == "sure" and fields.get("sure") == ["yes"] and self._fits(nonce, "sure", text):
-            return self._say_left(request, text, await self._leave(text, token, "page"))
+            return self._say_left(request, text, await self._leave(request, text, token, "page"))
         if do == "leave" and self._fits(nonce, "leave", text):
             if not self._asks_twice(token):
-                return self._say_left(request, text, await self._leave(text, token, "page"))
+                id_ = await self._leave(request, text, token, "page")
+                return self._say_left(request, text, id_)
             return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
         if do == "sure" and self._nonces.holds(
             nonce, "sure", text, youngest_s=0, oldest_s=_A_DAY_S
@@ -140,9 +135,9 @@ class Leaving:
 
     def _asks_twice(self, token: Token) -> bool:
         now = self._clock.now().timestamp() / 60
-        return token.version == 1 or now - token.minute < _FRESH_MINUTES
+        return token.version == 1 or not token.verified or now - token.minute < _FRESH_MINUTES
 
-    async def _leave(self, text: str, token: Token, road: str) -> str:
+    async def _leave(self, request: Request, text: str, token: Token, road: str) -> str:
         """Write a leave down; once a day for a token.
 
         Returns:
@@ -150,7 +145,12 @@ class Leaving:
 
         Raises:
             LogUnwritable: it is not on disk.
+            TooMany: it is not verified, and there were many.
         """
+        if not token.verified:
+            if self._recent.find(text) is None:
+                self._tokens.count(request)
+            return await self._once(text, {"kind": "token", "token": text, "road": road})
         content = {
             "kind": "leave",
             "tag": token.address_tag.hex(),

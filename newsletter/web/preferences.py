@@ -132,11 +132,12 @@ class PreferencePage:
             return self._answers.page(request, "saved")
         if recent.number >= _MOST_A_DAY:
             return self._answers.page(request, "unavailable", status=429)
+        if not token.verified:
+            self._tokens.count(request)
         # Counted before it is on disk, so that many at once are counted as well.
         self._recent.note(text, Changed(recent.since, recent.number + 1, ""))
-        await self._events.add(
-            {"kind": "preferences", "tag": token.address_tag.hex(), "changes": changes}
-        )
+        whose = {"tag": token.address_tag.hex()} if token.verified else {"token": text}
+        await self._events.add({"kind": "preferences", **whose, "changes": changes})
         self._recent.find(text).last = told
         return self._answers.page(request, "saved")
 

@@ -19,6 +19,7 @@ from newsletter.testing import FrozenClock
 from tests.web.served import LIST, READER, Running, bundle, key_ring, running, token
 
 WITHIN_S = 30
+ROTATED = replace(key_ring(), secrets={1: b"s" * 32, 2: b"t" * 32})
 
 
 @pytest.fixture(scope="module")
@@ -143,11 +144,47 @@ def test_a_token_of_a_key_that_the_server_does_not_have_yet_is_kept_for_who_has_
     server: Running,
 ) -> None:
     before = len(server.events())
-    rotated = replace(key_ring(), secrets={1: b"s" * 32, 2: b"t" * 32})
-    sent = token(Purpose.HEADER, keys=rotated)
-    assert 200 == server.post(f"/1/{sent}").status_code
+    sent = token(Purpose.HEADER, keys=ROTATED)
+    for _ in range(3):
+        assert 200 == server.post(f"/1/{sent}").status_code
     (event,) = new(server, before)
     assert ("token", sent) == (event["kind"], event["token"])
+
+
+@pytest.mark.parametrize("purpose", [Purpose.PAGE, Purpose.HEADER, Purpose.PREFERENCES])
+@pytest.mark.parametrize("road", ["leave", "u"])
+def test_a_page_takes_such_a_token_as_well_and_always_asks_twice(
+    fresh: tuple[Running, FrozenClock], purpose: Purpose, road: str
+) -> None:
+    server, clock = fresh
+    sent = token(purpose, keys=ROTATED, minutes_ago=10_000)
+    path = f"/{road}/{sent}"
+    asked = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    sure = fields(server.post(path, asked).text, "sure")
+    assert [] == server.kinds()
+    clock.sleep(3)
+    left = server.post(path, {**sure, "sure": "yes"})
+    (event,) = server.events()
+    kept = (event["kind"], event["token"], event["road"])
+    assert (200, ("token", sent, "page")) == (left.status_code, kept)
+    # Again adds nothing, and the undo names it.
+    clock.sleep(3)
+    assert "You have left" in server.get(path).text
+    server.post(path, fields(left.text, "undo"))
+    assert (event["id"], "undo") == (server.events()[-1]["leave"], server.kinds()[-1])
+    assert 2 == len(server.events())
+
+
+def test_such_a_token_for_the_page_does_not_leave_by_the_header(server: Running) -> None:
+    before = len(server.events())
+    for purpose in (Purpose.PAGE, Purpose.PREFERENCES, Purpose.RETURN):
+        sent = token(purpose, keys=ROTATED)
+        assert 400 == server.post(f"/1/{sent}").status_code
+        assert server.post(f"/u/{sent}").status_code in {200, 400}
+    sent = token(Purpose.HEADER, keys=ROTATED, nobody=True)
+    assert "proof" in server.post(f"/1/{sent}").text
+    assert [] == new(server, before)
 
 
 def test_a_token_of_years_ago_leaves_by_both_roads_and_its_page_asks_twice(
@@ -366,6 +403,7 @@ def test_many_clicks_from_one_address_are_all_taken_and_unknown_tokens_have_a_li
     unknown = [token(Purpose.HEADER, minutes_ago=m, keys=rotated) for m in range(70)]
     taken = [server.post(f"/1/{each}").status_code for each in unknown]
     assert [200] * 60 + [503] * 10 == taken
+    assert 200 == server.post(f"/1/{unknown[0]}").status_code
     assert 200 == server.post(f"/1/{token(Purpose.HEADER, minutes_ago=200)}").status_code
     clock.sleep(61)
     assert 200 == server.post(f"/1/{unknown[-1]}").status_code
