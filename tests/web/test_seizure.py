@@ -58,7 +58,7 @@ class _From(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
-        super().init_poolmanager(*args, source_address=self._source, **more)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, source_address=self._source, **more)
 
 
 @dataclass
