@@ -6,6 +6,7 @@ import base64
 import hmac
 import re
 import struct
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import requests
+from newsletter.config.identity import ListIdentity
 from newsletter.message.tokens import Purpose
 from newsletter.testing import FrozenClock
 
@@ -443,3 +445,71 @@ def test_a_page_speaks_the_readers_language(
     )
     assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page.text
     assert language == page.headers["Content-Language"]
+
+
+# [list] unsubscribe_url, as mail of before has it
+
+
+@pytest.mark.parametrize(
+    ("url", "template", "path"),
+    [
+        ("https://news.defenders.example", "https://www.example/u/{token}", "/u/{}"),
+        ("https://news.defenders.example", "https://www.example/u/{token}.html?x=1", "/u/{}.html"),
+        ("https://www.example/news", "https://www.example/news/u/{token}", "/news/u/{}"),
+        ("https://www.example/news", "https://www.example/newsletter/{token}", "/newsletter/{}"),
+        ("https://news.defenders.example", "https://www.example/d%C3%A9part/{token}",
+         "/d%C3%A9part/{}"),
+        ("https://news.defenders.example", "https://www.example/off?t={token}", "/off?t={}"),
+        ("https://news.defenders.example", "https://www.example/off.php?a=1&token={token}&b=2",
+         "/off.php?a=1&token={}&b=2"),
+        ("https://www.example/news", "https://www.example/news/off?t={token}", "/news/off?t={}"),
+        ("https://news.defenders.example", "https://www.example?t={token}", "/?t={}"),
+        ("https://news.defenders.example", "https://www.example/x?do=off,{token}!",
+         "/x?do=off,{}!"),
+    ],
+)  # fmt: skip
+def test_links_of_earlier_mail_lead_where_they_always_did(
+    tmp_path: Path, url: str, template: str, path: str
+) -> None:
+    import datetime as dt
+
+    assert template == ListIdentity(id=LIST, name="News", unsubscribe_url=template).unsubscribe_url
+    clock = FrozenClock(dt.datetime.now(dt.UTC))
+    with running(tmp_path, known=bundle(url, unsubscribe_url=template), clock=clock) as server:
+        assert 200 == server.post(path.format(old_token())).status_code
+        assert ["leave"] == server.kinds()
+        by_page = old_token(b"another_")
+        page = server.get(path.format(by_page))
+        place = urllib.parse.urlsplit(page.url).path
+        clock.sleep(3)
+        sure = server.post(place, fields(page.text, "leave")).text
+        clock.sleep(3)
+        server.post(place, {**fields(sure, "sure"), "sure": "yes"})
+        assert ["leave", "leave"] == server.kinds()
+        # A proof's, and what is no token, lead to pages that say so.
+        assert "proof" in server.get(path.format(token(Purpose.PAGE, nobody=True))).text
+        assert 404 == server.get(path.format("..%2f..%2fevil")).status_code
+        assert 404 == server.get("/off").status_code
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "https://{token}.example/",
+        "https://www.example/u#{token}",
+        "https://www.example/{list}/{token}",
+        "https://www.example/{token",
+        "https://www.example/{token}?{token}",
+    ],
+)
+def test_a_link_that_no_server_could_read_is_no_setting(template: str) -> None:
+    with pytest.raises(ValueError, match="unsubscribe_url must"):
+        ListIdentity(id=LIST, name="News", unsubscribe_url=template)
+
+
+def test_the_top_says_whose_server_it_is(tmp_path: Path) -> None:
+    for prefix in ("", "/news"):
+        with running(tmp_path, known=bundle(f"https://x.example{prefix}")) as server:
+            page = server.get(f"{prefix}/?lang=fr", allow_redirects=False)
+            assert (200, "fr") == (page.status_code, page.headers["Content-Language"])
+            assert "contact@defenders.example" in page.text
