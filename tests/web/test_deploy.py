@@ -210,8 +210,18 @@ def test_caddy_finds_no_fault_in_its_example() -> None:
     assert '"level":"warn"' not in done.stderr, done.stderr
 
 
-def test_systemd_finds_no_fault_in_the_service_and_calls_it_safe(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mails", [False, True], ids=["alone", "with a relay"])
+def test_systemd_finds_no_fault_in_the_service_and_calls_it_safe(
+    tmp_path: Path, mails: bool
+) -> None:
     text = (DEPLOY / "newsletter.service").read_text()
+    if mails:
+        (allowed, password) = re.findall(r"^# (\w+=\S.*)$", text, re.MULTILINE)
+        assert allowed.startswith("IPAddressAllow=")
+        page = (ROOT / "docs" / "public.md").read_text(encoding="utf-8")
+        assert password.removeprefix("EnvironmentFile=") in page
+        text = text.replace(f"# {allowed}", allowed).replace(f"# {password}", password)
+    assert f"\nIPAddressDeny=any\nIPAddressAllow=localhost\n{'' if mails else '#'}" in text
     command = re.search(r"^ExecStart=/opt/newsletter/\.venv/bin/(.*)$", text, re.MULTILINE)
     assert command
     parse(command[1])
