@@ -141,7 +141,11 @@ def suppress_mailed(project: Project, file: Path) -> Mailed:
                 leave = Leave(token.address_tag, Reason.UNSUBSCRIBED, "mail", item.at, evidence)
                 latest[token] = max(latest.get(token, leave), leave, key=lambda each: each.at)
     except OSError as error:
-        raise InputError(f"It cannot be read: {error.strerror}.", where=Where(file)) from None
+        raise InputError(
+            f"It cannot be read: {error.strerror}.",
+            where=Where(file),
+            next="Name a file or Maildir of unsubscribe mails, or a file of links.",
+        ) from None
     with closing(project.sound_ledger(create=True)) as ledger:
         with ledger.transaction():
             gone = {tag for tag in {each.tag for each in latest.values()}

@@ -7,9 +7,7 @@ page asks, and asks twice while a mail is fresh (docs/unsubscribe.md).
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +17,6 @@ from newsletter.message.tokens import Purpose, Token
 from newsletter.web.answers import Answers
 from newsletter.web.events import Changed, PublicEvents, RecentChanges, RecentEvents
 from newsletter.web.forms import Nonces, TooLarge, read_form
-from newsletter.web.log import LogUnwritable
 from newsletter.web.tokens import TokenReader
 
 _FRESH_MINUTES = 60
@@ -53,7 +50,7 @@ class Leaving:
         self._tokens = tokens
         self._nonces = nonces
         self._clock = clock
-        self._recent = RecentEvents(clock)
+        self._recent = RecentEvents(events, clock)
         self._undone = RecentChanges(clock)
 
     async def header(self, request: Request) -> Response:
@@ -150,27 +147,14 @@ class Leaving:
         if not token.verified:
             if self._recent.find(text) is None:
                 self._tokens.count(request)
-            return await self._once(text, {"kind": "token", "token": text, "road": road})
+            return await self._recent.once(text, {"kind": "token", "token": text, "road": road})
         content = {
             "kind": "leave",
             "tag": token.address_tag.hex(),
             "campaign": token.campaign_tag.hex(),
             "road": road,
         }
-        return await self._once(text, content)
-
-    async def _once(self, key: str, content: Mapping[str, object]) -> str:
-        """Write an event down, once a day for a key; returns and raises as :meth:`_leave`."""
-        task = self._recent.find(key)
-        if task is None:
-            task = asyncio.create_task(self._events.add(content))
-            self._recent.note(key, task)
-        try:
-            # Whoever hangs up must not take the others' answer along.
-            return await asyncio.shield(task)
-        except LogUnwritable:
-            self._recent.forget(key)
-            raise
+        return await self._recent.once(text, content)
 
     def _say_left(self, request: Request, text: str, id_: str) -> Response:
         undo = f"{id_}.{self._nonces.issue('undo', f'{text} {id_}')}"
@@ -214,7 +198,7 @@ class Leaving:
                 "reason": reason if reason in _REASONS else "other",
                 "words": words,
             }
-            await self._once(f"reason {text}", content)
+            await self._recent.once(f"reason {text}", content)
         return self._answers.page(request, "thanks")
 
 
