@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from newsletter.cli.output import say, show_counts, tell
-from newsletter.ledger.leave_reasons import LeaveReason
 from newsletter.phrases import count, joined, people
-from newsletter.project.sign_ups import Asked
-from newsletter.project.sync import SyncResult
+
+if TYPE_CHECKING:
+    from newsletter.ledger.leave_reasons import LeaveReason
+    from newsletter.project.log_reader import SyncResult
+    from newsletter.project.sign_ups import Asked
 
 _WORDS = (
     ("leave", "left"),
@@ -50,9 +53,9 @@ def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
         tell(warning, lead="Public log: ", lead_style="yellow")
     if unclear := result.waiting[""]:
         tell(
-            f"{count(unclear, 'entry', 'entries')} cannot be understood: no key here opens them, "
-            "or they make no sense. They are kept and tried again. Was newsletter.key changed on "
-            "another machine?",
+            f"{count(unclear, 'entry', 'entries')} cannot be read: no key here opens "
+            "them, or they are invented. They are kept and tried again. Was "
+            "newsletter.key changed on another machine?",
             lead="Public log: ",
             lead_style="yellow",
         )
@@ -67,10 +70,7 @@ def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
 def show_asked(asked: Asked) -> None:
     """Print what came of asking those who had left and signed up again."""
     if asked.sent:
-        say(
-            f"{people(asked.sent)} had left before and signed up again: asked by mail "
-            "whether that was them."
-        )
+        say(f"{people(asked.sent)} had left and signed up again: asked by mail to confirm.")
     if asked.failed:
         tell(f"{people(asked.failed)} could not be asked; that is tried again in a week.")
     if asked.waiting:

@@ -21,15 +21,16 @@ from newsletter.phrases import people
 from newsletter.project.account import unfinished
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import letterhead, signing_composer
+from newsletter.project.log_reader import SyncResult
 from newsletter.project.preferences import with_preferences
 from newsletter.project.project import Project
-from newsletter.project.sync import SyncResult, read_before_send
+from newsletter.project.sync import read_before_send
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
-    from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.copy_guard import CopyGuard
+    from newsletter.ledger.ledger import Ledger
     from newsletter.project.schedule import Appointment
     from newsletter.transports.protocol import Transport
 
@@ -170,7 +171,7 @@ def _prepared(
     def tags_of(address: Address) -> tuple[bytes, ...]:
         if ledger is None:  # then nobody has left, so no key is needed to recognise them
             return (b"",)
-        return (project.keys.address_tag(address), *project.keys.former_tags(address))
+        return project.keys.tags(address)
 
     def planned(has_it: frozenset[str], remembered: frozenset[bytes]) -> Plan:
         remembered |= erased_readers(has_it)

@@ -7,13 +7,14 @@ had left comes back, which only the officer's machine makes and checks.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from newsletter.clock import Clock
-from newsletter.message.tokens import Purpose, claims_purpose
+from newsletter.message.tokens import Purpose, claimed_address_tag, claims_purpose
 from newsletter.web.answers import Answers
 from newsletter.web.confirm_links import ConfirmLinks
 from newsletter.web.events import PublicEvents, RecentEvents
@@ -38,6 +39,7 @@ class Confirming:
         breaker: hears of each that was confirmed.
         nonces: tie a form to its page.
         clock: tells the time.
+        on_return: told the address tag in the link by which somebody came back.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Confirming:
         answers: Answers,
         events: PublicEvents,
         *,
+        on_return: Callable[[bytes], None],
         links: ConfirmLinks,
         breaker: FormBreaker,
         nonces: Nonces,
@@ -55,6 +58,7 @@ class Confirming:
         self._breaker = breaker
         self._nonces = nonces
         self._clock = clock
+        self._on_return = on_return
         self._recent = RecentEvents(events, clock)
         self._returns = RateLimit(each=_RETURNS_EACH, total=_RETURNS_IN_ALL, clock=clock)
 
@@ -95,4 +99,6 @@ class Confirming:
             elif not self._returns.allows(host):
                 return self._answers.page(request, "unavailable", status=429)
         await self._recent.once(text, event)
+        if event["kind"] == "return":
+            self._on_return(claimed_address_tag(text))
         return self._answers.page(request, "confirmed")
