@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.audience.model import Roster
-from newsletter.delivery.plan import make_plan
+from newsletter.delivery.plan import exclusion, make_plan
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.personal_data import erased_readers
 from newsletter.ledger.plan import Exclusion, Plan
@@ -180,14 +181,17 @@ def _prepared(
             issue=issue,
             edition_of=compiled.edition_of,
             tags_of=tags_of,
-            suppressed=ledger.suppressions.tags() if ledger else frozenset(),
-            paused={tag for tag, preferences in wanted.items() if preferences.is_paused(day)},
-            has_it=lambda address: (
-                address.key in has_it
-                or (
-                    bool(remembered)
-                    and reader_tag(project.keys.seal_key, address.key) in remembered
-                )
+            excluded_by=partial(
+                exclusion,
+                suppressed=ledger.suppressions.tags() if ledger else frozenset(),
+                paused={tag for tag, preferences in wanted.items() if preferences.is_paused(day)},
+                has_it=lambda address: (
+                    address.key in has_it
+                    or (
+                        bool(remembered)
+                        and reader_tag(project.keys.seal_key, address.key) in remembered
+                    )
+                ),
             ),
             settings=project.settings.delivery,
             limit=options.limit,

@@ -257,7 +257,7 @@ def test_what_is_no_backup_changes_nothing(
     file = tmp_path / "bad.backup"
     file.write_bytes(content)
     before = sorted(project.folder.iterdir())
-    stopped(project.run("restore", str(file), "--yes"), 2, "no backup")
+    stopped(project.run("restore", str(file), "--yes"), 2, "not a backup")
     assert before == sorted(project.folder.iterdir())
     assert not (project.folder.parent / "escaped").exists()
 

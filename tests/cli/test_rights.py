@@ -173,7 +173,7 @@ def test_forget_asks_first(project: Project) -> None:
 
 def test_forget_promises_nothing_of_what_is_no_address(project: Project) -> None:
     said = project.run("subscribers", "forget", "anna@@x", "--yes")
-    stopped(said, 2, "“anna@@x” is no address")
+    stopped(said, 2, "“anna@@x” is not an email address")
     assert "are erased from the ledger" not in said.stdout
 
 

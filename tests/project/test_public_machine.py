@@ -88,10 +88,16 @@ class Reader:
 
     @property
     def must_not_be_mailed(self) -> bool:
-        return not self.on_list or any(
-            not leave.undone and not any(form > leave.at for form in self.returns)
+        return not self.on_list or bool(self.in_force)
+
+    @property
+    def in_force(self) -> list[Leave]:
+        """The leaves that neither an undo nor a return has ended."""
+        return [
+            leave
             for leave in self.leaves
-        )
+            if not leave.undone and not any(form > leave.at for form in self.returns)
+        ]
 
     def must_be_mailed(self, doubt_s: float) -> bool:
         return self.on_list and all(
@@ -146,6 +152,8 @@ class PublicMachine(RuleBasedStateMachine):
         self.doubt_s = 0.0
         """How far times may be wrong."""
         self.clock_set = 0.0
+        self.asked_back: dict[str, float] = {}
+        """When a laptop asked whether somebody is back."""
         self.used: dict[str, tuple[Leave, float]] = {}
         """The leave by each link that the server knows of, and since when: for a day."""
         self.asked: dict[str, list[float]] = {}
@@ -321,12 +329,29 @@ class PublicMachine(RuleBasedStateMachine):
         self.blur()
         assert [] == laptop.sync(again=again).warnings
         self.check_forgotten(laptop)
+        due = {a for a, r in self.readers.items() if self.is_to_be_asked(a, r)}
         laptop.ask_returning()
         for taken in self.world.relay.mails[before:]:
             reader = self.readers[taken.recipient]
-            assert not reader.must_be_mailed(self.doubt_s)
+            if laptop is self.home and not self.doubt_s and not reader.blurred:
+                assert max(reader.forms) > max(leave.at for leave in reader.in_force)
+            due.discard(taken.recipient)
+            self.asked_back[taken.recipient] = self.now()
             path = taken.link.partition("news.defenders.example")[2]
-            self.questions.append(Link(taken.recipient, path, max(reader.forms)))
+            # The other laptop does not know who asked this one to be forgotten.
+            typed = max(reader.forms, default=0.0)
+            self.questions.append(Link(taken.recipient, path, typed))
+        assert laptop is not self.home or not due
+
+    def is_to_be_asked(self, address: str, reader: Reader) -> bool:
+        """Whether they left, signed up later, and were not asked within a week whether it was them.
+
+        Where that is in no doubt.
+        """
+        if self.doubt_s or reader.blurred or not reader.forms or not reader.in_force:
+            return False
+        asked_before = self.now() - self.asked_back.get(address, 0.0) < 8 * DAY
+        return max(reader.forms) > max(leave.latest for leave in reader.leaves) and not asked_before
 
     def blur(self) -> None:
         """What readers gave who left a month ago is about to be erased."""
@@ -493,6 +518,15 @@ def leaves_between_the_form_and_the_second_confirmation(m: PublicMachine) -> Non
     m.come_back(0)
 
 
+def leaves_between_the_form_and_its_confirmation(m: PublicMachine) -> None:
+    m.send(new=True, leaver=None, after=0)
+    m.leave_by_header(0)
+    m.sign_up(BELA, "fr")
+    m.leave_by_header(2)
+    m.confirm(0)
+    m.sync(0, again=False)
+
+
 def leaves_twice_and_undoes_one(m: PublicMachine) -> None:
     m.leave_by_header(0)
     m.leave_by_page(0, by_preferences=False)
@@ -562,10 +596,27 @@ def signs_up_by_a_fast_clock_and_leaves_by_the_right_one(m: PublicMachine) -> No
     m.wait(2 * HOUR)
 
 
+def signs_up_by_a_fast_clock_and_is_read_at_once(m: PublicMachine) -> None:
+    m.leave_by_header(0)
+    m.set_the_servers_clock(1)
+    m.sign_up_whole(BELA, "en", 0)
+    m.sync(0, again=False)
+    m.set_the_servers_clock(0)
+    m.leave_by_header(0)
+
+
+def pauses_and_is_mailed_behind_the_pause(m: PublicMachine) -> None:
+    m.choose(0, "fr", 5)
+    m.send(new=True, leaver=None, after=0)
+    for _ in range(2):
+        m.wait(3 * DAY)
+
+
 LIVES: tuple[Life, ...] = (
     comes_back_and_leaves_by_the_same_link,
     comes_back_and_leaves_once_more,
     leaves_between_the_form_and_the_second_confirmation,
+    leaves_between_the_form_and_its_confirmation,
     leaves_twice_and_undoes_one,
     leaves_and_undoes,
     leaves_in_the_middle_of_a_send,
@@ -575,6 +626,8 @@ LIVES: tuple[Life, ...] = (
     changes_back_by_an_older_mails_link,
     leaves_when_the_servers_clock_was_set_back,
     signs_up_by_a_fast_clock_and_leaves_by_the_right_one,
+    signs_up_by_a_fast_clock_and_is_read_at_once,
+    pauses_and_is_mailed_behind_the_pause,
 )
 """Such as chance finds seldom."""
 
