@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from newsletter.clock import moment_at
+from newsletter.ledger.leave_reasons import LeaveReason
 from newsletter.ledger.log_entries import MOST_KEPT, Cursor
 from newsletter.ledger.preferences import LONGEST_PAUSE, PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from newsletter.ledger.ledger import Ledger
     from newsletter.project.project import Project
 
-OLD_KEYS = "The server does not have the newest key, so links in new mail do not work there."
+OLD_KEYS = "The server does not have the newest key, so it cannot verify the links of new mail."
 GIVE_KEYS = (
     "Run “newsletter keys public” and copy the folder to the server. If it runs in "
     "this folder, restart “newsletter serve”."
@@ -91,6 +92,7 @@ class LogReader:
         self._box_keys = project.keys.box_keys(self._list_id)
         self._verifier = Verifier.of(project.keys, self._list_id)
         self._newest_secret = project.keys.signing_key_id
+        self._issues: dict[str, str] | None = None
         self.result = SyncResult()
 
     def fetch(self) -> Batch:
@@ -199,6 +201,9 @@ class LogReader:
             case Return():
                 added = [ledger.suppressions.add(each) for each in self._returns(event, ledger)]
                 self.result.new["return"] += any(added)
+            case LeaveReason():
+                issue = self._issue_of(content, ledger)
+                ledger.leave_reasons.add(id_, replace(event, issue=issue))
             case Misuse():
                 self._warn(event.told)
             case _ if ledger.suppressions.add(event):
@@ -245,6 +250,13 @@ class LogReader:
         yield replace(event, form_at=sign_up.form_at)
         for tag in keys.former_tags(sign_up.address):
             yield replace(event, tag=tag, form_at=sign_up.form_at, id=b"")
+
+    def _issue_of(self, content: Mapping[str, Any], ledger: Ledger) -> str:
+        """The issue whose campaign an entry names; empty: none that is known here."""
+        if self._issues is None:
+            tag = self._project.keys.campaign_tag
+            self._issues = {tag(each.id).hex(): each.issue for each in ledger.campaigns.all()}
+        return self._issues.get(str(content.get("campaign")), "")
 
     def _warn(self, words: str) -> None:
         if words not in self.result.warnings:

@@ -54,6 +54,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
                 )
         with ledger.transaction():
             reader.try_kept(ledger)
+            ledger.leave_reasons.show_groups()
             _note_wordings(project, ledger)
         if guard := project.copy_guard(ledger):
             guard.follow()  # so that the send record knows as well

@@ -704,6 +704,26 @@ def test_a_leave_by_a_token_that_the_server_could_not_verify_counts(
     result = sync(project)
     assert ({"leave": 1}, {"": 5}) == (numbers(result), dict(result.waiting))
     assert {"anna"} == left(project, side, "anna", "bela")
+    # The page takes all that may leave.
+    side.add(kind="token", token=tokens[1], road="page")
+    assert {"leave": 1} == numbers(sync(project))
+    assert {"anna", "bela"} == left(project, side, "anna", "bela")
+
+
+def test_a_choice_by_a_token_that_the_server_could_not_verify_counts(
+    folder: Folder, side: PublicSide
+) -> None:
+    rotated = KeyRing.rotate(folder.folder / "newsletter.key")
+    purposes = (Purpose.PREFERENCES, Purpose.PAGE, Purpose.HEADER)
+    for purpose in purposes:
+        made = Token(purpose, side.tag("anna@readers.example"), bytes(8), 1)
+        text = sign(made, keys=rotated, list_id=LIST_ID)
+        side.add(kind="preferences", token=text, changes={"language": "fr"})
+    project = Project(folder.folder)
+    result = sync(project)
+    assert ({"preferences": 1}, {"": 2}) == (numbers(result), dict(result.waiting))
+    with closing(project.ledger(create=False)) as ledger:
+        assert {side.tag("anna@readers.example")} == ledger.preferences.current().keys()
 
 
 @pytest.mark.parametrize("profile", ["proof", "eu-institution", "minimal"])

@@ -431,6 +431,13 @@ def test_a_form_of_two_gigabytes_is_not_read(side: Side) -> None:
     assert "ok\n" == side.server.get("/health").text
 
 
+def test_the_form_is_at_the_top_as_well_where_no_archive_is(side: Side) -> None:
+    typed = {**hidden(side.server.get("/").text), "address": ANNA, "consent": "yes"}
+    side.clock.sleep(3)
+    assert "Now look into your mailbox" in side.server.post("/", typed).text
+    side.relay.wait_for(1)
+
+
 def test_without_a_relay_there_is_no_form(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         assert 404 == server.get("/subscribe").status_code
