@@ -101,4 +101,5 @@ class Confirming:
         await self._recent.once(text, event)
         if event["kind"] == "return":
             self._on_return(claimed_address_tag(text))
+            return self._answers.page(request, "confirmed", left="hidden")
         return self._answers.page(request, "confirmed")

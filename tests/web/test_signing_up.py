@@ -101,6 +101,7 @@ def test_a_person_signs_up(side: Side) -> None:
     assert "Voulez-vous recevoir" in side.server.get(path).text
     confirmed = side.confirm(path)
     assert (200, True) == (confirmed.status_code, "vous êtes inscrit" in confirmed.text)
+    assert "<p >Si vous aviez quitté la liste auparavant" in confirmed.text
     (event,) = side.server.events()
     assert {"id", "v", "at", "kind", "box"} == set(event)
     assert "signup" == event["kind"]
@@ -540,6 +541,7 @@ def test_a_returns_token_is_sealed_unverified(side: Side) -> None:
     forged = sent[:-4] + ("AAAA" if sent[-4:] != "AAAA" else "BBBB")
     answers = [side.confirm(f"/confirm/{text}") for text in (sent, forged, sent)]
     assert 1 == len({each.text for each in answers})
+    assert "<p hidden>If you had left the list before" in answers[0].text
     assert [sent, forged] == [event["token"] for event in side.server.events()]
 
 
