@@ -199,6 +199,13 @@ def test_a_finding_names_the_file_of_its_language(tmp_path: Path) -> None:
     assert ({("issues/2017-03.fr.yaml", "avenir-jeunes")}, 3) == (found, done.returncode)
 
 
+def test_a_proof_says_which_language_was_accepted(tmp_path: Path) -> None:
+    project = newsletter_of_this_repository(tmp_path / "project")
+    done = project.run("test", "2017-03", "--to", "me@example.org")
+    went_well(done, *(f"me@example.org, in {name}: accepted" for name in ("English", "Arabic")))
+    assert 4 == len(mails(project)) == done.stdout.count(": accepted")
+
+
 def test_a_translation_that_lacks_a_story_is_not_sent(tmp_path: Path) -> None:
     project = newsletter_of_this_repository(tmp_path / "project")
     file = project.folder / "issues" / "2017-03.ar.yaml"
