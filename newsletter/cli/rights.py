@@ -199,6 +199,7 @@ def _page(held: dict[str, Any]) -> str:
         "<style>body { max-width: 45rem; margin: 2rem auto; "
         "padding: 0 1rem; font: 1rem/1.5 sans-serif; overflow-wrap: anywhere } "
         "dt { font-weight: bold } dd { margin: 0 0 .25rem 1rem }</style></head><body><main>"
-        f"<h1>{escape(title)}</h1><p>{escape(held['asked'])}. They are {_mailed(held)}.</p>{sections}"
+        f"<h1>{escape(title)}</h1><p>{escape(held['asked'])}. "
+        f"They are {_mailed(held)}.</p>{sections}"
         "</main></body></html>\n"
     )
