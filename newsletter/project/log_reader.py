@@ -64,7 +64,7 @@ class SyncResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class OpenedEntries:
     """Some entries of the log, verified and opened, and where it is then read to."""
 
     events: Sequence[tuple[Entry, Mapping[str, Any] | None]]
@@ -95,7 +95,7 @@ class LogReader:
         self._issues: dict[str, str] | None = None
         self.result = SyncResult()
 
-    def fetch(self) -> Batch:
+    def fetch(self) -> OpenedEntries:
         """The next entries. Asks the log, and touches no ledger.
 
         Raises:
@@ -127,11 +127,11 @@ class LogReader:
                 "after they were written. The others were applied."
             )
         events = [(entry, unseal(entry.box, self._box_keys)) for entry in page.entries]
-        return Batch(
+        return OpenedEntries(
             events, cursor, warnings, is_last=cursor.seq >= page.last or cursor.seq <= after
         )
 
-    def write(self, batch: Batch, ledger: Ledger, *, now: datetime) -> None:
+    def write(self, batch: OpenedEntries, ledger: Ledger, *, now: datetime) -> None:
         """Apply what was fetched ``now``; inside the caller's transaction."""
         latest = batch.cursor.latest
         for entry, content in batch.events:
