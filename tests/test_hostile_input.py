@@ -46,7 +46,7 @@ from newsletter.render import css_minify, html_finish, html_minify, markdown_fau
 from newsletter.render.markdown import parse, to_html, to_text
 from newsletter.render.plaintext import TextLayout
 from newsletter.render.wrap import wrap
-from newsletter.report.reasons import reason_of, without_addresses
+from newsletter.report.reasons import reason_of, redacted
 from newsletter.transports.smtp_reply import Reply, Stage, refusal
 
 from tests.feedback.test_bounces import report, status
@@ -241,7 +241,7 @@ MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
         ),
     ),
     "a reply that a report shows": (
-        alone(lambda text: (reason_of(text), without_addresses(text))),
+        alone(lambda text: (reason_of(text), redacted(text))),
         COMMON,
     ),
 }
