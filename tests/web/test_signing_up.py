@@ -283,6 +283,9 @@ def test_a_network_has_its_limit_and_others_theirs(side: Side) -> None:
     sent = [side.typed(f"r{number}@readers.example") for number in range(8)]
     codes = [side.server.post("/subscribe", fields).status_code for fields in sent]
     assert [200] * 6 + [429] * 2 == codes
+    # What is refused to one network is not taken from the others.
+    again = [side.server.post("/subscribe", sent[-1]).status_code for _ in range(60)]
+    assert [429] * 60 == again
     headers = {"X-Forwarded-For": "192.0.2.7"}  # as a proxy on this machine says it
     assert 200 == side.server.post("/subscribe", sent[-1], headers=headers).status_code
 
