@@ -345,6 +345,19 @@ def test_looking_at_the_link_confirms_nothing(side: Side) -> None:
     assert [] == side.server.events()
 
 
+def test_whoever_was_too_quick_or_forgot_the_tick_can_go_on_at_once(side: Side) -> None:
+    wrong = side.ask(consent="")
+    assert 422 == wrong.status_code
+    sent = {**side.typed(), "nonce": hidden(wrong.text)["nonce"]}
+    side.clock.sleep(-3)  # ``typed`` took three seconds; this person ticks the box at once
+    assert "Now look into your mailbox" in side.server.post("/subscribe?lang=en", sent).text
+    path = side.path()
+    early = side.confirm(path, after_s=1)
+    assert [] == side.server.events()
+    side.clock.sleep(1.1)
+    assert "you have signed up" in side.server.post(path, hidden(early.text)).text
+
+
 def test_a_confirmation_counts_once_whoever_repeats_it(side: Side) -> None:
     side.ask()
     path = side.path()
