@@ -17,11 +17,13 @@ from newsletter.addresses import Address, AddressError
 from newsletter.audience.cells import trim
 from newsletter.audience.decoding import read_text
 from newsletter.audience.records import find_delimiter, read_records
+from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import NewsletterError
 from newsletter.ledger.preferences import NO_PAUSE, Preferences
 from newsletter.ledger.suppressions import ERASURE, Leave, Reason
 from newsletter.phrases import count, joined
 from newsletter.project.addresses import parse_addresses
+from newsletter.project.log_source import has_public_log
 
 if TYPE_CHECKING:
     from newsletter.config import Privacy
@@ -311,6 +313,13 @@ def _unreachable(project: Project) -> Iterator[str]:
     """Where else somebody may be named."""
     yield f"{project.list_file.name}: its rows, earlier copies of it, and its history in git"
     yield "backups (newsletter backup, and those of this machine)"
+    if has_public_log(project):
+        public = project.settings.public
+        days = count(public.keep_log_days if public else KEEP_LOG_DAYS, "day")
+        yield (
+            "the public log, whose entries newsletter.key opens: “newsletter sync” deletes those "
+            f"older than {days}"
+        )
     yield "logs, reports and files that were written for somebody to read"
     if project.mails.is_dir():
         yield "the mails in outbox/new"

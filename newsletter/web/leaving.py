@@ -102,7 +102,9 @@ class Leaving:
         if token.inert:
             return self._answers.page(request, "proof")
         if (left := self._recent.find(self._left_by(text, token))) is not None:
-            return self._say_left(request, text, await left)
+            # A program that opens links while the mail is fresh must not find a button to undo.
+            page = "left_before" if self._asks_twice(token) else "left"
+            return self._say_left(request, text, await left, page)
         again = self._nonces.again(nonce, "leave", text, oldest_s=_A_DAY_S)
         return self._answers.page(request, "leave", action=action, nonce=again)
 
@@ -170,10 +172,10 @@ class Leaving:
         }
         return await self._recent.once(key, content)
 
-    def _say_left(self, request: Request, text: str, id_: str) -> Response:
+    def _say_left(self, request: Request, text: str, id_: str, page: str = "left") -> Response:
         undo = f"{id_}.{self._nonces.issue('undo', f'{text} {id_}')}"
         return self._answers.page(
-            request, "left", nonce=self._nonces.issue("reason", text), undo=undo
+            request, page, nonce=self._nonces.issue("reason", text), undo=undo
         )
 
     async def _undo(self, request: Request, text: str, token: Token, nonce: str) -> Response:

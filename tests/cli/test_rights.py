@@ -125,6 +125,8 @@ def test_forget_erases_who_it_was_and_keeps_the_numbers(project: Project) -> Non
         said,
         "Erased: 1 delivery and 1 change of preferences. They get no more mail.",
         "still names them in row 2",
+        "the public log, whose entries newsletter.key opens",
+        "older than 90 days",
         "backups",
         "outbox/new",
     )

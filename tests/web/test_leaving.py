@@ -310,6 +310,26 @@ def test_undo_names_one_leave_for_a_day_and_leaving_again_counts(
     assert ["leave", "undo", "leave"] == server.kinds()
 
 
+def test_a_program_that_opens_the_link_afterwards_finds_no_undo_while_the_mail_is_fresh(
+    fresh: tuple[Running, FrozenClock],
+) -> None:
+    server, clock = fresh
+    path = f"/leave/{token(Purpose.PAGE, minutes_ago=0)}"
+    page = server.get(path).text
+    for do in ("leave", "sure"):
+        clock.sleep(3)
+        page = server.post(path, {**fields(page, do), "sure": "yes"}).text
+    undo = fields(page, "undo")
+    again = server.get(path).text
+    assert "You have left" in again
+    assert '"undo"' not in again
+    clock.sleep(3600)
+    assert fields(server.get(path).text, "undo").keys() == undo.keys()
+    # The reader, who has the page still, can undo it all along.
+    assert "Your leaving was undone" in server.post(path, undo).text
+    assert ["leave", "undo"] == server.kinds()
+
+
 def test_a_forged_undo_undoes_nothing(fresh: tuple[Running, FrozenClock]) -> None:
     server, _ = fresh
     server.post(f"/1/{token(Purpose.HEADER)}")
