@@ -17,7 +17,7 @@ from newsletter.ledger import steps
 from newsletter.ledger.reading import (
     HELD_BACK,
     Claim,
-    Reading,
+    DeliveryQueries,
     claim_of,
 )
 from newsletter.ledger.states import Disposition, State, Step
@@ -26,7 +26,7 @@ _LONGEST_REPLY = 1000
 """Characters of a reply that are kept; a relay may send half a megabyte of them."""
 
 
-class Deliveries(Reading):
+class Deliveries(DeliveryQueries):
     """The rows of one ledger, to read and to move."""
 
     def claim(self, campaign: str, *, run: str, count: int, now: datetime) -> list[Claim]:

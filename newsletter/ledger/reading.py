@@ -84,7 +84,7 @@ class AttemptRecord:
     reply: str
 
 
-class Reading:
+class DeliveryQueries:
     """Questions to the table of deliveries."""
 
     def __init__(self, database: Database) -> None:
