@@ -48,6 +48,7 @@ _JUDGED_FIRST = 25
 _CALLS = 64
 """So many calls are remembered in which somebody was accepted: more than are on the way at once."""
 _ANY = "whatever the words"
+"""The key of all rejections together; that of others begins with their kind."""
 _EVERYWHERE = ""
 
 
@@ -85,23 +86,18 @@ class SharedCause:
     trip: Trip | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """What was said: whether for good, and in which words."""
-
-    for_good: bool
-    words: str
-
-
 @dataclass(slots=True)
 class _Streak:
-    """Attempts refused in the same words, and when, that no acceptance speaks against.
+    """Attempts refused alike, and when, that no acceptance speaks against.
 
+    They were deferred or, if ``for_good``, rejected; in the same words if ``alike``.
     ``aside`` were in calls in which others were accepted. They prove nothing, but the
     trouble may have begun within the call.
     """
 
     reply: str
+    for_good: bool
+    alike: bool
     refused: list[tuple[Attempt, datetime]] = field(default_factory=list)
     aside: list[tuple[Attempt, datetime]] = field(default_factory=list)
 
@@ -155,11 +151,11 @@ class Evidence:
     """
 
     def __init__(self) -> None:
-        self._streaks: defaultdict[str, dict[_Words, _Streak]] = defaultdict(dict)
-        self._pauses: dict[tuple[str, _Words], _Pause] = {}
+        self._streaks: defaultdict[str, dict[str, _Streak]] = defaultdict(dict)
+        self._pauses: dict[tuple[str, str], _Pause] = {}
         self._calls = deque[int | None](maxlen=_CALLS)
         self._accepted = 0
-        self._refuted = Counter[tuple[str, _Words]]()
+        self._refuted = Counter[tuple[str, str]]()
         self._greylists: dict[str, bool] = {}
         self._waits_until: dict[str, datetime] = {}
 
@@ -202,7 +198,9 @@ class Evidence:
         for where, key in said:
             if not self._counts(where, claim, outcome):
                 continue
-            streak = self._streaks[where].setdefault(key, _Streak(outcome.reply))
+            streak = self._streaks[where].setdefault(
+                key, _Streak(outcome.reply, isinstance(outcome, Rejected), alike=key != _ANY)
+            )
             if attempt.call is not None and attempt.call in self._calls:
                 streak.aside.append((attempt, now))
                 continue
@@ -215,7 +213,7 @@ class Evidence:
         """Mail to a domain that refuses us waits, with those refused since its last acceptance."""
         self._waits_until[domain] = until
         streaks = self._streaks[domain]
-        refused = [streaks.pop(key) for key in list(streaks) if key.for_good]
+        refused = [streaks.pop(key) for key, each in list(streaks.items()) if each.for_good]
         claims = [claim for streak in refused for claim in streak.claims(aside=True)]
         return SharedCause(claims, until, domain)
 
@@ -224,12 +222,12 @@ class Evidence:
         for where in list(self._streaks):
             for key, streak in list(self._streaks[where].items()):
                 if self._new_at_the_end(where, key, streak):
-                    said = Rejected(streak.reply) if key.for_good else Deferred(streak.reply)
+                    said = Rejected(streak.reply) if streak.for_good else Deferred(streak.reply)
                     found = self._find(where, key, said, now)
-                    yield replace(found, trip=_trip(where, key, streak))
+                    yield replace(found, trip=_trip(where, streak))
 
-    def _new_at_the_end(self, where: str, key: _Words, streak: _Streak) -> bool:
-        if key.words is _ANY or self._refuted[where, key]:
+    def _new_at_the_end(self, where: str, key: str, streak: _Streak) -> bool:
+        if not streak.alike or self._refuted[where, key]:
             return False
         named = names(streak.reply)
         if where:  # at a domain that took mail before
@@ -255,11 +253,11 @@ class Evidence:
         return claim.number > 1 or not self._greylists.get(where, False)
 
     def _enough(
-        self, where: str, key: _Words, streak: _Streak, in_progress: Callable[[], int]
+        self, where: str, key: str, streak: _Streak, in_progress: Callable[[], int]
     ) -> bool:
         if where:
             return len(streak.refused) >= AT_ONE_DOMAIN
-        if key.words is _ANY or _may_mean_the_reader(streak.reply):
+        if not streak.alike or _may_mean_the_reader(streak.reply):
             least = IN_A_ROW_PERHAPS
         else:
             least = IN_A_ROW if self._accepted else AT_FIRST
@@ -268,7 +266,7 @@ class Evidence:
         # Those in progress began before: they may be accepted yet, and refusals come sooner.
         return len(streak.refused) >= max(least, self._by_chance(key)) + in_progress()
 
-    def _by_chance(self, key: _Words) -> int:
+    def _by_chance(self, key: str) -> int:
         """How long a row is that refusals as common as these before hardly ever make."""
         before = self._refuted[_EVERYWHERE, key]
         if not before:
@@ -298,14 +296,14 @@ class Evidence:
                     del self._pauses[each]
 
     def _find(
-        self, where: str, key: _Words, outcome: Deferred | Rejected, now: datetime
+        self, where: str, key: str, outcome: Deferred | Rejected, now: datetime
     ) -> SharedCause:
         streak = self._streaks[where].pop(key)
         pause = self._pauses[where, key] = _Pause(where, since=now)
         pause.begin(now, outcome)
-        claims = streak.claims(aside=key.words is not _ANY)
+        claims = streak.claims(aside=streak.alike)
         # The domain's own brake reports rejections (policy.DomainBreaker).
-        trip = None if where and key.for_good else _trip(where, key, streak)
+        trip = None if where and streak.for_good else _trip(where, streak)
         return SharedCause(claims, pause.until, where, trip=trip)
 
 
@@ -341,21 +339,20 @@ def _is_api(outcome: Deferred | Rejected) -> bool:
     return isinstance(outcome, Rejected) and outcome.reply.startswith(("2", "4"))
 
 
-def _keys(outcome: Deferred | Rejected, where: str, domain: str) -> tuple[_Words, ...]:
+def _keys(outcome: Deferred | Rejected, where: str, domain: str) -> tuple[str, ...]:
     """The rows that a refusal belongs to."""
-    for_good = isinstance(outcome, Rejected)
-    same = _Words(for_good, same_words(outcome.reply, domain))
+    same = f"{type(outcome).__name__}: {same_words(outcome.reply, domain)}"
     if names(outcome.reply) is Names.MAILBOX:
         return () if where else (same,)
     if where:
         return () if is_bad_address(outcome.reply) else (same,)
-    return (same, _Words(for_good, _ANY)) if for_good else (same,)
+    return (same, _ANY) if isinstance(outcome, Rejected) else (same,)
 
 
-def _trip(where: str, key: _Words, streak: _Streak) -> Trip:
+def _trip(where: str, streak: _Streak) -> Trip:
     """What a person should know."""
-    words = "one after the other" if key.words is _ANY else "in the same words"
-    what = "refused" if key.for_good else "deferred"
+    words = "in the same words" if streak.alike else "one after the other"
+    what = "refused" if streak.for_good else "deferred"
     count = len(streak.refused)
     if where:
         return Trip(
@@ -366,7 +363,7 @@ def _trip(where: str, key: _Words, streak: _Streak) -> Trip:
         f"{count:,} readers at {streak.domains:,} domains were {what} {words}, and "
         f"nobody was accepted meanwhile. The server said: {streak.reply}"
     )
-    if not key.for_good:
+    if not streak.for_good:
         return Trip(Brake.WAIT, f"{why} Everybody waits, and nobody is given up for it.")
     following = (
         "This is about us, not about them: nobody counts as refused for it. Look at the "

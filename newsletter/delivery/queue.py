@@ -61,14 +61,14 @@ class Work:
         claims: whom to mail.
         wait_s: how long to wait, in seconds.
         wait_for: for what, in the words that a person reads; empty for one's turn by the pace.
-        trip: a wave was judged to need a person's look; ``following`` is the wave behind it.
+        trip: a wave was judged to need a person's look; ``next_wave`` is the one after it.
     """
 
     claims: Sequence[Claim] = ()
     wait_s: float = 0.0
     wait_for: str = ""
     trip: Trip | None = None
-    following: Wave = Wave.REST
+    next_wave: Wave = Wave.REST
 
 
 class Queue:
@@ -222,7 +222,7 @@ class Queue:
             with self._turn:
                 self._holders += 1
             return Work(claims)
-        return None if self._holders else self._outlook()
+        return None if self._holders else self._next_wave_or_wait()
 
     def _pause(self) -> Work | None:
         if (blocked_s := self.pacer.blocked_s()) > 0:
@@ -247,14 +247,14 @@ class Queue:
                 return allowed
         return []
 
-    def _outlook(self) -> Work | None:
+    def _next_wave_or_wait(self) -> Work | None:
         """Nobody is due and nobody is on the way: judge the wave, or wait for who comes due."""
         wave = self.ledger.controls.of(self.campaign.id).wave
-        if wave is not Wave.REST and not self._unheard(wave):
-            following = self._following(wave)
+        if wave is not Wave.REST and not self._unanswered(wave):
+            next_wave = self._wave_after(wave)
             if (trip := self._judge(wave)) is not None:
-                return Work(trip=trip, following=following)
-            self.ledger.controls.open_wave(self.campaign.id, following)
+                return Work(trip=trip, next_wave=next_wave)
+            self.ledger.controls.open_wave(self.campaign.id, next_wave)
             return self._take()
         due = self._deliveries.next_due(self.campaign.id)
         if due is None:
@@ -262,12 +262,13 @@ class Queue:
         left_s = (due - self.clock.now()).total_seconds()
         return Work(wait_s=max(left_s, STEP_S), wait_for="for deferred recipients,")
 
-    def _unheard(self, wave: Wave) -> bool:
+    def _unanswered(self, wave: Wave) -> bool:
         return any(
-            each <= wave and self._deliveries.wave_unheard(self.campaign.id, each) for each in Wave
+            each <= wave and self._deliveries.wave_unanswered(self.campaign.id, each)
+            for each in Wave
         )
 
-    def _following(self, wave: Wave) -> Wave:
+    def _wave_after(self, wave: Wave) -> Wave:
         later = [each for each in Wave if each > wave]
         found = (e for e in later if self._deliveries.wave_tally(self.campaign.id, e))
         return next(found, Wave.REST)

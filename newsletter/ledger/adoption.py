@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from newsletter.errors import ConfigError, LedgerRefused, Where
+from newsletter.errors import ConfigError, InputError, LedgerRefused, Where
 from newsletter.ledger.copy_guard import (
     CopyGuard,
     Installation,
@@ -34,7 +34,7 @@ _ADOPTED = "Waited in a ledger that was adopted: may have been mailed from elsew
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class AdoptionPlan:
     """What an adoption would do.
 
     Attributes:
@@ -55,7 +55,7 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
+class AdoptionResult:
     """What an adoption did.
 
     Attributes:
@@ -64,12 +64,14 @@ class Adopted:
         rebuilt: by campaign id, how many were put into the ledger, and how many the
             record knows; the others are not on the list.
         waiting: by campaign id, how many wait to be mailed.
+        no_list: why there was no list, so that nobody could be named; None if there was one.
     """
 
     doubts: Mapping[str, int]
     updated: int
     rebuilt: Mapping[str, tuple[int, int]]
     waiting: Mapping[str, int]
+    no_list: InputError | None = None
 
 
 class Adoption:
@@ -91,7 +93,7 @@ class Adoption:
         self._old_copy = old_copy
         self._known = Remembered.at(installation.state.record)
 
-    def survey(self) -> Survey:
+    def plan(self) -> AdoptionPlan:
         """What :meth:`adopt` would do. Changes nothing.
 
         Raises:
@@ -99,7 +101,7 @@ class Adoption:
         """
         if not self._installation.ledger.exists():
             refusal = _no_ledger(self._installation, self._known)
-            return Survey(refusal, self._is_exact(None), {}, (), (), aside=False)
+            return AdoptionPlan(refusal, self._is_exact(None), {}, (), (), aside=False)
         with closing(Ledger(self._installation.ledger, self._keys)) as ledger:
             aside = self._goes_aside(ledger)
             guard = CopyGuard(self._installation, ledger, self._keys)
@@ -108,7 +110,7 @@ class Adoption:
             else:
                 record = None
             told = {} if record else guard.lost_by_old_epochs(damaged_too=True)
-            return Survey(
+            return AdoptionPlan(
                 reason=_reason(guard),
                 exact=self._is_exact(None if aside else ledger),
                 waiting=_waiting(ledger),
@@ -117,7 +119,7 @@ class Adoption:
                 aside=aside,
             )
 
-    def adopt(self, readers: Sequence[Recipient], *, now: datetime) -> Adopted:
+    def adopt(self, readers: Sequence[Recipient], *, now: datetime) -> AdoptionResult:
         """Let the ledger go on here.
 
         Args:
@@ -147,7 +149,7 @@ class Adoption:
                 guard.take_over(record, lost=tuple(lost.items()))
             guard.remove_old_epochs()
             after = _counts(ledger, State.IN_DOUBT)
-            return Adopted(
+            return AdoptionResult(
                 {name: new for name in after if (new := after[name] - before.get(name, 0)) > 0},
                 updated,
                 rebuilt,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from newsletter.config import FILE_NAME
 from newsletter.errors import ConfigError, InputError, Where
-from newsletter.ledger.adoption import Adoption
+from newsletter.ledger.adoption import Adoption, AdoptionResult
 from newsletter.ledger.backup import (
     KEY,
     LEDGER,
@@ -25,7 +25,7 @@ from newsletter.ledger.backup import (
 from newsletter.ledger.database import move_aside
 from newsletter.ledger.record import Remembered, mark_as_copy
 from newsletter.message.keys import KeyRing
-from newsletter.project.adopt import AdoptionResult, adopt
+from newsletter.project.adopt import adopt
 from newsletter.project.project import Project
 
 

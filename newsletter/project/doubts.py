@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
-from newsletter.delivery.reconcile import Reconciled, Reconciler
+from newsletter.delivery.reconcile import Reconciler, ReconcileResult
 from newsletter.errors import InputError, NewsletterError, TransportStopped
 from newsletter.feedback.apply import Applied, apply_events
 from newsletter.feedback.files import Skipped, read_news
@@ -153,7 +153,7 @@ class NoRecord:
     place: str
 
 
-Progress = News | Asking | NoRecord | Reconciled
+Progress = News | Asking | NoRecord | ReconcileResult
 """The steps of a reconciliation."""
 
 
@@ -276,7 +276,7 @@ def _reconciled(
     campaign: Campaign,
     transport: Transport,
     inquiry: StatusLookup,
-) -> Reconciled:
+) -> ReconcileResult:
     gone = ledger.suppressions.tags()
 
     def has_left(recipient: Recipient) -> bool:

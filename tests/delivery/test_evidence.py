@@ -18,7 +18,7 @@ from newsletter.delivery.evidence import (
     SharedCause,
 )
 from newsletter.delivery.policy import Brake
-from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.reading import Claim
 from newsletter.message.model import Recipient
 from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected, Scope
 

@@ -41,7 +41,8 @@ def project(folder: Folder) -> Project:
 def frozen(project: Project, options: SendOptions | None = None) -> Prepared:
     with project.lock():
         prepared = prepare_to_freeze(project, ISSUE, options or SendOptions())
-        freeze(project, prepared)
+        campaign = freeze(project, prepared)
+    assert (ISSUE, len(prepared.plan.recipients)) == (campaign.issue, campaign.planned)
     return prepared
 
 
@@ -98,6 +99,17 @@ def test_a_send_again_goes_on_with_its_round_before_it_begins_the_next(project: 
     fourth = prepare(project, ISSUE, again)
     assert (2, True, 3) == (fourth.round, fourth.new_round, len(fourth.plan.recipients))
     assert [] == who(prepare(project, ISSUE, SendOptions()))
+
+
+def test_who_got_an_issue_in_any_round_has_it_and_a_round_counts_its_own(project: Project) -> None:
+    first = prepare(project, ISSUE, SendOptions(again=True))
+    assert (1, True, 3) == (first.round, first.new_round, len(first.plan.recipients))
+    frozen(project, SendOptions(limit=2))
+    everybody_accepted(project)
+    frozen(project, SendOptions(again=True, limit=1))
+    everybody_accepted(project)
+    assert ["reader2"] == who(prepare(project, ISSUE, SendOptions()))
+    assert ["reader1", "reader2"] == who(prepare(project, ISSUE, SendOptions(again=True)))
 
 
 def test_nothing_is_frozen_while_an_earlier_send_waits(project: Project) -> None:
