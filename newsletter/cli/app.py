@@ -88,6 +88,10 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
             "syncing:sync",
             "Read from the public log who left, so that nobody of them is mailed.",
         ),
+        "bounces": (
+            "bounces:bounces",
+            "Read bounces, complaints and unsubscribe mails from a mailbox, and apply them.",
+        ),
         "backup": (
             "backup:backup",
             "Write ledger, keys, settings, list and what this machine remembers into one file.",

@@ -76,7 +76,7 @@ class DeliveryEvent:
         if not EARLIEST <= self.at <= LATEST:
             object.__setattr__(self, "at", moment_at(self.at.timestamp()))
         for name in ("detail", "words", "provider_id", "place"):
-            object.__setattr__(self, name, _one_line(getattr(self, name)))
+            object.__setattr__(self, name, one_line(getattr(self, name)))
 
     @property
     def account(self) -> str:
@@ -84,7 +84,8 @@ class DeliveryEvent:
         return self.detail if self.words in self.detail else f"{self.detail}: {self.words}"
 
 
-def _one_line(words: str) -> str:
+def one_line(words: str) -> str:
+    """Words from outside on one line, cut, without control characters."""
     # Bounded before it is taken apart: what is cut off is not looked at.
     start = words[: 4 * _LONGEST_DETAIL]
     printable = "".join(char if char.isprintable() else " " for char in start)

@@ -34,6 +34,7 @@ class Mailed:
     tokens: tuple[str, ...]
     at: datetime
     place: str
+    subject: str = ""
 
 
 def read_mailed(path: Path, *, now: datetime) -> Iterator[Mailed]:
@@ -50,7 +51,7 @@ def read_mailed(path: Path, *, now: datetime) -> Iterator[Mailed]:
         for folder in (path, path / "new", path / "cur"):
             for each in sorted(folder.iterdir()) if folder.is_dir() else ():
                 try:
-                    yield _mail(read_start(each, max_bytes=_MOST_BYTES), str(each), now)
+                    yield tokens_in(read_start(each, max_bytes=_MOST_BYTES), str(each), now)
                 except OSError:
                     continue
         return
@@ -58,7 +59,7 @@ def read_mailed(path: Path, *, now: datetime) -> Iterator[Mailed]:
     if start.startswith(b"From "):
         yield from _mbox(path, now)
     elif _FIELD.match(start) and b"://" not in start.partition(b"\n")[0]:
-        yield _mail(start, str(path), now)
+        yield tokens_in(start, str(path), now)
     else:
         yield from _lines(path, now)
 
@@ -80,7 +81,7 @@ def _mbox(path: Path, now: datetime) -> Iterator[Mailed]:
         while line := file.readline(_MOST_BYTES):
             if begins and line.startswith(b"From "):
                 if number:
-                    yield _mail(bytes(head), f"{path}, mail {number}", now)
+                    yield tokens_in(bytes(head), f"{path}, mail {number}", now)
                 head.clear()
                 number, in_head = number + 1, True
             elif in_head and line.strip():
@@ -88,17 +89,23 @@ def _mbox(path: Path, now: datetime) -> Iterator[Mailed]:
             else:
                 in_head = False
             begins = not line.strip()
-    yield _mail(bytes(head), f"{path}, mail {number}", now)
+    yield tokens_in(bytes(head), f"{path}, mail {number}", now)
 
 
-def _mail(head: bytes, place: str, now: datetime) -> Mailed:
-    fields = BytesHeaderParser().parsebytes(head)
+def tokens_in(mail: bytes, place: str, now: datetime) -> Mailed:
+    """What may be a token in a mail's subject.
+
+    Args:
+        mail: its head, or more of it.
+        place: where it stands.
+        now: the time of a mail that tells none, and the latest that is believed.
+    """
+    fields = BytesHeaderParser().parsebytes(mail[:_MOST_BYTES])
+    subject = _decoded(str(fields.get("subject", "")))
     stamps = [str(fields.get("date", "")), str(fields.get("received", "")).rpartition(";")[2]]
     times = [at for stamp in stamps if (at := _time(stamp)) is not None and at <= now]
     return Mailed(
-        tuple(_TOKEN.findall(_decoded(str(fields.get("subject", ""))))[:_MOST_TOKENS]),
-        max(times, default=now),
-        place,
+        tuple(_TOKEN.findall(subject)[:_MOST_TOKENS]), max(times, default=now), place, subject
     )
 
 
@@ -109,8 +116,16 @@ def _decoded(subject: str) -> str:
     except (HeaderParseError, ValueError):
         return ""
     return "".join(
-        part.decode("ascii", "replace") if isinstance(part, bytes) else part for part, _ in parts
+        part if isinstance(part, str) else _text(part, charset or "ascii")
+        for part, charset in parts
     )
+
+
+def _text(part: bytes, charset: str) -> str:
+    try:
+        return part.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return part.decode("ascii", "replace")
 
 
 def _time(stamp: str) -> datetime | None:
