@@ -141,7 +141,7 @@ def reconcile(
     issue: IssueName,
     bounces: Annotated[
         list[Path] | None,
-        typer.Option(metavar="PATH", help="Bounce reports: a mail, or a folder of mails."),
+        typer.Option(metavar="PATH", help="Bounce reports: a mail, a folder of mails, or an mbox."),
     ] = None,
     events: Annotated[
         list[Path] | None,

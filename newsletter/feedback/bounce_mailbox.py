@@ -17,10 +17,12 @@ from typing import BinaryIO, Protocol
 
 from newsletter.errors import InputError, Where
 from newsletter.feedback.bounces import MAX_BYTES
-from newsletter.regular_file import open_regular
+from newsletter.regular_file import open_regular, read_start
 
 ID_BYTES = 16
 _LONGEST_LINE = 64_000
+_FROM = b"From "
+"""How an mbox begins, and each mail in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +83,15 @@ class FileMailbox:
     def mails(self, is_read: IsRead) -> Iterator[Mail | UnreadableMail]:
         """See :class:`BounceMailbox`."""
         try:
-            if not self._path.is_dir():
-                with open_regular(self._path) as file:
-                    _refuse_others(file)
-                    yield from _mbox(file, str(self._path), is_read)
-                return
-            names = [(folder, name) for folder in _folders(self._path) for name in _names(folder)]
+            _refuse_others(self._path)
+            yield from file_mails(self._path, is_read)
         except OSError as error:
             raise InputError(
-                f"The bounce mailbox cannot be read: {error.strerror or type(error).__name__}.",
+                f"The bounce mailbox cannot be read: {_reason(error)}.",
                 where=Where(self._path),
                 next="Name a Maildir, a folder of mails or an mbox that you may read, as path "
                 "under [bounces] in newsletter.toml.",
             ) from None
-        for folder, name in names:
-            if found := _file(self._path, folder / name, is_read):
-                yield found
 
     def move(self, is_understood: IsRead) -> int:
         """See :class:`BounceMailbox`; files stay where they are."""
@@ -112,14 +107,41 @@ def mail_id(*names: str) -> bytes:
     return hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).digest()[:ID_BYTES]
 
 
-def _folders(folder: Path) -> list[Path]:
-    """The folder itself and, of a Maildir, where its mails are."""
-    return [folder, *(each for each in (folder / "new", folder / "cur") if each.is_dir())]
+def _nothing(id_: bytes) -> bool:  # noqa: ARG001 - whatever it is
+    return False
 
 
-def _names(folder: Path) -> list[str]:
-    names = sorted(os.listdir(folder))  # noqa: PTH208 - names alone, of a million mails
-    return [name for name in names if name not in {"new", "cur", "tmp"} and name[:1] != "."]
+def file_mails(path: Path, is_read: IsRead = _nothing) -> Iterator[Mail | UnreadableMail]:
+    """The mails in a Maildir, a folder or an mbox, or the one that a file holds.
+
+    Args:
+        path: the folder or file.
+        is_read: which are left out.
+
+    Raises:
+        OSError: nothing of it can be read.
+    """
+    if not path.is_dir():
+        with open_regular(path) as file:
+            start = file.read(len(_FROM))
+            file.seek(0)
+            if start == _FROM:
+                yield from _mbox(file, str(path), is_read)
+            elif found := _file(path, path, is_read):
+                yield found
+        return
+    for folder in (path, *(each for each in (path / "new", path / "cur") if each.is_dir())):
+        try:
+            names = sorted(os.listdir(folder))  # noqa: PTH208 - names alone, of a million mails
+        except OSError as error:
+            if folder == path:
+                raise
+            yield UnreadableMail(str(folder), _reason(error))
+            continue
+        for name in names:
+            is_mail = name not in {"new", "cur", "tmp"} and name[:1] != "."
+            if is_mail and (found := _file(path, folder / name, is_read)):
+                yield found
 
 
 def _file(mailbox: Path, path: Path, is_read: IsRead) -> Mail | UnreadableMail | None:
@@ -129,16 +151,18 @@ def _file(mailbox: Path, path: Path, is_read: IsRead) -> Mail | UnreadableMail |
     if is_read(id_):
         return None
     try:
-        with open_regular(path) as file:
-            return Mail(id_, str(path), file.read(MAX_BYTES))
+        return Mail(id_, str(path), read_start(path, max_bytes=MAX_BYTES))
     except OSError as error:
-        return UnreadableMail(str(path), error.strerror or type(error).__name__)
+        return UnreadableMail(str(path), _reason(error))
 
 
-def _refuse_others(file: BinaryIO) -> None:
-    if file.read(5) not in {b"", b"From "}:
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _refuse_others(path: Path) -> None:
+    if not path.is_dir() and read_start(path, max_bytes=len(_FROM)) not in {b"", _FROM}:
         raise OSError(errno.EINVAL, "it is neither an mbox nor a folder")
-    file.seek(0)
 
 
 def _mbox(file: BinaryIO, place: str, is_read: IsRead) -> Iterator[Mail | UnreadableMail]:
@@ -152,7 +176,7 @@ def _mbox(file: BinaryIO, place: str, is_read: IsRead) -> Iterator[Mail | Unread
 
     try:
         while line := file.readline(_LONGEST_LINE):
-            if begins and line.startswith(b"From "):
+            if begins and line.startswith(_FROM):
                 yield from whole()
                 data, digest, number = bytearray(), hashlib.sha256(), number + 1
             else:
@@ -161,5 +185,4 @@ def _mbox(file: BinaryIO, place: str, is_read: IsRead) -> Iterator[Mail | Unread
             begins = not line.strip()
         yield from whole()
     except OSError as error:
-        why = f"its rest cannot be read, {error.strerror or type(error).__name__}"
-        yield UnreadableMail(place, why)
+        yield UnreadableMail(place, f"its rest cannot be read, {_reason(error)}")

@@ -80,6 +80,7 @@ def read_bounces(project: Project, *, again: bool = False) -> BounceAccount:
         InputError: there is no table [bounces], or the mailbox cannot be opened.
         LedgerRefused: the ledger cannot be used. What was applied stays.
     """
+    project.refuse_without_ledger()
     account = BounceAccount()
     with (
         closing(_mailbox(project)) as mailbox,
@@ -132,7 +133,6 @@ def _mailbox(project: Project) -> BounceMailbox:
             where=Where(project.folder / FILE_NAME, item="[bounces]"),
             next="“newsletter docs bounces” tells how to set up the mailbox.",
         )
-    project.refuse_without_ledger()
     if settings.path is not None:
         return FileMailbox(project.folder / settings.path)
     # Imported late: files need no IMAP.

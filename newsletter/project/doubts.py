@@ -189,7 +189,7 @@ def reconcile(
     Args:
         project: the project.
         issue: its id.
-        bounces: bounce reports: files, or folders of them.
+        bounces: bounce reports: files, folders of them, or mboxes.
         events: files of a provider's events.
         on_progress: is told each step.
 
