@@ -88,6 +88,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "imapclient": {"feedback/imap.py"},
     "imaplib": {"feedback/imap.py"},
+    "flufl": {"feedback/odd_bounces.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"message/dkim.py"},
     "nacl": {"message/keys.py", "web/seal.py"},

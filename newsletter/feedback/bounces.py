@@ -60,7 +60,7 @@ def read_bounce(data: bytes) -> tuple[DeliveryEvent, ...]:
     tags = frozenset(_tags(head, parts))
     if not tags:
         return ()
-    at = _date(head)
+    at = date_of(head)
     return tuple(
         replace(event, tags=tags, at=at)
         for fields, lines in parts
@@ -202,7 +202,23 @@ def _tags(head: Fields, parts: list[tuple[Fields, list[str]]]) -> Iterator[str]:
                 yield from TAG.findall(first(letter, field))
 
 
-def _date(head: Fields) -> datetime:
+def tags_in_prose(data: bytes) -> frozenset[str]:
+    """Tags in a bounce without a report: in the addresses that it came to, or in its text.
+
+    There they stand in fields of the message that came back. One that is only quoted, as
+    people and their programs do in replies, is none.
+
+    Args:
+        data: the mail as it arrived, or its beginning.
+    """
+    head, body = _head_and_body(_lines(data))
+    fields = (line[:_MAX_VALUE].partition(":") for line in body)
+    told = (value for name, _, value in fields if name.strip().lower() in _NAMES_OF_OURS)
+    return frozenset((*_tags(head, []), *(tag for value in told for tag in TAG.findall(value))))
+
+
+def date_of(head: Fields) -> datetime:
+    """When a mail says that it was written; the earliest time if it does not."""
     try:
         date = parsedate_to_datetime(first(head, "date"))
     except (TypeError, ValueError, OverflowError, IndexError):

@@ -51,7 +51,8 @@ class DeliveryEvent:
         tags: what may be the message's tag, as found in the news.
         kind: what happened.
         at: when, aware; the nearest time that a calendar holds (:func:`moment_at`).
-        source: where the news comes from: ``bounce report``, ``provider's event``.
+        source: where the news comes from: ``bounce report``, ``bounce without a
+            report``, ``provider's event``.
         recipient: the address that the news is about, where it names one; else nothing.
         detail: the server's words, for a person to read: on one line, cut, without
             control characters.

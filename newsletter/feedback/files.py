@@ -16,6 +16,7 @@ from newsletter.feedback.bounce_mailbox import Mail, file_mails
 from newsletter.feedback.bounces import read_bounce
 from newsletter.feedback.event import DeliveryEvent
 from newsletter.feedback.json_items import UnreadableItem
+from newsletter.feedback.odd_bounces import read_odd_bounce
 from newsletter.feedback.provider_events import read_events
 from newsletter.regular_file import open_regular
 
@@ -81,7 +82,7 @@ def _mails(path: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
 
 def _news(mail: Mail, skipped: Skipped) -> tuple[DeliveryEvent, ...]:
     try:
-        found = read_bounce(mail.data)
+        found = read_bounce(mail.data) or read_odd_bounce(mail.data)
     except Exception as error:  # noqa: BLE001 - one mail must not take the others along
         skipped.add(Path(mail.place), f"it cannot be understood ({type(error).__name__})")
         return ()

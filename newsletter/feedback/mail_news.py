@@ -11,6 +11,7 @@ from newsletter.feedback.auto_replies import is_auto_reply, says_it_replies
 from newsletter.feedback.bounce_mailbox import Mail
 from newsletter.feedback.bounces import head_of, read_bounce
 from newsletter.feedback.event import DeliveryEvent, Kind, one_line
+from newsletter.feedback.odd_bounces import read_odd_bounce
 from newsletter.feedback.unsubscribe_mails import Mailed, tokens_in
 from newsletter.ledger.suppressions import Leave
 
@@ -76,15 +77,21 @@ def read_mail(
 
 def _read(mail: Mail, now: datetime, leaves_of: Callable[[Mailed], Sequence[Leave]]) -> MailNews:
     if events := read_bounce(mail.data):
-        kinds = {event.kind for event in events}
-        told = next((told for kind, told in _TOLD.items() if kind in kinds), Told.REPORT)
-        placed = tuple(replace(event, place=mail.place) for event in events)
-        return MailNews(mail.id, mail.place, told, placed)
+        return _told(mail, events)
     head = head_of(mail.data)
     mailed = tokens_in(mail.data, mail.place, now)
     if not says_it_replies(head) and (leaves := tuple(leaves_of(mailed))):
         return MailNews(mail.id, mail.place, Told.LEAVE, leaves=leaves)
+    if events := read_odd_bounce(mail.data):
+        return _told(mail, events)
     if is_auto_reply(head, mailed.subject):
         return MailNews(mail.id, mail.place, Told.AUTO_REPLY)
     title = one_line(mailed.subject)[:_LONGEST_TITLE]
     return MailNews(mail.id, f"{mail.place}: “{title}”" if title else mail.place, Told.UNCLEAR)
+
+
+def _told(mail: Mail, events: tuple[DeliveryEvent, ...]) -> MailNews:
+    kinds = {event.kind for event in events}
+    told = next((told for kind, told in _TOLD.items() if kind in kinds), Told.REPORT)
+    placed = tuple(replace(event, place=mail.place) for event in events)
+    return MailNews(mail.id, mail.place, told, placed)

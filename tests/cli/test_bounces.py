@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.support import ended, running_program, stopped, went_well
+from tests.feedback.test_odd_bounces import qmail
 from tests.support.project import Project
 from tests.support.returned_mail import Sent, mail, question, sent
 
@@ -158,6 +159,22 @@ def test_a_mail_about_other_mail_or_with_a_forged_token_is_kept(
     done = project.run("bounces")
     went_well(done, "3  not understood", "a report about mail that this ledger does not know")
     assert set() == suppressed(project)
+
+
+def test_a_bounce_without_a_report_counts_and_proves_nothing(
+    project: Project, letters: list[Sent]
+) -> None:
+    one, other = letters[:2]
+    said = qmail(ours=f"Message-ID: {one.message_id}").replace(
+        b"<anna@a.example>", f"<{one.address}>".encode()
+    )
+    # Of another's address behind the reader's only their own server is known to have it.
+    behind = qmail(ours=f"Message-ID: {other.message_id}")
+    maildir(project, said, behind)
+    assert {"bounce": 2} == counted(project)
+    assert set() == suppressed(project)
+    told = rows(project, "SELECT kind, source FROM event ORDER BY kind")
+    assert [(kind, "bounce without a report") for kind in ("returned", "taken")] == told
 
 
 @pytest.mark.parametrize(
