@@ -27,15 +27,15 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="Write a line for each recipient.")
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the figures for programs.")
+        Path | None, typer.Option(metavar="FILE", help="Write the figures for scripts.")
     ] = None,
     addresses: Annotated[
-        bool, typer.Option("--addresses", help="Name recipients by their addresses in the CSV.")
+        bool, typer.Option("--addresses", help="Name recipients by address in the CSV file.")
     ] = False,
 ) -> None:
-    """Show what became of a send: progress, refusals by reason and domain, doubt, time.
+    """Show the result of a send: states, refusals, doubts, and how long it took.
 
-    No address is in it unless you ask for them. Changes nothing; the exit code
+    Without --addresses it holds no address. Changes nothing; the exit code
     is that of the send.
 
     Example: newsletter report 2017-03 --html report.html
@@ -43,18 +43,22 @@ def report(
     if addresses and csv is None:
         raise InputError(
             "Only the CSV can hold addresses.",
-            next="Say --csv FILE beside --addresses, or leave it out.",
+            next="Add --csv FILE, or leave --addresses out.",
         )
+    from newsletter.cli.news import show_reasons
     from newsletter.project import report as reports
     from newsletter.project.account import worst
+    from newsletter.project.suppress import reasons_given
 
     files = reports.ReportFiles(html, csv, json, addresses=addresses)
     project = Project.here()
-    figures = reports.report(project, project.issue_id(issue), files)
+    issue = project.issue_id(issue)
+    figures = reports.report(project, issue, files)
     for number, each in enumerate(figures):
         if number:
             say("")
         _show(each)
+    show_reasons([each for each in reasons_given(project) if each.issue == issue])
     for path in files.paths:
         say(f"Written: {path}")
     raise typer.Exit(worst(each.tally.exit_code for each in figures))
@@ -86,7 +90,7 @@ def _show(figures: Figures) -> None:
         say(f"Accepted: {'; '.join(tries)}.")
     if len(figures.versions) > 1:
         got = (f"version {n}: {people(number)}" for n, number in figures.versions.items())
-        say(f"Corrected while it was sent; {'; '.join(got)}.")
+        say(f"Corrected during the send; {'; '.join(got)}.")
     for kind, number in figures.events.items():
         say(f"Learned later: {number:,} {EVENTS.get(kind, kind)}.")
     say(ended(tally), style="bold")

@@ -61,10 +61,18 @@ def read_bounce(data: bytes) -> tuple[DeliveryEvent, ...]:
     if not tags:
         return ()
     at = date_of(head)
-    return tuple(
+    events = [
         replace(event, tags=tags, at=at)
         for fields, lines in parts
         for event in _news(_content_type(fields)[0], lines)
+    ]
+    # Behind an alias, each member may stand in the report with the alias's own address.
+    reached = {event.recipient.lower() for event in events if event.kind is Kind.TAKEN} - {""}
+    return tuple(
+        replace(event, kind=Kind.RETURNED)
+        if event.kind is Kind.BOUNCED and event.recipient.lower() in reached
+        else event
+        for event in events
     )
 
 
@@ -152,7 +160,8 @@ def _news(kind: str, lines: list[str]) -> Iterator[DeliveryEvent]:
         case "message/feedback-report":
             fields = _fields(list(filter(str.strip, lines)))
             if first(fields, "feedback-type").lower() == "abuse":
-                yield _event(Kind.COMPLAINED, "abuse report (RFC 5965)")
+                recipient = first(fields, "original-rcpt-to").strip("<>")
+                yield _event(Kind.COMPLAINED, "abuse report (RFC 5965)", recipient=recipient)
 
 
 def _blocks(lines: list[str]) -> Iterator[Fields]:
@@ -171,7 +180,7 @@ def _blocks(lines: list[str]) -> Iterator[Fields]:
 
 
 def _status(block: Fields) -> DeliveryEvent:
-    action = first(block, "action").lower()
+    action = first(block, "action").lower().partition(" ")[0]
     found = _STATUS.search(first(block, "status"))
     status = found.group() if found else ""
     said = first(block, "diagnostic-code").partition(";")[2].strip()

@@ -13,6 +13,7 @@ from newsletter.ledger.controls import Controls
 from newsletter.ledger.database import Database
 from newsletter.ledger.deliveries import Deliveries
 from newsletter.ledger.events import Events
+from newsletter.ledger.leave_reasons import LeaveReasons
 from newsletter.ledger.log_entries import LogEntries
 from newsletter.ledger.personal_data import PersonalData
 from newsletter.ledger.preferences import PreferenceChanges
@@ -48,6 +49,7 @@ class Ledger:
         self.events = Events(self._database)
         self.report = ReportQueries(self._database)
         self.suppressions = Suppressions(self._database)
+        self.leave_reasons = LeaveReasons(self._database)
         self.log_entries = LogEntries(self._database)
         self.preferences = PreferenceChanges(self._database)
         self.personal_data = PersonalData(self._database)

@@ -7,12 +7,7 @@ upgrade.MIGRATIONS.
 from __future__ import annotations
 
 from newsletter.ledger.seal import FORGOTTEN_DOMAIN
-from newsletter.ledger.states import HAS_OR_MAY_HAVE, TERMINAL, State
-
-
-def _words(states: frozenset[State]) -> str:
-    return ", ".join(f"'{state}'" for state in sorted(states))
-
+from newsletter.ledger.states import HAS_OR_MAY_HAVE, TERMINAL, State, listed
 
 TRIALS = ("mailbox", "smtp-trial")
 """What ``run.transport`` says of trials: names of transports that deliver to nobody."""
@@ -87,7 +82,7 @@ CREATE TABLE delivery (
     name TEXT NOT NULL,
     language TEXT NOT NULL,        -- of the edition this person gets
     fields TEXT NOT NULL,          -- JSON: further columns of the list
-    state TEXT NOT NULL CHECK (state IN ({_words(frozenset(State))})),
+    state TEXT NOT NULL CHECK (state IN {listed(State)}),
     wave INTEGER NOT NULL,         -- 0 seeds, 1 canary, 2 the rest
     version INTEGER,               -- of the edition they were first attempted with, for good
     resends INTEGER NOT NULL DEFAULT 0, -- how often a person had it mailed again
@@ -104,7 +99,7 @@ CREATE TABLE delivery (
 );
 -- An issue reaches an address once: a second copy cannot even be written down.
 CREATE UNIQUE INDEX once ON delivery (issue, round, address)
-    WHERE state IN ({_words(HAS_OR_MAY_HAVE)});
+    WHERE state IN {listed(HAS_OR_MAY_HAVE)};
 CREATE INDEX queue ON delivery (campaign, state, wave, next_attempt_at);
 CREATE INDEX of_domain ON delivery (campaign, domain);
 CREATE UNIQUE INDEX of_message ON delivery (message_tag);
@@ -121,7 +116,7 @@ CREATE TRIGGER delivery_is_frozen
     WHEN NEW.domain <> '{FORGOTTEN_DOMAIN}' OR NEW.address NOT LIKE '%@{FORGOTTEN_DOMAIN}'
     OR NEW.name <> '' OR NEW.fields <> '{{}}'
     OR NEW.tag <> OLD.tag OR NEW.language <> OLD.language OR NEW.wave <> OLD.wave
-    OR OLD.state IN ({_words(frozenset(State) - TERMINAL)})
+    OR OLD.state IN {listed(frozenset(State) - TERMINAL)}
     BEGIN SELECT RAISE(ABORT, 'who gets what is frozen'); END;
 CREATE TRIGGER delivery_keeps_its_version BEFORE UPDATE OF version ON delivery
     WHEN NEW.version != OLD.version
@@ -244,6 +239,15 @@ CREATE TRIGGER suppression_is_new BEFORE INSERT ON suppression
 CREATE TABLE log_entry (
     id BLOB PRIMARY KEY,
     box BLOB NOT NULL              -- sealed, see web/seal.py
+) WITHOUT ROWID;
+
+-- Why readers left, without reader and time, see leave_reasons.py.
+CREATE TABLE leave_reason (
+    id BLOB PRIMARY KEY,           -- 16 bytes: the public log's entry
+    issue TEXT NOT NULL,           -- empty: not known, or of several issues
+    reason TEXT NOT NULL,
+    words TEXT NOT NULL,
+    shown INTEGER NOT NULL         -- 1 once enough of them wait together
 ) WITHOUT ROWID;
 
 -- What readers changed of what they get, see preferences.py.

@@ -27,7 +27,7 @@ from newsletter.project.project import Project
 from newsletter.project.suppress import into_record, leave_verifier, leaves_of
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
+    from newsletter.ledger.ledger import Ledger
     from newsletter.ledger.suppressions import Leave
 
 _PORTION = 100

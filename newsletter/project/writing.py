@@ -50,8 +50,8 @@ def write_private(
         ) from None
 
 
-def refuse_own(project: Project, path: Path) -> None:
-    """Make sure that ``path`` is none of what the project consists of.
+def refuse_own(project: Project, path: Path, *, instead: str = "build/report.html") -> None:
+    """Make sure that ``path`` is none of what the project consists of; ``instead`` may be named.
 
     Raises:
         InputError: it is.
@@ -70,9 +70,9 @@ def refuse_own(project: Project, path: Path) -> None:
         or any(place.is_relative_to(each.resolve()) for each in folders)
     ):
         raise InputError(
-            "That is a place of the project's own files, so nothing was written there.",
+            "The project's own files are there, so nothing was written.",
             where=Where(path),
-            next="Name another file or folder, such as build/report.html.",
+            next=f"Name another place, such as {instead}.",
         )
 
 

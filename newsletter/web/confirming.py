@@ -6,15 +6,15 @@ had left comes back, which only the officer's machine makes and checks.
 
 from __future__ import annotations
 
-import asyncio
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from newsletter.clock import Clock
-from newsletter.message.tokens import Purpose, claims_purpose
+from newsletter.message.tokens import Purpose, claimed_address_tag, claims_purpose
 from newsletter.web.answers import Answers
 from newsletter.web.confirm_links import ConfirmLinks
 from newsletter.web.events import PublicEvents, RecentEvents
@@ -39,6 +39,7 @@ class Confirming:
         breaker: hears of each that was confirmed.
         nonces: tie a form to its page.
         clock: tells the time.
+        on_return: told the address tag in the link by which somebody came back.
     """
 
     def __init__(
@@ -46,18 +47,19 @@ class Confirming:
         answers: Answers,
         events: PublicEvents,
         *,
+        on_return: Callable[[bytes], None],
         links: ConfirmLinks,
         breaker: FormBreaker,
         nonces: Nonces,
         clock: Clock,
     ) -> None:
         self._answers = answers
-        self._events = events
         self._links = links
         self._breaker = breaker
         self._nonces = nonces
         self._clock = clock
-        self._recent = RecentEvents(clock)
+        self._on_return = on_return
+        self._recent = RecentEvents(events, clock)
         self._returns = RateLimit(each=_RETURNS_EACH, total=_RETURNS_IN_ALL, clock=clock)
 
     async def page(self, request: Request) -> Response:
@@ -90,16 +92,13 @@ class Confirming:
         return self._answers.page(request, "confirm", nonce=nonce)
 
     async def _confirm(self, request: Request, text: str, event: dict[str, Any]) -> Response:
-        task = self._recent.find(text)
-        if task is None:
-            returns = event["kind"] == "return"
+        if self._recent.find(text) is None:
             host = request.client.host if request.client else None
-            if returns and not self._returns.allows(host):
-                return self._answers.page(request, "unavailable", status=429)
-            task = asyncio.create_task(self._events.add(event))
-            self._recent.note(text, task)
-            if not returns:
+            if event["kind"] != "return":
                 self._breaker.confirmed()
-        # Whoever hangs up must not take the others' answer along.
-        await asyncio.shield(task)
+            elif not self._returns.allows(host):
+                return self._answers.page(request, "unavailable", status=429)
+        await self._recent.once(text, event)
+        if event["kind"] == "return":
+            self._on_return(claimed_address_tag(text))
         return self._answers.page(request, "confirmed")

@@ -75,10 +75,29 @@ class RecentEvents:
     (see :mod:`newsletter.web.server`), or an undo in one would not be known in another.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, events: PublicEvents, clock: Clock) -> None:
+        self._events = events
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._recent: OrderedDict[bytes, _Recent] = OrderedDict()
+
+    async def once(self, token: str, content: Mapping[str, object]) -> str:
+        """Write this token's event down, unless that was done within the last day.
+
+        Returns:
+            The event's id, hexadecimal, once it is on disk.
+
+        Raises:
+            LogUnwritable: it is not on disk.
+        """
+        task = self.find(token)
+        if task is None:
+            task = asyncio.create_task(self._events.add(content))
+            self._recent[self._digest(token)] = _Recent(task, self._clock.now().timestamp())
+            if len(self._recent) > _MOST_RECENT:
+                self._recent.popitem(last=False)
+        # Whoever hangs up must not take the others' answer along.
+        return await asyncio.shield(task)
 
     def find(self, token: str) -> asyncio.Task[str] | None:
         """The event of this token within the last day: its id, maybe still on its way to disk."""
@@ -87,12 +106,6 @@ class RecentEvents:
             return None
         failed = known.id.done() and (known.id.cancelled() or known.id.exception() is not None)
         return None if failed else known.id
-
-    def note(self, token: str, id_: asyncio.Task[str]) -> None:
-        """Remember an event for a day."""
-        self._recent[self._digest(token)] = _Recent(id_, self._clock.now().timestamp())
-        if len(self._recent) > _MOST_RECENT:
-            self._recent.popitem(last=False)
 
     def forget(self, token: str) -> None:
         """The event was undone: the next one counts."""
@@ -104,7 +117,7 @@ class RecentEvents:
 
 @dataclass(slots=True)
 class Changed:
-    """What one link changed of late."""
+    """What one link or reader changed of late."""
 
     since: float
     number: int
@@ -112,7 +125,7 @@ class Changed:
 
 
 class RecentChanges:
-    """How often a link changed something within a day, and what last.
+    """How often a link or reader changed something within a day, and what last.
 
     It knows keyed hashes under a key of this process alone.
     """
@@ -123,7 +136,7 @@ class RecentChanges:
         self._changed: OrderedDict[bytes, Changed] = OrderedDict()
 
     def find(self, token: str) -> Changed:
-        """What is remembered of a link; empty where nothing is."""
+        """What is remembered of one; empty where nothing is."""
         now = self._clock.now().timestamp()
         known = self._changed.get(self._digest(token))
         return known if known and now - known.since <= _A_DAY_S else Changed(now, 0, "")

@@ -14,7 +14,7 @@ from newsletter.addresses import Address, AddressError
 from newsletter.audience.reader import MAX_CELL, read_roster
 from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import EARLIEST, LATEST
-from newsletter.config import load_settings
+from newsletter.config import Audience, load_settings
 from newsletter.errors import NewsletterError
 from newsletter.feedback.bounce_mailbox import Mail
 from newsletter.feedback.bounces import read_bounce
@@ -105,7 +105,7 @@ def json_values(data: bytes) -> None:
 def lists(data: bytes) -> None:
     """Subscriber lists."""
     try:
-        roster = read_roster(_file("list.csv", data), fields=("organisation",))
+        roster = read_roster(_file("list.csv", data), Audience(fields=["organisation"]))
     except NewsletterError as error:
         str(error).encode()
         return

@@ -7,18 +7,19 @@ import contextlib
 import email.policy
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from newsletter.clock import SystemClock
 from newsletter.config import RelayAccess
 from newsletter.web.confirmations import Confirmations
 
 FROM = "confirm@defenders.example"
 NAME = "Defenders’ Newsletter"
+USER = "confirm"
 _WITHIN_S = 30
 
 
@@ -59,6 +60,8 @@ class Relay:
     port: int = 0
     held: threading.Event | None = None
     """Answers to DATA wait for it, if it is there."""
+    meanwhile: Callable[[str], None] | None = None
+    """Called with the recipient of each mail before it is answered, on a thread of its own."""
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd looks for this name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -74,6 +77,8 @@ class Relay:
         assert isinstance(envelope.content, bytes)
         assert envelope.mail_from is not None
         self.mails.append(Taken(envelope.mail_from, envelope.rcpt_tos[0], envelope.content))
+        if self.meanwhile is not None:
+            await asyncio.to_thread(self.meanwhile, envelope.rcpt_tos[0])
         return "250 2.0.0 kept"
 
     def wait_for(self, number: int) -> list[Taken]:
@@ -98,10 +103,27 @@ class _OnAnyPort(Controller):
 
 
 @contextlib.contextmanager
-def relay_running() -> Iterator[Relay]:
-    """A relay on a port of this machine."""
+def relay_running(*, password: str = "") -> Iterator[Relay]:
+    """A relay on a port of this machine; with a password, for :data:`USER` alone."""
     relay = Relay()
-    controller = _OnAnyPort(relay, hostname="127.0.0.1", port=0, enable_SMTPUTF8=True)
+
+    def knows(*given: object) -> AuthResult:
+        login = given[-1]
+        right = isinstance(login, LoginPassword) and (login.login, login.password) == (
+            USER.encode(),
+            password.encode(),
+        )
+        return AuthResult(success=right)
+
+    controller = _OnAnyPort(
+        relay,
+        hostname="127.0.0.1",
+        port=0,
+        enable_SMTPUTF8=True,
+        authenticator=knows,
+        auth_required=bool(password),
+        auth_require_tls=False,
+    )
     controller.start()
     try:
         relay.port = controller.port

@@ -431,6 +431,13 @@ def test_a_form_of_two_gigabytes_is_not_read(side: Side) -> None:
     assert "ok\n" == side.server.get("/health").text
 
 
+def test_the_form_is_at_the_top_as_well_where_no_archive_is(side: Side) -> None:
+    typed = {**hidden(side.server.get("/").text), "address": ANNA, "consent": "yes"}
+    side.clock.sleep(3)
+    assert "Now look into your mailbox" in side.server.post("/", typed).text
+    side.relay.wait_for(1)
+
+
 def test_without_a_relay_there_is_no_form(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         assert 404 == server.get("/subscribe").status_code
@@ -467,6 +474,28 @@ def test_a_slow_relay_holds_nobody_up(side: Side) -> None:
     assert time.monotonic() - before < 10
     side.relay.held.set()
     side.relay.wait_for(4)
+
+
+def test_who_was_turned_away_by_a_full_queue_may_ask_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.web.confirmations._MOST_WAITING", 1)
+    clock = FrozenClock(dt.datetime.now(dt.UTC))
+    with relay_running() as relay, confirmations_to(relay) as sender:
+        relay.held = threading.Event()
+        known = bundle(confirm_from=FROM)
+        with running(tmp_path, known=known, clock=clock, confirmations=sender) as server:
+            side = Side(server, relay, clock)
+            answers = [
+                side.ask(f"reader{number}@readers.example").status_code for number in range(5)
+            ]
+            # Each thread has one in hand, and one waits.
+            assert {200, 503} == {*answers}
+            turned_away = f"reader{answers.index(503)}@readers.example"
+            relay.held.set()
+            relay.wait_for(answers.count(200))
+            assert 200 == side.ask(turned_away).status_code
+            relay.wait_for(answers.count(200) + 1)
 
 
 def test_a_relay_that_takes_nothing_shows_in_health_alone(side: Side) -> None:
