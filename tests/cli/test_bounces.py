@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from newsletter.ledger.lock import sender_lock
 
 from tests.cli.support import ended, running_program, stopped, went_well
 from tests.feedback.test_odd_bounces import qmail
@@ -148,6 +149,19 @@ def test_a_bounce_settles_a_doubt_and_so_does_one_that_came_before_the_doubt(
     maildir(project, late.full())
     went_well(project.run("bounces"), "2 doubts settled.")
     assert [(8,)] == rows(project, "SELECT COUNT(*) FROM delivery WHERE state = 'accepted'")
+
+
+def test_it_may_run_beside_a_send_and_leaves_alone_whom_that_hands_over(
+    project: Project, letters: list[Sent]
+) -> None:
+    change(project, f"UPDATE delivery SET state = 'attempting' WHERE address = "
+                    f"'{letters[0].address}'")  # fmt: skip
+    maildir(project, *one_of_each(letters))
+    with sender_lock(project.folder / "newsletter.lock"):
+        assert EACH == counted(project)
+        assert [(1,)] == rows(project, "SELECT COUNT(*) FROM delivery WHERE state = 'attempting'")
+    # That run has died: its recipient is in doubt, and what was read before settles it.
+    went_well(project.run("bounces"), "1 doubt settled.")
 
 
 def test_a_mail_about_other_mail_or_with_a_forged_token_is_kept(
