@@ -12,8 +12,7 @@ from newsletter.addresses import Address
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import Suppressible, read_leavers
 from newsletter.errors import InputError, NewsletterError, Problem, Where
-from newsletter.feedback.unsubscribe_mails import Mailed as MailedTokens
-from newsletter.feedback.unsubscribe_mails import read_mailed
+from newsletter.feedback.unsubscribe_mails import Mailed, read_mailed
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
 from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.project.addresses import parse_addresses
@@ -136,7 +135,7 @@ def into_record(
 
 
 @dataclass(frozen=True, slots=True)
-class Mailed:
+class UnsubscribeMailResult:
     """What came of unsubscribe mails: readers who left anew, who had already, and other items.
 
     ``folder_only`` as in :class:`Suppressed`.
@@ -153,7 +152,7 @@ def leave_verifier(project: Project) -> Verifier:
     return Verifier.of(project.keys, project.settings.list.id, (Purpose.HEADER, Purpose.PAGE))
 
 
-def leaves_of(item: MailedTokens, verifier: Verifier) -> dict[Token, Leave]:
+def leaves_of(item: Mailed, verifier: Verifier) -> dict[Token, Leave]:
     """The leaves that mailed tokens stand for, as far as they are ours."""
     evidence = ({"source": "mail", "place": without_addresses(item.place)},)
     return {
@@ -163,7 +162,7 @@ def leaves_of(item: MailedTokens, verifier: Verifier) -> dict[Token, Leave]:
     }
 
 
-def suppress_mailed(project: Project, file: Path) -> Mailed:
+def suppress_mailed(project: Project, file: Path) -> UnsubscribeMailResult:
     """Suppress whoever mailed their unsubscribe token. Holds during a send.
 
     Raises:
@@ -193,7 +192,7 @@ def suppress_mailed(project: Project, file: Path) -> Mailed:
                 ledger.suppressions.add(leave)
             tags = {each.tag for each in latest.values()}
             new = sum(ledger.suppressions.is_suppressed(tag) for tag in tags - gone)
-        return Mailed(new, len(tags) - new, others, into_record(project, ledger, {}))
+        return UnsubscribeMailResult(new, len(tags) - new, others, into_record(project, ledger, {}))
 
 
 def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:
