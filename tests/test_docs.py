@@ -267,7 +267,7 @@ def is_table_of(fields: Mapping[str, FieldInfo], text: str) -> None:
     "name",
     [
         *("docs/dkim", "docs/going-live", "docs/settings", "docs/providers", "docs/smtp"),
-        "docs/subscribers",
+        *("docs/subscribers", "docs/bounces"),
     ],
 )
 def test_every_settings_example_is_accepted(name: str) -> None:

@@ -23,7 +23,9 @@ from newsletter.checks.contacts import addresses_in_css, host_of
 from newsletter.checks.styles import rules
 from newsletter.config import load_settings
 from newsletter.errors import NewsletterError
+from newsletter.feedback.bounce_mailbox import Mail
 from newsletter.feedback.bounces import read_bounce
+from newsletter.feedback.mail_news import read_mail
 from newsletter.feedback.provider_events import read_events
 from newsletter.issues.authors import authors_in
 from newsletter.issues.credit import Credit
@@ -84,6 +86,8 @@ def issue(text: str, folder: Path) -> None:
 def bounce(text: str) -> None:
     data = text.encode()
     read_bounce(data)
+    for field in (b"", b"Subject: ", b"From: "):
+        read_mail(Mail(b"id", "here", field + data), now=NOW, leaves_of=lambda mailed: ())
     for place in (b"To: ", b"Date: ", b'boundary="b"', b"Final-Recipient: ", b"Message-ID: "):
         read_bounce(report(status("failed", "5.1.1")).replace(place, place + data, 1))
 

@@ -148,7 +148,7 @@ def reconcile(
     bounces: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="PATH", help="Bounce reports: a mail, or a folder of mails. Repeatable."
+            metavar="PATH", help="Bounce reports: a mail, a folder or an mbox. Repeatable."
         ),
     ] = None,
     events: Annotated[

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from newsletter.config.bounces import Bounces
 from newsletter.config.content import Archive, Audience, Mail, ThemeLocation
 from newsletter.config.identity import (
     BOUNCE_SLOT,
@@ -42,6 +43,7 @@ __all__ = [
     "PROVIDERS",
     "Archive",
     "Audience",
+    "Bounces",
     "Delivery",
     "Dkim",
     "LinkTemplates",
@@ -85,6 +87,7 @@ class Settings(ProviderTables):
     delivery: Delivery = Delivery()
     smtp: Smtp | None = None
     dkim: Dkim | None = None
+    bounces: Bounces | None = None
 
     @model_validator(mode="after")
     def _transport_has_settings(self) -> Settings:

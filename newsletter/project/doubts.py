@@ -64,7 +64,7 @@ def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> lis
         campaigns = campaigns_of(project, ledger, issue)
         # Who a run at work hands over is its own; else that run has died.
         with suppress(SenderAtWork), project.lock():
-            _recover(project, ledger, campaigns)
+            recover(project, ledger, campaigns)
         doubts = [
             doubt
             for campaign in campaigns
@@ -183,7 +183,7 @@ def reconcile(
     Args:
         project: the project.
         issue: its id.
-        bounces: bounce reports: files, or folders of them.
+        bounces: bounce reports: files, folders of them, or mboxes.
         events: files of a provider's events.
         on_progress: is told each step.
 
@@ -194,7 +194,7 @@ def reconcile(
     with project.lock(), closing(project.sound_ledger()) as ledger:
         project.refuse_old(ledger)
         campaigns = campaigns_of(project, ledger, issue)
-        _recover(project, ledger, campaigns)
+        recover(project, ledger, campaigns)
         unread = None
         if bounces or events:
             news = _apply(project, ledger, campaigns, bounces, events)
@@ -205,7 +205,7 @@ def reconcile(
     return Reconciliation(left, failure)
 
 
-def _recover(project: Project, ledger: Ledger, campaigns: Iterable[Campaign]) -> None:
+def recover(project: Project, ledger: Ledger, campaigns: Iterable[Campaign]) -> None:
     """Put in doubt whom a run that died was handing over; the caller holds the lock."""
     now = project.clock.now()
     with ledger.transaction():
