@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli import rights
+from newsletter.cli import importing, rights
 from newsletter.cli.arguments import Yes
 from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, say_problems, show_counts, show_facts
@@ -38,6 +38,7 @@ suppress = typer.Typer(help="Who must not be mailed, and why.", no_args_is_help=
 subscribers = typer.Typer(help="The list of subscribers.", no_args_is_help=True)
 for right in (rights.access, rights.forget, rights.purge):
     subscribers.command()(right)
+subscribers.command("import")(importing.import_)
 
 
 @suppress.command("add")
@@ -142,6 +143,8 @@ def _show(event: Event) -> None:
             say(f"{moment(at)}: {_REASONS[reason]} (source: {source}).")
             for piece in evidence:
                 show_facts([(_FACTS.get(name, name), value) for name, value in piece.items()])
+        case Void(source=source, at=at) if source.startswith("revert of "):
+            say(f"{moment(at)}: withdrawn ({source}).")
         case Void(source=source, at=at):
             say(f"{moment(at)}: the reader undid a leave (source: {source}).")
         case Lift(reason=reason, at=at):
@@ -227,6 +230,8 @@ def check(
     say(f"{roster.file}: {count(roster.rows, 'row')}, {mailable} to mail.")
     if roster.signed_up:
         say(f"{people(roster.signed_up)} of them signed up on the public side.")
+    if roster.imported:
+        say(f"{people(roster.imported)} of them were imported.")
     if gone:
         say(f"{people(gone)} on it left, complained or cannot be reached, and will not be mailed.")
     for title, problems in (

@@ -135,7 +135,15 @@ def old(ledger_path: Path, since: int) -> Path:
             "INSERT INTO attempt VALUES (?, ?, 'run-1', ?, ?, 'defer', '450 later')",
             [(row[0], number, T, T + 1) for row in old_rows() for number in (1, 2)],
         )
-        connection.execute("INSERT INTO suppression VALUES (1, x'74', 'unsubscribed', 'page', 9)")
+        if since > 5:
+            connection.execute(
+                "INSERT INTO suppression VALUES"
+                " (x'01', 9, 'leave', x'74', NULL, 'unsubscribed', 'page', '[]')"
+            )
+        else:
+            connection.execute(
+                "INSERT INTO suppression VALUES (1, x'74', 'unsubscribed', 'page', 9)"
+            )
         connection.commit()
     return ledger_path
 
