@@ -12,12 +12,7 @@ ROOMS = ("cli", "project", "delivery", "ledger", "transports", "preview")
 def main() -> None:
     """Print modules, lines, import depth, classes and the largest parameter lists."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-    trees = {
-        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): ast.parse(
-            path.read_text(encoding="utf-8")
-        )
-        for path in sorted((root / "newsletter").rglob("*.py"))
-    }
+    trees = parsed(root)
     lines = sum(
         len(path.read_text(encoding="utf-8").splitlines())
         for path in (root / "newsletter").rglob("*.py")
@@ -40,6 +35,16 @@ def main() -> None:
         print(f"  {count:2} {where}")
 
 
+def parsed(root: Path) -> dict[str, ast.Module]:
+    """Our modules, by their names."""
+    return {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): ast.parse(
+            path.read_text(encoding="utf-8")
+        )
+        for path in sorted((root / "newsletter").rglob("*.py"))
+    }
+
+
 def imports(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     """Which modules of ours each module imports, wherever in it; types alone do not count."""
     edges: dict[str, set[str]] = {}
@@ -55,9 +60,10 @@ def imports(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and node.module and id(node) not in typing
             for each in node.names
-            for target in (f"{node.module}.{each.name}", node.module)
-            if target in trees and target != name
-        }
+            # Of a package a module was asked for, or a name that stands in the package itself.
+            if (target := next(filter(trees.__contains__, (f"{node.module}.{each.name}",
+                                                           node.module)), name)) != name
+        }  # fmt: skip
     return edges
 
 

@@ -1,34 +1,53 @@
-"""How rightly refusals are judged: simulated lists and relays, with trouble at a random moment.
+"""How rightly refusals are judged: real runs against a simulated relay, with trouble.
 
 Each send has its own list, with a share of bad addresses whose refusals do or do not
 name the mailbox, several connections, and at most one trouble, which begins at a random
-moment and lasts. The ledger, the queue's judgement and the policy are the real ones; the
-relay and the time are simulated. When a run has stopped, or everybody waits, it is
-counted who was refused for good and should not have been.
+moment and lasts. Run, queue, ledger and judgement are the real ones; only the relay is
+simulated. When a run has ended, it is counted who was refused for good and should not
+have been.
 
 Run: ``python -m benchmarks.judgement [--sends 2] [--readers 600] [--seed 1]``
 """
 
 import argparse
-import heapq
 import random
+import tempfile
+import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
+from pathlib import Path
 
 from newsletter.addresses import Address
-from newsletter.delivery.evidence import Evidence
-from newsletter.delivery.policy import rule_for
-from newsletter.ledger.deliveries import Claim
-from newsletter.ledger.states import State, Step
-from newsletter.message.model import Recipient
-from newsletter.transports.protocol import Accepted, Outcome
+from newsletter.config import Delivery
+from newsletter.delivery.queue import Queue
+from newsletter.delivery.run import Run
+from newsletter.errors import TransportStopped
+from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.plan import Plan, Planned
+from newsletter.ledger.states import State
+from newsletter.ledger.versions import Approved
+from newsletter.message.keys import KeyRing
+from newsletter.message.model import Message, Recipient
+from newsletter.render.edition import Edition
+from newsletter.testing import FakeMessage
+from newsletter.transports.protocol import (
+    Accepted,
+    Allowance,
+    Deferred,
+    Journal,
+    Rejected,
+    Scope,
+)
 from newsletter.transports.smtp_reply import Reply, Stage, refusal
 
-_START = datetime(2026, 11, 1, tzinfo=UTC)
+_EDITION = Edition("2026-11", "en", "News", "", "<p>News</p>", "News\n", ())
 _CONNECTIONS = 8
+_LONGEST_S = 0.003
+"""What an answer to the dot takes on average; the ledger's writes take about as long."""
 _BIG = "big.example"
 
 
@@ -81,132 +100,193 @@ BAD = (
 """How the relay refuses a bad address: it names the mailbox, says nothing, or nearly."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
     """What one send came to.
 
-    ``blamed`` are good addresses refused for good or given up, ``kept`` bad ones put back,
-    ``stopped`` tells whether the run stopped or waited; ``heard`` how often trouble was heard.
+    ``stopped`` tells whether the run stopped or everybody waited; ``blamed`` are good
+    addresses refused for good, ``kept`` bad ones put back, ``held`` good ones that wait
+    for their domain.
     """
 
-    stopped: bool = False
-    blamed: int = 0
-    kept: int = 0
-    heard: int = 0
+    stopped: bool
+    blamed: int
+    kept: int
+    held: int
 
 
-class Send:
-    """One send over several connections, in simulated time."""
+class Clock:
+    """The machine's clock, but whoever waits goes on at once, and the time is that much later."""
+
+    def __init__(self) -> None:
+        self._skipped_s = 0.0
+
+    def now(self) -> datetime:
+        """The time, with what was skipped."""
+        return datetime.now(UTC) + timedelta(seconds=self._skipped_s)
+
+    def monotonic(self) -> float:
+        """Seconds, with those skipped."""
+        return time.monotonic() + self._skipped_s
+
+    def sleep(self, seconds: float) -> None:
+        """Skip ``seconds``. Of two threads that skip at a time, one may count alone."""
+        self._skipped_s += seconds
+
+
+class Relay:
+    """A simulated relay, as a transport: it refuses bad addresses, and has its trouble.
+
+    Args:
+        chance: what is random.
+        bad: the addresses that it does not know.
+        said: how it refuses them.
+        trouble: what it says once the trouble has begun; None: it has none.
+        begins: how many answers it gives before that.
+    """
+
+    name = place = "simulated"
+    batch_size = 1
+    allowance = Allowance()
+    notices = ()
 
     def __init__(
-        self, chance: random.Random, *, readers: int, bad: float, said: str, trouble: Trouble | None
+        self,
+        chance: random.Random,
+        *,
+        bad: frozenset[Address],
+        said: str,
+        trouble: Trouble | None,
+        begins: float,
     ) -> None:
         self._chance = chance
+        self._bad = bad
         self._said = said
         self._trouble = trouble
-        self._evidence = Evidence()
-        self._bad = {n for n in range(readers) if chance.random() < bad}
-        self._begins_at = chance.uniform(0, readers * 0.2 / _CONNECTIONS)
-        self._waiting = list(range(readers - 1, -1, -1))
-        self._domains = {
-            n: _BIG if chance.random() < 0.3 else f"d{chance.randrange(readers)}.example"
-            for n in range(readers)
-        }
-        self._state: dict[int, State] = {}
-        self._order = 0
+        self._left = begins
+        self._lock = threading.Lock()
 
-    def run(self) -> Result:
-        """Send until nobody waits, or the run stops or waits."""
-        result, now, ends = Result(), 0.0, False
-        flying: list[tuple[float, int, int, float | None, Outcome]] = []
-        while flying or (self._waiting and not ends):
-            while self._waiting and not ends and len(flying) < _CONNECTIONS:
-                heapq.heappush(flying, self._attempt(self._waiting.pop(), now))
-            now, number, reader, began, outcome = heapq.heappop(flying)
-            ends |= self._note(number, reader, began, outcome, now, flying, result)
-        for found in self._evidence.at_the_end(now):
-            result.stopped = True
-            self._put_back(found.claims)
-        for reader, state in self._state.items():
-            result.blamed += state is State.REJECTED and reader not in self._bad
-        result.kept = sum(self._state.get(n) is State.PENDING for n in self._bad)
-        return result
+    def open(self) -> "_Session":
+        """Start a session."""
+        return _Session(self)
 
-    def _attempt(self, reader: int, now: float) -> tuple[float, int, int, float | None, Outcome]:
-        """When it ends, its number, whose it is, since when it may be accepted, and its outcome."""
-        self._order += 1
-        rcpt = now + self._chance.uniform(0.01, 0.06)
-        dot = rcpt + self._chance.expovariate(1 / 0.15)
-        if reader in self._bad:
-            return (
-                rcpt,
-                self._order,
-                reader,
-                None,
-                _outcome(self._address(reader, self._said), Stage.RCPT),
+    def examine(self, message: Message) -> None:
+        """Any message can go."""
+
+    def status_lookup(self) -> None:
+        """Nobody can be asked."""
+
+    def close(self) -> None:
+        """Nothing is shared."""
+
+    def answer(self, address: Address, stage: Stage) -> Deferred | Rejected | None:
+        """What it answers to RCPT or the dot after a while; None: it goes on, or is taken."""
+        with self._lock:
+            while_s = (
+                self._chance.uniform(0.1, 0.4) * _LONGEST_S
+                if stage is Stage.RCPT
+                else self._chance.expovariate(1 / _LONGEST_S)
             )
+        time.sleep(while_s)
+        with self._lock:
+            self._left -= 1
+            begun = self._left < 0
+        if address in self._bad:
+            return _refusal(self._said.format(address), stage)
         trouble = self._trouble
-        if trouble and trouble.only in {"", self._domains[reader]}:
-            at = rcpt if trouble.stage is Stage.RCPT else dot
-            if at >= self._begins_at:
-                began = None if trouble.stage is Stage.RCPT else rcpt
-                return at, self._order, reader, began, _outcome(trouble.reply, trouble.stage)
-        return dot, self._order, reader, rcpt, Accepted("250 ok")
+        if trouble and begun and stage is trouble.stage and trouble.only in {"", address.domain}:
+            return _refusal(trouble.reply, stage)
+        return None
 
-    def _address(self, reader: int, said: str) -> str:
-        return said.format(f"r{reader}@{self._domains[reader]}")
 
-    def _note(
-        self,
-        number: int,
-        reader: int,
-        began: float | None,
-        outcome: Outcome,
-        now: float,
-        flying: list[tuple[float, int, int, float | None, Outcome]],
-        result: Result,
-    ) -> bool:
-        """Write an outcome down as the queue does; whether nothing more begins."""
-        result.heard += not isinstance(outcome, Accepted) and reader not in self._bad
-        found = self._evidence.judge(
-            _claim(reader, self._domains[reader]),
-            outcome,
-            call=None if began is None else number,
-            began_at=now if began is None else began,
-            now=now,
-            on_the_way=lambda: sum(each[3] is not None and each[3] <= now for each in flying),
+class _Session:
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    def deliver(self, messages: Sequence[Message], journal: Journal) -> None:
+        """Hand over ``messages``: RCPT, the durable record, the dot."""
+        for message in messages:
+            address = message.envelope_to
+            said = self._relay.answer(address, Stage.RCPT)
+            if said is None:
+                if not journal.attempt([message]).wait():
+                    return
+                said = self._relay.answer(address, Stage.DOT)
+            journal.record(message, said or Accepted("250 ok"))
+            if said is not None and said.scope is not Scope.RECIPIENT:
+                return
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def send(
+    chance: random.Random,
+    *,
+    readers: int,
+    bad: float,
+    said: str,
+    trouble: Trouble | None,
+    begins: float | None = None,
+) -> Result:
+    """Send once to a random list.
+
+    Args:
+        chance: what is random, but for the order in which threads run.
+        readers: how many.
+        bad: the share of bad addresses.
+        said: how the relay refuses them.
+        trouble: what it has; None: nothing.
+        begins: after how much of the send; None: at random.
+    """
+    people = [_planned(chance, number, readers) for number in range(readers)]
+    addresses = [each.recipient.address for each in people]
+    unknown = frozenset(each for each in addresses if chance.random() < bad)
+    begins = chance.random() if begins is None else begins
+    answers = begins * (2 * readers - len(unknown))
+    relay = Relay(chance, bad=unknown, said=said, trouble=trouble, begins=answers)
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "newsletter.db", KeyRing(bytes(32), {1: bytes(32)}))
+        clock = Clock()
+        with ledger.transaction():
+            campaign = ledger.campaigns.freeze(
+                Plan("2026-11", listed=readers, recipients=tuple(people), excluded={}),
+                Approved({"en": _EDITION}, "{}"),
+                now=clock.now(),
+            )
+        settings = Delivery(connections=_CONNECTIONS, wait_minutes=0, stop_above=1)
+        queue = Queue(
+            ledger, campaign, transport=relay, settings=settings, clock=clock, run_id="simulated"
         )
-        step = Step.RETURN if found else rule_for(outcome).step
-        self._state[reader] = {
-            Step.ACCEPT: State.ACCEPTED,
-            Step.REJECT: State.REJECTED,
-            Step.RETURN: State.PENDING,
-            Step.DEFER: State.DEFERRED,
-        }[step]
-        if found is None:
-            ends = step is Step.RETURN
-            result.stopped |= ends
-            return ends
-        self._put_back(found.claims)
-        if found.domain:
-            self._waiting = [n for n in self._waiting if self._domains[n] != found.domain]
-            return False
-        result.stopped = True
-        return True
-
-    def _put_back(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            if self._state.get(claim.id) in {State.REJECTED, State.DEFERRED}:
-                self._state[claim.id] = State.PENDING
+        try:
+            Run(queue, _compose).execute()
+            stopped = queue.pacer.blocked_s() > 0
+        except TransportStopped:
+            stopped = True
+        rows = list(ledger.deliveries.all_of(campaign.id))
+        ledger.close()
+    good, others = Counter[State](), Counter[State]()
+    for row in rows:
+        if Address.parse(row.address) not in unknown:
+            good[row.state] += 1
+        elif row.reply:
+            others[row.state] += 1
+    waits = good[State.PENDING] + good[State.DEFERRED]
+    return Result(stopped, good[State.REJECTED], others[State.PENDING], 0 if stopped else waits)
 
 
-def _outcome(text: str, stage: Stage) -> Outcome:
+def _planned(chance: random.Random, number: int, readers: int) -> Planned:
+    domain = _BIG if chance.random() < 0.3 else f"d{chance.randrange(readers)}.example"
+    recipient = Recipient(Address(f"r{number}", domain), "", "en", {})
+    return Planned(recipient, tag=f"tag{number}".encode())
+
+
+def _compose(recipient: Recipient, date: datetime, version: int) -> FakeMessage:
+    return FakeMessage(recipient.address, date=date, version=version)
+
+
+def _refusal(text: str, stage: Stage) -> Deferred | Rejected:
     return refusal(Reply(int(text[:3]), text[4:]), stage)
-
-
-def _claim(reader: int, domain: str) -> Claim:
-    recipient = Recipient(Address(f"r{reader}", domain), "", "en", {})
-    return Claim(reader, recipient, 1, _START, None, 1)
 
 
 def main() -> None:
@@ -222,18 +302,18 @@ def main() -> None:
         for bad, said, number in product((0.0, 0.05, 0.1, 0.2), BAD, range(arguments.sends)):
             name = trouble.name if trouble else "sound"
             chance = random.Random(f"{arguments.seed} {name} {bad} {said} {number}")
-            send = Send(chance, readers=arguments.readers, bad=bad, said=said, trouble=trouble)
-            result = send.run()
+            result = send(chance, readers=arguments.readers, bad=bad, said=said, trouble=trouble)
             here += Counter(
                 sends=1, stopped=result.stopped, blamed=result.blamed, kept=result.kept,
-                with_blamed=result.blamed > 0,
+                with_blamed=result.blamed > 0, held=result.held,
             )  # fmt: skip
         kind = "trouble" if trouble else "sound"
         sums.update({f"{kind} {key}": count for key, count in here.items()})
         print(
             f"{trouble.name if trouble else 'no trouble'}: {here['sends']} sends, "
             f"{here['stopped']} stopped or waited, {here['blamed']} good addresses wrongly "
-            f"refused in {here['with_blamed']} sends, {here['kept']} bad ones put back",
+            f"refused in {here['with_blamed']} sends, {here['held']} waiting for their domain, "
+            f"{here['kept']} bad ones put back",
             flush=True,
         )
     print(

@@ -65,8 +65,7 @@ def ours(
             issue="2017-03",
             edition_of=compiled.edition_of,
             tags_of=lambda address: [wired.keys.address_tag(address)],
-            suppressed=frozenset(),
-            has_it=lambda _: False,
+            excluded_by=lambda *_: None,
             settings=wired.settings.delivery.model_copy(update={"canary_share": 0.0}),
         )
         ledger = wired.ledger(create=True)

@@ -2,9 +2,11 @@
 
 import ast
 import functools
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from benchmarks.house import components, imports, longest, parsed
 from newsletter.cli.app import _PANELS
 
 from tests.support.tools import ROOT
@@ -67,13 +69,13 @@ ARROWS: dict[str, set[str]] = {
         "render.locales",
         "render.urls",
         "ledger.adoption",
+        "ledger.backup.About",
         "ledger.campaigns",
         "ledger.plan",
         "ledger.reading",
         "ledger.states",
         "ledger.suppressions",
         "ledger.tally",
-        "delivery.run.How",
         "transports.protocol",
     },
     "testing": {"message", "transports.protocol", "render.edition", "render.slots"},
@@ -140,7 +142,8 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """Full dotted names of all that a module imports, wherever in it."""
     names: set[str] = set()
     for node in ast.walk(tree(path)):
@@ -150,7 +153,7 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import"
             assert node.module
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def room(path: Path) -> str:
@@ -200,6 +203,18 @@ def test_one_module_knows_what_operating_systems_do_differently() -> None:
         if isinstance(node, ast.Attribute) and node.attr in POSIX_ONLY
     }
     assert users == {"system.py"}
+
+
+def test_a_ledger_is_opened_in_three_places_and_handed_to_all_others() -> None:
+    openers = {
+        place(path)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Ledger"
+    }
+    assert openers == {"ledger/adoption.py", "ledger/backup.py", "project/project.py"}
 
 
 def test_only_the_command_line_prints_and_asks() -> None:
@@ -261,6 +276,19 @@ def test_rendering_touches_neither_disk_nor_net() -> None:
         if any(f"{name}.".startswith(f"{bad}.") for bad in forbidden)
     }
     assert set() == wrong
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    circles = components(imports(parsed(ROOT)))
+    assert len(circles) > 100
+    assert [] == [name for number, count in Counter(circles.values()).items() if count > 1
+                  for name in circles if circles[name] == number]  # fmt: skip
+
+
+def test_no_chain_of_imports_is_long() -> None:
+    edges = imports(parsed(ROOT))
+    chain = longest(edges, components(edges))
+    assert 10 < len(chain) <= 14, " → ".join(chain)
 
 
 def test_there_is_no_drawer() -> None:

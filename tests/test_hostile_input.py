@@ -33,11 +33,21 @@ from newsletter.issues.loader import parse_issue
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import Verifier, verify
 from newsletter.model import split_merge_fields
+from newsletter.refusal_words import (
+    is_bad_address,
+    is_greylisting,
+    is_policy,
+    may_be_gone,
+    names,
+    proves_gone,
+    same_words,
+)
 from newsletter.render import css_minify, html_finish, html_minify, markdown_faults, markup, mjml
 from newsletter.render.markdown import parse, to_html, to_text
 from newsletter.render.plaintext import TextLayout
 from newsletter.render.wrap import wrap
 from newsletter.report.reasons import reason_of, without_addresses
+from newsletter.transports.smtp_reply import Reply, Stage, refusal
 
 from tests.feedback.test_bounces import report, status
 from tests.support.alarm import alarm
@@ -76,6 +86,30 @@ def bounce(text: str) -> None:
     read_bounce(data)
     for place in (b"To: ", b"Date: ", b'boundary="b"', b"Final-Recipient: ", b"Message-ID: "):
         read_bounce(report(status("failed", "5.1.1")).replace(place, place + data, 1))
+
+
+def event(text: str) -> None:
+    """One event with as many recipients as fit, and as many other fields."""
+    start = '{"event": "bounced", "tag": "0123456789abcdef01234567", '
+    for many in (
+        '"bouncedRecipients": [{}%s], "x": [1%s]}',
+        '"rcpt": {"recipients": [{}%s]}, "x": [1%s]}',
+    ):
+        filled = many % (",{}" * (len(text) // 6), ",1" * (len(text) // 4))
+        list(read_events(io.BytesIO(f"{start}{filled}".encode()), now=NOW))
+
+
+def refused(text: str) -> None:
+    """A server's words in every place that they are read in."""
+    said = f"user {text}"
+    names(said)
+    proves_gone(said, "5.1.1")
+    may_be_gone(said)
+    is_bad_address(said)
+    is_policy(said)
+    is_greylisting(said)
+    same_words(said, "example.org")
+    refusal(Reply(550, said), Stage.RCPT)
 
 
 def office(text: str) -> None:
@@ -147,6 +181,8 @@ MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
         alone(lambda text: list(read_events(io.BytesIO(text.encode()), now=NOW))),
         (*COMMON, "{}\n", '{"a":\n', "[{", "}]", '{"a": "b"},'),
     ),
+    "an event for many": (alone(event), ("a",)),
+    "a refusal": (alone(refused), (*COMMON, "1.", "5.1.1 ", "user ", "no ", "limit ", "per a ")),
     "a bounce": (alone(bounce), (*COMMON, "--b\n", "a: b\n", " a\n", "=?utf-8?q?a?= ", ";a=")),
     "a PDF": (
         alone(lambda text: authors_in(b"%PDF-" + text.encode())),

@@ -10,7 +10,7 @@ from pathlib import Path
 from newsletter.archive.pdf import NoPdf, print_page
 from newsletter.archive.plan import Files, pages_and_pdfs, plan_files
 from newsletter.archive.write import Written, write_files
-from newsletter.config import Archive, Settings
+from newsletter.config import Settings
 from newsletter.render.web import InLanguages
 from newsletter.theme import Theme
 
@@ -36,7 +36,6 @@ def build_archive(
     issues: Sequence[InLanguages],
     theme: Theme,
     settings: Settings,
-    archive: Archive,
     *,
     folder: Path,
     browser: Path | None,
@@ -48,8 +47,8 @@ def build_archive(
     Args:
         issues: at least one.
         theme: templates and words.
-        settings: of which pages use the list, the organisation and the language.
-        archive: its public address.
+        settings: with a table [archive]; pages also use the list, the organisation and
+            the language.
         folder: where it is written.
         browser: what prints PDFs; None for none.
         scratch: an existing folder to work in for a while. A browser that is a
@@ -61,7 +60,7 @@ def build_archive(
         InputError: something cannot be written.
     """
     pdfs = {web.pdf: web.issue.date for issue in issues for web in issue.values()}
-    files = plan_files(issues, theme, settings, archive, pdfs=pdfs if browser else ())
+    files = plan_files(issues, theme, settings, pdfs=pdfs if browser else ())
     made: dict[str, bytes] = {}
     reason = ""
     if browser:
@@ -80,7 +79,7 @@ def build_archive(
                 reason = str(error)
         pdfs = {pdf: pdfs[pdf] for page, pdf in pages.items() if page not in wanted or pdf in made}
         if reason:
-            files = plan_files(issues, theme, settings, archive, pdfs=pdfs)
+            files = plan_files(issues, theme, settings, pdfs=pdfs)
     # PDFs first: no page links to one that is not there yet.
     written = write_files(folder, {**made, **files})
     return Built(written, sum(map(len, issues)), len(pdfs) if browser else 0, reason)

@@ -16,7 +16,7 @@ from newsletter.archive_layout import (
     pdf_path,
     picture_path,
 )
-from newsletter.config import Archive, Settings
+from newsletter.config import Settings
 from newsletter.render.feed import render_feed
 from newsletter.render.web import InLanguages, Site
 from newsletter.theme import Theme
@@ -29,7 +29,6 @@ def plan_files(
     issues: Sequence[InLanguages],
     theme: Theme,
     settings: Settings,
-    archive: Archive,
     *,
     pdfs: Collection[str],
 ) -> Files:
@@ -38,8 +37,8 @@ def plan_files(
     Args:
         issues: at least one, each with its languages, its first one first.
         theme: templates and words.
-        settings: of which pages use the list, the organisation and the language.
-        archive: where the files will be.
+        settings: with a table [archive], where the files will be; pages also use the list,
+            the organisation and the language.
         pdfs: the places of the PDFs that pages may link to.
 
     Raises:
@@ -47,7 +46,8 @@ def plan_files(
     """
     ordered = sorted(issues, key=_newest_first, reverse=True)
     languages = sorted({language for issue in issues for language in issue})
-    site = Site(theme, settings, archive, languages)
+    assert settings.archive is not None  # else nothing is to be published
+    site = Site(theme, settings, settings.archive, languages)
     files: dict[str, bytes] = dict(site.assets.values())
     for issue in ordered:
         for web in issue.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def find_columns(
         raise RosterError(
             f"The list's header names {len(names):,} columns; {MAX_COLUMNS:,} are the most.",
             where=where,
-            next="Save the columns that the newsletter needs as a list of their own.",
+            next="Save only the columns that the newsletter needs as a list.",
         )
     folded = [fold(name) for name in names]
     problems: list[Problem] = []
@@ -131,8 +131,8 @@ def find_columns(
         if index is None:
             problems.append(
                 Problem(
-                    f"The column “{field}” is missing, which newsletter.toml asks for.",
-                    next="Add it to the list, or take it out of “fields” under [audience].",
+                    f"The column “{field}” is missing; newsletter.toml names it.",
+                    next="Add it to the list, or remove it from “fields” under [audience].",
                 )
             )
         else:
@@ -157,13 +157,14 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(shown) + (" …" if len(names) > len(shown) else "")
 
 
-def ignored_warning(columns: Columns, path: Path) -> list[Problem]:
-    """Says which columns nobody reads, if there are any."""
-    if not columns.ignored:
+def ignored_warning(columns: Columns, heard: Collection[str], path: Path) -> list[Problem]:
+    """Says which columns nobody reads, if there are any; ``heard`` tell who may be mailed."""
+    ignored = [name for name in columns.ignored if name not in heard]
+    if not ignored:
         return []
     return [
         Problem(
-            f"Columns that are not used: {listed(columns.ignored)}.",
+            f"Unused columns: {listed(ignored)}.",
             Where(path),
             "To use one in the mail, name it in “fields” under [audience] in newsletter.toml.",
         )

@@ -22,7 +22,12 @@ _SETTING = "under [audience] in newsletter.toml"
 
 
 def take_header(
-    path: Path, records: Iterator[Record], *, header_row: int | None, address_column: str | None
+    path: Path,
+    records: Iterator[Record],
+    *,
+    header_row: int | None,
+    address_column: str | None,
+    own: bool,
 ) -> tuple[int, list[str], Iterable[Record]]:
     """The header's row number, its cells, and the rows below it.
 
@@ -34,6 +39,7 @@ def take_header(
         records: all rows with anything in them.
         header_row: newsletter.toml's: the row of the header, 0 for none; None for the first row.
         address_column: newsletter.toml's: the name of the column of addresses.
+        own: it is the newsletter's own list, which newsletter.toml can tell about.
 
     Raises:
         RosterError: the list is empty; the header cannot be read or is not in that row.
@@ -57,7 +63,7 @@ def take_header(
             names[columns[0]] = "email"
         return 0, names, chain(first, records)
     if header_row is None and not has_email(header) and address_column is None:
-        _ask(path, first)
+        _ask(path, first, own=own)
     if fault:
         raise RosterError(
             f"The list's header cannot be read. {fault}",
@@ -107,7 +113,7 @@ def _from(
     )
 
 
-def _ask(path: Path, first: Sequence[Record]) -> None:
+def _ask(path: Path, first: Sequence[Record], *, own: bool) -> None:
     """Say what the first rows hold, and what to write.
 
     Raises:
@@ -123,7 +129,8 @@ def _ask(path: Path, first: Sequence[Record]) -> None:
         what = f"The list has no header; its first row is: {listed(header)}."
         found = address_columns(first)
         which = f' and address_column = "{found[0] + 1}"' if len(found) > 1 else ""
-        advice += f" Or write header_row = 0{which} {_SETTING}."
+        if own:
+            advice += f" Or write header_row = 0{which} {_SETTING}."
     elif place is not None:
         row, names, _ = first[place]
         columns = [
@@ -132,12 +139,14 @@ def _ask(path: Path, first: Sequence[Record]) -> None:
             if index < len(names) and trim(names[index])
         ]
         settings = [f"header_row = {row}"] if place else []
+        changes = [f"Delete what stands above row {row}."] if place else []
         if not has_email(columns[:1]):
             settings.append(f"address_column = {json.dumps(columns[0], ensure_ascii=False)}")
+            changes.append("Call that column “email”.")
         if place:
             what += f" Row {row} looks like the header: {listed(names)}."
         what += f" Addresses stand in {listed(columns)}."
-        advice = f"Write {' and '.join(settings)} {_SETTING}."
+        advice = f"Write {' and '.join(settings)} {_SETTING}." if own else " ".join(changes)
     raise RosterError(what, where=Where(path, row=number), next=advice)
 
 

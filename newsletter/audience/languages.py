@@ -43,7 +43,9 @@ _MORE_NAMES = {
     "farsi": "fa", "دری": "fa-AF", "mandarin": "zh", "castellano": "es", "castilian": "es",
     "flemish": "nl", "vlaams": "nl", "brazilian": "pt-BR", "brasileiro": "pt-BR",
     "norwegian": "no", "kurmanji": "ku", "sorani": "ckb", "moldovan": "ro", "gaelic": "gd",
-    "panjabi": "pa", "burmese": "my",
+    "panjabi": "pa", "burmese": "my", "esp": "es", "рус": "ru", "укр": "uk", "عربي": "ar",
+    "کوردی": "ckb", "简体中文": "zh-Hans", "繁體中文": "zh-Hant", "русскийязык": "ru",
+    "engl": "en", "franz": "fr",
 }  # fmt: skip
 # The variety that people speak, and the language that they are written to in (ISO 639-3).
 _ARABIC = "aeb acm acw acx afb ajp apc apd arq ars ary arz ayl ayn ayp shu"
@@ -197,7 +199,9 @@ def _wanted(tag: str) -> tuple[str, ...]:
 def edition_for(wanted: str | None, languages: Collection[str], default: str) -> str:
     """The language of a reader's edition: theirs, the nearest that serves them, or the default.
 
-    ``pt-BR`` is served by ``pt``, ``zh-TW`` by ``zh-Hant``, ``nb`` by ``no``.
+    ``pt-BR`` is served by ``pt``, ``zh-TW`` by ``zh-Hant``, ``nb`` by ``no`` (lookup, RFC 4647
+    3.4). If none is, another variety of the same language in the same script is nearer than
+    another language: ``pt`` is served by ``pt-BR`` (filtering, RFC 4647 3.3.1).
 
     Args:
         wanted: what the list says; None where it says nothing.
@@ -215,4 +219,31 @@ def _nearest(wanted: str, languages: tuple[str, ...]) -> str:
     for tag in _wanted(wanted):
         if tag in editions:
             return editions[tag]
-    return next((editions[tag] for tag in editions if _WRITTEN.get(tag) == wanted), "")
+    found = next((editions[tag] for tag in editions if _WRITTEN.get(tag) == wanted), "")
+    return found or _same_language(wanted, editions)
+
+
+def _same_language(wanted: str, editions: Mapping[str, str]) -> str:
+    """An edition in a variety of the language and script; the likeliest region's, or the first."""
+    language, script, region = _full(wanted)
+    found: dict[str, str] = {}
+    for tag, edition in editions.items():
+        each = _full(tag)
+        if each[:2] == (language, script):
+            found.setdefault(each[2], edition)
+    return found.get(region) or next(iter(found.values()), "")
+
+
+def _full(tag: str) -> tuple[str, str, str]:
+    """Language, script and region, those that the tag leaves out by CLDR's likely subtags."""
+    from babel.core import get_global
+
+    primary, *subtags = tag.split("-")
+    script = next((each for each in subtags if len(each) == 4), "")
+    region = next((each for each in subtags if len(each) in {2, 3}), "")
+    likely = get_global("likely_subtags")
+    keys = ((primary, script, region), (primary, region), (primary, script), (primary,))
+    known = (likely.get("_".join(filter(None, key)), "") for key in keys)
+    full = next(filter(None, known), tag).split("_")
+    guessed = dict(zip(("language", "script", "region"), full, strict=False))
+    return primary, script or guessed.get("script", ""), region or guessed.get("region", "")

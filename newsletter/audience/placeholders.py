@@ -26,18 +26,44 @@ _LISTED = (
     "kein name|ohne namen|unbekannt|keine angabe|keine angaben|nicht angegeben|leer|k.a.|k. a.|"
     "onbekend|geen naam|niet opgegeven|leeg|n.v.t.|brak|brak danych|nieznany|nieznane|puste|"
     "неизвестно|неизвестный|не указано|не указан|нет|нет данных|нет имени|без имени|пусто|"
-    "غير معروف|غير محدد|لا يوجد|بدون اسم|فارغ|未知|不明|名前なし|なし"
+    "غير معروف|غير محدد|لا يوجد|بدون اسم|فارغ|未知|不明|名前なし|なし|"
+    "tbd|tbc|tba|nat|inf|infinity|false|true|deleted|deleted user|redacted|anonymous|anonymized|"
+    "anonym|anonyme|anónimo|anonimo|first name|firstname|first_name|fname|lname|full name|vorname|"
+    "nachname|prénom|prenom|nombre|apellidos|firstname lastname|keine|unbek.|n.n.|sans objet|néant|"
+    "nc|nd|sin datos|sin especificar|no aplica|no consta|s/d|geen|yok|bilinmiyor|н/д|б/н|"
+    "لا شيء|غير متوفر|غير متاح|无|暂无|没有|該当なし|無し|없음|미상"
 )
 _WORDS = frozenset(_LISTED.split("|"))
 # Those that are names as well, if written with one capital and without brackets.
 _NAMES_TOO = frozenset(
-    ("null", "nul", "nil", "nan", "none", "na", "void", "blank", "brak", "leer", "vide", "xx")
+    (
+        "true",
+        "nat",
+        "inf",
+        "nc",
+        "nd",
+        "tba",
+        "null",
+        "nul",
+        "nil",
+        "nan",
+        "none",
+        "na",
+        "void",
+        "blank",
+        "brak",
+        "leer",
+        "vide",
+        "xx",
+    )
 )
 _BRACKETS = "()[]<>{}«»“”'\""
 _ERRORS = re.compile(
-    r"#(?:REF|VALUE|NAME|DIV/0|NULL|NUM|SPILL|CALC|N/[ADV]|NV|WERT|BEZUG)[!?]?", re.IGNORECASE
+    r"#[¡¿]?[^\W\d_]{1,15}(?:/[^\W_]{1,2})?[!?]|#(?:N/[ADV]|Н/Д|NV|NB|NULL)[!?]?", re.IGNORECASE
 )
-_NO_LETTER = re.compile(r"[\W\d_]*")
+"""A spreadsheet's, in the language of whoever wrote it: #REF!, #¡REF!, #ССЫЛКА!, #WAARDE!"""
+_NO_LETTER = re.compile(r"[\W\d_]*|-inf|[\d.,]+E[+-]?\d+", re.IGNORECASE)
+_FORMULA = re.compile(r"=\w[\w$.]*(?:\(.*)?")
 _BESIDE = frozenset(("null", "NULL", "undefined", "nan", "NaN", "\\N", "#N/A", "(null)"))
 """What a program joins to a name when the other half is missing."""
 
@@ -74,6 +100,7 @@ def what_is_wrong(name: str) -> str:
     words = name.split()
     usual = _BESIDE.isdisjoint(words) and words[1:] != words[:1]
     plain = usual and _PLAIN.fullmatch(name) and name.casefold() not in _WORDS
+    plain = plain and name[:4].casefold() != "www."
     if not name or (plain and (name.isascii() or all(map(_is_sound, words)))):
         return ""
     if not plain:
@@ -110,7 +137,7 @@ def says_nothing(value: str) -> bool:
 def _means_nothing(name: str, words: list[str]) -> bool:
     if _NO_LETTER.fullmatch(name) or _ERRORS.fullmatch(name):
         return True
-    bare = name.strip(_BRACKETS + " !?;:").casefold()
+    bare = name.strip(_BRACKETS + " !?;:-–—").casefold()
     if bare in _WORDS:
         return not (bare in _NAMES_TOO and name.isalpha() and name.istitle())
     each = {word.casefold() for word in words}
@@ -122,6 +149,10 @@ def _not_text(name: str) -> str:
     """What a program wrote instead of a name, or in a form of its own."""
     if any(map(_ADDRESS.fullmatch, name.split())):
         return "is an address"
+    if "://" in name or name.casefold().startswith("www."):
+        return "is a web address"
+    if _FORMULA.fullmatch(name):
+        return "is a formula"
     if _ENCODED_WORD.search(name):
         return _seems(name, _decoded(name), "is an encoded header")
     if _ENTITY.search(name) and (meant := html.unescape(html.unescape(name))) != name:

@@ -24,6 +24,7 @@ from newsletter.audience.placeholders import says_nothing, what_is_wrong
 from newsletter.audience.records import Record, find_delimiter, read_records
 from newsletter.audience.shape import RowError, check_shape
 from newsletter.audience.standing import Standing
+from newsletter.config import Audience
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible
 
@@ -31,16 +32,13 @@ MAX_ROWS = 2_000_000
 _MOST_ASKED = 20
 _LONGEST_NAME = 300
 """Characters of a name that are looked at for what is no name."""
+_AS_USUAL = Audience()
 
 
 def read_roster(
     path: Path,
+    settings: Audience = _AS_USUAL,
     *,
-    fields: Sequence[str] = (),
-    mail: Sequence[str] = (),
-    no_mail: Sequence[str] = (),
-    header_row: int | None = None,
-    address_column: str | None = None,
     language: str = "en",
     may_be_empty: bool = False,
 ) -> Roster:
@@ -52,11 +50,9 @@ def read_roster(
     Args:
         path: the CSV file: comma, semicolon or tab; see :mod:`.decoding` for
             encodings and :mod:`.columns` for the names of columns.
-        fields: further columns to keep for merge fields.
-        mail: values that let a row be mailed, each “Column=value”, as newsletter.toml has them.
-        no_mail: values that stop it.
-        header_row: the row of the header, 0 if there is none; None for the first row.
-        address_column: the name of the column of addresses, where it is not a usual one.
+        settings: newsletter.toml's [audience]: further columns, the values that let a row be
+            mailed or stop it, the row of the header, the column of addresses. The file that
+            they name is not asked for.
         language: the newsletter's own, which readers get whose row names none.
         may_be_empty: whether it is right that nobody on it can be mailed.
 
@@ -64,14 +60,14 @@ def read_roster(
         RosterError: the file as a whole cannot be used, nobody is on it, it holds people
             who must not be mailed, or a value may mean that and nobody has decided about it.
     """
-    table = _open(path, fields, header_row, address_column)
+    table = _open(path, settings.fields, settings.header_row, settings.address_column)
     if leavers := leavers_in(path.name, table.header):
         raise _no_list(path, leavers)
-    standing = Standing.of(table.header, table.columns.used, mail, no_mail)
+    standing = Standing.of(table.header, table.columns.used, settings.mail, settings.no_mail)
     reading = _Reading(path, table, standing, language)
     for record in table.rows:
         reading.take(*record)
-    warnings = [*table.warnings, *ignored_warning(table.columns, path)]
+    warnings = [*table.warnings, *ignored_warning(table.columns, standing.heard, path)]
     if elsewhere := missing_leavers(path.name, table.header):
         what, look_for = elsewhere
         warnings.insert(0, Problem(what, Where(path), f"{look_for} {_NEVER_MAIL}"))
@@ -138,7 +134,7 @@ def _open(
     *,
     bare: bool = False,
 ) -> _Table:
-    """Open a list; ``bare``: without a header it may be a plain column of addresses."""
+    """Open a list; ``bare``: a file of others, without a header a plain column of addresses."""
     text, warnings = read_text(path)
     delimiter, text = find_delimiter(text)
     records = read_records(path, text, delimiter)
@@ -147,7 +143,7 @@ def _open(
         records = chain([first], records) if first[0] else records
         header_row = 0 if any(map(holds_address, first[1])) else None
     number, header, rows = take_header(
-        path, records, header_row=header_row, address_column=address_column
+        path, records, header_row=header_row, address_column=address_column, own=not bare
     )
     columns = find_columns(
         header, fields=fields, address_column=address_column, where=Where(path, row=number or 1)
@@ -166,7 +162,7 @@ def _no_list(path: Path, leavers: Leavers) -> RosterError:
             f"{leavers.reason}”, and mail the file of the active readers."
         )
     else:
-        advice = "Mail the file of those who asked for it and confirmed."
+        advice = "Use the file of readers who asked for it and confirmed."
     return RosterError(
         f"This list must not be mailed: by {leavers.told_by}, it holds {leavers.what}.",
         where=Where(path),
@@ -225,7 +221,7 @@ class _Reading:
             return
         first = self._first.setdefault(address.suppression_key, number)
         if first != number:
-            what = f"The address stands in row {first} already; that row counts."
+            what = f"The address is in row {first} already; that row counts."
             self._repeated.append(self._problem(number, what))
             return
         for said in unclear:
@@ -325,7 +321,7 @@ class _Reading:
             if row is None:
                 kept.append(subscriber)
             else:
-                what = f"Not mailed: row {row} says that the same reader must not be."
+                what = f"Not mailed: row {row} of the same reader says so."
                 self._left.append(self._problem(subscriber.row, what))
         self._subscribers = kept
 

@@ -139,5 +139,5 @@ def _broken(error: csv.Error, where: Where) -> RosterError:
     return RosterError(
         what,
         where=where,
-        next='Take the mark (") out, or write it twice (""). The list was not read.',
+        next='Remove the mark ("), or write it twice (""). The list was not read.',
     )

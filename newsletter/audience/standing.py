@@ -30,6 +30,8 @@ class Kind(Enum):
     """A date, reason or campaign of leaving: any value at all."""
     JOINED = auto()
     """No: must not be mailed."""
+    WANTED = auto()
+    """As joined, but of a name that may mean more: only a clear no counts, and words of leaving."""
     OTHER = auto()
     """Another column; a single word of leaving in it still counts."""
     OF_A_PERSON = auto()
@@ -53,7 +55,19 @@ _LEFT = (
     "отпис|черныисписок|черныйсписок|заблок|неактив|удален|недостав|отказ|"
     "الغاءالاشتراك|الغىالاشتراك|الغيالاشتراك|ملغ|محظور|غيرنشط|مرتد|محذوف|غيرمشترك|"
     "avregistrer|avanmald|avmeld|afmeldt|peruutet|odhlasen|leiratkoz|dezabon|odjavljen|baixa|"
+    "anulad|nodesea|noquiere|nocontact|correoinval|rechazad|devuelt|disattiv|rimoss|revocat|"
+    "nonvalid|sospes|"
     "відпис|скасован|διαγραφ|הוסר|退订|取消订阅|已退订|配信停止|수신거부|لغواشتراک"
+)
+# In a column of status alone: elsewhere they may mean something else.
+_LEFT_STATUS = (
+    "^stop$|^off$|^out$|^dn[cm]$|npai|quarantin|deactivat|revoke|withdr|refused|declined|denied|dead$|"
+    "undeliver|redacted|noconsent|noemailplease|radiee?$|opposition|nesouhaiteplus|neplus|nhabiteplus|"
+    "abbestell|ausgetreten|storniert|keininteresse|keine?(?:e?mails?|newsletter)|ungultig|nichtmehr|"
+    "rejeitad|recusad|nietactief|ongeldig|geen(?:e?mail|nieuwsbrief)|zrezygn|nieprawidł|"
+    "недоступ|спам|жалоб|ошибка|неверн|avslutad|uppsagd|studsa|neaktivn|zrusen|"
+    "黑名单|黑名單|无效|無効|無效|退信|解除|退会|エラー|해지|비활성|취소|غيرصالح|"
+    "pasif|engellen|iptal|cıktı|διαγραμ|ανενεργ|απεγγραφ"
 )
 _WAITS = (
     "pending|unconfirm|unactivated|unverified|notconfirmed|waiting|awaiting|optinpending|"
@@ -63,6 +77,7 @@ _WAITS = (
 )
 _LEFT = unicodedata.normalize("NFKD", _LEFT)  # as fold leaves Korean
 _LEFT_WORD = re.compile(_LEFT)
+_LEFT_STATUS_WORD = re.compile(unicodedata.normalize("NFKD", _LEFT_STATUS))
 _WAIT_WORD = re.compile(_WAITS)
 _ONE_WORD = re.compile(
     rf"(?!left|abuse)(?:dad[oa]s?de|en|de|sediode|pediu|was|has|hatsich|wurde|sest|est)?"
@@ -79,6 +94,7 @@ _JOINED = (
     "aktiv,angemeldet,abonniert,eingetragen,bestätigt,"
     "actief,aangemeld,ingeschreven,bevestigd,geabonneerd,"
     "aktywny,aktywna,zapisany,zapisana,potwierdzony,subskrybent,"
+    "aktif,abone,prenumerant,aktivní,ενεργός,εγγεγραμμένος,已订阅,正常,有效,購読中,有効,구독,활성,"
     "активен,активный,активна,подписан,подписана,подтвержден,подписчик,نشط,مشترك,موكد,فعال"
 )
 _YES = (
@@ -97,23 +113,26 @@ def _words(text: str) -> frozenset[str]:
 
 
 _JOINED_WORDS, _YES_WORDS, _NO_WORDS = _words(_JOINED), _words(_YES), _words(_NO)
+_CLEAR_NO = _NO_WORDS - _words("none,null,\\N,n/a,-")
 
 _NOT_OF_MAIL = re.compile(
     r"sms|whatsapp|phone|telefon|fax|postal|postmail|url|link|token|hash|rate$|(?<!ac)count|number|nombre|"
     r"score|anzahl|stripe|plan$|expir"
 )
-_OF_LEAVING = re.compile(r"time$|date|datum|fecha|data$|at$|on$|reason|grund|motif|motivo|title|"
-                         r"campaign|source|дата|причина")  # fmt: skip
+_OF_LEAVING = re.compile(r"time$|date|datum|fecha|data$|at$|on$|seit$|since$|type$|reason|"
+                         r"grund|motif|motivo|title|campaign|source|дата|причина")  # fmt: skip
 _LEFT_HEADER = re.compile(
     r"unsub|optout|optedout|blacklist|blocklist|listenoire|listanegra|listanera|zwartelijst|"
     r"czarnalista|черны|suppress|cleantime|cleancampaign|onhold|donot(?:e?mail|contact|send)|"
-    r"nobulk|nomail|noemail|emaildisabled|bounced|bouncedate|bouncereason|hardbounce|complain|"
+    r"nobulk|nomail|noemail|emaildisabled|bounced|bounce(?:date|reason|type|category)|lastbounce|"
+    r"hardbounce|complain|quarantin|abbestell|sperrvermerk|invalidemail|emailinvalid|stopmail|"
     r"spam|desabonn|desinscri|desuscri|disiscri|descadastr|abgemeldet|abmeld|ausgetragen|gesperrt|"
     r"sperrliste|afgemeld|uitgeschreven|wypisan|отпис|"
     r"(?:portal|global)bounce|الغاءالاشتراك|محظور|"
     r"^(?:isthissubscriber|isthisaccount|is|email|account|member)?"
     r"(?:blocked|disabled|deleted|deletedat|deceased|inactive|inaktiv|inactif|bounces?|baja|"
-    r"fechadebaja|invalid|cleaned|removed|left|leftat|cancelled|verstorben|decede)$"
+    r"fechadebaja|invalid|cleaned|removed|left|leftat|cancell?ed|verstorben|decede|archived|banned|deactivated|"
+    r"suspended)(?:at|on|date|since|seit)?$"
 )
 # Names of columns, folded, alone or with a word for a date or a reason.
 _LEAVING = (
@@ -124,6 +143,9 @@ _LEAVING = (
     "atrakstijies|lahkunud|berhentiberlangganan|đahuyđangky|لغواشتراک|الغ[ىي]الاشتراك|"
     "gekundigt|kundigung|storniert|geloscht|austritt|ausgetreten|gesperrt|sperre|widerruf|"
     "widerspruch|werbewiderspruch|uitschrijving|afmelding|afmeld|opgezegd|rezygnacj[ai]|rezygnuje|"
+    "bloquead[oa]|bloccat[oa]|anulad[oa]|annulat[oa]|exclude|remove|goneaway|returnedmail|"
+    "leftthelist|noncontattare|naocontac?tar|nietmeermailen|отказотрассылки|отказ|неписать|"
+    "abobeendet|inaktiv|inactif|inactiv[oa]|inattiv[oa]|cancelamento|cancellations?|radiee?|dn[cm]|"
     "left|leaving|exit|resigned|quit|resilie|resiliation|no(?:more)?(?:newsletter|mails?)|"
     "keine?(?:newsletter|e?mails?|werbung)|neplusenvoyer|nepascontacter|noenviar|nocontactar|"
     "noninviare|nao(?:enviar|contatar)|nietmailen|nichtanschreiben|niewysyłac|неслать|неотправлять|"
@@ -134,7 +156,7 @@ _LEAVING = (
 _LEAVING_HEADER = re.compile(
     r"(?P<of>(?:fecha|data|date|datum|дата|motivo|motif|grund|reden|reason|raison)(?:d[eaio]?)?)?"
     rf"(?:{unicodedata.normalize('NFKD', _LEAVING)})"
-    r"(?:le|am|el|il|on|op|em|dnia|date|datum|at|grund)?"
+    r"(?:le|am|el|il|on|op|em|dnia|date|datum|at|grund|seit|since)?"
 )
 # A surname or a town may be such a word: here only words count that can be nothing else.
 _OF_A_PERSON = re.compile(
@@ -169,8 +191,28 @@ _JOINED_HEADER = re.compile(
     r"aangemeld|aktywny|zgoda|подписан|активен|согласие|مشترك|نشط)$"
 )
 
+_NEWSLETTER = (
+    r"newsletters?|mailings?|mailinglist|e?mails?|nieuwsbrie(?:f|ven)|boletin(?:es)?|infolettres?|"
+    r"bulletins?|rundbriefe?|infobriefe?|рассылк[аиу]|подписк[аиу]|correos?|courriels?|notiziario|"
+    r"biuletyn|werbung|kontakt|advertising|marketing|nyhetsbrev|nyhedsbrev|uutiskirje|hirlevel|bulten"
+)
+_WANTED_HEADER = re.compile(
+    rf"^(?!(?:e?mails?|correos?|courriels?|kontakt)$)(?:is|gdpr|rgpd|dsgvo)?"
+    r"(?:receives?|recevoir|recoit|recib[ei]r?|riceve|recebe|receber|wants?|gets?|erhalt|bezieht|"
+    r"desea|quiere|acepta|accepts?|accepte|accetta|aceita|autori[sz]\w*|can|may|ok|send|"
+    r"abonnement|inscription|iscrizione|suscripcion|consent|consenso|consentement|consentimi?ento|"
+    r"einwilligung|einverstandnis|zustimmung|согласие|на|получать?|zgoda|zgodana|to|la|per|for|fur|"
+    r"de|del|recibir)*"
+    rf"(?:{_NEWSLETTER})"
+    r"(?:erwunscht|gewunscht|erlaubt|empfanger|abonniert|abo|ok|allowed|permitted|wanted|consent|"
+    r"subscriber|subscription|optin|valid|verified|deliverable)*$"
+    r"|^(?:is|email)?(?:mailable|emailable|contactable|deliverable|reachable|valid|"
+    r"zustellbar|erreichbar)$|^(?:is)?emailverified$|^(?:is)?validemail$|^(?:einverstandnis|zustimmung|consentimiento|"
+    r"consentimento|infomails?)$"
+)
 
-_SILENT = frozenset((Kind.OTHER, Kind.OF_A_PERSON))
+
+_SILENT = frozenset((Kind.OTHER, Kind.OF_A_PERSON, Kind.WANTED))
 
 
 def kind_of(header: str) -> Kind:
@@ -186,6 +228,8 @@ def kind_of(header: str) -> Kind:
         return Kind.STATUS
     if _JOINED_HEADER.search(name):
         return Kind.JOINED
+    if _WANTED_HEADER.search(name):
+        return Kind.WANTED
     return Kind.OF_A_PERSON if _OF_A_PERSON.search(name) else Kind.OTHER
 
 
@@ -195,7 +239,9 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     value = fold(text) or without_invisible(text)
     if kind is Kind.OF_A_PERSON:
         return not _CLEAR_WORD.fullmatch(value)
-    if kind is Kind.OTHER:
+    if kind is Kind.WANTED and (value in _CLEAR_NO or text.casefold() == "n"):
+        return False
+    if kind in {Kind.OTHER, Kind.WANTED}:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
         return stays and not _ONE_WORD.fullmatch(value)
@@ -215,7 +261,7 @@ def _by_flag(kind: Kind, value: str) -> bool | None:
 def _by_word(kind: Kind, text: str, value: str) -> bool | None:
     if value in _JOINED_WORDS:
         return True
-    if _LEFT_WORD.match(value) or _WAIT_WORD.search(value):
+    if _LEFT_WORD.match(value) or _WAIT_WORD.search(value) or _LEFT_STATUS_WORD.search(value):
         return False
     denied = _NOT.sub("", text.casefold())
     if denied != text.casefold():
@@ -252,6 +298,11 @@ class Standing:
             if name.strip() and ((kind := kind_of(name)) not in _SILENT or index not in used)
         )
         return cls(columns, frozenset(map(_key, mail)), frozenset(map(_key, no_mail)))
+
+    @property
+    def heard(self) -> frozenset[str]:
+        """The names of the columns of status or of leaving."""
+        return frozenset(name for _, name, kind in self.columns if kind not in _SILENT)
 
     def says_active(self, cells: Sequence[str]) -> bool:
         """Whether a column of status or of leaving says that a row may be mailed."""

@@ -30,7 +30,7 @@ _COLOURS = {
 }
 _EXCLUSIONS = {
     Exclusion.REFUSED: ("row holds", "rows hold", "no usable address"),
-    Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that stands further up"),
+    Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that an earlier row has"),
     Exclusion.LEFT: ("row says", "rows say", "that the reader must not be mailed"),
     Exclusion.SUPPRESSED: ("person", "people", "who left, complained or cannot be reached"),
     Exclusion.PAUSED: ("person", "people", "who paused the newsletter"),
@@ -76,11 +76,11 @@ def _show(account: Account) -> None:
     if account.tally.complete:
         say("Complete.", style="bold green")
     elif account.tally.refused_by_all:
-        say("Nobody was accepted: everybody was refused or given up.", style="bold red")
+        say("Nobody was accepted: all were refused or given up.", style="bold red")
         say(
-            "Read the server's words above. If they are about the sender's address, the account or "
-            f"the message, mend that, then run: newsletter send {campaign.issue}. It plans whoever "
-            "was refused anew."
+            "Read the server's replies above. If they are about the sender's "
+            "address, the account or the message, correct that, then run: newsletter "
+            f"send {campaign.issue}. It mails the refused recipients again."
         )
     elif following := _what_next(account):
         say(following, style="bold")
@@ -137,11 +137,11 @@ def _show_people(account: Account, *, most: int | None) -> None:
     if account.in_doubt:
         say("In doubt, and not mailed again unless you say so:")
         _name(account, account.in_doubt, most)
-        say(f"Ask who may know: newsletter reconcile {issue}")
+        say(f"Look for proof: newsletter reconcile {issue}")
         say(f"They have it: newsletter resolve {issue} ADDRESS --accepted")
         say(f"Mail them again: newsletter resolve {issue} ADDRESS --resend")
     if account.orphans:
-        say("Being handed over when the program ended, and so in doubt from the next “resume” or "
+        say("In progress when the program ended; in doubt from the next “resume” or "
             "“resolve” on:")  # fmt: skip
         for row in account.orphans[:most]:
             tell(f"{row.address} (since {moment(row.changed_at)})", lead="  • ")
@@ -168,7 +168,7 @@ def _what_next(account: Account) -> str | None:
     """What to do about a campaign that is not complete; None if no run has anything to do."""
     issue, tally = account.campaign.issue, account.tally
     if account.at_work:
-        return f"A run is at work on it now. To watch it: newsletter status {issue} --watch"
+        return f"It is being sent now. To watch: newsletter status {issue} --watch"
     if not tally.open and not tally[State.ATTEMPTING]:
         return None
     time = f", from {moment(account.next_due)} on" if account.next_due else ""

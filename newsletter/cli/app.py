@@ -22,90 +22,97 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
         "init": ("starting:init", "Start a newsletter project in a folder. Overwrites nothing."),
         "new": (
             "starting:new",
-            "Start an issue, or with 2017-04.fr the translation of one. Overwrites nothing.",
+            "Start an issue, or a translation of one (2017-04.fr). Overwrites nothing.",
         ),
         "preview": (
             "looking:preview",
-            "Look at an issue in the browser, exactly as it will be sent, while you write it.",
+            "Show an issue in the browser as it will be sent, and follow your changes.",
         ),
         "check": (
             "looking:check",
-            "Check an issue: what is wrong, where, why it matters, how to mend it. "
-            "Exit 3 on errors.",
+            "Find what is wrong in an issue, where, and how to correct it. Exit code 3 on errors.",
         ),
         "render": (
             "looking:render",
-            "Write the exact html, txt and eml that one recipient would get.",
+            "Write the exact HTML, text and eml files that one recipient would get.",
         ),
-        "archive": ("archive:archive", "The past issues on the web: pages, an index, feeds, PDFs."),
+        "archive": ("archive:archive", "Past issues as web pages, with an index, feeds and PDFs."),
     },
     "Send and account": {
-        "test": (
-            "proof:test",
-            "Send a proof to yourself: the real mail, its subject marked [Proof]. "
-            "No ledger involved.",
-        ),
+        "test": ("proof:test", "Send yourself a proof: the real mail, its subject marked [Proof]."),
         "send": (
             "sending:send",
-            "Send an issue: checks it, shows the plan, asks, sends, and accounts for everyone.",
+            "Send an issue: check it, show the plan, ask, send, and account for everyone.",
         ),
         "status": (
             "status:status",
-            "Show where everybody's mail is, and whether the numbers add up. Changes nothing.",
+            "Show the state of each recipient, and whether the numbers add up.",
         ),
-        "pause": (
-            "resuming:pause",
-            "Let nothing more of an issue go out, from another terminal or before its time.",
-        ),
+        "pause": ("resuming:pause", "Stop a running or scheduled send, from another terminal."),
         "correct": (
             "correcting:correct",
-            "Give a changed issue to all who were not attempted yet. Mails nobody again.",
+            "Replace the frozen issue for recipients not attempted yet.",
         ),
         "resume": (
             "resuming:resume",
-            "Go on with a send that was stopped: recipients not attempted yet, and deferred ones.",
+            "Continue a send: recipients not attempted yet, and deferred ones.",
         ),
         "adopt": (
             "backup:adopt",
-            "Let a ledger go on that is refused: restored, copied, or in a folder "
-            "that was cleaned.",
+            "Accept a ledger that is refused: restored, copied, or in a cleaned folder.",
         ),
         "resolve": (
             "resolving:resolve",
-            "Settle doubts by your own word: they have it, or they get it again.",
+            "Settle doubts by your decision: they have it, or they get it again.",
         ),
         "reconcile": (
             "resolving:reconcile",
-            "Settle doubts by asking who knows: the provider, bounce reports, a provider's events.",
+            "Settle doubts by proof: from the provider, bounce reports or events.",
         ),
         "report": (
             "report:report",
-            "Show what became of a send: progress, refusals by reason and domain, doubt, time.",
+            "Show the result of a send: states, refusals, doubts, and how long it took.",
         ),
     },
     "List and keys": {
         "sync": (
             "syncing:sync",
-            "Read from the public log who left, so that nobody of them is mailed.",
+            "Read the public log: who left, who signed up, and what readers chose.",
         ),
         "backup": (
             "backup:backup",
-            "Write ledger, keys, settings, list and what this machine remembers into one file.",
+            "Write ledger, send record, keys, settings and list into one file.",
         ),
-        "restore": (
-            "backup:restore",
-            "Put a backup back into this folder, and say what it cannot know.",
+        "restore": ("backup:restore", "Restore a backup into this folder, and adopt its ledger."),
+        "subscribers": (
+            "audience:subscribers",
+            "The list: check it, and act on one reader's data.",
         ),
-        "subscribers": ("audience:subscribers", "The list of subscribers."),
-        "suppress": ("audience:suppress", "Who must not be mailed, and why."),
-        "docs": ("docs:docs", "Show a page of the documentation; without a topic, list the pages."),
+        "suppress": ("audience:suppress", "Addresses that must not be mailed, and why."),
+        "docs": ("docs:docs", "Show a page of the documentation. Without a topic, list the pages."),
         "serve": (
             "serving:serve",
-            "Answer readers: leaving, signing up, choosing, past issues. Ctrl-C ends it.",
+            "Run the public server: leaving, signing up, preferences, past issues.",
         ),
-        "keys": ("keys:keys", "The key file, which signs unsubscribe links."),
+        "keys": ("keys:keys", "The key file: it signs unsubscribe links."),
     },
 }
+
+
+def _as_written(argument: typer.core.TyperArgument) -> str:
+    name = f"{argument.metavar}{'…' if argument.nargs != 1 else ''}"
+    return name if argument.required else f"[{name}]"
+
+
+# Beside a name, help shows what stands for its value (FILE) and nothing else: “<bool>”, a range
+# and braces tell a person who sends newsletters nothing.
+for _class, _attribute, _shown in (
+    (typer.core.TyperOption, "display_type_rich", lambda option, ctx: option.metavar),  # noqa: ARG005
+    (typer.core.TyperOption, "_get_number_range_help_str", lambda option: None),  # noqa: ARG005
+    (typer.core.TyperArgument, "display_type_rich", lambda argument, ctx: None),  # noqa: ARG005
+    (typer.core.TyperArgument, "_usage_display_name", _as_written),
+):
+    setattr(_class, _attribute, _shown)
 
 
 class Listed(typer.core.TyperCommand):
@@ -170,7 +177,7 @@ def _options(
     log: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Append what happens, as JSON lines, without any address."
+            metavar="FILE", help="Append a log to this file: JSON lines, without addresses."
         ),
     ] = None,
 ) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from newsletter.project.archive import Published
 
 archive = typer.Typer(
-    no_args_is_help=True, help="The past issues on the web: pages, an index, feeds, PDFs."
+    no_args_is_help=True, help="Past issues as web pages, with an index, feeds and PDFs."
 )
 
 
@@ -28,23 +28,25 @@ def _group() -> None:
 def build(
     issues: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[ISSUE]...", help="Issues dated later than today that shall be in it, too."
-        ),
+        typer.Argument(metavar="ISSUE", help="Issues dated later than today to include."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where to write. Default: newsletter.toml's."),
+        typer.Option(
+            metavar="FOLDER", help="Where to write. Default: the one that newsletter.toml names."
+        ),
     ] = None,
     pdf: Annotated[
         bool | None,
-        typer.Option("--pdf/--no-pdf", help="PDFs by Chromium. Default: if it is installed."),
+        typer.Option(
+            "--pdf/--no-pdf", help="Make PDFs with Chromium. Default: if it is installed."
+        ),
     ] = None,
 ) -> None:
-    """Write every issue up to today as a web page in each language, an index and feeds.
+    """Write the issues up to today as web pages, with an index and feeds.
 
-    An issue dated later is left out unless you name it. Nothing is deleted, and
-    nothing is written if an issue has an error.
+    Later issues are left out unless you name them. Nothing is deleted. If an
+    issue has an error, nothing is written.
 
     Example: newsletter archive build
     """

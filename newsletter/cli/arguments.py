@@ -15,7 +15,8 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.
 WithoutLog = Annotated[
     bool,
     typer.Option(
-        "--without-log", help="Begin although the public log cannot be read: who left may get it."
+        "--without-log",
+        help="Begin although the public log cannot be read. Readers who left may be mailed.",
     ),
 ]
 
@@ -26,6 +27,6 @@ WaitMinutes = Annotated[
         min=0,
         max=1440,
         metavar="MINUTES",
-        help="How long to wait for deferred recipients. Default: newsletter.toml's.",
+        help="How long to wait for deferred recipients. Default: wait_minutes in newsletter.toml.",
     ),
 ]

@@ -18,8 +18,8 @@ def confirmed(question: str) -> bool:
     """
     if not sys.stdin.isatty():
         raise InputError(
-            "There is nobody here to say yes, so nothing was sent or changed.",
-            next="Look at what is said above; then run the command again with --yes.",
+            "Nobody can answer here (no terminal), so nothing was sent or changed.",
+            next="Read the text above; then run the command again with --yes.",
         )
     say("")
     try:

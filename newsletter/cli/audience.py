@@ -34,8 +34,10 @@ _FACTS = {
     "letter": "Letter",
 }
 
-suppress = typer.Typer(help="Who must not be mailed, and why.", no_args_is_help=True)
-subscribers = typer.Typer(help="The list of subscribers.", no_args_is_help=True)
+suppress = typer.Typer(help="Addresses that must not be mailed, and why.", no_args_is_help=True)
+subscribers = typer.Typer(
+    help="The list: check it, and act on one reader's data.", no_args_is_help=True
+)
 for right in (rights.access, rights.forget, rights.purge):
     subscribers.command()(right)
 subscribers.command("import")(importing.import_)
@@ -46,14 +48,17 @@ def add(
     addresses: Annotated[
         list[str],
         typer.Argument(
-            metavar="ADDRESS...",
-            help="Addresses never to be mailed again, or CSV files of them.",
+            metavar="ADDRESS",
+            help="Addresses, or CSV files of addresses.",
         ),
     ],
-    reason: Annotated[Reason, typer.Option(help="Why.")] = Reason.MANUAL,
+    reason: Annotated[
+        Reason,
+        typer.Option(metavar="REASON", help="Why: unsubscribed, complained, bounced or manual."),
+    ] = Reason.MANUAL,
     yes: Yes = False,
 ) -> None:
-    """Never mail these addresses again. It holds during a send.
+    """Never mail these addresses again. Takes effect during a send, too.
 
     Example: newsletter suppress add anna@example.org --reason unsubscribed
     """
@@ -82,7 +87,7 @@ def add(
 
 @suppress.command("list")
 def list_() -> None:
-    """Show how many must not be mailed, by reason. Names are not kept, so none are shown.
+    """Show how many addresses are suppressed, by reason. It cannot show which.
 
     Example: newsletter suppress list
     """
@@ -98,12 +103,13 @@ def list_() -> None:
 @suppress.command("token")
 def token(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="An mbox, a Maildir, a mail, or lines.")
+        Path, typer.Argument(metavar="FILE", help="An mbox, a Maildir, a mail or a text file.")
     ],
 ) -> None:
-    """Suppress whoever mailed their unsubscribe token, which stands in the subject.
+    """Suppress people who mailed their unsubscribe token, by its subject line.
 
-    Lines are a token, or an unsubscribe link, each. What holds no token of ours is counted.
+    A text file has a token or an unsubscribe link on each line. What holds no
+    valid token is counted.
 
     Example: newsletter suppress token unsubscribe.mbox
     """
@@ -119,9 +125,9 @@ def token(
 
 @suppress.command("show")
 def show(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose history.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the reader.")],
 ) -> None:
-    """Show why an address is suppressed, or was: each event, and what it rests on.
+    """Show why an address is or was suppressed: each event and its evidence.
 
     Example: newsletter suppress show anna@example.org
     """
@@ -129,11 +135,11 @@ def show(
 
     events, is_suppressed = history(Project.here(), address)
     if not events:
-        say(f"{address} never left, and is mailed if a list names them.")
+        say(f"{address} never left; mailed if a list contains the address.")
         return
     for event in events:
         _show(event)
-    now = "not mailed" if is_suppressed else "mailed again if a list names them"
+    now = "not mailed" if is_suppressed else "mailed again if a list contains the address"
     say(f"{address} is {now}.", style="bold")
 
 
@@ -155,26 +161,27 @@ def _show(event: Event) -> None:
 
 @suppress.command("lift")
 def lift(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who can be mailed after all.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address to mail again.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why the suppression was wrong.")],
 ) -> None:
-    """Undo a wrong bounce, or a suppression by hand. What was noted stays, with your reason.
+    """Undo a wrong bounce or a manual suppression. The record stays, with your reason.
 
-    Who left or complained cannot be lifted: only their own fresh confirmation counts.
+    Refused for readers who left or complained: only their own fresh confirmation
+    ends that.
 
     Example: newsletter suppress lift anna@example.org --reason "her provider mended it"
     """
     from newsletter.project.suppress import lift as undo
 
     undo(Project.here(), address, reason)
-    say(f"{address} is mailed again if a list names them.")
+    say(f"{address} can be mailed again, if a list contains the address.")
 
 
 @subscribers.command("show")
 def show_subscriber(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the reader.")],
 ) -> None:
-    """Show how a reader came on the list, and the record of their consent.
+    """Show how a reader came onto the list, with the record of their consent.
 
     Example: newsletter subscribers show anna@example.org
     """
@@ -190,7 +197,7 @@ def show_subscriber(
         said = (
             f"“{wording.words}” (version {wording.version}, {wording.language})"
             if wording
-            else "words that this machine does not know; see the digest"
+            else "words unknown on this machine; see the digest"
         )
         say("Signed up:")
         show_facts(
@@ -214,10 +221,12 @@ def show_subscriber(
 def check(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="The list. Default: newsletter.toml's."),
+        typer.Argument(
+            metavar="FILE", help="The list. Default: the one that newsletter.toml names."
+        ),
     ] = None,
 ) -> None:
-    """Look the list over: every row that cannot be used, and why. Exit 2 if there are any.
+    """Check the list: each row that cannot be used, and why. Exit code 2 if any.
 
     Example: newsletter subscribers check subscribers.csv
     """
@@ -235,7 +244,7 @@ def check(
     if gone:
         say(f"{people(gone)} on it left, complained or cannot be reached, and will not be mailed.")
     for title, problems in (
-        ("Cannot be used; nobody is mailed for these:", roster.refused),
+        ("Rows that cannot be used:", roster.refused),
         ("Repeated; mailed once:", roster.repeated),
         ("Not mailed, since the list says so:", roster.left),
         ("Worth a look:", roster.warnings),

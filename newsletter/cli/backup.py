@@ -15,17 +15,21 @@ from newsletter.phrases import joined, moment, people
 from newsletter.project import Project
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from newsletter.ledger.adoption import Survey
+    from newsletter.ledger.backup import About
     from newsletter.project.adopt import AdoptionResult
-    from newsletter.project.backup import BackupContent
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; must be new.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write. It must not exist yet.")
+    ],
 ) -> None:
-    """Write ledger, keys, settings, list and what this machine remembers into one file.
+    """Write ledger, send record, keys, settings and list into one file.
 
-    May be run during a send. Keep the file as secret as the list: it holds all
+    Can run during a send. Keep the file as secret as the list: it holds all
     addresses and the keys. Issues and templates are not in it.
 
     Example: newsletter backup newsletter-2017-03-31.backup
@@ -39,26 +43,27 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What “newsletter backup” wrote.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file that “newsletter backup” wrote.")
+    ],
     yes: Yes = False,
 ) -> None:
-    """Put a backup back into this folder, and say what it cannot know.
+    """Restore a backup into this folder, and adopt its ledger.
 
-    Ledger and key file that are here are kept under another name; settings and
-    list that are here stay. Then the ledger is adopted, so that nobody who was
-    mailed since is mailed again. Tells and asks first.
+    A ledger and key file that are here are kept under another name; settings and
+    list that are here stay. Readers mailed since the backup are not mailed again.
+    Says what it will do, and asks.
 
     Example: newsletter restore newsletter-2017-03-31.backup
     """
     from newsletter.project.backup import restore
 
-    def agree(content: BackupContent) -> bool:
-        made = moment(content.made_at)
-        say(f"A backup of the list {content.list_id}, made {made}.", style="bold")
-        if content.in_the_way:
-            say("Here already, and to be kept under another name: "
-                f"{joined(content.in_the_way)}.")  # fmt: skip
-        return yes or confirmed("Put it back into this folder?")
+    def agree(about: About, in_the_way: Sequence[str]) -> bool:
+        made = moment(about.made_at)
+        say(f"A backup of the list {about.list_id}, made {made}.", style="bold")
+        if in_the_way:
+            say(f"Already here, and kept under another name: {joined(in_the_way)}.")
+        return yes or confirmed("Restore it into this folder?")
 
     restored = restore(file, agree=agree, on_placed=_tell_placed)
     if restored is None:
@@ -80,9 +85,9 @@ def restore(
 
 def _tell_placed(kept: Sequence[str]) -> None:
     if kept:
-        say(f"What was here is kept as {joined(kept)}.")
-    say("Issues and templates are not in a backup: put them here from version control, or from a "
-        "copy.")  # fmt: skip
+        say(f"The earlier files are kept as {joined(kept)}.")
+    say("Issues and templates are not in a backup: copy them here, for example from "
+        "version control.")  # fmt: skip
 
 
 def adopt(
@@ -90,15 +95,15 @@ def adopt(
     old_copy: Annotated[
         bool,
         typer.Option(
-            "--old-copy", help="All of this is an old copy, although nothing here tells it."
+            "--old-copy", help="Treat the ledger as an old copy although nothing here shows it."
         ),
     ] = False,
 ) -> None:
-    """Let a ledger go on that is refused: restored, copied, or in a folder that was cleaned.
+    """Accept a ledger that is refused: restored, copied, or in a cleaned folder.
 
-    What this machine remembers of the list is put into it: who has each issue,
-    who left. Where that is not known, whoever waits becomes in doubt;
-    “newsletter resolve” and “reconcile” settle them. Tells and asks first.
+    Adds what this machine remembers of the list: who has each issue, and who left.
+    Where it remembers nothing, waiting recipients become in doubt; “newsletter
+    reconcile” and “newsletter resolve” settle them. Says what it will do, and asks.
 
     Example: newsletter adopt
     """
@@ -106,13 +111,13 @@ def adopt(
 
     project = Project.here()
     if project.trial:
-        say("Sends from here are trials, so nothing is refused, and nothing needs adopting.")
+        say("Sends from here are trials, so there is nothing to adopt.")
         return
     with project.lock():
         survey = adopt.survey(project, old_copy=old_copy)
         if survey.reason is None and not (survey.aside or survey.missing or old_copy):
-            say("Nothing is wrong with this ledger, so there is nothing to adopt. If you know that "
-                "all of this is an old copy: newsletter adopt --old-copy")  # fmt: skip
+            say("Nothing is wrong with this ledger, so there is nothing to adopt. If you "
+                "know that it is an old copy: newsletter adopt --old-copy")  # fmt: skip
             return
         _tell_what(survey)
         if not yes and not confirmed("Adopt this ledger?"):
@@ -126,11 +131,11 @@ def _tell_what(survey: Survey) -> None:
     if survey.reason is not None:
         say(survey.reason.what)
     if survey.aside:
-        say("The ledger in this folder is kept under another name, and one is made from what this "
-            "machine remembers of the list.")  # fmt: skip
+        say("The ledger in this folder is kept under another name, and a new one is made "
+            "from this machine's send record.")  # fmt: skip
     if survey.exact and survey.reason is not None:
-        say("This machine remembers where everybody's mail is, and who left; that is put into "
-            "this folder's ledger.")  # fmt: skip
+        say("This machine's send record has the state of each recipient and who left; "
+            "the ledger is brought up to date from it.")  # fmt: skip
     elif survey.waiting and not survey.exact:
         say("To adopt it changes this:")
         show_counts(
@@ -159,14 +164,14 @@ def _tell_adopted(result: AdoptionResult) -> None:
         say(f"Campaign {campaign} is in the ledger again, with {people(found)}{gone}.")
     if done.updated:
         say(f"Brought up to date: {people(done.updated)}.")
-    say(f"This ledger is the one of this machine now; {people(sum(done.doubts.values()))} newly "
-        "in doubt.", style="bold")  # fmt: skip
+    say(f"This ledger is now in use on this machine; {people(sum(done.doubts.values()))} "
+        "newly in doubt.", style="bold")  # fmt: skip
     if done.doubts:
         say(
-            "“newsletter status” names them. Ask the relay's or provider's log about them, or "
-            "let “newsletter reconcile ISSUE” ask; “newsletter resolve ISSUE” settles the rest, "
-            "with --all everybody at once."
+            "“newsletter status” names them. “newsletter reconcile ISSUE” looks for "
+            "proof. “newsletter resolve ISSUE” settles the rest, with --all "
+            "together; look into the relay's or provider's log first."
         )
     if done.waiting:
-        say(f"{people(sum(done.waiting.values()))} waiting to be mailed. “newsletter status” "
-            "tells how to go on.")  # fmt: skip
+        say(f"{people(sum(done.waiting.values()))} waiting to be mailed. “newsletter "
+            "status” says how to continue.")  # fmt: skip

@@ -20,11 +20,11 @@ _MOST_CHANGES = 12
 
 
 def correct(issue: IssueName, yes: Yes = False) -> None:
-    """Give a changed issue to all who were not attempted yet. Mails nobody again.
+    """Replace the frozen issue for recipients not attempted yet.
 
-    Checks the issue, shows what differs from what was frozen, tells who gets
-    which, and asks. Then “newsletter resume” goes on with the new version.
-    Pause a run that is at work first.
+    Checks the issue, shows what changed since the freeze and how many get which
+    version, and asks. Nobody is mailed twice. Pause a running send first;
+    “newsletter resume” then sends the new version.
 
     Example: newsletter correct 2017-03
     """
@@ -38,16 +38,17 @@ def correct(issue: IssueName, yes: Yes = False) -> None:
     with project.lock():
         correction = correct.propose_correction(project, issue)
         if correction is None:
-            say("Everybody was attempted already, so a correction would reach nobody. Who has the "
-                "mail is never mailed again for it.", style="bold")  # fmt: skip
+            say("All recipients were attempted already, so a correction would reach "
+                "nobody. Recipients who have the mail are not mailed a second time for "
+                "it.", style="bold")  # fmt: skip
             raise typer.Exit(show_accounts(accounts(project, issue)))
         tell_worth_a_look(correction.compiled)
         if correction.changes_nothing:
-            say("Nothing differs from what was frozen, so there is nothing to correct.")
+            say("The issue is the same as the frozen version, so there is nothing to correct.")
             return
         _show_difference(correction)
         _tell_who(correction)
-        if not yes and not confirmed("Make it the version that they get?"):
+        if not yes and not confirmed("Send them this version?"):
             say("Nothing was changed.")
             return
         version = correct.correct(project, correction)
@@ -66,8 +67,8 @@ def _show_difference(correction: Correction) -> None:
         _show(edition.subject, lead="Subject: ")
         _show(edition.text, lead="Text: ")
         if edition.looks_alone:
-            say("The words of the text part are the same; the HTML part looks or links otherwise. "
-                f"To see it: newsletter preview {correction.campaign.issue}")  # fmt: skip
+            say("The text part is the same; the HTML part differs in look or links. To "
+                f"see it: newsletter preview {correction.campaign.issue}")  # fmt: skip
 
 
 def _show(changes: Sequence[str], *, lead: str) -> None:
@@ -79,7 +80,7 @@ def _show(changes: Sequence[str], *, lead: str) -> None:
 
 def _tell_who(correction: Correction) -> None:
     new, old = people(correction.untried), people(correction.attempted).capitalize()
-    say(f"The new version goes to {new} not attempted yet. {old} with an attempt behind them have, "
-        "may have or will get the one they were attempted with."
+    say(f"The new version goes to {new} not attempted yet. {old} attempted before have, "
+        "may have or will get the version of their first attempt."
         if correction.attempted else f"The new version goes to {new}; nobody was attempted with "
         "the old one.")  # fmt: skip

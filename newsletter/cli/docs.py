@@ -16,7 +16,7 @@ _PACKAGE = Path(__file__).parents[1]
 def docs(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Page to show.")] = "",
 ) -> None:
-    """Show a page of the documentation; without a topic, list the pages.
+    """Show a page of the documentation. Without a topic, list the pages.
 
     Example: newsletter docs issue-file
     """

@@ -10,21 +10,21 @@ import typer
 from newsletter.cli.output import say
 from newsletter.project import Project
 
-keys = typer.Typer(help="The key file, which signs unsubscribe links.", no_args_is_help=True)
+keys = typer.Typer(help="The key file: it signs unsubscribe links.", no_args_is_help=True)
 
 
 @keys.command("rotate")
 def rotate() -> None:
-    """Sign new mail with a new key. Unsubscribe links in old mail go on working.
+    """Sign new mail with a new key. Unsubscribe links in old mail still work.
 
-    Do it when somebody who had the key file leaves the team. A send that is
-    under way must end first.
+    Do this when a person who had the key file leaves the team. Refused while a
+    send is running.
 
     Example: newsletter keys rotate
     """
     project = Project.here()
     ring = project.rotate_keys()
-    say(f"New mail is signed with key {ring.signing_key_id}; links in old mail go on working.")
+    say(f"New mail is signed with key {ring.signing_key_id}; links in old mail still work.")
     say(f"Make a new copy of {project.key_file} now, and keep it where you keep passwords.")
     if project.settings.public is not None:
         say("Your public server does not know the new key yet. Before you send, run")
@@ -34,14 +34,16 @@ def rotate() -> None:
 @keys.command("public")
 def public(
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where to write; replaces an earlier one there.")
+        Path,
+        typer.Option(metavar="FOLDER", help="Where to write. An earlier bundle there is replaced."),
     ] = Path("public"),
 ) -> None:
-    """Write what a separate public server needs: keys that verify and seal, words, look, archive.
+    """Write the folder that a separate public server needs.
 
-    It names no reader, and does not open what readers send. Copy the folder to
-    the server over an encrypted connection, and start “newsletter serve” there.
-    Run it again after “keys rotate”, and when theme or archive changed.
+    It holds keys that verify links and seal what readers send, words, look and
+    archive. It names no reader and opens nothing. Copy it to the server over an
+    encrypted connection and run “newsletter serve” there. Write it again after
+    “keys rotate”, and when theme or archive changed.
 
     Example: newsletter keys public --out public
     """
@@ -49,5 +51,5 @@ def public(
 
     bundle = write_bundle(Project.here(), out)
     say(f"{out}/ holds what the server at {bundle.url} may know. Copy it there.")
-    say("With it, somebody could take readers off the list: keep it from others. Make a new")
-    say("copy of newsletter.key, too, which now holds what “newsletter sync” shows the server.")
+    say("With it, somebody could unsubscribe readers: keep it from others. Make a new")
+    say("copy of newsletter.key, too: it now holds the secret of “newsletter sync”.")

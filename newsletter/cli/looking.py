@@ -31,14 +31,14 @@ def preview(
     port: Annotated[
         int,
         typer.Option(
-            min=0, max=65535, metavar="NUMBER", help="Port on this machine; 0 takes a free one."
+            min=0, max=65535, metavar="NUMBER", help="Port on this machine. 0: a free one."
         ),
     ] = 0,
     open_browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the browser.")
     ] = True,
 ) -> None:
-    """Look at an issue in the browser, exactly as it will be sent, while you write it.
+    """Show an issue in the browser as it will be sent, and follow your changes.
 
     Example: newsletter preview 2017-03
     """
@@ -67,11 +67,12 @@ def preview(
 def check(
     issue: IssueName,
     format_: Annotated[
-        Format, typer.Option("--format", help="For people or for programs.")
+        Format,
+        typer.Option("--format", metavar="FORMAT", help="text, or json for scripts."),
     ] = Format.TEXT,
-    sizes: Annotated[bool, typer.Option("--sizes", help="Show what each story weighs.")] = False,
+    sizes: Annotated[bool, typer.Option("--sizes", help="Show the size of each story.")] = False,
 ) -> None:
-    """Check an issue: what is wrong, where, why it matters, how to mend it. Exit 3 on errors.
+    """Find what is wrong in an issue, where, and how to correct it. Exit code 3 on errors.
 
     Example: newsletter check 2017-03
     """
@@ -124,19 +125,18 @@ def render(
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="ADDRESS", help="An address of the list. Default: its first row."
+            "--to", metavar="ADDRESS", help="A recipient on the list. Default: its first row."
         ),
     ] = "",
 ) -> None:
-    """Write the exact html, txt and eml that one recipient would get.
+    """Write the exact HTML, text and eml files that one recipient would get.
 
     Example: newsletter render 2017-03 --out build/2017-03
     """
     from newsletter.project.proof import render
 
     project = Project.here()
-    written = render(project, issue, folder, to=to)
-    address = written.recipient.address
-    say(f"{written.name}.html, .txt and .eml are in {folder}, as {address} would get them.")
+    name, address = render(project, issue, folder, to=to)
+    say(f"{name}.html, .txt and .eml are in {folder}, as {address} would get them.")
     if project.settings.dkim is not None:
         say("The eml is not signed (DKIM); “newsletter test” and “send” sign.")

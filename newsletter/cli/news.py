@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from newsletter.cli.output import say, tell
 from newsletter.phrases import count, joined, people
-from newsletter.project.sign_ups import Asked
-from newsletter.project.sync import SyncResult
+
+if TYPE_CHECKING:
+    from newsletter.project.log_reader import SyncResult
+    from newsletter.project.sign_ups import Asked
 
 _WORDS = (
     ("leave", "left"),
@@ -37,9 +41,9 @@ def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
         tell(warning, lead="Public log: ", lead_style="yellow")
     if unclear := result.waiting[""]:
         tell(
-            f"{count(unclear, 'entry', 'entries')} cannot be understood: no key here opens them, "
-            "or they make no sense. They are kept and tried again. Was newsletter.key changed on "
-            "another machine?",
+            f"{count(unclear, 'entry', 'entries')} cannot be read: no key here opens "
+            "them, or they are invented. They are kept and tried again. Was "
+            "newsletter.key changed on another machine?",
             lead="Public log: ",
             lead_style="yellow",
         )
@@ -54,10 +58,7 @@ def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
 def show_asked(asked: Asked) -> None:
     """Print what came of asking those who had left and signed up again."""
     if asked.sent:
-        say(
-            f"{people(asked.sent)} had left before and signed up again: asked by mail "
-            "whether that was them."
-        )
+        say(f"{people(asked.sent)} had left and signed up again: asked by mail to confirm.")
     if asked.failed:
         tell(f"{people(asked.failed)} could not be asked; that is tried again in a week.")
     if asked.waiting:

@@ -15,8 +15,8 @@ from newsletter.render.urls import ascii_url
 
 _MOST_WARNINGS = 3
 _NEW_HERE = (
-    "this machine remembers no send to this list. If another machine has sent to it, stop: this "
-    "one does not know who was mailed from there, and who left"
+    "this machine remembers no send to this list. If another machine has sent to it, "
+    "stop: its recipients, and readers who left there, are not known here"
 )
 
 
@@ -28,16 +28,16 @@ def show_plan(project: Project, prepared: Prepared) -> None:
     _show(project, prepared)
     if prepared.trials:
         say(
-            f"Only a trial was {joined(prepared.trials)}: who was in it counts as having the "
-            "issue, and does not have it. To mail everybody: newsletter send "
+            f"Only a trial: {joined(prepared.trials)}. Its recipients count as having "
+            "the issue, but do not have it. To mail everybody: newsletter send "
             f"{issue} --again",
             style="yellow",
         )
     if prepared.new_round:
         say(f"--again: everybody once more, in a new round (round {prepared.round + 1}).")
     elif prepared.options.again:
-        say(f"--again goes on with round {prepared.round}, which not everybody on the list was in. "
-            "Once everybody was, it begins a new one.")  # fmt: skip
+        say(f"--again continues round {prepared.round}, which did not include everybody "
+            "on the list. After a complete round, it begins a new one.")  # fmt: skip
 
 
 def tell_worth_a_look(compiled: CompiledIssue) -> None:
@@ -86,7 +86,7 @@ def _show(project: Project, prepared: Prepared) -> None:
     if prepared.new_here:
         facts.append(("New here", _NEW_HERE))
     if appointment:
-        facts.append(("Begins", f"{appointment}; what goes out then is what you approve now"))
+        facts.append(("Begins", f"{appointment}; what you approve now is sent then"))
     show_facts(facts)
     if roster.warnings:
         say(f"In the list, {count(len(roster.warnings), 'thing')} worth a look:", style="yellow")
@@ -117,7 +117,7 @@ def _order(plan: Plan, project: Project) -> list[tuple[str, str]]:
         facts.append(("First", f"{', then '.join(first)}; the rest if no more than {share} of "
                                "them refuse it"))  # fmt: skip
     if plan.unlisted_seeds:
-        facts.append(("Not first", f"{joined(plan.unlisted_seeds)}: not among those who get it"))
+        facts.append(("Not first", f"{joined(plan.unlisted_seeds)}: not among the recipients"))
     return facts
 
 

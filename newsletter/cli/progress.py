@@ -101,7 +101,10 @@ class Watch:
             stop()
             signal.signal(number, signal.SIG_DFL)
             with suppress(OSError):  # the terminal may be gone
-                err.print("Stopping: finishing what is on its way. Once more to end at once.")
+                err.print(
+                    "Stopping: messages in progress are finished. Press Ctrl-C again to "
+                    "stop at once."
+                )
 
         heeded = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]  # nohup
         before = {number: signal.signal(number, first) for number in heeded}

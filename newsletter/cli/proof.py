@@ -19,17 +19,17 @@ def test(
     issue: IssueName,
     to: Annotated[
         list[str],
-        typer.Option("--to", metavar="ADDRESS", help="Your address; may be given repeatedly."),
+        typer.Option("--to", metavar="ADDRESS", help="Your address. Repeat for more addresses."),
     ],
     sandbox: Annotated[
         bool,
-        typer.Option("--sandbox", help="Let the provider check the mail and deliver it to nobody."),
+        typer.Option("--sandbox", help="Let the provider check the mail without delivering it."),
     ] = False,  # noqa: PT028 - a command, not a test
 ) -> None:
-    """Send a proof to yourself: the real mail, its subject marked [Proof]. No ledger involved.
+    """Send yourself a proof: the real mail, its subject marked [Proof].
 
-    Somebody who is on the list gets it with the values of their row. Every
-    language of the issue is sent.
+    All languages of the issue are sent. An address on the list gets the values of
+    its row. Proofs are not recorded: readers get the newsletter as well.
 
     Example: newsletter test 2017-03 --to me@example.org
     """

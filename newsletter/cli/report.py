@@ -27,15 +27,15 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="Write a line for each recipient.")
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the figures for programs.")
+        Path | None, typer.Option(metavar="FILE", help="Write the figures for scripts.")
     ] = None,
     addresses: Annotated[
-        bool, typer.Option("--addresses", help="Name recipients by their addresses in the CSV.")
+        bool, typer.Option("--addresses", help="Name recipients by address in the CSV file.")
     ] = False,
 ) -> None:
-    """Show what became of a send: progress, refusals by reason and domain, doubt, time.
+    """Show the result of a send: states, refusals, doubts, and how long it took.
 
-    No address is in it unless you ask for them. Changes nothing; the exit code
+    Without --addresses it holds no address. Changes nothing; the exit code
     is that of the send.
 
     Example: newsletter report 2017-03 --html report.html
@@ -43,7 +43,7 @@ def report(
     if addresses and csv is None:
         raise InputError(
             "Only the CSV can hold addresses.",
-            next="Say --csv FILE beside --addresses, or leave it out.",
+            next="Add --csv FILE, or leave --addresses out.",
         )
     from newsletter.project import report as reports
     from newsletter.project.account import worst
@@ -86,7 +86,7 @@ def _show(figures: Figures) -> None:
         say(f"Accepted: {'; '.join(tries)}.")
     if len(figures.versions) > 1:
         got = (f"version {n}: {people(number)}" for n, number in figures.versions.items())
-        say(f"Corrected while it was sent; {'; '.join(got)}.")
+        say(f"Corrected during the send; {'; '.join(got)}.")
     for kind, number in figures.events.items():
         say(f"Learned later: {number:,} {EVENTS.get(kind, kind)}.")
     say(ended(tally), style="bold")

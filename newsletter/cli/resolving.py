@@ -16,28 +16,34 @@ from newsletter.phrases import count, joined, moment, people
 from newsletter.project import Project
 
 if TYPE_CHECKING:
+    from newsletter.ledger.reading import DeliveryRow
     from newsletter.ledger.states import Step
-    from newsletter.project.doubts import Evidence, InDoubt, News, Progress
+    from newsletter.project.doubts import Evidence, News, Progress
 
 
 def resolve(
     issue: IssueName,
     addresses: Annotated[
-        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="Who is in doubt.")
+        list[str] | None, typer.Argument(metavar="ADDRESS", help="Recipients in doubt.")
     ] = None,
     accepted: Annotated[
-        bool, typer.Option("--accepted", help="They have it, or you do not want to risk a second.")
+        bool,
+        typer.Option("--accepted", help="They have it, or you do not want to risk a second copy."),
     ] = False,
     resend: Annotated[
-        bool, typer.Option("--resend", help="Mail them again at the next resume.")
+        bool,
+        typer.Option(
+            "--resend", help="Mail them again at the next resume. They may get two copies."
+        ),
     ] = False,
     everybody: Annotated[
-        bool, typer.Option("--all", help="Everybody who is in doubt, instead of addresses.")
+        bool, typer.Option("--all", help="All recipients in doubt, instead of addresses.")
     ] = False,
 ) -> None:
-    """Settle doubts by your own word: they have it, or they get it again.
+    """Settle doubts by your decision: they have it, or they get it again.
 
-    Without --accepted and --resend it shows what is known of each person and asks.
+    Without --accepted and --resend it shows what is known of each recipient and
+    asks.
 
     Example: newsletter resolve 2017-03 anna@example.org --accepted
     """
@@ -46,11 +52,11 @@ def resolve(
 
     if accepted and resend:
         raise InputError(
-            "Say either --accepted or --resend.",
+            "Give either --accepted or --resend.",
             next="--accepted: they have it. --resend: they get it again, perhaps a second time.",
         )
     if addresses and everybody:
-        raise InputError("Name people or say --all, not both.", next="Leave one of them out.")
+        raise InputError("Give addresses or --all, not both.", next="Leave one of them out.")
     project = Project.here()
     issue = project.issue_id(issue)
     found = doubts.in_doubt(project, issue, addresses or ())
@@ -62,13 +68,13 @@ def resolve(
         return
     if not addresses and not everybody:
         raise InputError(
-            f"{people(len(found))} in doubt; say whom you mean.",
-            next="Name their addresses, or say --all. Nobody was settled.",
+            f"{people(len(found))} in doubt; no address was given.",
+            next="Give addresses, or --all. Nobody was settled.",
         )
     _settle(project, issue, found, Step.ASSUME if accepted else Step.RESEND)
 
 
-def _settle(project: Project, issue: str, found: Sequence[InDoubt], step: Step) -> None:
+def _settle(project: Project, issue: str, found: Sequence[DeliveryRow], step: Step) -> None:
     from newsletter.ledger.states import Step
     from newsletter.project.doubts import settle
 
@@ -79,7 +85,7 @@ def _settle(project: Project, issue: str, found: Sequence[InDoubt], step: Step) 
         say(f"Taken as accepted: {names}.")
 
 
-def _ask_about(project: Project, issue: str, found: Sequence[InDoubt]) -> None:
+def _ask_about(project: Project, issue: str, found: Sequence[DeliveryRow]) -> None:
     """Show what is known of each and, if somebody is there, ask."""
     from newsletter.ledger.states import Step
     from newsletter.project.doubts import evidence, in_doubt
@@ -123,7 +129,7 @@ def _answer() -> str:
 def _show(known: Evidence) -> None:
     """Print the attempts, the way they went, and by what the server's log knows the message."""
     facts = [
-        ("Person", known.doubt.held.address),
+        ("Person", known.doubt.address),
         ("Message-ID", f"begins with {known.message_id}"),
     ]
     for attempt, place in known.attempts:
@@ -141,17 +147,21 @@ def reconcile(
     issue: IssueName,
     bounces: Annotated[
         list[Path] | None,
-        typer.Option(metavar="PATH", help="Bounce reports: a mail, or a folder of mails."),
+        typer.Option(
+            metavar="PATH", help="Bounce reports: a mail, or a folder of mails. Repeatable."
+        ),
     ] = None,
     events: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A provider's events, as JSON or one on each line."),
+        typer.Option(
+            metavar="FILE", help="A provider's events: JSON, or one on each line. Repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Settle doubts by asking who knows: the provider, bounce reports, a provider's events.
+    """Settle doubts by proof: from the provider, bounce reports or events.
 
-    What proves that somebody was accepted settles the doubt; silence proves
-    nothing. Calls are repeated only where the provider cannot mail anybody twice.
+    Proof of acceptance settles a doubt; no answer proves nothing. A call is
+    repeated only where the provider cannot mail anybody twice.
 
     Example: newsletter reconcile 2017-03 --bounces bounces/
     """
@@ -182,8 +192,9 @@ def _tell_progress(step: Progress) -> None:
             say(f"Asking {place} about {people(number)} in doubt.")
         case NoRecord(place=place):
             say(
-                f"{place} cannot be asked: it keeps no record that it shows. Its operator's log "
-                "knows our Message-IDs; “newsletter resolve” shows them."
+                f"{place} cannot be asked: it shows no record of messages. Ask its "
+                "operator to look for our Message-IDs; “newsletter resolve” shows "
+                "them."
             )
         case found:
             say(
@@ -198,8 +209,9 @@ def _tell_news(news: News) -> None:
     if applied.new or applied.known or applied.strangers:
         tell(
             f"{count(applied.new, 'piece')} of news, {applied.known:,} known already, "
-            f"{applied.strangers:,} about other mail. {count(applied.settled, 'doubt')} settled; "
-            f"{people(applied.suppressed)} will not be mailed any more."
+            f"{applied.strangers:,} about other mail. "
+            f"{count(applied.settled, 'doubt')} settled; {people(applied.suppressed)} "
+            "will not be mailed any more."
         )
     elif not skipped.unusable:
         say("There is no report and no event in what was given.")

@@ -15,10 +15,10 @@ from newsletter.project import Project
 
 
 def pause(issue: IssueName) -> None:
-    """Let nothing more of an issue go out, from another terminal or before its time.
+    """Stop a running or scheduled send, from another terminal.
 
-    What is on its way at that moment is finished; a run at work ends. Nobody
-    is lost: “newsletter resume” goes on where it stopped.
+    Messages in progress are finished, then the run ends. No recipient is lost:
+    “newsletter resume” continues.
 
     Example: newsletter pause 2017-03
     """
@@ -39,42 +39,39 @@ def pause(issue: IssueName) -> None:
         case True:
             say("The run has ended.")
         case False:
-            say("The run that is at work still waits for an answer about what it handed over. It "
-                "hands over nothing more.")  # fmt: skip
+            say("The running send still waits for an answer. It sends nothing more.")  # fmt: skip
     say(f"To go on: newsletter resume {issue}")
 
 
 def resume(
     issue: IssueName,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask: go on, whatever it was held for.")
+        bool, typer.Option("--yes", "-y", help="Do not ask, whatever the send was held for.")
     ] = False,
     as_frozen: Annotated[
         bool,
-        typer.Option(
-            "--as-frozen", help="The issue was changed meanwhile: go on with what was frozen."
-        ),
+        typer.Option("--as-frozen", help="Send the frozen version although the issue changed."),
     ] = False,
     late: Annotated[
-        bool, typer.Option("--late", help="Go on although the send is older than it should be.")
+        bool, typer.Option("--late", help="Continue although it is later than late_after_hours.")
     ] = False,
     scheduled: Annotated[
         bool,
         typer.Option(
-            "--scheduled", help="For schedulers: send what was frozen, and never what is paused."
+            "--scheduled", help="For schedulers: send the frozen version, and nothing that is held."
         ),
     ] = False,
     at: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Go on at another time than was set; or “now”."),
+        typer.Option(metavar="TIME", help="Continue at another time, or “now”."),
     ] = None,
     without_log: WithoutLog = False,
     wait: WaitMinutes = None,
 ) -> None:
-    """Go on with a send that was stopped: recipients not attempted yet, and deferred ones.
+    """Continue a send: recipients not attempted yet, and deferred ones.
 
-    Who is in doubt is not mailed; “newsletter resolve” settles them. A pause is
-    taken back; if the send was stopped for another reason, it is told, and asked.
+    Recipients in doubt are not mailed; “newsletter resolve” settles them. A pause
+    ends. If the send was held for another reason, the command says why and asks.
 
     Example: newsletter resume 2017-03
     """
@@ -82,8 +79,7 @@ def resume(
 
     if scheduled and (yes or late or at is not None):
         raise InputError(
-            "--scheduled decides nothing in a person's place, so it cannot stand beside "
-            "--yes, --late or --at.",
+            "--scheduled makes no decisions, so it cannot be used with --yes, --late or --at.",
             next="Leave one of them out.",
         )
     project = Project.here()

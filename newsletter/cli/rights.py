@@ -27,14 +27,16 @@ _TITLES = {
 
 
 def access(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose data.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the person.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Show JSON.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Write it to a file; .html makes a page of it."),
+        typer.Option(
+            "--out", metavar="FILE", help="Write to a file: .html for a page, .json for JSON."
+        ),
     ] = None,
 ) -> None:
-    """Show all that is held of one person (GDPR articles 15 and 20).
+    """Show all data held of one person (GDPR articles 15 and 20).
 
     Example: newsletter subscribers access anna@example.org --out anna.html
     """
@@ -54,28 +56,29 @@ def access(
             show_line(line)
         return
     write_private(project, out, [text.encode()], replaces_any=True)
-    say(f"All that is held of {held['address']} is in {out}. It is readable by you alone.")
+    say(f"All that is held of {held['address']} is in {out}. Only you can read the file.")
 
 
 def forget(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who is to be forgotten.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the reader.")],
     yes: Yes = False,
 ) -> None:
-    """Erase who a reader is, and never mail them again. It cannot be taken back.
+    """Erase a reader's data and never mail them again. Cannot be undone.
 
-    What a backup or the public log brings back is erased again.
+    If a backup or the public log brings data back, it is erased again.
 
     Example: newsletter subscribers forget anna@example.org
     """
-    from newsletter.project.compose import parse_addresses
+    from newsletter.project.addresses import parse_addresses
     from newsletter.project.rights import forget as erase
 
     project = Project.here()
     parse_addresses([address])
     say(
-        f"Name, address, fields and servers' answers of {address} leave the ledger, with their "
-        "sign-ups and what they chose. A keyed hash stays, so that they are never mailed again, "
-        "and so do the numbers: that an issue was mailed to somebody, when, and what came of it."
+        f"Name, address, fields and servers' replies of {address} are erased from the "
+        "ledger, with their sign-ups and preferences. A keyed hash stays, so that "
+        "they are never mailed again. The numbers stay, too: that an issue was "
+        "mailed, when, and with which result."
     )
     if not yes and not confirmed("Erase it? It cannot be taken back."):
         say("Nothing was changed.")
@@ -99,16 +102,20 @@ def forget(
     if done.folder_only:
         say(f"It is noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
         say(done.folder_only.next)
-    say("Out of reach from here; look there yourself:")
+    say("Not erased by this command; erase there by hand:")
     for place in done.unreachable:
         tell(place, lead="  • ")
 
 
 def purge(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is due alone.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what is due; change nothing.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
-    """Erase what is kept no longer, by the profile. “newsletter sync” does so as well.
+    """Erase data older than the privacy profile in newsletter.toml allows.
+
+    “newsletter sync” does the same, without asking.
 
     Example: newsletter subscribers purge --dry-run
     """
@@ -119,7 +126,7 @@ def purge(
     if not due:
         say("Nothing is due.")
         return
-    say(f"By the profile “{project.settings.privacy.profile}” these lose their reader: {due}.")
+    say(f"By the profile “{project.settings.privacy.profile}” this is erased: {due}.")
     if dry_run:
         return
     if not yes and not confirmed("Erase it? It cannot be taken back."):

@@ -15,7 +15,6 @@ from newsletter.cli.news import show_news
 from newsletter.cli.output import say, tell
 from newsletter.cli.progress import Watch
 from newsletter.cli.waiting import wait_until
-from newsletter.delivery.run import How
 from newsletter.errors import ExitCode
 from newsletter.phrases import moment
 from newsletter.project import Project
@@ -127,7 +126,7 @@ def _show(result: RunResult) -> ExitCode:
     if result.ending is not None:
         for note in result.ending.notes:
             tell(note, lead="Domain waits: ", lead_style="yellow")
-        if result.ending.how is How.PAUSED:
+        if result.ending.how == "paused":
             tell(result.ending.words, lead="Held: ", lead_style="yellow")
     for notice in result.notices:
         say(notice, style="yellow")
@@ -140,7 +139,7 @@ def _show(result: RunResult) -> ExitCode:
 
 
 def _tell_wait() -> None:
-    say("Another send is running here; this one begins when that has ended.")
+    say("Another send is running here; this one begins after it.")
 
 
 def _lift(project: Project, waiting: Iterable[Unfinished], terms: Terms) -> None:
@@ -151,15 +150,19 @@ def _lift(project: Project, waiting: Iterable[Unfinished], terms: Terms) -> None
     """
     for each in waiting:
         if each.clock_behind:
-            say(f"The clock of this machine shows {moment(project.clock.now())}, which is before "
-                f"this send began ({moment(each.campaign.frozen_at)}). Was it set back? Letters "
-                "are dated by it.", style="yellow")  # fmt: skip
+            say(f"The clock of this machine shows {moment(project.clock.now())}, which is "
+                f"before this send began ({moment(each.campaign.frozen_at)}). Was it set "
+                "back? Mails are dated by it.", style="yellow")  # fmt: skip
         if each.held:
             _agree(each, each.held, terms)
     lift_holds(project, waiting)
     for each in waiting:
         if each.held:
-            say("The pause is over; it goes on." if each.paused else "It goes on by your word.")
+            say(
+                "The pause is over; the send continues."
+                if each.paused
+                else "It goes on by your word."
+            )
 
 
 def _agree(each: Unfinished, held: str, terms: Terms) -> None:

@@ -30,35 +30,36 @@ def send(
     ] = False,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="NUMBER", help="At most so many recipients; the rest later."),
+        typer.Option(min=1, metavar="NUMBER", help="Send to at most this many recipients now."),
     ] = None,
     again: Annotated[
         bool,
         typer.Option(
             "--again",
-            help="Mail those who have this issue once more, or go on with doing so.",
+            help="Mail readers who have this issue once more, or continue such a round.",
         ),
     ] = False,
     subscribers: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The list. Default: newsletter.toml's.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The list. Default: the one that newsletter.toml names."),
     ] = None,
     at: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Freeze now, begin then, e.g. “2027-04-01 09:00 Europe/Brussels”."
+            metavar="TIME", help="Freeze now and begin then: “2027-04-01 09:00 Europe/Brussels”."
         ),
     ] = None,
     scheduler: Annotated[
         bool,
-        typer.Option("--scheduler", help="With --at: do not wait; print lines for a scheduler."),
+        typer.Option("--scheduler", help="With --at: do not wait, print lines for a scheduler."),
     ] = False,
     without_log: WithoutLog = False,
     wait: WaitMinutes = None,
 ) -> None:
-    """Send an issue: checks it, shows the plan, asks, sends, and accounts for everyone.
+    """Send an issue: check it, show the plan, ask, send, and account for everyone.
 
-    Whoever has the issue already is left out, so to run it twice mails nobody
-    twice. Ctrl-C stops cleanly; “newsletter resume” goes on.
+    Readers who have the issue are skipped, so a second “send” mails nobody twice.
+    Ctrl-C stops cleanly; “newsletter resume” continues.
 
     Example: newsletter send 2017-03 --dry-run
     """
@@ -91,12 +92,12 @@ def _appointment(
     """
     if scheduler and at is None:
         raise InputError(
-            "--scheduler prints what starts a send at a time, but there is no time.",
+            "--scheduler needs a time.",
             next="Add one: --at “2027-04-01 09:00”.",
         )
     if scheduler and dry_run:
         raise InputError(
-            "--dry-run freezes nothing, so there would be nothing for a scheduler to start.",
+            "--dry-run freezes nothing, so a scheduler would have nothing to start.",
             next="Leave --dry-run or --scheduler out.",
         )
     if at is None:

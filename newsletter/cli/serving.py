@@ -33,35 +33,35 @@ def serve(
             min=0,
             max=65535,
             metavar="NUMBER",
-            help="Port; 0 takes a free one. Default: 8025, with --demo a free one.",
+            help="Port. 0: a free one. Default: 8025; with --demo a free one.",
         ),
     ] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="What “newsletter keys public” wrote. Default: the project of this folder.",
+            help="Folder that “newsletter keys public” wrote. Default: this folder.",
         ),
     ] = None,
     demo: Annotated[
         bool,
         typer.Option(
             "--demo",
-            help="Try it out: a newsletter to made-up readers, removed at the end. "
-            "Mails reach nobody.",
+            help="Try it with made-up readers. Mails reach nobody; all is removed at the end.",
         ),
     ] = False,
 ) -> None:
-    """Answer readers: leaving, signing up, choosing, past issues. Ctrl-C ends it.
+    """Run the public server: leaving, signing up, preferences, past issues.
 
-    Put a proxy with HTTPS before it; “newsletter docs public” has examples.
+    Ctrl-C ends it. Put a proxy with HTTPS before it; “newsletter docs public” has
+    examples.
 
     Example: newsletter serve --port 8025
     """
     if demo:
         if bundle is not None or host != _HERE:
             raise InputError(
-                "--demo shows a newsletter of its own, on this machine alone.",
+                "--demo uses its own newsletter, on this machine only.",
                 next="Leave --bundle and --host out.",
             )
         _demo(port or 0)
@@ -72,20 +72,21 @@ def serve(
     served = served_from(bundle)
     if served.project is not None:
         say(
-            "The list and this server share a machine: whoever takes it has both. "
-            "“newsletter docs public” tells how to keep them apart.",
+            "The list is on the same machine as this server: whoever takes the "
+            "machine has both. “newsletter docs public” says how to separate them.",
             style="yellow",
         )
     if missing := served.bundle.privacy.missing:
         say(
-            f"The privacy notice says nothing of {joined(missing)}: set them under [privacy]. "
-            "“newsletter docs rights” tells what belongs there.",
+            f"The privacy notice lacks {joined(missing)}: set them under [privacy]. "
+            "“newsletter docs rights” says more.",
             style="yellow",
         )
     if served.bundle.shares_account:
         say(
-            "Confirmations leave through the newsletter's own account: whoever takes this "
-            "server could mail your readers in its name. Use an account of its own.",
+            "Confirmations are sent through the newsletter's own account: somebody "
+            "who takes this server could mail your readers in its name. Use a "
+            "separate account.",
             style="yellow",
         )
     # Closed here as well: what is amiss in the bundle is found before serving begins.

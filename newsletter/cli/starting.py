@@ -47,12 +47,14 @@ def _day(text: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - a day has no zone
     except ValueError:
-        raise typer.BadParameter(f"“{text}” is no day. Write it so: 2017-04-28") from None
+        raise typer.BadParameter(
+            f"“{text}” is not a date. Write it like this: 2017-04-28"
+        ) from None
 
 
 def new(
-    issue: Annotated[str, typer.Argument(metavar="ID", help="Id of the issue, e.g. 2017-04.")],
-    title: Annotated[str, typer.Option(metavar="TEXT", help="Its title. Default: the id.")] = "",
+    issue: Annotated[str, typer.Argument(metavar="ID", help="Id of the issue, such as 2017-04.")],
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Title. Default: the id.")] = "",
     day: Annotated[
         datetime | None,
         typer.Option(
@@ -63,13 +65,16 @@ def new(
         ),
     ] = None,
     language: Annotated[
-        str, typer.Option(metavar="CODE", help="Its language, e.g. fr. Default: newsletter.toml's.")
+        str,
+        typer.Option(
+            metavar="CODE", help="Language, such as fr. Default: language in newsletter.toml."
+        ),
     ] = "",
 ) -> None:
-    """Start an issue, or with 2017-04.fr the translation of one. Overwrites nothing.
+    """Start an issue, or a translation of one (2017-04.fr). Overwrites nothing.
 
-    An issue begins with one story and a note on every key; a translation as a
-    copy of its original, to be written over.
+    A new issue has one story and a note on every key. A translation begins as a
+    copy of its original, for you to write over.
 
     Example: newsletter new 2017-04 --title "April 2017" --date 2017-04-28
     """
@@ -103,7 +108,7 @@ def new(
         language=language or project.settings.language,
         web_url=None,
     )
-    say(f"{path} is there. Write, and watch with: newsletter preview {issue}")
+    say(f"{path} is ready. Write in it, and look at it with: newsletter preview {issue}")
 
 
 def _translate(project: Project, path: Path, title: str) -> None:
@@ -111,11 +116,14 @@ def _translate(project: Project, path: Path, title: str) -> None:
     from newsletter.issues.scaffold import new_translation
 
     original = new_translation(path, title=title, fields=project.settings.audience.fields)
-    say(f"{path} is there, as a copy of {original}. Write over each text.")
+    say(f"{path} is ready, as a copy of {original}. Translate each text.")
     show_facts(
         [
             (f"  newsletter check {original.stem}", "lists what is not translated yet"),
             (f"  newsletter preview {original.stem}", "shows it once nothing is missing"),
         ]
     )
-    say(f"The issue waits for it. To send the issue without it, rename it to {path.name}.draft.")
+    say(
+        "The issue cannot be sent until the translation is complete. To send it without, "
+        f"rename the file to {path.name}.draft."
+    )

@@ -9,21 +9,22 @@ import typer
 from newsletter.cli.output import say
 from newsletter.project import Project
 
-_NOTHING_YET = "Nothing was sent from here yet. “newsletter send ISSUE” sends an issue."
+_NOTHING_YET = "Nothing has been sent from here yet. “newsletter send ISSUE” sends an issue."
 
 
 def status(
     issue: Annotated[
-        str, typer.Argument(metavar="[ISSUE]", help="The issue; all of them if left out.")
+        str, typer.Argument(metavar="ISSUE", help="The issue. Default: all of them.")
     ] = "",
     watch: Annotated[
-        bool, typer.Option("--watch", help="Follow a send that goes on, until its run is over.")
+        bool,
+        typer.Option("--watch", help="Follow a send until it ends. Ctrl-C ends the view alone."),
     ] = False,
 ) -> None:
-    """Show where everybody's mail is, and whether the numbers add up. Changes nothing.
+    """Show the state of each recipient, and whether the numbers add up.
 
-    The exit code is that of the send: 4 if some still wait, 6 if some are in
-    doubt. Ctrl-C ends the watching, never the send.
+    Changes nothing. The exit code is that of the send: 4 if some recipients still
+    wait, 6 if some are in doubt.
 
     Example: newsletter status 2017-03
     """

@@ -11,13 +11,13 @@ from newsletter.project import Project
 
 def sync(
     again: Annotated[
-        bool, typer.Option("--again", help="Read the whole log, whatever was read before.")
+        bool, typer.Option("--again", help="Read the whole log again, from its beginning.")
     ] = False,
 ) -> None:
-    """Read from the public log who left, so that nobody of them is mailed.
+    """Read the public log: who left, who signed up, and what readers chose.
 
-    “send” and “resume” do so themselves. To read twice, or from two machines, changes nothing.
-    Who had left and signed up again is asked by mail whether that was them.
+    “send” and “resume” do this too. Reading twice, or on two machines, changes
+    nothing. People who had left and sign up again are asked by mail to confirm.
 
     Example: newsletter sync
     """

@@ -24,8 +24,9 @@ def wait_until(at: datetime, *, issue: str, clock: Clock) -> None:
     """
     try:
         say(
-            f"Waiting until {moment(at)}, with everything frozen. Leave this window open and the "
-            f"machine on. Ctrl-C stops the waiting; “newsletter resume {issue}” takes it up again."
+            f"Waiting until {moment(at)}; everything is frozen. Leave this window "
+            "open and the machine on. Ctrl-C stops the waiting; “newsletter resume "
+            f"{issue}” continues it."
         )
         if err.is_terminal:
             with err.status("") as line:
@@ -36,7 +37,7 @@ def wait_until(at: datetime, *, issue: str, clock: Clock) -> None:
             while (left := _left(at, clock)) > 0:
                 clock.sleep(min(left, _LOOK_S))
     except KeyboardInterrupt:
-        say(f"Not waiting any more; nothing was sent. To wait again: newsletter resume {issue}")
+        say(f"Stopped waiting; nothing was sent. To wait again: newsletter resume {issue}")
         raise typer.Exit(ExitCode.TRANSPORT_STOPPED) from None
 
 

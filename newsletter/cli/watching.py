@@ -36,7 +36,7 @@ def follow(looks: Iterable[Look]) -> None:
         else:
             _follow_in_lines(looks, seen)
     except KeyboardInterrupt:
-        say("Not watching any more; the send goes on.")
+        say("Stopped watching; the send continues.")
         return
     _tell_end(seen)
 
@@ -92,7 +92,7 @@ def _tell_end(seen: Sequence[Look]) -> None:
         say("No run is at work.")
     elif seen[-1].run.ended_at is None:
         silent = count(round((seen[-1].at - seen[-1].run.seen_at).total_seconds()), "second")
-        say(f"The run is gone: it was not seen for more than {silent}, and did not say why.")
+        say(f"The run ended unexpectedly: no sign of it for more than {silent}.")
     else:
         say("The run is over.")
 

@@ -98,8 +98,8 @@ class Settings(ProviderTables):
         if self.public is None and self.list.unsubscribe_url is None:
             raise ValueError(
                 "readers need a way to leave: a table [public] with url = "
-                '"https://news.example.org", where “newsletter serve” answers, or '
-                "unsubscribe_url under [list], where a page of your own does"
+                '"https://news.example.org" for “newsletter serve”, or '
+                "unsubscribe_url under [list] for a page of your own"
             )
         return self
 
@@ -107,8 +107,8 @@ class Settings(ProviderTables):
     def _confirmations_are_told_apart(self) -> Settings:
         if self.public is not None and self.public.confirm_from == self.sender.address:
             raise ValueError(
-                "confirm_from under [public] must be another address than [sender] address: "
-                "whoever calls a confirmation spam must not harm the newsletter"
+                "confirm_from under [public] must differ from [sender] address, so "
+                "that spam complaints about confirmations do not harm the newsletter"
             )
         return self
 
@@ -116,8 +116,9 @@ class Settings(ProviderTables):
     def _pictures_have_a_place(self) -> Settings:
         if self.mail.pictures == "hosted" and self.archive is None:
             raise ValueError(
-                'pictures need a table [archive] with url = "https://…/", where they can be '
-                'loaded from, or [mail] pictures = "inline", which puts them into each mail'
+                'pictures need a table [archive] with url = "https://…/", from which '
+                'mails load them, or [mail] pictures = "inline", which puts them '
+                "into each mail"
             )
         return self
 
@@ -224,19 +225,19 @@ def load_settings(path: Path) -> Settings:
         raise ConfigError(
             f"The settings cannot be read: {error}.",
             where=Where(path),
-            next="Mend that line; strings stand in double quotes.",
+            next="Correct that line; put strings in double quotes.",
         ) from None
     except RecursionError:
         raise ConfigError(
             "The settings cannot be read: they are nested too deeply.",
             where=Where(path),
-            next="Mend the brackets, or the name with hundreds of dots.",
+            next="Correct the brackets, or the name with hundreds of dots.",
         ) from None
     except OSError as error:
         raise ConfigError(
             f"The settings cannot be opened: {error.strerror}.",
             where=Where(path),
-            next="Put a text file there that you may read.",
+            next="Put a text file there that you can read.",
         ) from None
     try:
         return Settings.model_validate(data)

@@ -35,6 +35,8 @@ IN_A_ROW_PERHAPS = 20
 """Where a code or a word may mean the reader, or the words differ."""
 AT_THE_END = 3
 """Enough when the run is over, of words that were not heard before."""
+MANY = 50
+"""So many were accepted without these words that chance hardly brings them to two in a row."""
 AT_ONE_DOMAIN = 21
 AT_THE_END_OF_ONE_DOMAIN = 5
 _CHANCE = 1e-9
@@ -138,6 +140,7 @@ class Evidence:
         self._accepted = 0
         self._refuted = Counter[tuple[str, _Words]]()
         self._greylists: dict[str, bool] = {}
+        self._waits_until: dict[str, float] = {}
 
     def judge(
         self,
@@ -176,6 +179,9 @@ class Evidence:
         for each in said:
             if (pause := self._pauses.get(each)) is not None:
                 return _again(pause, outcome, began_at, now)
+        until = self._waits_until.get(domain, 0.0)
+        if now < until and isinstance(outcome, Rejected) and _keys(outcome, domain, domain):
+            return Finding((), until, domain, begins=False)  # it was on the way already
         refusal = _Refusal(claim, call, now)
         for where, key in said:
             if not self._counts(where, claim, outcome):
@@ -189,6 +195,19 @@ class Evidence:
                 return self._find(where, key, outcome, now)
         return None
 
+    def wait_at(self, domain: str, *, until: float) -> Finding:
+        """A domain that refuses us waits: whom it refused since it last accepted anybody wait too.
+
+        Args:
+            domain: which.
+            until: in seconds since the epoch.
+        """
+        self._waits_until[domain] = until
+        rows = self._rows[domain]
+        refused = [rows.pop(key) for key in list(rows) if key.for_good]
+        claims = [claim for row in refused for claim in row.claims(aside=True)]
+        return Finding(claims, until, domain)
+
     def at_the_end(self, now: float) -> Iterator[Finding]:
         """At the end of a run: what the last ones heard, where nobody was accepted after them."""
         for where in list(self._rows):
@@ -200,12 +219,20 @@ class Evidence:
     def _new_at_the_end(self, where: str, key: _Words, row: _Row) -> bool:
         if key.words is _ANY or self._refuted[where, key]:
             return False
-        if _may_mean_the_reader(row.reply):  # then only if nothing at all was taken
-            some = len(row.refusals) >= AT_FIRST and row.domains >= DOMAINS
-            return some and not where and not self._accepted
+        named = names(row.reply)
         if where:  # at a domain that took mail before
-            return where in self._greylists and len(row.refusals) >= AT_THE_END_OF_ONE_DOMAIN
-        return row.domains > 1 and len(row.refusals) >= (AT_THE_END if self._accepted else 2)
+            least, domains = AT_THE_END_OF_ONE_DOMAIN, 1
+            if named is not Names.NOBODY or where not in self._greylists:
+                return False
+        elif not self._accepted:
+            least, domains = (2, 2) if named is Names.NOBODY else (AT_FIRST, DOMAINS)
+        elif named is Names.NOBODY:
+            least, domains = (2 if self._accepted >= MANY else AT_THE_END), 2
+        elif named is Names.PERHAPS_MAILBOX and self._accepted >= MANY:
+            least, domains = AT_THE_END, DOMAINS
+        else:
+            return False
+        return len(row.refusals) >= least and row.domains >= domains
 
     def _counts(self, where: str, claim: Claim, outcome: Deferred | Rejected) -> bool:
         """Whether a refusal may be evidence; a first “later” may be greylisting."""

@@ -23,9 +23,7 @@ def make_plan(
     issue: str,
     edition_of: Callable[[str | None], str],
     tags_of: Callable[[Address], Sequence[bytes]],
-    suppressed: Collection[bytes],
-    paused: Collection[bytes] = frozenset(),
-    has_it: Callable[[Address], bool],
+    excluded_by: Callable[[Address, Sequence[bytes]], Exclusion | None],
     settings: Delivery,
     limit: int | None = None,
 ) -> Plan:
@@ -37,9 +35,8 @@ def make_plan(
         edition_of: the language of the edition for readers of a language.
         tags_of: the keyed hashes of an address that suppressions use: today's first,
             then those under key files of before.
-        suppressed: tags of those who must not be mailed.
-        paused: tags of those who want nothing for now.
-        has_it: whether somebody has the issue, or may have it.
+        excluded_by: why an address with these tags is left out, as :func:`exclusion` tells
+            by what the ledger knows.
         settings: newsletter.toml's [delivery], for its seeds and the size of its canary.
         limit: the most recipients in this campaign.
     """
@@ -53,12 +50,8 @@ def make_plan(
     recipients: list[Planned] = []
     for subscriber in roster.subscribers:
         tags = tags_of(subscriber.address)
-        if any(tag in suppressed for tag in tags):
-            excluded[Exclusion.SUPPRESSED] += 1
-        elif any(tag in paused for tag in tags):
-            excluded[Exclusion.PAUSED] += 1
-        elif has_it(subscriber.address):
-            excluded[Exclusion.HAS_IT] += 1
+        if (reason := excluded_by(subscriber.address, tags)) is not None:
+            excluded[reason] += 1
         else:
             recipient = Recipient(
                 address=subscriber.address,
@@ -79,6 +72,30 @@ def make_plan(
         excluded={reason: count for reason, count in excluded.items() if count},
         unlisted_seeds=tuple(seed for key, seed in first.items() if key not in here),
     )
+
+
+def exclusion(
+    address: Address,
+    tags: Sequence[bytes],
+    *,
+    suppressed: Collection[bytes],
+    paused: Collection[bytes] = frozenset(),
+    has_it: Callable[[Address], bool],
+) -> Exclusion | None:
+    """Why an address gets no mail, by what the ledger knows; None: it gets it.
+
+    Args:
+        address: whose.
+        tags: its keyed hashes.
+        suppressed: tags of those who must not be mailed.
+        paused: tags of those who want nothing for now.
+        has_it: whether somebody has the issue, or may have it.
+    """
+    if any(tag in suppressed for tag in tags):
+        return Exclusion.SUPPRESSED
+    if any(tag in paused for tag in tags):
+        return Exclusion.PAUSED
+    return Exclusion.HAS_IT if has_it(address) else None
 
 
 def _within(

@@ -15,9 +15,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from newsletter.clock import moment_at
 from newsletter.ledger.plan import Wave
-from newsletter.ledger.states import State, Step
-from newsletter.refusal_words import is_bad_address, is_greylisting, is_policy, same_words
+from newsletter.ledger.states import Disposition, State, Step
+from newsletter.refusal_words import (
+    Names,
+    is_bad_address,
+    is_greylisting,
+    is_policy,
+    names,
+    same_words,
+)
 from newsletter.transports.protocol import Accepted, Deferred, InDoubt, Outcome, Rejected, Scope
 
 # One answer
@@ -62,19 +70,6 @@ RULES: Mapping[tuple[type[Outcome], Scope | None], Rule] = {
 """By the kind of outcome, and whom it concerns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disposition:
-    """The step that a delivery takes, and what is written down with it.
-
-    ``next_attempt_at`` is in seconds since the epoch.
-    """
-
-    step: Step
-    reply: str
-    provider_id: str | None = None
-    next_attempt_at: float = 0
-
-
 def rule_for(outcome: Outcome) -> Rule:
     """The rule for an outcome."""
     return RULES[type(outcome), getattr(outcome, "scope", None)]
@@ -99,11 +94,11 @@ def classify(
         return Disposition(rule.step, outcome.reply, outcome.provider_id)
     if rule.step is Step.RETURN:
         # Due again when the transport is, or as soon as somebody has mended the message.
-        return Disposition(rule.step, outcome.reply, next_attempt_at=now + wait_s)
+        return Disposition(rule.step, outcome.reply, next_attempt_at=moment_at(now + wait_s))
     if isinstance(outcome, Rejected):
         return Disposition(rule.step, outcome.reply)
     at = next_attempt_at(now=now, attempt=attempt(), asked_s=outcome.retry_after_s, key=key)
-    return Disposition(rule.step, outcome.reply, next_attempt_at=at)
+    return Disposition(rule.step, outcome.reply, next_attempt_at=moment_at(at))
 
 
 # Retry
@@ -223,7 +218,7 @@ class CircuitBreaker:
 
 
 class DomainBreaker:
-    """Tells when one domain refuses us. A bad address is no such sign.
+    """Tells when one domain refuses us. A bad address is no such sign, by its code or in words.
 
     It does so after more than 20 refusals in a row, or once more than 3 % were
     refused as a matter of policy or in the same words. A large mailbox provider
@@ -241,12 +236,15 @@ class DomainBreaker:
             return None
         if not isinstance(outcome, Rejected) or is_bad_address(outcome.reply):
             return None
+        if (named := names(outcome.reply)) is Names.MAILBOX:
+            return None
         self._in_a_row += 1
         self._refused += 1
         self._policy += is_policy(outcome.reply)
-        self._texts[same_words(outcome.reply)] += 1
+        if named is Names.NOBODY:
+            self._texts[same_words(outcome.reply)] += 1
         judged = self._accepted + self._refused
-        alike = max(self._policy, *self._texts.values())
+        alike = max(self._policy, *self._texts.values(), 0)
         if self._in_a_row <= _DOMAIN_IN_A_ROW and not (
             judged >= _DOMAIN_JUDGED_FIRST and alike > _DOMAIN_SHARE * judged
         ):

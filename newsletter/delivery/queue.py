@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from newsletter.clock import Clock, moment_at
 from newsletter.config import Delivery
@@ -19,7 +19,6 @@ from newsletter.delivery.pacing import STEP_S, Pacer
 from newsletter.delivery.policy import (
     DOMAIN_PAUSE_S,
     Brake,
-    Disposition,
     Trip,
     classify,
     judge_wave,
@@ -27,12 +26,11 @@ from newsletter.delivery.policy import (
 )
 from newsletter.delivery.writer import Pending, Writer
 from newsletter.errors import NewsletterError
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.reading import Claim
 from newsletter.ledger.runs import CallRecord
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.transports.protocol import (
     Accepted,
     Call,
@@ -41,22 +39,18 @@ from newsletter.transports.protocol import (
     Transport,
 )
 
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
+
 TOO_LATE = (
     "It is too late for this send: its time was over before everybody was mailed. "
     "“newsletter resume ISSUE --late” sends it to the rest all the same."
 )
+FOR_SERVER = "for the server, which asked for slower mail,"
 _LOOK_AGAIN_S = 0.2
 """How long a stop may go unnoticed by a worker that waits for others."""
 _COUNT_EVERY = 10
 """Beats between two counts of everybody: with a million readers one takes a while."""
-
-
-class WaitFor(StrEnum):
-    """What a worker waits for, in the words that a person reads."""
-
-    PACE = "for its turn"
-    SERVER = "for the server, which asked for slower mail,"
-    DUE = "for deferred recipients,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +59,14 @@ class Work:
 
     Attributes:
         claims: whom to mail.
-        wait_for: what to wait for, ``wait_s`` seconds.
+        wait_s: how long to wait, in seconds.
+        wait_for: for what, in the words that a person reads; empty for one's turn by the pace.
         trip: a wave was judged to need a person's look; ``following`` is the wave behind it.
     """
 
     claims: Sequence[Claim] = ()
-    wait_for: WaitFor | None = None
     wait_s: float = 0.0
+    wait_for: str = ""
     trip: Trip | None = None
     following: Wave = Wave.REST
 
@@ -209,8 +204,8 @@ class Queue:
         self._writer.submit(lambda: work(self.ledger)).wait()
 
     def postpone(self, domain: str) -> None:
-        """Let those at a domain that refuses us wait for an hour."""
-        self._writer.note(lambda: self._postpone(domain, DOMAIN_PAUSE_S))
+        """Let those at a domain that refuses us wait for an hour, with whom it refused last."""
+        self._writer.note(lambda: self._wait_at(domain))
 
     def beat(self) -> str | None:
         """Show that the run is alive; why it must not go on, if so.
@@ -240,9 +235,9 @@ class Queue:
 
     def _pause(self) -> Work | None:
         if (blocked_s := self.pacer.blocked_s()) > 0:
-            return Work(wait_for=WaitFor.SERVER, wait_s=blocked_s)
+            return Work(wait_s=blocked_s, wait_for=FOR_SERVER)
         if (wait_s := self.pacer.wait_s()) > 0:
-            return Work(wait_for=WaitFor.PACE, wait_s=wait_s)
+            return Work(wait_s=wait_s)
         return None
 
     def _claim(self, count: int) -> list[Claim]:
@@ -274,7 +269,7 @@ class Queue:
         if due is None:
             return Work()
         left_s = (due - self.clock.now()).total_seconds()
-        return Work(wait_for=WaitFor.DUE, wait_s=max(left_s, STEP_S))
+        return Work(wait_s=max(left_s, STEP_S), wait_for="for deferred recipients,")
 
     def _unheard(self, wave: Wave) -> bool:
         return any(
@@ -342,9 +337,8 @@ class Queue:
         )
         if about_us is not None:
             reply = getattr(outcome, "reply", "")
-            found = Disposition(
-                Step.RETURN, reply, next_attempt_at=about_us.until if about_us.domain else 0
-            )
+            due = moment_at(about_us.until if about_us.domain else 0)
+            found = Disposition(Step.RETURN, reply, next_attempt_at=due)
         else:
             found = classify(
                 outcome,
@@ -355,13 +349,10 @@ class Queue:
             )
         self._deliveries.record(
             claim,
-            found.step,
+            found,
             run=self.run_id,
-            reply=found.reply,
             now=now,
             started_at=started.at if started else None,
-            provider_id=found.provider_id,
-            next_attempt_at=moment_at(found.next_attempt_at),
         )
         if about_us is not None:
             self._put_back(about_us)
@@ -382,6 +373,10 @@ class Queue:
             self._deliveries.postpone(self.campaign.id, found.domain, moment_at(found.until))
         elif found.begins and (wait_s := found.until - now.timestamp()) > 0:
             self.pacer.pause(wait_s)
+
+    def _wait_at(self, domain: str) -> None:
+        until = self._now().timestamp() + DOMAIN_PAUSE_S
+        self._put_back(self._evidence.wait_at(domain, until=until))
 
     def _return_unreported(self, claims: Sequence[Claim]) -> None:
         for claim in claims:

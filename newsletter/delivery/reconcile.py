@@ -16,16 +16,19 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from newsletter.clock import Clock
 from newsletter.delivery.worker import Compose
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.reading import Claim
 from newsletter.ledger.runs import CallRecord
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
 from newsletter.transports.protocol import Accepted, Call, StatusLookup, Transport
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

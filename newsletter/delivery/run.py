@@ -13,20 +13,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal
 
 from newsletter.delivery.pacing import STEP_S
 from newsletter.delivery.policy import Brake, CircuitBreaker, Trip
-from newsletter.delivery.queue import Queue, WaitFor, Work
+from newsletter.delivery.queue import Queue, Work
 from newsletter.delivery.worker import Compose, Worker
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
-from newsletter.ledger import Ledger
 from newsletter.ledger.controls import Hold
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.reading import Claim
 from newsletter.log import is_on, note
 from newsletter.transports.protocol import Outcome
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 _ALWAYS_S = 60.0
 """So short a wait is worth it even where a run is not to stay for deferred recipients."""
@@ -35,36 +36,8 @@ _TOLD_S = 2.0
 _BEAT_S = 0.8
 """A pause from another process is noticed within a second."""
 
-
-class How(StrEnum):
-    """The ways in which a run ends without an error."""
-
-    DONE = "done"
-    """Nobody is left whom it could still mail."""
-    PAUSED = "paused"
-    """Held, by a person or because a person should look."""
-    WAITING = "waiting"
-    """Who is left is due later than the run stays."""
-    STOPPED = "stopped"
-    """Asked to, by Ctrl-C or the end of the machine."""
-
-
-Record = Callable[[Callable[[Ledger], None]], None]
+Record = Callable[[Callable[["Ledger"], None]], None]
 """Runs work on a run's ledger, inside a transaction; returns when it is on disk."""
-
-
-class Watch(Protocol):
-    """What is done beside a run, such as reading the public log."""
-
-    def watch(self, ended: threading.Event, record: Record) -> None:
-        """Go on until ``ended`` is set; runs on a thread of its own.
-
-        Raises:
-            LedgerRefused: the ledger cannot be written; the run ends.
-        """
-
-    def account(self) -> str:
-        """What a person must know of it when the run is over; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +45,15 @@ class Ending:
     """How a run ended.
 
     Attributes:
-        how: in one word.
+        how: ``done``: nobody is left whom it could still mail. ``paused``: held, by a person or
+            because a person should look. ``waiting``: who is left is due later than the run
+            stays. ``stopped``: asked to, by Ctrl-C or the end of the machine.
         words: in a sentence; it is kept in the ledger.
-        until: when the next one is due, where it is WAITING.
+        until: when the next one is due, where it is waiting.
         notes: what else a person should know, such as a domain that refuses us.
     """
 
-    how: How
+    how: Literal["done", "paused", "waiting", "stopped"]
     words: str
     until: datetime | None = None
     notes: tuple[str, ...] = ()
@@ -90,13 +65,21 @@ class Run:
     Args:
         queue: not started; nobody else uses its ledger until :meth:`execute` returns.
         compose: makes messages.
-        watch: what is done beside it, if anything.
+        beside: what is done meanwhile, such as reading the public log, until the event is set;
+            on a thread of its own. Tells what a person must know of it, or nothing. A
+            LedgerRefused ends the run.
     """
 
-    def __init__(self, queue: Queue, compose: Compose, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        compose: Compose,
+        beside: Callable[[threading.Event, Record], str] = lambda *_: "",
+    ) -> None:
         self._queue = queue
         self._compose = compose
-        self._watch = watch
+        self._beside = beside
+        self._told_beside = ""
         self._ledger = queue.ledger
         self._campaign = queue.campaign
         self._settings = queue.settings
@@ -154,8 +137,7 @@ class Run:
         return ending
 
     def _end(self, *words: str) -> None:
-        beside = self._watch.account() if self._watch else ""
-        ending = " ".join(filter(None, (*words, beside)))
+        ending = " ".join(filter(None, (*words, self._told_beside)))
         with self._ledger.transaction():
             self._ledger.runs.end(self._queue.run_id, self._clock.now(), ending)
         if is_on():
@@ -202,7 +184,7 @@ class Run:
         ended = threading.Event()
         beside = [
             threading.Thread(target=work, args=(ended,), name=name, daemon=True)
-            for name, work in (("heartbeat", self._beat), ("watch", self._look_beside))
+            for name, work in (("heartbeat", self._beat), ("beside", self._look_beside))
         ]
         workers = [
             threading.Thread(target=self._employ, name=f"worker-{number}")
@@ -236,10 +218,8 @@ class Run:
         return None
 
     def _look_beside(self, ended: threading.Event) -> None:
-        if self._watch is None:
-            return
         try:
-            self._watch.watch(ended, self._queue.record)
+            self._told_beside = self._beside(ended, self._queue.record)
         except NewsletterError as error:
             self._fail(error)
         except Exception as fault:  # noqa: BLE001 - whoever leaves would be mailed
@@ -282,10 +262,10 @@ class Run:
         if work.trip is not None:
             self._following = work.following
             self._pull(work.trip)
-        if work.wait_for is None:
+        if not work.wait_s:
             return False
         until = self._clock.now() + timedelta(seconds=work.wait_s)
-        paced = work.wait_for is WaitFor.PACE
+        paced = not work.wait_for
         if not paced and work.wait_s > max(self._settings.wait_minutes * 60, _ALWAYS_S):
             with self._lock:
                 self._later = min(self._later or until, until)
@@ -355,15 +335,15 @@ class Run:
     def _ending(self, *, waiting: int) -> Ending:
         notes = tuple(self._notes)
         if self._held is not None:
-            return Ending(How.PAUSED, self._held, notes=notes)
+            return Ending("paused", self._held, notes=notes)
         if self._queue.stopping.is_set():
-            return Ending(How.STOPPED, "Stopped, as it was asked to.", notes=notes)
+            return Ending("stopped", "Stopped, as it was asked to.", notes=notes)
         if waiting:
             until = self._later or self._ledger.deliveries.next_due(self._campaign.id)
             if (blocked_s := self._queue.pacer.blocked_s()) > 0:
                 until = self._clock.now() + timedelta(seconds=blocked_s)
-            return Ending(How.WAITING, "Deferred recipients are retried later.", until, notes)
-        return Ending(How.DONE, "Nobody is left to mail.", notes=notes)
+            return Ending("waiting", "Deferred recipients are retried later.", until, notes)
+        return Ending("done", "Nobody is left to mail.", notes=notes)
 
 
 def _join(thread: threading.Thread) -> None:

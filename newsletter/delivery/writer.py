@@ -12,10 +12,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from newsletter.errors import LedgerRefused, NewsletterError
-from newsletter.ledger import Ledger
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 Result = TypeVar("Result")
 

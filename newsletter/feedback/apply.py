@@ -7,11 +7,11 @@ import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
 from newsletter.clock import EARLIEST
 from newsletter.feedback.event import PROVES_ACCEPTANCE, DeliveryEvent, Kind
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.events import EventRecord
 from newsletter.ledger.reading import DeliveryRow
@@ -19,7 +19,11 @@ from newsletter.ledger.states import State
 from newsletter.ledger.suppressions import Leave, Lift, Reason, Return
 from newsletter.refusal_words import may_be_gone, without_addresses
 
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
+
 _BARE = re.compile(r"^[^<]*<([^<>]+)>.*$", re.DOTALL)
+_IN_WORDS = re.compile(r"(?<![^\s<(\[\"':,;])[^\s<>(),;:\"'\[\]]{1,64}@[\w.-]{1,255}\w")
 _LONG_ENOUGH = timedelta(weeks=2)
 _REASONS = {
     Kind.BOUNCED: Reason.BOUNCED,
@@ -183,6 +187,8 @@ def _about(row: DeliveryRow, event: DeliveryEvent) -> DeliveryEvent:
     If it is about somebody behind their alias or forward, or beside them in the same
     report, it only shows that their own server took the message.
     """
+    if event.kind is Kind.BOUNCED and _speaks_of_others(event.words, row.address):
+        event = replace(event, kind=Kind.RETURNED)
     try:
         address = Address.parse(_BARE.sub(r"\1", event.recipient).strip())
     except AddressError:
@@ -192,6 +198,16 @@ def _about(row: DeliveryRow, event: DeliveryEvent) -> DeliveryEvent:
     local, _, domain = row.address.rpartition("@")
     same = address.suppression_key == Address(local, domain).suppression_key
     return event if same else replace(event, kind=Kind.TAKEN)
+
+
+def _speaks_of_others(words: str, reader: str) -> bool:
+    """Whether words name addresses, and none of the reader's name or domain.
+
+    A server behind an alias or a forward refused somebody else then.
+    """
+    local, _, domain = reader.casefold().rpartition("@")
+    named = [found.casefold().rpartition("@") for found in _IN_WORDS.findall(words)]
+    return bool(named) and all(local != one and domain != other for one, _, other in named)
 
 
 def _mark(event: DeliveryEvent, row: DeliveryRow) -> str:

@@ -139,7 +139,8 @@ def _news(kind: str, lines: list[str]) -> Iterator[DeliveryEvent]:
         case "message/feedback-report":
             fields = _fields(list(filter(str.strip, lines)))
             if _first(fields, "feedback-type").lower() == "abuse":
-                yield _event(Kind.COMPLAINED, "abuse report (RFC 5965)")
+                recipient = _first(fields, "original-rcpt-to").strip("<>")
+                yield _event(Kind.COMPLAINED, "abuse report (RFC 5965)", recipient=recipient)
 
 
 def _blocks(lines: list[str]) -> Iterator[Fields]:
@@ -158,7 +159,7 @@ def _blocks(lines: list[str]) -> Iterator[Fields]:
 
 
 def _status(block: Fields) -> DeliveryEvent:
-    action = _first(block, "action").lower()
+    action = _first(block, "action").lower().partition(" ")[0]
     found = _STATUS.search(_first(block, "status"))
     status = found.group() if found else ""
     said = _first(block, "diagnostic-code").partition(";")[2].strip()

@@ -118,9 +118,9 @@ def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEve
     if refused and not readable:
         skipped.unusable.append(
             Problem(
-                "These are no events: the file is not JSON.",
+                "The file holds no events: it is not JSON.",
                 Where(path),
-                "Give the JSON that the provider sends or exports, as it came.",
+                "Use the JSON that the provider sends or exports, unchanged.",
             )
         )
 

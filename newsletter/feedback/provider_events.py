@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, BinaryIO
 
 from newsletter.bounded_json import JSONRefused, read_json
@@ -22,32 +23,44 @@ from newsletter.refusal_words import proves_gone
 
 _SOURCE = "provider's event"
 _WORD_FIELDS = ("event", "RecordType", "eventType", "notificationType", "type", "Type")
+_ENVELOPES = (
+    *("event-data", "events", "items"),
+    *("msys", "message_event", "track_event", "unsubscribe_event", "gen_event"),  # SparkPost
+)
 _TIME_FIELDS = (
     *("timestamp", "ts_epoch", "ts_event", "time", "created_at", "occurred_at", "date"),
     *("BouncedAt", "DeliveredAt", "ReceivedAt", "ChangedAt"),
 )
 _WORDS = {
     Kind.TAKEN: "accepted processed sent send request requests delivered delivery open opened "
-    "click clicked unique_opened proxy_open loaded_by_proxy queued scheduled",
-    Kind.DELAYED: "deferred delayed delivery_delayed deliverydelay greylisted temporary",
+    "click clicked unique_opened proxy_open loaded_by_proxy queued scheduled injection "
+    "email_delivered email_queued",
+    Kind.DELAYED: "deferred delayed delivery_delayed deliverydelay greylisted temporary delay "
+    "email_deferred",
     Kind.RETURNED: "soft_bounce softbounce soft_bounced transient blocked mailbox_full "
     "invalid_email undetermined bounce bounced failed permanent hard_bounce hardbounce "
-    "hard_bounced mailbox_not_found bademailaddress",
+    "hard_bounced mailbox_not_found bademailaddress out_of_band suspension "
+    # Scaleway's: refused for good, and spam by whose judgement is not said.
+    "email_mailbox_not_found email_dropped email_spam",
     Kind.COMPLAINED: "complained complaint spam spamcomplaint spam_complaint spamreport",
-    Kind.UNSUBSCRIBED: "unsubscribed unsubscribe unsub group_unsubscribe subscriptionchange",
+    Kind.UNSUBSCRIBED: "unsubscribed unsubscribe unsub group_unsubscribe subscriptionchange "
+    "subscription list_unsubscribe link_unsubscribe",
     Kind.DROPPED: "dropped drop reject rejected renderingfailure rendering_failure error "
-    "suppressed blocklisted send_before_expiration",
+    "suppressed blocklisted send_before_expiration policy_rejection generation_failure "
+    "generation_rejection email_blocklisted email.failed",
 }
 _KIND_OF = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 _HARD = re.compile(
-    r"hard_?-?bounced?|bademailaddress|permanent|hard|5\.1\.(?:1|2|3|10)|mailbox_not_found|bounced?",
+    r"hard_?-?bounced?|bademailaddress|permanent|hard|5\.1\.(?:1|2|3|10)|bounced?|out_of_band"
+    r"|(?:email_)?mailbox_not_found|email_dropped",
     re.IGNORECASE,
 )
 _SOFT = re.compile(
     r"soft_?-?(?:bounced?)?|transient|temporary|blocked?|undetermined|delayed", re.IGNORECASE
 )
 _HARD_FLAG = re.compile(r"hard|permanent")
-_SOFT_FLAG = re.compile(r"soft|temporary|transient")
+_SOFT_FLAG = re.compile(r"soft|temporary|transient|retry|retriable")
+_FLAG = re.compile(f"{_HARD_FLAG.pattern}|{_SOFT_FLAG.pattern}")
 _LABELS = frozenset(
     [
         *("type", "subtype", "bouncetype", "bouncesubtype", "bounceclass", "bouncecategory"),
@@ -61,19 +74,32 @@ _AGREES = frozenset(
         *("general", "generic", "unclassified", "notification", "recipient", "domain", "noemail"),
         *("bademailaddress", "invalid", "invalidaddress", "invalidemail", "invalidrecipient"),
         *("invaliddomain", "mailboxnotfound", "mailboxunavailable", "unknownuser"),
+        *("badmailbox", "baddomain", "mailboxdoesnotexist", "dropped"),
     ]
 )
 """Classes, likewise, that speak for a mailbox that is gone, or for nothing else."""
 _SAYS = _LABELS | frozenset(
     [
         *("reason", "message", "description", "error", "response", "details", "detail", "comment"),
-        *("diagnostic", "diagnosticcode", "smtpresponse", "category"),
+        *("diagnostic", "diagnosticcode", "diag", "smtpresponse", "category", "rawreason"),
+        *("emailerror", "emailresponsemessage", "emailresponsecode"),
         *("status", "enhancedcode", "code"),
     ]
 )
 """The fields, likewise, that tell why; in no other is a cause looked for."""
+_HOLD_WORDS = frozenset(["reason", "response", "error", "bounce", "details", "diagnostic"])
+"""Fields, likewise, in which some providers say why in fields of other names: code, text …"""
 _OF_THE_LETTER = frozenset(
-    ["mail", "headers", "commonheaders", "tags", "metadata", "uservariables", "customargs"]
+    [
+        "mail",
+        "headers",
+        "emailheaders",
+        "commonheaders",
+        "tags",
+        "metadata",
+        "uservariables",
+        "customargs",
+    ]
 )
 """Fields, likewise, that hold what the message says, or what we gave along with it."""
 _A_GLOSS = re.compile(r"\((?:ex|e\.g\.|i\.e\.)[:. ]", re.IGNORECASE)
@@ -82,13 +108,17 @@ _IDS = frozenset(["messageid", "sgmessageid", "emailid", "sgeventid", "id"])
 """The fields, likewise, by which a provider knows a message or an event."""
 _RECIPIENT_FIELDS = frozenset(
     [
-        *("recipient", "email", "to", "emailaddress", "address", "rcpt", "rcptto"),
+        *("recipient", "email", "to", "emailaddress", "address", "rcpt", "rcptto", "emailto"),
         *("finalrecipient", "failedrecipient"),
     ]
 )
-_NO_COMPLAINT = re.compile(r"not[ _-]?spam|auth[ _-]?failure|^virus$", re.IGNORECASE)
+_NAMED = _SAYS | _OF_THE_LETTER | _IDS | _RECIPIENT_FIELDS
+_NO_COMPLAINT = re.compile(r"not[ _-]?spam|auth[ _-]?failure|^virus$|retract", re.IGNORECASE)
 """Feedback that is no complaint (RFC 5965 7.3)."""
-_BACK = re.compile(r"re-?activat|re-?subscrib", re.IGNORECASE)
+_BACK = re.compile(r"re-?activat|re-?subscrib|\bundo", re.IGNORECASE)
+_LEAVES = re.compile(r"unsubscri|opt(?:ed)?[-_ ]?out", re.IGNORECASE)
+_UNDONE = re.compile(r"undo|fail|error|re-?subscri|page|view", re.IGNORECASE)
+_ANSWERS = {"Unsubscribe": Kind.UNSUBSCRIBED, "SpamComplaint": Kind.COMPLAINED}
 _NO = frozenset({"false", "no", "0"})
 _YES = frozenset({"true", "yes", "1"})
 _DENIES = {
@@ -97,6 +127,10 @@ _DENIES = {
 }
 """A field of such a name that says no."""
 _MOST_DEPTH = 12
+_MOST_RECIPIENTS = 50
+"""Of one event, as in a message of Amazon SES; ours has one."""
+_MOST_FIELDS = 300
+"""Of one event, without what the letter says; the longest known has about sixty."""
 
 
 def read_events(
@@ -128,7 +162,7 @@ def _events(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
         for each in value:
             yield from _events(each, depth + 1)
     elif isinstance(value, dict):
-        inner = [value[name] for name in ("event-data", "events", "items") if name in value]
+        inner = [value[name] for name in _ENVELOPES if name in value]
         if isinstance(value.get("Message"), str) and value.get("Type") == "Notification":
             inner.append(_parsed(value["Message"]))  # Amazon SNS: the event is a string inside
         if inner:
@@ -151,7 +185,7 @@ def _single(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for name, listed in inner.items():
             if _bare(name).endswith("recipients") and isinstance(listed, list):
                 told = [each for each in listed if isinstance(each, dict)]
-                if told:
+                if told := told[:_MOST_RECIPIENTS]:
                     rest = {key: value for key, value in inner.items() if key != name}
                     outer = {key: value for key, value in event.items() if value is not inner}
                     for each in told:
@@ -164,16 +198,17 @@ def _read(event: dict[str, Any], now: datetime) -> Iterator[DeliveryEvent]:
     tags = frozenset(tag for text in _strings(event) for tag in TAG.findall(text))
     word = next((str(event[name]) for name in _WORD_FIELDS if isinstance(event.get(name), str)), "")
     last = word.rpartition(".")[2]
-    found = _KIND_OF.get(last.lower().replace(" ", "").replace("-", "_"))
+    found = _kind_of(word) or _kind_of(last)
     if found is None or not tags:
         return
+    known = (text for name, text in _fields(event, all_=True) if name in _IDS)
+    provider_id = next(known, "")
     for single in _single(event):
-        told = list(_fields(single))
+        told = list(islice(_fields(single), _MOST_FIELDS))
         kind = _proved(found, last, single, told)
         if kind is None:
             continue
         said = [text for name, text in told if name in _SAYS]
-        known = (text for name, text in _fields(event, all_=True) if name in _IDS)
         yield DeliveryEvent(
             tags,
             kind,
@@ -182,8 +217,15 @@ def _read(event: dict[str, Any], now: datetime) -> Iterator[DeliveryEvent]:
             word,
             _recipient(single),
             words=" ".join(dict.fromkeys(said)),
-            provider_id=next(known, ""),
+            provider_id=provider_id,
         )
+
+
+def _kind_of(word: str) -> Kind | None:
+    """What a word for an event means; any word for leaving does, since doubt means left."""
+    known = _KIND_OF.get(word.lower().replace(" ", "").replace("-", "_"))
+    leaves = known is None and _LEAVES.search(word) and not _UNDONE.search(word)
+    return Kind.UNSUBSCRIBED if leaves else known
 
 
 def _proved(
@@ -191,7 +233,11 @@ def _proved(
 ) -> Kind | None:
     """What an event proves; a label alone never decides that somebody is not mailed any more."""
     if kind is Kind.RETURNED:
-        return Kind.BOUNCED if _is_gone(word, told) else kind
+        # Postmark tells of mails that came in answer, too, and calls all of them bounces.
+        answer = _ANSWERS.get(str(event.get("Type"))) if "RecordType" in event else None
+        return answer or (Kind.BOUNCED if _is_gone(word, told) else kind)
+    if kind is Kind.UNSUBSCRIBED and _bare(word) == "subscription":
+        return _amazon(event)
     denied = _DENIES.get(kind)
     if denied and any(denied.search(name) and text.lower() in _NO for name, text in told):
         # Postmark tells of every change of its suppressions in the same way, also of their end.
@@ -218,7 +264,7 @@ def _is_gone(word: str, told: Sequence[tuple[str, str]]) -> bool:
         elif _SOFT_FLAG.search(name) and value in _YES:
             labels.append("soft")
         elif name in _LABELS and not value.isdecimal():
-            last = value.rpartition(".")[2]
+            last = value.rpartition(".")[2].removeprefix("email_")
             if last and _bare(last) not in _AGREES:
                 return False
             labels.append(last)
@@ -240,6 +286,16 @@ def _postmark(event: dict[str, Any]) -> Kind | None:
     if event.get("SuppressionReason") in {None, "ManualSuppression"}:
         return Kind.UNSUBSCRIBED
     return Kind.COMPLAINED if event["SuppressionReason"] == "SpamComplaint" else None
+
+
+def _amazon(event: dict[str, Any]) -> Kind | None:
+    """Whether the reader left, all or a topic: docs.aws.amazon.com/ses, “Subscription object”."""
+    change = event.get("subscription")
+    new = change.get("newTopicPreferences") if isinstance(change, dict) else None
+    told = list(_fields(new)) if isinstance(new, dict) else []
+    left = ("unsubscribeall", "true") in ((name, text.lower()) for name, text in told)
+    topic = any(name == "subscriptionstatus" and text == "OptOut" for name, text in told)
+    return Kind.UNSUBSCRIBED if left or topic else None
 
 
 def _recipient(event: dict[str, Any]) -> str:
@@ -269,7 +325,9 @@ def _fields(
         yield name, str(value)
     elif isinstance(value, dict):
         for key, each in value.items():
-            yield from _fields(each, _bare(key), depth + 1, all_=all_)
+            own = _bare(key)
+            inherits = name in _HOLD_WORDS and own not in _NAMED and not _FLAG.search(own)
+            yield from _fields(each, "reason" if inherits else own, depth + 1, all_=all_)
     elif isinstance(value, list):
         for each in value:
             yield from _fields(each, name, depth + 1, all_=all_)

@@ -39,6 +39,8 @@ _UNPRINTABLE = re.compile(
 )
 _HASHTAG = re.compile(r"#(?:\w|[^\x00-\x7f\s])")
 """What no comment starts with, after a value: a word right behind the sign."""
+_CUT = re.compile(rf"{_HASHTAG.pattern}|#(?: +[0-9]|[ \t\r]*\Z)")
+"""The same on the value's own line: also a number, as in “our # 1”, or nothing at all."""
 _COMMENTED_KEY = re.compile(r"#(?:- ?)?[a-z_]+:(?: |$)")
 _WITHOUT_SPACES = frozenset({"date", "fallback", "id", "language", "lead", "section", "url",
                              "web_url"})  # fmt: skip
@@ -156,8 +158,19 @@ class _Composer(yaml.SafeLoader):
     depth = 0
     nodes = 0
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.named: dict[str | None, tuple[int, int]] = {}
+        """Texts that begin with a word that YAML takes for a name, which nothing refers to."""
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.nodes += 1
+        event = self.peek_event()  # type: ignore[no-untyped-call] # the stubs lack it
+        if isinstance(event, yaml.AliasEvent):
+            self.named.pop(event.anchor, None)
+        elif isinstance(event, yaml.ScalarEvent) and event.anchor and not event.style:
+            mark = event.start_mark
+            self.named[event.anchor] = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         if self.nodes > 2 * MAX_VALUES:  # keys are nodes, too
             raise yaml.MarkedYAMLError(
                 problem="too many values", problem_mark=parent.start_mark if parent else None
@@ -190,7 +203,8 @@ def _top(text: str, file: Path) -> yaml.MappingNode:
 
 def _compose(text: str, file: Path) -> yaml.Node | None:
     try:
-        return _Composer(text).get_single_node()
+        composer = _Composer(text)
+        node = composer.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         for problem in _behind(text, file, error):
@@ -212,6 +226,13 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
             Where(file),
             "Search for \\U and write the character itself.",
         ) from None
+    for name, place in composer.named.items():
+        raise Unreadable(
+            f"“&{shorten(name or '')}” is lost: a word that starts with & is a name in YAML.",
+            Where(file, place[0], place[1]),
+            "Put the whole text in double quotes.",
+        )
+    return node
 
 
 _KEY_PART = re.compile(r"[^\S\n]*(?:-[^\S\n]?)*[^:\n\"']{0,60}:?.?")
@@ -348,8 +369,8 @@ class _Walk:
                 Problem(
                     f"“{shorten(lost)}” is lost: after a space, # starts a comment.",
                     Where(self.file, line, column),
-                    "Put the whole text in double quotes. If it is a comment, write a space "
-                    "behind #.",
+                    "Put the whole text in double quotes. If it is a comment, give it a line of "
+                    "its own, or write a space and a word behind #.",
                 ),
             )
         )
@@ -398,7 +419,7 @@ def cut_off(text: str, node: yaml.ScalarNode) -> tuple[int, str] | None:
         place = node.start_mark.index
     end = _line_end(text, place)
     sign = re.compile(r"(?<=[\s:|>+\d-])#").search(text, place, end)
-    if sign and _HASHTAG.match(text, sign.start(), end):
+    if sign and _CUT.match(text, sign.start(), end):
         return sign.start(), text[sign.start() : end].rstrip()
     place = max(node.end_mark.index - 1, end) if node.style else end
     if node.style:

@@ -111,7 +111,7 @@ def issue_name(path: Path) -> tuple[str, str | None]:
             path,
             [
                 Problem(
-                    f"“{path.name}” cannot be the name of an issue.",
+                    f"“{path.name}” is not a valid name for an issue.",
                     Where(path),
                     "Use lower-case letters, digits and hyphens, such as 2017-03.yaml, "
                     "or 2017-03.fr.yaml for a translation.",

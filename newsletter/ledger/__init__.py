@@ -1,5 +1,1 @@
 """The ledger: who gets what, where it is, and who must not be mailed. All SQL is here."""
-
-from newsletter.ledger.ledger import Ledger
-
-__all__ = ["Ledger"]

@@ -15,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 
 from newsletter.errors import ConfigError, LedgerRefused, Where
-from newsletter.ledger import Ledger
 from newsletter.ledger.copy_guard import (
     CopyGuard,
     Place,
@@ -24,6 +23,7 @@ from newsletter.ledger.copy_guard import (
     refuse_without_ledger,
 )
 from newsletter.ledger.database import move_aside
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.record import Remembered, SendRecord
 from newsletter.ledger.states import State
 from newsletter.message.keys import KeyRing

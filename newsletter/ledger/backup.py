@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 
 from newsletter.errors import InputError, Where
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.message.keys import KeyRing
 from newsletter.regular_file import open_regular
 from newsletter.system import sync_file
@@ -66,7 +66,7 @@ def write_backup(
     """
     if file.exists() or file.is_symlink():
         raise InputError(
-            "There is a file of this name already; it was left as it is.",
+            "A file of this name exists already; it was not changed.",
             where=Where(file),
             next="Choose another name, for example with today's date.",
         )
@@ -113,9 +113,9 @@ def opened(file: Path) -> Iterator[tuple[About, Mapping[str, Path]]]:
             about = _about(parts[ABOUT])
         except (tarfile.TarError, KeyError, ValueError, EOFError, RecursionError):
             raise InputError(
-                "This is no backup of a newsletter, or it is damaged.",
+                "This is not a backup of a newsletter, or it is damaged.",
                 where=Where(file),
-                next="Give a file that “newsletter backup” wrote, as it was.",
+                next="Name a file that “newsletter backup” wrote, unchanged.",
             ) from None
         if LEDGER in parts:
             _verify(parts)

@@ -17,7 +17,7 @@ from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Plan, Planned, Wave
 from newsletter.ledger.reading import fields_json
 from newsletter.ledger.seal import DELIVERY, INTACT, broken, seal
-from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
+from newsletter.ledger.states import HAS_OR_MAY_HAVE, State, listed
 from newsletter.ledger.tally import Tally
 from newsletter.ledger.versions import (
     Approved,
@@ -27,7 +27,6 @@ from newsletter.ledger.versions import (
 )
 
 _OWN_CHARACTERS = 5
-_HAS = ", ".join(f"'{state}'" for state in sorted(HAS_OR_MAY_HAVE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +242,8 @@ class Campaigns:
         self._refuse_broken("issue = ?", issue)
         with self._database.errors():
             rows = self._database.execute(
-                f"SELECT DISTINCT address FROM delivery WHERE issue = ? AND state IN ({_HAS})",
+                "SELECT DISTINCT address FROM delivery WHERE issue = ?"
+                f" AND state IN {listed(HAS_OR_MAY_HAVE)}",
                 (issue,),
             )
             return frozenset(address for (address,) in rows)

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError, LedgerRefused, Where
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.database import query
 from newsletter.ledger.old_epoch import old_epoch_files, read_old_epochs
@@ -24,6 +24,9 @@ from newsletter.ledger.record import Remembered, SendRecord
 from newsletter.ledger.suppressions import Leave
 from newsletter.message.keys import KeyRing
 from newsletter.state_folder import ListState, boot_name, machine_name
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 _ADOPT = "“newsletter adopt” explains what it would do, and asks."
 

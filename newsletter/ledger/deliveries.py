@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import product
 
-from newsletter.clock import EARLIEST
 from newsletter.ledger import steps
 from newsletter.ledger.reading import (
     HELD_BACK,
@@ -23,7 +22,7 @@ from newsletter.ledger.reading import (
     Reading,
     claim_of,
 )
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.states import Disposition, State, Step
 
 __all__ = ["AttemptRecord", "Claim", "Deliveries", "DeliveryRow"]
 
@@ -105,16 +104,13 @@ class Deliveries(Reading):
     def record(
         self,
         claim: Claim,
-        step: Step,
+        found: Disposition,
         *,
         run: str,
-        reply: str,
         now: datetime,
         started_at: datetime | None = None,
-        provider_id: str | None = None,
-        next_attempt_at: datetime = EARLIEST,
     ) -> bool:
-        """Note an outcome: ``step`` is ACCEPT, REJECT, DEFER, RETURN or DOUBT.
+        """Note an outcome, whose step is ACCEPT, REJECT, DEFER, RETURN or DOUBT.
 
         A late acceptance upgrades a row that was put in doubt meanwhile.
         ``started_at`` is the time of the write-ahead; None where it was refused
@@ -126,8 +122,8 @@ class Deliveries(Reading):
         Returns:
             Whether the row changed; False when this run had lost it.
         """
-        reply = _storable(reply)
-        provider_id = provider_id and _storable(provider_id)
+        step, reply = found.step, _storable(found.reply)
+        provider_id = found.provider_id and _storable(found.provider_id)
         started_at = now if started_at is None else started_at
         began_at = claim.first_attempt_at
         if began_at is None and step is not Step.RETURN:
@@ -136,7 +132,7 @@ class Deliveries(Reading):
             steps.OUTCOMES[step],
             (
                 *(now, claim.number, began_at is not None, claim.version, reply, provider_id),
-                *(next_attempt_at, began_at, claim.id, run),
+                *(found.next_attempt_at, began_at, claim.id, run),
             ),
         ).rowcount
         if changed == 0 and step is Step.ACCEPT:

@@ -16,8 +16,7 @@ from typing import Any
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.imports import HELD_BACK, NEWEST, REASONS, Imports, leave_of
-from newsletter.ledger.personal_data import FORGOTTEN
-from newsletter.ledger.suppressions import Suppressions
+from newsletter.ledger.suppressions import TOMBSTONES, Suppressions
 from newsletter.reader_states import ReaderState
 
 _BATCH = 2_000
@@ -197,7 +196,7 @@ class Staging:
                 f"""INSERT INTO temp.reader
                     SELECT tag, MIN(seq), MAX(rank), NULL,
                       MAX(gone) OR tag IN ({HELD_BACK})
-                      OR EXISTS ({FORGOTTEN} AND leave.tag = staged.tag),
+                      OR EXISTS ({TOMBSTONES} AND leave.tag = staged.tag),
                       MIN(CASE WHEN rank = 0 THEN seq END)
                     FROM temp.staged WHERE rank IS NOT NULL GROUP BY tag"""
             )
@@ -281,7 +280,7 @@ class Staging:
                 FROM temp.reader LEFT JOIN temp.staged AS shown ON shown.seq = reader.shown
                 LEFT JOIN (SELECT * FROM imported AS one WHERE {NEWEST}) AS one
                   ON one.tag = reader.tag
-                WHERE NOT EXISTS ({FORGOTTEN} AND leave.tag = reader.tag)""",
+                WHERE NOT EXISTS ({TOMBSTONES} AND leave.tag = reader.tag)""",
             (id_,),
         )
         for leave in self._leaves(id_, now):

@@ -11,6 +11,7 @@ from newsletter.ledger.database import Database
 MOST_KEPT = 10_000
 """The most entries that wait: whoever has the server could invent any number."""
 _CURSOR = ("log_id", "log_seq", "log_head")
+_LATEST = "log_latest"
 _READ_AT = "log_read_at"
 
 
@@ -22,11 +23,13 @@ class Cursor:
         log_id: which log.
         seq: the place of the last entry that was read; 0 if none was.
         head: the chain's end there.
+        latest: the latest time in an entry up to there, in seconds since the epoch.
     """
 
     log_id: str
     seq: int
     head: bytes
+    latest: float = 0.0
 
 
 class LogEntries:
@@ -41,7 +44,8 @@ class LogEntries:
         log_id, seq, head = (self._database.meta(key) for key in _CURSOR)
         if log_id is None or seq is None or head is None:
             return None
-        return Cursor(log_id, int(seq), bytes.fromhex(head))
+        latest = float(self._database.meta(_LATEST) or 0)
+        return Cursor(log_id, int(seq), bytes.fromhex(head), latest)
 
     @property
     def read_at(self) -> datetime | None:
@@ -51,8 +55,14 @@ class LogEntries:
 
     def move(self, cursor: Cursor, *, now: datetime) -> None:
         """Note how far it was read, and when."""
-        values = (cursor.log_id, str(cursor.seq), cursor.head.hex(), repr(now.timestamp()))
-        for key, value in zip((*_CURSOR, _READ_AT), values, strict=True):
+        values = (
+            cursor.log_id,
+            str(cursor.seq),
+            cursor.head.hex(),
+            repr(cursor.latest),
+            repr(now.timestamp()),
+        )
+        for key, value in zip((*_CURSOR, _LATEST, _READ_AT), values, strict=True):
             self._database.put_meta(key, value)
 
     def keep(self, id_: bytes, box: bytes, *, opens: bool) -> bool:

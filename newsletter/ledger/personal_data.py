@@ -13,17 +13,10 @@ from typing import Any
 
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
-from newsletter.ledger.record import listed
 from newsletter.ledger.seal import DELIVERY, FORGOTTEN_DOMAIN
-from newsletter.ledger.states import TERMINAL
-from newsletter.ledger.suppressions import IN_FORCE
+from newsletter.ledger.states import TERMINAL, listed
+from newsletter.ledger.suppressions import ERASURE, IN_FORCE
 
-SOURCE = "erasure request"
-"""The source of a leave by which somebody asked to be forgotten."""
-FORGOTTEN = (
-    f"SELECT 1 FROM suppression AS leave WHERE leave.kind = 'leave' AND leave.source = '{SOURCE}'"
-)
-"""SQL: the tombstones; the caller names the tag and the time."""
 _ERASABLE = f"domain <> '{FORGOTTEN_DOMAIN}' AND state IN {listed(TERMINAL)}"
 """SQL: nothing is waited for, so that nobody needs the address any more."""
 
@@ -90,7 +83,7 @@ class PersonalData:
             self._rows(
                 "SELECT tag, MAX(at) FROM suppression WHERE kind = 'leave' AND source = ?"
                 " GROUP BY tag",
-                SOURCE,
+                ERASURE,
             )
         )
 

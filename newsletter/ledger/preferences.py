@@ -15,7 +15,7 @@ from typing import Any
 
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
-from newsletter.ledger.personal_data import FORGOTTEN
+from newsletter.ledger.suppressions import TOMBSTONES
 
 NO_PAUSE = date.min
 """Until when somebody waits who does not."""
@@ -128,7 +128,7 @@ class PreferenceChanges:
             self._database.execute(
                 "INSERT INTO preference SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
                 " (SELECT 1 FROM preference WHERE id = ?1)"
-                f" AND NOT EXISTS ({FORGOTTEN} AND leave.tag = ?3 AND leave.at >= ?2)",
+                f" AND NOT EXISTS ({TOMBSTONES} AND leave.tag = ?3 AND leave.at >= ?2)",
                 (change.id, at, change.tag, json.dumps(change.as_changes())),
             ).rowcount
             == 1

@@ -12,10 +12,10 @@ from functools import partial
 from newsletter.ledger.database import Database
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.reading import fields_json
-from newsletter.ledger.record import OPEN, SendRecord, listed
+from newsletter.ledger.record import OPEN, SendRecord
 from newsletter.ledger.schema import TRIALS
 from newsletter.ledger.seal import DELIVERY, broken, version_seal
-from newsletter.ledger.states import HAS_OR_MAY_HAVE, State
+from newsletter.ledger.states import HAS_OR_MAY_HAVE, State, listed
 from newsletter.message.model import Recipient
 
 # Who has it, who may have it, who will not get it, who waits.

@@ -9,7 +9,7 @@ from typing import Any
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.reading import HELD_BACK
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.states import State, Step, listed
 
 
 class ReportQueries:
@@ -62,11 +62,10 @@ class ReportQueries:
         return self._counts("reply", campaign, states)
 
     def _counts(self, column: str, campaign: str, states: tuple[State, ...]) -> dict[str, int]:
-        marks = ", ".join(f"'{state}'" for state in states)
         return dict(
             self._rows(
                 f"SELECT {column}, COUNT(*) FROM delivery WHERE campaign = ?"
-                f" AND state IN ({marks}) GROUP BY {column}",
+                f" AND state IN {listed(states)} GROUP BY {column}",
                 campaign,
             )
         )

@@ -7,13 +7,8 @@ upgrade.MIGRATIONS.
 from __future__ import annotations
 
 from newsletter.ledger.seal import FORGOTTEN_DOMAIN
-from newsletter.ledger.states import HAS_OR_MAY_HAVE, TERMINAL, State
+from newsletter.ledger.states import HAS_OR_MAY_HAVE, TERMINAL, State, listed
 from newsletter.reader_states import ReaderState
-
-
-def _words(states: frozenset[State]) -> str:
-    return ", ".join(f"'{state}'" for state in sorted(states))
-
 
 TRIALS = ("mailbox", "smtp-trial")
 """What ``run.transport`` says of trials: names of transports that deliver to nobody."""
@@ -88,7 +83,7 @@ CREATE TABLE delivery (
     name TEXT NOT NULL,
     language TEXT NOT NULL,        -- of the edition this person gets
     fields TEXT NOT NULL,          -- JSON: further columns of the list
-    state TEXT NOT NULL CHECK (state IN ({_words(frozenset(State))})),
+    state TEXT NOT NULL CHECK (state IN {listed(State)}),
     wave INTEGER NOT NULL,         -- 0 seeds, 1 canary, 2 the rest
     version INTEGER,               -- of the edition they were first attempted with, for good
     resends INTEGER NOT NULL DEFAULT 0, -- how often a person had it mailed again
@@ -105,7 +100,7 @@ CREATE TABLE delivery (
 );
 -- An issue reaches an address once: a second copy cannot even be written down.
 CREATE UNIQUE INDEX once ON delivery (issue, round, address)
-    WHERE state IN ({_words(HAS_OR_MAY_HAVE)});
+    WHERE state IN {listed(HAS_OR_MAY_HAVE)};
 CREATE INDEX queue ON delivery (campaign, state, wave, next_attempt_at);
 CREATE INDEX of_domain ON delivery (campaign, domain);
 CREATE UNIQUE INDEX of_message ON delivery (message_tag);
@@ -122,7 +117,7 @@ CREATE TRIGGER delivery_is_frozen
     WHEN NEW.domain <> '{FORGOTTEN_DOMAIN}' OR NEW.address NOT LIKE '%@{FORGOTTEN_DOMAIN}'
     OR NEW.name <> '' OR NEW.fields <> '{{}}'
     OR NEW.tag <> OLD.tag OR NEW.language <> OLD.language OR NEW.wave <> OLD.wave
-    OR OLD.state IN ({_words(frozenset(State) - TERMINAL)})
+    OR OLD.state IN {listed(frozenset(State) - TERMINAL)}
     BEGIN SELECT RAISE(ABORT, 'who gets what is frozen'); END;
 CREATE TRIGGER delivery_keeps_its_version BEFORE UPDATE OF version ON delivery
     WHEN NEW.version != OLD.version

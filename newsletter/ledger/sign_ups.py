@@ -15,7 +15,7 @@ from typing import Any
 from newsletter.addresses import Address, AddressError
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
-from newsletter.ledger.personal_data import FORGOTTEN
+from newsletter.ledger.suppressions import TOMBSTONES
 
 _COLUMNS = "id, address, name, language, topics, consent, form_at, at"
 
@@ -93,7 +93,7 @@ class SignUps:
             self._database.execute(
                 f"INSERT INTO sign_up (tag, {_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
                 " ?9 WHERE NOT EXISTS (SELECT 1 FROM sign_up WHERE id = ?2)"
-                f" AND NOT EXISTS ({FORGOTTEN} AND leave.tag = ?1 AND leave.at >= ?8)",
+                f" AND NOT EXISTS ({TOMBSTONES} AND leave.tag = ?1 AND leave.at >= ?8)",
                 (tag, sign_up.id, *values),
             ).rowcount
             == 1

@@ -6,7 +6,12 @@ goes through it row by row, and the ledger refuses every step not listed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from newsletter.clock import EARLIEST
 
 
 class State(StrEnum):
@@ -51,6 +56,16 @@ class Step(StrEnum):
     RESEND = "resend"
     ADOPT = "adopt"
     PUT_BACK = "put back"
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """The step that a delivery takes after an attempt, and what is written down with it."""
+
+    step: Step
+    reply: str
+    provider_id: str | None = None
+    next_attempt_at: datetime = EARLIEST
 
 
 TRANSITIONS: dict[Step, dict[State, State]] = {
@@ -108,6 +123,11 @@ HAS_OR_MAY_HAVE = frozenset(
     }
 )
 """Who has the issue, may have it or will get it: a later campaign leaves them out."""
+
+
+def listed(states: Iterable[State]) -> str:
+    """States as an SQL list."""
+    return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"
 
 
 def sources(step: Step) -> tuple[State, ...]:

@@ -7,7 +7,7 @@ table does not list.
 from __future__ import annotations
 
 from newsletter.ledger.seal import INTACT
-from newsletter.ledger.states import TRANSITIONS, State, Step, sources
+from newsletter.ledger.states import TRANSITIONS, State, Step, listed, sources
 from newsletter.ledger.suppressions import IN_FORCE
 
 
@@ -15,10 +15,9 @@ def _step_sql(step: Step, assignments: str, condition: str, *only: State) -> str
     """The step from all states that it may start from, or from ``only`` some of them."""
     starts = only or sources(step)
     (target,) = {TRANSITIONS[step][state] for state in starts}
-    states = ", ".join(f"'{state}'" for state in starts)
     return (
         f"UPDATE delivery SET state = '{target}', changed_at = ?{assignments}"
-        f" WHERE state IN ({states}) AND {condition}"
+        f" WHERE state IN {listed(starts)} AND {condition}"
     )
 
 

@@ -62,23 +62,19 @@ _TAGS = (
     f" WHERE leave.tag = reader.tag AND {IN_FORCE}))"
 )
 
+ERASURE = "erasure request"
+"""The source of a leave by which somebody asked to be forgotten."""
+TOMBSTONES = (
+    f"SELECT 1 FROM suppression AS leave WHERE leave.kind = 'leave' AND leave.source = '{ERASURE}'"
+)
+"""SQL: such leaves; the caller names the tag and the time."""
+
 Evidence = Sequence[Mapping[str, str]]
 """What an event rests on, piece by piece: words by their names. No address is in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
-    """What all events have in common."""
-
-    def __post_init__(self) -> None:
-        """Refuse a time without its zone: it could not be ordered among others."""
-        times = (getattr(self, name, None) for name in ("at", "form_at"))
-        if any(at is not None and at.tzinfo is None for at in times):
-            raise ValueError("the time of a suppression must be aware")
-
-
-@dataclass(frozen=True, slots=True)
-class Leave(_Event):
+class Leave:
     """One reason why one address is not mailed.
 
     Attributes:
@@ -99,7 +95,7 @@ class Leave(_Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Void(_Event):
+class Void:
     """The reader's own undo of the one leave that ``about`` names by its id."""
 
     about: bytes
@@ -109,7 +105,7 @@ class Void(_Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Lift(_Event):
+class Lift:
     """A person's correction, with its ``reason``, of the leave that ``about`` names by its id.
 
     Without effect on whoever unsubscribed or complained.
@@ -123,7 +119,7 @@ class Lift(_Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Return(_Event):
+class Return:
     """A fresh confirmation by the reader. It ends leaves that are older than its form.
 
     Attributes:
@@ -236,13 +232,20 @@ def join_sql(there: str, here: str) -> str:
 def _values(event: Event) -> tuple[float, str, bytes | None, bytes | None, str, str, str]:
     match event:
         case Leave(tag, reason, source, at, evidence):
-            return at.timestamp(), "leave", tag, None, reason, source, _json(evidence)
+            return _seconds(at), "leave", tag, None, reason, source, _json(evidence)
         case Void(about, source, at):
-            return at.timestamp(), "void", None, about, "", source, "[]"
+            return _seconds(at), "void", None, about, "", source, "[]"
         case Lift(about, reason, source, at):
-            return at.timestamp(), "lift", None, about, _cut(reason), source, "[]"
+            return _seconds(at), "lift", None, about, _cut(reason), source, "[]"
         case Return(tag, source, form_at, evidence):
-            return form_at.timestamp(), "return", tag, None, "", source, _json(evidence)
+            return _seconds(form_at), "return", tag, None, "", source, _json(evidence)
+
+
+def _seconds(at: datetime) -> float:
+    """Since the epoch; a time without its zone could not be ordered among others."""
+    if at.tzinfo is None:
+        raise ValueError("the time of a suppression must be aware")
+    return at.timestamp()
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -182,7 +182,7 @@ def _load(pem: bytes, setting: str) -> PrivateKeyTypes:
     try:
         return load_pem_private_key(pem, password=None)
     except TypeError:
-        raise _refused("has a passphrase; it must have none", setting) from None
+        raise _refused("has a passphrase; make one without", setting) from None
     except (ValueError, UnsupportedAlgorithm):
         # The cause is left out: it could quote the key.
         raise _refused("is no private key in PEM", setting) from None

@@ -251,6 +251,10 @@ class KeyRing:
         """What :meth:`address_tag` was under each of the former peppers."""
         return tuple(replace(self, pepper=p).address_tag(address) for p in self.former)
 
+    def tags(self, address: Address) -> tuple[bytes, ...]:
+        """All tags by which a reader may be known: today's first, then the former ones."""
+        return (self.address_tag(address), *self.former_tags(address))
+
     def campaign_tag(self, campaign_id: str) -> bytes:
         """8 bytes that stand for a campaign."""
         return self._hash(b"campaign\0" + campaign_id.encode())[:CAMPAIGN_TAG_BYTES]

@@ -178,6 +178,12 @@ def claims_purpose(text: str, purpose: Purpose) -> bool:
     return data[0] == _VERSION and data[_HEAD.size] == purpose
 
 
+def claimed_address_tag(text: str) -> bytes:
+    """The address tag in what looks like a token of version 2. Nothing of it is verified."""
+    start = _HEAD.size + 1
+    return base64.urlsafe_b64decode(text)[start : start + ADDRESS_TAG_BYTES]
+
+
 def _verified(data: bytes, verifier: Verifier) -> Token | None:
     claim, mac = data[: _CLAIM.size], data[_CLAIM.size :]
     _, key_id, number, address_tag, campaign_tag, minute = _CLAIM.unpack(claim)

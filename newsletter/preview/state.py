@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from newsletter.checks.finding import Finding
 from newsletter.checks.run import as_data, count_by_severity
 from newsletter.checks.size import CLIP_KB, ERROR_KB, WARN_KB, size_kb
 from newsletter.errors import NewsletterError
 from newsletter.model import direction
-from newsletter.preview.build import Preview
+
+if TYPE_CHECKING:
+    from newsletter.preview.build import Preview
 
 
 @dataclass(frozen=True, slots=True)

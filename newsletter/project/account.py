@@ -13,9 +13,9 @@ from newsletter.ledger.states import State
 from newsletter.project.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.controls import Control
+    from newsletter.ledger.ledger import Ledger
     from newsletter.ledger.reading import DeliveryRow
     from newsletter.ledger.runs import RunRecord
     from newsletter.ledger.tally import Tally
@@ -145,7 +145,7 @@ def campaigns_of(project: Project, ledger: Ledger, issue: str) -> tuple[Campaign
     if not campaigns:
         project.issue_file(issue)
         raise InputError(
-            f"Issue “{issue}” was never sent from here.",
+            f"Issue “{issue}” has not been sent from here.",
             next=f"To send it: newsletter send {issue}",
         )
     return campaigns

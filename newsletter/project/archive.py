@@ -71,7 +71,6 @@ def build(
         chosen,
         project.theme,
         project.settings,
-        place,
         folder=folder,
         browser=browser,
         scratch=project.folder,
@@ -84,7 +83,7 @@ def _archive(project: Project) -> Archive:
     place = project.settings.archive
     if place is None:
         raise ConfigError(
-            "There is no place for the archive yet.",
+            "The archive has no address yet.",
             where=Where(project.folder / FILE_NAME),
             next='Add a table [archive] with url = "https://…/": the address where you will '
             "publish it.",
@@ -102,10 +101,9 @@ def _refuse_the_project(project: Project, folder: Path) -> None:
     own, wanted = project.folder.resolve(), folder.resolve()
     if own.is_relative_to(wanted):
         raise InputError(
-            "That folder holds the project itself, with the list and the key, so it must not be "
-            "published.",
+            "That folder holds the project with its list and key, so it must not be published.",
             where=Where(folder),
-            next="Name a folder of its own, such as archive.",
+            next="Name a separate folder, such as archive.",
         )
 
 
@@ -138,7 +136,7 @@ def _choose(
             if first
             else "There is no issue to publish.",
             where=Where(project.issues_folder),
-            next=f"To publish one before its day: newsletter archive build {first}"
+            next=f"To publish one before its date: newsletter archive build {first}"
             if first
             else "Start one with “newsletter new ID”.",
         )

@@ -30,21 +30,6 @@ from newsletter.project.project import Project
 
 
 @dataclass(frozen=True, slots=True)
-class BackupContent:
-    """What a backup holds.
-
-    Attributes:
-        list_id: whose it is.
-        made_at: when it was made.
-        in_the_way: files of this folder that would be kept under another name.
-    """
-
-    list_id: str
-    made_at: datetime
-    in_the_way: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Restored:
     """What a restore did.
 
@@ -80,14 +65,15 @@ def back_up(project: Project, file: Path) -> None:
 def restore(
     file: Path,
     *,
-    agree: Callable[[BackupContent], bool],
+    agree: Callable[[About, Sequence[str]], bool],
     on_placed: Callable[[Sequence[str]], None],
 ) -> Restored | None:
     """Put a backup back into the current folder, and adopt its ledger.
 
     Args:
         file: the backup.
-        agree: shown what is in it, before anything is changed; whether to go on.
+        agree: shown, before anything is changed, what the backup says of itself and which files
+            of this folder would be kept under another name; whether to go on.
         on_placed: told, before the adoption, under which names the files are kept that
             were here.
 
@@ -100,7 +86,7 @@ def restore(
     """
     with opened(file) as (about, parts):
         in_the_way = tuple(name for name in (LEDGER, KEY) if name in parts and Path(name).exists())
-        if not agree(BackupContent(about.list_id, about.made_at, in_the_way)):
+        if not agree(about, in_the_way):
             return None
         project = _settled(about, parts)
         with project.lock():
@@ -128,7 +114,7 @@ def _settled(about: About, parts: Mapping[str, Path]) -> Project:
         raise InputError(
             f"The backup is of another list: {about.list_id}.",
             where=Where(project.folder / FILE_NAME, item="[list] id"),
-            next="Restore it in that list's folder, or in an empty one. Nothing was changed.",
+            next="Restore it into that list's folder, or an empty one. Nothing was changed.",
         )
     return project
 

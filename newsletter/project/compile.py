@@ -34,7 +34,7 @@ class ErrorsFound(ChecksFailed):
     def __init__(self, issue: str, findings: tuple[Finding, ...]) -> None:
         super().__init__(
             f"The checks found {count(len(findings), 'error')}, so nothing was sent.",
-            next=f"Mend what is listed above; “newsletter check {issue}” shows it again.",
+            next=f"Correct what is listed above; “newsletter check {issue}” shows it again.",
         )
         self.findings = findings
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from newsletter.addresses import Address, AddressError
 from newsletter.audience.model import Subscriber
 from newsletter.config import FILE_NAME, ListIdentity, Public, Sender, Settings
-from newsletter.errors import ConfigError, InputError, Problem, Where
+from newsletter.errors import ConfigError, InputError, Where
 from newsletter.message.compose import Composer, Uncomposable
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Message, Recipient
@@ -21,8 +19,8 @@ from newsletter.render.edition import Edition
 
 if TYPE_CHECKING:
     from newsletter.delivery.worker import Compose
-    from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
+    from newsletter.ledger.ledger import Ledger
     from newsletter.message.dkim import DkimSigner
     from newsletter.project.compile import CompiledIssue
 
@@ -116,7 +114,7 @@ def compose_one(composer: Composer, recipient: Recipient, *, date: datetime) -> 
     except Uncomposable as error:
         raise InputError(
             f"No mail can be made for {recipient.address}: {error}",
-            next="Mend their row of the list.",
+            next="Correct their row of the list.",
         ) from None
 
 
@@ -124,24 +122,6 @@ def as_recipient(subscriber: Subscriber, compiled: CompiledIssue) -> Recipient:
     """A row of the list as somebody who gets the edition that is theirs."""
     language = compiled.edition_of(subscriber.language)
     return Recipient(subscriber.address, subscriber.name, language, subscriber.fields)
-
-
-def parse_addresses(texts: Iterable[str]) -> list[Address]:
-    """Addresses that a person typed.
-
-    Raises:
-        InputError: some are none; each is named.
-    """
-    parsed, problems = [], []
-    for text in texts:
-        try:
-            parsed.append(Address.parse(text))
-        except AddressError as error:
-            problems.append(Problem(f"“{text}” is no address. {error}"))
-    if problems:
-        raise InputError("Nothing was done, since not all of these are addresses.",
-                         problems=problems, next="Mind the spelling: name@example.org")  # fmt: skip
-    return parsed
 
 
 def _composer(
@@ -184,6 +164,6 @@ def _signer_as(project: Project, frozen: object) -> DkimSigner | None:
         raise ConfigError(
             "This send began with DKIM signatures of another domain or selector.",
             where=Where(project.folder / FILE_NAME, item="[dkim]"),
-            next="Put the table back as it was, with its keys, until this send is finished.",
+            next="Restore the table and its keys until this send is finished.",
         )
     return project.signer

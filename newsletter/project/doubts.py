@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
 from newsletter.delivery.reconcile import Reconciled, Reconciler
 from newsletter.errors import InputError, NewsletterError, TransportStopped
 from newsletter.feedback.apply import Applied, apply_events
 from newsletter.feedback.files import Skipped, read_news
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.events import EventRecord
 from newsletter.ledger.lock import SenderAtWork
@@ -26,18 +26,13 @@ from newsletter.project.project import Project
 from newsletter.project.transport import open_transport
 from newsletter.transports.protocol import StatusLookup, Transport
 
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
+
 _WORDS = {
     Step.ASSUME: "Taken as accepted by a person's word.",
     Step.RESEND: "To be mailed again by a person's word.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class InDoubt:
-    """A recipient of whom nobody knows whether the server took their message."""
-
-    campaign: Campaign
-    held: DeliveryRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +46,13 @@ class Evidence:
         events: what was learned later.
     """
 
-    doubt: InDoubt
+    doubt: DeliveryRow
     message_id: str
     attempts: tuple[tuple[AttemptRecord, str], ...]
     events: tuple[EventRecord, ...]
 
 
-def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> list[InDoubt]:
+def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> list[DeliveryRow]:
     """Who is in doubt in which campaign, oldest first; all, or those named.
 
     Whom a run that died was handing over is put in doubt first.
@@ -71,47 +66,47 @@ def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> lis
         with suppress(SenderAtWork), project.lock():
             _recover(project, ledger, campaigns)
         doubts = [
-            InDoubt(campaign, held)
+            doubt
             for campaign in campaigns
-            for held in ledger.deliveries.of(campaign.id, State.IN_DOUBT)
+            for doubt in ledger.deliveries.of(campaign.id, State.IN_DOUBT)
         ]
     if not addresses or not doubts:
         return doubts
     wanted = {_key(address) for address in addresses}
-    strangers = sorted(wanted - {doubt.held.address for doubt in doubts})
+    strangers = sorted(wanted - {doubt.address for doubt in doubts})
     if strangers:
         raise InputError(
-            f"{people(len(strangers))} named here {'is' if len(strangers) == 1 else 'are'} not "
-            f"in doubt: {joined(strangers)}.",
+            f"{people(len(strangers))} named here "
+            f"{'is' if len(strangers) == 1 else 'are'} not in doubt: "
+            f"{joined(strangers)}.",
             next=f"“newsletter status {issue}” lists who is. Nobody was settled.",
         )
-    return [doubt for doubt in doubts if doubt.held.address in wanted]
+    return [doubt for doubt in doubts if doubt.address in wanted]
 
 
-def evidence(project: Project, doubts: Sequence[InDoubt]) -> Iterator[Evidence]:
+def evidence(project: Project, doubts: Sequence[DeliveryRow]) -> Iterator[Evidence]:
     """What is known of each: the attempts, the way they went, what was learned later."""
     with closing(project.ledger(create=False, follow=False)) as ledger:
         ways: dict[str, str] = {}
         events: dict[int, list[EventRecord]] = {}
         # Read once for a campaign and not for each doubt, for there may be thousands.
-        for campaign in {doubt.campaign.id: None for doubt in doubts}:
+        for campaign in {doubt.campaign: None for doubt in doubts}:
             ways |= {run.id: run.place for run in ledger.runs.of(campaign)}
             for event in ledger.events.of(campaign):
                 events.setdefault(event.delivery, []).append(event)
         for doubt in doubts:
-            held = doubt.held
             yield Evidence(
                 doubt,
-                message_id=f"{held.campaign}.{held.message_tag}",
+                message_id=f"{doubt.campaign}.{doubt.message_tag}",
                 attempts=tuple(
                     (attempt, ways.get(attempt.run, ""))
-                    for attempt in ledger.deliveries.history(held.id)
+                    for attempt in ledger.deliveries.history(doubt.id)
                 ),
-                events=tuple(events.get(held.id, ())),
+                events=tuple(events.get(doubt.id, ())),
             )
 
 
-def settle(project: Project, doubts: Sequence[InDoubt], step: Step) -> list[str]:
+def settle(project: Project, doubts: Sequence[DeliveryRow], step: Step) -> list[str]:
     """Settle all or none by a person's word.
 
     Who is to be mailed again gets one message, not one for each campaign.
@@ -123,11 +118,10 @@ def settle(project: Project, doubts: Sequence[InDoubt], step: Step) -> list[str]
     settled: set[str] = set()
     with closing(project.ledger(create=False)) as ledger, ledger.transaction():
         for doubt in reversed(doubts):  # the newest campaign first
-            held = doubt.held
-            if step is Step.RESEND and held.address in settled:
+            if step is Step.RESEND and doubt.address in settled:
                 continue
-            if ledger.deliveries.decide(held.id, step, note=_WORDS[step], now=now):
-                settled.add(held.address)
+            if ledger.deliveries.decide(doubt.id, step, note=_WORDS[step], now=now):
+                settled.add(doubt.address)
     return sorted(settled)
 
 
@@ -243,7 +237,7 @@ def _unusable(skipped: Skipped) -> InputError | None:
     if not skipped.unusable:
         return None
     return InputError(
-        "Some of what was named could not be read. Everything else was applied.",
+        "Some files could not be read. All others were applied.",
         problems=skipped.unusable,
         next="Name files and folders that you may read.",
     )

@@ -33,7 +33,7 @@ from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
+    from newsletter.ledger.ledger import Ledger
     from newsletter.message.keys import KeyRing
 
 __all__ = [
@@ -177,15 +177,10 @@ def import_ledger(project: Project, *, dry_run: bool) -> Iterator[ImportLedger]:
         LedgerRefused: it cannot be used.
     """
     if dry_run and not project.has_ledger:
-        from newsletter.ledger import Ledger
-        from newsletter.message.keys import KeyRing
-
-        keys = KeyRing(pepper=bytes(32), secrets={1: bytes(32)})
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            closing(Ledger(Path(folder) / "trial.db", keys)) as ledger,
-        ):
-            yield ImportLedger(ledger, keys)
+        with tempfile.TemporaryDirectory() as folder:
+            stand_in = Project(Path(folder))
+            with closing(stand_in.ledger(create=True, follow=False)) as ledger:
+                yield ImportLedger(ledger, stand_in.keys)
         return
     project.refuse_without_ledger()
     opened = (

@@ -62,7 +62,7 @@ def log_source(project: Project) -> LogSource:
     file = project.folder / (named or FILE_NAME)
     if not file.exists():
         raise LogUnreachable(
-            "There is no public log yet, so nobody could have left.",
+            "There is no public log yet, so nobody could leave.",
             where=Where(file),
             next="Start “newsletter serve” here, or set up a server: “newsletter docs public”.",
         )
@@ -130,7 +130,7 @@ class _ServerLog:
         return LogUnreachable(
             f"The public log cannot be read: {why}.",
             where=Where(self._url),
-            next="See whether the server is up and [public] url is its address; "
+            next="Check that the server is running and that [public] url is its address; "
             "“newsletter docs public” says more.",
         )
 
@@ -150,9 +150,9 @@ def _why(response: Response) -> str:
         case 404:
             return "there is none at this address"
         case 200 | 204:
-            return "what answers there is no public log"
+            return "the server there is not a public log"
         case status if 300 <= status < 400:
-            return "the address leads to another one, which is not followed"
+            return "the address redirects to another one, which is not followed"
     return f"the server answered {response.status}"
 
 

@@ -8,14 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from newsletter.config.public import READ_EVERY_S
-from newsletter.delivery.run import Record
 from newsletter.errors import LogUnreachable
 from newsletter.phrases import duration
+from newsletter.project.log_reader import LogReader
 from newsletter.project.log_source import LogSource, log_source
-from newsletter.project.sync import LogReader
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
+    from newsletter.delivery.run import Record
+    from newsletter.ledger.ledger import Ledger
     from newsletter.ledger.log_entries import Cursor
     from newsletter.project.project import Project
 
@@ -39,8 +39,8 @@ class LogWatch:
         self._why = ""
         self._is_blind = False
 
-    def watch(self, ended: threading.Event, record: Record) -> None:
-        """Read until ``ended`` is set; for a thread of its own.
+    def watch(self, ended: threading.Event, record: Record) -> str:
+        """Read until ``ended`` is set; for a thread of its own. Returns the :meth:`account`.
 
         Args:
             ended: when the run is over.
@@ -54,7 +54,7 @@ class LogWatch:
             while True:
                 self._look(ended, record)
                 if ended.wait(self._every_s):
-                    return
+                    return self.account()
         finally:
             if self._source is not None:
                 self._source.close()
@@ -71,8 +71,9 @@ class LogWatch:
                 blind_s += (self._project.clock.now() - self._read_at).total_seconds()
             how_long = f"could not be read for {duration(blind_s)}"
         return (
-            f"The public log {how_long}: {self._why} Who left in that time may have been mailed. "
-            "Once it can be read, run “newsletter sync”: it tells how many left."
+            f"The public log {how_long}: {self._why} Readers who left in that time "
+            "may have been mailed. When it can be read again, run “newsletter sync”: "
+            "it says how many left."
         )
 
     def _begin(self, ledger: Ledger) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.audience.model import Roster
-from newsletter.delivery.plan import make_plan
+from newsletter.delivery.plan import exclusion, make_plan
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.personal_data import erased_readers
 from newsletter.ledger.plan import Exclusion, Plan
@@ -21,15 +22,16 @@ from newsletter.phrases import people
 from newsletter.project.account import unfinished
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import letterhead, signing_composer
+from newsletter.project.log_reader import SyncResult
 from newsletter.project.preferences import with_preferences
 from newsletter.project.project import Project
-from newsletter.project.sync import SyncResult, read_before_send
+from newsletter.project.sync import read_before_send
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
-    from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.copy_guard import CopyGuard
+    from newsletter.ledger.ledger import Ledger
     from newsletter.project.schedule import Appointment
     from newsletter.transports.protocol import Transport
 
@@ -170,7 +172,7 @@ def _prepared(
     def tags_of(address: Address) -> tuple[bytes, ...]:
         if ledger is None:  # then nobody has left, so no key is needed to recognise them
             return (b"",)
-        return (project.keys.address_tag(address), *project.keys.former_tags(address))
+        return project.keys.tags(address)
 
     def planned(has_it: frozenset[str], remembered: frozenset[bytes]) -> Plan:
         remembered |= erased_readers(has_it)
@@ -179,14 +181,17 @@ def _prepared(
             issue=issue,
             edition_of=compiled.edition_of,
             tags_of=tags_of,
-            suppressed=ledger.suppressions.tags() if ledger else frozenset(),
-            paused={tag for tag, preferences in wanted.items() if preferences.is_paused(day)},
-            has_it=lambda address: (
-                address.key in has_it
-                or (
-                    bool(remembered)
-                    and reader_tag(project.keys.seal_key, address.key) in remembered
-                )
+            excluded_by=partial(
+                exclusion,
+                suppressed=ledger.suppressions.tags() if ledger else frozenset(),
+                paused={tag for tag, preferences in wanted.items() if preferences.is_paused(day)},
+                has_it=lambda address: (
+                    address.key in has_it
+                    or (
+                        bool(remembered)
+                        and reader_tag(project.keys.seal_key, address.key) in remembered
+                    )
+                ),
             ),
             settings=project.settings.delivery,
             limit=options.limit,

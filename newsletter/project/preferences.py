@@ -25,7 +25,7 @@ def with_preferences(
     keys = project.keys
 
     def chosen(subscriber: Subscriber) -> Subscriber:
-        tags = (keys.address_tag(subscriber.address), *keys.former_tags(subscriber.address))
+        tags = keys.tags(subscriber.address)
         language = next((wanted[tag].language for tag in tags if tag in wanted), "")
         return replace(subscriber, language=language) if language else subscriber
 

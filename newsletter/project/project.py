@@ -16,8 +16,8 @@ from newsletter.phrases import nearest
 if TYPE_CHECKING:
     from newsletter.addresses import Address
     from newsletter.audience.model import Roster
-    from newsletter.ledger import Ledger
     from newsletter.ledger.copy_guard import CopyGuard, Place
+    from newsletter.ledger.ledger import Ledger
     from newsletter.message.dkim import DkimSigner
     from newsletter.message.keys import KeyRing
     from newsletter.reader_states import ReaderState
@@ -82,8 +82,8 @@ class Project:
         folder = state_folder(self.settings.delivery.state_folder).absolute()
         if folder.is_relative_to(self.folder.absolute()):
             raise ConfigError(
-                "The state folder is within the project's folder, and would be lost or copied "
-                "with it.",
+                "The state folder is inside the project's folder, so it would be "
+                "lost or copied with it.",
                 where=Where(self.folder / FILE_NAME, item="[delivery] state_folder"),
                 next="Name a folder elsewhere, or leave the setting out.",
             )
@@ -279,9 +279,9 @@ class Project:
             there = self.issue_names()
             if path.parent == self.issues_folder and path.exists():
                 raise InputError(
-                    "This is a folder, pipe or device and no file.",
+                    "This is a folder, pipe or device, not a file.",
                     where=Where(path),
-                    next="Put the issue's file in its place.",
+                    next="Replace it by the issue's file.",
                 )
             near = nearest(issue, there)
             meant = f"Did you mean “{near}”?" if near else ""
@@ -348,7 +348,7 @@ class Project:
 
         return read_roster(
             file,
-            **self.settings.audience.model_dump(exclude={"file"}),
+            self.settings.audience,
             language=self.settings.language,
             may_be_empty=may_be_empty,
         )
@@ -364,12 +364,13 @@ class Project:
             InputError: there is none (without ``create``).
             LedgerRefused: it cannot be used.
         """
-        from newsletter.ledger import Ledger
+        from newsletter.ledger.ledger import Ledger
 
         if not create and not self.has_ledger:
             # Asked before the key: looking at a new project must not make one.
             raise InputError(
-                "Nothing was sent from here yet.", next="“newsletter send ISSUE” sends an issue."
+                "Nothing has been sent from here yet.",
+                next="“newsletter send ISSUE” sends an issue.",
             )
         ledger = Ledger(self.ledger_file, self.keys, create=create)
         try:

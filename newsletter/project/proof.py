@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from newsletter.addresses import Address
 from newsletter.errors import InputError, RosterError, TransportStopped, Where
 from newsletter.message.model import Message, Recipient
+from newsletter.project.addresses import parse_addresses
 from newsletter.project.compile import CompiledIssue, compile_issue
 from newsletter.project.compose import (
     as_recipient,
     compose_one,
     letterhead,
-    parse_addresses,
     signing_composer,
     unsigned_composer,
 )
 from newsletter.project.project import Project
-from newsletter.project.transport import open_transport
+from newsletter.project.transport import hand_over, open_transport
 from newsletter.project.writing import refuse_own, write_private
-from newsletter.transports.protocol import Call, Outcome, Transport
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """The files of one recipient's mail: ``name`` with .html, .txt and .eml."""
-
-    name: str
-    recipient: Recipient
+from newsletter.transports.protocol import Outcome
 
 
 def prove(
@@ -65,51 +57,7 @@ def prove(
             raise
 
 
-class _Notes:
-    """A journal, and each of its tickets, for mail that may go twice: it keeps what came back."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, Outcome] = {}
-
-    def acquire_permit(self) -> bool:
-        return True
-
-    def attempt(
-        self,
-        messages: Sequence[Message],  # noqa: ARG002 - the protocol's
-        *,
-        call: Call | None = None,  # noqa: ARG002 - the protocol's
-    ) -> _Notes:
-        return self
-
-    def wait(self) -> bool:
-        return True
-
-    def record(self, message: Message, outcome: Outcome) -> None:
-        self.outcomes[message.message_id] = outcome
-
-
-def hand_over(
-    transport: Transport, messages: Sequence[Message]
-) -> list[tuple[str, Outcome | None]]:
-    """Hand ``messages`` over.
-
-    Returns:
-        For each, its address and what came back; None: it was never handed over.
-
-    Raises:
-        TransportStopped: the server or account takes nothing.
-    """
-    notes = _Notes()
-    with closing(transport.open()) as session:
-        for start in range(0, len(messages), transport.batch_size):
-            session.deliver(messages[start : start + transport.batch_size], notes)
-    return [
-        (str(message.envelope_to), notes.outcomes.get(message.message_id)) for message in messages
-    ]
-
-
-def render(project: Project, issue: str, folder: Path, *, to: str = "") -> Rendered:
+def render(project: Project, issue: str, folder: Path, *, to: str = "") -> tuple[str, Address]:
     """Write the exact html, txt and eml that one recipient would get; not signed.
 
     Args:
@@ -117,6 +65,9 @@ def render(project: Project, issue: str, folder: Path, *, to: str = "") -> Rende
         issue: its id, or the path of its file.
         folder: for the files; made if missing.
         to: an address of the list; empty: its first row.
+
+    Returns:
+        What the files are called, before .html, .txt and .eml, and whose mail it is.
 
     Raises:
         InputError: the address is not on the list, or the files cannot be written.
@@ -140,7 +91,7 @@ def render(project: Project, issue: str, folder: Path, *, to: str = "") -> Rende
         ) from None
     for kind, data in files.items():
         write_private(project, folder / f"{name}.{kind}", [data], replaces_any=True)
-    return Rendered(name, recipient)
+    return name, recipient.address
 
 
 def _proofs(project: Project, issue: str, addresses: Iterable[Address]) -> list[Message]:
@@ -189,7 +140,7 @@ def _listed(project: Project, compiled: CompiledIssue, address: str) -> Recipien
     raise InputError(
         f"“{address}” is not on the list." if address else "Nobody on the list can be mailed.",
         where=Where(roster.file),
-        next="Name an address that is, or leave --to out."
+        next="Name an address on the list, or leave --to out."
         if address
-        else "“newsletter subscribers check” tells why.",
+        else "“newsletter subscribers check” says why.",
     )

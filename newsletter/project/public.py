@@ -116,7 +116,7 @@ def write_bundle(project: Project, folder: Path) -> Bundle:
     """
     if project.settings.public is None:
         raise ConfigError(
-            "The settings name no public server.",
+            "newsletter.toml has no public server.",
             where=Where(project.folder / FILE_NAME),
             next='Add a table [public] with url = "https://news.example.org".',
         )
@@ -128,7 +128,7 @@ def write_bundle(project: Project, folder: Path) -> Bundle:
         strange = True
     if inside or strange:
         raise InputError(
-            "That folder holds other things, so nothing was written there.",
+            "That folder holds other files, so nothing was written there.",
             where=Where(folder),
             next="Name a new folder with --out, such as public.",
         )

@@ -7,8 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.states import State
 from newsletter.project.account import campaigns_of
@@ -17,6 +17,9 @@ from newsletter.project.writing import refuse_own, write_private
 from newsletter.report.export import as_json, csv_lines
 from newsletter.report.figures import REFUSED, Figures, by_domain, by_reason, points_of, span_for
 from newsletter.report.page import page
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from newsletter.project.account import campaigns_of, is_alive, last_run, unfinis
 from newsletter.project.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.controls import Control
+    from newsletter.ledger.ledger import Ledger
 
 _LOOK_S = 0.2
 _ENDS_WITHIN = timedelta(seconds=15)
@@ -176,19 +176,20 @@ def _refuse_mixed(project: Project, ledger: Ledger, waiting: Iterable[Unfinished
         campaign = each.campaign
         if not project.trial and ledger.runs.is_trial(campaign.id):
             raise LedgerRefused(
-                "This send has been a trial so far: whoever counts as accepted in it got nothing, "
-                "and would be missed if the rest were mailed.",
+                "This send has been a trial so far: its accepted recipients got "
+                "nothing, and would be missed if the rest were mailed.",
                 where=Where(item=f"campaign {campaign.id}"),
-                next="Bring the trial to its end, with the settings that it began with: newsletter "
-                f"resume {campaign.issue}. Then mail everybody: newsletter send {campaign.issue} "
-                "--again",
+                next="Finish the trial with the settings that it began with: newsletter "
+                f"resume {campaign.issue}. Then mail everybody: newsletter send "
+                f"{campaign.issue} --again",
             )
         if project.trial and campaign.id in left:
             raise LedgerRefused(
-                "Some of this send has left for real; what went on now would reach nobody, and "
-                "count as accepted.",
+                "Some mails of this send reached readers. With these settings the "
+                "others would reach nobody, and count as accepted.",
                 where=Where(item=f"campaign {campaign.id}"),
-                next="Go on the way it began: set the transport again, or take trial = true out.",
+                next="Restore the settings that it began with: set the transport again, "
+                "or remove trial = true.",
             )
 
 
@@ -205,12 +206,12 @@ def _refuse_changed(
     for each in waiting:
         if ledger.controls.versions(each.campaign.id)[-1].fingerprint != now:
             raise LedgerRefused(
-                "The issue, its theme or the sender's settings changed since this send began; "
-                "people would get different mails.",
+                "The issue, theme or settings changed since this send began, so "
+                "readers would get different mails.",
                 where=Where(item=f"campaign {each.campaign.id}"),
-                next="Undo the change, or go on with the version that was frozen: "
-                f"newsletter resume {issue} --as-frozen. To give the new one to all who were "
-                f"not attempted yet: newsletter correct {issue}",
+                next="Undo the change, or send the frozen version: newsletter resume "
+                f"{issue} --as-frozen. To send the new one to recipients not "
+                f"attempted yet: newsletter correct {issue}",
             )
 
 
@@ -237,7 +238,7 @@ def _too_late(campaign: Campaign, control: Control, now: datetime) -> LedgerRefu
         f"This send is {age} old: it was to begin on {moment(began)} and to be over by "
         f"{moment(control.not_after)}. Its news may be stale.",
         where=Where(item=f"campaign {campaign.id}"),
-        next=f"If it should still go out: newsletter resume {campaign.issue} --late",
+        next=f"To send it anyway: newsletter resume {campaign.issue} --late",
     )
 
 

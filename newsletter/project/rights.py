@@ -18,16 +18,15 @@ from newsletter.audience.cells import trim
 from newsletter.audience.decoding import read_text
 from newsletter.audience.records import find_delimiter, read_records
 from newsletter.errors import NewsletterError
-from newsletter.ledger.personal_data import SOURCE
 from newsletter.ledger.preferences import NO_PAUSE, Preferences
-from newsletter.ledger.suppressions import Leave, Reason
+from newsletter.ledger.suppressions import ERASURE, Leave, Reason
 from newsletter.phrases import count, joined
-from newsletter.project.compose import parse_addresses
-from newsletter.project.project import Project
+from newsletter.project.addresses import parse_addresses
 
 if TYPE_CHECKING:
     from newsletter.config import Privacy
-    from newsletter.ledger import Ledger
+    from newsletter.ledger.ledger import Ledger
+    from newsletter.project.project import Project
 
 _AFTER_LEAVING = {
     "proof": timedelta(days=30),
@@ -110,7 +109,7 @@ def access(project: Project, address: str) -> dict[str, Any]:
     }
     if project.has_ledger:
         with closing(project.ledger(create=False)) as ledger:
-            held.update(_held(ledger, _tags(project, parsed)))
+            held.update(_held(ledger, project.keys.tags(parsed)))
     held["elsewhere"] = list(_unreachable(project))
     return held
 
@@ -125,10 +124,10 @@ def forget(project: Project, address: str) -> Forgotten:
         LedgerRefused: it cannot be written.
     """
     (parsed,) = parse_addresses([address])
-    tags, at = _tags(project, parsed), project.clock.now()
+    tags, at = project.keys.tags(parsed), project.clock.now()
     folder_only = None
     with closing(project.sound_ledger(create=True)) as ledger:
-        leaves = [Leave(tag, Reason.UNSUBSCRIBED, SOURCE, at) for tag in tags]
+        leaves = [Leave(tag, Reason.UNSUBSCRIBED, ERASURE, at) for tag in tags]
         with ledger.transaction():
             for leave in leaves:
                 ledger.suppressions.add(leave)
@@ -238,10 +237,6 @@ def _everybody_until(privacy: Privacy, now: datetime) -> float:
     if privacy.profile != "minimal":
         return 0
     return (now - timedelta(days=privacy.keep_deliveries_days)).timestamp()
-
-
-def _tags(project: Project, address: Address) -> tuple[bytes, ...]:
-    return project.keys.address_tag(address), *project.keys.former_tags(address)
 
 
 def _held(ledger: Ledger, tags: tuple[bytes, ...]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def read_time(text: str, *, now: datetime) -> Appointment:
     except (ValueError, OverflowError):
         wall = None
     if found is None or wall is None:
-        raise InputError(f"“{text}” is no date and time.", where=Where(item="--at"), next=_WRITE)
+        raise InputError(f"“{text}” is not a date and time.", where=Where(item="--at"), next=_WRITE)
     zone = _zone(found["offset"], found["zone"])
     # Looked at before it is reckoned with: time begins and ends at the years 1 and 9999.
     if wall.year > now.year + 3:
@@ -91,7 +91,7 @@ def _too_far(text: str) -> InputError:
     return InputError(
         f"“{text}” is more than {_FURTHEST.days // 365} years ahead.",
         where=Where(item="--at"),
-        next="Mind the year; what is frozen now would be old news by then.",
+        next="Check the year; what is frozen now would be old news by then.",
     )
 
 
@@ -110,7 +110,7 @@ def _zone(offset: str | None, name: str | None) -> tzinfo | None:
         hours, minutes = int(offset[1:3]), int(offset[-2:])
         if hours > 14 or minutes > 59:  # no clock on earth is further from UTC
             raise InputError(
-                f"“{offset}” is no offset from UTC.", where=Where(item="--at"), next=_WRITE
+                f"“{offset}” is not an offset from UTC.", where=Where(item="--at"), next=_WRITE
             )
         size = timedelta(hours=hours, minutes=minutes)
         return timezone(-size if offset[0] == "-" else size)

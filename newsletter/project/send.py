@@ -134,7 +134,7 @@ def _run(
             clock=project.clock,
             run_id=secrets.token_hex(8),
         )
-        run = Run(queue, compose, watch)
+        run = Run(queue, compose, watch.watch) if watch else Run(queue, compose)
         try:
             with observer.running(tally, stop=run.stop):
                 return run.execute(

@@ -1,103 +1,29 @@
-"""Who signed up on the public side: read from the log, asked again if they had left, shown."""
+"""Who signed up on the public side: asked again if they had left before, and shown."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import re
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from newsletter.addresses import Address
-from newsletter.audience.cells import read_line
-from newsletter.clock import moment_at
-from newsletter.display_names import LONGEST_NAME, shortened
-from newsletter.errors import NewsletterError, RosterError
+from newsletter.errors import RosterError
 from newsletter.ledger.sign_ups import SignUp, Wording
 from newsletter.message.notice import Notice
 from newsletter.message.tokens import Purpose, Token, sign
-from newsletter.project.compose import parse_addresses
+from newsletter.project.addresses import parse_addresses
 from newsletter.project.project import Project
-from newsletter.project.proof import hand_over
-from newsletter.project.transport import open_transport
-from newsletter.render.public_pages import words_digest
+from newsletter.project.transport import hand_over, open_transport
 from newsletter.transports.protocol import Accepted
 from newsletter.web.bundle import Bundle
-from newsletter.web.confirm_links import message_name
-from newsletter.web.seal import unseal
 
 if TYPE_CHECKING:
-    from newsletter.ledger import Ledger
+    from newsletter.ledger.ledger import Ledger
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
-_TOPIC = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
-_PAGE = re.compile(r"[A-Za-z0-9./_-]{1,60}", re.ASCII)
-_DIGEST = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_ID_BYTES = 16
-_MOST_TOPICS = 20
 _ASKED_AGAIN_AFTER = timedelta(days=7)
 _MOST_ASKED = 100
-
-
-def sign_up_of(
-    content: Mapping[str, Any], box_keys: Mapping[int, bytes], *, domain: str, now: datetime
-) -> SignUp:
-    """The sign-up in an entry of the public log.
-
-    Whoever has the server can make one up, so nothing of it is trusted: no time in it lies
-    in the future, or a later leave would not count against it.
-
-    Args:
-        content: of the entry.
-        box_keys: the private keys that open what the form sealed.
-        domain: of the address that the mail was from.
-        now: the time.
-
-    Raises:
-        KeyError, TypeError, ValueError: it makes no sense, or no key opens it.
-    """
-    box = base64.b64decode(content["box"], validate=True)
-    form = unseal(box, box_keys)
-    if form is None or form.get("v") != 1 or form.get("kind") != "signup":
-        raise ValueError("not a sign-up")
-    name, _ = read_line(_text(form["name"]))
-    topics = form["topics"]
-    if not isinstance(topics, list) or len(topics) > _MOST_TOPICS:
-        raise TypeError("topics")
-    at = min(moment_at(float(content["at"])), now)
-    return SignUp(
-        id=hashlib.sha256(box).digest()[:_ID_BYTES],
-        address=Address.parse(_text(form["address"])),
-        name=shortened(name, LONGEST_NAME),
-        language=_matching(form["language"], _LANGUAGE),
-        topics=tuple(_matching(topic, _TOPIC) for topic in topics),
-        consent={
-            "wording": _matching(form["wording"], _DIGEST),
-            "mail": _matching(form["mail"], _DIGEST),
-            "page": _matching(form["page"], _PAGE),
-            "message_id": f"<{message_name(box)}@{domain}>",
-        },
-        form_at=min(moment_at(float(form["form_at"])), at),
-        at=at,
-    )
-
-
-def note_wordings(project: Project, ledger: Ledger) -> None:
-    """Keep the words that readers tick today, so that each consent can be shown whole.
-
-    Inside the caller's transaction. A theme that cannot be used keeps nothing from going on.
-    """
-    try:
-        pages = Bundle.of(project).pages()
-        words = {language: pages.consent(language) for language in pages.languages}
-    except NewsletterError:
-        return
-    noted = {words_digest(said): (language, said) for language, said in words.items()}
-    ledger.sign_ups.note_wordings(noted, now=project.clock.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +78,7 @@ def _due(project: Project, ledger: Ledger, now: datetime) -> list[SignUp]:
     latest = {sign_up.address.suppression_key: sign_up for sign_up in ledger.sign_ups.all()}
     due = []
     for key, sign_up in latest.items():
-        tags = (keys.address_tag(sign_up.address), *keys.former_tags(sign_up.address))
+        tags = keys.tags(sign_up.address)
         leaves = [leave for tag in tags for leave in ledger.suppressions.in_force(tag)]
         stays_out = key in left_by_list and not ledger.suppressions.returned(tags[0])
         # Who left after the form has changed their mind since.
@@ -242,7 +168,7 @@ def known_of(project: Project, address: str) -> Known:
     if not project.has_ledger:
         return Known(roster.file, row, (), is_suppressed=False)
     keys = project.keys
-    tags = (keys.address_tag(parsed), *keys.former_tags(parsed))
+    tags = keys.tags(parsed)
     with closing(project.ledger(create=False, follow=False)) as ledger:
         consents = tuple(
             Consent(sign_up, ledger.sign_ups.wording(sign_up.consent["wording"]))
@@ -250,15 +176,3 @@ def known_of(project: Project, address: str) -> Known:
         )
         suppressed = any(map(ledger.suppressions.is_suppressed, tags))
     return Known(roster.file, row, consents, suppressed)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-def _matching(value: object, pattern: re.Pattern[str]) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ValueError("not as it should be")
-    return value

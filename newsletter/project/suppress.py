@@ -6,18 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import Suppressible, read_leavers
 from newsletter.errors import InputError, NewsletterError, Problem, Where
 from newsletter.feedback.unsubscribe_mails import read_mailed
-from newsletter.ledger import Ledger
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
 from newsletter.message.tokens import Purpose, Token, Verifier, verify
-from newsletter.project.compose import parse_addresses
+from newsletter.project.addresses import parse_addresses
 from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +42,52 @@ def read_suppressible(project: Project, given: Iterable[str]) -> tuple[Suppressi
     """Read what a person gave: addresses, and files of them; whether there was a file.
 
     Raises:
-        InputError: an address is none, or a file is the project's own list.
+        InputError: an address is none, a file is the project's own list or holds nobody.
         RosterError: a file cannot be used.
     """
     texts = list(given)
     files = [Path(text) for text in texts if "@" not in text and Path(text).is_file()]
+    _refuse_unknown(text for text in texts if "@" not in text and Path(text) not in files)
     addresses = parse_addresses(text for text in texts if Path(text) not in files)
     active = 0
     refused: tuple[Problem, ...] = ()
     for path in files:
         if project.list_file.exists() and path.samefile(project.list_file):
             raise InputError(
-                "This is the newsletter's own list: everybody on it would never be mailed again.",
+                "This is the newsletter's own list: all its readers would never be mailed again.",
                 where=Where(path),
-                next="Name a file of those who left.",
+                next="Name a file of unsubscribes or bounces.",
             )
         read = read_leavers(path)
         addresses += read.addresses
         active += read.active
         refused += read.refused
+    if files and not addresses:
+        why = "Each row says that its reader may be mailed." if active else "No address was found."
+        raise InputError(
+            f"Nobody was added. {why}",
+            where=Where(files[0]),
+            problems=refused,
+            next="Look at the column of addresses in the file.",
+        )
     return Suppressible(tuple(addresses), active, refused), bool(files)
+
+
+def _refuse_unknown(texts: Iterable[str]) -> None:
+    """Name what a person gave that is neither an address nor a file.
+
+    Raises:
+        InputError: there is any.
+    """
+    problems = [
+        Problem(f"“{text}” is no address. There is no file of that name either.") for text in texts
+    ]
+    if problems:
+        raise InputError(
+            "Nobody was added, since not all of these can be read.",
+            problems=problems,
+            next="Mind the spelling: name@example.org, or the name of a CSV file.",
+        )
 
 
 def suppress(project: Project, parsed: Sequence[Address], reason: Reason) -> Suppressed:
@@ -181,15 +210,15 @@ def lift(project: Project, address: str, reason: str) -> int:
     """
     tags = _tags(project, address)
     if not reason.strip():
-        raise InputError("A reason is missing.", next="Say with --reason why it was wrong.")
+        raise InputError("A reason is missing.", next="Give the reason with --reason TEXT.")
     with closing(project.sound_ledger()) as ledger:
         leaves = [leave for tag in tags for leave in ledger.suppressions.in_force(tag)]
         if not leaves:
             raise InputError(f"{address} is not suppressed.", next="There is nothing to lift.")
         if not all(leave.reason.can_be_lifted for leave in leaves):
             raise InputError(
-                f"{address} left or complained, and nobody here can undo that.",
-                next="Only a fresh confirmation by the reader counts: let them sign up again.",
+                f"{address} left or complained, which only the reader can undo.",
+                next="Ask them to sign up again and to confirm.",
             )
         if guard := project.copy_guard(ledger):
             guard.note_suppressions({})
@@ -203,7 +232,7 @@ def lift(project: Project, address: str, reason: str) -> int:
 
 def _tags(project: Project, address: str) -> tuple[bytes, ...]:
     (parsed,) = parse_addresses([address])
-    return project.keys.address_tag(parsed), *project.keys.former_tags(parsed)
+    return project.keys.tags(parsed)
 
 
 def suppressed(project: Project) -> Mapping[Reason, int]:
@@ -230,7 +259,4 @@ def gone_from(project: Project, roster: Roster) -> int:
     with closing(project.ledger(create=False, follow=False)) as ledger:
         tags = ledger.suppressions.tags()
     keys = project.keys
-    return sum(
-        not tags.isdisjoint((keys.address_tag(each.address), *keys.former_tags(each.address)))
-        for each in roster.subscribers
-    )
+    return sum(not tags.isdisjoint(keys.tags(each.address)) for each in roster.subscribers)

@@ -70,7 +70,7 @@ def refuse_own(project: Project, path: Path) -> None:
         or any(place.is_relative_to(each.resolve()) for each in folders)
     ):
         raise InputError(
-            "That is a place of the project's own files, so nothing was written there.",
+            "The project's own files are there, so nothing was written.",
             where=Where(path),
             next="Name another file or folder, such as build/report.html.",
         )

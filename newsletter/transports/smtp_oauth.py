@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 
 from newsletter.config import RelayAccess
+from newsletter.transports.smtp_reply import ReplyError
 from newsletter.transports.smtp_wire import Dialogue
 
 MECHANISMS = ("OAUTHBEARER", "XOAUTH2")
@@ -75,7 +76,11 @@ def log_in(
     if code != 334:
         return code, words, ""
     why = _decoded(words) or "no reason given"
-    return *smtp.docmd(_LAST_RESPONSE[mechanism]), why
+    try:
+        return *smtp.docmd(_LAST_RESPONSE[mechanism]), why
+    except (OSError, ReplyError):
+        # Some hang up once they said why: the token is refused all the same.
+        return 535, b"", why
 
 
 def _initial_response(mechanism: str, relay: RelayAccess, token: str) -> str:

@@ -10,14 +10,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
+from newsletter.refusal_words import Names, names, without_addresses
 from newsletter.transports.protocol import Deferred, Rejected, Scope
 from newsletter.transports.redaction import Redactor
 
 _LONGEST_LINE = 4096
 """RFC 5321 4.5.3.1.5 allows 512 octets; real servers write longer ones."""
 _MOST_LINES = 128
+_LONGEST_TEXT = 4096
+"""Characters of a reply that are searched for words."""
 _NO_SECRETS = Redactor()
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z")
 # Cisco's gateways write #5.1.0.
@@ -136,8 +140,9 @@ class ReplyRule:
         scope: how far it reaches.
         codes: a pattern for the reply code.
         enhanced: a pattern for the enhanced status code; empty: any or none.
-        words: a pattern found in the text, whatever its case; empty: any.
+        words: a pattern found in the text, whatever its case, outside of addresses; empty: any.
         stages: the commands that it answers.
+        mailbox: whether its words have to name the reader's own mailbox.
     """
 
     scope: Scope
@@ -145,6 +150,7 @@ class ReplyRule:
     enhanced: str = ""
     words: str = ""
     stages: frozenset[Stage] = frozenset(Stage)
+    mailbox: bool = False
 
     def fits(self, reply: Reply, stage: Stage) -> bool:
         """Whether this rule is about ``reply``."""
@@ -152,8 +158,22 @@ class ReplyRule:
             stage in self.stages
             and re.fullmatch(self.codes, str(reply.code)) is not None
             and (not self.enhanced or re.fullmatch(self.enhanced, reply.enhanced) is not None)
-            and (not self.words or re.search(self.words, reply.text, re.IGNORECASE) is not None)
+            and (
+                not self.words
+                or re.search(self.words, _bare(reply.text), re.IGNORECASE) is not None
+            )
+            and (not self.mailbox or names(str(reply)) is Names.MAILBOX)
         )
+
+
+def _finds(words: str, text: str) -> bool:
+    return re.search(words, _bare(text), re.IGNORECASE) is not None
+
+
+@lru_cache(maxsize=64)
+def _bare(text: str) -> str:
+    """The words of a reply alone: a reader may be called dmarc@, rate@ or throttling@."""
+    return without_addresses(text[:_LONGEST_TEXT])
 
 
 _SLOW_DOWN = (
@@ -180,6 +200,17 @@ RULES: tuple[ReplyRule, ...] = (
     SESSION_LIMIT,
     # Greylisting is about one sender, recipient and client (RFC 6647): 450 or 451, often 4.7.1.
     ReplyRule(Scope.RECIPIENT, "4(?!21)..", words=r"gr[ae]y-?list", stages=_NAMED),
+    # Words that name the reader's own mailbox, with whatever code; Exchange's STOREDRV.Deliver and
+    # RESOLVER are its words for a recipient, RFC 5321's “exceeded storage allocation” for its room.
+    ReplyRule(Scope.RECIPIENT, "(4(?!21)|5)..", stages=_NAMED, mailbox=True),
+    ReplyRule(
+        Scope.RECIPIENT, "(4(?!21)|5)..", stages=_NAMED,
+        words=r"storedrv\.deliver|resolver\.|storage allocation|quota exceeded .{0,20}\brecipient"
+        r"|recipient'?s? .{0,60}\b(storage|disk) (quota|limit)|has exceeded its (storage|disk)"
+        r"|\b(recipient|mailbox|user)\b.{0,60}\breceiv(es?|ing)\b"
+        r"|too (big|large) for .{0,20}\b(recipient|mailbox)|\bpost to this (list|group)"
+        r"|accepts? (e?-?mails?|messages) (only )?from (members|people|subscribers|its members)",
+    ),
     # The message is not authenticated, so nobody there will get it: RFC 7372 (x.7.20 to x.7.26),
     # Gmail's x.7.23 to x.7.40, Microsoft's 5.7.515.
     ReplyRule(Scope.CAMPAIGN, "[45]..", enhanced=r"[45]\.7\.(2[0-7]|29|3[0-2]|40|515)"),
@@ -216,15 +247,13 @@ RULES: tuple[ReplyRule, ...] = (
     ReplyRule(Scope.ACCOUNT, "503|525|530|534|535|538"),
     # A host that takes no mail (RFC 7504; 5.3.2: RFC 3463), or none of ours (Postfix, Exim,
     # sendmail and Exchange in their words).
-    ReplyRule(Scope.ACCOUNT, "521"),
+    ReplyRule(Scope.ACCOUNT, "521", enhanced=r"(?!5\.[12]\.).*"),
     ReplyRule(Scope.ACCOUNT, "5..", enhanced=r"5\.3\.2"),
     ReplyRule(Scope.ACCOUNT, "5..", words=r"relay(ing)? (access )?(is )?(denied|not permitted)"
          r"|unable to relay|(allowed|list of) rcpthosts", stages=frozenset({Stage.RCPT})),
     # x.2: the recipient's mailbox (RFC 3463), full (2.2), disabled (2.1), or itself mailed too
     # fast (Google's 450 4.2.1).
     ReplyRule(Scope.RECIPIENT, "(4(?!21)|5)..", enhanced=r"[45]\.2\.[0-9]+", stages=_NAMED),
-    ReplyRule(Scope.RECIPIENT, "45[02]|552", stages=_NAMED,
-         words=r"(mailbox|inbox|user|recipient)\b.{,200}?\b(full|quota|storage)"),
     # Slower or later, whoever it is about: 454 (Amazon's throttling, RFC 4954's 4.7.0), the relay's
     # own state (x.3), congestion (4.4.5), too much in one go (4.5.3), Gmail's 4.7.28, Microsoft's
     # 4.7.500 to 4.7.699, and the words of Postfix, Exim and sendmail.
@@ -266,7 +295,7 @@ def refusal(reply: Reply, stage: Stage) -> Deferred | Rejected:
 
 def is_session_limit(outcome: Deferred | Rejected) -> bool:
     """Whether a refusal is about how many messages this connection has carried."""
-    return re.search(SESSION_LIMIT.words, outcome.reply, re.IGNORECASE) is not None
+    return _finds(SESSION_LIMIT.words, outcome.reply)
 
 
 def later(reply: Reply) -> Deferred:

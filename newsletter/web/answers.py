@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
@@ -27,11 +25,11 @@ class Answers:
     """Makes the answers.
 
     Args:
-        pages: the compiled pages.
+        pages: the compiled pages; an attribute, too.
     """
 
     def __init__(self, pages: PublicPages) -> None:
-        self._pages = pages
+        self.pages = pages
         self._headers = {
             **HEADERS,
             "Content-Security-Policy": (
@@ -39,16 +37,6 @@ class Answers:
                 "base-uri 'none'; frame-ancestors 'none'"
             ),
         }
-
-    @property
-    def languages(self) -> Collection[str]:
-        """Of the pages."""
-        return self._pages.languages
-
-    @property
-    def topics(self) -> Collection[str]:
-        """The ids of the list's topics."""
-        return self._pages.topics.keys()
 
     def page(
         self,
@@ -77,7 +65,7 @@ class Answers:
             "action": here if action is None else action + here,
             **values,
         }
-        html = self._pages.page(name, language, filled)
+        html = self.pages.page(name, language, filled)
         headers = {**self._headers, "Content-Language": language}
         return HTMLResponse(html, status, headers=headers)
 
@@ -90,9 +78,9 @@ class Answers:
         wanted = [request.query_params.get("lang", ""), *_accepted(request)]
         for tag in wanted:
             for name in (tag, tag.partition("-")[0]):
-                if name in self._pages.languages:
+                if name in self.pages.languages:
                     return name
-        return self._pages.languages[0]
+        return self.pages.languages[0]
 
 
 def _accepted(request: Request) -> list[str]:

@@ -108,14 +108,18 @@ def create_app(
     preferences = PreferencePage(answers, events, tokens, nonces, clock)
     links, breaker = ConfirmLinks(bundle.verifier, clock), FormBreaker(clock)
     confirming = Confirming(
-        answers, events, links=links, breaker=breaker, nonces=nonces, clock=clock
+        answers,
+        events,
+        links=links,
+        breaker=breaker,
+        nonces=nonces,
+        clock=clock,
+        on_return=leaving.came_back,
     )
     signing_up = confirmations and SigningUp(
         answers,
-        pages,
         events,
         bundle,
-        links=links,
         confirmations=confirmations,
         breaker=breaker,
         nonces=nonces,

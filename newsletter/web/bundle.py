@@ -149,13 +149,13 @@ class Bundle:
             ConfigError: there is none, others can read it, or it is damaged.
         """
         path = folder / FILE_NAME
-        again = "Make it with “newsletter keys public” where the list is, and copy it anew."
+        again = "Make it with “newsletter keys public” where the list is, and copy it again."
         try:
             lax = shared(path.stat().st_mode)
             content = read_regular(path, max_bytes=_MOST_BYTES)
         except OSError as error:
             raise ConfigError(
-                f"There is no bundle here that can be read: {error.strerror}.",
+                f"The bundle cannot be read: {error.strerror}.",
                 where=Where(path),
                 next=again,
             ) from None

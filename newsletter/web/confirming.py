@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from newsletter.clock import Clock
-from newsletter.message.tokens import Purpose, claims_purpose
+from newsletter.message.tokens import Purpose, claimed_address_tag, claims_purpose
 from newsletter.web.answers import Answers
 from newsletter.web.confirm_links import ConfirmLinks
 from newsletter.web.events import PublicEvents, RecentEvents
@@ -39,6 +40,7 @@ class Confirming:
         breaker: hears of each that was confirmed.
         nonces: tie a form to its page.
         clock: tells the time.
+        on_return: told the address tag in the link by which somebody came back.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Confirming:
         answers: Answers,
         events: PublicEvents,
         *,
+        on_return: Callable[[bytes], None],
         links: ConfirmLinks,
         breaker: FormBreaker,
         nonces: Nonces,
@@ -57,6 +60,7 @@ class Confirming:
         self._breaker = breaker
         self._nonces = nonces
         self._clock = clock
+        self._on_return = on_return
         self._recent = RecentEvents(clock)
         self._returns = RateLimit(each=_RETURNS_EACH, total=_RETURNS_IN_ALL, clock=clock)
 
@@ -102,4 +106,6 @@ class Confirming:
                 self._breaker.confirmed()
         # Whoever hangs up must not take the others' answer along.
         await asyncio.shield(task)
+        if event["kind"] == "return":
+            self._on_return(claimed_address_tag(text))
         return self._answers.page(request, "confirmed")

@@ -104,7 +104,7 @@ class RecentEvents:
 
 @dataclass(slots=True)
 class Changed:
-    """What one link changed of late."""
+    """What one link or reader changed of late."""
 
     since: float
     number: int
@@ -112,7 +112,7 @@ class Changed:
 
 
 class RecentChanges:
-    """How often a link changed something within a day, and what last.
+    """How often a link or reader changed something within a day, and what last.
 
     It knows keyed hashes under a key of this process alone.
     """
@@ -123,7 +123,7 @@ class RecentChanges:
         self._changed: OrderedDict[bytes, Changed] = OrderedDict()
 
     def find(self, token: str) -> Changed:
-        """What is remembered of a link; empty where nothing is."""
+        """What is remembered of one; empty where nothing is."""
         now = self._clock.now().timestamp()
         known = self._changed.get(self._digest(token))
         return known if known and now - known.since <= _A_DAY_S else Changed(now, 0, "")

@@ -55,6 +55,7 @@ class Leaving:
         self._clock = clock
         self._recent = RecentEvents(clock)
         self._undone = RecentChanges(clock)
+        self._returned = RecentChanges(clock)
 
     async def header(self, request: Request) -> Response:
         """The address of the header List-Unsubscribe: any POST leaves, GET shows the page."""
@@ -85,13 +86,23 @@ class Leaving:
             return await self._leave_at_once(request, text)
         return await self._step(request, text, fields)
 
+    def came_back(self, address_tag: bytes) -> None:
+        """A reader confirmed that they are back: from now on a link of theirs leaves anew."""
+        reader = address_tag.hex()
+        known = self._returned.find(reader)
+        self._returned.note(reader, Changed(known.since, known.number + 1, ""))
+
+    def _left_by(self, text: str, token: Token) -> str:
+        """What names a reader's leave by a link, from one return of theirs to the next."""
+        return f"{text} {self._returned.find(token.address_tag.hex()).number}"
+
     async def _show(self, request: Request, text: str, action: str | None = None) -> Response:
         token = self._tokens.read(text, *_OF_PAGES)
         if token is None:
             return self._answers.page(request, "broken", status=404)
         if token.inert:
             return self._answers.page(request, "proof")
-        if (left := self._recent.find(text)) is not None:
+        if (left := self._recent.find(self._left_by(text, token))) is not None:
             return self._say_left(request, text, await left)
         nonce = self._nonces.issue("leave", text)
         return self._answers.page(request, "leave", action=action, nonce=nonce)
@@ -119,7 +130,7 @@ class Leaving:
             return self._answers.page(request, "proof")
         do, nonce = fields.get("do", [""])[0], fields.get("nonce", [""])[0]
         if do == "undo":
-            return await self._undo(request, text, nonce)
+            return await self._undo(request, text, token, nonce)
         if do == "reason":
             return await self._reason(request, text, nonce, fields)
         if do == "sure" and fields.get("sure") == ["yes"] and self._fits(nonce, "sure", text):
@@ -143,7 +154,7 @@ class Leaving:
         return token.version == 1 or now - token.minute < _FRESH_MINUTES
 
     async def _leave(self, text: str, token: Token, road: str) -> str:
-        """Write a leave down; once a day for a token.
+        """Write a leave down; once a day for a token, unless its reader came back since.
 
         Returns:
             The event's id, hexadecimal, once it is on disk.
@@ -157,7 +168,7 @@ class Leaving:
             "campaign": token.campaign_tag.hex(),
             "road": road,
         }
-        return await self._once(text, content)
+        return await self._once(self._left_by(text, token), content)
 
     async def _once(self, key: str, content: Mapping[str, object]) -> str:
         """Write an event down, once a day for a key; returns and raises as :meth:`_leave`."""
@@ -178,11 +189,12 @@ class Leaving:
             request, "left", nonce=self._nonces.issue("reason", text), undo=undo
         )
 
-    async def _undo(self, request: Request, text: str, nonce: str) -> Response:
+    async def _undo(self, request: Request, text: str, token: Token, nonce: str) -> Response:
         id_, _, mark = nonce.partition(".")
         about = f"{text} {id_}"
         if self._nonces.holds(mark, "undo", about, youngest_s=0, oldest_s=_A_DAY_S):
-            if (left := self._recent.find(text)) is not None and await left != id_:
+            key = self._left_by(text, token)
+            if (left := self._recent.find(key)) is not None and await left != id_:
                 return self._say_left(request, text, await left)  # they left again since
             changed = self._undone.find(text)
             if changed.last != id_:
@@ -192,7 +204,7 @@ class Leaving:
                 self._undone.note(text, Changed(changed.since, changed.number + 1, ""))
                 await self._events.add({"kind": "undo", "leave": id_})
                 self._undone.find(text).last = id_
-            self._recent.forget(text)
+            self._recent.forget(key)
             return self._answers.page(request, "undone")
         if self._nonces.holds(mark, "undo", about, youngest_s=0, oldest_s=float("inf")):
             return self._answers.page(request, "too_late")

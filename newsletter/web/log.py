@@ -164,7 +164,7 @@ class PublicLog:
                     pass
                 else:
                     return waiting.written
-        why = "The public log takes no more entries just now."
+        why = "The public log takes no more entries at the moment."
         waiting.written.set_exception(LogUnwritable(why, where=Where(self.path)))
         return waiting.written
 
@@ -391,7 +391,7 @@ class _File:
         (tables,) = run("SELECT COUNT(*) FROM sqlite_master").fetchone()
         if tables and (kind, version) != _NAMES_ARE:
             raise LedgerRefused(
-                "This file is no public log, or was written by a newer version of this program.",
+                "This file is not a public log, or was written by a newer version of this program.",
                 where=Where(self._path),
                 next="Name another file, or update the program; nothing was changed.",
             )
@@ -490,17 +490,17 @@ def _in_our_words(path: Path, refusal: type[LedgerRefused]) -> Iterator[None]:
 
 _ADVICE: dict[int | None, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: ("The disk is full, so the public log takes no entry.",
-                          "Free some space; it goes on by itself."),
-    sqlite3.SQLITE_IOERR: ("The disk does not take what the public log writes.",
-                           "Look at the disk and its free space; it goes on by itself."),
+                          "Free some space; it then continues."),
+    sqlite3.SQLITE_IOERR: ("The disk refuses the public log's writes.",
+                           "Check the disk and its free space; it then continues."),
     sqlite3.SQLITE_READONLY: ("The public log is read-only.",
                               "Give the server's user write permission for it and its folder."),
     sqlite3.SQLITE_CANTOPEN: ("The public log cannot be opened.",
                               "Look at the permissions of the file and its folder."),
     sqlite3.SQLITE_BUSY: ("Another program keeps the public log locked.",
-                          "Close it; the log goes on by itself."),
+                          "Close that program; the log then continues."),
     sqlite3.SQLITE_CORRUPT: ("The public log is damaged.",
-                             "Keep the file, and let the server begin a new one in its place; "
-                             "“newsletter docs public” says more."),
-    sqlite3.SQLITE_NOTADB: ("This file is no public log.", "Name another file."),
+                             "Move the file away and keep it; the server then begins "
+                                 "a new one. “newsletter docs public” says more."),
+    sqlite3.SQLITE_NOTADB: ("This file is not a public log.", "Name another file."),
 }  # fmt: skip

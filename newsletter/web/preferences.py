@@ -29,7 +29,7 @@ _FASTEST_S = 2
 _A_DAY_S = 86_400
 _LONGEST_PAUSE_DAYS = 731
 _MOST_A_DAY = 30
-"""Changes by one link; a reader needs a few, a program that repeats a form any number."""
+"""Changes by a reader's links; a reader needs a few, a program that repeats forms any number."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _ANSWERS = {"": None, "yes": True, "no": False}
 
@@ -122,22 +122,19 @@ class PreferencePage:
             return self._ask(request, text, fields)
         if not changes:
             return self._answers.page(request, "unchanged")
-        return await self._write(request, text, token, changes)
+        return await self._write(request, token, changes)
 
-    async def _write(
-        self, request: Request, text: str, token: Token, changes: Mapping[str, Any]
-    ) -> Response:
-        recent, told = self._recent.find(text), json.dumps(changes, sort_keys=True)
+    async def _write(self, request: Request, token: Token, changes: Mapping[str, Any]) -> Response:
+        reader = token.address_tag.hex()
+        recent, told = self._recent.find(reader), json.dumps(changes, sort_keys=True)
         if told == recent.last:
             return self._answers.page(request, "saved")
         if recent.number >= _MOST_A_DAY:
             return self._answers.page(request, "unavailable", status=429)
         # Counted before it is on disk, so that many at once are counted as well.
-        self._recent.note(text, Changed(recent.since, recent.number + 1, ""))
-        await self._events.add(
-            {"kind": "preferences", "tag": token.address_tag.hex(), "changes": changes}
-        )
-        self._recent.find(text).last = told
+        self._recent.note(reader, Changed(recent.since, recent.number + 1, ""))
+        await self._events.add({"kind": "preferences", "tag": reader, "changes": changes})
+        self._recent.find(reader).last = told
         return self._answers.page(request, "saved")
 
     def _changes(self, fields: Mapping[str, str]) -> dict[str, Any]:
@@ -150,7 +147,7 @@ class PreferencePage:
         changes: dict[str, Any] = {}
         language = fields.get("language", "")
         if language:
-            if language not in self._answers.languages:
+            if language not in self._answers.pages.languages:
                 raise _WrongForm
             changes["language"] = language
         topics = {
@@ -158,7 +155,7 @@ class PreferencePage:
             for name, value in fields.items()
             if name.startswith("topic-")
         }
-        if not {*topics} <= {*self._answers.topics} or not {*topics.values()} <= {*_ANSWERS}:
+        if not {*topics} <= {*self._answers.pages.topics} or not {*topics.values()} <= {*_ANSWERS}:
             raise _WrongForm
         if wanted := {name: _ANSWERS[value] for name, value in topics.items() if value}:
             changes["topics"] = wanted

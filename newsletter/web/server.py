@@ -140,9 +140,9 @@ def alone(log: Path) -> Iterator[None]:
     except OSError:
         os.close(handle)
         raise LedgerRefused(
-            "Another server is at work on this log.",
+            "Another server uses this log.",
             where=Where(log),
-            next="End that one first: one process serves a log.",
+            next="Stop that one first: one process serves a log.",
         ) from None
     try:
         yield
@@ -165,7 +165,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise InputError(
             f"The server cannot listen on {host}, port {port}: {why}.",
             where=Where(item=f"port {port}"),
-            next="Name another with --port, or end the program that has it.",
+            next="Name another port with --port, or stop the program that uses it.",
         ) from None
 
 

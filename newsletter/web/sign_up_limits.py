@@ -41,6 +41,11 @@ class Cooldown:
             self._asked.popitem(last=False)
         return allowed
 
+    def take_back(self, address: Address) -> None:
+        """The latest time does not count: nothing was mailed."""
+        mailbox = self._mailbox(address)
+        self._asked[mailbox] = self._asked.get(mailbox, ())[:-1]
+
     def _mailbox(self, address: Address) -> bytes:
         # Many servers deliver anna+1@ and anna+2@ to one mailbox (RFC 5233).
         local, _, domain = address.suppression_key.rpartition("@")

@@ -18,7 +18,7 @@ from newsletter.addresses import Address, AddressError
 from newsletter.clock import Clock
 from newsletter.display_names import shortened
 from newsletter.message.notice import Notice
-from newsletter.render.public_pages import PublicPages, words_digest
+from newsletter.render.public_pages import words_digest
 from newsletter.web.answers import Answers
 from newsletter.web.bundle import Bundle
 from newsletter.web.confirm_links import ConfirmLinks, message_name
@@ -64,10 +64,8 @@ class SigningUp:
 
     Args:
         answers: makes the pages.
-        pages: words them, and the mail.
         events: where it is told that the form closed itself.
-        bundle: what the server may know.
-        links: makes the link of a mail.
+        bundle: what the server may know, such as the keys of the links that are mailed.
         confirmations: sends it.
         breaker: closes the form when it is misused.
         nonces: tie a form to its page.
@@ -77,21 +75,19 @@ class SigningUp:
     def __init__(
         self,
         answers: Answers,
-        pages: PublicPages,
         events: PublicEvents,
         bundle: Bundle,
         *,
-        links: ConfirmLinks,
         confirmations: Confirmations,
         breaker: FormBreaker,
         nonces: Nonces,
         clock: Clock,
     ) -> None:
         self._answers = answers
-        self._pages = pages
+        self._pages = answers.pages
         self._events = events
         self._bundle = bundle
-        self._links = links
+        self._links = ConfirmLinks(bundle.verifier, clock)
         self._confirmations = confirmations
         self._breaker = breaker
         self._nonces = nonces
@@ -128,6 +124,7 @@ class SigningUp:
         if not self._cooldown.allows(address):
             return self._answers.page(request, "asked")
         if not self._confirmations.add(self._mail(box, typed.language, address)):
+            self._cooldown.take_back(address)
             return self._answers.page(request, "unavailable", status=503)
         if (misused := self._breaker.asked()) is not None:
             asked, confirmed = misused

@@ -149,7 +149,7 @@ def test_without_an_issue_of_today_or_earlier_it_says_so(small: Project) -> None
         build(small),
         2,
         "all are dated later than today",
-        "To publish one before its day: newsletter archive build 2017-04",
+        "To publish one before its date: newsletter archive build 2017-04",
     )
     (small.folder / "issues" / "2017-04.yaml").unlink()
     stopped(build(small), 2, "There is no issue to publish.", "newsletter new ID")
@@ -188,7 +188,7 @@ def test_without_a_place_for_the_archive_it_tells_what_to_write(small: Project) 
         '[archive]\nurl = "https://news.defenders.example/"', '[mail]\npictures = "inline"'
     )
     settings.write_text(text)
-    stopped(build(small), 2, "no place for the archive", '[archive] with url = "https://…/"')
+    stopped(build(small), 2, "The archive has no address yet", '[archive] with url = "https://…/"')
 
 
 @pytest.mark.parametrize("folder", [".", "..", "issues/.."])
@@ -196,7 +196,12 @@ def test_the_project_itself_with_its_list_and_key_is_never_published(
     small: Project, folder: str
 ) -> None:
     before = files(small)
-    stopped(build(small, "--out", folder), 2, "holds the project itself", "such as archive")
+    stopped(
+        build(small, "--out", folder),
+        2,
+        "holds the project with its list and key",
+        "such as archive",
+    )
     assert before == files(small)
 
 

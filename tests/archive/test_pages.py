@@ -12,7 +12,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 import yaml
 from newsletter.audience.reader import read_roster
-from newsletter.config import load_settings
+from newsletter.config import Audience, load_settings
 from newsletter.render.slots import TOKEN
 from PIL import Image
 
@@ -272,7 +272,7 @@ def test_the_policy_of_a_page_allows_its_own_files_and_nothing_else(
 
 
 def test_nothing_in_the_archive_belongs_to_one_reader(archive: Archive) -> None:
-    roster = read_roster(ROOT / "subscribers.example.csv", fields=["organisation"])
+    roster = read_roster(ROOT / "subscribers.example.csv", Audience(fields=["organisation"]))
     readers = [str(reader.address) for reader in roster.subscribers]
     names = [reader.name for reader in roster.subscribers if reader.name]
     assert 13 == len(readers)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from newsletter.audience.exports import leavers_in, missing_leavers
 from newsletter.audience.reader import read_leavers, read_roster
+from newsletter.config import Audience
 from newsletter.errors import RosterError
 
 from tests.cli.support import stopped, went_well
@@ -132,7 +133,7 @@ def test_whoever_left_by_another_file_is_suppressed_and_never_mailed(project: Pr
     ):
         stopped(project.run(*command), 2, "readers who unsubscribed", "suppress add", "--reason")
     ask = project.run("suppress", "add", file.name, "--reason", "unsubscribed")
-    stopped(ask, 2, "nobody here to say yes")
+    stopped(ask, 2, "Nobody can answer here")
     went_well(
         project.run("suppress", "add", file.name, "--reason", "unsubscribed", "--yes"),
         "2 people added",
@@ -219,7 +220,7 @@ def test_a_header_that_is_not_found_is_asked_about_and_answered(
     assert says in str(caught.value)
     assert "[audience] in newsletter.toml" in str(caught.value)
     if answer is not None:
-        (found,) = read_roster(path, **answer).subscribers  # type: ignore[arg-type]
+        (found,) = read_roster(path, Audience.model_validate(answer)).subscribers
         assert ("a@a.example", "Anna" * ("Name" in text)) == (str(found.address), found.name)
 
 
@@ -233,7 +234,7 @@ def test_a_setting_that_does_not_fit_the_list_is_said(
 ) -> None:
     path = write(tmp_path, "Email,Name\n\na@a.example,Anna\n")
     with pytest.raises(RosterError, match=says):
-        read_roster(path, **settings)  # type: ignore[arg-type]
+        read_roster(path, Audience.model_validate(settings))
 
 
 def test_the_program_shows_the_columns_and_follows_the_setting(project: Project) -> None:

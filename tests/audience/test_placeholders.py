@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from newsletter.audience.model import Roster
 from newsletter.audience.placeholders import what_is_wrong
 from newsletter.audience.reader import read_roster
+from newsletter.config import Audience
 
 from tests.cli.support import mails, went_well
 from tests.support.project import Project
@@ -82,6 +83,19 @@ def test_what_says_nothing_is_no_name(name: str) -> None:
     assert what_is_wrong(name.strip())
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["#¡REF!", "#¿NOMBRE?", "#ССЫЛКА!", "#Н/Д", "#WAARDE!", "#NAAM?", "#VERW!", "#ÜBERLAUF!", "#NB",
+     "TBD", "FALSE", "[deleted]", "REDACTED", "Anonymous", "anonyme", "Anónimo", "Vorname",
+     "Prénom", "first_name", "FNAME", "keine", "sin datos", "No consta", "S/D", "néant", "n.n.",
+     "н/д", "-нет-", "无", "該当なし", "없음", "غير متوفر",
+     "1.23E+11", "=A1", "=CONCATENATE(A1)", "NaT", "-inf",
+     "http://x.example", "www.x.example"],
+)  # fmt: skip
+def test_a_spreadsheet_s_or_a_form_s_word_for_nothing_is_no_name(name: str) -> None:
+    assert what_is_wrong(name)
+
+
 @pytest.mark.parametrize(("name", "meant"), DAMAGED)
 def test_a_damaged_name_is_no_name_and_what_it_was_is_proposed(name: str, meant: str) -> None:
     found = what_is_wrong(name)
@@ -116,7 +130,7 @@ def test_any_text_is_judged_without_an_error(name: str) -> None:
 def read(tmp_path: Path, text: str, *fields: str) -> Roster:
     path = tmp_path / "list.csv"
     path.write_text(text, encoding="utf-8")
-    return read_roster(path, fields=fields)
+    return read_roster(path, Audience(fields=list(fields)))
 
 
 def test_a_warning_names_row_and_column_and_no_address(tmp_path: Path) -> None:

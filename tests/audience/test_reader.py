@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import read_roster
+from newsletter.config import Audience
 from newsletter.errors import Problem, RosterError
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def roster(tmp_path: Path, content: str | bytes, *, fields: tuple[str, ...] = ()) -> Roster:
     path = tmp_path / "list.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_roster(path, fields=fields)
+    return read_roster(path, Audience(fields=list(fields)))
 
 
 def refusal(tmp_path: Path, content: str | bytes, *, fields: tuple[str, ...] = ()) -> RosterError:
@@ -36,7 +37,7 @@ def rows(problems: tuple[Problem, ...]) -> list[int | None]:
 
 
 def test_the_example_list_is_read_without_a_complaint() -> None:
-    found = read_roster(ROOT / "subscribers.example.csv", fields=["organisation"])
+    found = read_roster(ROOT / "subscribers.example.csv", Audience(fields=["organisation"]))
     assert (13, (), (), ()) == (found.rows, found.refused, found.repeated, found.warnings)
     by_row = {subscriber.row: subscriber for subscriber in found.subscribers}
     assert "info@xn--menschenrechte-mnchen-oic.example" == str(by_row[8].address)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import read_roster
+from newsletter.config import Audience
 from newsletter.errors import RosterError
 
 from tests.support.tools import ROOT
@@ -18,7 +19,7 @@ def read(
 ) -> Roster:
     path = tmp_path / "list.csv"
     path.write_text(text, encoding="utf-8")
-    return read_roster(path, mail=mail, no_mail=no_mail)
+    return read_roster(path, Audience(mail=list(mail), no_mail=list(no_mail)))
 
 
 def mailed(roster: Roster) -> str:
@@ -66,7 +67,54 @@ LEFT = [
     ("Abgemeldet", "nein", "ja"),
     ("Désabonné", "non", "oui"),
     ("Opt-in", "sí", "no"),
-    ("Newsletter", "x", "Unsubscribed"),  # a column that is not known
+    ("Newsletter", "x", "Unsubscribed"),  # of a name that may mean more
+    *(
+        (column, yes, no)
+        for column, yes, no in (
+            ("Newsletter", "weekly", "no,0,nein,N"),
+            ("Receive newsletter", "yes", "no,FALSE"),
+            ("Wants newsletter", "y", "n"),
+            ("Newsletter erwünscht", "ja", "nein"),
+            ("Newsletter-Empfänger", "ja", "nein"),
+            ("Einverständnis", "ja", "nein"),
+            ("E-Mail erlaubt", "ja", "nein"),
+            ("Werbung erlaubt", "ja", "nein"),
+            ("Recevoir la newsletter", "oui", "non"),
+            ("Infolettre", "oui", "non"),
+            ("Abonnement newsletter", "oui", "non"),
+            ("Desea recibir boletín", "sí", "no"),
+            ("Acepta recibir correos", "sí", "no"),
+            ("Boletín", "sí", "no"),
+            ("Consenso newsletter", "sì", "no"),
+            ("Recebe newsletter", "sim", "não"),
+            ("Nieuwsbrief", "ja", "nee"),
+            ("Рассылка", "да", "нет"),
+            ("Подписка", "да", "нет"),
+            ("Согласие на рассылку", "да", "нет"),
+            ("receives_email", "true", "false"),
+            ("mailable", "TRUE", "FALSE"),
+            ("can_email", "1", "0"),
+            ("deliverable", "true", "false"),
+            ("Email valid", "1", "0"),
+            ("Email verified", "true", "false"),
+        )
+    ),
+    ("Newsletter", "NULL", "Abgemeldet"),
+    ("Newsletter", "\\N", "Abgemeldet"),
+    ("Quarantined", "No", "Yes"),
+    ("Archived", "false", "true"),
+    ("Email Marketing Consent", "SUBSCRIBED", "NOT_SUBSCRIBED,UNSUBSCRIBED"),
+    ("Status", "Aktiv", "Ausgetreten,Kein Interesse,abbestellt,Storniert,nicht mehr aktiv"),
+    ("Status", "active", "DNC,STOP,quarantined,deactivated,revoked,refused,withdrew consent"),
+    ("Statut", "actif", "NPAI,opposition,ne souhaite plus,ne plus contacter,n'habite plus"),
+    ("Estado", "Oaxaca", "Anulado,No desea recibir,Correo inválido,Rechazado,Devuelto"),
+    ("Stato", "Svizzera", "Rimosso,Disattivo,Revocato,Non valido,Sospeso"),
+    ("Status", "aktywny", "zrezygnował,nieprawidłowy"),
+    ("Статус", "активен", "недоступен,спам,жалоба,ошибка доставки,неверный адрес"),
+    ("Durum", "aktif", "abonelikten çıktı,pasif,iptal"),
+    ("状态", "已订阅", "黑名单,无效,退信"),
+    ("ステータス", "購読中", "解除,無効,退会,エラー"),
+    ("상태", "구독", "비활성,해지,구독취소"),
     ("State", "California", "Unsubscribed"),
 ]
 
@@ -92,7 +140,11 @@ LEAVING = (
     "Отписан|Отписался|Дата отписки|Не отправлять|Відписаний|Відписка|إلغاء الاشتراك|"
     "ألغى الاشتراك|Avregistrerad|Avmeldt|Odhlášen|Leiratkozott|Dezabonat|Διαγραφή|退订|配信停止|"
     "수신거부|Left|Left on|Unsubscribed on|Unsub|Opted-out|Do not contact|No newsletter|"
-    "Undeliverable|Removed|Resigned|IsExcludedFromCampaigns"
+    "Undeliverable|Removed|Resigned|IsExcludedFromCampaigns|Removed at|Cancelled on|Last bounce|"
+    "Banned|Exclude|Invalid email|Newsletter abbestellt|Abbestellt am|Abo beendet|Inaktiv seit|"
+    "Sperrvermerk|Bloqueado|Non contattare|Não contactar|Data de cancelamento|"
+    "Niet meer mailen|Отказ от рассылки|Не писать|Left the list|Gone away|Returned mail|"
+    "Stop mailing|Remove"
 )
 
 
@@ -140,6 +192,15 @@ def test_a_person_or_a_town_of_that_name_is_mailed(tmp_path: Path, column: str, 
         ("MEMBER_RATING", "2"),
         ("Bounced", "never"),
         ("Status", "Not unsubscribed"),
+        *(("Estado", state) for state in ("Baja California Sur", "Ciudad de México", "SP")),
+        ("Stato", "Italia"),
+        ("État", "Québec"),
+        ("State", "DE"),
+        ("Bundesland", "Bayern"),
+        ("Estado civil", "Casado"),
+        ("Newsletter", "monthly"),
+        ("Newsletter", "n/a"),
+        ("Verified", "no"),
     ],
 )
 def test_who_stays_is_mailed(tmp_path: Path, column: str, value: str) -> None:
@@ -180,3 +241,10 @@ def test_the_program_says_how_many_left_and_why(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "20 people to mail" in done.stdout, done
     assert "Status=Unsubscribed" in done.stdout
+
+
+def test_a_column_that_tells_who_may_be_mailed_is_not_called_unused(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("email,Abo-Status,Shoe size\na@a.example,aktiv,40\nb@b.example,abgemeldet,41\n")
+    (warning,) = read_roster(path).warnings
+    assert "Unused columns: “Shoe size”." in warning.what

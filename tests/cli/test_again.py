@@ -22,10 +22,10 @@ def test_a_round_in_parts_gives_everybody_one_more_copy_and_nobody_a_third(
     again = ("send", "2017-04", "--yes", "--again")
     went_well(project.run(*again, "--limit", "1"), "in a new round (round 2)")
     assert [1, 1, 2] == copies(project)
-    went_well(project.run(*again, "--dry-run", "--limit", "1"), "goes on with round 2")
-    went_well(project.run(*again, "--limit", "1"), "goes on with round 2")
+    went_well(project.run(*again, "--dry-run", "--limit", "1"), "continues round 2")
+    went_well(project.run(*again, "--limit", "1"), "continues round 2")
     assert [1, 2, 2] == copies(project)
-    went_well(project.run(*again), "goes on with round 2")
+    went_well(project.run(*again), "continues round 2")
     assert [2, 2, 2] == copies(project)
     went_well(project.run(*again), "in a new round (round 3)")
     assert [3, 3, 3] == copies(project)
@@ -35,7 +35,7 @@ def test_who_joined_meanwhile_is_part_of_the_round(project: Project) -> None:
     went_well(project.run("send", "2017-04", "--yes"))
     went_well(project.run("send", "2017-04", "--yes", "--again"))
     project.list_of(4)
-    went_well(project.run("send", "2017-04", "--yes", "--again"), "goes on with round 2")
+    went_well(project.run("send", "2017-04", "--yes", "--again"), "continues round 2")
     assert [1, 2, 2, 2] == copies(project)
 
 

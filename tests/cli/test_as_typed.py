@@ -79,6 +79,9 @@ def test_dashes_and_ellipses_are_set(project: Project) -> None:
         ("    blurb: T\n    links:\n      - label: Report #2\n        url: https://a.example\n",
          "#2", "11:23"),
         ("    blurb: متن #افغانستان\n", "#افغانستان", "9:16"),
+        ("    blurb: Our # 1 priority\n", "# 1 priority", "9:16"),
+        ("    blurb: Written in C #\n", "#", "9:25"),
+        ("    blurb: &Partners win in court\n", "&Partners", "9:12"),
     ],
 )  # fmt: skip
 def test_words_that_yaml_takes_for_a_comment_are_told(

@@ -102,8 +102,8 @@ def test_a_backup_made_in_mid_send_is_told_from_the_ledger(
     server.behaviours.clear()
     went_well(
         project.run("restore", str(file), "--yes"),
-        "Here already, and to be kept under another name: newsletter.db and newsletter.key.",
-        "is kept as newsletter.db.1",
+        "Already here, and kept under another name: newsletter.db and newsletter.key.",
+        "are kept as newsletter.db.1",
     )
     assert 6 == project.run("resume", "2017-04").returncode  # whom the dead run was handing over
     copies = server.copies()
@@ -257,7 +257,7 @@ def test_what_is_no_backup_changes_nothing(
     file = tmp_path / "bad.backup"
     file.write_bytes(content)
     before = sorted(project.folder.iterdir())
-    stopped(project.run("restore", str(file), "--yes"), 2, "no backup")
+    stopped(project.run("restore", str(file), "--yes"), 2, "not a backup")
     assert before == sorted(project.folder.iterdir())
     assert not (project.folder.parent / "escaped").exists()
 

@@ -69,7 +69,7 @@ def test_rows_that_cannot_be_used_are_named_and_the_others_mailed(project: Proje
                     "anna@readers.example,Anna\n")  # fmt: skip
     done = project.run("subscribers", "check")
     assert (2, "") == (done.returncode, done.stderr)
-    for word in ("row 3", "row 4", "3 rows, 1 person to mail", "nobody is mailed for these"):
+    for word in ("row 3", "row 4", "3 rows, 1 person to mail", "Rows that cannot be used"):
         assert word in done.stdout
     sent = project.run("send", "2017-04", "--yes")
     went_well(sent, "Will not     1 row holds no usable address", "1 row repeats an address",
@@ -209,7 +209,7 @@ def test_a_trial_is_said_once(project: Project) -> None:
 def test_a_missing_secret_is_told_before_anything_is_frozen(project: Project) -> None:
     project.settings(smtp_delivery(1) + 'username = "us"\npassword = { env = "NO_SUCH_THING" }\n')
     stopped(project.run("send", "2017-04", "--yes"), 2, "NO_SUCH_THING")
-    stopped(project.run("status", "2017-04"), 2, "“2017-04” was never sent from here")
+    stopped(project.run("status", "2017-04"), 2, "“2017-04” has not been sent from here")
 
 
 def test_an_issue_that_does_not_exist_is_answered_with_those_that_do(project: Project) -> None:
@@ -288,4 +288,4 @@ def test_a_command_mistyped_is_explained_without_a_traceback(project: Project) -
 def test_a_day_that_is_none_is_told_in_words(project: Project) -> None:
     said = project.run("new", "2017-05", "--date", "2017-13-01")
     assert 2 == said.returncode
-    assert "“2017-13-01” is no day" in said.stderr
+    assert "“2017-13-01” is not a date" in said.stderr

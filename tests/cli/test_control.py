@@ -94,7 +94,7 @@ def test_a_pause_from_another_terminal_ends_the_run_and_resume_takes_it_back(
         assert 2 == server.copies().total()
 
         code, text = at_a_terminal(project, "resume", "2017-04", answer=b"")
-        assert (0, True) == (code, "The pause is over; it goes on." in text), text
+        assert (0, True) == (code, "The pause is over; the send continues." in text), text
         assert everyone_once() == server.copies()
     went_well(project.run("pause", "2017-04"), "nothing to pause", "Complete.")
 
@@ -237,13 +237,13 @@ def test_a_send_whose_time_comes_while_another_one_runs_begins_after_it(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--at", "tomorrow"], "is no date and time"),
+        (["--at", "tomorrow"], "is not a date and time"),
         (["--at", "2017-04-28 09:00 UTC"], "is past"),
         (["--at", f"{_clocks_go_back()} 02:30 Europe/Brussels"], "comes twice"),
         (["--at", "9999-12-31 23:59"], "more than 2 years ahead"),
-        (["--at", "9999-12-31 23:59:59.5"], "is no date and time"),
+        (["--at", "9999-12-31 23:59:59.5"], "is not a date and time"),
         (["--at", "0001-01-01 00:00+14:00"], "is past"),
-        (["--scheduler"], "there is no time"),
+        (["--scheduler"], "needs a time"),
         (["--at", "2096-01-01 09:00", "--scheduler", "--dry-run"], "--dry-run freezes nothing"),
     ],
 )
@@ -258,9 +258,9 @@ def test_what_contradicts_itself_or_is_no_time_is_refused_before_anything_is_fro
 def test_an_issue_that_was_never_sent_or_does_not_exist_is_named(
     project: Project, command: str
 ) -> None:
-    stopped(project.run(command, "2017-04"), 2, "Nothing was sent from here yet")
+    stopped(project.run(command, "2017-04"), 2, "Nothing has been sent from here yet")
     went_well(project.run("suppress", "add", "nobody@example.org"))
-    stopped(project.run(command, "2017-04"), 2, "“2017-04” was never sent from here")
+    stopped(project.run(command, "2017-04"), 2, "“2017-04” has not been sent from here")
     stopped(project.run(command, "2017-05"), 2, "no issue “2017-05”", "2017-04")
 
 
@@ -305,7 +305,7 @@ def test_a_time_can_be_moved_and_a_send_begun_at_once(project: Project) -> None:
         process.send_signal(signal.SIGINT)
         ended(process)
     assert 3 == len(outbox(project))
-    stopped(project.run("resume", "2017-04", "--at", "yesterday"), 2, "is no date and time")
+    stopped(project.run("resume", "2017-04", "--at", "yesterday"), 2, "is not a date and time")
     stopped(project.run("resume", "2017-04", "--at", "now", "--scheduled"), 2, "--at")
 
 

@@ -73,7 +73,7 @@ def test_a_correction_reaches_only_who_was_not_attempted_and_the_ledger_knows_wh
             "Subject: … [-One story-] [+Two stories+] in April …",
             "is [-short,-] [+brief,+] and",
             "The new version goes to 2 people not attempted yet.",
-            "1 person with an attempt behind them",
+            "1 person attempted before",
             "It is version 2 now.",
         )  # fmt: skip
         assert "reader" not in done.stdout
@@ -97,7 +97,7 @@ def test_a_scheduled_send_is_corrected_as_often_as_needed_and_the_last_version_g
     at = datetime.now(UTC) + timedelta(days=1)
     frozen = project.run("send", "2017-04", "--yes", "--at", at.isoformat(), "--scheduler")
     assert 4 == frozen.returncode, frozen.stderr
-    went_well(project.run("correct", "2017-04", "--yes"), "Nothing differs")
+    went_well(project.run("correct", "2017-04", "--yes"), "nothing to correct")
     for version, subject in ((2, "Second"), (3, "Third")):
         project.issue(SHORT_ISSUE.replace("One story", subject))
         done = project.run("correct", "2017-04", "--yes")

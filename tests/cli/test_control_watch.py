@@ -41,8 +41,8 @@ def test_ctrl_c_leaves_the_send_alone(project: Project) -> None:
                 watch.send_signal(signal.SIGINT)
                 seen = ended(watch)
             assert (4, "") == (seen.returncode, seen.stderr)
-            assert "Not watching any more; the send goes on." in seen.stdout
-            assert "A run is at work on it now" in seen.stdout
+            assert "Stopped watching; the send continues." in seen.stdout
+            assert "It is being sent now" in seen.stdout
             gate.opened.set()
             went_well(ended(send), "3 planned = 3 accepted")
 
@@ -59,13 +59,13 @@ def test_a_run_that_was_killed_is_said_to_be_gone(project: Project) -> None:
                 seen = ended(watch)
         gate.opened.set()
         assert (4, "") == (seen.returncode, seen.stderr)
-        assert "The run is gone" in seen.stdout
+        assert "The run ended unexpectedly" in seen.stdout
         assert "Last run: gone without a word" in seen.stdout
         assert "To go on: newsletter resume 2017-04" in seen.stdout
         # Whom it may have mailed is named before anything is changed.
         before = (project.folder / "newsletter.db").read_bytes()
         told = project.run("status", "2017-04").stdout
-        assert "Being handed over when the program ended" in told
+        assert "In progress when the program ended" in told
         assert 1 == told.count("• reader1@readers.example (since ")
         assert before == (project.folder / "newsletter.db").read_bytes()
         settled = project.run("resolve", "2017-04")

@@ -88,7 +88,7 @@ def test_the_plan_tells_the_languages_and_how_long_it_takes_at_the_given_rate(
 
 def test_without_a_terminal_a_send_needs_yes(project: Project) -> None:
     done = project.run("send", "2017-04")
-    stopped(done, 2, "There is nobody here to say yes", "--yes")
+    stopped(done, 2, "Nobody can answer here", "--yes")
     assert "Will get it  3 people" in done.stdout
     assert not outbox(project)
 

@@ -60,7 +60,7 @@ def test_a_send_that_was_rebuilt_is_no_trial(project: Project, server: SmtpServe
     went_well(project.run("adopt", "--yes"))
     with SmtpServer() as trial:
         project.settings(smtp_delivery(trial.port) + "trial = true\n")
-        stopped(project.run("resume", "2017-04"), 5, "has left for real")
+        stopped(project.run("resume", "2017-04"), 5, "of this send reached readers")
         assert {} == trial.copies()
     project.settings(one_a_connection(server))
     went_well(project.run("resume", "2017-04"), "3 planned = 3 accepted")

@@ -37,7 +37,7 @@ def test_a_send_that_is_told_to_stop_finishes_what_is_on_its_way(
             process.send_signal(number)
             assert process.stderr is not None
             first = process.stderr.readline()  # it has heard
-            assert first.startswith("Stopping: finishing what is on its way.")
+            assert first.startswith("Stopping: messages in progress are finished.")
             gate.opened.set()
             done = ended(process)
         assert (4, "") == (done.returncode, done.stderr)
@@ -81,7 +81,7 @@ def test_a_second_send_is_refused_while_one_runs_and_who_leaves_meanwhile_gets_n
             second = project.run("send", "2017-04", "--yes")
             stopped(second, 5, "Another send is running here", "newsletter status")
             status = project.run("status", "2017-04")
-            assert (4, True) == (status.returncode, "A run is at work on it now" in status.stdout)
+            assert (4, True) == (status.returncode, "It is being sent now" in status.stdout)
             left = project.run("suppress", "add", "READER2@readers.example")
             went_well(left, "1 person added. They get no more mail.")
             gate.opened.set()

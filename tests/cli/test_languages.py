@@ -212,7 +212,7 @@ def test_a_translation_begins_as_a_copy_that_check_goes_through(tmp_path: Path) 
     project = Project(tmp_path / "project")
     went_well(
         project.run("new", "2017-04.fr", "--title", "Avril 2017"),
-        "issues/2017-04.fr.yaml is there, as a copy of issues/2017-04.yaml.",
+        "issues/2017-04.fr.yaml is ready, as a copy of issues/2017-04.yaml.",
         "newsletter check 2017-04",
         "2017-04.fr.yaml.draft",
     )

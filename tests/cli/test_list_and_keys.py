@@ -16,7 +16,7 @@ def test_who_left_is_not_mailed_and_named_nowhere(project: Project) -> None:
     again = project.run("suppress", "add", "reader0@readers.example", "--reason", "unsubscribed")
     went_well(again, "0 people added, 1 person already there.")
     went_well(project.run("suppress", "list"), "2  left the list")
-    went_well(project.run("status"), "Nothing was sent from here yet.")
+    went_well(project.run("status"), "Nothing has been sent from here yet.")
     sent = project.run("send", "2017-04", "--yes")
     went_well(sent, "2 people who left, complained or cannot be reached", "1 planned = 1 accepted")
     (mail,) = mails(project)

@@ -72,7 +72,7 @@ def test_nonsense_from_the_server_is_kept_and_changes_nothing(project: Project) 
         side.add(kind="preferences", tag="00" * 12, changes=[])
         side.add(kind="preferences")
         said = project.run("send", "2017-04", "--yes")
-    went_well(said, "5 entries cannot be understood", "3 planned = 3 accepted")
+    went_well(said, "5 entries cannot be read", "3 planned = 3 accepted")
 
 
 def test_no_server_pauses_a_reader_for_ever(project: Project) -> None:

@@ -52,11 +52,11 @@ def test_sync_tells_what_is_new_in_plain_words(project: Project) -> None:
         side.log.append(b"junk")
         said = project.run("sync")
         went_well(said, "From the public log: 2 people left and 1 person undid leaving.")
-        assert "1 entry cannot be understood" in said.stdout
+        assert "1 entry cannot be read" in said.stdout
         assert "hologram (1)" in said.stdout
         again = project.run("sync").stdout
     assert "From the public log" not in again
-    assert "1 entry cannot be understood" in again
+    assert "1 entry cannot be read" in again
 
 
 def test_sync_without_news_and_without_a_public_side(project: Project) -> None:
@@ -212,7 +212,7 @@ def test_a_server_that_dies_in_mid_send_stops_nobody_and_is_told(
         said = ended(process)
         went_well(said, "12 planned = 12 accepted")
         assert "The public log could not be read for less than a minute" in said.stdout
-        assert "Who left in that time may have been mailed." in said.stdout
+        assert "Readers who left in that time may have been mailed." in said.stdout
         assert "The public log could not be read" in project.run("status", "2017-04").stdout
         with served(log_app(log, keys), port):
             went_well(project.run("sync"), "1 person left")

@@ -83,4 +83,4 @@ base_url = "http://127.0.0.1:9"
         "send", "2017-04", "--yes", env=project.environment(NEWSLETTER_API_KEY=API_KEY)
     )
     stopped(done, 2, "[list] name", "plain letters")
-    assert "Nothing was sent from here yet" in project.run("status").stdout
+    assert "Nothing has been sent from here yet" in project.run("status").stdout

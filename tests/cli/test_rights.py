@@ -97,7 +97,7 @@ def test_access_as_text_and_as_a_page(project: Project, tmp_path: Path) -> None:
     said = project.run("subscribers", "access", ANNA)
     went_well(said, "What was mailed to them", "issue: 2017-04", "outbox/new")
     page = tmp_path / "anna.html"
-    went_well(project.run("subscribers", "access", ANNA, "--out", str(page)), "you alone")
+    went_well(project.run("subscribers", "access", ANNA, "--out", str(page)), "Only you can read")
     html = page.read_text(encoding="utf-8")
     assert "&lt;script&gt;" in html
     assert "<script" not in html
@@ -173,8 +173,8 @@ def test_forget_asks_first(project: Project) -> None:
 
 def test_forget_promises_nothing_of_what_is_no_address(project: Project) -> None:
     said = project.run("subscribers", "forget", "anna@@x", "--yes")
-    stopped(said, 2, "“anna@@x” is no address")
-    assert "leave the ledger" not in said.stdout
+    stopped(said, 2, "“anna@@x” is not an email address")
+    assert "are erased from the ledger" not in said.stdout
 
 
 def test_a_restored_ledger_is_erased_again(project: Project) -> None:

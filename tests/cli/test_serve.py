@@ -84,8 +84,8 @@ def test_the_demo_shows_a_leave_and_removes_what_it_made(tmp_path: Path) -> None
 
 
 def test_the_demo_shows_no_other_newsletter(project: Project) -> None:
-    stopped(project.run("serve", "--demo", "--bundle", "x"), 2, "a newsletter of its own")
-    stopped(project.run("serve", "--demo", "--host", "0.0.0.0"), 2, "on this machine alone")
+    stopped(project.run("serve", "--demo", "--bundle", "x"), 2, "uses its own newsletter")
+    stopped(project.run("serve", "--demo", "--host", "0.0.0.0"), 2, "on this machine only")
 
 
 def test_its_output_holds_no_path_address_body_or_browser(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_who_left_or_complained_cannot_be_lifted(sent: Project, reason: str) -> 
     went_well(sent.run("suppress", "add", READER, "--reason", reason))
     went_well(sent.run("suppress", "add", READER))
     refused = sent.run("suppress", "lift", READER, "--reason", "she asked me to")
-    stopped(refused, 2, "nobody here can undo that", "fresh confirmation")
+    stopped(refused, 2, "only the reader can undo", "sign up again")
     shown = sent.run("suppress", "show", READER)
     went_well(shown, "taken off by hand", "is not mailed")
     assert "lifted" not in shown.stdout
@@ -140,3 +140,32 @@ def test_tokens_that_readers_mailed_or_that_stand_on_lines_make_them_leave(sent:
     went_well(sent.run("suppress", "show", READER), "left the list", "source: mail", "box, mail")
     went_well(sent.run("suppress", "show", "reader2@readers.example"), "never left")
     stopped(sent.run("suppress", "token", "nowhere"), 2, "cannot be read")
+
+
+def test_a_file_to_suppress_that_is_not_there_is_named_as_one(project: Project) -> None:
+    done = project.run("suppress", "add", "gone.csv", "left")
+    stopped(
+        done, 2, "“gone.csv” is no address. There is no file of that name", "“left” is no address"
+    )
+    went_well(project.run("suppress", "list"), "Nobody has left yet.")
+
+
+def test_a_file_to_suppress_with_nobody_in_it_asks_nothing(project: Project) -> None:
+    (project.folder / "left.csv").write_text("email,name\n")
+    done = project.run("suppress", "add", "left.csv")
+    stopped(done, 2, "Nobody was added", "No address was found")
+
+
+def test_a_title_above_the_header_of_a_file_to_suppress_is_to_be_taken_out(
+    project: Project,
+) -> None:
+    """The settings of [audience] are those of the newsletter's own list."""
+    (project.folder / "left.csv").write_text("Our members,\nEmail,Name\na@a.example,Anna\n")
+    done = project.run("suppress", "add", "left.csv", "--yes")
+    stopped(done, 2, "Row 2 looks like the header", "Delete what stands above row 2")
+    assert "[audience]" not in done.stdout + done.stderr
+    (project.folder / "left.csv").write_text("Contact,Name\na@a.example,Anna\n")
+    done = project.run("suppress", "add", "left.csv", "--yes")
+    stopped(done, 2, "Addresses stand in “Contact”", "Call that column “email”")
+    (project.folder / "left.csv").write_text("email,Name\na@a.example,Anna\n")
+    went_well(project.run("suppress", "add", "left.csv", "--yes"), "1 person added")

@@ -37,7 +37,9 @@ def test_a_send_is_not_gone_on_with_as_a_trial(project: Project) -> None:
         real = smtp_delivery(server.port, connections=1) + "messages_per_connection = 1\n"
         cut_short(project, server, real)
         project.settings('transport = "mailbox"\n')
-        stopped(project.run("resume", "2017-04", "--yes"), 5, "Some of this send has left for real")
+        stopped(
+            project.run("resume", "2017-04", "--yes"), 5, "Some mails of this send reached readers"
+        )
         assert [] == outbox(project)
         project.settings(real)
         went_well(project.run("resume", "2017-04", "--yes"), "3 planned = 3 accepted")

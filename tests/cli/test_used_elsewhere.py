@@ -136,7 +136,7 @@ def test_a_round_goes_on_after_a_folder_was_cleaned(
         listed.write_text("\n".join(x for x in lines if x.partition(",")[0] not in twice))
     went_well(project.run("adopt", "--yes"))
     listed.write_text(whole)
-    went_well(project.run(*SEND, "--again"), "goes on with round 2")
+    went_well(project.run(*SEND, "--again"), "continues round 2")
     assert {2} == set(server.copies().values())
     went_well(project.run(*SEND, "--again"), "in a new round (round 3)")
     assert Counter(dict.fromkeys(everyone_once(4), 3)) == server.copies()

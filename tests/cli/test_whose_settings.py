@@ -43,7 +43,7 @@ def test_no_command_of_the_settings_runs_before_somebody_says_yes(project: Proje
     # Behind it, and before the freeze: a password that is missing must not freeze anything.
     assert 2 == project.run("send", "2017-04", "--yes").returncode
     assert set() != ran(project)
-    assert "never sent from here" in project.run("status", "2017-04").stderr
+    assert "has not been sent from here" in project.run("status", "2017-04").stderr
 
 
 @as_root

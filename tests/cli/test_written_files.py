@@ -36,7 +36,7 @@ def test_a_report_is_never_written_over_the_projects_own_files(sent: Project) ->
     before = files(sent)
     ways = [("--json", name) for name in (*OWN, "link")]
     for option, name in (*ways, ("--csv", OWN[0]), ("--html", OWN[0])):
-        stopped(sent.run("report", "2017-04", option, name), 2, "the project's own files")
+        stopped(sent.run("report", "2017-04", option, name), 2, "project's own files")
     assert before == files(sent)
 
 
@@ -44,7 +44,7 @@ def test_nor_are_a_mail_or_the_archive_written_among_them(project: Project) -> N
     before = files(project)
     for command in (("render", "2017-04"), ("archive", "build", "--no-pdf")):
         for folder in ("issues", "templates", "outbox"):
-            stopped(project.run(*command, "--out", folder), 2, "the project's own files")
+            stopped(project.run(*command, "--out", folder), 2, "project's own files")
     left = files(project)
     left.pop("newsletter.key", None)  # made to sign the mail's link
     assert before == left

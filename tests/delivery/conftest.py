@@ -7,8 +7,8 @@ from newsletter.config import Delivery, ListIdentity, Sender
 from newsletter.delivery.queue import Queue
 from newsletter.delivery.run import Run
 from newsletter.delivery.worker import Compose
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.ledger import Ledger
 from newsletter.message.compose import Composer
 from newsletter.message.keys import KeyRing
 from newsletter.message.shared_headers import Letterhead

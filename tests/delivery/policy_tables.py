@@ -61,13 +61,13 @@ def brakes() -> str:
         ("more than `stop_above` of the seeds or the sample were refused", Brake.HOLD),
         (
             f"more than {policy._DOMAIN_IN_A_ROW} in a row were refused at one domain. Those "
-            "refused in the same words are put back into the queue",
+            "refused since it last accepted a recipient are put back into the queue",
             Brake.DOMAIN,
         ),
         (
             f"of at least {policy._DOMAIN_JUDGED_FIRST} at one domain, more than "
             f"{policy._DOMAIN_SHARE:.0%} were refused with a policy code (5.7.x) or in the same "
-            "words",
+            "words that cannot mean the recipient. They are put back likewise",
             Brake.DOMAIN,
         ),
     )

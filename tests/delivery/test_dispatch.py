@@ -8,7 +8,7 @@ from pathlib import Path
 from newsletter.config import Delivery
 from newsletter.delivery.run import Run
 from newsletter.delivery.worker import Compose
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.message.model import Message, Recipient

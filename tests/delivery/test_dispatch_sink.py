@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from newsletter.config import Delivery, Smtp
 from newsletter.errors import TransportStopped
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 from newsletter.testing import FrozenClock
 from newsletter.transports.smtp import SmtpTransport

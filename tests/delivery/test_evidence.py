@@ -12,6 +12,7 @@ from newsletter.delivery.evidence import (
     AT_THE_END_OF_ONE_DOMAIN,
     IN_A_ROW,
     IN_A_ROW_PERHAPS,
+    MANY,
     Evidence,
     Finding,
 )
@@ -155,6 +156,29 @@ def test_what_the_last_ones_heard_for_the_first_time_is_about_us(run: Run) -> No
     assert [[2, 3, 4]] == run.at_the_end()
 
 
+@pytest.mark.parametrize(("said", "enough"), [(US, 2), (PERHAPS, 3)])
+def test_after_many_acceptances_fewer_are_enough_at_the_end(
+    run: Run, said: Outcome, enough: int
+) -> None:
+    for outcome in [TAKEN] * MANY + [said] * (enough - 1):
+        run.hears(outcome)
+    assert [] == run.at_the_end()
+    run.hears(said)
+    assert [enough] == [len(row) for row in run.at_the_end()]
+
+
+def test_before_many_acceptances_what_may_mean_the_reader_is_taken_at_its_word(run: Run) -> None:
+    for outcome in [TAKEN] * (MANY - 1) + [PERHAPS] * (AT_FIRST + 1):
+        run.hears(outcome)
+    assert [] == run.at_the_end()
+
+
+def test_a_providers_word_about_the_mailbox_is_taken_at_the_end(run: Run) -> None:
+    for outcome in [TAKEN] * MANY + [Rejected("422 invalid recipient")] * AT_FIRST:
+        run.hears(outcome)
+    assert [] == run.at_the_end()
+
+
 def test_what_was_heard_before_an_acceptance_is_nothing_new_at_the_end(run: Run) -> None:
     said: list[Outcome] = [US, TAKEN, *[US] * AT_THE_END]
     for outcome in said:
@@ -262,6 +286,28 @@ def test_one_domains_refusals_make_it_wait_for_an_hour_and_blame_nobody(run: Run
     assert last
     assert (AT_ONE_DOMAIN, run.now + 3600) == (len(last.claims), last.until)
     assert run.found(TAKEN, domain="one.example", took=0) is None
+    assert run.found(US, domain="one.example") is None
+
+
+def test_refusals_since_a_domain_last_accepted_are_not_blamed_on_its_readers_once_it_waits(
+    run: Run,
+) -> None:
+    for outcome in (US, TAKEN, US, Rejected("554 5.7.1 no"), PERHAPS, LATER):
+        run.hears(outcome, domain="one.example")
+    run.hears(US, domain="two.example")
+    found = run.evidence.wait_at("one.example", until=run.now + 100)
+    assert [3, 4] == put_back(found)
+    assert ("one.example", run.now + 100) == (found.domain, found.until)
+
+
+def test_refusals_on_the_way_when_a_domain_begins_to_wait_count_for_nothing(run: Run) -> None:
+    run.evidence.wait_at("one.example", until=run.now + 100)
+    last = run.found(US, domain="one.example")
+    assert last
+    assert ([], "one.example", False) == (put_back(last), last.domain, last.begins)
+    assert run.found(PERHAPS, domain="one.example") is None
+    assert run.found(US, domain="two.example") is None
+    run.now += 100
     assert run.found(US, domain="one.example") is None
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from newsletter.delivery.queue import Queue
-from newsletter.delivery.run import How, Run
+from newsletter.delivery.run import Run
 from newsletter.delivery.worker import Compose
 from newsletter.errors import LedgerRefused, NewsletterError, TransportStopped
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 from newsletter.message.compose import Uncomposable
 from newsletter.message.model import Message, Recipient
@@ -77,7 +77,7 @@ def test_one_letter_that_breaks_the_program_takes_no_other_along(
         return compose(recipient, date, version)
 
     campaign = freeze(5)
-    assert How.DONE is begin(campaign, ScriptedTransport(), compose_=broken).execute().how
+    assert "done" == begin(campaign, ScriptedTransport(), compose_=broken).execute().how
     assert {State.ACCEPTED: 4, State.REJECTED: 1} == counts(ledger, campaign)
     (held,) = ledger.deliveries.of(campaign.id, State.REJECTED)
     assert "could not be made, by a fault of this program: ZeroDivisionError" in held.reply

@@ -9,7 +9,7 @@ import pytest
 from newsletter.clock import EARLIEST
 from newsletter.config import Delivery
 from newsletter.delivery.pacing import Bucket, Pacer
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.runs import BucketRow
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Allowance

@@ -1,4 +1,5 @@
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from newsletter.addresses import Address
 from newsletter.audience.languages import edition_for
 from newsletter.audience.model import Roster, Subscriber
 from newsletter.config import Delivery
-from newsletter.delivery.plan import make_plan
+from newsletter.delivery.plan import exclusion, make_plan
 from newsletter.errors import Problem
 from newsletter.ledger.plan import Exclusion, Plan, Wave
 
@@ -51,8 +52,9 @@ def plan(
         issue="2017-03",
         edition_of=edition_of,
         tags_of=tags_of,
-        suppressed=suppressed,
-        has_it=lambda address: address.key in has_it,
+        excluded_by=partial(
+            exclusion, suppressed=suppressed, has_it=lambda address: address.key in has_it
+        ),
         settings=Delivery(seeds=tuple(seeds), canary_share=canary_share),
         limit=limit,
     )
@@ -125,7 +127,14 @@ def test_rows_that_cannot_be_used_are_accounted_for() -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "gets"),
-    [(None, "en"), ("fr", "fr"), ("fr-BE", "fr"), ("pt-BR", "pt-BR"), ("pt", "en"), ("ru", "en")],
+    [
+        (None, "en"),
+        ("fr", "fr"),
+        ("fr-BE", "fr"),
+        ("pt-BR", "pt-BR"),
+        ("pt", "pt-BR"),
+        ("ru", "en"),
+    ],
 )
 def test_a_reader_gets_the_nearest_edition_there_is(wanted: str | None, gets: str) -> None:
     made = plan(subscriber(1, wanted))
@@ -152,8 +161,7 @@ def waved(count: int, *, seeds: tuple[str, ...] = (), share: float = 0.01) -> Pl
         issue="2017-03",
         edition_of=edition_of,
         tags_of=tags_of,
-        suppressed=(),
-        has_it=lambda _: False,
+        excluded_by=lambda *_: None,
         settings=Delivery(seeds=tuple(seeds), canary_share=share),
     )
 

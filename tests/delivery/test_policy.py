@@ -129,13 +129,13 @@ def test_every_outcome_has_a_rule(kind: type, scope: Scope) -> None:
     about_us = scoped and scope is not Scope.RECIPIENT
     assert about_us is (found.step is Step.RETURN)
     if about_us:
-        assert 1007 == found.next_attempt_at
+        assert 1007 == found.next_attempt_at.timestamp()
         found = classify(outcome, attempt=lambda: 1, now=1000.0)
-        assert 1000 == found.next_attempt_at
+        assert 1000 == found.next_attempt_at.timestamp()
     elif found.step is Step.DEFER:
-        assert 1300 <= found.next_attempt_at <= 1330
+        assert 1300 <= found.next_attempt_at.timestamp() <= 1330
     else:
-        assert 0 == found.next_attempt_at
+        assert 0 == found.next_attempt_at.timestamp()
 
 
 ACCEPTED = Accepted("250 ok")
@@ -202,6 +202,22 @@ def test_more_than_twenty_in_a_row_pull_a_domains_brake_and_it_begins_anew() -> 
     assert [] == pulled(*different, ACCEPTED, *different[:5])
     assert [] == pulled(*[Rejected("550 5.1.1 who")] * 99)
     assert [] == pulled(*[Deferred("450 4.7.1 later")] * 99)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["550 No such user here", "550 Empfänger unbekannt", "552 5.2.2 mailbox full"],
+)
+def test_words_that_name_the_readers_mailbox_pull_no_domains_brake(said: str) -> None:
+    assert [] == pulled(*[Rejected(said)] * 99)
+
+
+def test_words_that_may_mean_the_reader_count_in_a_row_alone() -> None:
+    """Exchange Online says so of an unknown mailbox; a fifth of a large office may have left."""
+    perhaps = Rejected("550 5.4.1 Recipient address rejected: Access denied")
+    fifth: list[Outcome] = [perhaps, *[ACCEPTED] * 4]
+    assert [] == pulled(*fifth * 20)
+    assert [21] == pulled(*[perhaps] * 21)
 
 
 def test_from_thirty_on_more_than_three_percent_alike_pull_a_domains_brake() -> None:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from newsletter.delivery.queue import TOO_LATE, Queue, WaitFor, Work
+from newsletter.delivery.queue import FOR_SERVER, TOO_LATE, Queue, Work
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Hold
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import Accepted, Deferred, Scope
@@ -91,7 +91,7 @@ def test_while_the_server_wants_slower_mail_nothing_is_claimed(
     first, second = queue.take(), queue.take()
     queue.note(first.claims[0], Deferred("429", Scope.ACCOUNT, retry_after_s=30), left_at=0.0)
     work = queue.take()
-    assert (WaitFor.SERVER, 30, ()) == (work.wait_for, work.wait_s, work.claims)
+    assert (FOR_SERVER, 30, ()) == (work.wait_for, work.wait_s, work.claims)
     assert 4 + 4 == len(first.claims) + len(second.claims)
 
 

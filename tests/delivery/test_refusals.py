@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 from newsletter.addresses import Address
 from newsletter.config import Delivery
-from newsletter.delivery.run import How
 from newsletter.errors import TransportStopped
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan
 from newsletter.ledger.states import State
 from newsletter.ledger.versions import Approved
@@ -132,7 +131,7 @@ def test_the_same_deferral_for_everybody_makes_the_run_wait_and_gives_nobody_up(
         return Deferred("450 4.7.1 Client host rejected: cannot find your hostname")
 
     ending = begin(campaign, ScriptedTransport(later), clock=clock).execute()
-    assert How.WAITING is ending.how
+    assert "waiting" == ending.how
     assert "Everybody waits, and nobody is given up for it." in " ".join(ending.notes)
     assert ending.until
     assert 300 <= (ending.until - clock.now()).total_seconds() <= 330
@@ -156,6 +155,31 @@ def test_the_same_refusal_at_one_domain_is_that_domains(
     assert {State.PENDING: 60} == counts(ledger, campaign)
 
 
+def test_who_was_refused_last_where_a_domain_then_waits_waits_too(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(60)
+    enough = Rejected("554 5.7.1 we had enough of you")
+    answers: dict[int, Outcome] = dict.fromkeys(range(41, 61), enough)
+    transport = ScriptedTransport(by_number(answers))
+    ending = begin(campaign, transport, limits=ONE_AT_A_TIME).execute()
+    assert "waiting" == ending.how
+    assert {State.ACCEPTED: 40, State.PENDING: 20} == counts(ledger, campaign)
+
+
+def test_a_bad_address_where_a_domain_waits_is_refused_all_the_same(
+    ledger: Ledger, freeze: Freeze, begin: Begin
+) -> None:
+    campaign = freeze(60)
+    answers: dict[int, Outcome] = {
+        39: Rejected("550 5.1.1 user unknown"),
+        40: Rejected("550 5.1.1 no"),
+        **dict.fromkeys(range(41, 61), Rejected("554 5.7.1 we had enough of you")),
+    }
+    begin(campaign, ScriptedTransport(by_number(answers)), limits=ONE_AT_A_TIME).execute()
+    assert 2 == counts(ledger, campaign)[State.REJECTED]
+
+
 def test_one_acceptance_shows_that_refusals_are_about_their_recipients(
     ledger: Ledger, freeze: Freeze, begin: Begin
 ) -> None:
@@ -163,5 +187,10 @@ def test_one_acceptance_shows_that_refusals_are_about_their_recipients(
     answers: dict[int, Outcome] = {number: Rejected("550 no") for number in range(1, 41)}
     del answers[15]
     del answers[30]
-    begin(campaign, ScriptedTransport(by_number(answers)), limits=ONE_AT_A_TIME).execute()
+    clock, transport = FrozenClock(NOW), ScriptedTransport(by_number(answers))
+    begin(campaign, transport, limits=ONE_AT_A_TIME, clock=clock).execute()
+    # The domain waits, and with it whom it refused since it last accepted somebody.
+    assert {State.ACCEPTED: 2, State.REJECTED: 28, State.PENDING: 10} == counts(ledger, campaign)
+    clock.advance(3601)
+    begin(campaign, transport, limits=ONE_AT_A_TIME, clock=clock).execute()
     assert {State.ACCEPTED: 2, State.REJECTED: 38} == counts(ledger, campaign)

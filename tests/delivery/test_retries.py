@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 from newsletter.errors import TransportStopped
-from newsletter.ledger import Ledger
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.message.model import Message
 from newsletter.testing import FrozenClock, ScriptedTransport
 from newsletter.transports.protocol import (
@@ -114,7 +114,7 @@ def test_who_was_given_up_by_a_run_that_died_is_not_tried_again(
         at = NOW + timedelta(hours=hours)
         with ledger.transaction():
             (claim,) = ledger.deliveries.claim(campaign.id, run="dead", count=1, now=at)
-            ledger.deliveries.record(claim, Step.DEFER, run="dead", reply="450", now=at)
+            ledger.deliveries.record(claim, Disposition(Step.DEFER, "450"), run="dead", now=at)
     clock = FrozenClock(NOW)
     clock.advance(26 * 3600)
     begin(campaign, transport, clock=clock).execute()

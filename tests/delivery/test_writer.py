@@ -4,8 +4,8 @@ from collections.abc import Callable
 import pytest
 from newsletter.delivery.writer import Writer
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.states import Disposition, State, Step
 
 from tests.ledger.conftest import KEYS, NOW, Freeze, T
 
@@ -59,7 +59,7 @@ def test_a_record_that_cannot_be_written_takes_no_other_with_it(
         assert ledger.deliveries.write_ahead([two], run=RUN, now=T)
 
     def accept() -> object:
-        return ledger.deliveries.record(one, Step.ACCEPT, run=RUN, reply="250 ok", now=T)
+        return ledger.deliveries.record(one, Disposition(Step.ACCEPT, "250 ok"), run=RUN, now=T)
 
     def poison() -> object:
         raise ZeroDivisionError
@@ -108,7 +108,9 @@ def test_outcomes_are_on_disk_no_later_than_the_next_write_ahead(
     with ledger.transaction():
         one, two = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T)
         assert ledger.deliveries.write_ahead([one], run=RUN, now=T)
-    writer.note(lambda: ledger.deliveries.record(one, Step.ACCEPT, run=RUN, reply="250 ok", now=T))
+    writer.note(
+        lambda: ledger.deliveries.record(one, Disposition(Step.ACCEPT, "250 ok"), run=RUN, now=T)
+    )
     assert writer.submit(lambda: ledger.deliveries.write_ahead([two], run=RUN, now=T)).wait()
     other = Ledger(ledger.path, KEYS)
     assert {State.ACCEPTED: 1, State.ATTEMPTING: 1} == other.campaigns.tally(campaign).counts

@@ -29,7 +29,7 @@ _TELLS = {
     "Ledger": "What happens to the ledger's file.",
     "Input": "What the list or the issue may hold. "
     "Issues, lists and settings that cannot be used are refused before anything is frozen.",
-    "Public": "What befalls [the public server](public.md), and what whoever is out there may do.",
+    "Public": "Faults of [the public server](public.md), and hostile requests.",
 }
 
 Row = Mapping[str, Any]

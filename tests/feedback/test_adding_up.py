@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from newsletter.feedback.apply import apply_events
 from newsletter.feedback.event import DeliveryEvent, Kind
-from newsletter.ledger import Ledger
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.ledger.suppressions import Lift, Reason
 from newsletter.ledger.versions import Approved
 
@@ -39,7 +39,9 @@ class Letters:
         with self.ledger.transaction():
             (claim,) = self.ledger.deliveries.claim(campaign.id, run=issue, count=1, now=now)
             assert self.ledger.deliveries.write_ahead([claim], run=issue, now=now)
-            self.ledger.deliveries.record(claim, Step.ACCEPT, run=issue, reply="250", now=now)
+            self.ledger.deliveries.record(
+                claim, Disposition(Step.ACCEPT, "250"), run=issue, now=now
+            )
         (row,) = self.ledger.deliveries.of(campaign.id, State.ACCEPTED)
         return row.message_tag
 

@@ -9,8 +9,8 @@ import pytest
 from newsletter.addresses import Address
 from newsletter.feedback.apply import Applied, apply_events
 from newsletter.feedback.event import DeliveryEvent, Kind
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 from newsletter.message.keys import KeyRing
 
@@ -108,6 +108,25 @@ def test_news_of_somebody_behind_the_reader_or_beside_them_suppresses_nobody(
     same = replace(course.news(reader, kind), recipient=f"Reader <{theirs}>")
     assert 1 == course.apply(same).suppressed
     assert course.is_suppressed(reader)
+
+
+@pytest.mark.parametrize(
+    ("named", "suppressed"),
+    [("<{reader}>", 1), ("{shout}", 1), ("postmaster@{domain}", 1), ("no address", 1),
+     ("<{local}@mx.{domain}>", 1), ("<carol@elsewhere.example>", 0),
+     ("carol@elsewhere.example...", 0), ("<newsletter@example.org>", 0)],
+)  # fmt: skip
+def test_words_that_name_somebody_else_suppress_nobody(
+    course: Course, named: str, suppressed: int
+) -> None:
+    """A server behind the reader's alias names whom it does not know."""
+    reader = course.one(State.ACCEPTED)
+    address = str(course.members[reader].address)
+    local, _, domain = address.rpartition("@")
+    who = named.format(reader=address, shout=address.upper(), local=local, domain=domain)
+    words = f"550 5.1.1 {who}: user unknown"
+    event = replace(course.news(reader, Kind.BOUNCED), recipient=address, words=words)
+    assert suppressed == course.apply(event).suppressed
 
 
 def test_a_drop_for_somebody_else_proves_nothing(course: Course) -> None:

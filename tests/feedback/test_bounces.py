@@ -73,6 +73,34 @@ Diagnostic-Code: smtp; {diagnostic}
         ("5.1.1", "", "bounced"),
         ("5.1.2", "Host or domain name not found. Name service error", "bounced"),
         ("", "550 no such user", "returned"),
+        # Exim reports every failure as 5.0.0.
+        ("5.0.0", "550 5.1.1 no such user", "bounced"),
+        ("5.0.0", "550 rejected", "returned"),
+        ("5.0.0", "", "returned"),
+        ("5.1.1", "550 5.1.1 RESOLVER.ADR.RecipNotFound; not found", "bounced"),
+        *(("5.1.1", f"550 {words}", "bounced") for words in (
+            "Diese Adresse existiert nicht", "Utilisateur inconnu", "L'utente non esiste",
+            "Usuário não existe", "Пользователь не найден", "Nie ma takiego użytkownika",
+            "用户不存在", "ユーザーが存在しません", "사용자를 찾을 수 없습니다")),
+        *(("5.1.1", f"552 {words}", "returned") for words in (
+            "Buzón lleno", "Postfach voll", "boîte pleine", "Casella piena", "Caixa cheia",
+            "Ящик пользователя переполнен", "Skrzynka użytkownika przepełniona", "邮箱已满",
+            "メールボックスがいっぱいです")),
+        *(("5.1.1", f"550 {words}", "returned") for words in (
+            "Ihr Konto wurde gesperrt", "Absender nicht zugelassen: Benutzer unbekannt",
+            "Dirección del remitente inválida", "Lista negra: destinatario no válido",
+            "Le message de cet utilisateur inconnu est indésirable",
+            "Zu viele ungültige Empfänger", "superato limite: utente non valido",
+            "Nachricht wegen Richtlinie abgelehnt, Empfänger ungültig",
+            "Сообщение отклонено как спам, получатель не найден",
+            "доступ запрещен: пользователь заблокирован",
+            "la cuenta está temporalmente deshabilitada",
+            "Das Postfach nimmt derzeit nichts an (deaktiviert)")),
+        *(("5.1.1", f"550 {words}", "returned") for words in (
+            "Directory harvest attack detected; user unknown", "LDAP error, user not found",
+            "user database unavailable", "recipient table lookup failure, unknown user",
+            "Account suspended for non-payment", "mailbox unavailable, under migration",
+            "User is on vacation; account inactive until Monday")),
     ],
 )  # fmt: skip
 def test_status_and_words_must_agree_that_the_mailbox_is_gone(
@@ -94,6 +122,7 @@ def test_a_block_tells_whom_it_is_about() -> None:
         ("failed", "5.1.10", Kind.BOUNCED),
         ("failed", "5.2.1", Kind.BOUNCED),
         ("Failed", "5.1.1 (bad destination mailbox address)", Kind.BOUNCED),
+        ("failed (for good)", "5.1.1", Kind.BOUNCED),
         ("failed", "5.2.2", Kind.RETURNED),
         ("failed", "5.7.1", Kind.RETURNED),
         ("failed", "5.7.515", Kind.RETURNED),
@@ -141,6 +170,12 @@ def test_an_abuse_report_is_a_complaint() -> None:
     block = "Feedback-Type: abuse\nUser-Agent: SomeGenerator/1.0\nVersion: 1\n"
     (event,) = read_bounce(report(block, kind="feedback-report"))
     assert Kind.COMPLAINED is event.kind
+
+
+def test_an_abuse_report_tells_whose_complaint_it_is() -> None:
+    block = "Feedback-Type: abuse\nOriginal-Rcpt-To: <carol@elsewhere.example>\n"
+    (event,) = read_bounce(report(block, kind="feedback-report"))
+    assert "carol@elsewhere.example" == event.recipient
 
 
 def test_not_spam_is_no_complaint() -> None:

@@ -93,7 +93,66 @@ def other(event: str, **more: Any) -> Event:
     return {"event": event, "email": READER, "x": REFERENCE, **more}
 
 
+def sparkpost(kind: str, envelope: str = "message_event", **more: str) -> Event:
+    event = {"type": kind, "rcpt_to": READER, "rcpt_meta": {"reference": REFERENCE}, **more}
+    return {"msys": {envelope: event}}
+
+
+def scaleway(kind: str, code: int = 550, message: str = "5.1.1 user unknown") -> Event:
+    return {"type": f"email_{kind}", "email_to": READER, "email_headers": {"X-R": REFERENCE},
+            "email_response_code": code, "email_response_message": message}  # fmt: skip
+
+
+def topics(topic: str, *, every: bool = False) -> Event:
+    """Amazon SES tells of its own list management; what was before is no news."""
+    new, old = ({"unsubscribeAll": all_, "topicSubscriptionStatus": [
+        {"topicName": "news", "subscriptionStatus": status}]}
+        for all_, status in ((every, topic), (False, "OptIn")))  # fmt: skip
+    return {"eventType": "Subscription", "mail": {"headers": [{"name": "X-R", "value": REFERENCE}]},
+            "subscription": {"newTopicPreferences": new, "oldTopicPreferences": old}}  # fmt: skip
+
+
 CASES: list[tuple[str, Event]] = [
+    # The server's words in a field of another name, within one that tells why.
+    ("B", other("hard_bounce", reason={"code": 550, "text": "5.1.1 user unknown"})),
+    ("R", other("hard_bounce", reason={"code": 550, "text": "5.7.1 user unknown"})),
+    ("B", other("bounced", bounce={"type": "hard", "code": "550", "text": "No such user here"})),
+    ("R", other("bounced", bounce={"type": "soft", "code": "550", "text": "No such user here"})),
+    ("B", other("message.hard_bounced", response={
+        "status_code": 550, "enhanced_status_code": "5.1.1", "content": "user unknown"})),
+    ("R", other("message.hard_bounced", response={
+        "status_code": 550, "enhanced_status_code": "5.7.1", "content": "user unknown"})),
+    # Other languages, in which a mailbox is full or we are to blame.
+    *(("R", brevo("hard_bounce", f"552 {words}")) for words in (
+        "Buzón lleno", "Postfach voll", "boîte pleine", "Casella piena", "Caixa cheia",
+        "Ящик пользователя переполнен", "Skrzynka przepełniona", "邮箱已满")),
+    *(("R", brevo("hard_bounce", f"550 {words}")) for words in (
+        "Lista negra: destinatario no válido", "Absender nicht zugelassen: Benutzer unbekannt")),
+    ("B", brevo("hard_bounce", "550 Usuario desconocido")),
+    ("B", sparkpost("bounce", bounce_class="10", raw_reason="550 5.1.1 User unknown")),
+    ("R", sparkpost("bounce", bounce_class="22", raw_reason="552 5.2.2 mailbox full")),
+    ("T", sparkpost("delivery")),
+    ("C", sparkpost("spam_complaint", fbtype="abuse")),
+    ("U", sparkpost("list_unsubscribe", "unsubscribe_event")),
+    ("U", sparkpost("link_unsubscribe", "unsubscribe_event")),
+    ("D", sparkpost("policy_rejection", raw_reason="550 5.7.1 recipient suppressed")),
+    ("B", scaleway("mailbox_not_found")),
+    ("B", scaleway("dropped")),
+    ("R", scaleway("dropped", 552, "mailbox full")),
+    ("R", scaleway("spam", 550, "5.7.1 spam")),
+    ("D", scaleway("blocklisted", 0, "")),
+    ("T", scaleway("delivered", 250, "ok")),
+    ("U", topics("OptIn", every=True)),
+    ("U", topics("OptOut")),
+    ("-", topics("OptIn")),
+    ("U", postmark("Unsubscribe", "Unsubscribe or Remove request.", "")),
+    ("C", postmark("SpamComplaint", "The subscriber explicitly marked this message as spam.", "")),
+    ("D", {"type": "email.failed", "data": {"to": [READER], "tags": {"r": REFERENCE},
+                                            "failed": {"reason": "reached_daily_quota"}}}),
+    *(("U", other(word)) for word in ("contact.unsubscribed", "opt_out", "emailUnSubscribe")),
+    *(("-", other(word)) for word in ("unsubscribe_failed", "unsubscribe_undone", "opt_in")),
+    ("R", other("bounce", retryable=True, reason="user unknown")),
+    ("B", other("hard_bounce", diag="smtp;550 5.1.1 user unknown", bounce_description="bad")),
     ("B", ses("Permanent", "General", recipient())),
     ("R", ses("Permanent", "Suppressed", recipient(
         said="Amazon SES has suppressed sending to this address because it has a recent history "

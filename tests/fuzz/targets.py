@@ -15,7 +15,7 @@ from newsletter.audience.reader import read_roster
 from newsletter.audience.shape import MAX_CELL
 from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import EARLIEST, LATEST
-from newsletter.config import load_settings
+from newsletter.config import Audience, load_settings
 from newsletter.errors import NewsletterError
 from newsletter.feedback.bounces import read_bounce
 from newsletter.feedback.event import DeliveryEvent
@@ -101,7 +101,7 @@ def json_values(data: bytes) -> None:
 def lists(data: bytes) -> None:
     """Subscriber lists."""
     try:
-        roster = read_roster(_file("list.csv", data), fields=("organisation",))
+        roster = read_roster(_file("list.csv", data), Audience(fields=["organisation"]))
     except NewsletterError as error:
         str(error).encode()
         return

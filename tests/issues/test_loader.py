@@ -93,7 +93,7 @@ def test_a_translation_that_says_another_language_is_refused(tmp_path: Path) -> 
 def test_a_name_no_issue_can_have_is_refused(tmp_path: Path, name: str) -> None:
     [problem] = refusal(tmp_path, GOOD, name).problems
 
-    assert problem.what == f"“{name}” cannot be the name of an issue."
+    assert problem.what == f"“{name}” is not a valid name for an issue."
 
 
 def test_a_missing_issue_says_how_to_start_one(tmp_path: Path) -> None:

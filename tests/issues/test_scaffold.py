@@ -77,7 +77,7 @@ def test_a_new_issue_takes_any_title_and_its_web_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "title", "language", "web_url", "what"),
     [
-        ("April 2017.yaml", "April", "en", None, "cannot be the name of an issue"),
+        ("April 2017.yaml", "April", "en", None, "is not a valid name for an issue"),
         ("2017-04.yaml", "Two\nlines", "en", None, "“title” must stand on one line"),
         ("2017-04.yaml", "A \ud800 half", "en", None, "control character"),
         ("2017-04.yaml", "April", "English", None, "“language” is no language code"),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from newsletter.addresses import Address
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Planned
 from newsletter.ledger.states import State
 from newsletter.ledger.versions import Approved

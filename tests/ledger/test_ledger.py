@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Exclusion
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 from newsletter.message.keys import KeyRing
@@ -75,7 +75,7 @@ def test_who_was_refused_may_be_in_a_later_campaign(ledger: Ledger, freeze: Free
     campaign = freeze(1)
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
-        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550 no", now=T)
+        ledger.deliveries.record(claim, Disposition(Step.REJECT, "550 no"), run=RUN, now=T)
     assert frozenset() == ledger.campaigns.has_it("2017-03")
     assert freeze_plan(ledger, 1).startswith("2017-03.2-")
 
@@ -99,7 +99,7 @@ def test_deferred_comes_back_when_it_is_due_and_not_before(ledger: Ledger, freez
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         ledger.deliveries.record(
-            claim, Step.DEFER, run=RUN, reply="451 later", now=T, next_attempt_at=after(300)
+            claim, Disposition(Step.DEFER, "451 later", next_attempt_at=after(300)), run=RUN, now=T
         )
         assert [] == ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(299))
         assert after(300) == ledger.deliveries.next_due(campaign.id)
@@ -167,9 +167,8 @@ def test_the_attempts_of_a_delivery_are_kept_one_row_each(
             assert ledger.deliveries.write_ahead([claim], run=RUN, now=now)
             ledger.deliveries.record(
                 claim,
-                step,
+                Disposition(step, str(step)),
                 run=RUN,
-                reply=str(step),
                 now=now + timedelta(seconds=1),
                 started_at=now,
             )
@@ -233,7 +232,7 @@ def test_a_ledger_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
 OPENS_IT = """
 import sys
 from pathlib import Path
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.message.keys import KeyRing
 print("ready", flush=True)
 sys.stdin.readline()
@@ -296,13 +295,15 @@ def test_who_was_resent_has_the_whole_time_for_retries_again(
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
-        ledger.deliveries.record(claim, Step.DOUBT, run=RUN, reply="cut", now=T)
+        ledger.deliveries.record(claim, Disposition(Step.DOUBT, "cut"), run=RUN, now=T)
     with ledger.transaction():
         assert ledger.deliveries.decide(claim.id, Step.RESEND, note="again", now=later)
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=later)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=later)
-        ledger.deliveries.record(claim, Step.DEFER, run=RUN, reply="450 greylisted", now=later)
+        ledger.deliveries.record(
+            claim, Disposition(Step.DEFER, "450 greylisted"), run=RUN, now=later
+        )
         assert 0 == ledger.deliveries.expire(
             campaign.id, retry_for_s=86400, now=later + timedelta(minutes=10)
         )
@@ -319,7 +320,7 @@ def test_whose_claim_is_returned_is_due_at_once_also_when_the_clock_is_set_back(
     with ledger.transaction():
         for claim in ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=T):
             ledger.deliveries.record(
-                claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=after(300)
+                claim, Disposition(Step.DEFER, "450", next_attempt_at=after(300)), run=RUN, now=T
             )
         released, _orphan = ledger.deliveries.claim(campaign.id, run=RUN, count=2, now=after(300))
         ledger.deliveries.release([released], run=RUN, now=after(300))
@@ -352,7 +353,7 @@ def test_who_was_resent_is_due_at_once_also_when_the_clock_is_set_back(
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         ledger.deliveries.record(
-            claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=after(300)
+            claim, Disposition(Step.DEFER, "450", next_attempt_at=after(300)), run=RUN, now=T
         )
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=after(300))
         assert ledger.deliveries.write_ahead(claims, run=RUN, now=after(300))
@@ -379,7 +380,7 @@ def test_who_has_the_issue_or_may_have_it_or_will_get_it_is_in_no_later_plan(
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
     assert {"reader1@example.org"} == ledger.campaigns.has_it("2017-03")
     with ledger.transaction():
-        assert ledger.deliveries.record(claim, step, run=RUN, reply="said", now=T)
+        assert ledger.deliveries.record(claim, Disposition(step, "said"), run=RUN, now=T)
     assert has_it == bool(ledger.campaigns.has_it("2017-03"))
     assert frozenset() == ledger.campaigns.has_it("2017-04")
 
@@ -413,7 +414,7 @@ def test_what_the_other_side_says_is_kept_as_far_as_it_can_be_shown(
     campaign = freeze(1)
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
-        assert ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply=said, now=T)
+        assert ledger.deliveries.record(claim, Disposition(Step.REJECT, said), run=RUN, now=T)
     (held,) = ledger.deliveries.of(campaign.id, State.REJECTED)
     assert kept == held.reply
 
@@ -424,7 +425,7 @@ def test_a_provider_may_answer_with_any_id_at_all(ledger: Ledger, freeze: Freeze
         claims = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         assert ledger.deliveries.write_ahead(claims, run=RUN, now=T)
         assert ledger.deliveries.record(
-            claims[0], Step.ACCEPT, run=RUN, reply="200", now=T, provider_id="re_\ud800"
+            claims[0], Disposition(Step.ACCEPT, "200", provider_id="re_\ud800"), run=RUN, now=T
         )
     assert {State.ACCEPTED: 1} == ledger.campaigns.tally(campaign).counts
 
@@ -434,7 +435,7 @@ def test_who_was_refused_in_a_round_was_in_it(ledger: Ledger, freeze: Freeze) ->
     with ledger.transaction():
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
-        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550 5.1.1 no", now=T)
+        ledger.deliveries.record(claim, Disposition(Step.REJECT, "550 5.1.1 no"), run=RUN, now=T)
     assert 1 == ledger.campaigns.latest_round("2017-03")
     both = frozenset({"reader1@example.org", "reader2@example.org"})
     assert both == ledger.campaigns.in_round("2017-03", 1)

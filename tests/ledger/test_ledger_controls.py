@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Control, Hold
 from newsletter.ledger.deliveries import Claim
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Wave
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 
@@ -46,7 +46,7 @@ def write_ahead(ledger: Ledger, claims: list[Claim]) -> bool:
 def record(ledger: Ledger, claim_: Claim, step: Step) -> None:
     with ledger.transaction():
         assert ledger.deliveries.record(
-            claim_, step, run=RUN, reply="said", now=T, next_attempt_at=T
+            claim_, Disposition(step, "said", next_attempt_at=T), run=RUN, now=T
         )
 
 
@@ -278,7 +278,7 @@ def test_taken_back_after_the_letter_itself_was_refused_they_still_get_the_corre
     assert write_ahead(ledger, claims)
     with ledger.transaction():
         for each in claims:
-            ledger.deliveries.record(each, Step.RETURN, run=RUN, reply="550", now=T)
+            ledger.deliveries.record(each, Disposition(Step.RETURN, "550"), run=RUN, now=T)
     again = claim(ledger, campaign)
     with ledger.transaction():
         ledger.suppressions.add(Leave(b"tag2", Reason.UNSUBSCRIBED, "test", NOW))

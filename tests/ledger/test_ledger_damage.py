@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.ledger.versions import Approved
 
 from tests.ledger.conftest import EDITION, KEYS, NOW, T, plan_of
@@ -109,7 +109,7 @@ def refuse_all(ledger: Ledger) -> None:
         for claim in ledger.deliveries.claim(
             ledger.campaigns.all()[0].id, run="run-1", count=READERS, now=T
         ):
-            ledger.deliveries.record(claim, Step.REJECT, run="run-1", reply="5" * 900, now=T)
+            ledger.deliveries.record(claim, Disposition(Step.REJECT, "5" * 900), run="run-1", now=T)
 
 
 @pytest.mark.fault("Ledger", "full disk", state="the run stops, exit 5; what was recorded stays")
@@ -135,7 +135,7 @@ READS_AS_SOMEBODY_ELSE = """
 import os, sys
 from pathlib import Path
 from newsletter.clock import LATEST
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.message.keys import KeyRing
 from newsletter.errors import LedgerRefused
 os.setgid(65534); os.setuid(65534)

@@ -20,11 +20,11 @@ from hypothesis.stateful import (
 )
 from newsletter.clock import EARLIEST
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Hold
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Planned, Wave
-from newsletter.ledger.states import TERMINAL, State, Step
+from newsletter.ledger.states import TERMINAL, Disposition, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved
 
@@ -287,13 +287,15 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.ledger.transaction():
             changed = self.ledger.deliveries.record(
                 claim,
-                step,
+                Disposition(
+                    step,
+                    str(step),
+                    next_attempt_at=self.now + timedelta(seconds=300)
+                    if step is Step.DEFER
+                    else EARLIEST,
+                ),
                 run=attempt.run,
-                reply=str(step),
                 now=self.now,
-                next_attempt_at=self.now + timedelta(seconds=300)
-                if step is Step.DEFER
-                else EARLIEST,
             )
         if changed and step is not Step.DOUBT:
             self.open.discard(claim.id)
@@ -315,7 +317,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         with self.ledger.transaction():
             if self.ledger.deliveries.record(
-                attempt.claim, Step.DEFER, run=attempt.run, reply="refused", now=self.now
+                attempt.claim, Disposition(Step.DEFER, "refused"), run=attempt.run, now=self.now
             ):
                 self.open.discard(attempt.claim.id)
 
@@ -328,7 +330,9 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.ledger.transaction():
             if step is None:
                 self.ledger.deliveries.release([claim], run=run, now=self.now)
-            elif self.ledger.deliveries.record(claim, step, run=run, reply=str(step), now=self.now):
+            elif self.ledger.deliveries.record(
+                claim, Disposition(step, str(step)), run=run, now=self.now
+            ):
                 # What was about the message or the account is no attempt of theirs.
                 if step is not Step.RETURN or claim.first_attempt_at is not None:
                     self.bound.setdefault(claim.id, claim.version)

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from newsletter.ledger import Ledger, steps
+from newsletter.ledger import steps
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
 
 from tests.ledger.conftest import Freeze, T, after

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import AttemptRecord, Claim
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.runs import CallRecord, RunRecord
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.ledger.versions import Approved
 
 from tests.ledger.conftest import EDITION, KEYS, NOW, Freeze, T, after, planned
@@ -27,7 +27,7 @@ def in_doubt(ledger: Ledger, campaign: Campaign) -> Claim:
         (claim,) = ledger.deliveries.claim(campaign.id, run=RUN, count=1, now=T)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(1))
         ledger.deliveries.record(
-            claim, Step.DOUBT, run=RUN, reply="cut", now=after(2), started_at=after(1)
+            claim, Disposition(Step.DOUBT, "cut"), run=RUN, now=after(2), started_at=after(1)
         )
     return claim
 
@@ -133,8 +133,8 @@ def test_whoever_waits_in_an_adopted_ledger_is_in_doubt_and_the_others_stay(
         accepted, rejected, deferred, attempting, _claimed = claims
         for claim, step in ((accepted, Step.ACCEPT), (rejected, Step.REJECT)):
             assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
-            ledger.deliveries.record(claim, step, run=RUN, reply="said", now=T)
-        ledger.deliveries.record(deferred, Step.DEFER, run=RUN, reply="450", now=T)
+            ledger.deliveries.record(claim, Disposition(step, "said"), run=RUN, now=T)
+        ledger.deliveries.record(deferred, Disposition(Step.DEFER, "450"), run=RUN, now=T)
         assert ledger.deliveries.write_ahead([attempting], run=RUN, now=after(3))
         assert 4 == ledger.deliveries.adopt(campaign.id, after(60), "Restored from a backup.")
     expected = {State.ACCEPTED: 1, State.REJECTED: 1, State.IN_DOUBT: 4}
@@ -177,8 +177,12 @@ def test_a_late_answer_after_an_adoption_counts_only_if_it_proves_acceptance(
         assert ledger.deliveries.write_ahead(claims, run=RUN, now=T)
         ledger.deliveries.adopt(campaign.id, after(60), "Restored from a backup.")
         one, two = claims
-        assert ledger.deliveries.record(one, Step.ACCEPT, run=RUN, reply="250", now=after(61))
-        assert not ledger.deliveries.record(two, Step.REJECT, run=RUN, reply="550", now=after(61))
+        assert ledger.deliveries.record(
+            one, Disposition(Step.ACCEPT, "250"), run=RUN, now=after(61)
+        )
+        assert not ledger.deliveries.record(
+            two, Disposition(Step.REJECT, "550"), run=RUN, now=after(61)
+        )
     expected = {State.ACCEPTED: 1, State.IN_DOUBT: 1}
     assert expected == ledger.campaigns.tally(campaign).counts
 

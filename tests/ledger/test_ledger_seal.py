@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.seal import seal
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.states import Disposition, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 
 from tests.ledger.conftest import NOW, Freeze, T
@@ -76,7 +76,7 @@ def raw(ledger: Ledger, ledger_path: Path, freeze: Freeze) -> Iterator[sqlite3.C
     with ledger.transaction():
         claimed = ledger.deliveries.claim(campaign.id, run="r", count=1, now=T)
         assert ledger.deliveries.write_ahead(claimed, run="r", now=T)
-        ledger.deliveries.record(claimed[0], Step.ACCEPT, run="r", reply="250 ok", now=T)
+        ledger.deliveries.record(claimed[0], Disposition(Step.ACCEPT, "250 ok"), run="r", now=T)
     with closing(sqlite3.connect(ledger_path)) as connection:
         yield connection
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.deliveries import Claim
-from newsletter.ledger.states import TERMINAL, TRANSITIONS, State, Step
+from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.states import TERMINAL, TRANSITIONS, Disposition, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 
 from tests.ledger.conftest import Freeze, T, after, planned
@@ -30,7 +30,7 @@ def claim_of(campaign: Campaign) -> Claim:
 
 def _record(step: Step) -> Callable[[Ledger, Campaign], object]:
     return lambda ledger, campaign: ledger.deliveries.record(
-        claim_of(campaign), step, run=RUN, reply="said", now=T
+        claim_of(campaign), Disposition(step, "said"), run=RUN, now=T
     )
 
 
@@ -128,7 +128,7 @@ def test_another_runs_outcome_changes_nothing(
     put(ledger_path, State.ATTEMPTING)
     with ledger.transaction():
         changed = ledger.deliveries.record(
-            claim_of(campaign), step, run="somebody else", reply="", now=T
+            claim_of(campaign), Disposition(step, ""), run="somebody else", now=T
         )
     assert not changed
     assert state_in(ledger_path) == State.ATTEMPTING

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
 from newsletter.ledger.deliveries import Claim
-from newsletter.ledger.states import State, Step
+from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.states import Disposition, State, Step
 
 from tests.ledger.conftest import NOW, Freeze, T, after, counts
 
@@ -35,7 +35,7 @@ def in_doubt(ledger: Ledger, campaign: str) -> Claim:
     with ledger.transaction():
         (claim,) = claimed(ledger, campaign, 1)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
-        assert ledger.deliveries.record(claim, Step.DOUBT, run=RUN, reply="cut", now=T)
+        assert ledger.deliveries.record(claim, Disposition(Step.DOUBT, "cut"), run=RUN, now=T)
     return claim
 
 
@@ -53,7 +53,7 @@ def test_no_more_are_claimed_than_were_asked_for(ledger: Ledger, freeze: Freeze)
     with ledger.transaction():
         for claim in claimed(ledger, campaign.id, 2):
             ledger.deliveries.record(
-                claim, Step.DEFER, run=RUN, reply="450", now=T, next_attempt_at=after(300)
+                claim, Disposition(Step.DEFER, "450", next_attempt_at=after(300)), run=RUN, now=T
             )
         # First attempts before retries.
         assert [3, 4, 1] == [claim.id for claim in claimed(ledger, campaign.id, 3, now=after(300))]
@@ -69,7 +69,7 @@ def test_a_write_ahead_begins_the_time_for_retries_once(
     assert (after(1).timestamp(),) == row(ledger_path, 1, "first_attempt_at")
     with ledger.transaction():
         ledger.deliveries.record(
-            claim, Step.DEFER, run=RUN, reply="450", now=after(2), started_at=after(1)
+            claim, Disposition(Step.DEFER, "450"), run=RUN, now=after(2), started_at=after(1)
         )
         (claim,) = claimed(ledger, campaign.id, 1, now=after(600))
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(600))
@@ -96,7 +96,7 @@ def test_only_those_refused_are_put_back_and_counted(ledger: Ledger, freeze: Fre
         claims = claimed(ledger, campaign.id, 3)
         assert ledger.deliveries.write_ahead(claims, run=RUN, now=T)
         for claim, step in zip(claims, (Step.REJECT, Step.REJECT, Step.ACCEPT), strict=True):
-            ledger.deliveries.record(claim, step, run=RUN, reply="said", now=T)
+            ledger.deliveries.record(claim, Disposition(step, "said"), run=RUN, now=T)
         assert 2 == ledger.deliveries.put_back(claims, now=T)
     assert {State.PENDING: 2, State.ACCEPTED: 1} == counts(ledger, campaign)
 
@@ -120,7 +120,9 @@ def test_a_providers_id_is_kept_without_control_characters(
     with ledger.transaction():
         (other,) = claimed(ledger, campaign, 1)
         assert ledger.deliveries.write_ahead([other], run=RUN, now=T)
-        ledger.deliveries.record(other, Step.ACCEPT, run=RUN, reply=told, now=T, provider_id=told)
+        ledger.deliveries.record(
+            other, Disposition(Step.ACCEPT, told, provider_id=told), run=RUN, now=T
+        )
     for number in (1, 2):
         assert (kept, kept) == row(ledger_path, number, "reply", "provider_id")
 
@@ -158,10 +160,10 @@ def test_who_is_put_back_keeps_the_version_of_an_attempt_before_and_of_no_other(
         (claim,) = claimed(ledger, campaign.id, 1)
         if before:
             assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
-            ledger.deliveries.record(claim, Step.DEFER, run=RUN, reply="450", now=T)
+            ledger.deliveries.record(claim, Disposition(Step.DEFER, "450"), run=RUN, now=T)
             (claim,) = claimed(ledger, campaign.id, 1)
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(60))
-        ledger.deliveries.record(claim, Step.REJECT, run=RUN, reply="550", now=after(60))
+        ledger.deliveries.record(claim, Disposition(Step.REJECT, "550"), run=RUN, now=after(60))
         assert 1 == ledger.deliveries.put_back([claim], now=after(60))
         (again,) = claimed(ledger, campaign.id, 1)
     assert (before, T if before else None) == (again.bound, again.first_attempt_at)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from newsletter.addresses import Address
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger, upgrade
+from newsletter.ledger import upgrade
 from newsletter.ledger.controls import Hold
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.seal import seal, version_seal
 from newsletter.ledger.states import State
@@ -281,7 +282,8 @@ def test_commands_work_on_an_upgraded_ledger(old: Path, tmp_path: Path) -> None:
 DIES_IN_THE_MIDDLE = """
 import os, signal, sys
 from pathlib import Path
-from newsletter.ledger import Ledger, upgrade
+from newsletter.ledger import upgrade
+from newsletter.ledger.ledger import Ledger
 from newsletter.message.keys import KeyRing
 
 made = upgrade._make

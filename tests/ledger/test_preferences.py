@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger
-from newsletter.ledger.personal_data import SOURCE
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.preferences import NO_PAUSE, PreferenceChange, Preferences
-from newsletter.ledger.suppressions import Leave, Reason
+from newsletter.ledger.suppressions import ERASURE, Leave, Reason
 
 from tests.ledger.conftest import KEYS, NOW
 
@@ -126,7 +125,7 @@ def test_a_change_is_kept_or_erased_and_nothing_else(ledger: Ledger) -> None:
 
 
 def test_who_asked_to_be_forgotten_gets_nothing_back_from_an_old_log(ledger: Ledger) -> None:
-    asked = Leave(ANNA, Reason.UNSUBSCRIBED, SOURCE, datetime.fromtimestamp(9e8, UTC))
+    asked = Leave(ANNA, Reason.UNSUBSCRIBED, ERASURE, datetime.fromtimestamp(9e8, UTC))
     with ledger.transaction():
         ledger.suppressions.add(asked)
     before = PreferenceChange.of(ANNA, datetime.fromtimestamp(8e8, UTC), {"language": "fr"}, b"1")

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from newsletter.errors import LedgerRefused
-from newsletter.ledger import Ledger, record, steps
+from newsletter.ledger import record, record_schema, steps
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
 
 from tests.ledger.conftest import KEYS, NOW, Freeze
@@ -37,14 +38,17 @@ def test_a_suppression_holds_no_address_but_its_tag() -> None:
     assert suppression.tag == b"tag"
 
 
-def test_a_time_without_its_zone_is_refused() -> None:
+def test_a_time_without_its_zone_is_refused(ledger: Ledger) -> None:
     naive = datetime(2017, 3, 1)  # noqa: DTZ001 - the very thing refused
-    with pytest.raises(ValueError, match="aware"):
-        Leave(b"tag", Reason.BOUNCED, "webhook", naive)
-    with pytest.raises(ValueError, match="aware"):
-        Return(b"tag", "sign-up", naive)
-    with pytest.raises(ValueError, match="aware"):
-        Void(b"id", "page", naive)
+    for event in (
+        Leave(b"tag", Reason.BOUNCED, "webhook", naive),
+        Return(b"tag", "sign-up", naive),
+        Void(b"id", "page", naive),
+        Lift(b"id", "a wrong bounce", "command", naive),
+    ):
+        with ledger.transaction(), pytest.raises(ValueError, match="aware"):
+            ledger.suppressions.add(event)
+    assert () == ledger.suppressions.history(b"tag")
 
 
 def in_force(events: Iterable[Event]) -> frozenset[bytes]:
@@ -284,7 +288,7 @@ def test_an_upgrade_of_the_record_that_fails_leaves_it_as_it_was(
     ledger: Ledger, old_record: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = rows(old_record, "SELECT * FROM record_suppression")
-    broken = (*record.MIGRATIONS[0], "INSERT INTO nowhere VALUES (1)")
+    broken = (*record_schema.MIGRATIONS[0], "INSERT INTO nowhere VALUES (1)")
     with monkeypatch.context() as patched:
         patched.setattr(record, "MIGRATIONS", (broken,))
         with pytest.raises(LedgerRefused, match="nowhere"):

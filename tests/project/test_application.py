@@ -151,7 +151,7 @@ def test_a_doubt_is_settled_by_a_persons_word(project: Project) -> None:
         ledger.deliveries.write_ahead(claims, run="r", now=now)
     # Whom a run that died was handing over is in doubt.
     (doubt,) = in_doubt(project, "2017-04")
-    assert [doubt.held.address] == settle(project, [doubt], Step.ASSUME)
+    assert [doubt.address] == settle(project, [doubt], Step.ASSUME)
     assert [] == settle(project, [doubt], Step.RESEND)
     (found,) = accounts(project, "2017-04")
     assert (1, 2) == (found.tally[State.ACCEPTED], found.tally[State.PENDING])

@@ -101,7 +101,16 @@ def unlike(table: str, other: str) -> list[tuple[str, str, str]]:
         (width, scheme, language)
         for width, scheme in [*product((320, 375, 640), ("light", "dark")), (640, "on paper")]
         for language in LANGUAGES
-        if PROVE or language == "ar" or (width, scheme) in {(320, "light"), (640, "dark")}
+        if PROVE
+        or (language, width, scheme)
+        in {
+            ("en", 320, "light"),
+            ("fr", 640, "dark"),
+            ("es", 375, "light"),
+            ("ar", 320, "dark"),
+            ("ar", 640, "light"),
+            ("ar", 640, "on paper"),
+        }
     ],
 )
 def test_the_mail_looks_the_same_pixel_by_pixel_and_computes_the_same_styles(

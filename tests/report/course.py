@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from newsletter.addresses import Address
-from newsletter.ledger import Ledger
 from newsletter.ledger.campaigns import Campaign
+from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Planned
-from newsletter.ledger.states import Step
+from newsletter.ledger.states import Disposition, Step
 from newsletter.ledger.versions import Approved
 from newsletter.message.keys import KeyRing
 from newsletter.message.model import Recipient
@@ -63,12 +63,14 @@ def _send(ledger: Ledger, campaign: Campaign) -> None:
             step, reply = LAST_WORDS.get(claim.id % 20, (Step.ACCEPT, "250 2.0.0 ok"))
             ledger.deliveries.record(
                 claim,
-                step,
+                Disposition(
+                    step,
+                    reply.format(address=claim.recipient.address),
+                    next_attempt_at=now + timedelta(seconds=300),
+                ),
                 run="r",
-                reply=reply.format(address=claim.recipient.address),
                 now=now + timedelta(seconds=0.5),
                 started_at=now,
-                next_attempt_at=now + timedelta(seconds=300),
             )
     with ledger.transaction():
         ledger.runs.end("r", now, "Paused by a person.")

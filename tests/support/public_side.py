@@ -81,10 +81,10 @@ class PublicSide:
         public = bytes(PrivateKey(private).public_key)
         return seal({**form, **more}, public, number, size=FORM_BYTES)
 
-    def sign_up(self, address: str, **more: Any) -> bytes:
-        """A sign-up that was confirmed."""
+    def sign_up(self, address: str, *, at: float | None = None, **more: Any) -> bytes:
+        """A sign-up that was confirmed, now or at another time."""
         box = base64.b64encode(self.form(address, **more)).decode()
-        return self.add(kind="signup", box=box)
+        return self.add(kind="signup", box=box, at=time.time() if at is None else at)
 
     def come_back(self, address: str, *, form_at: float) -> bytes:
         minute = int(form_at // 60)

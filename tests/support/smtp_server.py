@@ -58,6 +58,7 @@ class SmtpServer:
     """Access tokens that it accepts for ``user`` now, whichever mechanism carries them."""
     challenge: str = '{"status":"invalid_token","scope":"smtp.send"}'
     """Why a token is refused."""
+    hangs_up_after_challenge: bool = False
     mechanisms: tuple[str, ...] = ("PLAIN",)
     """What it offers where it asks for a login: with a password, or with a token."""
     grants_data_to_nobody: bool = False
@@ -259,6 +260,8 @@ class _Conversation:
         if not good and mechanism != "PLAIN" and "AUTH" not in self.server.behaviours:
             # RFC 7628 3.2.2: why, and the client's empty answer.
             self.write(b"334 " + base64.b64encode(self.server.challenge.encode()))
+            if self.server.hangs_up_after_challenge:
+                raise _Cut
             ended = self.lines.readline().strip()
             assert ended == (b"AQ==" if mechanism == "OAUTHBEARER" else b""), ended
         self.say("AUTH", b"235 2.7.0 welcome" if good else b"535 5.7.8 wrong")

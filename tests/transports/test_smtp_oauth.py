@@ -254,6 +254,18 @@ def test_a_reason_that_cannot_be_read_is_a_refusal_all_the_same(relay: Relay, re
     assert len(stopped.what) < 1200
 
 
+@pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+def test_a_relay_that_says_why_and_hangs_up_refuses_the_token(relay: Relay, mechanism: str) -> None:
+    relay.accepts("token-two", by=mechanism)
+    relay.server.hangs_up_after_challenge = True
+    source = Source("token-one", "token-two")
+    journal, stopped = relay.deliver(source, ANNA)
+    assert stopped is None
+    assert Counter([ANNA]) == relay.taken()
+    assert [[Accepted("250 2.0.0 queued as 1")]] == list(journal.outcomes.values())
+    assert 2 == source.asked
+
+
 def test_a_login_that_is_put_off_needs_no_other_token(relay: Relay) -> None:
     relay.server.behaviours["AUTH"] = always(b"454 4.7.0 try later")
     relay.accepts("token-one")

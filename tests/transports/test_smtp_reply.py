@@ -50,6 +50,23 @@ ROWS: list[tuple[str, tuple[Stage, ...], Scope]] = [
     ("552 5.2.2 The email account that you tried to reach is over quota", LATER, R),  # Google
     ("552 Mailbox is full", LATER, R),
     ("552 no room", (RCPT,), R),
+    ("552 5.2.3 Message length exceeds administrative limit", LATER, R),
+    *((f"552 {words}", LATER, R) for words in (
+        "Casella piena", "Das Postfach ist voll", "Boîte aux lettres pleine",
+        "El buzón del destinatario está lleno", "Ящик переполнен", "邮箱已满",
+        "Requested mail action aborted: exceeded storage allocation",
+        "5.2.2 The recipient's domain has exceeded its storage quota")),
+    ("521 5.2.1 mailbox does not accept mail", LATER, R),
+    ("530 5.1.1 no such user", (RCPT,), R),
+    ("550 5.3.2 STOREDRV.Deliver; mailbox temporarily not accepting mail", LATER, R),  # Exchange
+    ("432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded", LATER, R),  # Exchange
+    ("550 5.1.7 RESOLVER.ADR.BadPrimary; recipient primary address broken", (RCPT,), R),  # Exchange
+    ("550 5.7.1 The group accepts mail from members only; unauthorized sender", LATER, R),
+    # A reader's address is no word of the server's.
+    *((f"550 5.1.1 <{name}@d1.example>: user unknown", LATER, R)
+      for name in ("dmarc", "spf", "dkim-reports", "throttling", "rate", "daily.limit")),
+    ("450 4.7.1 <throttle@d1.example> please retry", (RCPT,), R),
+    ("450 4.1.1 slow.down@d1.example not now", (RCPT,), R),
     ("450 4.2.1 The user you are trying to contact is receiving email at a rate that prevents "
      "additional messages from being delivered", (RCPT,), R),  # Google
     ("550 5.2.1 The user is receiving email at a rate that prevents more", (RCPT,), R),  # Google

@@ -7,7 +7,7 @@ import contextlib
 import email.policy
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
@@ -59,6 +59,8 @@ class Relay:
     port: int = 0
     held: threading.Event | None = None
     """Answers to DATA wait for it, if it is there."""
+    meanwhile: Callable[[str], None] | None = None
+    """Called with the recipient of each mail before it is answered, on a thread of its own."""
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd looks for this name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -74,6 +76,8 @@ class Relay:
         assert isinstance(envelope.content, bytes)
         assert envelope.mail_from is not None
         self.mails.append(Taken(envelope.mail_from, envelope.rcpt_tos[0], envelope.content))
+        if self.meanwhile is not None:
+            await asyncio.to_thread(self.meanwhile, envelope.rcpt_tos[0])
         return "250 2.0.0 kept"
 
     def wait_for(self, number: int) -> list[Taken]:

@@ -197,7 +197,7 @@ def test_a_damaged_bundle_is_refused_and_not_shown(
         Bundle.load(folder)
     assert refusal.value.__suppress_context__
     file.unlink()
-    with pytest.raises(ConfigError, match="no bundle here"):
+    with pytest.raises(ConfigError, match="The bundle cannot be read"):
         Bundle.load(folder)
 
 

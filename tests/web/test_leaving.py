@@ -240,7 +240,7 @@ def test_undo_names_one_leave_for_a_day_and_leaving_again_counts(
     # Looking again shows where things stand, so that the language can be changed.
     assert "Vous avez quitté" in server.get(f"{path}?lang=fr").text
     undo = fields(left, "undo")
-    assert "You are still on" in server.post(path, undo).text
+    assert "Your leaving was undone" in server.post(path, undo).text
     first, second = server.events()
     assert ("undo", first["id"]) == (second["kind"], second["leave"])
     leave = fields(server.get(path).text, "leave")
@@ -295,7 +295,7 @@ def test_one_link_fills_no_disk_with_undos_and_reasons(
     path, left = _left(server, clock)
     for _ in range(3):
         server.post(path, {**fields(left, "reason"), "reason": "other"})
-        assert "You are still on" in server.post(path, fields(left, "undo")).text
+        assert "Your leaving was undone" in server.post(path, fields(left, "undo")).text
     assert ["leave", "reason", "undo"] == server.kinds()
     header = token(Purpose.HEADER)
     for _ in range(12):
@@ -315,8 +315,21 @@ def test_an_old_undo_says_that_a_newer_leave_stands(fresh: tuple[Running, Frozen
     leave = fields(server.get(path).text, "leave")
     clock.sleep(3)
     server.post(path, leave)
-    assert "You are still on" not in server.post(path, fields(left, "undo")).text
+    assert "Your leaving was undone" not in server.post(path, fields(left, "undo")).text
     assert ["leave", "undo", "leave"] == server.kinds()
+
+
+def test_who_came_back_leaves_again_by_the_same_link(fresh: tuple[Running, FrozenClock]) -> None:
+    server, clock = fresh
+    mine = f"/1/{token(Purpose.HEADER)}"
+    server.post(mine)
+    path = f"/confirm/{token(Purpose.RETURN)}"
+    back = fields(server.get(path).text, "confirm")
+    clock.sleep(3)
+    server.post(path, back)
+    for _ in range(2):
+        server.post(mine)
+    assert ["leave", "return", "leave"] == server.kinds()
 
 
 def _left(server: Running, clock: FrozenClock) -> tuple[str, str]:

@@ -352,12 +352,12 @@ def test_a_missing_log_is_not_made_by_whoever_only_reads(path: Path) -> None:
 
 def test_another_kind_of_file_is_left_alone(path: Path) -> None:
     path.write_text("Dear readers, " * 1000)
-    with pytest.raises(LedgerRefused, match="no public log"):
+    with pytest.raises(LedgerRefused, match="is not a public log"):
         PublicLog(path)
     path.unlink()
     with closing(sqlite3.connect(path)) as ledger:
         ledger.execute("CREATE TABLE meta (key, value)")
-    with pytest.raises(LedgerRefused, match="no public log"):
+    with pytest.raises(LedgerRefused, match="is not a public log"):
         PublicLog(path)
 
 

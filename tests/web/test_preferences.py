@@ -264,6 +264,15 @@ def test_the_same_change_again_adds_nothing_and_a_program_does_not_fill_the_log(
     assert (200, "Saved") == choosing.save(mine, language="ar")
 
 
+def test_a_change_back_by_an_older_mails_link_counts(choosing: Choosing) -> None:
+    older, newer = link(minutes_ago=500), link()
+    for mine, language in ((older, "fr"), (newer, "en"), (older, "fr")):
+        assert (200, "Saved") == choosing.save(mine, language=language)
+    assert ["fr", "en", "fr"] == [
+        event["changes"]["language"] for event in choosing.server.events()
+    ]
+
+
 def test_all_that_can_be_chosen_fits_into_an_entry(tmp_path: Path) -> None:
     names = [f"{'a' * 13}-{number:02}" for number in range(12)]
     clock = FrozenClock(dt.datetime.now(dt.UTC))

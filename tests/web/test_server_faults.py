@@ -85,7 +85,7 @@ def test_a_second_server_on_one_log_is_refused(tmp_path: Path) -> None:
             assert process.wait(timeout=60) not in {0, None}
         finally:
             process.kill()
-        assert "Another server is at work on this log." in second.said()
+        assert "Another server uses this log." in second.said()
         assert "Traceback" not in second.said()
         assert 200 == post(server, leave_token()[0])
 

@@ -469,6 +469,28 @@ def test_a_slow_relay_holds_nobody_up(side: Side) -> None:
     side.relay.wait_for(4)
 
 
+def test_who_was_turned_away_by_a_full_queue_may_ask_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.web.confirmations._MOST_WAITING", 1)
+    clock = FrozenClock(dt.datetime.now(dt.UTC))
+    with relay_running() as relay, confirmations_to(relay) as sender:
+        relay.held = threading.Event()
+        known = bundle(confirm_from=FROM)
+        with running(tmp_path, known=known, clock=clock, confirmations=sender) as server:
+            side = Side(server, relay, clock)
+            answers = [
+                side.ask(f"reader{number}@readers.example").status_code for number in range(5)
+            ]
+            # Each thread has one in hand, and one waits.
+            assert {200, 503} == {*answers}
+            turned_away = f"reader{answers.index(503)}@readers.example"
+            relay.held.set()
+            relay.wait_for(answers.count(200))
+            assert 200 == side.ask(turned_away).status_code
+            relay.wait_for(answers.count(200) + 1)
+
+
 def test_a_relay_that_takes_nothing_shows_in_health_alone(side: Side) -> None:
     side.relay.answers["*"] = "530 5.7.0 log in first"
     answer = side.ask()

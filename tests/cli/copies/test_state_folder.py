@@ -41,7 +41,7 @@ def test_without_a_home_folder_a_send_says_what_to_set(
 
 def test_a_state_folder_within_the_project_is_refused(project: Project) -> None:
     project.settings(smtp_delivery(1, more=f'state_folder = "{project.folder}/state"'))
-    stopped(project.run("send", "2017-04", "--yes"), 2, "within the project's folder")
+    stopped(project.run("send", "2017-04", "--yes"), 2, "inside the project's folder")
     project.settings(smtp_delivery(1, more='state_folder = "state"'))
     stopped(project.run("send", "2017-04", "--yes"), 2, "must be an absolute path")
 

@@ -19,7 +19,7 @@ def test_a_trial_is_remembered_nowhere_else(project: Project, server: SmtpServer
     assert not project.home.exists()
     cleaned(project)
     went_well(project.run("send", "2017-04", "--yes"), "3 planned = 3 accepted")
-    went_well(project.run("adopt", "--yes"), "nothing needs adopting")
+    went_well(project.run("adopt", "--yes"), "nothing to adopt")
     project.settings(one_a_connection(server))
     cleaned(project)
     went_well(project.run("send", "2017-04", "--yes"), "3 planned = 3 accepted")
@@ -34,7 +34,7 @@ def test_a_trial_in_a_copy_does_not_make_it_the_latest(
     copy.settings(one_a_connection(server) + "trial = true\n")
     with SmtpServer() as trial:
         copy.settings(smtp_delivery(trial.port) + "trial = true\n")
-        stopped(copy.run("resume", "2017-04"), 5, "has left for real")
+        stopped(copy.run("resume", "2017-04"), 5, "of this send reached readers")
         copy.issue(SHORT_ISSUE, "2017-05")
         went_well(copy.run("send", "2017-05", "--yes"), "3 planned = 3 accepted")
     copy.settings(one_a_connection(server))

@@ -65,6 +65,7 @@ class ProviderHarness:
         side: how that words its answers.
         name: the word in newsletter.toml.
         secrets: what is sent to prove who we are, and must appear nowhere else.
+        timeout_s: how long an answer may take before it counts as missed, in seconds.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class ProviderHarness:
         self.side = side
         self.server = server
         self.clock = FrozenClock()
+        self.timeout_s = 0.5
         self.secrets = secrets
         self.settings = settings
         self._nobody = nobody
@@ -93,7 +95,10 @@ class ProviderHarness:
 
     def transport(self) -> ApiTransport:
         return ApiTransport(
-            self.provider(), timeout_s=0.5, clock=self.clock, secrets=self.secrets.values()
+            self.provider(),
+            timeout_s=self.timeout_s,
+            clock=self.clock,
+            secrets=self.secrets.values(),
         )
 
     def taken(self) -> Counter[str]:
