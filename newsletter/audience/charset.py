@@ -30,6 +30,7 @@ _CANDIDATES = (
     *("shift_jis", "cp1253", "cp1254", "cp1255", "cp1257", "gb18030", "euc_kr", "big5"),
 )
 _LATIN = ("cp1252", "iso8859_15", "cp1250")
+_SIMILAR = ("cp1254", "cp1257")
 _SIGNS = re.compile(
     "[^\\W\\d_][\xa1-\xbf\u0080-\u009f\ufffd˘˙˛˝¸¨´]|[\xa1-\xbf\u0080-\u009f\ufffd˘˙˛˝¸¨´][^\\W\\d_]|¤"
 )
@@ -143,9 +144,10 @@ def _guess(sample: bytes) -> str:
     best = from_bytes(
         sample, cp_isolation=[*_CANDIDATES], enable_fallback=False, explain=False
     ).best()
-    if best is None or best.encoding in _LATIN:
+    if best is None or best.encoding in {*_LATIN, *_SIMILAR}:
         # Neighbours that differ in a few letters: the one that puts fewest signs into words.
-        return min(_LATIN, key=lambda name: len(_SIGNS.findall(sample.decode(name, "replace"))))
+        first = [best.encoding] if best and best.encoding in _SIMILAR else []
+        return min((*first, *_LATIN), key=lambda name: _signs(sample, name))
     text = str(best)
     for name in _CANDIDATES:
         try:
@@ -154,6 +156,11 @@ def _guess(sample: bytes) -> str:
         except UnicodeDecodeError:
             continue
     return best.encoding
+
+
+def _signs(sample: bytes, encoding: str) -> int:
+    """How many signs that nobody writes into words an encoding makes of a sample."""
+    return len(_SIGNS.findall(sample.decode(encoding, "replace")))
 
 
 def _decodes(source: Source, encoding: str) -> bool:

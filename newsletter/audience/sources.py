@@ -105,7 +105,7 @@ def sources_of(path: Path) -> Iterator[Source]:
 def _members(path: Path) -> list[Source] | None:
     """The lists in a ZIP; None if it is a spreadsheet."""
     with zipfile.ZipFile(path) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
+        infos = [info for info in archive.infolist() if info.filename.rpartition("/")[2]]
         if {info.filename for info in infos} & {*_SHEET_MARKS}:
             return None
     if len(infos) > MOST_MEMBERS:

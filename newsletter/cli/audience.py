@@ -240,7 +240,7 @@ def check(
     if roster.signed_up:
         say(f"{people(roster.signed_up)} of them signed up on the public side.")
     if roster.imported:
-        say(f"{people(roster.imported)} of them were imported.")
+        say(f"Imported: {people(roster.imported)}.")
     if gone:
         say(f"{people(gone)} on it left, complained or cannot be reached, and will not be mailed.")
     for title, problems in (

@@ -1,0 +1,103 @@
+"""Moving readers in through the program: what it asks, what it refuses, who is mailed then."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tests.cli.support import mails, stopped, went_well
+from tests.project.moves import written
+from tests.support.project import Project, smtp_delivery
+from tests.support.smtp_server import SmtpServer
+
+IMPORT = ("subscribers", "import")
+LISTMONK = (
+    "uuid,email,name,attributes,status,created_at,updated_at\n"
+    "u1,anna@a.example,Anna,{},enabled,2023-01-01,2023-01-01\n"
+    "u2,ben@a.example,Ben,{},enabled,2023-01-01,2023-01-01\n"
+)
+
+
+def without_list(project: Project) -> Project:
+    (project.folder / "subscribers.csv").unlink()
+    return project
+
+
+def test_who_was_imported_is_mailed_and_who_left_there_is_not(project: Project) -> None:
+    without_list(project)
+    written(project.folder, {"subs.csv": LISTMONK, "left.csv": "email\nben@a.example\n"})
+    done = project.run(*IMPORT, "subs.csv", "left.csv", "--yes", "--report", "report.txt")
+    went_well(done, "subs.csv: listmonk", "1  new on the list", "1  not mailed: left",
+              "--revert 1")  # fmt: skip
+    assert "a.example" not in (project.folder / "report.txt").read_text()
+    assert 0o600 == (project.folder / "report.txt").stat().st_mode & 0o777
+    went_well(project.run("send", "2017-04", "--yes"), "1 planned = 1 accepted")
+    assert ["anna@a.example"] == [mail["To"].addresses[0].addr_spec for mail in mails(project)]
+    went_well(project.run("subscribers", "check"), "1 person to mail", "Imported: 1 person")
+    went_well(project.run("suppress", "show", "ben@a.example"), "source: import 1", "not mailed")
+    went_well(project.run(*IMPORT, "--list"), "1: ", "subs.csv (listmonk)")
+    went_well(project.run(*IMPORT, "--revert", "1", "--yes"), "1 leave voided")
+    went_well(project.run("suppress", "show", "ben@a.example"), "withdrawn (revert of import 1)")
+    stopped(project.run("send", "2017-04", "--yes", "--again"), 2, "no such list")
+
+
+def test_an_export_without_its_leavers_is_not_imported_until_somebody_says_that_they_are_there(
+    project: Project,
+) -> None:
+    written(project.folder, {"subs.csv": LISTMONK})
+    stopped(project.run(*IMPORT, "subs.csv", "--yes"), 2, "may be missing", "listmonk",
+            "--leaves-included")  # fmt: skip
+    went_well(project.run(*IMPORT, "--list"), "Nothing was imported")
+    went_well(project.run(*IMPORT, "subs.csv", "--dry-run"), "2  new", "Nothing was changed")
+    went_well(project.run(*IMPORT, "subs.csv", "--yes", "--leaves-included"), "Imported as 1")
+    went_well(project.run(*IMPORT, "subs.csv", "--yes", "--leaves-included"), "imported before")
+
+
+def test_nothing_is_imported_without_a_yes(project: Project) -> None:
+    written(project.folder, {"a.csv": "email\nanna@a.example\n"})
+    stopped(project.run(*IMPORT, "a.csv"), 2, "no terminal")
+    went_well(project.run(*IMPORT, "--list"), "Nothing was imported")
+
+
+def test_options_that_make_no_sense_are_refused(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,status\nanna@a.example,Gold\n"})
+    stopped(project.run(*IMPORT), 2, "A file is missing")
+    stopped(project.run(*IMPORT, "a.csv", "--list"), 2, "take no files")
+    stopped(project.run(*IMPORT, "a.csv", "--state", "a.csv=gone"), 2, "not understood")
+    stopped(project.run(*IMPORT, "a.csv", "--mail", "Gold"), 2, "names no value")
+    stopped(project.run(*IMPORT, "a.csv", "--yes"), 2, "status=Gold", "--no-mail")
+    stopped(project.run(*IMPORT, "none.csv", "--yes"), 2, "cannot be opened")
+    stopped(project.run(*IMPORT, "--revert", "7", "--yes"), 2, "no import 7")
+    went_well(project.run(*IMPORT, "a.csv", "--mail", "status=Gold", "--yes"), "Imported as 1")
+
+
+def test_rejected_rows_are_written_for_a_spreadsheet(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,name\nanna@a.example,A\n=1+1,B\n"})
+    done = project.run(*IMPORT, "a.csv", "--yes", "--rejected", "rejected.csv")
+    went_well(done, "a.csv, row 3", "1 row that cannot be used")
+    text = (project.folder / "rejected.csv").read_text(encoding="utf-8-sig")
+    assert text.splitlines()[1].startswith("a.csv,3,")
+    assert "'=1+1" in text
+    stopped(project.run(*IMPORT, "a.csv", "--yes", "--rejected", "subscribers.csv"), 2)
+
+
+def test_leaves_of_an_import_outlive_the_folder(tmp_path: Path) -> None:
+    with SmtpServer() as server:
+        project = Project(tmp_path / "here", delivery=smtp_delivery(server.port))
+        written(project.folder, {"unsubscribed.csv": "email\nreader0@readers.example\n"})
+        went_well(project.run(*IMPORT, "unsubscribed.csv", "--yes"), "Imported as 1")
+        for file in project.folder.glob("newsletter.*"):
+            if file.suffix != ".toml":
+                file.unlink()
+        went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted")
+        assert not [each for each in server.accepted if "reader0@" in str(each)]
+
+
+def test_access_shows_what_an_import_said(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,OPTIN_TIME\nanna@a.example,2020-01-01\n"})
+    went_well(project.run(*IMPORT, "a.csv", "--yes"))
+    held = json.loads(project.run("subscribers", "access", "anna@a.example", "--json").stdout)
+    assert {"OPTIN_TIME": "2020-01-01"} == held["imports"][0]["consent"]
+    went_well(project.run("subscribers", "forget", "anna@a.example", "--yes"), "1 imported row")
+    with closing(sqlite3.connect(project.folder / "newsletter.db")) as ledger:
+        assert [(None, "")] == ledger.execute("SELECT tag, address FROM imported").fetchall()
