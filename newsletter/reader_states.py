@@ -24,9 +24,12 @@ class ReaderState(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the weakest."""
-        return list(ReaderState).index(self)
+        return _RANKS[self]
 
     @property
     def suppresses(self) -> bool:
         """Whether it holds until the reader's own confirmation or a correction."""
         return self.rank >= ReaderState.DEAD.rank
+
+
+_RANKS = {state: rank for rank, state in enumerate(ReaderState)}

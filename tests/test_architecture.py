@@ -117,6 +117,7 @@ ONE_PLACE: dict[str, set[str]] = {
                 "web/preferences.py", "web/sign_up_limits.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},
+    "python_calamine": {"audience/spreadsheets.py"},
     "charset_normalizer": {"audience/charset.py"},
     # Modules that not every operating system has, or not all of.
     **{library: {"system.py"} for library in (

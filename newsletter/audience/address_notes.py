@@ -68,11 +68,22 @@ def meant_domain(domain: str) -> str:
     """The well-known domain that one is a likely slip for; "" if it looks right."""
     if domain in _KNOWN or domain in _MAY_BE or len(domain) < _SHORTEST:
         return ""
-    near = next((known for known in _KNOWN if _is_near(domain, known)), "")
-    if near:
+    candidates = {known for part in _without_one(domain) for known in _NEARLY.get(part, ())}
+    if near := next((known for known in sorted(candidates) if _is_near(domain, known)), ""):
         return near
     name, _, ending = domain.rpartition(".")
     return f"{name}.{_ENDINGS[ending]}" if ending in _ENDINGS else ""
+
+
+def _without_one(domain: str) -> set[str]:
+    """A domain, and what is left of it without any one letter."""
+    return {domain, *(domain[:place] + domain[place + 1 :] for place in range(len(domain)))}
+
+
+_NEARLY: dict[str, list[str]] = {}
+for _known in _KNOWN:
+    for _part in _without_one(_known):
+        _NEARLY.setdefault(_part, []).append(_known)
 
 
 def _is_near(one: str, other: str) -> bool:

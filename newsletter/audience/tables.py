@@ -1,4 +1,4 @@
-"""A file of a move as rows of cells: CSV, lines of addresses, Sympa's dump. Reads it."""
+"""A file of a move as rows of cells: CSV, sheets, lines of addresses, a dump. Reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from newsletter.audience.cells import trim
 from newsletter.audience.charset import Text, find_text
 from newsletter.audience.records import MAX_LINE, Record, find_delimiter, read_records
 from newsletter.audience.sources import Source
-from newsletter.errors import Problem, RosterError
+from newsletter.audience.spreadsheets import read_sheets
+from newsletter.errors import Problem
 
 _HEAD = 20_000
 """Characters by which the kind of a file is told."""
@@ -51,11 +52,9 @@ def open_tables(source: Source) -> Iterator[FileTable]:
     with source.open() as file:
         start = file.read(8)
     if start.startswith(_SPREADSHEETS):
-        raise RosterError(
-            "This is a spreadsheet file, not CSV.",
-            where=source.where,
-            next="In Excel choose File, Save as, “CSV UTF-8 (comma delimited)”.",
-        )
+        for sheet, records, notes in read_sheets(source):
+            yield FileTable(sheet, records, "\t", tuple(notes))
+        return
     text = find_text(source)
     with text.open() as opened:
         head = opened.read(_HEAD)

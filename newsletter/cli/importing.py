@@ -34,7 +34,7 @@ def import_(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILES]...", help="All files of the move: CSV, TSV, lines of addresses, ZIPs."
+            metavar="[FILES]...", help="All files of the move: CSV, spreadsheets, ZIPs."
         ),
     ] = None,
     yes: Yes = False,

@@ -137,9 +137,7 @@ class Staging:
         # Who must not be mailed is not named, not even for a while.
         told: tuple[object, ...] = ("", "", "", "{}", "{}")
         if row.state is ReaderState.IN:
-            fields = json.dumps(dict(row.fields), ensure_ascii=False)
-            consent = json.dumps(dict(row.consent), ensure_ascii=False)
-            told = (row.address, row.name, row.language, fields, consent)
+            told = (row.address, row.name, row.language, _json(row.fields), _json(row.consent))
         start = (self._rows, file, row.tag, row.state.rank, row.at, row.confirmed, row.program)
         return (*start, row.gone, *told)
 
@@ -298,6 +296,10 @@ class Staging:
             at = dated.get(tag)
             when = now if at is None else min(moment_at(at), now)
             yield leave_of(tag, reason, leave_id, source=id_, at=when, evidence=said[reason])
+
+
+def _json(values: Mapping[str, str]) -> str:
+    return json.dumps(dict(values), ensure_ascii=False) if values else "{}"
 
 
 _STATE_OF_RANK = " ".join(f"WHEN {state.rank} THEN '{state}'" for state in ReaderState)
