@@ -99,7 +99,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "yaml": {"issues/document.py", "issues/hints.py"},
     "typer": {"cli/app.py", "cli/archive.py", "cli/arguments.py", "cli/asking.py",
               "cli/audience.py", "cli/backup.py", "cli/correcting.py", "cli/docs.py",
-              "cli/importing.py", "cli/keys.py",
+              "cli/importing.py", "cli/keys.py", "cli/listing.py",
               "cli/looking.py", "cli/proof.py", "cli/report.py", "cli/resolving.py",
               "cli/resuming.py", "cli/rights.py", "cli/running.py", "cli/sending.py",
               "cli/serving.py", "cli/starting.py", "cli/status.py", "cli/syncing.py",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from newsletter.cli import importing, rights
+from newsletter.cli import importing, listing, rights
 from newsletter.cli.arguments import Yes
 from newsletter.cli.asking import confirmed
-from newsletter.cli.output import say, say_problems, show_counts, show_facts
+from newsletter.cli.output import say, say_problems, show_counts, show_facts, show_line
 from newsletter.errors import ExitCode
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
 from newsletter.phrases import count, moment, people
@@ -41,6 +43,9 @@ subscribers = typer.Typer(
 for right in (rights.access, rights.forget, rights.purge):
     subscribers.command()(right)
 subscribers.command("import")(importing.import_)
+subscribers.command("list")(listing.list_)
+subscribers.command("export")(listing.export)
+subscribers.command("set")(listing.set_)
 
 
 @suppress.command("add")
@@ -180,6 +185,7 @@ def lift(
 @subscribers.command("show")
 def show_subscriber(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the reader.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show how a reader came onto the list, with the record of their consent.
 
@@ -188,10 +194,25 @@ def show_subscriber(
     from newsletter.project.sign_ups import known_of
 
     known = known_of(Project.here(), address)
+    if as_json:
+        show_line(json.dumps(known.as_json(), ensure_ascii=False))
+        return
     if known.row:
         say(f"{address} stands in row {known.row} of {known.file}.")
-    elif not known.consents:
+    elif not known.consents and not known.imports:
         say(f"{address} is not on the list.")
+    for row in known.imports:
+        reverted = ", reverted" if row["reverted"] else ""
+        say(f"Import {row['import']}{reverted} says: {row['state']}.")
+        show_facts(
+            [
+                ("Name", row["name"]),
+                ("Language", row["language"]),
+                *row["fields"].items(),
+                *row["consent"].items(),
+                ("Imported", moment(datetime.fromisoformat(row["at"]))),
+            ]
+        )
     for consent in known.consents:
         sign_up, wording = consent.sign_up, consent.wording
         said = (

@@ -271,7 +271,7 @@ def _staged(row: ImportedRow, program: str, keys: KeyRing, gone: frozenset[bytes
         at=row.at[1].timestamp() if row.at else None,
         confirmed=row.confirmed[0].timestamp() if row.confirmed else None,
         program=program,
-        gone=tag in gone or any(each in gone for each in keys.former_tags(row.address)),
+        gone=not gone.isdisjoint(keys.tags(row.address)),
         address=str(row.address),
         name=row.name,
         language=row.language,

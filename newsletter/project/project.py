@@ -328,7 +328,7 @@ class Project:
             def why_held_back(address: Address) -> ReaderState | None:
                 if not held_back:
                     return None
-                tags = (self.keys.address_tag(address), *self.keys.former_tags(address))
+                tags = self.keys.tags(address)
                 return next((held_back[tag] for tag in tags if tag in held_back), None)
 
             roster = with_imported(

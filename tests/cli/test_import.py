@@ -101,3 +101,46 @@ def test_access_shows_what_an_import_said(project: Project) -> None:
     went_well(project.run("subscribers", "forget", "anna@a.example", "--yes"), "1 imported row")
     with closing(sqlite3.connect(project.folder / "newsletter.db")) as ledger:
         assert [(None, "")] == ledger.execute("SELECT tag, address FROM imported").fetchall()
+
+
+def test_the_list_is_shown_exported_and_imported_again(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,name\n=x@a.example,Anna\nben@a.example,=1+1\n"})
+    went_well(project.run(*IMPORT, "a.csv", "--yes"))
+    went_well(project.run("suppress", "add", "reader1@readers.example"))
+    shown = project.run("subscribers", "list")
+    went_well(shown, "reader0@readers.example, Reader 0, en, file", "=x@a.example, Anna, import",
+              "en, file, not mailed", "5 people on the list")  # fmt: skip
+    lines = project.run("subscribers", "list", "--json").stdout.splitlines()
+    assert ["file"] * 3 + ["import"] * 2 == [json.loads(line)["source"] for line in lines]
+    went_well(project.run("subscribers", "export", "out.csv"), "out.csv")
+    assert 0o600 == (project.folder / "out.csv").stat().st_mode & 0o777
+    rows = (project.folder / "out.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert "'=x@a.example,Anna,,import,active" in rows
+    assert "reader1@readers.example,Reader 1,en,file,suppressed" in rows
+    went_well(project.run("subscribers", "export", "out.json"))
+    assert 5 == len((project.folder / "out.json").read_text().splitlines())
+    again = project.run(*IMPORT, "out.csv", "--dry-run")
+    went_well(again, "in 4, left 1", "2  new on the list", "2  on the list as they were")
+    assert "Cannot be used" not in again.stdout
+
+
+def test_show_tells_what_imports_said(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,name,OPTIN_TIME\nanna@a.example,Anna,2020-01-01\n"})
+    went_well(project.run(*IMPORT, "a.csv", "--yes"))
+    show = ("subscribers", "show", "anna@a.example")
+    went_well(project.run(*show), "Import 1 says: in", "OPTIN_TIME", "2020-01-01")
+    told = json.loads(project.run(*show, "--json").stdout)
+    assert (0, ["in"], False) == (
+        *(told["row"], [each["state"] for each in told["imports"]]),
+        told["suppressed"],
+    )
+
+
+def test_a_language_that_a_reader_asked_for_counts_in_the_next_plan(project: Project) -> None:
+    reader = "reader0@readers.example"
+    went_well(project.run("subscribers", "set", reader, "--language", "fr"), "Noted")
+    went_well(project.run("subscribers", "list"), f"{reader}, Reader 0, fr, file")
+    stopped(project.run("subscribers", "set", reader), 2, "Nothing to note")
+    stopped(project.run("subscribers", "set", reader, "--language", "x!"), 2, "language")
+    stopped(project.run("subscribers", "set", reader, "--topic", "alerts"), 2, "no topic")
+    stopped(project.run("subscribers", "set", "no@a.example", "--language", "fr"), 2, "not on the")
