@@ -240,21 +240,28 @@ def show_subscriber(
 
 @subscribers.command("check")
 def check(
-    file: Annotated[
-        Path | None,
+    files: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="FILE", help="The list. Default: the one that newsletter.toml names."
+            metavar="FILES...",
+            help="The list, or all files of a move. Default: the list of newsletter.toml.",
         ),
     ] = None,
 ) -> None:
     """Check the list: each row that cannot be used, and why. Exit code 2 if any.
+
+    Of several files, a ZIP or a spreadsheet it says what an import would do.
 
     Example: newsletter subscribers check subscribers.csv
     """
     from newsletter.project.suppress import gone_from
 
     project = Project.here()
-    roster = project.roster(file)
+    if files and (len(files) > 1 or files[0].suffix.lower() in importing.MOVES):
+        if importing.look(project, files):
+            raise typer.Exit(ExitCode.BAD_INPUT)
+        return
+    roster = project.roster(files[0] if files else None)
     gone = gone_from(project, roster)
     mailable = people(len(roster.subscribers) - gone)
     say(f"{roster.file}: {count(roster.rows, 'row')}, {mailable} to mail.")

@@ -28,6 +28,8 @@ _KEPT_OFF = {
     ReaderState.WAIT: "never confirmed",
 }
 _MOST_SHOWN = 10
+MOVES = frozenset((".zip", ".xlsx", ".xls", ".ods", ".dump"))
+"""Endings of files that can be imported, and are no list of a project."""
 
 
 def import_(
@@ -119,6 +121,22 @@ def import_(
             say(f"Imported as {done.id}. To withdraw it: newsletter subscribers import "
                 f"--revert {done.id}", style="bold")  # fmt: skip
             _tell_folder_only(done)
+
+
+def look(project: Project, files: list[Path]) -> int:
+    """Say what an import of files would do; changes nothing.
+
+    Returns:
+        How many rows cannot be used.
+    """
+    from newsletter.project.imports import import_ledger
+
+    with import_ledger(project, dry_run=True) as into:
+        staged = _staged(project, into, files, _options(None, [], [], []), yes=True)
+        _leaves_are_included(staged, yes=True, look=True)
+        _decide(staged, yes=True)
+        _show(staged)
+        return sum(file.rejected for file in staged.files)
 
 
 def _options(

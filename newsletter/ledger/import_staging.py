@@ -278,7 +278,7 @@ class Staging:
                 FROM temp.reader LEFT JOIN temp.staged AS shown ON shown.seq = reader.shown
                 LEFT JOIN (SELECT * FROM imported AS one WHERE {NEWEST}) AS one
                   ON one.tag = reader.tag
-                WHERE NOT EXISTS ({TOMBSTONES} AND leave.tag = reader.tag)""",
+                WHERE reader.rank > 0 OR NOT EXISTS ({TOMBSTONES} AND leave.tag = reader.tag)""",
             (id_,),
         )
         for leave in self._leaves(id_, now):

@@ -144,3 +144,15 @@ def test_a_language_that_a_reader_asked_for_counts_in_the_next_plan(project: Pro
     stopped(project.run("subscribers", "set", reader, "--language", "x!"), 2, "language")
     stopped(project.run("subscribers", "set", reader, "--topic", "alerts"), 2, "no topic")
     stopped(project.run("subscribers", "set", "no@a.example", "--language", "fr"), 2, "not on the")
+
+
+def test_check_says_what_an_import_of_several_files_would_do(project: Project) -> None:
+    written(project.folder, {"a.csv": LISTMONK, "left.csv": "email\nben@a.example\n"})
+    before = sorted(project.folder.rglob("*"))
+    went_well(project.run("subscribers", "check", "a.csv", "left.csv"), "a.csv: listmonk",
+              "1  new on the list", "1  not mailed: left")  # fmt: skip
+    assert before == sorted(project.folder.rglob("*"))
+    written(project.folder, {"b.csv": "email\nnobody\n"})
+    done = project.run("subscribers", "check", "a.csv", "left.csv", "b.csv")
+    assert 2 == done.returncode
+    assert "b.csv, row 2" in done.stdout
