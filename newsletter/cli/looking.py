@@ -82,6 +82,7 @@ def check(
     from newsletter.checks.run import to_json
     from newsletter.cli.planning import publish_first
     from newsletter.project.compile import compile_issue
+    from newsletter.project.imports import imports_of
 
     project = Project.here()
     compiled = compile_issue(project, issue)
