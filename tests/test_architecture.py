@@ -71,6 +71,7 @@ ARROWS: dict[str, set[str]] = {
         "ledger.adoption",
         "ledger.backup.About",
         "ledger.campaigns",
+        "ledger.leave_reasons",
         "ledger.plan",
         "ledger.reading",
         "ledger.states",

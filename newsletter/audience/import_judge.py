@@ -14,7 +14,7 @@ from newsletter.audience.columns import Columns, fold
 from newsletter.audience.dates import Span, read_date
 from newsletter.audience.exporters import SPAM_REASONS, Exporter, is_complaint
 from newsletter.audience.exports import leavers_in
-from newsletter.audience.standing import Kind, Standing
+from newsletter.audience.standing import Kind, Standing, Unclear
 from newsletter.reader_states import ReaderState
 
 OF_FILE = {
@@ -71,6 +71,8 @@ class Judge:
         exporter: Exporter | None,
         options: ImportOptions,
     ) -> None:
+        self.answered: set[str] = set()
+        """Columns that any row fills in: a blank beside it is doubtful."""
         folded = [fold(name) for name in header]
         rules = exporter.rules if exporter else ()
         self._rules = [
@@ -98,11 +100,12 @@ class Judge:
             (index, header[index].strip()) for index, name in enumerate(folded) if name in _CONSENT
         ]
 
-    def row(self, cells: Sequence[str]) -> tuple[ReaderState, Span | None, list[str]]:
-        """The strongest state that a row says, since when, and the “Column=value” to ask about."""
+    def row(self, cells: Sequence[str]) -> tuple[ReaderState, Span | None, list[Unclear]]:
+        """The strongest state that a row says, since when, and the values to ask about."""
         found = ReaderState.IN
-        unclear: list[str] = []
+        unclear: list[Unclear] = []
         for standing in self._columns:
+            self.answered.update(standing.answered(cells))
             why, asked = standing.judge(cells)
             unclear += asked
             if why:
@@ -112,7 +115,7 @@ class Judge:
                 continue
             said = rule.says(cells[index])
             if said is None:
-                unclear.append(f"{name}={trim(cells[index])[:60]}")
+                unclear.append(Unclear(f"{name}={trim(cells[index])[:60]}", ""))
             else:
                 found = max(found, said, key=lambda each: each.rank)
         if found is ReaderState.LEFT and any(is_complaint(cells[n]) for n in self._reasons):

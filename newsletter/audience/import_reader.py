@@ -28,6 +28,7 @@ from newsletter.audience.placeholders import says_nothing, what_is_wrong
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
 from newsletter.audience.sources import Source
+from newsletter.audience.standing import Unclear
 from newsletter.audience.tables import FileTable, open_tables
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.reader_states import ReaderState
@@ -106,7 +107,7 @@ class ImportFile:
         if self.state is None or self.state is ReaderState.IN:
             self.missing = missing_leavers(name, header)
         self._judge = Judge(header, self._columns, exporter, options)
-        self.unclear: dict[str, list[int]] = {}
+        self._unclear: dict[Unclear, list[int]] = {}
 
     @property
     def what(self) -> str:
@@ -156,8 +157,8 @@ class ImportFile:
         if self.state is not None and (self._certain or not state.suppresses):
             state = max(state, self.state, key=lambda each: each.rank)
             at = at or self._judge.since(filled)
-        for said in unclear if state is ReaderState.IN else ():
-            self.unclear.setdefault(said, []).append(number)
+        for value in unclear if state is ReaderState.IN else ():
+            self._unclear.setdefault(value, []).append(number)
         if state is not ReaderState.IN:
             return ImportedRow(address, "", "", {}, state, at, None, {})
         confirmed, consent = self._judge.consent(filled)
@@ -195,9 +196,13 @@ class ImportFile:
         return "" if text and says_nothing(text) else text
 
     def _refuse_unclear(self) -> None:
-        if not self.unclear:
-            return
-        raise UnclearValues(self.source, self.unclear)
+        asked = {
+            value.said: rows
+            for value, rows in self._unclear.items()
+            if not value.beside or value.beside in self._judge.answered
+        }
+        if asked:
+            raise UnclearValues(self.source, asked)
 
 
 class UnclearValues(RosterError):

@@ -81,6 +81,7 @@ CHECKS: tuple[Check, ...] = (
     unsubscribe.unsubscribe_text,
     unsubscribe.postal_address,
     unsubscribe.sender_no_reply,
+    unsubscribe.privacy_notice,
     placeholders.placeholder_field,
     placeholders.placeholder_text,
     placeholders.value_missing,

@@ -9,6 +9,7 @@ from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.checks.page import anchors, words
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
+from newsletter.phrases import joined
 
 _WHY = "Readers who cannot unsubscribe mark the mail as spam, and the law requires a link."
 
@@ -61,6 +62,26 @@ def postal_address(given: CheckInput) -> Iterator[Flaw]:
                 "Put {{ organisation.postal_address }} in the theme's footer.",
                 given.theme_place,
             )
+
+
+@check(
+    "privacy-notice",
+    why=(
+        "Whoever gives you their data must be told why, on what basis, who else gets it and "
+        "where to complain (GDPR article 13). The public pages link to the notice."
+    ),
+)
+def privacy_notice(given: CheckInput) -> Iterator[Flaw]:
+    """The settings say all that the public side's privacy notice needs."""
+    missing = given.settings.privacy.missing
+    if given.settings.public is not None and missing:
+        yield Flaw(
+            Severity.NOTE,
+            f"The privacy notice of the public side says nothing of {joined(missing)}.",
+            "Set them under [privacy] in newsletter.toml; “newsletter docs rights” tells what "
+            "belongs there.",
+            Location(Where(FILE_NAME, item="[privacy]")),
+        )
 
 
 @check(

@@ -92,17 +92,21 @@ def add(
 
 @suppress.command("list")
 def list_() -> None:
-    """Show how many addresses are suppressed, by reason. It cannot show which.
+    """Show how many addresses are suppressed, by reason, and why readers left.
+
+    It cannot show which. What readers wrote is shown once there are five reasons.
 
     Example: newsletter suppress list
     """
-    from newsletter.project.suppress import suppressed
+    from newsletter.cli.news import show_reasons
+    from newsletter.project.suppress import reasons_given, suppressed
 
-    counts = suppressed(Project.here())
-    if not counts:
+    project = Project.here()
+    if counts := suppressed(project):
+        show_counts([(number, _REASONS[reason], "") for reason, number in counts.items()])
+    else:
         say("Nobody has left yet.")
-        return
-    show_counts([(number, _REASONS[reason], "") for reason, number in counts.items()])
+    show_reasons(reasons_given(project))
 
 
 @suppress.command("token")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from newsletter.cli.output import say, tell
+from newsletter.cli.output import say, show_counts, tell
 from newsletter.phrases import count, joined, people
 
 if TYPE_CHECKING:
+    from newsletter.ledger.leave_reasons import LeaveReason
     from newsletter.project.log_reader import SyncResult
     from newsletter.project.sign_ups import Asked
 
@@ -17,6 +21,14 @@ _WORDS = (
     ("return", "came back"),
     ("signup", "signed up"),
 )
+
+_REASONS = {
+    "often": "it came too often",
+    "useless": "it was of no use to them",
+    "unasked": "they never signed up",
+    "unsafe": "it is not safe for them",
+    "other": "another reason",
+}
 
 
 def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
@@ -63,3 +75,15 @@ def show_asked(asked: Asked) -> None:
         tell(f"{people(asked.failed)} could not be asked; that is tried again in a week.")
     if asked.waiting:
         say(f"{people(asked.waiting)} more will be asked by the next “newsletter sync”.")
+
+
+def show_reasons(reasons: Sequence[LeaveReason]) -> None:
+    """Print why readers left: for each issue how many gave which reason, and their words."""
+    for issue, group in groupby(reasons, key=lambda each: each.issue):
+        given = list(group)
+        say(f"Why readers of {issue or 'several issues'} left:", style="bold")
+        numbers = Counter(each.reason for each in given)
+        show_counts([(number, _REASONS[reason], "") for reason, number in numbers.most_common()])
+        for each in given:
+            if each.words:
+                tell(f"“{each.words}”", lead=f"{_REASONS[each.reason]}: ")

@@ -45,16 +45,20 @@ def report(
             "Only the CSV can hold addresses.",
             next="Add --csv FILE, or leave --addresses out.",
         )
+    from newsletter.cli.news import show_reasons
     from newsletter.project import report as reports
     from newsletter.project.account import worst
+    from newsletter.project.suppress import reasons_given
 
     files = reports.ReportFiles(html, csv, json, addresses=addresses)
     project = Project.here()
-    figures = reports.report(project, project.issue_id(issue), files)
+    issue = project.issue_id(issue)
+    figures = reports.report(project, issue, files)
     for number, each in enumerate(figures):
         if number:
             say("")
         _show(each)
+    show_reasons([each for each in reasons_given(project) if each.issue == issue])
     for path in files.paths:
         say(f"Written: {path}")
     raise typer.Exit(worst(each.tally.exit_code for each in figures))

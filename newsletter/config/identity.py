@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -102,9 +103,18 @@ class ListIdentity(Table):
     @model_validator(mode="after")
     def _https(self) -> ListIdentity:
         url = self.unsubscribe_url
-        if url is not None and (not url.startswith("https://") or url.count("{token}") != 1):
+        if url is None:
+            return self
+        if not url.startswith("https://") or url.count("{token}") != 1:
             raise ValueError(
                 "unsubscribe_url must start with https:// and hold {token} once (RFC 8058 3.1)"
+            )
+        place = urlsplit(url)
+        # What stands behind “#” reaches no server.
+        rest = (place.path + place.query).replace("{token}", "", 1)
+        if "{token}" in place.netloc + place.fragment or re.search("[{}]", rest):
+            raise ValueError(
+                "unsubscribe_url must hold {token} in its path or behind its ?, and no other braces"
             )
         return self
 

@@ -63,10 +63,18 @@ def read_bounce(data: bytes) -> tuple[DeliveryEvent, ...]:
     if not tags:
         return ()
     at = _date(head)
-    return tuple(
+    events = [
         replace(event, tags=tags, at=at)
         for fields, lines in parts
         for event in _news(_content_type(fields)[0], lines)
+    ]
+    # Behind an alias, each member may stand in the report with the alias's own address.
+    reached = {event.recipient.lower() for event in events if event.kind is Kind.TAKEN} - {""}
+    return tuple(
+        replace(event, kind=Kind.RETURNED)
+        if event.kind is Kind.BOUNCED and event.recipient.lower() in reached
+        else event
+        for event in events
     )
 
 

@@ -15,6 +15,7 @@ from newsletter.ledger.deliveries import Deliveries
 from newsletter.ledger.events import Events
 from newsletter.ledger.import_staging import Staging
 from newsletter.ledger.imports import Imports
+from newsletter.ledger.leave_reasons import LeaveReasons
 from newsletter.ledger.log_entries import LogEntries
 from newsletter.ledger.personal_data import PersonalData
 from newsletter.ledger.preferences import PreferenceChanges
@@ -49,6 +50,7 @@ class Ledger:
         self.events = Events(self._database)
         self.report = ReportQueries(self._database)
         self.suppressions = Suppressions(self._database)
+        self.leave_reasons = LeaveReasons(self._database)
         self.log_entries = LogEntries(self._database)
         self.preferences = PreferenceChanges(self._database)
         self.personal_data = PersonalData(self._database)

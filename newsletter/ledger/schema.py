@@ -242,6 +242,15 @@ CREATE TABLE log_entry (
     box BLOB NOT NULL              -- sealed, see web/seal.py
 ) WITHOUT ROWID;
 
+-- Why readers left, without reader and time, see leave_reasons.py.
+CREATE TABLE leave_reason (
+    id BLOB PRIMARY KEY,           -- 16 bytes: the public log's entry
+    issue TEXT NOT NULL,           -- empty: not known, or of several issues
+    reason TEXT NOT NULL,
+    words TEXT NOT NULL,
+    shown INTEGER NOT NULL         -- 1 once enough of them wait together
+) WITHOUT ROWID;
+
 -- What readers changed of what they get, see preferences.py.
 CREATE TABLE preference (
     id BLOB PRIMARY KEY,           -- 16 bytes: the public log's entry

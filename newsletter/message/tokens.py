@@ -70,7 +70,8 @@ class Token:
         campaign_tag: of the campaign whose mail carried the token.
         minute: when the mail was composed, in minutes since the epoch; 0 in version 1.
         version: of the format, 1 or 2.
-        key_id: the number of the key that signed it; set by :func:`verify`.
+        key_id: the number of the key that signed it, as :func:`verify` found it; 0: nobody
+            has verified it.
     """
 
     purpose: Purpose | None
@@ -79,6 +80,11 @@ class Token:
     minute: int
     version: int = _VERSION
     key_id: int = field(default=0, compare=False)
+
+    @property
+    def verified(self) -> bool:
+        """Whether a key of ours is known to have signed it; else it is but a claim."""
+        return self.key_id > 0
 
     @property
     def inert(self) -> bool:
@@ -157,17 +163,23 @@ def verify(text: str, verifier: Verifier) -> Token | None:
     return None
 
 
-def is_of_unknown_key(text: str, verifier: Verifier) -> bool:
-    """Whether it looks like a token of version 2 whose secret ``verifier`` knows nothing of.
+def claimed(text: str, verifier: Verifier) -> Token | None:
+    """What a token says whose secret ``verifier`` knows nothing of; anybody can have made it.
 
     So looks one that was signed after the keys of a public server were written.
+
+    Returns:
+        What it claims; None: it is no token of version 2, or ``verifier`` knows its secret.
     """
     if not _SHAPE.fullmatch(text):
-        return False
+        return None
     data = base64.urlsafe_b64decode(text)
-    version, key_id = _HEAD.unpack_from(data)
-    known = {number for number, _ in verifier.keys}
-    return version == _VERSION and len(data) == _CLAIM.size + _MAC_BYTES and key_id not in known
+    if data[0] != _VERSION or len(data) != _CLAIM.size + _MAC_BYTES:
+        return None
+    _, key_id, number, address_tag, campaign_tag, minute = _CLAIM.unpack_from(data)
+    if number not in _IN_MAILS or key_id in {known for known, _ in verifier.keys}:
+        return None
+    return Token(Purpose(number), address_tag, campaign_tag, minute)
 
 
 def claims_purpose(text: str, purpose: Purpose) -> bool:

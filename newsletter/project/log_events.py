@@ -17,11 +17,12 @@ from newsletter.addresses import Address
 from newsletter.audience.cells import read_line
 from newsletter.clock import moment_at
 from newsletter.display_names import LONGEST_NAME, shortened
+from newsletter.ledger.leave_reasons import LeaveReason
 from newsletter.ledger.preferences import PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Reason, Return, Void
 from newsletter.message.keys import ADDRESS_TAG_BYTES
-from newsletter.message.tokens import Purpose, Verifier, verify
+from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.web.confirm_links import message_name
 from newsletter.web.log import ID_BYTES
 from newsletter.web.seal import unseal
@@ -52,7 +53,7 @@ class Misuse:
         )
 
 
-LogEvent = Leave | Void | Return | PreferenceChange | SignUp | Misuse
+LogEvent = Leave | Void | Return | LeaveReason | PreferenceChange | SignUp | Misuse
 
 
 def event_of(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> LogEvent | None:
@@ -79,16 +80,19 @@ def event_of(id_: bytes, content: Mapping[str, Any], verifier: Verifier) -> LogE
             return Void(_bytes(content["leave"], ID_BYTES), "unsubscribe page", at, id_)
         case "preferences":
             at = moment_at(float(content["at"]))
-            tag = _bytes(content["tag"], ADDRESS_TAG_BYTES)
+            if "token" in content:
+                tag = _verified(content["token"], verifier, Purpose.PREFERENCES).address_tag
+            else:
+                tag = _bytes(content["tag"], ADDRESS_TAG_BYTES)
             return PreferenceChange.of(tag, at, content["changes"], id_)
         case "return":
             # Only this machine can have made the token; its minute is that of the form.
-            token = verify(content["token"], verifier)
-            if token is None or not token.is_for(Purpose.RETURN) or token.inert:
-                raise ValueError("not a token for a return")
+            token = _verified(content["token"], verifier, Purpose.RETURN)
             form_at = moment_at(token.minute * 60.0)
             sign_up = {"sign_up": token.campaign_tag.hex()}
             return Return(token.address_tag, "confirmation", form_at, (sign_up,), id_)
+        case "reason":
+            return LeaveReason.of(content)
         case "breaker":
             return Misuse(int(content["asked"]), int(content["confirmed"]))
     return None
@@ -100,13 +104,25 @@ def _leave_of_token(id_: bytes, content: Mapping[str, Any], verifier: Verifier) 
     Raises:
         ValueError: this machine cannot verify it either; maybe another one has the secret.
     """
-    token = verify(content["token"], verifier)
-    if token is None or token.inert or not token.is_for(Purpose.HEADER):
-        raise ValueError("not a token with which to leave")
+    by_page = content["road"] == "page"
+    purposes = (Purpose.HEADER, *((Purpose.PAGE, Purpose.PREFERENCES) if by_page else ()))
+    token = _verified(content["token"], verifier, *purposes)
     at = moment_at(float(content["at"]))
     evidence = {"campaign": token.campaign_tag.hex(), "key": str(token.key_id)}
-    road = _ROADS["header"]
+    road = _ROADS["page" if by_page else "header"]
     return Leave(token.address_tag, Reason.UNSUBSCRIBED, road, at, (evidence,), id_)
+
+
+def _verified(text: str, verifier: Verifier, *purposes: Purpose) -> Token:
+    """A token that the server could not, or must not be able to, verify.
+
+    Raises:
+        ValueError: it is none of ours, of a proof, or for none of ``purposes``.
+    """
+    token = verify(text, verifier)
+    if token is None or token.inert or not any(map(token.is_for, purposes)):
+        raise ValueError("not a token for this")
+    return token
 
 
 def _bytes(text: str, length: int) -> bytes:

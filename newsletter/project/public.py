@@ -120,7 +120,7 @@ def write_bundle(project: Project, folder: Path) -> Bundle:
             where=Where(project.folder / FILE_NAME),
             next='Add a table [public] with url = "https://news.example.org".',
         )
-    refuse_own(project, folder)
+    refuse_own(project, folder, instead="public")
     inside = project.folder.resolve().is_relative_to(folder.resolve())
     try:
         strange = folder.exists() and any(folder.iterdir()) and not (folder / PUBLIC_FILE).exists()

@@ -20,6 +20,7 @@ from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
 
 if TYPE_CHECKING:
+    from newsletter.ledger.leave_reasons import LeaveReason
     from newsletter.ledger.ledger import Ledger
 
 
@@ -134,7 +135,7 @@ def _into_record(
 
 
 @dataclass(frozen=True, slots=True)
-class Mailed:
+class UnsubscribeMailResult:
     """What came of unsubscribe mails: readers who left anew, who had already, and other items.
 
     ``folder_only`` as in :class:`Suppressed`.
@@ -146,7 +147,7 @@ class Mailed:
     folder_only: NewsletterError | None
 
 
-def suppress_mailed(project: Project, file: Path) -> Mailed:
+def suppress_mailed(project: Project, file: Path) -> UnsubscribeMailResult:
     """Suppress whoever mailed their unsubscribe token. Holds during a send.
 
     Raises:
@@ -169,7 +170,11 @@ def suppress_mailed(project: Project, file: Path) -> Mailed:
                 leave = Leave(token.address_tag, Reason.UNSUBSCRIBED, "mail", item.at, evidence)
                 latest[token] = max(latest.get(token, leave), leave, key=lambda each: each.at)
     except OSError as error:
-        raise InputError(f"It cannot be read: {error.strerror}.", where=Where(file)) from None
+        raise InputError(
+            f"It cannot be read: {error.strerror}.",
+            where=Where(file),
+            next="Name a file or Maildir of unsubscribe mails, or a file of links.",
+        ) from None
     with closing(project.sound_ledger(create=True)) as ledger:
         with ledger.transaction():
             gone = {tag for tag in {each.tag for each in latest.values()}
@@ -178,7 +183,9 @@ def suppress_mailed(project: Project, file: Path) -> Mailed:
                 ledger.suppressions.add(leave)
             tags = {each.tag for each in latest.values()}
             new = sum(ledger.suppressions.is_suppressed(tag) for tag in tags - gone)
-        return Mailed(new, len(tags) - new, others, _into_record(project, ledger, {}))
+        return UnsubscribeMailResult(
+            new, len(tags) - new, others, _into_record(project, ledger, {})
+        )
 
 
 def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:
@@ -246,6 +253,18 @@ def suppressed(project: Project) -> Mapping[Reason, int]:
         return {}
     with closing(project.ledger(create=False, follow=False)) as ledger:
         return {Reason(reason): number for reason, number in ledger.suppressions.counts().items()}
+
+
+def reasons_given(project: Project) -> list[LeaveReason]:
+    """Why readers left, in their own words, by issue. Changes nothing.
+
+    Raises:
+        LedgerRefused: the ledger cannot be used.
+    """
+    if not project.has_ledger:
+        return []
+    with closing(project.ledger(create=False, follow=False)) as ledger:
+        return ledger.leave_reasons.shown()
 
 
 def gone_from(project: Project, roster: Roster) -> int:

@@ -50,8 +50,8 @@ def write_private(
         ) from None
 
 
-def refuse_own(project: Project, path: Path) -> None:
-    """Make sure that ``path`` is none of what the project consists of.
+def refuse_own(project: Project, path: Path, *, instead: str = "build/report.html") -> None:
+    """Make sure that ``path`` is none of what the project consists of; ``instead`` may be named.
 
     Raises:
         InputError: it is.
@@ -72,7 +72,7 @@ def refuse_own(project: Project, path: Path) -> None:
         raise InputError(
             "The project's own files are there, so nothing was written.",
             where=Where(path),
-            next="Name another file or folder, such as build/report.html.",
+            next=f"Name another place, such as {instead}.",
         )
 
 

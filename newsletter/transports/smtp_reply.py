@@ -188,9 +188,13 @@ CLOSES = ReplyRule(Scope.ACCOUNT, "421")
 SESSION_LIMIT = ReplyRule(
     Scope.ACCOUNT,
     "[45]..",
-    words=r"(messages?|(e-?)?mails?|recipients?|transactions?|deliver\w+|nachrichten|mensajes|correos)\b"
-    r".{0,40}\b(per|in|for|on|during|over|pro|por|par|in dieser|in this|esta)\b.{0,12}"
-    r"\b(session|connection|sitzung|verbindung|sesi[oó]n|conexi[oó]n|connexion|sessione|sess[aã]o)"
+    words=r"(messages?|(e-?)?mails?|recipients?|transactions?|deliver\w+|nachrichten|mensajes|correos|"
+    r"messagg\w+|mensagens|пис\w+|сообщен\w+|wiadomości)\b"
+    r".{0,40}\b(per|in|for|on|during|over|pro|por|par|in dieser|in this|esta|dans cette|nesta"
+    r"|za|за|в|w)\b.{0,12}"
+    r"\b(session|connection|sitzung|verbindung|sesi[oó]n|conexi[oó]n|connexion|sessione|sess[aã]o"
+    r"|conex[aã]o|сесси|сеанс|соединени|połączeni|sesj)"
+    r"|connection limit of \d+ (e?mails|messages)|(单次|單次)连?連?接.{0,12}超|接続での送信数"
     r"|\b(session|connection|sitzungs?|verbindungs?)\b.{0,20}\b(message|mail|transaction)s? "
     r"(limit|count)",
 )

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,7 +38,7 @@ from newsletter.web.preferences import PreferencePage
 from newsletter.web.sign_up_limits import FormBreaker
 from newsletter.web.signing_up import SigningUp
 from newsletter.web.sync_api import sync_routes
-from newsletter.web.tokens import TokenReader
+from newsletter.web.tokens import TokenReader, TooMany
 
 _UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
 """Tokens of an unknown secret that a network, and all together, may bring in a minute."""
@@ -161,6 +161,7 @@ def create_app(
             return answers.page(request, "broken", status=404)
         return answers.text(f"{error.detail}.\n", status=error.status_code)
 
+    prefix = urllib.parse.urlsplit(bundle.url).path.rstrip("/")
     routes = [
         Route("/1/{token}", leaving.header, methods=_METHODS),
         Route("/leave/{token}", leaving.page, methods=_METHODS),
@@ -170,15 +171,17 @@ def create_app(
         Route("/privacy", privacy, methods=["GET"]),
         Route("/health", health, methods=["GET"]),
         *sync_routes(log, bundle.bearer_hash, clock),
-        *_single_route(bundle.unsubscribe_url, leaving),
+        *_single_route(bundle.unsubscribe_url, prefix, leaving),
         *_archive(bundle),
+        # Where no archive is: the form, or whose server it is.
+        Route("/", signing_up.form if signing_up else privacy, methods=_METHODS),
     ]
-    prefix = urllib.parse.urlsplit(bundle.url).path.rstrip("/")
     app = Starlette(
         routes=routes,
         middleware=[Middleware(_Paths, prefix=prefix)],
         exception_handlers={
             LogUnwritable: on_unwritable,
+            TooMany: on_unwritable,
             TooLarge: on_too_large,
             HTTPException: on_http_error,
         },
@@ -188,12 +191,48 @@ def create_app(
     return app
 
 
-def _single_route(unsubscribe_url: str | None, leaving: Leaving) -> Sequence[BaseRoute]:
+def _single_route(
+    unsubscribe_url: str | None, prefix: str, leaving: Leaving
+) -> Sequence[BaseRoute]:
     """The path of [list] unsubscribe_url, if it is set: the token stands in the path or query."""
-    parts = urllib.parse.urlsplit(unsubscribe_url or "")
-    if "{token}" in parts.path:
-        return [Route(parts.path, leaving.single, methods=_METHODS)]
-    return [Route(parts.path or "/", leaving.single, methods=_METHODS)] if parts.query else []
+    if unsubscribe_url is None:
+        return []
+    parts = urllib.parse.urlsplit(unsubscribe_url)
+    path = urllib.parse.unquote(parts.path)
+    if path.startswith(f"{prefix}/"):
+        path = path.removeprefix(prefix)
+    if "{token}" in path:
+        return [Route(path, leaving.single, methods=_METHODS)]
+    fields = urllib.parse.parse_qsl(parts.query)
+    return [_QueryRoute(path or "/", field, leaving) for field in fields if "{token}" in field[1]]
+
+
+class _QueryRoute(Route):
+    """An address whose query holds the token: a POST leaves, GET leads to the page that asks.
+
+    Without the token it is no address of ours.
+    """
+
+    def __init__(self, path: str, field: tuple[str, str], leaving: Leaving) -> None:
+        name, (before, _, behind) = field[0], field[1].partition("{token}")
+
+        async def answer(request: Request) -> Response:
+            text = request.query_params[name].removeprefix(before).removesuffix(behind)
+            if request.method == "POST":
+                request.scope["path_params"] = {"token": text}
+                return await leaving.header(request)
+            top = "../" * (request.scope["path"].count("/") - 1)
+            place = f"{top}leave/{urllib.parse.quote(text, safe='')}"
+            return RedirectResponse(place, 302)
+
+        self._name = name
+        super().__init__(path, answer, methods=_METHODS)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Also whether the query holds the token."""
+        if self._name in urllib.parse.parse_qs(scope.get("query_string", b"").decode("latin-1")):
+            return super().matches(scope)
+        return Match.NONE, {}
 
 
 def _archive(bundle: Bundle) -> Sequence[BaseRoute]:

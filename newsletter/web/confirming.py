@@ -6,7 +6,6 @@ had left comes back, which only the officer's machine makes and checks.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Callable
 from typing import Any
@@ -55,13 +54,12 @@ class Confirming:
         clock: Clock,
     ) -> None:
         self._answers = answers
-        self._events = events
         self._links = links
         self._breaker = breaker
         self._nonces = nonces
         self._clock = clock
         self._on_return = on_return
-        self._recent = RecentEvents(clock)
+        self._recent = RecentEvents(events, clock)
         self._returns = RateLimit(each=_RETURNS_EACH, total=_RETURNS_IN_ALL, clock=clock)
 
     async def page(self, request: Request) -> Response:
@@ -75,7 +73,7 @@ class Confirming:
         fields = await read_form(request)
         nonce = fields.get("nonce", [""])[0]
         if not self._nonces.holds(nonce, _PURPOSE, text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S):
-            return self._show(request, text)
+            return self._show(request, text, nonce)
         return await self._confirm(request, text, event)
 
     def _event(self, text: str) -> dict[str, Any] | str:
@@ -89,23 +87,18 @@ class Confirming:
             return "expired"
         return {"kind": "signup", "box": base64.b64encode(link.box).decode()}
 
-    def _show(self, request: Request, text: str) -> Response:
-        nonce = self._nonces.issue(_PURPOSE, text)
-        return self._answers.page(request, "confirm", nonce=nonce)
+    def _show(self, request: Request, text: str, nonce: str = "") -> Response:
+        again = self._nonces.again(nonce, _PURPOSE, text, oldest_s=_A_DAY_S)
+        return self._answers.page(request, "confirm", nonce=again)
 
     async def _confirm(self, request: Request, text: str, event: dict[str, Any]) -> Response:
-        task = self._recent.find(text)
-        if task is None:
-            returns = event["kind"] == "return"
+        if self._recent.find(text) is None:
             host = request.client.host if request.client else None
-            if returns and not self._returns.allows(host):
-                return self._answers.page(request, "unavailable", status=429)
-            task = asyncio.create_task(self._events.add(event))
-            self._recent.note(text, task)
-            if not returns:
+            if event["kind"] != "return":
                 self._breaker.confirmed()
-        # Whoever hangs up must not take the others' answer along.
-        await asyncio.shield(task)
+            elif not self._returns.allows(host):
+                return self._answers.page(request, "unavailable", status=429)
+        await self._recent.once(text, event)
         if event["kind"] == "return":
             self._on_return(claimed_address_tag(text))
         return self._answers.page(request, "confirmed")

@@ -75,10 +75,29 @@ class RecentEvents:
     (see :mod:`newsletter.web.server`), or an undo in one would not be known in another.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, events: PublicEvents, clock: Clock) -> None:
+        self._events = events
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._recent: OrderedDict[bytes, _Recent] = OrderedDict()
+
+    async def once(self, token: str, content: Mapping[str, object]) -> str:
+        """Write this token's event down, unless that was done within the last day.
+
+        Returns:
+            The event's id, hexadecimal, once it is on disk.
+
+        Raises:
+            LogUnwritable: it is not on disk.
+        """
+        task = self.find(token)
+        if task is None:
+            task = asyncio.create_task(self._events.add(content))
+            self._recent[self._digest(token)] = _Recent(task, self._clock.now().timestamp())
+            if len(self._recent) > _MOST_RECENT:
+                self._recent.popitem(last=False)
+        # Whoever hangs up must not take the others' answer along.
+        return await asyncio.shield(task)
 
     def find(self, token: str) -> asyncio.Task[str] | None:
         """The event of this token within the last day: its id, maybe still on its way to disk."""
@@ -87,12 +106,6 @@ class RecentEvents:
             return None
         failed = known.id.done() and (known.id.cancelled() or known.id.exception() is not None)
         return None if failed else known.id
-
-    def note(self, token: str, id_: asyncio.Task[str]) -> None:
-        """Remember an event for a day."""
-        self._recent[self._digest(token)] = _Recent(id_, self._clock.now().timestamp())
-        if len(self._recent) > _MOST_RECENT:
-            self._recent.popitem(last=False)
 
     def forget(self, token: str) -> None:
         """The event was undone: the next one counts."""

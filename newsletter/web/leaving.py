@@ -7,9 +7,7 @@ page asks, and asks twice while a mail is fresh (docs/unsubscribe.md).
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +17,6 @@ from newsletter.message.tokens import Purpose, Token
 from newsletter.web.answers import Answers
 from newsletter.web.events import Changed, PublicEvents, RecentChanges, RecentEvents
 from newsletter.web.forms import Nonces, TooLarge, read_form
-from newsletter.web.log import LogUnwritable
 from newsletter.web.tokens import TokenReader
 
 _FRESH_MINUTES = 60
@@ -53,7 +50,7 @@ class Leaving:
         self._tokens = tokens
         self._nonces = nonces
         self._clock = clock
-        self._recent = RecentEvents(clock)
+        self._recent = RecentEvents(events, clock)
         self._undone = RecentChanges(clock)
         self._returned = RecentChanges(clock)
 
@@ -96,7 +93,9 @@ class Leaving:
         """What names a reader's leave by a link, from one return of theirs to the next."""
         return f"{text} {self._returned.find(token.address_tag.hex()).number}"
 
-    async def _show(self, request: Request, text: str, action: str | None = None) -> Response:
+    async def _show(
+        self, request: Request, text: str, action: str | None = None, nonce: str = ""
+    ) -> Response:
         token = self._tokens.read(text, *_OF_PAGES)
         if token is None:
             return self._answers.page(request, "broken", status=404)
@@ -104,22 +103,16 @@ class Leaving:
             return self._answers.page(request, "proof")
         if (left := self._recent.find(self._left_by(text, token))) is not None:
             return self._say_left(request, text, await left)
-        nonce = self._nonces.issue("leave", text)
-        return self._answers.page(request, "leave", action=action, nonce=nonce)
+        again = self._nonces.again(nonce, "leave", text, oldest_s=_A_DAY_S)
+        return self._answers.page(request, "leave", action=action, nonce=again)
 
     async def _leave_at_once(self, request: Request, text: str) -> Response:
         token = self._tokens.read(text, Purpose.HEADER)
         if token is None:
-            if not self._tokens.is_of_unknown_key(text):
-                return self._answers.text("This link does not work.\n", status=400)
-            if not self._tokens.allows(request):
-                return self._answers.text("Please try again in a minute.\n", status=503)
-            # Signed after this server's keys were written: the officer's machine can tell.
-            await self._events.add({"kind": "token", "token": text, "road": "header"})
-            return self._answers.text(_LEFT)
+            return self._answers.text("This link does not work.\n", status=400)
         if token.inert:
             return self._answers.text("This link belongs to a proof. Nobody has left.\n")
-        await self._leave(text, token, "header")
+        await self._leave(request, text, token, "header")
         return self._answers.text(_LEFT)
 
     async def _step(self, request: Request, text: str, fields: dict[str, list[str]]) -> Response:
@@ -132,28 +125,29 @@ class Leaving:
         if do == "undo":
             return await self._undo(request, text, token, nonce)
         if do == "reason":
-            return await self._reason(request, text, nonce, fields)
+            return await self._reason(request, text, token, fields)
         if do == "sure" and fields.get("sure") == ["yes"] and self._fits(nonce, "sure", text):
-            return self._say_left(request, text, await self._leave(text, token, "page"))
+            return self._say_left(request, text, await self._leave(request, text, token, "page"))
         if do == "leave" and self._fits(nonce, "leave", text):
             if not self._asks_twice(token):
-                return self._say_left(request, text, await self._leave(text, token, "page"))
+                id_ = await self._leave(request, text, token, "page")
+                return self._say_left(request, text, id_)
             return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
         if do == "sure" and self._nonces.holds(
             nonce, "sure", text, youngest_s=0, oldest_s=_A_DAY_S
         ):
-            return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
+            return self._answers.page(request, "sure", nonce=nonce)
         # A form that is too old, too quick or not ours: the question stands again.
-        return await self._show(request, text)
+        return await self._show(request, text, nonce=nonce if do == "leave" else "")
 
     def _fits(self, nonce: str, step: str, text: str) -> bool:
         return self._nonces.holds(nonce, step, text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S)
 
     def _asks_twice(self, token: Token) -> bool:
         now = self._clock.now().timestamp() / 60
-        return token.version == 1 or now - token.minute < _FRESH_MINUTES
+        return token.version == 1 or not token.verified or now - token.minute < _FRESH_MINUTES
 
-    async def _leave(self, text: str, token: Token, road: str) -> str:
+    async def _leave(self, request: Request, text: str, token: Token, road: str) -> str:
         """Write a leave down; once a day for a token, unless its reader came back since.
 
         Returns:
@@ -161,27 +155,20 @@ class Leaving:
 
         Raises:
             LogUnwritable: it is not on disk.
+            TooMany: it is not verified, and there were many.
         """
+        key = self._left_by(text, token)
+        if not token.verified:
+            if self._recent.find(key) is None:
+                self._tokens.count(request)
+            return await self._recent.once(key, {"kind": "token", "token": text, "road": road})
         content = {
             "kind": "leave",
             "tag": token.address_tag.hex(),
             "campaign": token.campaign_tag.hex(),
             "road": road,
         }
-        return await self._once(self._left_by(text, token), content)
-
-    async def _once(self, key: str, content: Mapping[str, object]) -> str:
-        """Write an event down, once a day for a key; returns and raises as :meth:`_leave`."""
-        task = self._recent.find(key)
-        if task is None:
-            task = asyncio.create_task(self._events.add(content))
-            self._recent.note(key, task)
-        try:
-            # Whoever hangs up must not take the others' answer along.
-            return await asyncio.shield(task)
-        except LogUnwritable:
-            self._recent.forget(key)
-            raise
+        return await self._recent.once(key, content)
 
     def _say_left(self, request: Request, text: str, id_: str) -> Response:
         undo = f"{id_}.{self._nonces.issue('undo', f'{text} {id_}')}"
@@ -211,16 +198,22 @@ class Leaving:
         return await self._show(request, text)
 
     async def _reason(
-        self, request: Request, text: str, nonce: str, fields: dict[str, list[str]]
+        self, request: Request, text: str, token: Token, fields: dict[str, list[str]]
     ) -> Response:
+        nonce = fields.get("nonce", [""])[0]
         if not self._nonces.holds(nonce, "reason", text, youngest_s=0, oldest_s=_A_DAY_S):
             return await self._show(request, text)
         reason = fields.get("reason", [""])[0]
         words = _fitting(fields.get("words", [""])[0].strip()[:_MOST_WORDS])
         if reason in _REASONS or words:
-            content = {"kind": "reason", "reason": reason if reason in _REASONS else "other"}
             # Neither the leave nor the person is named, so that the two stay apart.
-            await self._once(f"reason {text}", {**content, "words": words})
+            content = {
+                "kind": "reason",
+                "campaign": token.campaign_tag.hex(),
+                "reason": reason if reason in _REASONS else "other",
+                "words": words,
+            }
+            await self._recent.once(f"reason {text}", content)
         return self._answers.page(request, "thanks")
 
 

@@ -100,7 +100,7 @@ class PreferencePage:
             request,
             "choose" if fields is None else "choose_wrong",
             status=200 if fields is None else 400,
-            nonce=self._nonces.issue("choose", text),
+            nonce=self._nonces.again(chosen.get("nonce", ""), "choose", text, oldest_s=_A_DAY_S),
             leave=self._leave(request, text),
             first=(today + timedelta(days=1)).isoformat(),
             last=(today + timedelta(days=_LONGEST_PAUSE_DAYS)).isoformat(),
@@ -122,18 +122,24 @@ class PreferencePage:
             return self._ask(request, text, fields)
         if not changes:
             return self._answers.page(request, "unchanged")
-        return await self._write(request, token, changes)
+        return await self._write(request, text, token, changes)
 
-    async def _write(self, request: Request, token: Token, changes: Mapping[str, Any]) -> Response:
-        reader = token.address_tag.hex()
+    async def _write(
+        self, request: Request, text: str, token: Token, changes: Mapping[str, Any]
+    ) -> Response:
+        # A reader's, whose links are many; of one that is not verified anybody could be meant.
+        reader = token.address_tag.hex() if token.verified else text
         recent, told = self._recent.find(reader), json.dumps(changes, sort_keys=True)
         if told == recent.last:
             return self._answers.page(request, "saved")
         if recent.number >= _MOST_A_DAY:
             return self._answers.page(request, "unavailable", status=429)
+        if not token.verified:
+            self._tokens.count(request)
         # Counted before it is on disk, so that many at once are counted as well.
         self._recent.note(reader, Changed(recent.since, recent.number + 1, ""))
-        await self._events.add({"kind": "preferences", "tag": reader, "changes": changes})
+        whose = {"tag" if token.verified else "token": reader}
+        await self._events.add({"kind": "preferences", **whose, "changes": changes})
         self._recent.find(reader).last = told
         return self._answers.page(request, "saved")
 

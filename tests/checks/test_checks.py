@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from newsletter.checks.finding import Severity
 from newsletter.checks.run import CHECKS
+from newsletter.config import load_settings
 from newsletter.render.slots import Slot
 
 from tests.checks.letters import HTML, ISSUE, LEAVE, LEAVE_TEXT, SETTINGS, SLOTS, Letter
 from tests.checks.test_pictures import SEEDED as seeded_in_pictures  # noqa: N811 - SEEDED is here
+from tests.support.tools import ROOT
 
 E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 PREHEADER = "Fear in Veracruz, a year of safety, and a guard at the door"
@@ -138,6 +140,20 @@ def test_answers_to_noreply_are_a_warning(folder: Path) -> None:
     sender = SETTINGS.sender.model_copy(update={"reply_to": "no-reply@defenders.example"})
     letter = replace(Letter(), settings=SETTINGS.model_copy(update={"sender": sender}))
     assert [("sender-no-reply", W)] == [(f.id, f.severity) for f in letter.findings(folder)]
+
+
+@pytest.mark.parametrize("lacks", [("basis", "transfers"), ("authority",)])
+def test_what_the_privacy_notice_lacks_is_named(folder: Path, lacks: tuple[str, ...]) -> None:
+    ours = load_settings(ROOT / "newsletter.toml")
+    privacy = ours.privacy.model_copy(update=dict.fromkeys(lacks))
+    changed = {"public": ours.public, "privacy": privacy}
+    letter = replace(Letter(), settings=SETTINGS.model_copy(update=changed))
+    (finding,) = letter.findings(folder)
+    assert ("privacy-notice", Severity.NOTE) == (finding.id, finding.severity)
+    assert finding.what.endswith(f"says nothing of {' and '.join(lacks)}.")
+    # Without a public side there is no notice.
+    alone = letter.settings.model_copy(update={"public": None})
+    assert () == replace(letter, settings=alone).findings(folder)
 
 
 def test_a_field_that_no_reader_has_is_an_error(folder: Path) -> None:

@@ -139,7 +139,7 @@ def test_tokens_that_readers_mailed_or_that_stand_on_lines_make_them_leave(sent:
     went_well(sent.run("suppress", "token", "lines"), "1 person left", "ours: 2 items")
     went_well(sent.run("suppress", "show", READER), "left the list", "source: mail", "box, mail")
     went_well(sent.run("suppress", "show", "reader2@readers.example"), "never left")
-    stopped(sent.run("suppress", "token", "nowhere"), 2, "cannot be read")
+    stopped(sent.run("suppress", "token", "nowhere"), 2, "cannot be read", "Name a file or Maildir")
 
 
 def test_a_file_to_suppress_that_is_not_there_is_named_as_one(project: Project) -> None:

@@ -166,6 +166,12 @@ def test_several_readers_of_one_report_are_several_events() -> None:
     assert [Kind.BOUNCED, Kind.DELAYED] == kinds
 
 
+def test_an_address_that_was_reached_as_well_is_not_gone() -> None:
+    two = status("failed", "5.1.1") + "\n" + status("delivered", "2.0.0").split("\n\n", 1)[1]
+    kinds = [event.kind for event in read_bounce(report(two))]
+    assert [Kind.RETURNED, Kind.TAKEN] == kinds
+
+
 def test_an_abuse_report_is_a_complaint() -> None:
     block = "Feedback-Type: abuse\nUser-Agent: SomeGenerator/1.0\nVersion: 1\n"
     (event,) = read_bounce(report(block, kind="feedback-report"))

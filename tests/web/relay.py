@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from newsletter.clock import SystemClock
 from newsletter.config import RelayAccess
 from newsletter.web.confirmations import Confirmations
 
 FROM = "confirm@defenders.example"
 NAME = "Defenders’ Newsletter"
+USER = "confirm"
 _WITHIN_S = 30
 
 
@@ -102,10 +103,27 @@ class _OnAnyPort(Controller):
 
 
 @contextlib.contextmanager
-def relay_running() -> Iterator[Relay]:
-    """A relay on a port of this machine."""
+def relay_running(*, password: str = "") -> Iterator[Relay]:
+    """A relay on a port of this machine; with a password, for :data:`USER` alone."""
     relay = Relay()
-    controller = _OnAnyPort(relay, hostname="127.0.0.1", port=0, enable_SMTPUTF8=True)
+
+    def knows(*given: object) -> AuthResult:
+        login = given[-1]
+        right = isinstance(login, LoginPassword) and (login.login, login.password) == (
+            USER.encode(),
+            password.encode(),
+        )
+        return AuthResult(success=right)
+
+    controller = _OnAnyPort(
+        relay,
+        hostname="127.0.0.1",
+        port=0,
+        enable_SMTPUTF8=True,
+        authenticator=knows,
+        auth_required=bool(password),
+        auth_require_tls=False,
+    )
     controller.start()
     try:
         relay.port = controller.port

@@ -18,7 +18,7 @@ from newsletter.message.tokens import Purpose
 
 from tests.support.tools import ROOT, program
 from tests.test_docs import parse
-from tests.web.served import Running, bundle, running, token
+from tests.web.served import bundle, running, token
 
 DEPLOY = ROOT / "docs" / "deploy"
 WITHIN_S = 30
@@ -89,14 +89,12 @@ PROXIES = {"nginx": nginx, "caddy": caddy}
 
 
 @dataclass
-class Behind:
-    """A server behind a proxy."""
+class Proxy:
+    """A proxy that runs."""
 
-    server: Running
     url: str
     ca: str
     folder: Path
-    upstream: ExitStack
 
     def ask(self, method: str, path: str, **more: object) -> requests.Response:
         return requests.request(
@@ -119,37 +117,33 @@ class Behind:
 
 
 @contextmanager
-def behind(name: str, path: str, tmp_path: Path) -> Iterator[Behind]:
-    folder = tmp_path / "proxy"
+def proxied(name: str, path: str, folder: Path, *, port: int, upstream: str) -> Iterator[Proxy]:
+    """A proxy with all that it needs and writes in a folder, before a server that runs."""
     folder.mkdir()
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(folder / "ca.pem")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
     certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
-    port = free_port()
-    url = f"https://127.0.0.1:{port}{path}"
-    with ExitStack() as upstream:
-        server = upstream.enter_context(running(tmp_path, known=bundle(url)))
-        command = PROXIES[name](folder, port, server.url, path)
-        with (folder / "said").open("wb") as said:
-            process = subprocess.Popen(
-                command, cwd=folder, stdout=said, stderr=said, env={"HOME": str(folder)}
-            )
-        made = Behind(server, url, str(folder / "ca.pem"), folder, upstream)
-        try:
-            deadline = time.monotonic() + WITHIN_S
-            while process.poll() is None and time.monotonic() < deadline:
-                try:
-                    made.ask("GET", "/health")
-                    break
-                except requests.ConnectionError:
-                    time.sleep(0.05)
-            assert process.poll() is None, made.written()
-            yield made
-        finally:
-            process.terminate()
-            process.wait(WITHIN_S)
+    command = PROXIES[name](folder, port, upstream, path)
+    with (folder / "said").open("wb") as said:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=said, stderr=said, env={"HOME": str(folder)}
+        )
+    made = Proxy(f"https://127.0.0.1:{port}{path}", str(folder / "ca.pem"), folder)
+    try:
+        deadline = time.monotonic() + WITHIN_S
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                made.ask("GET", "/health")
+                break
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        assert process.poll() is None, made.written()
+        yield made
+    finally:
+        process.terminate()
+        process.wait(WITHIN_S)
 
 
 @pytest.mark.parametrize("path", ["", "/news"], ids=["top", "path"])
@@ -158,12 +152,19 @@ def test_readers_leave_through_the_proxy_and_its_logs_name_nobody(
     name: str, path: str, tmp_path: Path
 ) -> None:
     header, page = token(Purpose.HEADER), token(Purpose.PAGE)
-    with behind(name, path, tmp_path) as proxy:
+    port = free_port()
+    with ExitStack() as upstream, ExitStack() as before:
+        known = bundle(f"https://127.0.0.1:{port}{path}")
+        server = upstream.enter_context(running(tmp_path, known=known))
+        proxy = before.enter_context(
+            proxied(name, path, tmp_path / "proxy", port=port, upstream=server.url)
+        )
         assert "ok\n" == proxy.ask("GET", "/health").text
         body = {"List-Unsubscribe": "One-Click"}
         answer = proxy.ask("POST", f"/1/{header}", data=body)
         assert (200, True) == (answer.status_code, "You have left." in answer.text)
         assert "Set-Cookie" not in answer.headers
+        at_first = proxy.written()
         shown = proxy.ask("GET", f"/leave/{page}?lang=fr")
         assert (200, "fr") == (shown.status_code, shown.headers["Content-Language"])
         assert 404 == proxy.ask("GET", f"/nowhere/{page}").status_code
@@ -172,8 +173,8 @@ def test_readers_leave_through_the_proxy_and_its_logs_name_nobody(
             large = proxy.ask("POST", f"/leave/{page}", data=b"x" * 200_000)
             # Caddy tells 502 if it still sends when the server has answered and hung up.
             assert large.status_code in {"nginx": {413}, "caddy": {413, 502}}[name]
-        assert ["leave"] == proxy.server.kinds()
-        proxy.upstream.close()
+        assert ["leave"] == server.kinds()
+        upstream.close()
         # The server is gone: the proxy's own error, with which its log of errors is tried.
         assert 502 == proxy.ask("POST", f"/1/{header}", data=body).status_code
         written = proxy.written()
@@ -183,8 +184,10 @@ def test_readers_leave_through_the_proxy_and_its_logs_name_nobody(
     if name == "nginx":
         lines = (proxy.folder / "newsletter.log").read_text().splitlines()
         assert 6 <= len(lines)
-        form = r"\S+T\S+ (GET|POST) \d{3} \d+ \d+\.\d{3}"
+        form = r"\d{4}-\d\d-\d\d (GET|POST) \d{3} \d+\.\d{3}"
         assert [] == [line for line in lines if not re.fullmatch(form, line)]
+    else:
+        assert at_first == written
 
 
 def test_nginx_finds_no_fault_in_its_example(tmp_path: Path) -> None:
@@ -207,8 +210,18 @@ def test_caddy_finds_no_fault_in_its_example() -> None:
     assert '"level":"warn"' not in done.stderr, done.stderr
 
 
-def test_systemd_finds_no_fault_in_the_service_and_calls_it_safe(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mails", [False, True], ids=["alone", "with a relay"])
+def test_systemd_finds_no_fault_in_the_service_and_calls_it_safe(
+    tmp_path: Path, mails: bool
+) -> None:
     text = (DEPLOY / "newsletter.service").read_text()
+    if mails:
+        (allowed, password) = re.findall(r"^# (\w+=\S.*)$", text, re.MULTILINE)
+        assert allowed.startswith("IPAddressAllow=")
+        page = (ROOT / "docs" / "public.md").read_text(encoding="utf-8")
+        assert password.removeprefix("EnvironmentFile=") in page
+        text = text.replace(f"# {allowed}", allowed).replace(f"# {password}", password)
+    assert f"\nIPAddressDeny=any\nIPAddressAllow=localhost\n{'' if mails else '#'}" in text
     command = re.search(r"^ExecStart=/opt/newsletter/\.venv/bin/(.*)$", text, re.MULTILINE)
     assert command
     parse(command[1])

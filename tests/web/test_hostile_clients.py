@@ -21,9 +21,11 @@ from tests.support.tools import PROVE
 from tests.web.process import ServerProcess, leave_token, wait_for, write_bundle
 
 SILENT = 10_000 if PROVE else 1_500
-REPEATED = 50_000 if PROVE else 2_000
-USUALLY_WITHIN_S, ALWAYS_WITHIN_S = 1.0, 10.0
-"""A machine on which other tests run stands still now and then."""
+REPEATED = 1_000_000 if PROVE else 2_000
+USUALLY, ALWAYS = 8, 20
+"""So many times what the same takes at a server that nobody attacks, on the same machine."""
+FEWEST, A_LONG_WAIT_S = 5, 0.05
+"""Visits of which a median tells something; what one may take on a machine that is busy."""
 MORE_MEMORY_KB = 150_000
 _WITHIN_S = 60
 _GB = 1_000_000_000
@@ -86,29 +88,40 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reached]:
     assert "Traceback" not in server.said()
 
 
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server like it that nobody attacks: it has as much of the machine as the other."""
+    server = ServerProcess(write_bundle(tmp_path_factory.mktemp("quiet") / "public"))
+    with server.running():
+        yield server
+
+
 @pytest.fixture(autouse=True)
-def readers(reached: Reached) -> Iterator[None]:
-    """People who look at the page and leave by the header's address, all along."""
+def readers(reached: Reached, quiet: ServerProcess) -> Iterator[None]:
+    """People who look at the page and leave by the header's address, all along, at either."""
     waits: list[float] = []
+    otherwise: list[float] = []
     problems: list[object] = []
     told: list[str] = []
     stop = threading.Event()
 
+    def visit(server: ServerProcess, waited: list[float]) -> str:
+        token, campaign = leave_token()
+        page, _ = leave_token(Purpose.PAGE)
+        began = time.monotonic()
+        got = server.ask("GET", f"/leave/{page}?lang=fr")[0]
+        post = server.ask("POST", f"/1/{token}", b"List-Unsubscribe=One-Click")[0]
+        waited.append(time.monotonic() - began)
+        assert (got, post) == (200, 200)
+        return campaign
+
     def read_on() -> None:
         while not stop.is_set():
-            began = time.monotonic()
-            token, campaign = leave_token()
-            page, _ = leave_token(Purpose.PAGE)
             try:
-                got = reached.server.ask("GET", f"/leave/{page}?lang=fr")[0]
-                post = reached.server.ask("POST", f"/1/{token}", b"List-Unsubscribe=One-Click")[0]
-            except OSError as error:
+                told.append(visit(reached.server, waits))
+                visit(quiet, otherwise)
+            except (OSError, AssertionError) as error:
                 problems.append(error)
-            else:
-                told.append(campaign)
-                if (got, post) != (200, 200):
-                    problems.append((got, post))
-            waits.append(time.monotonic() - began)
             stop.wait(0.1)
 
     before = reached.server.ask("GET", "/health")
@@ -117,15 +130,18 @@ def readers(reached: Reached) -> Iterator[None]:
     thread.start()
     try:
         yield
-        already = len(waits)
-        wait_for(lambda: len(waits) > already)
+        already = len(otherwise)
+        wait_for(lambda: bool(problems) or len(otherwise) > already)
     finally:
         stop.set()
         thread.join(_WITHIN_S)
     assert [] == problems
-    print(f"readers waited {statistics.median(waits):.3f} s, {max(waits):.2f} s at most")
-    assert statistics.median(waits) < USUALLY_WITHIN_S
-    assert max(waits) < ALWAYS_WITHIN_S
+    usual, longest = statistics.median(otherwise), max(otherwise)
+    print(f"readers waited {statistics.median(waits):.3f} s, {max(waits):.2f} s at most; ", end="")
+    print(f"at a server that nobody attacks {usual:.3f} s, {longest:.2f} s at most")
+    assert len(waits) < FEWEST or statistics.median(waits) <= USUALLY * usual
+    # Ten connections that close at once may take as long as a visit.
+    assert max(waits) <= max(ALWAYS * max(longest, A_LONG_WAIT_S), SILENT / 10 * usual)
     assert all(reached.left(campaign) == 1 for campaign in told)
 
 
@@ -365,13 +381,19 @@ def test_no_address_leads_elsewhere_or_breaks(reached: Reached, path: str, metho
     "one valid token posted again and again",
     state="answered alike, one entry, no more memory",
 )
+@pytest.mark.timeout(3600 if PROVE else 180)
 def test_one_token_posted_again_and_again(reached: Reached) -> None:
     token, campaign = leave_token()
     one = post(token, "Content-Length: 0")
-    before = reached.memory_kb()
-    answered = 0
-    for _ in range(REPEATED // 100):
-        answered += reached.send(one * 100, 100).count(200)
-    assert REPEATED == answered
+    memory = [reached.memory_kb()]
+    for _ in range(2):
+        answered = 0
+        for _ in range(REPEATED // 200):
+            answered += reached.send(one * 100, 100).count(200)
+        assert REPEATED // 2 == answered
+        memory.append(reached.memory_kb())
+    print(f"{REPEATED:,} times; kB of memory before, in the middle and after: {memory}")
     assert 1 == reached.left(campaign)
-    assert reached.memory_kb() - before < 20_000
+    # What the first requests take is not given back; more requests take no more.
+    assert memory[1] - memory[0] < 20_000
+    assert memory[2] - memory[1] < 4_000

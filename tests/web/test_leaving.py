@@ -6,6 +6,7 @@ import base64
 import hmac
 import re
 import struct
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import Any
 
 import pytest
 import requests
+from newsletter.config.identity import ListIdentity
 from newsletter.message.tokens import Purpose
 from newsletter.testing import FrozenClock
 
 from tests.web.served import LIST, READER, Running, bundle, key_ring, running, token
 
 WITHIN_S = 30
+ROTATED = replace(key_ring(), secrets={1: b"s" * 32, 2: b"t" * 32})
 
 
 @pytest.fixture(scope="module")
@@ -143,11 +146,47 @@ def test_a_token_of_a_key_that_the_server_does_not_have_yet_is_kept_for_who_has_
     server: Running,
 ) -> None:
     before = len(server.events())
-    rotated = replace(key_ring(), secrets={1: b"s" * 32, 2: b"t" * 32})
-    sent = token(Purpose.HEADER, keys=rotated)
-    assert 200 == server.post(f"/1/{sent}").status_code
+    sent = token(Purpose.HEADER, keys=ROTATED)
+    for _ in range(3):
+        assert 200 == server.post(f"/1/{sent}").status_code
     (event,) = new(server, before)
     assert ("token", sent) == (event["kind"], event["token"])
+
+
+@pytest.mark.parametrize("purpose", [Purpose.PAGE, Purpose.HEADER, Purpose.PREFERENCES])
+@pytest.mark.parametrize("road", ["leave", "u"])
+def test_a_page_takes_such_a_token_as_well_and_always_asks_twice(
+    fresh: tuple[Running, FrozenClock], purpose: Purpose, road: str
+) -> None:
+    server, clock = fresh
+    sent = token(purpose, keys=ROTATED, minutes_ago=10_000)
+    path = f"/{road}/{sent}"
+    asked = fields(server.get(path).text, "leave")
+    clock.sleep(3)
+    sure = fields(server.post(path, asked).text, "sure")
+    assert [] == server.kinds()
+    clock.sleep(3)
+    left = server.post(path, {**sure, "sure": "yes"})
+    (event,) = server.events()
+    kept = (event["kind"], event["token"], event["road"])
+    assert (200, ("token", sent, "page")) == (left.status_code, kept)
+    # Again adds nothing, and the undo names it.
+    clock.sleep(3)
+    assert "You have left" in server.get(path).text
+    server.post(path, fields(left.text, "undo"))
+    assert (event["id"], "undo") == (server.events()[-1]["leave"], server.kinds()[-1])
+    assert 2 == len(server.events())
+
+
+def test_such_a_token_for_the_page_does_not_leave_by_the_header(server: Running) -> None:
+    before = len(server.events())
+    for purpose in (Purpose.PAGE, Purpose.PREFERENCES, Purpose.RETURN):
+        sent = token(purpose, keys=ROTATED)
+        assert 400 == server.post(f"/1/{sent}").status_code
+        assert server.post(f"/u/{sent}").status_code in {200, 400}
+    sent = token(Purpose.HEADER, keys=ROTATED, nobody=True)
+    assert "proof" in server.post(f"/1/{sent}").text
+    assert [] == new(server, before)
 
 
 def test_a_token_of_years_ago_leaves_by_both_roads_and_its_page_asks_twice(
@@ -199,7 +238,6 @@ def test_later_the_page_asks_once(fresh: tuple[Running, FrozenClock]) -> None:
 @pytest.mark.parametrize(
     ("wait_s", "changed"),
     [
-        (1, {}),
         (86_400 + 10, {}),
         (3, {"nonce": ""}),
         (3, {"nonce": "A" * 32}),
@@ -219,6 +257,26 @@ def test_a_form_that_no_person_sends_asks_again(
     assert 200 == answer.status_code
     assert fields(answer.text, "leave")["nonce"] != sent["nonce"]
     assert [] == server.events()
+
+
+def test_a_button_pressed_too_soon_works_at_the_next_press(
+    fresh: tuple[Running, FrozenClock],
+) -> None:
+    server, clock = fresh
+    path = f"/leave/{token(Purpose.PAGE, minutes_ago=0)}"
+    sent = fields(server.get(path).text, "leave")
+    clock.sleep(1)
+    early = server.post(path, sent)
+    assert 200 == early.status_code
+    clock.sleep(1.1)
+    sent = {**fields(server.post(path, fields(early.text, "leave")).text, "sure"), "sure": "yes"}
+    clock.sleep(1)
+    early = server.post(path, sent)
+    assert [] == server.events()
+    clock.sleep(1.1)
+    again = server.post(path, {**fields(early.text, "sure"), "sure": "yes"})
+    assert "You have left" in again.text
+    assert ["leave"] == server.kinds()
 
 
 def test_a_nonce_is_good_for_its_own_token_alone(fresh: tuple[Running, FrozenClock]) -> None:
@@ -269,7 +327,7 @@ def test_a_reason_is_kept_apart_from_whoever_gave_it(fresh: tuple[Running, Froze
     reason = fields(server.post(path, leave).text, "reason")
     server.post(path, {**reason, "reason": "unsafe", "words": "They read my mail. " * 100})
     _, event = server.events()
-    assert {"id", "v", "at", "kind", "reason", "words"} == event.keys()
+    assert {"id", "v", "at", "kind", "campaign", "reason", "words"} == event.keys()
     assert "unsafe" == event["reason"]
     assert 500 == len(event["words"])
 
@@ -379,6 +437,7 @@ def test_many_clicks_from_one_address_are_all_taken_and_unknown_tokens_have_a_li
     unknown = [token(Purpose.HEADER, minutes_ago=m, keys=rotated) for m in range(70)]
     taken = [server.post(f"/1/{each}").status_code for each in unknown]
     assert [200] * 60 + [503] * 10 == taken
+    assert 200 == server.post(f"/1/{unknown[0]}").status_code
     assert 200 == server.post(f"/1/{token(Purpose.HEADER, minutes_ago=200)}").status_code
     clock.sleep(61)
     assert 200 == server.post(f"/1/{unknown[-1]}").status_code
@@ -418,3 +477,71 @@ def test_a_page_speaks_the_readers_language(
     )
     assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page.text
     assert language == page.headers["Content-Language"]
+
+
+# [list] unsubscribe_url, as mail of before has it
+
+
+@pytest.mark.parametrize(
+    ("url", "template", "path"),
+    [
+        ("https://news.defenders.example", "https://www.example/u/{token}", "/u/{}"),
+        ("https://news.defenders.example", "https://www.example/u/{token}.html?x=1", "/u/{}.html"),
+        ("https://www.example/news", "https://www.example/news/u/{token}", "/news/u/{}"),
+        ("https://www.example/news", "https://www.example/newsletter/{token}", "/newsletter/{}"),
+        ("https://news.defenders.example", "https://www.example/d%C3%A9part/{token}",
+         "/d%C3%A9part/{}"),
+        ("https://news.defenders.example", "https://www.example/off?t={token}", "/off?t={}"),
+        ("https://news.defenders.example", "https://www.example/off.php?a=1&token={token}&b=2",
+         "/off.php?a=1&token={}&b=2"),
+        ("https://www.example/news", "https://www.example/news/off?t={token}", "/news/off?t={}"),
+        ("https://news.defenders.example", "https://www.example?t={token}", "/?t={}"),
+        ("https://news.defenders.example", "https://www.example/x?do=off,{token}!",
+         "/x?do=off,{}!"),
+    ],
+)  # fmt: skip
+def test_links_of_earlier_mail_lead_where_they_always_did(
+    tmp_path: Path, url: str, template: str, path: str
+) -> None:
+    import datetime as dt
+
+    assert template == ListIdentity(id=LIST, name="News", unsubscribe_url=template).unsubscribe_url
+    clock = FrozenClock(dt.datetime.now(dt.UTC))
+    with running(tmp_path, known=bundle(url, unsubscribe_url=template), clock=clock) as server:
+        assert 200 == server.post(path.format(old_token())).status_code
+        assert ["leave"] == server.kinds()
+        by_page = old_token(b"another_")
+        page = server.get(path.format(by_page))
+        place = urllib.parse.urlsplit(page.url).path
+        clock.sleep(3)
+        sure = server.post(place, fields(page.text, "leave")).text
+        clock.sleep(3)
+        server.post(place, {**fields(sure, "sure"), "sure": "yes"})
+        assert ["leave", "leave"] == server.kinds()
+        # A proof's, and what is no token, lead to pages that say so.
+        assert "proof" in server.get(path.format(token(Purpose.PAGE, nobody=True))).text
+        assert 404 == server.get(path.format("..%2f..%2fevil")).status_code
+        assert 404 == server.get("/off").status_code
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "https://{token}.example/",
+        "https://www.example/u#{token}",
+        "https://www.example/{list}/{token}",
+        "https://www.example/{token",
+        "https://www.example/{token}?{token}",
+    ],
+)
+def test_a_link_that_no_server_could_read_is_no_setting(template: str) -> None:
+    with pytest.raises(ValueError, match="unsubscribe_url must"):
+        ListIdentity(id=LIST, name="News", unsubscribe_url=template)
+
+
+def test_the_top_says_whose_server_it_is(tmp_path: Path) -> None:
+    for prefix in ("", "/news"):
+        with running(tmp_path, known=bundle(f"https://x.example{prefix}")) as server:
+            page = server.get(f"{prefix}/?lang=fr", allow_redirects=False)
+            assert (200, "fr") == (page.status_code, page.headers["Content-Language"])
+            assert "contact@defenders.example" in page.text

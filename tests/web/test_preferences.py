@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +216,11 @@ def test_links_to_leave_change_nothing(choosing: Choosing, made: str) -> None:
     assert [] == choosing.server.events()
 
 
-@pytest.mark.parametrize("made", [link()[:-1], "x" * 60, link(Purpose.RETURN), "A" * 5000])
+@pytest.mark.parametrize(
+    "made",
+    [link()[:-1], "x" * 60, link(Purpose.RETURN), "A" * 5000],
+    ids=["cut", "forged", "return", "long"],
+)
 def test_what_is_no_link_of_ours_is_said_to_be_broken(choosing: Choosing, made: str) -> None:
     for answer in (
         choosing.server.get(f"/preferences/{made}"),
@@ -282,3 +287,21 @@ def test_all_that_can_be_chosen_fits_into_an_entry(tmp_path: Path) -> None:
         one = Choosing(server, clock)
         assert (200, "Saved") == one.save(link(), **everything, language="fr", pause=one.day(9))
         assert 12 == len(server.events()[0]["changes"]["topics"])
+
+
+def test_a_link_of_a_key_that_the_server_does_not_have_yet_is_told_as_it_is(
+    choosing: Choosing,
+) -> None:
+    rotated = replace(key_ring(), secrets={1: b"s" * 32, 2: b"t" * 32})
+    sent = link(keys=rotated)
+    assert 200 == choosing.save(sent, language="fr")[0]
+    (event,) = choosing.server.events()
+    assert (sent, {"language": "fr"}) == (event["token"], event["changes"])
+    assert "tag" not in event
+    many = [link(keys=rotated, minutes_ago=n) for n in range(1, 71)]
+    forms = [{**choosing.form(each), "language": "es"} for each in many]
+    told = [
+        choosing.server.post(f"/preferences/{each}", form).status_code
+        for each, form in zip(many, forms, strict=True)
+    ]
+    assert [200] * 60 + [503] * 10 == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from newsletter.config import Privacy
 from newsletter.message.tokens import Purpose
 from newsletter.web.bundle import Bundle
 
+from tests.web.relay import confirmations_to, relay_running
 from tests.web.served import Running, bundle, running, token
 
 NOTICE = Privacy(
@@ -76,6 +78,19 @@ def test_every_page_links_to_it_wherever_it_is(server: Running) -> None:
         ("/no/where/at/all", "../../../privacy?lang=en"),
     ):
         assert f'href="{link}"' in server.get(f"{path}?lang=en").text
+
+
+def test_the_form_links_to_it_before_its_button(tmp_path: Path) -> None:
+    with (
+        relay_running() as relay,
+        confirmations_to(relay) as sender,
+        running(tmp_path, confirmations=sender) as form,
+    ):
+        page = form.get("/subscribe?lang=fr").text
+    (inside,) = re.findall(r"<form.*?</form>", page, re.DOTALL)
+    link = inside.index('href="privacy?lang=fr"')
+    assert inside.index('name="consent"') < link < inside.index("<button>")
+    assert 1 == page.count("privacy?lang=fr")
 
 
 def test_it_is_only_read(server: Running) -> None:
