@@ -16,7 +16,7 @@ BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
     "credentials", "material", "archive_layout", "state_folder", "bounded_json",
     "log", "regular_file", "system", "wrong_value", "phrases", "refusal_words",
-    "web_addresses", "display_names", "invisible",
+    "web_addresses", "display_names", "invisible", "reader_states",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows
@@ -104,7 +104,8 @@ ONE_PLACE: dict[str, set[str]] = {
     "yaml": {"issues/document.py", "issues/hints.py"},
     "typer": {"cli/app.py", "cli/archive.py", "cli/arguments.py", "cli/asking.py",
               "cli/audience.py", "cli/backup.py", "cli/bounces.py", "cli/correcting.py",
-              "cli/docs.py", "cli/keys.py", "cli/looking.py", "cli/proof.py", "cli/report.py",
+              "cli/docs.py", "cli/importing.py", "cli/keys.py", "cli/listing.py",
+              "cli/looking.py", "cli/proof.py", "cli/report.py",
               "cli/resolving.py", "cli/resuming.py", "cli/rights.py", "cli/running.py",
               "cli/sending.py", "cli/serving.py", "cli/starting.py", "cli/status.py",
               "cli/syncing.py", "cli/waiting.py"},
@@ -121,6 +122,8 @@ ONE_PLACE: dict[str, set[str]] = {
                 "web/sign_up_limits.py"},
     "subprocess": {"credentials.py", "archive/pdf.py"},
     "email_validator": {"addresses.py"},
+    "python_calamine": {"audience/spreadsheets.py"},
+    "charset_normalizer": {"audience/charset.py"},
 }  # fmt: skip
 
 # Modules that not every operating system has, or not all of.

@@ -44,3 +44,5 @@ class Roster:
     """Of those rows: :attr:`~newsletter.addresses.Address.suppression_key` of each address."""
     signed_up: int = 0
     """How many of ``rows`` stand in no file: they signed up on the public side."""
+    imported: int = 0
+    """How many of ``rows`` stand in no file: they were imported."""

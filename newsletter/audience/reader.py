@@ -7,7 +7,6 @@ refused with a reason, or a repeat of an earlier row.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -23,14 +22,13 @@ from newsletter.audience.languages import read_language
 from newsletter.audience.model import Roster, Subscriber
 from newsletter.audience.placeholders import says_nothing, what_is_wrong
 from newsletter.audience.records import Record, find_delimiter, read_records
+from newsletter.audience.shape import RowError, check_shape
 from newsletter.audience.standing import Standing, Unclear
 from newsletter.config import Audience
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible
 
 MAX_ROWS = 2_000_000
-MAX_CELL = 10_000
-"""Characters of a cell that is used."""
 _MOST_ASKED = 20
 _LONGEST_NAME = 300
 """Characters of a name that are looked at for what is no name."""
@@ -173,10 +171,6 @@ def _no_list(path: Path, leavers: Leavers) -> RosterError:
     )
 
 
-class _Refused(ValueError):
-    """The row cannot be used; the message says why."""
-
-
 class _Reading:
     """The rows taken so far."""
 
@@ -215,10 +209,10 @@ class _Reading:
             self._refused.append(self._problem(number, fault))
             return
         try:
-            self._check_shape(cells)
+            check_shape(cells, self._columns, self._delimiter)
             cells = [*cells, *[""] * (self._columns.width - len(cells))]
             address, written_name = read_address(cells[self._columns.email])
-        except (AddressError, _Refused) as error:
+        except (AddressError, RowError) as error:
             self._refused.append(self._problem(number, str(error)))
             return
         self._answered.update(self._standing.answered(cells))
@@ -246,30 +240,6 @@ class _Reading:
                 row=number,
             )
         )
-
-    def _check_shape(self, cells: list[str]) -> None:
-        """Refuse a row whose values may stand in the wrong columns."""
-        width = self._columns.width
-        email = cells[self._columns.email] if len(cells) > self._columns.email else ""
-        # Spreadsheets leave out empty cells at a row's end; another separator is no such case.
-        if len(cells) < width and re.search("[,;\t]", email):
-            raise _Refused(
-                f"The row has {len(cells)} cells where the header has {width}, so a value may "
-                "stand in the wrong column."
-            )
-        if len(cells) > width and any(map(trim, cells[width:])):
-            raise _Refused(
-                f"The row has {len(cells)} cells where the header has {width}; a cell that holds "
-                "a separator must stand in quotation marks."
-            )
-        if any(len(cells[index]) > MAX_CELL for index in self._columns.used if index < len(cells)):
-            raise _Refused(f"A cell holds more than {MAX_CELL:,} characters.")
-        for cell in cells:
-            if any("@" in line and self._delimiter in line for line in cell.splitlines()[1:]):
-                raise _Refused(
-                    f"One cell runs over {len(cell.splitlines())} lines and holds other rows; "
-                    "its quotation mark is not closed where it should be."
-                )
 
     def _name(self, number: int, cells: list[str], written: str) -> str:
         """The name that a mail greets with, or "" if what stands there is none."""

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import fold, has_email
@@ -15,7 +15,7 @@ from newsletter.audience.decoding import MAX_BYTES
 from newsletter.errors import RosterError, Where
 
 _SEP_LINE = re.compile(r"\"?sep=(?P<sep>[!#-/:-@\[-`{-~]|\t)\"?\r?\n?", re.IGNORECASE)
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
 
 SAMPLE = 30
 """Rows in which a header is looked for: titles and notes may stand above it."""
@@ -59,17 +59,24 @@ def _header(text: str, delimiter: str) -> list[str]:
 class _Lines:
     """The lines of a list as csv takes them; ``fault`` is set by one that spoils its row."""
 
-    def __init__(self, text: str) -> None:
-        self._lines = io.StringIO(text, newline="")
-        self._damaged = "\0" in text or _NOT_UTF8.search(text) is not None
+    def __init__(self, text: str | TextIO) -> None:
+        self._damaged = True
+        if isinstance(text, str):
+            self._damaged = "\0" in text or _NOT_UTF8.search(text) is not None
+            text = io.StringIO(text, newline="")
+        self._lines = text
         self.fault = ""
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
+        line = self._lines.readline(MAX_LINE + 1)
+        if not line:
+            raise StopIteration
         if len(line) > MAX_LINE:
+            while (rest := self._lines.readline(MAX_LINE)) and not rest.endswith(("\n", "\r")):
+                pass
             # Not taken apart: it might have as many cells as characters.
             self.fault = f"The row is a line of more than {MAX_LINE:,} characters."
             return "\n"
@@ -93,7 +100,7 @@ def _reader(lines: Iterable[str], delimiter: str) -> Any:
     return csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
 
 
-def read_records(path: Path, text: str, delimiter: str) -> Iterator[Record]:
+def read_records(path: Path | str, text: str | TextIO, delimiter: str) -> Iterator[Record]:
     """The records with anything in them.
 
     Raises:

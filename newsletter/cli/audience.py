@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from newsletter.cli import rights
+from newsletter.cli import importing, listing, rights
 from newsletter.cli.arguments import Yes
 from newsletter.cli.asking import confirmed
-from newsletter.cli.output import say, say_problems, show_counts, show_facts
+from newsletter.cli.output import say, say_problems, show_counts, show_facts, show_line
 from newsletter.errors import ExitCode
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
 from newsletter.phrases import count, moment, people
@@ -40,6 +42,10 @@ subscribers = typer.Typer(
 )
 for right in (rights.access, rights.forget, rights.purge):
     subscribers.command()(right)
+subscribers.command("import")(importing.import_)
+subscribers.command("list")(listing.list_)
+subscribers.command("export")(listing.export)
+subscribers.command("set")(listing.set_)
 
 
 @suppress.command("add")
@@ -152,6 +158,8 @@ def _show(event: Event) -> None:
             say(f"{moment(at)}: {_REASONS[reason]} (source: {source}).")
             for piece in evidence:
                 show_facts([(_FACTS.get(name, name), value) for name, value in piece.items()])
+        case Void(source=source, at=at) if source.startswith("revert of "):
+            say(f"{moment(at)}: withdrawn ({source}).")
         case Void(source=source, at=at):
             say(f"{moment(at)}: the reader undid a leave (source: {source}).")
         case Lift(reason=reason, at=at):
@@ -181,6 +189,7 @@ def lift(
 @subscribers.command("show")
 def show_subscriber(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address of the reader.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show how a reader came onto the list, with the record of their consent.
 
@@ -189,10 +198,25 @@ def show_subscriber(
     from newsletter.project.sign_ups import known_of
 
     known = known_of(Project.here(), address)
+    if as_json:
+        show_line(json.dumps(known.as_json(), ensure_ascii=False))
+        return
     if known.row:
         say(f"{address} stands in row {known.row} of {known.file}.")
-    elif not known.consents:
+    elif not known.consents and not known.imports:
         say(f"{address} is not on the list.")
+    for row in known.imports:
+        reverted = ", reverted" if row["reverted"] else ""
+        say(f"Import {row['import']}{reverted} says: {row['state']}.")
+        show_facts(
+            [
+                ("Name", row["name"]),
+                ("Language", row["language"]),
+                *row["fields"].items(),
+                *row["consent"].items(),
+                ("Imported", moment(datetime.fromisoformat(row["at"]))),
+            ]
+        )
     for consent in known.consents:
         sign_up, wording = consent.sign_up, consent.wording
         said = (
@@ -220,26 +244,35 @@ def show_subscriber(
 
 @subscribers.command("check")
 def check(
-    file: Annotated[
-        Path | None,
+    files: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="FILE", help="The list. Default: the one that newsletter.toml names."
+            metavar="FILES...",
+            help="The list, or all files of a move. Default: the list of newsletter.toml.",
         ),
     ] = None,
 ) -> None:
     """Check the list: each row that cannot be used, and why. Exit code 2 if any.
+
+    Of several files, a ZIP or a spreadsheet it says what an import would do.
 
     Example: newsletter subscribers check subscribers.csv
     """
     from newsletter.project.suppress import gone_from
 
     project = Project.here()
-    roster = project.roster(file)
+    if files and (len(files) > 1 or files[0].suffix.lower() in importing.MOVES):
+        if importing.look(project, files):
+            raise typer.Exit(ExitCode.BAD_INPUT)
+        return
+    roster = project.roster(files[0] if files else None)
     gone = gone_from(project, roster)
     mailable = people(len(roster.subscribers) - gone)
     say(f"{roster.file}: {count(roster.rows, 'row')}, {mailable} to mail.")
     if roster.signed_up:
         say(f"{people(roster.signed_up)} of them signed up on the public side.")
+    if roster.imported:
+        say(f"Imported: {people(roster.imported)}.")
     if gone:
         say(f"{people(gone)} on it left, complained or cannot be reached, and will not be mailed.")
     for title, problems in (

@@ -82,6 +82,7 @@ def check(
     from newsletter.checks.run import to_json
     from newsletter.cli.planning import publish_first
     from newsletter.project.compile import compile_issue
+    from newsletter.project.imports import imports_of
 
     project = Project.here()
     compiled = compile_issue(project, issue)
@@ -101,7 +102,7 @@ def check(
         say(f"{issue}: {_summed_up(findings)}.")
         if on_the_web := publish_first(compiled):
             say(f"On the web: {on_the_web}")
-        if not project.list_file.exists():
+        if not project.list_file.exists() and not (project.has_ledger and imports_of(project)):
             say(f"There is no list yet: {project.list_file}. A send needs one; see “newsletter "
                 "docs subscribers”.", style="yellow")  # fmt: skip
     if any(finding.severity is Severity.ERROR for finding in findings):

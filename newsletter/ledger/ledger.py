@@ -13,6 +13,8 @@ from newsletter.ledger.controls import Controls
 from newsletter.ledger.database import Database
 from newsletter.ledger.deliveries import Deliveries
 from newsletter.ledger.events import Events
+from newsletter.ledger.import_staging import Staging
+from newsletter.ledger.imports import Imports
 from newsletter.ledger.leave_reasons import LeaveReasons
 from newsletter.ledger.log_entries import LogEntries
 from newsletter.ledger.personal_data import PersonalData
@@ -55,6 +57,7 @@ class Ledger:
         self.personal_data = PersonalData(self._database)
         self.sign_ups = SignUps(self._database)
         self.read_mails = ReadMails(self._database)
+        self.imports = Imports(self._database)
         self.record: SendRecord | None = None
 
     @property
@@ -74,6 +77,10 @@ class Ledger:
     def record_id(self) -> str:
         """The name of the send record that follows this ledger; empty: none does."""
         return self._database.meta("record") or ""
+
+    def staging(self) -> Staging:
+        """Room for the rows of files that are to be imported; an earlier one is emptied."""
+        return Staging(self._database, self.imports, self.suppressions)
 
     def open_record(self, path: Path) -> SendRecord:
         """Open the list's send record beside this ledger; made if it is missing.

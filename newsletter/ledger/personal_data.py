@@ -21,6 +21,12 @@ from newsletter.ledger.suppressions import ERASURE, IN_FORCE
 _ERASABLE = f"domain <> '{FORGOTTEN_DOMAIN}' AND state IN {listed(TERMINAL)}"
 """SQL: nothing is waited for, so that nobody needs the address any more."""
 
+_KNOWN_AT = (
+    "COALESCE((SELECT MAX(import.at, leave.at) FROM import"
+    " WHERE leave.source = 'import ' || import.id), leave.at)"
+)
+"""SQL: since when it is known here that a reader left."""
+
 
 class PersonalData:
     """Deliveries by their reader."""
@@ -81,10 +87,13 @@ class PersonalData:
         return {tag: moment_at(at) for tag, at in rows}
 
     def gone_since(self, moment: datetime) -> dict[bytes, datetime]:
-        """Who is suppressed, and was before a moment, by tag, with the time of their last leave."""
+        """Who is suppressed, and was before a moment, by tag, with the time of their last leave.
+
+        One that was imported counts from the import on, which can be reverted.
+        """
         rows = self._rows(
-            f"SELECT tag, MAX(at) FROM suppression AS leave WHERE {IN_FORCE}"
-            " GROUP BY tag HAVING MAX(at) < ?",
+            f"SELECT tag, MAX({_KNOWN_AT}) FROM suppression AS leave WHERE {IN_FORCE}"
+            f" GROUP BY tag HAVING MAX({_KNOWN_AT}) < ?",
             moment,
         )
         return {tag: moment_at(at) for tag, at in rows}

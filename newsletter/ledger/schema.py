@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from newsletter.ledger.seal import FORGOTTEN_DOMAIN
 from newsletter.ledger.states import HAS_OR_MAY_HAVE, TERMINAL, State, listed
+from newsletter.reader_states import ReaderState
 
 TRIALS = ("mailbox", "smtp-trial")
 """What ``run.transport`` says of trials: names of transports that deliver to nobody."""
@@ -313,4 +314,46 @@ CREATE TABLE read_mail (
     id BLOB PRIMARY KEY,           -- 16 bytes: a digest of the mailbox and the mail's name in it
     understood INTEGER NOT NULL    -- 1: what it told is applied; 0: it is kept for a person
 ) WITHOUT ROWID;
+
+-- Files of readers that were imported together, see imports.py.
+CREATE TABLE import (
+    id INTEGER PRIMARY KEY,        -- from 1
+    at REAL NOT NULL,
+    files TEXT NOT NULL,           -- JSON: name, digest, program, counts; no address
+    reverted_at REAL               -- NULL: what it says counts
+);
+CREATE TRIGGER import_stays BEFORE DELETE ON import
+    BEGIN SELECT RAISE(ABORT, 'an import is kept'); END;
+CREATE TRIGGER import_is_final BEFORE UPDATE ON import
+    WHEN NEW.id <> OLD.id OR NEW.at <> OLD.at OR NEW.files <> OLD.files
+    OR OLD.reverted_at IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'an import is reverted once, and not changed'); END;
+CREATE TRIGGER import_is_new BEFORE INSERT ON import
+    WHEN EXISTS (SELECT 1 FROM import WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'an import is kept'); END;
+
+-- What an import says of each reader. Who must not be mailed is not named.
+CREATE TABLE imported (
+    import INTEGER NOT NULL REFERENCES import (id),
+    number INTEGER NOT NULL,       -- among the readers of the import
+    tag BLOB,                      -- keyed hash of the address; NULL: erased
+    state TEXT NOT NULL CHECK (state IN ({", ".join(f"'{state}'" for state in ReaderState)})),
+    address TEXT NOT NULL,         -- empty: not on the list by this import, or erased
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,        -- empty: none was named
+    fields TEXT NOT NULL,          -- JSON: the columns that [audience] fields names
+    consent TEXT NOT NULL,         -- JSON: basis and date, as the file has them
+    PRIMARY KEY (import, number)
+) WITHOUT ROWID;
+CREATE INDEX imported_of ON imported (tag);
+CREATE TRIGGER imported_stays BEFORE DELETE ON imported
+    BEGIN SELECT RAISE(ABORT, 'what was imported is kept, or erased'); END;
+CREATE TRIGGER imported_is_final BEFORE UPDATE ON imported
+    WHEN NEW.import <> OLD.import OR NEW.number <> OLD.number OR NEW.state <> OLD.state
+    OR NEW.tag IS NOT OLD.tag AND NEW.tag IS NOT NULL
+    OR NEW.address <> '' OR NEW.name <> '' OR NEW.fields <> '{{}}' OR NEW.consent <> '{{}}'
+    BEGIN SELECT RAISE(ABORT, 'what was imported is kept, or erased'); END;
+CREATE TRIGGER imported_is_new BEFORE INSERT ON imported
+    WHEN EXISTS (SELECT 1 FROM imported WHERE import = NEW.import AND number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'what was imported is kept, or erased'); END;
 """

@@ -169,7 +169,8 @@ def build_preview(sources: Sources, *, clock: Clock) -> Preview:
 
 def _roster(project: Project) -> tuple[Roster | None, str]:
     listed = project.folder / project.settings.audience.file
-    state = (_state(listed), _state(project.folder / FILE_NAME))
+    files = (listed, project.folder / FILE_NAME, project.ledger_file)
+    state = tuple(map(_state, files))
     try:
         return _read_again(project.folder, state), ""
     except RosterError as error:
@@ -178,7 +179,7 @@ def _roster(project: Project) -> tuple[Roster | None, str]:
 
 @functools.lru_cache(maxsize=1)
 def _read_again(folder: Path, state: tuple[FileState | None, ...]) -> Roster:
-    """The list, read only when its file or the settings changed: a long one takes seconds."""
+    """The list, read only when its file, settings or ledger changed: a long one takes seconds."""
     del state
     return Project(folder).roster()
 

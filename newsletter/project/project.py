@@ -14,11 +14,13 @@ from newsletter.errors import ConfigError, InputError, LedgerRefused, Newsletter
 from newsletter.phrases import nearest
 
 if TYPE_CHECKING:
+    from newsletter.addresses import Address
     from newsletter.audience.model import Roster
     from newsletter.ledger.copy_guard import CopyGuard, Installation
     from newsletter.ledger.ledger import Ledger
     from newsletter.message.dkim import DkimSigner
     from newsletter.message.keys import KeyRing
+    from newsletter.reader_states import ReaderState
     from newsletter.state_folder import ListState
     from newsletter.theme import Theme
 
@@ -298,9 +300,9 @@ class Project:
         return self.folder / self.settings.audience.file
 
     def roster(self, file: Path | None = None) -> Roster:
-        """The list of subscribers: newsletter.toml's with those who signed up, or ``file`` alone.
+        """The list: newsletter.toml's, who was imported and who signed up; or ``file`` alone.
 
-        Where somebody signed up, newsletter.toml's list may be missing or empty.
+        Where somebody was imported or signed up, newsletter.toml's list may be missing or empty.
 
         Raises:
             RosterError: it cannot be used.
@@ -309,21 +311,33 @@ class Project:
         if file is not None or not self.has_ledger:
             return self._listed(file or self.list_file, may_be_empty=False)
         from newsletter.audience.model import Roster
-        from newsletter.project.roster import with_sign_ups
+        from newsletter.project.roster import with_imported, with_sign_ups
 
+        fields = self.settings.audience.fields
         with closing(self.ledger(create=False, follow=False)) as ledger:
             sign_ups = ledger.sign_ups.all()
-            if not sign_ups:
+            imported, held_back = list(ledger.imports.readers()), ledger.imports.held_back()
+            if not sign_ups and not imported and not held_back:
                 return self._listed(self.list_file, may_be_empty=False)
             roster = (
                 self._listed(self.list_file, may_be_empty=True)
                 if self.list_file.exists()
                 else Roster(self.list_file, (), (), (), (), 0)
             )
+
+            def why_held_back(address: Address) -> ReaderState | None:
+                if not held_back:
+                    return None
+                tags = self.keys.tags(address)
+                return next((held_back[tag] for tag in tags if tag in held_back), None)
+
+            roster = with_imported(
+                roster, imported, why_held_back, sign_ups=sign_ups, fields=fields
+            )
             return with_sign_ups(
                 roster,
                 sign_ups,
-                fields=self.settings.audience.fields,
+                fields=fields,
                 is_back=lambda address: ledger.suppressions.returned(
                     self.keys.address_tag(address)
                 ),

@@ -49,11 +49,13 @@ class Erased:
         deliveries: those whose reader is not known any more.
         preferences: changes of preferences.
         sign_ups: sign-ups, with or without the proof of the consent.
+        imports: what imports say of readers.
     """
 
     deliveries: int = 0
     preferences: int = 0
     sign_ups: int = 0
+    imports: int = 0
 
     @property
     def words(self) -> str:
@@ -62,6 +64,7 @@ class Erased:
             (self.deliveries, "delivery", "deliveries"),
             (self.preferences, "change of preferences", "changes of preferences"),
             (self.sign_ups, "sign-up", "sign-ups"),
+            (self.imports, "imported row", "imported rows"),
         ]
         return joined([count(*each) for each in told if each[0]])
 
@@ -100,6 +103,7 @@ def access(project: Project, address: str) -> dict[str, Any]:
         "asked": project.clock.now().isoformat(timespec="seconds"),
         "list": _list_rows(project, parsed),
         "sign_ups": [],
+        "imports": [],
         "preferences": {},
         "preference_changes": [],
         "mailed": True,
@@ -169,6 +173,8 @@ def keep_promises(project: Project, ledger: Ledger, *, count_only: bool = False)
             ledger.personal_data.erase(mailed, everybody_until=everybody),
             ledger.preferences.erase({**requested, **until}),
             ledger.sign_ups.erase(wholly) + ledger.sign_ups.strip(until),
+            ledger.imports.erase(requested, wholly=True)
+            + ledger.imports.erase(until, wholly=False),
         )
 
 
@@ -226,6 +232,7 @@ def _erase_requested(ledger: Ledger) -> Erased:
             ledger.personal_data.erase(until),
             ledger.preferences.erase(until),
             ledger.sign_ups.erase(until),
+            ledger.imports.erase(until, wholly=True),
         )
 
 
@@ -240,6 +247,7 @@ def _held(ledger: Ledger, tags: tuple[bytes, ...]) -> dict[str, Any]:
     wanted = next((current[tag] for tag in tags if tag in current), None)
     return {
         "sign_ups": [each for tag in tags for each in ledger.sign_ups.proofs(tag)],
+        "imports": [each for tag in tags for each in ledger.imports.of(tag)],
         "preferences": _wanted(wanted) if wanted else {},
         "preference_changes": [
             {"at": _plain(change.at), **change.as_changes()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from newsletter.errors import RosterError
 from newsletter.ledger.sign_ups import SignUp, Wording
@@ -139,12 +140,34 @@ class Known:
         row: their row in it; 0: none.
         consents: their sign-ups, the first one first.
         is_suppressed: whether they are not mailed all the same.
+        imports: what imports say of them, as for JSON.
     """
 
     file: Path
     row: int
     consents: tuple[Consent, ...]
     is_suppressed: bool
+    imports: tuple[Mapping[str, Any], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """As values for JSON."""
+        return {
+            "file": str(self.file) if self.row else "",
+            "row": self.row,
+            "imports": list(self.imports),
+            "sign_ups": [
+                {
+                    "language": each.sign_up.language,
+                    "topics": list(each.sign_up.topics),
+                    "form_sent": each.sign_up.form_at.isoformat(),
+                    "confirmed": each.sign_up.at.isoformat(),
+                    "words": each.wording.words if each.wording else "",
+                    **each.sign_up.consent,
+                }
+                for each in self.consents
+            ],
+            "suppressed": self.is_suppressed,
+        }
 
 
 def known_of(project: Project, address: str) -> Known:
@@ -175,4 +198,5 @@ def known_of(project: Project, address: str) -> Known:
             for sign_up in ledger.sign_ups.of(tags[0])
         )
         suppressed = any(map(ledger.suppressions.is_suppressed, tags))
-    return Known(roster.file, row, consents, suppressed)
+        imports = tuple(each for tag in tags for each in ledger.imports.of(tag))
+    return Known(roster.file, row, consents, suppressed, imports)

@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from newsletter.addresses import Address, AddressError
-from newsletter.audience.reader import MAX_CELL, read_roster
+from newsletter.audience.reader import read_roster
+from newsletter.audience.shape import MAX_CELL
 from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import EARLIEST, LATEST
 from newsletter.config import Audience, load_settings

@@ -1,0 +1,361 @@
+"""Reads a file of a move: what it was exported by, and what each row says of its reader.
+
+Nothing is guessed. Where the column of addresses, the meaning of a value or the state of a whole
+file is not known, the file is refused with what stands there and the option that answers it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from newsletter.addresses import Address, AddressError
+from newsletter.audience.cells import read_address, read_line, trim
+from newsletter.audience.columns import Columns, find_columns, fold, has_email, listed
+from newsletter.audience.dates import Span
+from newsletter.audience.exporters import (
+    Exporter,
+    phplist_in_translation,
+    recognise,
+)
+from newsletter.audience.exports import leavers_in, missing_leavers
+from newsletter.audience.header import address_columns, holds_address
+from newsletter.audience.import_judge import OF_FILE, ImportOptions, Judge
+from newsletter.audience.languages import read_language
+from newsletter.audience.placeholders import says_nothing, what_is_wrong
+from newsletter.audience.records import SAMPLE, Record
+from newsletter.audience.shape import MAX_CELL, RowError, check_shape
+from newsletter.audience.sources import Source
+from newsletter.audience.standing import Unclear
+from newsletter.audience.tables import FileTable, open_tables
+from newsletter.errors import Problem, RosterError, Where
+from newsletter.reader_states import ReaderState
+
+_MAILMAN = {"bybounce": ReaderState.DEAD, "byuser": ReaderState.NEVER, "byadmin": ReaderState.NEVER}
+_LONGEST_NAME = 300
+_DEFUSED = frozenset("=+-@")
+_MOST_ASKED = 20
+SHEET_ROWS = 1_048_576
+"""Rows of a sheet in Excel: a list that has as many may have been cut there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRow:
+    """What a row says of its reader.
+
+    Attributes:
+        address: the reader's.
+        name: may be empty.
+        language: empty: none is named.
+        fields: further columns.
+        state: the strongest that the row and its file say.
+        at: since when they left, if they did.
+        confirmed: when they confirmed.
+        consent: in the file's own words, by column.
+    """
+
+    address: Address
+    name: str
+    language: str
+    fields: Mapping[str, str]
+    state: ReaderState
+    at: Span | None
+    confirmed: Span | None
+    consent: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row without a usable address."""
+
+    number: int
+    why: str
+    cells: Sequence[str]
+
+
+class ImportFile:
+    """One table of a move, recognised; its rows are read once.
+
+    Attributes:
+        source: the file.
+        program: what exported it; empty: not known.
+        state: what all of it says by name or header; None: each row for itself.
+        missing: why those who left may be elsewhere, and where; None: they are not.
+        notes: what is odd about it.
+        names: how many names were left out, and what is odd, by words.
+    """
+
+    def __init__(self, table: FileTable, options: ImportOptions) -> None:
+        self.source = table.source
+        self.notes: list[Problem] = list(table.notes)
+        self.odd: Counter[str] = Counter()
+        self._delimiter = table.delimiter
+        header, self._records, exporter = _find_header(table, options)
+        self._exporter = exporter
+        self.program = exporter.program if exporter else table.program
+        self.header = header
+        name = self.source.name
+        self._columns = _columns(header, exporter, options, self.source)
+        self.state, self._certain = _state_of_file(name, header, options)
+        if exporter and exporter.state_in_name and self.state is None:
+            if not name.lower().startswith("subscribed"):
+                raise _no_state(self.source, exporter)
+            self.state, self._certain = ReaderState.IN, True
+        self.missing = None
+        if self.state is None or self.state is ReaderState.IN:
+            self.missing = missing_leavers(name, header)
+        self._judge = Judge(header, self._columns, exporter, options)
+        self._unclear: dict[Unclear, list[int]] = {}
+
+    @property
+    def what(self) -> str:
+        """What it was recognised as."""
+        return self.program or "a list"
+
+    def rows(self) -> Iterator[ImportedRow | RejectedRow]:
+        """Each row with anything in it, read and judged.
+
+        Raises:
+            RosterError: a value may mean that a row must not be mailed, and nobody has decided
+                about it; or the file is damaged so that rows cannot be told apart.
+        """
+        header, last = [trim(cell) for cell in self.header], 0
+        for number, cells, fault in self._records:
+            last = number
+            if [trim(cell) for cell in cells] == header:
+                yield RejectedRow(number, "This is the header once more.", cells)
+                continue
+            try:
+                yield self._row(number, cells, fault)
+            except (AddressError, RowError) as error:
+                yield RejectedRow(number, fault or str(error), cells)
+        if last >= SHEET_ROWS:
+            self.notes.append(
+                Problem(
+                    f"The file has {last:,} rows, as many as a sheet in Excel can hold: the rest "
+                    "may have been cut off.",
+                    self.source.where,
+                    "Export it again, and do not open it in Excel.",
+                )
+            )
+        self._refuse_unclear()
+
+    def _row(self, number: int, cells: Sequence[str], fault: str) -> ImportedRow:
+        if fault:
+            raise RowError(fault)
+        columns = self._columns
+        # In a file of those who left only the address counts, so a stray cell changes nothing.
+        if self.state is None or not self.state.suppresses:
+            check_shape(cells, columns, self._delimiter)
+        filled = [*cells, *[""] * (max(columns.width, columns.email + 1) - len(cells))]
+        if len(filled[columns.email]) > MAX_CELL:
+            raise RowError(f"A cell holds more than {MAX_CELL:,} characters.")
+        address, written = read_address(_cleaned(filled[columns.email]))
+        state, at, unclear = self._judge.row(filled)
+        if self.state is not None and (self._certain or not state.suppresses):
+            state = max(state, self.state, key=lambda each: each.rank)
+            at = at or self._judge.since(filled)
+        for value in unclear if state is ReaderState.IN else ():
+            self._unclear.setdefault(value, []).append(number)
+        if state is not ReaderState.IN:
+            return ImportedRow(address, "", "", {}, state, at, None, {})
+        confirmed, consent = self._judge.consent(filled)
+        return ImportedRow(
+            address,
+            self._name(filled, written),
+            self._language(filled),
+            {name: self._value(filled[index]) for name, index in columns.fields.items()},
+            *(state, None, confirmed, consent),
+        )
+
+    def _name(self, cells: Sequence[str], written: str) -> str:
+        cell = "" if self._columns.name is None else cells[self._columns.name]
+        name, _ = read_line((cell or written)[:_LONGEST_NAME])
+        name = " ".join(name.split())
+        if not name:
+            return ""
+        if why := what_is_wrong(name):
+            damaged = "; it seems to be" in why
+            self.odd["names that look damaged" if damaged else "names that are none"] += 1
+            return ""
+        return name
+
+    def _language(self, cells: Sequence[str]) -> str:
+        cell = "" if self._columns.language is None else trim(cells[self._columns.language])
+        if not cell:
+            return ""
+        tag = read_language(cell)
+        if tag is None:
+            self.odd["languages that are not known"] += 1
+        return tag or ""
+
+    def _value(self, cell: str) -> str:
+        text, _ = read_line(cell[:MAX_CELL])
+        return "" if text and says_nothing(text) else text
+
+    def _refuse_unclear(self) -> None:
+        asked = {
+            value.said: rows
+            for value, rows in self._unclear.items()
+            if not value.beside or value.beside in self._judge.answered
+        }
+        if asked:
+            raise UnclearValues(self.source, asked)
+
+
+class UnclearValues(RosterError):
+    """Values of which nobody can tell whether their readers may be mailed.
+
+    Attributes:
+        values: each “Column=value”, with the rows that have it.
+    """
+
+    def __init__(self, source: Source, values: Mapping[str, Sequence[int]]) -> None:
+        self.values = {said: tuple(rows) for said, rows in values.items()}
+        first = next(iter(values))
+        super().__init__(
+            "The file may say that some rows must not be mailed, so it was not imported.",
+            where=source.where,
+            problems=[
+                Problem(
+                    f"“{said}” stands in {len(rows):,} {'row' if len(rows) == 1 else 'rows'}, "
+                    f"first in row {rows[0]}.",
+                    Where(source.place, row=rows[0]),
+                )
+                for said, rows in list(values.items())[:_MOST_ASKED]
+            ],
+            next=f"Say of each whether it may be mailed: --mail “{first}” or --no-mail “{first}”; "
+            "“Column=*” is any value of a column.",
+        )
+
+
+def _state_of_file(
+    name: str, header: Sequence[str], options: ImportOptions
+) -> tuple[ReaderState | None, bool]:
+    """What all rows of a file say, and whether it counts beside what a row says by itself."""
+    if (told := options.state.get(name)) is not None:
+        return told, True
+    for word, state in _MAILMAN.items():
+        if word in fold(name):
+            return state, True
+    if found := leavers_in(name, header):
+        return OF_FILE[found.reason], found.reason != "manual"
+    return None, False
+
+
+def _cleaned(cell: str) -> str:
+    """A cell with what other programs write around an address taken off."""
+    text = trim(cell.split(" ::: ", 1)[0])
+    if text[:7].lower() == "mailto:":
+        text = text[7:]
+    if text[:1] == "'" and text[1:2] in _DEFUSED:
+        text = text[1:]  # as our own exports keep spreadsheets from running a cell
+    return text.rstrip(",;").strip()
+
+
+def _no_state(source: Source, exporter: Exporter) -> RosterError:
+    return RosterError(
+        f"{exporter.program} says in the name of a file who its readers are, and this one has "
+        "another name.",
+        where=source.where,
+        next=f"Give it its name back (subscribed_…, unsubscribed_…, cleaned_…), or say it: "
+        f"--state “{source.name}=in”, or left, dead, spam, wait, never.",
+    )
+
+
+def _columns(
+    header: Sequence[str], exporter: Exporter | None, options: ImportOptions, source: Source
+) -> Columns:
+    there = {fold(name) for name in header}
+    address = options.column if options.column and fold(options.column) in there else None
+    if address is None and exporter and exporter.address and fold(exporter.address) in there:
+        address = exporter.address
+    try:
+        return find_columns(
+            header,
+            fields=[name for name in options.fields if fold(name) in there],
+            address_column=address,
+            where=source.where,
+        )
+    except RosterError as error:
+        raise RosterError(
+            error.what,
+            where=source.where,
+            problems=error.problems,
+            next=f"Its columns are: {listed(header)}. Name the one of addresses: --column NAME, "
+            "or rename all but one in the file.",
+        ) from None
+
+
+def _find_header(
+    table: FileTable, options: ImportOptions
+) -> tuple[list[str], Iterable[Record], Exporter | None]:
+    """The header, the rows below it and the program; a file of addresses alone has none.
+
+    Raises:
+        RosterError: nobody can tell which column holds the addresses.
+    """
+    first = list(islice(table.records, SAMPLE))
+    if not first:
+        raise RosterError("The file is empty.", where=table.source.where, next="Export it again.")
+    rows = chain(first, table.records)
+    if table.bare:
+        return ["email"], rows, None
+    for place, (_, cells, fault) in enumerate(first):
+        if fault:
+            continue
+        below = chain(first[place + 1 :], table.records)
+        if exporter := recognise(cells):
+            return cells, below, exporter
+        if options.column and fold(options.column) in {fold(cell) for cell in cells}:
+            return cells, below, None
+        if has_email(cells) and not any(map(holds_address, cells)) and _fits(cells, first, place):
+            named = first[place + 1 : place + 2]
+            if named and (known := phplist_in_translation(cells, named[0][1])):
+                return known, below, recognise(known)
+            return cells, below, None
+    return _without_header(table, first, rows, options)
+
+
+def _fits(cells: Sequence[str], first: Sequence[Record], place: int) -> bool:
+    """Whether a row with a usual name for addresses is the header: the first, or above one."""
+    if place == 0:
+        return True
+    below = first[place + 1][1] if place + 1 < len(first) else []
+    named = [index for index, cell in enumerate(cells) if has_email([cell])]
+    return any(index < len(below) and holds_address(below[index]) for index in named)
+
+
+def _without_header(
+    table: FileTable, first: Sequence[Record], rows: Iterable[Record], options: ImportOptions
+) -> tuple[list[str], Iterable[Record], Exporter | None]:
+    found = address_columns(first)
+    width = max(len(cells) for _, cells, _ in first)
+    number = int(options.column) - 1 if options.column and options.column.isdecimal() else None
+    if number is None and len(found) == 1 and width <= 2 and any(map(holds_address, first[0][1])):
+        number = found[0]
+    if number is None or not 0 <= number < width:
+        shown = listed(first[0][1])
+        where = f" Addresses seem to stand in column {found[0] + 1}." if found else ""
+        raise RosterError(
+            f"Nobody can tell which column holds the addresses; the first row is: {shown}.{where}",
+            where=table.source.where,
+            next="Name it: --column NAME, or --column NUMBER in a file without a header.",
+        )
+    names = [str(index) for index in range(1, width + 1)]
+    names[number] = "email"
+    if width == 2:
+        names[1 - number] = "name"
+    return names, rows, None
+
+
+def read_import_files(source: Source, options: ImportOptions) -> Iterator[ImportFile]:
+    """The tables in a file, recognised.
+
+    Raises:
+        RosterError: one cannot be used, or is not recognised.
+    """
+    for table in open_tables(source):
+        yield ImportFile(table, options)

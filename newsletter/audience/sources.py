@@ -1,0 +1,189 @@
+"""The files of a move: each that was named, and each inside a ZIP. Reads them, bounded.
+
+A ZIP may hold more than any disk: it is counted, member by member, while it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from newsletter.audience.decoding import MAX_BYTES
+from newsletter.errors import RosterError, Where
+from newsletter.invisible import visible
+from newsletter.regular_file import open_regular
+
+MOST_MEMBERS = 1_000
+"""Files in a ZIP."""
+MOST_UNPACKED = 1_000_000_000
+"""Bytes of all files in a ZIP, unpacked."""
+MOST_RATIO = 200
+"""How many times smaller than its text a file in a ZIP can be; text seldom packs to a fiftieth."""
+_FREE = 1_000_000
+"""Bytes up to which no ratio is asked for."""
+_LISTS = (".csv", ".tsv", ".txt", ".tab", ".dump", ".xlsx", ".xls", ".ods", "")
+_CHUNK = 1 << 20
+_ENCRYPTED = 0x1
+_ZIP = b"PK\x03\x04"
+_SHEET_MARKS = ("[Content_Types].xml", "mimetype")
+"""Names inside of XLSX and ODS, which are ZIPs as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file with readers.
+
+    Attributes:
+        name: the file's own, without folders.
+        place: where it is, as a message shows it.
+        open: opens it for reading; may be called again.
+        size: bytes.
+    """
+
+    name: str
+    place: str
+    open: Callable[[], IO[bytes]]
+    size: int
+
+    @property
+    def where(self) -> Where:
+        """Its place in a message."""
+        return Where(self.place)
+
+    def digest(self) -> str:
+        """SHA-256 of its content, hex."""
+        found = hashlib.sha256()
+        with self.open() as file:
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+        return found.hexdigest()
+
+
+def sources_of(path: Path) -> Iterator[Source]:
+    """A file as it is; of a ZIP, the lists in it.
+
+    Raises:
+        RosterError: it cannot be opened, is too large, or is a ZIP that cannot be read safely.
+    """
+    try:
+        with open_regular(path) as file:
+            packed = file.read(4) == _ZIP
+            size = file.seek(0, io.SEEK_END)
+    except OSError as error:
+        raise RosterError(
+            f"The file cannot be opened: {error.strerror}.",
+            where=Where(path),
+            next="Name a file that you may read.",
+        ) from None
+    if size > MAX_BYTES:
+        raise RosterError(
+            f"The file holds more than {MAX_BYTES / 1e6:,.0f} MB.",
+            where=Where(path),
+            next="Split it, and import its parts together.",
+        )
+    if packed:
+        try:
+            members = _members(path)
+        except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, EOFError) as error:
+            raise RosterError(
+                f"The ZIP cannot be read: {visible(str(error))[:200]}.",
+                where=Where(path),
+                next="Download it again, or unpack it and import the files in it.",
+            ) from None
+        if members is not None:
+            yield from members
+            return
+    yield Source(path.name, str(path), lambda: open_regular(path), size)
+
+
+def _members(path: Path) -> list[Source] | None:
+    """The lists in a ZIP; None if it is a spreadsheet."""
+    with zipfile.ZipFile(path) as archive:
+        infos = [info for info in archive.infolist() if info.filename.rpartition("/")[2]]
+        if {info.filename for info in infos} & {*_SHEET_MARKS}:
+            return None
+    if len(infos) > MOST_MEMBERS:
+        raise _unsafe(path, f"it holds {len(infos):,} files; {MOST_MEMBERS:,} are the most")
+    if sum(info.file_size for info in infos) > MOST_UNPACKED:
+        raise _unsafe(path, f"it unpacks to more than {MOST_UNPACKED / 1e9:g} GB")
+    sources = []
+    for info in infos:
+        name = info.filename.replace("\\", "/").rpartition("/")[2]
+        if name.startswith((".", "__MACOSX")) or "__MACOSX/" in info.filename:
+            continue
+        if info.flag_bits & _ENCRYPTED:
+            raise RosterError(
+                f"“{visible(name)[:100]}” in the ZIP is encrypted.",
+                where=Where(path),
+                next="Unpack the ZIP with its password, and import the files in it.",
+            )
+        if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise _unsafe(path, f"“{visible(name)[:100]}” is packed by a method other than deflate")
+        if info.file_size > max(_FREE, MOST_RATIO * info.compress_size):
+            raise _unsafe(path, f"“{visible(name)[:100]}” unpacks to {info.file_size:,} bytes from "
+                          f"{info.compress_size:,}")  # fmt: skip
+        if Path(name).suffix.lower() in _LISTS:
+            sources.append(_member(path, info, name))
+    if not sources:
+        raise RosterError(
+            "The ZIP holds no list.",
+            where=Where(path),
+            next="Unpack it, and import the files with readers in it.",
+        )
+    return sources
+
+
+def _member(path: Path, info: zipfile.ZipInfo, name: str) -> Source:
+    def opened() -> IO[bytes]:
+        try:
+            # The archive is closed when its member is: ZipFile counts who has it open.
+            with zipfile.ZipFile(path) as archive:
+                return io.BufferedReader(_Checked(archive.open(info), path, name))
+        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+            raise _damaged(path, name, error) from None
+
+    return Source(name, f"{path}: {visible(name)[:100]}", opened, info.file_size)
+
+
+class _Checked(io.RawIOBase):
+    """A file in a ZIP whose damage is told in our words, wherever it is read."""
+
+    def __init__(self, file: IO[bytes], path: Path, name: str) -> None:
+        self._file, self._path, self._name = file, path, name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._file.read(len(buffer))
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
+            raise _damaged(self._path, self._name, error) from None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _unsafe(path: Path, why: str) -> RosterError:
+    return RosterError(
+        f"The ZIP was not unpacked: {why}.",
+        where=Where(path),
+        next="Unpack it by hand if you trust it, and import the files in it.",
+    )
+
+
+def _damaged(path: Path, name: str, error: Exception) -> RosterError:
+    return RosterError(
+        f"“{visible(name)[:100]}” in the ZIP is damaged: {visible(str(error))[:200]}.",
+        where=Where(path),
+        next="Download the ZIP again.",
+    )

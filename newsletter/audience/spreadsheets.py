@@ -1,0 +1,177 @@
+"""The sheets of a spreadsheet file as rows of text: XLSX, XLS, ODS. Reads it; runs no formula.
+
+A sheet is read whole, so it is bounded: in bytes, and in the cells that it spans, which a file of
+two cells in far corners makes as many as it likes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import IO, TYPE_CHECKING
+
+from newsletter.audience.exports import leavers_in
+from newsletter.audience.records import Record
+from newsletter.audience.sources import Source
+from newsletter.errors import Problem, RosterError
+from newsletter.invisible import visible
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet, CalamineWorkbook
+
+MOST_BYTES = 50_000_000
+"""Of a spreadsheet file."""
+MOST_UNPACKED = 400_000_000
+MOST_CELLS = 20_000_000
+"""Cells that a sheet spans: a million rows of twenty columns."""
+_MOST_REPEATED = 10_000
+_CHUNK = 1 << 20
+_CELL = re.compile(rb'<c [^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
+_LONGEST_TAG = 200
+_ODS_ROW = re.compile(rb"<table:table-row\b([^>]*)>(.*?)</table:table-row>", re.DOTALL)
+_ODS_CELL = re.compile(rb"<table:(?:covered-)?table-cell\b([^>]*[^/])>")
+_REPEATED = re.compile(rb'number-(?:rows|columns)-repeated="(\d+)"')
+_SAVE_AS = "In Excel choose File, Save as, “CSV UTF-8 (comma delimited)”, and import that."
+
+
+def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list[Problem]]]:
+    """The visible sheets with addresses in them: each as a file, its rows, and what is odd.
+
+    Raises:
+        RosterError: it is too large, damaged, protected by a password, or holds no address.
+    """
+    from python_calamine import CalamineError, PasswordError, SheetVisibleEnum, load_workbook
+
+    with source.open() as file:
+        raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise _refusal(source, f"it holds more than {MOST_BYTES / 1e6:g} MB")
+    _refuse_unsafe(source, raw)
+    try:
+        workbook = load_workbook(io.BytesIO(raw))
+        visible_ones = [
+            sheet.name
+            for sheet in workbook.sheets_metadata
+            if sheet.visible is SheetVisibleEnum.Visible
+        ]
+        sheets = [(name, _sheet(workbook, name)) for name in visible_ones]
+    except PasswordError:
+        raise _refusal(source, "a password protects it") from None
+    except (CalamineError, OSError, ValueError) as error:
+        raise _refusal(source, f"it is damaged: {visible(str(error))[:200]}") from None
+    hidden = len(workbook.sheets_metadata) - len(visible_ones)
+    notes = [Problem(f"Hidden sheets, not read: {hidden}.", source.where)] if hidden else []
+    listed = [(name, sheet) for name, sheet in sheets if _holds_addresses(sheet)]
+    notes += [
+        Problem(f"The sheet “{visible(name)[:60]}” holds no address.", source.where)
+        for name, sheet in sheets
+        if (name, sheet) not in listed
+    ]
+    if not listed:
+        raise _refusal(source, "no sheet of it holds an address")
+    for name, sheet in listed:
+        # A sheet's name tells who is in it, as a file's does.
+        named = len(listed) > 1 or leavers_in(name, ()) is not None
+        title = f"{visible(name)[:60]} ({source.name})" if named else source.name
+        place = f"{source.place}: {visible(name)[:60]}" if named else source.place
+        yield replace(source, name=title, place=place), _records(sheet), notes
+        notes = []
+
+
+def _sheet(workbook: CalamineWorkbook, name: str) -> CalamineSheet:
+    return workbook.get_sheet_by_name(name)
+
+
+def _records(sheet: CalamineSheet) -> Iterator[Record]:
+    for number, cells in enumerate(sheet.iter_rows(), 1):
+        texts = list(map(_text, cells))
+        if any(texts):
+            yield number, texts, ""
+
+
+def _holds_addresses(sheet: CalamineSheet) -> bool:
+    return any("@" in cell for row in sheet.iter_rows() for cell in row if isinstance(cell, str))
+
+
+def _text(cell: object) -> str:
+    """A cell as CSV would have it."""
+    match cell:
+        case str():
+            return cell
+        case bool():
+            return str(cell).upper()
+        case float() if cell.is_integer():
+            return str(int(cell))
+        case datetime():
+            return cell.isoformat(" ", "seconds")
+        case date():
+            return cell.isoformat()
+    return "" if cell is None else str(cell)
+
+
+def _refuse_unsafe(source: Source, raw: bytes) -> None:
+    """Refuse a file that spans more cells than memory should hold; XLS cannot.
+
+    Raises:
+        RosterError: it does, or is no sound ZIP.
+    """
+    if not raw.startswith(b"PK"):
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            infos = archive.infolist()
+            if sum(info.file_size for info in infos) > MOST_UNPACKED:
+                raise _refusal(source, f"it unpacks to more than {MOST_UNPACKED / 1e6:g} MB")
+            for info in infos:
+                if info.filename.startswith("xl/worksheets/"):
+                    with archive.open(info) as part:
+                        _check_span(source, part)
+                elif info.filename == "content.xml":
+                    _check_repeats(source, archive.read(info))
+    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, ValueError, EOFError,
+            RuntimeError) as error:  # fmt: skip
+        raise _refusal(source, f"it is damaged: {visible(str(error))[:200]}") from None
+
+
+def _check_span(source: Source, sheet: IO[bytes]) -> None:
+    columns = rows = 0
+    before = b""
+    while chunk := sheet.read(_CHUNK):
+        for letters, digits in _CELL.findall(before + chunk):
+            rows = max(rows, int(digits))
+            columns = max(columns, _column(letters))
+        before = chunk[-_LONGEST_TAG:]
+        if columns * rows > MOST_CELLS:
+            raise _refusal(source, f"a sheet spans {rows:,} rows and {columns:,} columns")
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _check_repeats(source: Source, content: bytes) -> None:
+    """An ODS file says “as before, a million times”; of empty cells at the end that is usual."""
+    for row, cells in _ODS_ROW.findall(content):
+        filled = [_times(cell) for cell in _ODS_CELL.findall(cells)]
+        times = _times(row)
+        if filled and (times > _MOST_REPEATED or sum(filled) > _MOST_REPEATED):
+            raise _refusal(source, "it repeats cells more often than a list can")
+
+
+def _times(attributes: bytes) -> int:
+    found: Sequence[bytes] = _REPEATED.findall(attributes)
+    return int(found[0][:12]) if found else 1
+
+
+def _refusal(source: Source, why: str) -> RosterError:
+    return RosterError(
+        f"The spreadsheet file cannot be read: {why}.", where=source.where, next=_SAVE_AS
+    )

@@ -1,0 +1,119 @@
+"""A file of a move as rows of cells: CSV, sheets, lines of addresses, a dump. Reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from newsletter.audience.cells import trim
+from newsletter.audience.charset import Text, find_text
+from newsletter.audience.records import MAX_LINE, Record, find_delimiter, read_records
+from newsletter.audience.sources import Source
+from newsletter.audience.spreadsheets import read_sheets
+from newsletter.errors import Problem
+
+_HEAD = 20_000
+"""Characters by which the kind of a file is told."""
+_SAMPLE = 50
+_LINE = re.compile(r"[^<>]*<[^<>@\s]+@[^<>@\s]+>[,;]?|[^\s,;<>@]+@[^\s,;<>@]+[,;]?")
+_STANZA = re.compile(r"(?:[a-z_]+ .*\n)*email \S+@\S+\n", re.IGNORECASE)
+_DUMP = ("email", "name", "date", "reception", "visibility")
+_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+
+
+@dataclass(frozen=True, slots=True)
+class FileTable:
+    """A table, opened.
+
+    Attributes:
+        source: its file.
+        records: its rows with anything in them, the header among them.
+        delimiter: what separates cells.
+        notes: what is odd about it.
+        bare: whether each row is an address, with or without a name, and there is no header.
+        program: what wrote it, if that shows already.
+    """
+
+    source: Source
+    records: Iterator[Record]
+    delimiter: str = ","
+    notes: tuple[Problem, ...] = ()
+    bare: bool = False
+    program: str = ""
+
+
+def open_tables(source: Source) -> Iterator[FileTable]:
+    """The tables in a file.
+
+    Raises:
+        RosterError: it is no list.
+    """
+    with source.open() as file:
+        start = file.read(8)
+    if start.startswith(_SPREADSHEETS):
+        for sheet, records, notes in read_sheets(source):
+            yield FileTable(sheet, records, "\t", tuple(notes))
+        return
+    text = find_text(source)
+    with text.open() as opened:
+        head = opened.read(_HEAD)
+    lines = [line for each in head.splitlines()[:-1] or [head] if (line := trim(each))][:_SAMPLE]
+    if lines and any("<" in line for line in lines) and all(map(_is_line, lines)):
+        yield FileTable(source, _lines(text), notes=text.notes, bare=True, program="a member list")
+    elif _STANZA.match(head.lstrip("\ufeff\n")):
+        yield FileTable(source, _stanzas(text), notes=text.notes, program="Sympa")
+    else:
+        yield _csv(text, head)
+
+
+def _is_line(line: str) -> bool:
+    return line.startswith("#") or _LINE.fullmatch(line) is not None
+
+
+def _csv(text: Text, head: str) -> FileTable:
+    delimiter, rest = find_delimiter(head)
+
+    def records() -> Iterator[Record]:
+        with text.open() as opened:
+            opened.read(len(head) - len(rest))  # Excel's line that names the delimiter
+            yield from read_records(text.source.place, opened, delimiter)
+
+    return FileTable(text.source, records(), delimiter, text.notes)
+
+
+def _lines(text: Text) -> Iterator[Record]:
+    """One address a line: ``Name <address>``, as Mailman prints its members."""
+    with text.open() as opened:
+        number = 0
+        while line := opened.readline(MAX_LINE):
+            number += 1
+            shown = trim(line)
+            if shown and not shown.startswith("#"):
+                yield number, [shown.rstrip(",;")], ""
+
+
+def _stanzas(text: Text) -> Iterator[Record]:
+    """Sympa's member.dump: a line “key value” each, and an empty line between members."""
+    yield 1, [*_DUMP], ""
+    values: dict[str, str] = {}
+    start = number = 0
+    with text.open() as opened:
+        while line := opened.readline(MAX_LINE):
+            number += 1
+            if not trim(line):
+                if values:
+                    yield start, _member(values), ""
+                values = {}
+                continue
+            if not values:
+                start = number
+            key, _, value = trim(line).partition(" ")
+            values[key.lower()] = value
+    if values:
+        yield start, _member(values), ""
+
+
+def _member(values: dict[str, str]) -> list[str]:
+    named = {**values, "name": values.get("gecos", "")}
+    return [named.get(column, "") for column in _DUMP]

@@ -1,0 +1,327 @@
+"""``subscribers import``: moving readers in from other programs, and withdrawing a move."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from newsletter.cli.arguments import Yes
+from newsletter.cli.asking import confirmed
+from newsletter.cli.output import say, say_problems, show_counts, show_table, tell
+from newsletter.errors import InputError, Problem, Where
+from newsletter.phrases import count, joined, moment, people
+from newsletter.project import Project
+from newsletter.reader_states import ReaderState
+
+if TYPE_CHECKING:
+    from newsletter.project.imports import Done, ImportLedger, ImportOptions, StagedImport
+
+_KEPT_OFF = {
+    ReaderState.SPAM: "called the mail spam",
+    ReaderState.LEFT: "left",
+    ReaderState.DEAD: "cannot be reached",
+    ReaderState.NEVER: "excluded by whoever kept the list",
+    ReaderState.WAIT: "never confirmed",
+}
+_MOST_SHOWN = 10
+MOVES = frozenset((".zip", ".xlsx", ".xls", ".ods", ".dump"))
+"""Endings of files that can be imported, and are no list of a project."""
+
+
+def import_(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILES]...", help="All files of the move: CSV, spreadsheets, ZIPs."
+        ),
+    ] = None,
+    yes: Yes = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change; change nothing.")
+    ] = False,
+    leaves_included: Annotated[
+        bool,
+        typer.Option(
+            "--leaves-included", help="Nobody who left is missing from these files and the ledger."
+        ),
+    ] = False,
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The column of addresses; without a header its number."),
+    ] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE=STATE",
+            help="What a file's rows are: in, wait, never, dead, left or spam. Repeatable.",
+        ),
+    ] = None,
+    mail: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Rows with it may be mailed. Repeatable."),
+    ] = None,
+    no_mail: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Rows with it must not be. Repeatable."),
+    ] = None,
+    rejected: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the rows that cannot be used, as CSV."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what was imported, without any address."),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show all imports.")] = False,
+    revert: Annotated[
+        int | None,
+        typer.Option(metavar="ID", help="Withdraw what an import says, and only that."),
+    ] = None,
+) -> None:
+    """Move readers in from another program's exports, with all who left. Asks first.
+
+    Name all files of a move at once. The strongest state counts for each reader, whatever the
+    order: spam, left, dead, never, wait, in.
+
+    Example: newsletter subscribers import audience.zip bounces.csv
+    """
+    project = Project.here()
+    if list_ or revert is not None:
+        if files:
+            raise InputError("--list and --revert take no files.", next="Leave the files out.")
+        _show_imports(project) if list_ else _revert(project, revert or 0, yes=yes)
+        return
+    if not files:
+        raise InputError("A file is missing.", next="Name all files of the move.")
+    from newsletter.project.imports import import_ledger
+
+    options = _options(column, state or [], mail or [], no_mail or [])
+    with import_ledger(project, dry_run=dry_run) as into:
+        staged = _staged(project, into, files, options, yes=yes or dry_run)
+        missing_included = leaves_included or _leaves_are_included(staged, yes=yes, look=dry_run)
+        _decide(staged, yes=yes or dry_run)
+        _show(staged)
+        _write_files(project, staged, rejected, report)
+        if not missing_included:
+            raise _without_leavers(staged)
+        if dry_run:
+            say("Nothing was changed.")
+        elif staged.is_known:
+            say("All of it was imported before, so nothing was changed.")
+        elif not yes and not confirmed("Import them?"):
+            say("Nothing was changed.")
+        else:
+            from newsletter.project.imports import write
+
+            done = write(project, into, staged)
+            say(f"Imported as {done.id}. To withdraw it: newsletter subscribers import "
+                f"--revert {done.id}", style="bold")  # fmt: skip
+            _tell_folder_only(done)
+
+
+def look(project: Project, files: list[Path]) -> int:
+    """Say what an import of files would do; changes nothing.
+
+    Returns:
+        How many rows cannot be used.
+    """
+    from newsletter.project.imports import import_ledger
+
+    with import_ledger(project, dry_run=True) as into:
+        staged = _staged(project, into, files, _options(None, [], [], []), yes=True)
+        _leaves_are_included(staged, yes=True, look=True)
+        _decide(staged, yes=True)
+        _show(staged)
+        return sum(file.rejected for file in staged.files)
+
+
+def _options(
+    column: str | None, states: list[str], mail: list[str], no_mail: list[str]
+) -> ImportOptions:
+    from newsletter.project.imports import ImportOptions
+
+    told: dict[str, ReaderState] = {}
+    for each in states:
+        name, _, state = each.rpartition("=")
+        if state not in [*ReaderState] or not name:
+            raise InputError(
+                f"--state “{each}” is not understood.",
+                next="Write the file's name, = and one of in, wait, never, dead, left, spam.",
+            )
+        told[Path(name).name] = ReaderState(state)
+    for each in (*mail, *no_mail):
+        if "=" not in each:
+            raise InputError(f"“{each}” names no value.", next="Write it as Column=value.")
+    return ImportOptions(column=column, state=told, mail=mail, no_mail=no_mail)
+
+
+def _staged(
+    project: Project,
+    into: ImportLedger,
+    files: list[Path],
+    options: ImportOptions,
+    *,
+    yes: bool,
+) -> StagedImport:
+    """All files, read; a person at the keyboard is asked about values that may mean either."""
+    from newsletter.project.imports import UnclearValues, stage
+
+    while True:
+        try:
+            return stage(project, into, files, options)
+        except UnclearValues as unclear:
+            if yes or not sys.stdin.isatty():
+                raise
+            say(f"{unclear.where}: these values may mean that a row must not be mailed.")
+            mail, no_mail = [*options.mail], [*options.no_mail]
+            for said, rows in unclear.values.items():
+                words = f"“{said}” ({count(len(rows), 'row')}): may they be mailed?"
+                (mail if confirmed(words) else no_mail).append(said)
+            options = replace(options, mail=mail, no_mail=no_mail)
+
+
+def _leaves_are_included(staged: StagedImport, *, yes: bool, look: bool) -> bool:
+    """Whether somebody says that nobody who left is missing; asks if it must be known."""
+    if not staged.missing:
+        return True
+    for file in staged.missing:
+        tell(" ".join(file.missing or ()), lead=f"{file.place}: ", lead_style="yellow")
+    if look:
+        return True
+    if yes or not sys.stdin.isatty():
+        return False
+    return confirmed("Are those who left in these files, or were they suppressed here before?")
+
+
+def _without_leavers(staged: StagedImport) -> InputError:
+    return InputError(
+        "Those who left may be missing, and would be mailed. Nothing was imported.",
+        problems=[
+            Problem((file.missing or ("",))[0], Where(file.place), (file.missing or ("", ""))[1])
+            for file in staged.missing
+        ],
+        next="Name the file of those who left as well; if they are in these files or suppressed "
+        "here already, add --leaves-included.",
+    )
+
+
+def _decide(staged: StagedImport, *, yes: bool) -> None:
+    """Count, after asking about leaves without a date."""
+    from newsletter.project.imports import decide
+
+    left = True
+    if staged.disputed:
+        say(
+            f"{people(staged.disputed)} signed up here, and left by a file that does not say when.",
+            style="yellow",
+        )
+        if not yes and sys.stdin.isatty():
+            left = not confirmed("Did they sign up after that, so that they stay?")
+        say("They count as left." if left else "They stay.")
+    decide(staged, undated_leaves_count=left)
+
+
+def _show(staged: StagedImport) -> None:
+    heads = ("rows", "accepted", "merged", "suppressed", "rejected", "file, recognised as, states")
+    rows = [
+        (
+            *(f"{file.rows:,}", f"{file.counts.accepted:,}", f"{file.counts.merged:,}"),
+            *(f"{file.counts.suppressed:,}", f"{file.rejected:,}"),
+            f"{file.place}: {file.what}; "
+            + (
+                f"imported before, as {file.imported_as}"
+                if file.imported_as > 0
+                else "the same file again"
+                if file.imported_as
+                else ", ".join(f"{state} {n:,}" for state, n in file.counts.states.items())
+                or "nobody"
+            ),
+        )
+        for file in staged.files
+    ]
+    show_table(heads, rows)
+    changes = staged.changes
+    counts = [
+        (changes.new, "new on the list", ""),
+        (changes.changed, "on the list, with another name, language or column", ""),
+        (changes.unchanged, "on the list as they were", ""),
+        *((changes.kept_off.get(state, 0), f"not mailed: {words}", "yellow")
+          for state, words in _KEPT_OFF.items()),
+        (changes.confirmed_since, "said to have left, and confirmed since: they stay", ""),
+    ]  # fmt: skip
+    if told := [each for each in counts if each[0]]:
+        say("Readers:")
+        show_counts(told)
+    if changes.known:
+        say(f"{people(changes.known)} of them must not be mailed by what the ledger knows already.")
+    for note in _notes(staged):
+        tell(note, lead="Note: ", lead_style="cyan")
+    say_problems([problem for file in staged.files for problem in file.notes], most=_MOST_SHOWN)
+    if staged.rejected:
+        say("Cannot be used; nobody is mailed for these:")
+        shown = [Problem(each.why, Where(each.file, row=each.row)) for each in staged.rejected]
+        say_problems(shown, most=_MOST_SHOWN)
+
+
+def _notes(staged: StagedImport) -> list[str]:
+    """What is odd, with counts; no address."""
+    notes = [f"{number:,} {words}; they are left out." for words, number in staged.odd.items()]
+    if slips := staged.addresses.slips.most_common(_MOST_SHOWN):
+        told = joined([f"{wrong} ({n:,}; {meant}?)" for (wrong, meant), n in slips])
+        notes.append(f"Domains that look mistyped, imported as they are: {told}.")
+    if number := staged.addresses.roles:
+        notes.append(f"{count(number, 'address', 'addresses')} of an office, such as info@.")
+    if number := staged.addresses.throw_away:
+        notes.append(f"{count(number, 'address', 'addresses')} of a service for throw-away mail.")
+    return notes
+
+
+def _write_files(
+    project: Project, staged: StagedImport, rejected: Path | None, report: Path | None
+) -> None:
+    from newsletter.project.import_files import rejected_csv, report_text
+    from newsletter.project.writing import write_private
+
+    if rejected:
+        write_private(project, rejected, rejected_csv(staged))
+        say(f"{count(len(staged.rejected), 'row')} that cannot be used: {rejected}")
+    if report:
+        write_private(project, report, report_text(project, staged, _notes(staged)))
+        say(f"The report, without any address: {report}")
+
+
+def _show_imports(project: Project) -> None:
+    from newsletter.project.imports import imports_of
+
+    found = imports_of(project)
+    if not found:
+        say("Nothing was imported yet.")
+    for each in found:
+        names = joined([f"{file['name']} ({file['program']})" for file in each.files])
+        end = f"; reverted {moment(each.reverted_at)}" if each.reverted_at else ""
+        say(f"{each.id}: {moment(each.at)}, {names}{end}")
+
+
+def _revert(project: Project, id_: int, *, yes: bool) -> None:
+    from newsletter.project.imports import revert
+
+    say(
+        f"What import {id_} says of its readers counts no more: its leaves are voided, and who is "
+        "on the list by it alone is not on it. What other imports, readers and bounces said stays."
+    )
+    if not yes and not confirmed("Revert it?"):
+        say("Nothing was changed.")
+        return
+    done = revert(project, id_)
+    say(f"Import {id_} is reverted; {count(done.leaves, 'leave')} voided.")
+    _tell_folder_only(done)
+
+
+def _tell_folder_only(done: Done) -> None:
+    if done.folder_only:
+        say(f"Noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
+        say(done.folder_only.next)

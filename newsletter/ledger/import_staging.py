@@ -1,0 +1,324 @@
+"""The rows of files, put side by side before any of them counts. In temporary tables alone.
+
+The tables are SQLite's, on disk and gone with the connection, so that a million rows need no
+memory of their own. Nothing of the ledger changes before :meth:`Staging.write`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from newsletter.clock import moment_at
+from newsletter.ledger.database import Database
+from newsletter.ledger.imports import HELD_BACK, NEWEST, REASONS, Imports, leave_of
+from newsletter.ledger.suppressions import TOMBSTONES, Suppressions
+from newsletter.reader_states import ReaderState
+
+_BATCH = 2_000
+_LEFT = ReaderState.LEFT.rank
+_DEAD = ReaderState.DEAD.rank
+_TABLES = (
+    # What a row says of its reader. rank NULL: nothing any more, see settle().
+    """CREATE TEMP TABLE staged (
+         seq INTEGER PRIMARY KEY, file INTEGER, tag BLOB, rank INTEGER, at REAL, confirmed REAL,
+         program TEXT, gone INTEGER, address TEXT, name TEXT, language TEXT, fields TEXT,
+         consent TEXT)""",
+    """CREATE TEMP TABLE reader (
+         tag BLOB PRIMARY KEY, first INTEGER, rank INTEGER, at REAL, gone INTEGER,
+         shown INTEGER)""",
+    "CREATE TEMP TABLE confirmation (tag BLOB PRIMARY KEY, at REAL)",
+)
+_ON_LIST = "reader.rank = 0 AND NOT reader.gone"
+"""SQL: whether a reader is on the list afterwards, as far as this import and earlier ones say."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """A row of a file.
+
+    Attributes:
+        tag: keyed hash of the address.
+        state: what the row says of the reader.
+        at: since when, in seconds since the epoch; None: it does not say.
+        confirmed: when the reader confirmed, by the row; None: it does not say.
+        program: what exported the file; empty: nobody knows.
+        gone: whether they are suppressed already, under this tag or a former one.
+        address: as an envelope has it.
+        name: may be empty.
+        language: empty: none is named.
+        fields: further columns.
+        consent: basis and date of it.
+    """
+
+    tag: bytes
+    state: ReaderState
+    at: float | None
+    confirmed: float | None
+    program: str
+    gone: bool
+    address: str
+    name: str
+    language: str
+    fields: Mapping[str, str]
+    consent: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FileCounts:
+    """What becomes of the rows of one file, and what they say."""
+
+    accepted: int
+    merged: int
+    suppressed: int
+    states: Mapping[ReaderState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an import changes, in readers.
+
+    Attributes:
+        new: on the list who were not by an earlier import.
+        changed: on the list, with another name, language or column.
+        unchanged: on the list as they were.
+        kept_off: not on the list, by the state that counts; ``known`` of them are suppressed
+            already.
+        known: see there.
+        confirmed_since: said to have left, and confirmed later.
+    """
+
+    new: int
+    changed: int
+    unchanged: int
+    kept_off: Mapping[ReaderState, int]
+    known: int
+    confirmed_since: int
+
+
+class Staging:
+    """Rows of files, and what they would change in a ledger."""
+
+    def __init__(self, database: Database, imports: Imports, suppressions: Suppressions) -> None:
+        self._database = database
+        self._imports = imports
+        self._suppressions = suppressions
+        self._rows = 0
+        with database.errors():
+            for name in ("staged", "reader", "confirmation"):
+                database.execute(f"DROP TABLE IF EXISTS temp.{name}")
+            for table in _TABLES:
+                database.execute(table)
+
+    def add(self, file: int, rows: Iterable[StagedRow]) -> int:
+        """Take the rows of a file.
+
+        Returns:
+            How many there were.
+        """
+        before, each = self._rows, iter(rows)
+        with self._database.errors():
+            while batch := list(islice(each, _BATCH)):
+                # Deferred and of temporary tables alone, so it locks nobody out.
+                self._database.execute("BEGIN")
+                self._database.executemany(
+                    f"INSERT INTO temp.staged VALUES ({', '.join('?' * 13)})",
+                    (self._values(file, row) for row in batch),
+                )
+                self._database.execute("COMMIT")
+        return self._rows - before
+
+    def _values(self, file: int, row: StagedRow) -> tuple[object, ...]:
+        self._rows += 1
+        # Who must not be mailed is not named, not even for a while.
+        told: tuple[object, ...] = ("", "", "", "{}", "{}")
+        if row.state is ReaderState.IN:
+            told = (row.address, row.name, row.language, _json(row.fields), _json(row.consent))
+        start = (self._rows, file, row.tag, row.state.rank, row.at, row.confirmed, row.program)
+        return (*start, row.gone, *told)
+
+    def settle(self, confirmations: Mapping[bytes, float]) -> int:
+        """Drop each leave that its reader's own confirmation came after.
+
+        Such a confirmation is a sign-up here, or a row of the same program's export.
+
+        Args:
+            confirmations: when readers last signed up here, by tag, in seconds since the epoch.
+
+        Returns:
+            How many readers signed up here and are said to have left, nobody knows when.
+        """
+        run = self._database.execute
+        with self._database.errors():
+            self._database.executemany(
+                "INSERT INTO temp.confirmation VALUES (?, ?)", confirmations.items()
+            )
+            run("CREATE INDEX temp.staged_of ON staged (tag, rank)")
+            # UPDATE alone is a write that the ledger's own transactions are for.
+            run("BEGIN")
+            run(
+                f"""UPDATE temp.staged AS this SET rank = NULL
+                    WHERE rank = {_LEFT} AND at IS NOT NULL AND (
+                      at < (SELECT at FROM temp.confirmation AS c WHERE c.tag = this.tag)
+                      OR this.program <> '' AND EXISTS (SELECT 1 FROM temp.staged AS other
+                        WHERE other.tag = this.tag AND other.rank = 0
+                        AND other.program = this.program AND other.confirmed > this.at))"""
+            )
+            run("COMMIT")
+        ((number,),) = self._database.rows(
+            f"SELECT COUNT(DISTINCT tag) FROM temp.staged WHERE rank = {_LEFT} AND at IS NULL"
+            " AND tag IN (SELECT tag FROM temp.confirmation)"
+        )
+        return int(number)
+
+    def merge(self, *, undated_leaves_count: bool) -> None:
+        """Let the strongest state count for each reader.
+
+        Args:
+            undated_leaves_count: whether a leave without a date counts for a reader who signed
+                up here.
+        """
+        run = self._database.execute
+        with self._database.errors():
+            run("BEGIN")
+            if not undated_leaves_count:
+                run(
+                    f"UPDATE temp.staged SET rank = NULL WHERE rank = {_LEFT} AND at IS NULL"
+                    " AND tag IN (SELECT tag FROM temp.confirmation)"
+                )
+            run(
+                f"""INSERT INTO temp.reader
+                    SELECT tag, MIN(seq), MAX(rank), NULL,
+                      MAX(gone) OR tag IN ({HELD_BACK})
+                      OR EXISTS ({TOMBSTONES} AND leave.tag = staged.tag),
+                      MIN(CASE WHEN rank = 0 THEN seq END)
+                    FROM temp.staged WHERE rank IS NOT NULL GROUP BY tag"""
+            )
+            # Of several leaves the latest counts, and one without a date is as late as can be.
+            run(
+                f"""UPDATE temp.reader AS this SET at = (
+                      SELECT CASE WHEN COUNT(*) = COUNT(at) THEN MAX(at) END FROM temp.staged AS s
+                      WHERE s.tag = this.tag AND s.rank = this.rank)
+                    WHERE rank >= {_DEAD}"""
+            )
+            run("COMMIT")
+
+    def counts(self, file: int) -> FileCounts:
+        """What becomes of the rows of one file."""
+        ((merged, accepted, suppressed),) = self._database.rows(
+            f"""SELECT COALESCE(SUM(reader.first IS NULL OR reader.first <> seq), 0),
+                  COALESCE(SUM(reader.first = seq AND {_ON_LIST}), 0),
+                  COALESCE(SUM(reader.first = seq AND NOT ({_ON_LIST})), 0)
+                FROM temp.staged LEFT JOIN temp.reader ON reader.tag = staged.tag
+                WHERE file = ?""",
+            (file,),
+        )
+        states = self._database.rows(
+            "SELECT COALESCE(rank, ?), COUNT(*) FROM temp.staged WHERE file = ? GROUP BY 1",
+            (_LEFT, file),
+        )
+        named = list(ReaderState)
+        return FileCounts(
+            accepted, merged, suppressed, {named[rank]: number for rank, number in states}
+        )
+
+    def changes(self) -> Changes:
+        """What it would change."""
+        ((new, changed, unchanged),) = self._database.rows(
+            f"""SELECT COALESCE(SUM(one.address IS NULL), 0),
+                  COALESCE(SUM(one.address IS NOT NULL AND NOT {_SAME}), 0),
+                  COALESCE(SUM(one.address IS NOT NULL AND {_SAME}), 0)
+                FROM temp.reader JOIN temp.staged AS shown ON shown.seq = reader.shown
+                LEFT JOIN (SELECT * FROM imported AS one WHERE {NEWEST}) AS one
+                  ON one.tag = reader.tag
+                WHERE {_ON_LIST}"""
+        )
+        named = list(ReaderState)
+        kept_off = self._database.rows(
+            "SELECT rank, COUNT(*) FROM temp.reader WHERE rank > 0 GROUP BY rank"
+        )
+        ((known,),) = self._database.rows(
+            f"SELECT COUNT(*) FROM temp.reader WHERE NOT ({_ON_LIST}) AND gone"
+        )
+        ((since,),) = self._database.rows(
+            "SELECT COUNT(DISTINCT tag) FROM temp.staged WHERE rank IS NULL"
+        )
+        return Changes(
+            *(new, changed, unchanged),
+            {named[rank]: number for rank, number in kept_off},
+            *(known, since),
+        )
+
+    def write(self, files: Sequence[Mapping[str, Any]], *, now: datetime) -> int:
+        """Add the import, with its leaves; inside the caller's transaction.
+
+        Returns:
+            The import's id.
+        """
+        run = self._database.execute
+        ((id_,),) = self._database.rows("SELECT COALESCE(MAX(id), 0) + 1 FROM import")
+        told = json.dumps(list(files), ensure_ascii=False)
+        run("INSERT INTO import VALUES (?, ?, ?, NULL)", (id_, now.timestamp(), told))
+        # An address stays as it was first written: spelled otherwise, it would get an issue twice.
+        run(
+            f"""INSERT INTO imported
+                SELECT ?, ROW_NUMBER() OVER (ORDER BY reader.first), reader.tag,
+                  CASE reader.rank {_STATE_OF_RANK} END,
+                  CASE WHEN reader.rank > 0 THEN '' ELSE COALESCE(one.address, shown.address) END,
+                  CASE WHEN reader.rank > 0 THEN '' ELSE
+                    COALESCE(NULLIF({_first("name")}, ''), one.name, '') END,
+                  CASE WHEN reader.rank > 0 THEN '' ELSE
+                    COALESCE(NULLIF({_first("language")}, ''), one.language, '') END,
+                  CASE WHEN reader.rank > 0 THEN '{{}}' ELSE shown.fields END,
+                  CASE WHEN reader.rank > 0 THEN '{{}}' ELSE shown.consent END
+                FROM temp.reader LEFT JOIN temp.staged AS shown ON shown.seq = reader.shown
+                LEFT JOIN (SELECT * FROM imported AS one WHERE {NEWEST}) AS one
+                  ON one.tag = reader.tag
+                WHERE reader.rank > 0 OR NOT EXISTS ({TOMBSTONES} AND leave.tag = reader.tag)""",
+            (id_,),
+        )
+        for leave in self._leaves(id_, now):
+            self._suppressions.add(leave)
+        return int(id_)
+
+    def _leaves(self, id_: int, now: datetime) -> Iterator[Any]:
+        dated = dict(
+            self._database.rows(
+                f"SELECT tag, at FROM temp.reader WHERE rank >= {_DEAD} AND at IS NOT NULL"
+            )
+        )
+        said = {reason: state for state, reason in REASONS.items()}
+        for tag, reason, leave_id in list(self._imports.leaves(id_, now)):
+            at = dated.get(tag)
+            when = now if at is None else min(moment_at(at), now)
+            yield leave_of(tag, reason, leave_id, source=id_, at=when, evidence=said[reason])
+
+
+def _json(values: Mapping[str, str]) -> str:
+    return json.dumps(dict(values), ensure_ascii=False) if values else "{}"
+
+
+_STATE_OF_RANK = " ".join(f"WHEN {state.rank} THEN '{state}'" for state in ReaderState)
+
+
+def _first(column: str) -> str:
+    """SQL: the first value of a column that a row of the reader has, as far as it is on the list.
+
+    Args:
+        column: of the table of rows.
+    """
+    return (
+        f"(SELECT {column} FROM temp.staged AS s WHERE s.tag = reader.tag AND s.rank = 0"
+        f" AND {column} <> '' ORDER BY seq LIMIT 1)"
+    )
+
+
+_SAME = (
+    f"COALESCE(NULLIF({_first('name')}, ''), one.name) = one.name"
+    f" AND COALESCE(NULLIF({_first('language')}, ''), one.language) = one.language"
+    " AND shown.fields = one.fields"
+)

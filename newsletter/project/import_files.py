@@ -1,0 +1,63 @@
+"""What a move leaves to look at: the rows that cannot be used, and a report for the board."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from newsletter.phrases import moment
+from newsletter.project.imports import StagedImport
+from newsletter.project.project import Project
+from newsletter.refusal_words import without_addresses
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def rejected_csv(staged: StagedImport) -> Iterator[bytes]:
+    """The rows that cannot be used, as CSV that a spreadsheet opens and does not run."""
+    yield "\ufeff".encode()
+    for cells in (
+        ("file", "row", "why", "cells"),
+        *((each.file, str(each.row), each.why, *each.cells) for each in staged.rejected),
+    ):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\r\n").writerow(map(defused, cells))
+        yield line.getvalue().encode(errors="replace")
+
+
+def defused(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.lstrip(" \u00a0").startswith(_FORMULA) else cell
+
+
+def report_text(project: Project, staged: StagedImport, notes: Sequence[str]) -> Iterator[bytes]:
+    """What a move brought, in numbers; no address stands in it."""
+    lines = [
+        f"Readers moved to {project.settings.list.name}",
+        f"As of {moment(project.clock.now())}",
+        "",
+        "Files: rows = accepted + merged + suppressed + rejected",
+    ]
+    for file in staged.files:
+        counts = file.counts
+        states = ", ".join(f"{state} {number:,}" for state, number in counts.states.items())
+        lines.append(
+            f"  {without_addresses(file.name)} ({file.what}): {file.rows:,} = {counts.accepted:,}"
+            f" + {counts.merged:,} + {counts.suppressed:,} + {file.rejected:,}; {states or 'known'}"
+        )
+    changes = staged.changes
+    lines += [
+        "",
+        "Readers",
+        f"  new on the list: {changes.new:,}",
+        f"  changed: {changes.changed:,}",
+        f"  as they were: {changes.unchanged:,}",
+        *(f"  not mailed, {state}: {number:,}" for state, number in changes.kept_off.items()),
+        f"  said to have left, and confirmed since: {changes.confirmed_since:,}",
+        *(("", "Notes", *(f"  {note}" for note in notes)) if notes else ()),
+        "",
+        "States: in, may be mailed; wait, never confirmed; never, excluded; dead, cannot be "
+        "reached; left; spam, called the mail spam. The strongest counts for each reader.",
+    ]
+    yield "\n".join([*lines, ""]).encode()

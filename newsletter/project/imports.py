@@ -1,0 +1,367 @@
+"""Moves readers in from other programs' files, and withdraws a move again.
+
+All files of a move are read first and put side by side; nothing counts before a person has seen
+what would change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from newsletter.audience.address_notes import AddressNotes
+from newsletter.audience.import_judge import ImportOptions
+from newsletter.audience.import_reader import (
+    ImportedRow,
+    ImportFile,
+    RejectedRow,
+    UnclearValues,
+    read_import_files,
+)
+from newsletter.audience.sources import sources_of
+from newsletter.errors import InputError, NewsletterError, Problem
+from newsletter.ledger.import_staging import Changes, FileCounts, StagedRow, Staging
+from newsletter.ledger.imports import Import
+from newsletter.project.project import Project
+from newsletter.refusal_words import without_addresses
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
+    from newsletter.message.keys import KeyRing
+
+__all__ = [
+    "Done",
+    "ImportLedger",
+    "ImportOptions",
+    "Rejected",
+    "StagedFile",
+    "StagedImport",
+    "UnclearValues",
+    "decide",
+    "import_ledger",
+    "imports_of",
+    "revert",
+    "stage",
+    "write",
+]
+
+MOST_REJECTED = 100_000
+"""Rejected rows that are kept to be looked at; all are counted."""
+_MOST_CELLS, _LONGEST_CELL = 30, 500
+
+
+@dataclass(slots=True)
+class StagedFile:
+    """A file of a move, read.
+
+    Attributes:
+        name: its own; ``place`` says where it is.
+        place: see there.
+        what: what it was recognised as.
+        digest: of its content and of how it was read.
+        rows: with anything in them, the header left out.
+        rejected: of those, without a usable address.
+        missing: why those who left may not be in it, and what to look for.
+        notes: what is odd about it.
+        imported_as: the import that holds it already, so that its rows say nothing new; 0: none.
+        says_left: whether all of its readers must not be mailed.
+        counts: what becomes of its rows, once that is decided.
+    """
+
+    name: str
+    place: str
+    what: str
+    digest: str
+    rows: int = 0
+    rejected: int = 0
+    missing: tuple[str, str] | None = None
+    notes: Sequence[Problem] = ()
+    imported_as: int = 0
+    says_left: bool = False
+    counts: FileCounts = field(default_factory=lambda: FileCounts(0, 0, 0, {}))
+
+    def as_record(self) -> dict[str, Any]:
+        """What the ledger keeps of it; no address."""
+        return {
+            "name": without_addresses(self.name),
+            "digest": self.digest,
+            "program": self.what,
+            "rows": self.rows,
+            "accepted": self.counts.accepted,
+            "merged": self.counts.merged,
+            "suppressed": self.counts.suppressed,
+            "rejected": self.rejected,
+            "states": {str(state): number for state, number in self.counts.states.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that cannot be used: its file, its number, why, and its cells."""
+
+    file: str
+    row: int
+    why: str
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportLedger:
+    """The ledger to import into, and the keys that know its readers."""
+
+    ledger: Ledger
+    keys: KeyRing
+
+
+@dataclass(slots=True)
+class StagedImport:
+    """The files of a move side by side, before anything counts.
+
+    Attributes:
+        files: each, in the order given.
+        disputed: how many readers signed up here, and left by a file that does not say when.
+        rejected: rows that cannot be used, as many as are kept.
+        odd: what is odd about names and languages, with counts.
+        addresses: what is odd about addresses.
+        changes: what it changes, once that is decided.
+    """
+
+    files: list[StagedFile]
+    staging: Staging
+    disputed: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    odd: Counter[str] = field(default_factory=Counter)
+    addresses: AddressNotes = field(default_factory=AddressNotes)
+    changes: Changes = field(default_factory=lambda: Changes(0, 0, 0, {}, 0, 0))
+
+    @property
+    def missing(self) -> list[StagedFile]:
+        """Files without those who left, if no other file of the move holds such people."""
+        if any(file.says_left for file in self.files):
+            return []
+        return [file for file in self.files if file.missing and not file.imported_as]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all of it was imported before."""
+        return all(file.imported_as for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an import, or its revert, did.
+
+    Attributes:
+        id: the import's.
+        leaves: how many leaves it added, or voided.
+        folder_only: why the list's send record does not know of them; None if it does.
+    """
+
+    id: int
+    leaves: int
+    folder_only: NewsletterError | None
+
+
+@contextmanager
+def import_ledger(project: Project, *, dry_run: bool) -> Iterator[ImportLedger]:
+    """The ledger to import into; a dry run without one gets one for a while.
+
+    Raises:
+        LedgerRefused: it cannot be used.
+    """
+    if dry_run and not project.has_ledger:
+        with tempfile.TemporaryDirectory() as folder:
+            stand_in = Project(Path(folder))
+            with closing(stand_in.ledger(create=True, follow=False)) as ledger:
+                yield ImportLedger(ledger, stand_in.keys)
+        return
+    project.refuse_without_ledger()
+    opened = (
+        project.ledger(create=False, follow=False) if dry_run else project.sound_ledger(create=True)
+    )
+    with closing(opened) as ledger:
+        yield ImportLedger(ledger, project.keys)
+
+
+def stage(
+    project: Project, into: ImportLedger, paths: Sequence[Path], options: ImportOptions
+) -> StagedImport:
+    """Read all files of a move. Changes nothing.
+
+    Raises:
+        RosterError: a file cannot be used or is not understood.
+        LedgerRefused: the ledger cannot be read.
+    """
+    ledger, keys, audience = into.ledger, into.keys, project.settings.audience
+    options = replace(
+        options,
+        fields=audience.fields,
+        mail=(*audience.mail, *options.mail),
+        no_mail=(*audience.no_mail, *options.no_mail),
+    )
+    standing = [each for each in ledger.imports.all() if each.reverted_at is None]
+    known = {file["digest"]: each.id for each in standing for file in each.files}
+    gone = ledger.suppressions.tags()
+    staged = StagedImport([], ledger.staging())
+    for path in paths:
+        for source in sources_of(path):
+            for number, table in enumerate(read_import_files(source, options)):
+                _stage_file(staged, table, _digest(table, options, number), known, keys, gone)
+    confirmations: dict[bytes, float] = {}
+    for sign_up in ledger.sign_ups.all():
+        confirmations[keys.address_tag(sign_up.address)] = sign_up.form_at.timestamp()
+    staged.disputed = staged.staging.settle(confirmations)
+    return staged
+
+
+def _stage_file(
+    staged: StagedImport,
+    table: ImportFile,
+    digest: str,
+    known: Mapping[str, int],
+    keys: KeyRing,
+    gone: frozenset[bytes],
+) -> None:
+    source = table.source
+    file = StagedFile(
+        *(source.name, source.place, table.what, digest),
+        missing=table.missing,
+        imported_as=known.get(digest, 0),
+        says_left=table.state is not None and table.state.suppresses,
+    )
+    for earlier in staged.files:
+        if earlier.digest == digest:  # the same file, named twice
+            file.imported_as = -1
+    staged.files.append(file)
+
+    def rows() -> Iterator[StagedRow]:
+        for row in table.rows():
+            file.rows += 1
+            if isinstance(row, RejectedRow):
+                file.rejected += 1
+                _keep(staged.rejected, file, row)
+                continue
+            staged.addresses.take(row.address)
+            yield _staged(row, table.program, keys, gone)
+
+    if file.imported_as:
+        for _ in rows():
+            pass
+        usable = file.rows - file.rejected
+        file.counts = FileCounts(0, usable, 0, {})
+    else:
+        staged.staging.add(len(staged.files), rows())
+    staged.odd.update(table.odd)
+    file.notes = tuple(table.notes)
+
+
+def _staged(row: ImportedRow, program: str, keys: KeyRing, gone: frozenset[bytes]) -> StagedRow:
+    tag = keys.address_tag(row.address)
+    # Of what a date can mean, the leave is the latest and the confirmation the earliest.
+    return StagedRow(
+        tag=tag,
+        state=row.state,
+        at=row.at[1].timestamp() if row.at else None,
+        confirmed=row.confirmed[0].timestamp() if row.confirmed else None,
+        program=program,
+        gone=not gone.isdisjoint(keys.tags(row.address)),
+        address=str(row.address),
+        name=row.name,
+        language=row.language,
+        fields=row.fields,
+        consent={"program": program, **row.consent} if program else row.consent,
+    )
+
+
+def _keep(rejected: list[Rejected], file: StagedFile, row: RejectedRow) -> None:
+    if len(rejected) < MOST_REJECTED:
+        cells = [cell[:_LONGEST_CELL] for cell in row.cells[:_MOST_CELLS]]
+        rejected.append(Rejected(file.name, row.number, row.why, cells))
+
+
+def _digest(table: ImportFile, options: ImportOptions, number: int) -> str:
+    """Of a table's content, and of all that decides how it is read."""
+    told = [table.source.digest(), number, table.what, table.state, options.column]
+    told += [sorted(options.mail), sorted(options.no_mail), sorted(options.fields)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def decide(staged: StagedImport, *, undated_leaves_count: bool = True) -> None:
+    """Let the strongest state count for each reader, and count what that changes.
+
+    Args:
+        staged: all files.
+        undated_leaves_count: whether readers who signed up here count as left by a file that
+            does not say when.
+    """
+    staged.staging.merge(undated_leaves_count=undated_leaves_count)
+    for number, file in enumerate(staged.files, 1):
+        if not file.imported_as:
+            file.counts = staged.staging.counts(number)
+    staged.changes = staged.staging.changes()
+
+
+def write(project: Project, into: ImportLedger, staged: StagedImport) -> Done:
+    """Put a move into the ledger. Holds during a send.
+
+    Raises:
+        LedgerRefused: it cannot be written; nothing was.
+    """
+    ledger, now = into.ledger, project.clock.now()
+    files = [file.as_record() for file in staged.files if not file.imported_as]
+    with ledger.transaction():
+        id_ = staged.staging.write(files, now=now)
+        leaves = sum(1 for _ in ledger.imports.leaves(id_, now))
+    return Done(id_, leaves, _into_record(project, ledger))
+
+
+def revert(project: Project, id_: int) -> Done:
+    """Withdraw what an import says, and nothing else. Holds during a send.
+
+    Raises:
+        InputError: there is no such import, or it was reverted.
+        LedgerRefused: it cannot be written.
+    """
+    with closing(project.sound_ledger()) as ledger:
+        found = next((each for each in ledger.imports.all() if each.id == id_), None)
+        if found is None or found.reverted_at is not None:
+            raise InputError(
+                f"There is no import {id_}." if found is None else f"Import {id_} was reverted.",
+                next="“newsletter subscribers import --list” shows all imports.",
+            )
+        # The send record must know before and after: what it lacks cannot be voided there.
+        _into_record(project, ledger)
+        with ledger.transaction():
+            voided = ledger.imports.revert(found, now=project.clock.now())
+        return Done(id_, voided, _into_record(project, ledger))
+
+
+def imports_of(project: Project) -> list[Import]:
+    """All imports, oldest first.
+
+    Raises:
+        LedgerRefused: this folder lost its ledger.
+    """
+    project.refuse_without_ledger()
+    if not project.has_ledger:
+        return []
+    with closing(project.ledger(create=False, follow=False)) as ledger:
+        return ledger.imports.all()
+
+
+def _into_record(project: Project, ledger: Ledger) -> NewsletterError | None:
+    """Let the send record know of suppressions as well; why it does not, if it does not."""
+    guard = project.copy_guard(ledger)
+    try:
+        if guard is not None:
+            guard.note_suppressions({})
+    except NewsletterError as error:
+        return error
+    return None

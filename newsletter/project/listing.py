@@ -1,0 +1,129 @@
+"""Who is on the list, from wherever they came; and what an officer notes at a reader's word."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from newsletter.errors import InputError, LedgerRefused
+from newsletter.ledger.preferences import PreferenceChange, Preferences
+from newsletter.project.addresses import parse_addresses
+from newsletter.project.import_files import defused
+from newsletter.project.preferences import with_preferences
+from newsletter.project.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A reader on the list.
+
+    Attributes:
+        address: theirs.
+        name: may be empty.
+        language: that they chose or the list names; empty: none.
+        topics: those they chose or declined.
+        fields: further columns.
+        source: ``file``, ``import`` or ``sign-up``.
+        mailed: whether they may be mailed; who left or complained is not.
+    """
+
+    address: str
+    name: str
+    language: str
+    topics: Mapping[str, bool]
+    fields: Mapping[str, str]
+    source: str
+    mailed: bool
+
+
+def readers_of(project: Project) -> Iterator[Listed]:
+    """All on the list, in its order.
+
+    Raises:
+        RosterError: the list cannot be used.
+        LedgerRefused: the ledger cannot be read.
+    """
+    roster = project.roster()
+    wanted: Mapping[bytes, Preferences] = {}
+    gone: frozenset[bytes] = frozenset()
+    if project.has_ledger:
+        with closing(project.ledger(create=False, follow=False)) as ledger:
+            wanted, gone = ledger.preferences.current(), ledger.suppressions.tags()
+    first_sign_up = len(roster.subscribers) - roster.signed_up
+    for place, each in enumerate(with_preferences(roster, wanted, project).subscribers):
+        # Before there is a ledger nobody has left, and to look must not make a key.
+        tags = project.keys.tags(each.address) if wanted or gone else ()
+        source = "file" if each.row else "import" if place < first_sign_up else "sign-up"
+        yield Listed(
+            str(each.address),
+            each.name,
+            each.language or "",
+            next((wanted[tag].topics for tag in tags if tag in wanted), {}),
+            each.fields,
+            source,
+            mailed=gone.isdisjoint(tags),
+        )
+
+
+def as_csv(readers: Iterator[Listed], fields: Sequence[str]) -> Iterator[bytes]:
+    """The list as CSV that a spreadsheet opens and does not run, and that can be imported."""
+    yield "\ufeff".encode()
+    yield _line(("email", "name", "language", *fields, "source", "status"))
+    for each in readers:
+        told = [each.fields.get(name, "") for name in fields]
+        status = "active" if each.mailed else "suppressed"
+        yield _line((each.address, each.name, each.language, *told, each.source, status))
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(map(defused, cells))
+    return line.getvalue().encode(errors="replace")
+
+
+def note_wish(
+    project: Project, address: str, *, language: str = "", topics: Mapping[str, bool]
+) -> None:
+    """Note what a reader told an officer that they want, as if they had chosen it themselves.
+
+    Args:
+        project: the project.
+        address: of somebody on the list.
+        language: of the edition; empty: as it was.
+        topics: which they want, and which not; the others are as they were.
+
+    Raises:
+        InputError: it is no address, they are not on the list, or there is no such topic.
+        LedgerRefused: it cannot be written.
+    """
+    (parsed,) = parse_addresses([address])
+    known = project.settings.public.topics if project.settings.public else {}
+    if strange := [topic for topic in topics if topic not in known]:
+        raise InputError(
+            f"There is no topic “{strange[0]}”.",
+            next=f"Name one of: {', '.join(known)}."
+            if known
+            else "Topics are set under [public] in newsletter.toml.",
+        )
+    key = parsed.suppression_key
+    if all(each.address.suppression_key != key for each in project.roster().subscribers):
+        raise InputError(f"{address} is not on the list.", next="Import them, or let them sign up.")
+    now = project.clock.now()
+    changes = {"language": language, "topics": dict(topics)}
+    with closing(project.sound_ledger(create=True)) as ledger:
+        tag = project.keys.address_tag(parsed)
+        id_ = ledger.suppressions.id_of("wish", tag, str(now.timestamp()))
+        try:
+            change = PreferenceChange.of(tag, now, changes, id_)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"This cannot be noted: {error}.", next="Write a language as fr or pt-BR."
+            ) from None
+        with ledger.transaction():
+            if not ledger.preferences.add(change):
+                raise LedgerRefused(
+                    f"{address} asked to be forgotten.", next="Let them sign up again."
+                )

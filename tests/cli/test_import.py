@@ -1,0 +1,158 @@
+"""Moving readers in through the program: what it asks, what it refuses, who is mailed then."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tests.cli.support import mails, stopped, went_well
+from tests.project.moves import written
+from tests.support.project import Project, smtp_delivery
+from tests.support.smtp_server import SmtpServer
+
+IMPORT = ("subscribers", "import")
+LISTMONK = (
+    "uuid,email,name,attributes,status,created_at,updated_at\n"
+    "u1,anna@a.example,Anna,{},enabled,2023-01-01,2023-01-01\n"
+    "u2,ben@a.example,Ben,{},enabled,2023-01-01,2023-01-01\n"
+)
+
+
+def without_list(project: Project) -> Project:
+    (project.folder / "subscribers.csv").unlink()
+    return project
+
+
+def test_who_was_imported_is_mailed_and_who_left_there_is_not(project: Project) -> None:
+    without_list(project)
+    written(project.folder, {"subs.csv": LISTMONK, "left.csv": "email\nben@a.example\n"})
+    done = project.run(*IMPORT, "subs.csv", "left.csv", "--yes", "--report", "report.txt")
+    went_well(done, "subs.csv: listmonk", "1  new on the list", "1  not mailed: left",
+              "--revert 1")  # fmt: skip
+    assert "a.example" not in (project.folder / "report.txt").read_text()
+    assert 0o600 == (project.folder / "report.txt").stat().st_mode & 0o777
+    went_well(project.run("send", "2017-04", "--yes"), "1 planned = 1 accepted")
+    assert ["anna@a.example"] == [mail["To"].addresses[0].addr_spec for mail in mails(project)]
+    went_well(project.run("subscribers", "check"), "1 person to mail", "Imported: 1 person")
+    went_well(project.run("suppress", "show", "ben@a.example"), "source: import 1", "not mailed")
+    went_well(project.run(*IMPORT, "--list"), "1: ", "subs.csv (listmonk)")
+    went_well(project.run(*IMPORT, "--revert", "1", "--yes"), "1 leave voided")
+    went_well(project.run("suppress", "show", "ben@a.example"), "withdrawn (revert of import 1)")
+    stopped(project.run("send", "2017-04", "--yes", "--again"), 2, "no such list")
+
+
+def test_an_export_without_its_leavers_is_not_imported_until_somebody_says_that_they_are_there(
+    project: Project,
+) -> None:
+    written(project.folder, {"subs.csv": LISTMONK})
+    stopped(project.run(*IMPORT, "subs.csv", "--yes"), 2, "may be missing", "listmonk",
+            "--leaves-included")  # fmt: skip
+    went_well(project.run(*IMPORT, "--list"), "Nothing was imported")
+    went_well(project.run(*IMPORT, "subs.csv", "--dry-run"), "2  new", "Nothing was changed")
+    went_well(project.run(*IMPORT, "subs.csv", "--yes", "--leaves-included"), "Imported as 1")
+    went_well(project.run(*IMPORT, "subs.csv", "--yes", "--leaves-included"), "imported before")
+
+
+def test_nothing_is_imported_without_a_yes(project: Project) -> None:
+    written(project.folder, {"a.csv": "email\nanna@a.example\n"})
+    stopped(project.run(*IMPORT, "a.csv"), 2, "no terminal")
+    went_well(project.run(*IMPORT, "--list"), "Nothing was imported")
+
+
+def test_options_that_make_no_sense_are_refused(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,status\nanna@a.example,Gold\n"})
+    stopped(project.run(*IMPORT), 2, "A file is missing")
+    stopped(project.run(*IMPORT, "a.csv", "--list"), 2, "take no files")
+    stopped(project.run(*IMPORT, "a.csv", "--state", "a.csv=gone"), 2, "not understood")
+    stopped(project.run(*IMPORT, "a.csv", "--mail", "Gold"), 2, "names no value")
+    stopped(project.run(*IMPORT, "a.csv", "--yes"), 2, "status=Gold", "--no-mail")
+    stopped(project.run(*IMPORT, "none.csv", "--yes"), 2, "cannot be opened")
+    stopped(project.run(*IMPORT, "--revert", "7", "--yes"), 2, "no import 7")
+    went_well(project.run(*IMPORT, "a.csv", "--mail", "status=Gold", "--yes"), "Imported as 1")
+
+
+def test_rejected_rows_are_written_for_a_spreadsheet(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,name\nanna@a.example,A\n=1+1,B\n"})
+    done = project.run(*IMPORT, "a.csv", "--yes", "--rejected", "rejected.csv")
+    went_well(done, "a.csv, row 3", "1 row that cannot be used")
+    text = (project.folder / "rejected.csv").read_text(encoding="utf-8-sig")
+    assert text.splitlines()[1].startswith("a.csv,3,")
+    assert "'=1+1" in text
+    stopped(project.run(*IMPORT, "a.csv", "--yes", "--rejected", "subscribers.csv"), 2)
+
+
+def test_leaves_of_an_import_outlive_the_folder(tmp_path: Path) -> None:
+    with SmtpServer() as server:
+        project = Project(tmp_path / "here", delivery=smtp_delivery(server.port))
+        written(project.folder, {"unsubscribed.csv": "email\nreader0@readers.example\n"})
+        went_well(project.run(*IMPORT, "unsubscribed.csv", "--yes"), "Imported as 1")
+        for file in project.folder.glob("newsletter.*"):
+            if file.suffix != ".toml":
+                file.unlink()
+        went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted")
+        assert not [each for each in server.accepted if "reader0@" in str(each)]
+
+
+def test_access_shows_what_an_import_said(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,OPTIN_TIME\nanna@a.example,2020-01-01\n"})
+    went_well(project.run(*IMPORT, "a.csv", "--yes"))
+    held = json.loads(project.run("subscribers", "access", "anna@a.example", "--json").stdout)
+    assert {"OPTIN_TIME": "2020-01-01"} == held["imports"][0]["consent"]
+    went_well(project.run("subscribers", "forget", "anna@a.example", "--yes"), "1 imported row")
+    with closing(sqlite3.connect(project.folder / "newsletter.db")) as ledger:
+        assert [(None, "")] == ledger.execute("SELECT tag, address FROM imported").fetchall()
+
+
+def test_the_list_is_shown_exported_and_imported_again(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,name\n=x@a.example,Anna\nben@a.example,=1+1\n"})
+    went_well(project.run(*IMPORT, "a.csv", "--yes"))
+    went_well(project.run("suppress", "add", "reader1@readers.example"))
+    shown = project.run("subscribers", "list")
+    went_well(shown, "reader0@readers.example, Reader 0, en, file", "=x@a.example, Anna, import",
+              "en, file, not mailed", "5 people on the list")  # fmt: skip
+    lines = project.run("subscribers", "list", "--json").stdout.splitlines()
+    assert ["file"] * 3 + ["import"] * 2 == [json.loads(line)["source"] for line in lines]
+    went_well(project.run("subscribers", "export", "out.csv"), "out.csv")
+    assert 0o600 == (project.folder / "out.csv").stat().st_mode & 0o777
+    rows = (project.folder / "out.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert "'=x@a.example,Anna,,import,active" in rows
+    assert "reader1@readers.example,Reader 1,en,file,suppressed" in rows
+    went_well(project.run("subscribers", "export", "out.json"))
+    assert 5 == len((project.folder / "out.json").read_text().splitlines())
+    again = project.run(*IMPORT, "out.csv", "--dry-run")
+    went_well(again, "in 4, left 1", "2  new on the list", "2  on the list as they were")
+    assert "Cannot be used" not in again.stdout
+
+
+def test_show_tells_what_imports_said(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,name,OPTIN_TIME\nanna@a.example,Anna,2020-01-01\n"})
+    went_well(project.run(*IMPORT, "a.csv", "--yes"))
+    show = ("subscribers", "show", "anna@a.example")
+    went_well(project.run(*show), "Import 1 says: in", "OPTIN_TIME", "2020-01-01")
+    told = json.loads(project.run(*show, "--json").stdout)
+    assert (0, ["in"], False) == (
+        *(told["row"], [each["state"] for each in told["imports"]]),
+        told["suppressed"],
+    )
+
+
+def test_a_language_that_a_reader_asked_for_counts_in_the_next_plan(project: Project) -> None:
+    reader = "reader0@readers.example"
+    went_well(project.run("subscribers", "set", reader, "--language", "fr"), "Noted")
+    went_well(project.run("subscribers", "list"), f"{reader}, Reader 0, fr, file")
+    stopped(project.run("subscribers", "set", reader), 2, "Nothing to note")
+    stopped(project.run("subscribers", "set", reader, "--language", "x!"), 2, "language")
+    stopped(project.run("subscribers", "set", reader, "--topic", "alerts"), 2, "no topic")
+    stopped(project.run("subscribers", "set", "no@a.example", "--language", "fr"), 2, "not on the")
+
+
+def test_check_says_what_an_import_of_several_files_would_do(project: Project) -> None:
+    written(project.folder, {"a.csv": LISTMONK, "left.csv": "email\nben@a.example\n"})
+    before = sorted(project.folder.rglob("*"))
+    went_well(project.run("subscribers", "check", "a.csv", "left.csv"), "a.csv: listmonk",
+              "1  new on the list", "1  not mailed: left")  # fmt: skip
+    assert before == sorted(project.folder.rglob("*"))
+    written(project.folder, {"b.csv": "email\nnobody\n"})
+    done = project.run("subscribers", "check", "a.csv", "left.csv", "b.csv")
+    assert 2 == done.returncode
+    assert "b.csv, row 2" in done.stdout

@@ -1,0 +1,179 @@
+"""Spreadsheet files: their readers come out as from CSV, and no file eats the memory."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from newsletter.errors import RosterError
+from newsletter.project import Project
+
+from tests.project.moves import moved, people, written, zipped
+from tests.support.project import Project as Folder
+
+ROWS: list[list[str | int | float]] = [
+    ["Email", "First name", "Unsubscribed", "Ref"],
+    ["anna@readers.example", "Anna", "", 7],
+    ["ben@readers.example", "Ben", "yes", 8.5],
+    ["=1+1", "Eve", "", 9],
+]
+WORKBOOK = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    folder = Folder(tmp_path / "project")
+    (folder.folder / "subscribers.csv").unlink()
+    return Project(folder.folder)
+
+
+def xlsx(sheets: dict[str, str], hidden: str = "") -> bytes:
+    """A workbook as Excel writes it, reduced to what must be there."""
+    listed = "".join(
+        f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"'
+        f"{' state=' + chr(34) + 'hidden' + chr(34) if name == hidden else ''}/>"
+        for n, name in enumerate(sheets, 1)
+    )
+    related = "".join(
+        f'<Relationship Id="r{n}" Type="{RELATION}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+        for n in range(1, len(sheets) + 1)
+    )
+    namespace = "http://schemas.openxmlformats.org/package/2006"
+    return zipped(
+        {
+            "[Content_Types].xml": f'<Types xmlns="{namespace}/content-types"/>',
+            "_rels/.rels": f'<Relationships xmlns="{namespace}/relationships"><Relationship '
+            f'Id="r0" Type="{RELATION}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+            "xl/workbook.xml": f'<workbook {WORKBOOK} xmlns:r="{RELATION}">'
+            f"<sheets>{listed}</sheets></workbook>",
+            "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{namespace}/relationships">'
+            f"{related}</Relationships>",
+            **{f"xl/worksheets/sheet{n}.xml": content
+               for n, content in enumerate(sheets.values(), 1)},
+        }
+    )  # fmt: skip
+
+
+def sheet(rows: list[list[str | int | float]]) -> str:
+    lines = []
+    for number, row in enumerate(rows, 1):
+        cells = []
+        for place, cell in enumerate(row):
+            at = f"{chr(65 + place)}{number}"
+            if isinstance(cell, str):
+                cells.append(f'<c r="{at}" t="inlineStr"><is><t>{cell}</t></is></c>')
+            else:
+                cells.append(f'<c r="{at}"><v>{cell}</v></c>')
+        lines.append(f'<row r="{number}">{"".join(cells)}</row>')
+    return f"<worksheet {WORKBOOK}><sheetData>{''.join(lines)}</sheetData></worksheet>"
+
+
+def ods(table: str) -> bytes:
+    names = ("office", "table", "text")
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in names
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    return zipped(
+        {
+            "mimetype": kind,
+            "META-INF/manifest.xml": '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:'
+            f'opendocument:xmlns:manifest:1.0"><manifest:file-entry manifest:full-path="/" '
+            f'manifest:media-type="{kind}"/></manifest:manifest>',
+            "content.xml": f"<office:document-content {spaces}><office:body><office:spreadsheet>"
+            f'<table:table table:name="List">{table}</table:table></office:spreadsheet>'
+            "</office:body></office:document-content>",
+        }
+    )
+
+
+def ods_rows(rows: list[list[str | int | float]]) -> str:
+    return "".join(
+        "<table:table-row>"
+        + "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p>'
+            "</table:table-cell>"
+            for cell in row
+        )
+        + "</table:table-row>"
+        for row in rows
+    )
+
+
+EMPTY_END = (
+    '<table:table-row table:number-rows-repeated="1048000">'
+    '<table:table-cell table:number-columns-repeated="16384"/></table:table-row>'
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [xlsx({"Sheet1": sheet(ROWS)}), ods(ods_rows(ROWS)), ods(ods_rows(ROWS) + EMPTY_END)],
+    ids=["xlsx", "ods", "ods with an empty end"],
+)
+def test_a_sheet_holds_what_a_csv_would(project: Project, tmp_path: Path, content: bytes) -> None:
+    staged, _ = moved(project, written(tmp_path, {"list.xlsx": content}))
+    assert {"anna": "in", "ben": "left"} == people(project, "anna", "ben")
+    assert [4] == [each.row for each in staged.rejected]
+    (anna,) = project.roster().subscribers
+    assert "Anna" == anna.name
+
+
+def test_each_sheet_says_by_its_name_who_is_in_it(project: Project, tmp_path: Path) -> None:
+    only: list[list[str | int | float]] = [["email"], ["cy@readers.example"]]
+    made = xlsx(
+        {
+            "Readers": sheet(ROWS),
+            "Unsubscribed": sheet(only),
+            "Notes": sheet([["Who keeps this list?"]]),
+            "Old": sheet([["email"], ["dan@readers.example"]]),
+        },
+        hidden="Old",
+    )
+    staged, _ = moved(project, written(tmp_path, {"list.xlsx": made}))
+    truth = {"anna": "in", "ben": "left", "cy": "left", "dan": "unknown"}
+    assert truth == people(project, *truth)
+    said = " ".join(note.what for file in staged.files for note in file.notes)
+    assert "Hidden sheets, not read: 1" in said
+    assert "“Notes” holds no address" in said
+
+
+def corners() -> bytes:
+    cells = ('<c r="A1"><v>1</v></c>', '<c r="XFD1048576" t="str"><v>a@a.example</v></c>')
+    rows = f'<row r="1">{cells[0]}</row><row r="1048576">{cells[1]}</row>'
+    return xlsx({"S": f"<worksheet {WORKBOOK}><sheetData>{rows}</sheetData></worksheet>"})
+
+
+def repeated() -> bytes:
+    cell = (
+        '<table:table-cell table:number-columns-repeated="16384" office:value-type="string">'
+        "<text:p>a@a.example</text:p></table:table-cell>"
+    )
+    return ods(f'<table:table-row table:number-rows-repeated="1048576">{cell}</table:table-row>')
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (corners(), "spans 1,048,576 rows"),
+        (repeated(), "repeats cells"),
+        (xlsx({"S": sheet([["a"], ["b"]])}), "no sheet of it holds an address"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000), "damaged"),
+        (xlsx({"S": "<worksheet><sheetData><row><c"}), "cannot be read"),
+        (zipped({"[Content_Types].xml": "<Types/>"}), "cannot be read"),
+    ],
+)
+def test_a_sheet_that_cannot_be_read_safely_is_refused(
+    project: Project, tmp_path: Path, content: bytes, words: str
+) -> None:
+    with pytest.raises(RosterError, match=words):
+        moved(project, written(tmp_path, {"list.xlsx": content}))
+
+
+def test_a_spreadsheet_that_is_called_csv_is_one(project: Project, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a/list.csv", xlsx({"S": sheet(ROWS)}))
+    moved(project, written(tmp_path, {"move.zip": packed.getvalue()}))
+    assert {"anna": "in", "ben": "left"} == people(project, "anna", "ben")

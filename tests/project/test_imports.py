@@ -1,0 +1,363 @@
+"""Importing: what counts, what is withdrawn, what a person is asked, and what no file can do."""
+
+import itertools
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from newsletter.addresses import Address
+from newsletter.errors import InputError, RosterError
+from newsletter.ledger.sign_ups import SignUp
+from newsletter.ledger.suppressions import Leave, Reason, Return
+from newsletter.project import Project
+from newsletter.project.import_files import defused, rejected_csv, report_text
+from newsletter.project.imports import (
+    ImportOptions,
+    UnclearValues,
+    decide,
+    import_ledger,
+    imports_of,
+    revert,
+    stage,
+    write,
+)
+from newsletter.project.rights import access, forget, keep_promises
+from newsletter.reader_states import ReaderState
+
+from tests.project.moves import moved, people, written
+from tests.support.project import Project as Folder
+
+ANNA = "anna@readers.example"
+LONG_AGO = datetime(2021, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    folder = Folder(tmp_path / "project")
+    (folder.folder / "subscribers.csv").unlink()
+    return Project(folder.folder)
+
+
+@pytest.fixture
+def move(tmp_path: Path) -> Path:
+    return tmp_path / "move"
+
+
+def readers(project: Project) -> dict[str, str]:
+    """Address → name of all on the list, suppressed or not."""
+    return {str(each.address): each.name for each in project.roster().subscribers}
+
+
+def signed_up(project: Project, at: datetime, address: str = ANNA) -> None:
+    sign_up = SignUp(address.encode()[:16], Address.parse(address), "Anna", "fr", (), {}, at, at)
+    with closing(project.ledger(create=True)) as ledger, ledger.transaction():
+        ledger.sign_ups.add(sign_up, project.keys.address_tag(sign_up.address))
+
+
+def suppressed(project: Project, address: str = ANNA) -> bool:
+    with closing(project.ledger(create=False)) as ledger:
+        return ledger.suppressions.is_suppressed(project.keys.address_tag(Address.parse(address)))
+
+
+# What counts
+
+
+@pytest.mark.parametrize(
+    ("weaker", "stronger"), list(itertools.combinations(ReaderState, 2)), ids=str
+)
+def test_no_weaker_state_lifts_a_stronger_one_in_any_order(
+    project: Project, move: Path, weaker: ReaderState, stronger: ReaderState
+) -> None:
+    paths = written(move, {f"{n}.csv": f"email\n{ANNA}\n" for n in ("a", "b")})
+    says = ImportOptions(state={"a.csv": stronger, "b.csv": weaker})
+    moved(project, paths, says)
+    assert {ANNA: stronger} == people(project, ANNA)
+    paths = written(move, {"c.csv": f"email\n{ANNA}\n# later\n"})
+    moved(project, paths, ImportOptions(state={"c.csv": weaker}))
+    assert {ANNA: stronger} == people(project, ANNA)
+
+
+def test_a_leave_before_the_readers_own_sign_up_changes_nothing(
+    project: Project, move: Path
+) -> None:
+    signed_up(project, LONG_AGO)
+    said = f"email,unsubscribed_at\n{ANNA},2020-12-01 10:00:00\nben@a.example,2020-12-01\n"
+    staged, _ = moved(project, written(move, {"a.csv": said}))
+    assert 1 == staged.changes.confirmed_since
+    assert not suppressed(project)
+    assert suppressed(project, "ben@a.example")
+    assert {ANNA: "Anna"} == readers(project)
+
+
+def test_a_leave_after_it_counts_and_one_that_may_be_either_counts_as_later(
+    project: Project, move: Path
+) -> None:
+    signed_up(project, LONG_AGO)
+    # The second of January or the first of February of 2021: doubt means left.
+    moved(project, written(move, {"a.csv": f"email,unsubscribed_at\n{ANNA},01/02/2021\n"}))
+    assert suppressed(project)
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_leave_without_a_date_is_asked_about(project: Project, move: Path, left: bool) -> None:
+    signed_up(project, LONG_AGO)
+    paths = written(move, {"unsubscribed.csv": f"email\n{ANNA}\nben@a.example\n"})
+    with import_ledger(project, dry_run=False) as into:
+        staged = stage(project, into, paths, ImportOptions())
+        assert 1 == staged.disputed
+        decide(staged, undated_leaves_count=left)
+        write(project, into, staged)
+    assert left is suppressed(project)
+    assert suppressed(project, "ben@a.example")
+
+
+def test_a_fresh_confirmation_brings_back_who_left_by_an_import(
+    project: Project, move: Path
+) -> None:
+    moved(project, written(move, {"a.csv": f"email,unsubscribed_at\n{ANNA},2020-12-01\n"}))
+    assert suppressed(project)
+    with closing(project.ledger(create=False)) as ledger, ledger.transaction():
+        tag = project.keys.address_tag(Address.parse(ANNA))
+        ledger.suppressions.add(Return(tag, "confirmation", LONG_AGO))
+    assert not suppressed(project)
+
+
+def test_spellings_of_one_address_are_one_reader(project: Project, move: Path) -> None:
+    rows = "email,name\nAnna@Bücher.example,Anna\nanna@xn--bcher-kva.example,Other\n"
+    staged, _ = moved(project, written(move, {"a.csv": rows}))
+    (file,) = staged.files
+    assert (1, 1) == (file.counts.accepted, file.counts.merged)
+    assert {"Anna@xn--bcher-kva.example": "Anna"} == readers(project)
+
+
+def test_a_later_import_keeps_the_spelling_and_what_it_does_not_know(
+    project: Project, move: Path
+) -> None:
+    moved(project, written(move, {"a.csv": f"email,name,language\n{ANNA.title()},Anna,fr\n"}))
+    staged, _ = moved(project, written(move, {"b.csv": f"email,name\n{ANNA},Anna B\n"}))
+    assert (0, 1, 0) == (
+        staged.changes.new,
+        staged.changes.changed,
+        staged.changes.unchanged,
+    )
+    (reader,) = project.roster().subscribers
+    assert (str(Address.parse(ANNA.title())), "Anna B", "fr") == (
+        str(reader.address),
+        reader.name,
+        reader.language,
+    )
+
+
+# The list
+
+
+def test_who_never_confirmed_or_is_excluded_is_not_mailed_by_the_csv_either(
+    project: Project, move: Path
+) -> None:
+    (project.folder / "subscribers.csv").write_text(
+        "email\na@a.example\nb@a.example\nc@a.example\n"
+    )
+    paths = written(move, {"a.csv": "email\na@a.example\n", "b.csv": "email\nb@a.example\n"})
+    says = {"a.csv": ReaderState.WAIT, "b.csv": ReaderState.NEVER}
+    moved(project, paths, ImportOptions(state=says))
+    assert {"c@a.example"} == readers(project).keys()
+    roster = project.roster()
+    assert [2, 3] == [problem.where.row for problem in roster.left]
+    assert roster.rows == len(roster.subscribers) + len(roster.left)
+    assert not suppressed(project, "a@a.example")
+    # Their own sign-up ends the waiting, and no exclusion.
+    for address in ("a@a.example", "b@a.example"):
+        signed_up(project, datetime.now(UTC), address)
+    assert {"a@a.example", "c@a.example"} == readers(project).keys()
+
+
+def test_the_csv_wins_for_a_name_and_the_readers_own_word_over_both(
+    project: Project, move: Path
+) -> None:
+    (project.folder / "subscribers.csv").write_text(f"email,name\n{ANNA},From CSV\n")
+    rows = f"email,name\n{ANNA},Imported\nben@a.example,Ben\n"
+    moved(project, written(move, {"a.csv": rows}))
+    assert {ANNA: "From CSV", "ben@a.example": "Ben"} == readers(project)
+    assert 1 == project.roster().imported
+    signed_up(project, datetime.now(UTC))
+    assert {ANNA: "Anna", "ben@a.example": "Ben"} == readers(project)
+
+
+def test_columns_for_the_mail_and_the_consent_are_taken_over(
+    folder_fields: Project, move: Path
+) -> None:
+    rows = f"email,Organisation,CONFIRM_TIME,Secret\n{ANNA},Acme,2020-01-01 10:00:00,x\n"
+    moved(folder_fields, written(move, {"a.csv": rows}))
+    (reader,) = folder_fields.roster().subscribers
+    assert {"organisation": "Acme"} == reader.fields
+    held = access(folder_fields, ANNA)["imports"]
+    assert [{"CONFIRM_TIME": "2020-01-01 10:00:00"}] == [each["consent"] for each in held]
+    assert "Secret" not in json.dumps(held)
+
+
+@pytest.fixture
+def folder_fields(tmp_path: Path) -> Project:
+    folder = Folder(tmp_path / "project", delivery='[audience]\nfields = ["organisation"]\n')
+    (folder.folder / "subscribers.csv").unlink()
+    return Project(folder.folder)
+
+
+# Reverting, forgetting
+
+
+def test_a_revert_withdraws_what_the_import_said_and_only_that(
+    project: Project, move: Path
+) -> None:
+    moved(project, written(move, {"a.csv": f"email\n{ANNA}\nben@a.example\n"}))
+    both = f"email\n{ANNA}\ncy@a.example\ndan@a.example\n"
+    moved(project, written(move, {"unsubscribed.csv": both}))
+    moved(project, written(move, {"unsubscribed2.csv": "email\ndan@a.example\n"}))
+    with closing(project.ledger(create=False)) as ledger, ledger.transaction():
+        tag = project.keys.address_tag(Address.parse("cy@a.example"))
+        ledger.suppressions.add(Leave(tag, Reason.UNSUBSCRIBED, "one-click", datetime.now(UTC)))
+    assert 3 == revert(project, 2).leaves
+    names = (ANNA, "ben@a.example", "cy@a.example", "dan@a.example")
+    assert dict(zip(names, ("in", "in", "left", "left"), strict=True)) == people(project, *names)
+    revert(project, 1)
+    assert {ANNA: "unknown", "dan@a.example": "left"} == people(project, ANNA, "dan@a.example")
+    with pytest.raises(InputError, match="was reverted"):
+        revert(project, 1)
+    with pytest.raises(InputError, match="no import 9"):
+        revert(project, 9)
+    assert [True, True, False] == [bool(each.reverted_at) for each in imports_of(project)]
+
+
+def test_what_was_reverted_can_be_imported_again(project: Project, move: Path) -> None:
+    paths = written(move, {"unsubscribed.csv": f"email\n{ANNA}\n"})
+    for id_ in (1, 2):
+        moved(project, paths)
+        assert suppressed(project)
+        revert(project, id_)
+        assert not suppressed(project)
+
+
+def test_an_import_of_old_leaves_can_be_reverted_after_the_next_purge(
+    project: Project, move: Path
+) -> None:
+    moved(project, written(move, {"a.csv": f"email,name\n{ANNA},Anna\n"}))
+    moved(project, written(move, {"b.csv": f"email,unsubscribed_at\n{ANNA},2015-01-01\n"}))
+    with closing(project.ledger(create=False)) as ledger:
+        keep_promises(project, ledger)
+    revert(project, 2)
+    assert {ANNA: "Anna"} == readers(project)
+
+
+def test_who_is_forgotten_leaves_the_imports_and_no_import_brings_them_back(
+    project: Project, move: Path
+) -> None:
+    paths = written(move, {"a.csv": f"email,name\n{ANNA},Anna Doe\nben@a.example,Ben\n"})
+    moved(project, paths)
+    assert 1 == forget(project, ANNA).erased.imports
+    paths[0].write_text(f"email,name\n{ANNA},Anna Doe\nben@a.example,Benno\n")
+    staged, _ = moved(project, paths)
+    assert 1 == staged.files[0].counts.suppressed
+    assert {"ben@a.example": "Benno"} == readers(project)
+    for file in project.folder.glob("newsletter.db*"):
+        assert b"Anna Doe" not in file.read_bytes()
+
+
+def test_who_must_not_be_mailed_is_not_named_in_the_ledger(project: Project, move: Path) -> None:
+    rows = "email,name,status\nanna@a.example,Anna Doe,unsubscribed\nb@a.example,Bea Doe,pending\n"
+    moved(project, written(move, {"a.csv": rows}))
+    held = b"".join(file.read_bytes() for file in project.folder.glob("newsletter.db*"))
+    assert b"Doe" not in held
+    assert b"a.example" not in held
+
+
+# Before anything counts
+
+
+def test_looking_changes_nothing_and_needs_no_ledger(project: Project, move: Path) -> None:
+    paths = written(move, {"a.csv": f"email\n{ANNA}\n"})
+    before = sorted(project.folder.rglob("*"))
+    with import_ledger(project, dry_run=True) as into:
+        staged = stage(project, into, paths, ImportOptions())
+        decide(staged)
+        assert 1 == staged.changes.new
+    assert before == sorted(project.folder.rglob("*"))
+
+
+def test_one_bad_file_stops_the_whole_move(project: Project, move: Path) -> None:
+    paths = written(move, {"a.csv": f"email\n{ANNA}\n", "b.csv": "<!DOCTYPE html><html>502"})
+    with pytest.raises(RosterError, match="web page"):
+        moved(project, paths)
+    assert [] == imports_of(project)
+
+
+def test_a_value_that_may_mean_either_is_asked_about(project: Project, move: Path) -> None:
+    paths = written(move, {"a.csv": f"email,status\n{ANNA},Gold\nben@a.example,Lead\n"})
+    with pytest.raises(UnclearValues) as found:
+        moved(project, paths)
+    assert {"status=Gold": (2,), "status=Lead": (3,)} == found.value.values
+    moved(project, paths, ImportOptions(mail=["Status=gold"], no_mail=["status=Lead"]))
+    assert {ANNA: "in", "ben@a.example": "left"} == people(project, ANNA, "ben@a.example")
+
+
+def test_an_unknown_file_shows_its_columns(project: Project, move: Path) -> None:
+    paths = written(move, {"a.csv": f"Who,Where\nAnna,{ANNA}\n"})
+    with pytest.raises(RosterError, match="“Who”, “Where”"):
+        moved(project, paths)
+    moved(project, paths, ImportOptions(column="where"))
+    assert {ANNA: "in"} == people(project, ANNA)
+    paths = written(move, {"b.csv": "1,Ben,ben@a.example\n2,Cy,cy@a.example\n"})
+    with pytest.raises(RosterError, match="column 3"):
+        moved(project, paths)
+    moved(project, paths, ImportOptions(column="3"))
+    assert {"ben@a.example": "in"} == people(project, "ben@a.example")
+
+
+def test_a_renamed_file_of_mailchimp_is_asked_about(project: Project, move: Path) -> None:
+    paths = written(move, {"list.csv": f"Email Address,LEID,EUID\n{ANNA},1,a\n"})
+    with pytest.raises(RosterError, match="another name"):
+        moved(project, paths)
+    moved(project, paths, ImportOptions(state={"list.csv": ReaderState.WAIT}))
+    assert {ANNA: "wait"} == people(project, ANNA)
+
+
+# What a person reads
+
+
+def test_the_report_names_nobody_and_rejected_rows_run_nothing(
+    project: Project, move: Path
+) -> None:
+    rows = (
+        "email,name\nanna@gmial.com,Anna Doe\ninfo@mailinator.com,Desk\n"
+        "=cmd|' /C calc'!A0,Eve\n@SUM(1),-1\n"
+    )
+    staged, _ = moved(project, written(move, {"bob@a.example.csv": rows}))
+    report = b"".join(report_text(project, staged, ())).decode()
+    assert "@" not in report
+    assert "4 = 2 + 0 + 0 + 2" in report
+    lines = b"".join(rejected_csv(staged)).decode("utf-8-sig").splitlines()
+    assert 3 == len(lines)
+    cells = [cell for line in lines for cell in line.split(",")]
+    assert not [cell for cell in cells if cell.strip('"').startswith(("=", "@", "-", "+"))]
+    assert {("gmial.com", "gmail.com"): 1} == staged.addresses.slips
+    assert (1, 1) == (staged.addresses.roles, staged.addresses.throw_away)
+
+
+@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "\u00a0=1"])
+def test_cells_that_begin_as_formulas_are_defused(cell: str) -> None:
+    assert f"'{cell}" == defused(cell)
+    assert "1-Mar" == defused("1-Mar")
+
+
+def test_imported_leaves_are_dated_as_the_export_dates_them(project: Project, move: Path) -> None:
+    later = datetime.now(UTC) + timedelta(days=900)
+    rows = f"email,unsubscribed_at\n{ANNA},2020-12-01 10:00:00\nben@a.example,{later:%Y-%m-%d}\n"
+    moved(project, written(move, {"a.csv": rows}))
+    with closing(project.ledger(create=False)) as ledger:
+        (old,) = ledger.suppressions.in_force(project.keys.address_tag(Address.parse(ANNA)))
+        (new,) = ledger.suppressions.in_force(
+            project.keys.address_tag(Address.parse("ben@a.example"))
+        )
+    assert datetime(2020, 12, 1, 10, tzinfo=UTC) == old.at
+    assert new.at <= datetime.now(UTC)
+    assert "import 1" == old.source
