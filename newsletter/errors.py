@@ -11,6 +11,7 @@
     ├── ChecksFailed          exit 3   checks found errors in the edition
     ├── TransportStopped      exit 4   the relay or provider stopped the run
     ├── LogUnreachable        exit 4   the public log cannot be read
+    ├── MailboxUnreachable    exit 4   the bounce mailbox cannot be read
     └── LedgerRefused         exit 5   the ledger will not allow it
 
 What concerns one recipient is never an exception but a value: an
@@ -158,6 +159,12 @@ class TransportStopped(NewsletterError):
 
 class LogUnreachable(NewsletterError):
     """The public log cannot be read, so it is not known who left."""
+
+    exit_code = ExitCode.TRANSPORT_STOPPED
+
+
+class MailboxUnreachable(NewsletterError):
+    """The bounce mailbox cannot be read now; what was read before is applied."""
 
     exit_code = ExitCode.TRANSPORT_STOPPED
 

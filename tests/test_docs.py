@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tests.support.tools import ROOT
-from tests.test_architecture import ARROWS, BASE
+from tests.test_architecture import ARROWS, BASE, ONE_PLACE
 
 PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")),
@@ -267,7 +267,7 @@ def is_table_of(fields: Mapping[str, FieldInfo], text: str) -> None:
     "name",
     [
         *("docs/dkim", "docs/going-live", "docs/settings", "docs/providers", "docs/smtp"),
-        "docs/subscribers",
+        *("docs/subscribers", "docs/bounces"),
     ],
 )
 def test_every_settings_example_is_accepted(name: str) -> None:
@@ -320,6 +320,22 @@ def test_architecture_md_has_every_room() -> None:
     table = rows(sections(page("docs/architecture.md"))["Packages and imports"])
     rooms = {room for row in table for room in re.findall(r"`(\w+)/?`", row[0])}
     assert BASE | ARROWS.keys() | {"cli"} == rooms
+
+
+def test_architecture_md_names_what_each_package_imports() -> None:
+    table = rows(sections(page("docs/architecture.md"))["Packages and imports"])
+    above: set[str] = set()
+    for package, _, imports in table:
+        here = package.strip("`/")
+        may = {arrow.partition(".")[0] for arrow in ARROWS.get(here, ())}
+        told = above if imports == "all of the above" else set(re.findall(r"`(\w+)/`", imports))
+        assert may == told, here
+        above |= {here} & ARROWS.keys()
+
+
+def test_architecture_md_names_every_module_that_makes_random_numbers() -> None:
+    table = dict(rows(sections(page("docs/architecture.md"))["The one place of each side effect"]))
+    assert ONE_PLACE["secrets"] == set(re.findall(r"`([\w/]+\.py)`", table["randomness"]))
 
 
 def test_where_to_find_it_names_files_that_exist_for_each_change() -> None:

@@ -79,6 +79,10 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
             "syncing:sync",
             "Read the public log: who left, who signed up, and what readers chose.",
         ),
+        "bounces": (
+            "bounces:bounces",
+            "Read bounces, complaints and unsubscribe mails from a mailbox, and apply them.",
+        ),
         "backup": (
             "backup:backup",
             "Write ledger, send record, keys, settings and list into one file.",

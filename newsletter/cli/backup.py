@@ -17,9 +17,8 @@ from newsletter.project import Project
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from newsletter.ledger.adoption import Survey
+    from newsletter.ledger.adoption import AdoptionPlan, AdoptionResult
     from newsletter.ledger.backup import About
-    from newsletter.project.adopt import AdoptionResult
 
 
 def backup(
@@ -114,12 +113,12 @@ def adopt(
         say("Sends from here are trials, so there is nothing to adopt.")
         return
     with project.lock():
-        survey = adopt.survey(project, old_copy=old_copy)
-        if survey.reason is None and not (survey.aside or survey.missing or old_copy):
+        plan = adopt.plan(project, old_copy=old_copy)
+        if plan.reason is None and not (plan.aside or plan.missing or old_copy):
             say("Nothing is wrong with this ledger, so there is nothing to adopt. If you "
                 "know that it is an old copy: newsletter adopt --old-copy")  # fmt: skip
             return
-        _tell_what(survey)
+        _tell_what(plan)
         if not yes and not confirmed("Adopt this ledger?"):
             say("Nothing was changed.")
             return
@@ -127,29 +126,29 @@ def adopt(
     _tell_adopted(done)
 
 
-def _tell_what(survey: Survey) -> None:
-    if survey.reason is not None:
-        say(survey.reason.what)
-    if survey.aside:
+def _tell_what(plan: AdoptionPlan) -> None:
+    if plan.reason is not None:
+        say(plan.reason.what)
+    if plan.aside:
         say("The ledger in this folder is kept under another name, and a new one is made "
             "from this machine's send record.")  # fmt: skip
-    if survey.exact and survey.reason is not None:
+    if plan.exact and plan.reason is not None:
         say("This machine's send record has the state of each recipient and who left; "
             "the ledger is brought up to date from it.")  # fmt: skip
-    elif survey.waiting and not survey.exact:
+    elif plan.waiting and not plan.exact:
         say("To adopt it changes this:")
         show_counts(
             [
                 (number, f"waiting in campaign {campaign}, to become in doubt", "red")
-                for campaign, number in survey.waiting.items()
+                for campaign, number in plan.waiting.items()
             ]
         )
         say("They are not mailed unless you say so, since they may have been mailed already.")
-    elif not survey.exact:
+    elif not plan.exact:
         say("No recipient waits in it, so none becomes in doubt.")
-    if survey.unknown:
+    if plan.unknown:
         say(f"It knows nothing of sends of these issues from here: "
-            f"{joined(survey.unknown)}. They stay refused without --again.")  # fmt: skip
+            f"{joined(plan.unknown)}. They stay refused without --again.")  # fmt: skip
 
 
 def _tell_adopted(result: AdoptionResult) -> None:
@@ -158,20 +157,19 @@ def _tell_adopted(result: AdoptionResult) -> None:
         say(f"The list cannot be read: {result.no_list.what} Nobody is missed or mailed twice "
             "without it, but nobody can be named. Once it is there, run “newsletter adopt” again.",
             style="yellow")  # fmt: skip
-    done = result.adopted
-    for campaign, (found, known) in done.rebuilt.items():
+    for campaign, (found, known) in result.rebuilt.items():
         gone = f"; {people(known - found)} more not on the list now" if known > found else ""
         say(f"Campaign {campaign} is in the ledger again, with {people(found)}{gone}.")
-    if done.updated:
-        say(f"Brought up to date: {people(done.updated)}.")
-    say(f"This ledger is now in use on this machine; {people(sum(done.doubts.values()))} "
+    if result.updated:
+        say(f"Brought up to date: {people(result.updated)}.")
+    say(f"This ledger is now in use on this machine; {people(sum(result.doubts.values()))} "
         "newly in doubt.", style="bold")  # fmt: skip
-    if done.doubts:
+    if result.doubts:
         say(
             "“newsletter status” names them. “newsletter reconcile ISSUE” looks for "
             "proof. “newsletter resolve ISSUE” settles the rest, with --all "
             "together; look into the relay's or provider's log first."
         )
-    if done.waiting:
-        say(f"{people(sum(done.waiting.values()))} waiting to be mailed. “newsletter "
+    if result.waiting:
+        say(f"{people(sum(result.waiting.values()))} waiting to be mailed. “newsletter "
             "status” says how to continue.")  # fmt: skip

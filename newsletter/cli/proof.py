@@ -34,18 +34,21 @@ def test(
     Example: newsletter test 2017-03 --to me@example.org
     """
     from newsletter.project.proof import prove
+    from newsletter.render.locales import language_name
     from newsletter.transports.protocol import Accepted
 
     project = Project.here()
     results = prove(project, issue, to, sandbox=sandbox)
-    for address, outcome in results:
+    several = len({language for _, language, _ in results}) > 1
+    for address, language, outcome in results:
         words = _checked(project, outcome) if sandbox else _outcome_words(outcome)
-        tell(words, lead=f"{address}: ", lead_style="bold")
+        named = f"{address}, in {language_name(language, 'en')}" if several else address
+        tell(words, lead=f"{named}: ", lead_style="bold")
     if project.trial:
         say("A trial: it reached nobody.")
     if project.settings.delivery.transport == "mailbox":
-        say(f"A file in {project.mails}; open it with a mail program.")
-    if not all(isinstance(outcome, Accepted) for _, outcome in results):
+        say(f"Each mail is a file in {project.mails}; open one with a mail program.")
+    if not all(isinstance(outcome, Accepted) for *_, outcome in results):
         raise typer.Exit(ExitCode.TRANSPORT_STOPPED)
 
 

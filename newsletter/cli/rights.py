@@ -137,12 +137,24 @@ def purge(
 def _lines(held: dict[str, Any]) -> list[str]:
     lines = [
         f"What {held['newsletter']} holds of {held['address']} ({held['asked']})",
-        f"They are {'mailed if a list names them' if held['mailed'] else 'not mailed'}.",
+        f"They are {_mailed(held)}.",
     ]
     for key, title in _TITLES.items():
         lines += ["", title]
-        lines += _indented(held[key], 1) or ["  nothing"]
+        lines += _indented(_told(held, key), 1) or ["  nothing"]
     return lines
+
+
+def _mailed(held: dict[str, Any]) -> str:
+    return "mailed if the list or a sign-up names them" if held["mailed"] else "not mailed"
+
+
+def _told(held: dict[str, Any], key: str) -> Any:
+    """What is held, in words where a list without a row of theirs would leave only its name."""
+    value = held[key]
+    return (
+        {**value, "rows": "none names them"} if key == "list" and value.get("rows") == [] else value
+    )
 
 
 def _indented(value: Any, depth: int) -> list[str]:
@@ -178,9 +190,8 @@ def _page(held: dict[str, Any]) -> str:
 
     title = f"What {held['newsletter']} holds of {held['address']}"
     sections = "".join(
-        f"<h2>{escape(words)}</h2>{part(held[key])}" for key, words in _TITLES.items()
+        f"<h2>{escape(words)}</h2>{part(_told(held, key))}" for key, words in _TITLES.items()
     )
-    mailed = "mailed if a list names them" if held["mailed"] else "not mailed"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -188,6 +199,7 @@ def _page(held: dict[str, Any]) -> str:
         "<style>body { max-width: 45rem; margin: 2rem auto; "
         "padding: 0 1rem; font: 1rem/1.5 sans-serif; overflow-wrap: anywhere } "
         "dt { font-weight: bold } dd { margin: 0 0 .25rem 1rem }</style></head><body><main>"
-        f"<h1>{escape(title)}</h1><p>{escape(held['asked'])}. They are {mailed}.</p>{sections}"
+        f"<h1>{escape(title)}</h1><p>{escape(held['asked'])}. "
+        f"They are {_mailed(held)}.</p>{sections}"
         "</main></body></html>\n"
     )

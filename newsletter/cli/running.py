@@ -130,8 +130,8 @@ def _show(result: RunResult) -> ExitCode:
             tell(result.ending.words, lead="Held: ", lead_style="yellow")
     for notice in result.notices:
         say(notice, style="yellow")
-    if result.blind:
-        say(result.blind, style="yellow")
+    if result.log_account:
+        say(result.log_account, style="yellow")
     code = show_accounts([result.account] if result.account else [])
     if result.failure is not None:
         raise result.failure

@@ -142,7 +142,9 @@ def _demo(port: int) -> None:
             show_line(made.page)
             say("or do what a mail program's button does:")
             show_line(f"curl -d List-Unsubscribe=One-Click {made.header}")
-            say("Who leaves is shown here. Ctrl-C ends it and removes all of it.")
+            say("Sign up; the mail to confirm is put with the others:")
+            show_line(f"{url}/subscribe")
+            say("Who leaves or signs up is shown here. Ctrl-C ends it and removes all of it.")
             reading.start()
 
         def read() -> None:

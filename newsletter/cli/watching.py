@@ -16,7 +16,7 @@ from newsletter.ledger.states import State
 from newsletter.phrases import count, moment
 
 if TYPE_CHECKING:
-    from newsletter.project.account import Look
+    from newsletter.project.account import RunSnapshot
 
 _LINE_S = 5.0
 """How often a line is written where there is no terminal."""
@@ -24,32 +24,32 @@ _RATE_OVER = 30
 """Looks over which the rate is taken: half a minute evens out batches."""
 
 
-def follow(looks: Iterable[Look]) -> None:
-    """Show looks at a run until it is over. Ctrl-C ends the view and nothing else."""
-    seen: deque[Look] = deque(maxlen=_RATE_OVER)
+def follow(snapshots: Iterable[RunSnapshot]) -> None:
+    """Show snapshots of a run until it is over. Ctrl-C ends the view and nothing else."""
+    seen: deque[RunSnapshot] = deque(maxlen=_RATE_OVER)
     try:
         if out.is_terminal:
             with Live(console=out, auto_refresh=False, transient=True) as live:
-                for look in looks:
-                    seen.append(look)
-                    live.update(_table(facts(look, rate(seen))), refresh=True)
+                for snapshot in snapshots:
+                    seen.append(snapshot)
+                    live.update(_table(facts(snapshot, rate(seen))), refresh=True)
         else:
-            _follow_in_lines(looks, seen)
+            _follow_in_lines(snapshots, seen)
     except KeyboardInterrupt:
         say("Stopped watching; the send continues.")
         return
     _tell_end(seen)
 
 
-def facts(look: Look, per_second: float | None) -> list[tuple[str, str]]:
-    """What a look showed, in words below labels."""
-    tally = look.tally
-    share = f" ({look.done / tally.planned:.0%})" if tally.planned else ""
+def facts(snapshot: RunSnapshot, per_second: float | None) -> list[tuple[str, str]]:
+    """What a snapshot shows: labels and words."""
+    tally = snapshot.tally
+    share = f" ({snapshot.done / tally.planned:.0%})" if tally.planned else ""
     refused = tally[State.REJECTED] + tally[State.EXPIRED]
-    run_for = countdown((look.at - look.run.started_at).total_seconds())
+    run_for = countdown((snapshot.at - snapshot.run.started_at).total_seconds())
     found = [
-        ("Campaign", look.campaign.id),
-        ("Done", f"{look.done:,} of {tally.planned:,}{share}"),
+        ("Campaign", snapshot.campaign.id),
+        ("Done", f"{snapshot.done:,} of {tally.planned:,}{share}"),
         ("Accepted", f"{tally[State.ACCEPTED]:,}"),
     ]
     if refused:
@@ -60,34 +60,36 @@ def facts(look: Look, per_second: float | None) -> list[tuple[str, str]]:
         found.append(("Deferred", f"{tally[State.DEFERRED]:,}"))
     if tally[State.IN_DOUBT]:
         found.append(("In doubt", f"{tally[State.IN_DOUBT]:,}"))
-    if look.due is not None and look.due > look.at:
-        found.append(("Waits", f"until {moment(look.due)}"))
+    if snapshot.due is not None and snapshot.due > snapshot.at:
+        found.append(("Waits", f"until {moment(snapshot.due)}"))
     elif per_second is not None:
         found.append(("Rate", f"{per_second:.1f} a second"))
     found.append(("Run", f"at work for {run_for}"))
     return found
 
 
-def rate(looks: Sequence[Look]) -> float | None:
+def rate(snapshots: Sequence[RunSnapshot]) -> float | None:
     """How many a second got an end lately; None while that cannot be told."""
-    if len(looks) < 2:
+    if len(snapshots) < 2:
         return None
-    seconds = (looks[-1].at - looks[0].at).total_seconds()
-    return (looks[-1].done - looks[0].done) / seconds if seconds > 0 else None
+    seconds = (snapshots[-1].at - snapshots[0].at).total_seconds()
+    return (snapshots[-1].done - snapshots[0].done) / seconds if seconds > 0 else None
 
 
-def _follow_in_lines(looks: Iterable[Look], seen: deque[Look]) -> None:
+def _follow_in_lines(snapshots: Iterable[RunSnapshot], seen: deque[RunSnapshot]) -> None:
     written: datetime | None = None
-    for look in looks:
-        seen.append(look)
-        late = written is None or (look.at - written).total_seconds() >= _LINE_S
-        if late and not look.over:
-            said = ", ".join(f"{label.lower()} {fact}" for label, fact in facts(look, rate(seen)))
-            say(f"{look.at.astimezone():%H:%M:%S} {said}")
-            written = look.at
+    for snapshot in snapshots:
+        seen.append(snapshot)
+        late = written is None or (snapshot.at - written).total_seconds() >= _LINE_S
+        if late and not snapshot.over:
+            said = ", ".join(
+                f"{label.lower()} {fact}" for label, fact in facts(snapshot, rate(seen))
+            )
+            say(f"{snapshot.at.astimezone():%H:%M:%S} {said}")
+            written = snapshot.at
 
 
-def _tell_end(seen: Sequence[Look]) -> None:
+def _tell_end(seen: Sequence[RunSnapshot]) -> None:
     if not seen:
         say("No run is at work.")
     elif seen[-1].run.ended_at is None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from newsletter.config.bounces import Bounces
 from newsletter.config.content import Archive, Audience, Mail, ThemeLocation
 from newsletter.config.identity import (
     BOUNCE_SLOT,
@@ -42,6 +43,7 @@ __all__ = [
     "PROVIDERS",
     "Archive",
     "Audience",
+    "Bounces",
     "Delivery",
     "Dkim",
     "LinkTemplates",
@@ -85,6 +87,7 @@ class Settings(ProviderTables):
     delivery: Delivery = Delivery()
     smtp: Smtp | None = None
     dkim: Dkim | None = None
+    bounces: Bounces | None = None
 
     @model_validator(mode="after")
     def _transport_has_settings(self) -> Settings:
@@ -205,10 +208,24 @@ def load_settings(path: Path) -> Settings:
         ConfigError: the file is missing, is no TOML, or a setting is wrong;
             it names each setting and what to write.
     """
+    text, data = _read(path)
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(
+            "Some settings cannot be used.",
+            where=Where(path),
+            problems=_problems(error, text, path),
+            next="“newsletter docs settings” lists every setting.",
+        ) from None
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file and what it says."""
     text = ""
     try:
         text = read_regular(path, max_bytes=MAX_BYTES).decode("utf-8-sig")
-        data: dict[str, Any] = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(
             "There is no newsletter.toml here.",
@@ -239,25 +256,21 @@ def load_settings(path: Path) -> Settings:
             where=Where(path),
             next="Put a text file there that you can read.",
         ) from None
-    try:
-        return Settings.model_validate(data)
-    except ValidationError as error:
-        problems = [
-            Problem(
-                wrong_value(item, noun="setting", known=_settings_beside(item["loc"])),
-                Where(path.name, _line_of(item["loc"], text), item=_place(item["loc"])),
-            )
-            for item in error.errors()
-        ]
-        if hidden := hidden_in_key(text, path):
-            what = f"A key holds an invisible character, {hidden[0]}."
-            problems.insert(0, Problem(what, hidden[1], "Delete it."))
-        raise ConfigError(
-            "Some settings cannot be used.",
-            where=Where(path),
-            problems=problems,
-            next="“newsletter docs settings” lists every setting.",
-        ) from None
+
+
+def _problems(error: ValidationError, text: str, path: Path) -> list[Problem]:
+    """Each wrong setting, with its line; a key that holds an invisible character first."""
+    problems = [
+        Problem(
+            wrong_value(item, noun="setting", known=_settings_beside(item["loc"])),
+            Where(path.name, _line_of(item["loc"], text), item=_place(item["loc"])),
+        )
+        for item in error.errors()
+    ]
+    if hidden := hidden_in_key(text, path):
+        what = f"A key holds an invisible character, {hidden[0]}."
+        problems.insert(0, Problem(what, hidden[1], "Delete it."))
+    return problems
 
 
 def _place(loc: tuple[int | str, ...]) -> str | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReconcileResult:
     """How many of a campaign were in doubt, and how many of them the provider says it took."""
 
     campaign: Campaign
@@ -74,7 +74,7 @@ class Reconciler:
         self._clock = clock
         self._doubts: dict[int, Claim] = {}
 
-    def settle(self) -> Reconciled:
+    def settle(self) -> ReconcileResult:
         """Ask about everybody who is in doubt.
 
         Raises:
@@ -85,7 +85,7 @@ class Reconciler:
         self._doubts = {doubt.id: doubt for doubt in doubts}
         by_repeating = sum(map(self._repeat, self._repeatable()))
         by_asking = self._ask() if self._inquiry.can_search else 0
-        return Reconciled(self._campaign, len(doubts), by_repeating, by_asking)
+        return ReconcileResult(self._campaign, len(doubts), by_repeating, by_asking)
 
     def _repeatable(self) -> list[CallRecord]:
         """The calls that may be made again."""

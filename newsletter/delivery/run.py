@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _ALWAYS_S = 60.0
 """So short a wait is worth it even where a run is not to stay for deferred recipients."""
-_TOLD_S = 2.0
-"""Shorter waits are not told."""
+_ANNOUNCED_S = 2.0
+"""Shorter waits are not announced."""
 _BEAT_S = 0.8
 """A pause from another process is noticed within a second."""
 
@@ -65,7 +65,7 @@ class Run:
     Args:
         queue: not started; nobody else uses its ledger until :meth:`execute` returns.
         compose: makes messages.
-        beside: what is done meanwhile, such as reading the public log, until the event is set;
+        background: what is done meanwhile, such as reading the public log, until the event is set;
             on a thread of its own. Tells what a person must know of it, or nothing. A
             LedgerRefused ends the run.
     """
@@ -74,12 +74,12 @@ class Run:
         self,
         queue: Queue,
         compose: Compose,
-        beside: Callable[[threading.Event, Record], str] = lambda *_: "",
+        background: Callable[[threading.Event, Record], str] = lambda *_: "",
     ) -> None:
         self._queue = queue
         self._compose = compose
-        self._beside = beside
-        self._told_beside = ""
+        self._background = background
+        self._background_note = ""
         self._ledger = queue.ledger
         self._campaign = queue.campaign
         self._settings = queue.settings
@@ -90,7 +90,7 @@ class Run:
         self._unreachable: TransportStopped | None = None
         self._held: str | None = None
         self._trip: Trip | None = None
-        self._following: Wave | None = None
+        self._next_wave: Wave | None = None
         self._later: datetime | None = None
         self._notes: list[str] = []
 
@@ -137,13 +137,13 @@ class Run:
         return ending
 
     def _end(self, *words: str) -> None:
-        ending = " ".join(filter(None, (*words, self._told_beside)))
+        ending = " ".join(filter(None, (*words, self._background_note)))
         with self._ledger.transaction():
             self._ledger.runs.end(self._queue.run_id, self._clock.now(), ending)
         if is_on():
             counts = self._ledger.campaigns.tally(self._campaign).counts
-            told = {str(state): count for state, count in counts.items()}
-            note("run ended", campaign=self._campaign.id, counts=told)
+            by_state = {str(state): count for state, count in counts.items()}
+            note("run ended", campaign=self._campaign.id, counts=by_state)
 
     def _execute(self) -> Ending:
         self._settle_leftovers()
@@ -152,7 +152,7 @@ class Run:
         if (failed := self._queue.close()) is not None:
             raise failed
         if self._queue.trip is not None:
-            self._pull(self._queue.trip)
+            self._apply(self._queue.trip)
         self._notes += self._queue.notes
         self._keep_hold()
         self._expire()
@@ -182,20 +182,20 @@ class Run:
 
     def _work(self) -> None:
         ended = threading.Event()
-        beside = [
+        others = [
             threading.Thread(target=work, args=(ended,), name=name, daemon=True)
-            for name, work in (("heartbeat", self._beat), ("beside", self._look_beside))
+            for name, work in (("heartbeat", self._beat), ("background", self._run_background))
         ]
         workers = [
-            threading.Thread(target=self._employ, name=f"worker-{number}")
+            threading.Thread(target=self._run_worker, name=f"worker-{number}")
             for number in range(self._settings.connections)
         ]
-        for thread in (*beside, *workers):
+        for thread in (*others, *workers):
             thread.start()
         for worker in workers:
             _join(worker)
         ended.set()
-        for thread in beside:
+        for thread in others:
             _join(thread)
 
     def _beat(self, ended: threading.Event) -> None:
@@ -217,9 +217,9 @@ class Run:
                 return self._hold(why)
         return None
 
-    def _look_beside(self, ended: threading.Event) -> None:
+    def _run_background(self, ended: threading.Event) -> None:
         try:
-            self._told_beside = self._beside(ended, self._queue.record)
+            self._background_note = self._background(ended, self._queue.record)
         except NewsletterError as error:
             self._fail(error)
         except Exception as fault:  # noqa: BLE001 - whoever leaves would be mailed
@@ -230,7 +230,7 @@ class Run:
                 )
             )
 
-    def _employ(self) -> None:
+    def _run_worker(self) -> None:
         worker = Worker(
             self._queue,
             self._compose,
@@ -260,8 +260,8 @@ class Run:
     def _wait(self, work: Work) -> bool:
         """Wait as ``work`` says, unless that is longer than a run stays; whether to go on."""
         if work.trip is not None:
-            self._following = work.following
-            self._pull(work.trip)
+            self._next_wave = work.next_wave
+            self._apply(work.trip)
         if not work.wait_s:
             return False
         until = self._clock.now() + timedelta(seconds=work.wait_s)
@@ -270,13 +270,13 @@ class Run:
             with self._lock:
                 self._later = min(self._later or until, until)
             return False
-        told = not paced and work.wait_s > _TOLD_S
-        if told:
+        announced = not paced and work.wait_s > _ANNOUNCED_S
+        if announced:
             self._on_wait(work.wait_for, until)
         end = self._clock.monotonic() + work.wait_s
         while (left_s := end - self._clock.monotonic()) > 0 and not self._queue.stopping.is_set():
             self._clock.sleep(min(left_s, STEP_S))
-        if told:
+        if announced:
             self._on_wait(None, None)
         return True
 
@@ -286,16 +286,16 @@ class Run:
         with self._lock:
             trip = self._breaker.record(domain, outcome)
         if trip is not None:
-            self._pull(trip, domain)
+            self._apply(trip, domain)
         self._on_outcome(outcome)
 
     def _judge_unfit(self, reason: str) -> None:
         with self._lock:
             trip = self._breaker.record_unfit(reason)
         if trip is not None:
-            self._pull(trip)
+            self._apply(trip)
 
-    def _pull(self, trip: Trip, domain: str = "") -> None:
+    def _apply(self, trip: Trip, domain: str = "") -> None:
         match trip.brake:
             case Brake.STOP:
                 self._fail(TransportStopped(trip.why, next=trip.next))
@@ -327,10 +327,10 @@ class Run:
             with self._ledger.transaction():
                 self._ledger.controls.hold(self._campaign.id, Hold(self._trip.why))
             note("campaign held", campaign=self._campaign.id)
-        if self._following is not None:
+        if self._next_wave is not None:
             # Whoever resumes has looked: their word opens it.
             with self._ledger.transaction():
-                self._ledger.controls.open_wave(self._campaign.id, self._following)
+                self._ledger.controls.open_wave(self._campaign.id, self._next_wave)
 
     def _ending(self, *, waiting: int) -> Ending:
         notes = tuple(self._notes)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
+from operator import add
 from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
@@ -36,12 +37,16 @@ _REASONS = {
 class Applied:
     """What came of events: ``settled`` doubts, ``suppressed`` people, news and old news."""
 
-    settled: int
-    suppressed: int
-    new: int
-    known: int
-    strangers: int
+    settled: int = 0
+    suppressed: int = 0
+    new: int = 0
+    known: int = 0
+    strangers: int = 0
     """Events about messages of no campaign looked at."""
+
+    def __add__(self, other: Applied) -> Applied:
+        """What came of both."""
+        return Applied(*map(add, astuple(self), astuple(other)))
 
 
 def apply_events(
@@ -69,32 +74,69 @@ def apply_events(
         LedgerRefused: it cannot be written. What was applied stays.
     """
     looked_at = {campaign.id for campaign in campaigns}
-    counts = dict.fromkeys(("settled", "suppressed", "new", "known", "strangers"), 0)
+    total = Applied()
     for event in events:
-        row = _delivery(event, ledger, looked_at)
-        if row is None:
-            counts["strangers"] += 1
-            continue
-        event = _about(row, event)  # noqa: PLW2901 - from here on, nothing else is believed
         with ledger.transaction():
-            if not ledger.events.add(
-                row.id,
-                kind=event.kind,
-                source=event.source,
-                at=event.at,
-                detail=event.account,
-                mark=_mark(event, row),
-            ):
-                counts["known"] += 1
-            else:
-                counts["new"] += 1
-                counts["settled"] += _settle(event, row, ledger, now)
-                before = ledger.suppressions.is_suppressed(row.tag)
-                _suppress(event, row, ledger, now)
-                if event.kind is Kind.RETURNED and suppress_after:
-                    _add_up(row, ledger, now, suppress_after)
-                counts["suppressed"] += ledger.suppressions.is_suppressed(row.tag) > before
-    return Applied(**counts)
+            total += apply_event(event, ledger, looked_at, now=now, suppress_after=suppress_after)
+    return total
+
+
+def apply_event(
+    event: DeliveryEvent,
+    ledger: Ledger,
+    looked_at: Container[str],
+    *,
+    now: datetime,
+    suppress_after: int = 0,
+) -> Applied:
+    """Write down what one event tells, as :func:`apply_events`; inside the caller's transaction.
+
+    Args:
+        event: the news.
+        ledger: open.
+        looked_at: the ids of the campaigns whose messages are looked for.
+        now: the time, for the record.
+        suppress_after: as for :func:`apply_events`.
+    """
+    row = _delivery(event, ledger, looked_at)
+    if row is None:
+        return Applied(strangers=1)
+    event = _about(row, event)  # from here on, nothing else is believed
+    if not ledger.events.add(
+        row.id,
+        kind=event.kind,
+        source=event.source,
+        at=event.at,
+        detail=event.account,
+        mark=_mark(event, row),
+    ):
+        return Applied(known=1)
+    settled = _settle(event, row, ledger, now)
+    before = ledger.suppressions.is_suppressed(row.tag)
+    _suppress(event, row, ledger, now)
+    if event.kind is Kind.RETURNED and suppress_after:
+        _add_up(row, ledger, now, suppress_after)
+    suppressed = ledger.suppressions.is_suppressed(row.tag) > before
+    return Applied(settled, suppressed, new=1)
+
+
+def settle_by_known_events(ledger: Ledger, campaigns: Iterable[Campaign], *, now: datetime) -> int:
+    """Settle doubts that came up after the event that proves acceptance was written down.
+
+    Inside the caller's transaction.
+
+    Returns:
+        How many were settled.
+    """
+    settled = 0
+    for campaign in campaigns:
+        for row in ledger.deliveries.of(campaign.id, State.IN_DOUBT):
+            for event in ledger.events.about(row.id):
+                if event.kind in PROVES_ACCEPTANCE:
+                    reply = f"Proved by a {event.source}: {event.kind}. {event.detail}".strip()
+                    settled += ledger.deliveries.evidence(row.id, reply, None, now)
+                    break
+    return settled
 
 
 def _delivery(

@@ -52,9 +52,7 @@ def read_bounce(data: bytes) -> tuple[DeliveryEvent, ...]:
     Args:
         data: the mail as it arrived; :data:`MAX_BYTES` of it are read.
     """
-    # Bytes end lines at CR and LF alone, as mail does; text would at other characters, too.
-    lines = [line.decode("utf-8", "replace") for line in data[:MAX_BYTES].splitlines()]
-    head, body = _head_and_body(lines)
+    head, body = _head_and_body(_lines(data))
     kind, boundary = _content_type(head)
     if kind != "multipart/report" or not boundary:
         return ()
@@ -62,7 +60,7 @@ def read_bounce(data: bytes) -> tuple[DeliveryEvent, ...]:
     tags = frozenset(_tags(head, parts))
     if not tags:
         return ()
-    at = _date(head)
+    at = date_of(head)
     events = [
         replace(event, tags=tags, at=at)
         for fields, lines in parts
@@ -76,6 +74,11 @@ def read_bounce(data: bytes) -> tuple[DeliveryEvent, ...]:
         else event
         for event in events
     )
+
+
+def _lines(data: bytes) -> list[str]:
+    # Bytes end lines at CR and LF alone, as mail does; text would at other characters, too.
+    return [line.decode("utf-8", "replace") for line in data[:MAX_BYTES].splitlines()]
 
 
 def _head_and_body(lines: list[str]) -> tuple[Fields, list[str]]:
@@ -105,13 +108,23 @@ def _fields(lines: list[str]) -> Fields:
     return found
 
 
-def _first(fields: Fields, name: str) -> str:
+def head_of(data: bytes) -> Fields:
+    """The fields of a mail's own head, as far as they are read of any.
+
+    Args:
+        data: the mail as it arrived, or its beginning.
+    """
+    return _head_and_body(_lines(data))[0]
+
+
+def first(fields: Fields, name: str) -> str:
+    """The first value of a field; empty if there is none."""
     return fields.get(name, [""])[0]
 
 
 def _content_type(fields: Fields) -> tuple[str, str]:
     """The media type, and the boundary of its parts."""
-    value = _first(fields, "content-type")
+    value = first(fields, "content-type")
     found = _BOUNDARY.search(value)
     boundary = found["quoted"] or found["plain"] or "" if found else ""
     return value.partition(";")[0].strip().lower(), boundary
@@ -146,8 +159,8 @@ def _news(kind: str, lines: list[str]) -> Iterator[DeliveryEvent]:
                     yield _status(block)
         case "message/feedback-report":
             fields = _fields(list(filter(str.strip, lines)))
-            if _first(fields, "feedback-type").lower() == "abuse":
-                recipient = _first(fields, "original-rcpt-to").strip("<>")
+            if first(fields, "feedback-type").lower() == "abuse":
+                recipient = first(fields, "original-rcpt-to").strip("<>")
                 yield _event(Kind.COMPLAINED, "abuse report (RFC 5965)", recipient=recipient)
 
 
@@ -167,10 +180,10 @@ def _blocks(lines: list[str]) -> Iterator[Fields]:
 
 
 def _status(block: Fields) -> DeliveryEvent:
-    action = _first(block, "action").lower().partition(" ")[0]
-    found = _STATUS.search(_first(block, "status"))
+    action = first(block, "action").lower().partition(" ")[0]
+    found = _STATUS.search(first(block, "status"))
     status = found.group() if found else ""
-    said = _first(block, "diagnostic-code").partition(";")[2].strip()
+    said = first(block, "diagnostic-code").partition(";")[2].strip()
     detail = " ".join(filter(None, (action, status, said)))
     # Whom it failed for: behind an alias or a forward that is somebody else (RFC 3464 2.3).
     recipient = _address(block, "final-recipient") or _address(block, "original-recipient")
@@ -183,7 +196,7 @@ def _status(block: Fields) -> DeliveryEvent:
 
 def _address(block: Fields, field: str) -> str:
     """The address in ``rfc822; anna@example.org``, RFC 3464 2.3.2."""
-    return _first(block, field).rpartition(";")[2].strip().strip("<>")
+    return first(block, field).rpartition(";")[2].strip().strip("<>")
 
 
 def _tags(head: Fields, parts: list[tuple[Fields, list[str]]]) -> Iterator[str]:
@@ -195,12 +208,28 @@ def _tags(head: Fields, parts: list[tuple[Fields, list[str]]]) -> Iterator[str]:
         if _content_type(fields)[0] in {"message/rfc822", "text/rfc822-headers"}:
             letter, _ = _head_and_body(lines)  # its body is nobody's proof
             for field in _NAMES_OF_OURS:
-                yield from TAG.findall(_first(letter, field))
+                yield from TAG.findall(first(letter, field))
 
 
-def _date(head: Fields) -> datetime:
+def tags_in_prose(data: bytes) -> frozenset[str]:
+    """Tags in a bounce without a report: in the addresses that it came to, or in its text.
+
+    There they stand in fields of the message that came back. One that is only quoted, as
+    people and their programs do in replies, is none.
+
+    Args:
+        data: the mail as it arrived, or its beginning.
+    """
+    head, body = _head_and_body(_lines(data))
+    fields = (line[:_MAX_VALUE].partition(":") for line in body)
+    told = (value for name, _, value in fields if name.strip().lower() in _NAMES_OF_OURS)
+    return frozenset((*_tags(head, []), *(tag for value in told for tag in TAG.findall(value))))
+
+
+def date_of(head: Fields) -> datetime:
+    """When a mail says that it was written; the earliest time if it does not."""
     try:
-        date = parsedate_to_datetime(_first(head, "date"))
+        date = parsedate_to_datetime(first(head, "date"))
     except (TypeError, ValueError, OverflowError, IndexError):
         return EARLIEST
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -51,7 +51,8 @@ class DeliveryEvent:
         tags: what may be the message's tag, as found in the news.
         kind: what happened.
         at: when, aware; the nearest time that a calendar holds (:func:`moment_at`).
-        source: where the news comes from: ``bounce report``, ``provider's event``.
+        source: where the news comes from: ``bounce report``, ``bounce without a
+            report``, ``provider's event``.
         recipient: the address that the news is about, where it names one; else nothing.
         detail: the server's words, for a person to read: on one line, cut, without
             control characters.
@@ -76,7 +77,7 @@ class DeliveryEvent:
         if not EARLIEST <= self.at <= LATEST:
             object.__setattr__(self, "at", moment_at(self.at.timestamp()))
         for name in ("detail", "words", "provider_id", "place"):
-            object.__setattr__(self, name, _one_line(getattr(self, name)))
+            object.__setattr__(self, name, one_line(getattr(self, name)))
 
     @property
     def account(self) -> str:
@@ -84,7 +85,8 @@ class DeliveryEvent:
         return self.detail if self.words in self.detail else f"{self.detail}: {self.words}"
 
 
-def _one_line(words: str) -> str:
+def one_line(words: str) -> str:
+    """Words from outside on one line, cut, without control characters."""
     # Bounded before it is taken apart: what is cut off is not looked at.
     start = words[: 4 * _LONGEST_DETAIL]
     printable = "".join(char if char.isprintable() else " " for char in start)

@@ -6,18 +6,19 @@ nothing in one mail, file or event keeps the others from being read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from newsletter.errors import Problem, Where
-from newsletter.feedback.bounces import MAX_BYTES, read_bounce
+from newsletter.feedback.bounce_mailbox import Mail, file_mails
+from newsletter.feedback.bounces import read_bounce
 from newsletter.feedback.event import DeliveryEvent
 from newsletter.feedback.json_items import UnreadableItem
+from newsletter.feedback.odd_bounces import read_odd_bounce
 from newsletter.feedback.provider_events import read_events
-from newsletter.regular_file import open_regular, read_start
+from newsletter.regular_file import open_regular
 
 _MOST_NAMED = 20
 
@@ -55,45 +56,38 @@ def read_news(
     """What the files tell, read as it is asked for.
 
     Args:
-        bounces: mails, or folders of mails; of a Maildir its ``new`` and ``cur``.
+        bounces: mails, folders of mails, or mboxes; of a Maildir its ``new`` and ``cur``.
         events: files of JSON.
         now: the time of events that tell none.
         skipped: takes what cannot be read; complete when the last piece of news is out.
     """
     for path in bounces:
-        yield from _folder(path, skipped) if path.is_dir() else _mail(path, skipped, named=True)
+        yield from _mails(path, skipped)
     for path in events:
         yield from _events(path, now, skipped)
 
 
-def _folder(folder: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
-    for each in (folder, folder / "new", folder / "cur"):
-        try:
-            names = sorted(os.listdir(each))  # noqa: PTH208 - names alone, of a million mails
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            skipped.add_path(each, error)
-            continue
-        for name in names:
-            if each != folder or name not in {"new", "cur", "tmp"}:
-                yield from _mail(each / name, skipped)
-
-
-def _mail(path: Path, skipped: Skipped, *, named: bool = False) -> tuple[DeliveryEvent, ...]:
+def _mails(path: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
     try:
-        found = read_bounce(read_start(path, max_bytes=MAX_BYTES))
+        for mail in file_mails(path):
+            if isinstance(mail, Mail):
+                yield from _news(mail, skipped)
+            elif mail.place == str(path):
+                skipped.unusable.append(Problem(f"It cannot be read: {mail.why}.", Where(path)))
+            else:
+                skipped.add(Path(mail.place), mail.why)
     except OSError as error:
-        if named:
-            skipped.add_path(path, error)
-        else:
-            skipped.add(path, _reason(error))
-        return ()
+        skipped.add_path(path, error)
+
+
+def _news(mail: Mail, skipped: Skipped) -> tuple[DeliveryEvent, ...]:
+    try:
+        found = read_bounce(mail.data) or read_odd_bounce(mail.data)
     except Exception as error:  # noqa: BLE001 - one mail must not take the others along
-        skipped.add(path, f"it cannot be understood ({type(error).__name__})")
+        skipped.add(Path(mail.place), f"it cannot be understood ({type(error).__name__})")
         return ()
     skipped.without_report += not found
-    return tuple(replace(event, place=str(path)) for event in found)
+    return tuple(replace(event, place=mail.place) for event in found)
 
 
 def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEvent]:

@@ -16,6 +16,7 @@ from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from newsletter.feedback.bounce_mailbox import Mail, file_mails
 from newsletter.regular_file import open_regular, read_start
 
 _MOST_BYTES = 64_000
@@ -34,6 +35,7 @@ class Mailed:
     tokens: tuple[str, ...]
     at: datetime
     place: str
+    subject: str = ""
 
 
 def read_mailed(path: Path, *, now: datetime) -> Iterator[Mailed]:
@@ -46,21 +48,17 @@ def read_mailed(path: Path, *, now: datetime) -> Iterator[Mailed]:
     Raises:
         OSError: it cannot be read. Of a folder, a file that cannot is left out.
     """
-    if path.is_dir():
-        for folder in (path, path / "new", path / "cur"):
-            for each in sorted(folder.iterdir()) if folder.is_dir() else ():
-                try:
-                    yield _mail(read_start(each, max_bytes=_MOST_BYTES), str(each), now)
-                except OSError:
-                    continue
-        return
-    start = read_start(path, max_bytes=_MOST_BYTES)
-    if start.startswith(b"From "):
-        yield from _mbox(path, now)
-    elif _FIELD.match(start) and b"://" not in start.partition(b"\n")[0]:
-        yield _mail(start, str(path), now)
+    if path.is_dir() or _begins_a_mail(read_start(path, max_bytes=_MOST_BYTES)):
+        for mail in file_mails(path):
+            if isinstance(mail, Mail):
+                yield tokens_in(mail.data, mail.place, now)
     else:
         yield from _lines(path, now)
+
+
+def _begins_a_mail(start: bytes) -> bool:
+    first = start.partition(b"\n")[0]
+    return first.startswith(b"From ") or (bool(_FIELD.match(first)) and b"://" not in first)
 
 
 def _lines(path: Path, now: datetime) -> Iterator[Mailed]:
@@ -73,32 +71,20 @@ def _lines(path: Path, now: datetime) -> Iterator[Mailed]:
                 yield Mailed((found[1],) if found else (), now, f"{path}, line {number}")
 
 
-def _mbox(path: Path, now: datetime) -> Iterator[Mailed]:
-    """Mails behind lines that begin with “From ” (RFC 4155); the first of a file is one."""
-    head, number, begins, in_head = bytearray(), 0, True, False
-    with open_regular(path) as file:
-        while line := file.readline(_MOST_BYTES):
-            if begins and line.startswith(b"From "):
-                if number:
-                    yield _mail(bytes(head), f"{path}, mail {number}", now)
-                head.clear()
-                number, in_head = number + 1, True
-            elif in_head and line.strip():
-                head += line[: _MOST_BYTES - len(head)]
-            else:
-                in_head = False
-            begins = not line.strip()
-    yield _mail(bytes(head), f"{path}, mail {number}", now)
+def tokens_in(mail: bytes, place: str, now: datetime) -> Mailed:
+    """What may be a token in a mail's subject.
 
-
-def _mail(head: bytes, place: str, now: datetime) -> Mailed:
-    fields = BytesHeaderParser().parsebytes(head)
+    Args:
+        mail: its head, or more of it.
+        place: where it stands.
+        now: the time of a mail that tells none, and the latest that is believed.
+    """
+    fields = BytesHeaderParser().parsebytes(mail[:_MOST_BYTES])
+    subject = _decoded(str(fields.get("subject", "")))
     stamps = [str(fields.get("date", "")), str(fields.get("received", "")).rpartition(";")[2]]
     times = [at for stamp in stamps if (at := _time(stamp)) is not None and at <= now]
     return Mailed(
-        tuple(_TOKEN.findall(_decoded(str(fields.get("subject", ""))))[:_MOST_TOKENS]),
-        max(times, default=now),
-        place,
+        tuple(_TOKEN.findall(subject)[:_MOST_TOKENS]), max(times, default=now), place, subject
     )
 
 
@@ -109,8 +95,16 @@ def _decoded(subject: str) -> str:
     except (HeaderParseError, ValueError):
         return ""
     return "".join(
-        part.decode("ascii", "replace") if isinstance(part, bytes) else part for part, _ in parts
+        part if isinstance(part, str) else _text(part, charset or "ascii")
+        for part, charset in parts
     )
+
+
+def _text(part: bytes, charset: str) -> str:
+    try:
+        return part.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return part.decode("ascii", "replace")
 
 
 def _time(stamp: str) -> datetime | None:

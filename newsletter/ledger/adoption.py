@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from newsletter.errors import ConfigError, LedgerRefused, Where
+from newsletter.errors import ConfigError, InputError, LedgerRefused, Where
 from newsletter.ledger.copy_guard import (
     CopyGuard,
-    Place,
+    Installation,
     follows,
     keep_key,
     refuse_without_ledger,
@@ -34,7 +34,7 @@ _ADOPTED = "Waited in a ledger that was adopted: may have been mailed from elsew
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class AdoptionPlan:
     """What an adoption would do.
 
     Attributes:
@@ -55,7 +55,7 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
+class AdoptionResult:
     """What an adoption did.
 
     Attributes:
@@ -64,51 +64,53 @@ class Adopted:
         rebuilt: by campaign id, how many were put into the ledger, and how many the
             record knows; the others are not on the list.
         waiting: by campaign id, how many wait to be mailed.
+        no_list: why there was no list, so that nobody could be named; None if there was one.
     """
 
     doubts: Mapping[str, int]
     updated: int
     rebuilt: Mapping[str, tuple[int, int]]
     waiting: Mapping[str, int]
+    no_list: InputError | None = None
 
 
 class Adoption:
     """The adoption of one project's ledger. The caller holds the lock.
 
     Args:
-        place: where the list is sent from.
+        installation: where the list is sent from.
         key_file: the project's.
         keys: what it holds.
         old_copy: whether a person knows that everything here, the record too, is an old copy.
     """
 
     def __init__(
-        self, place: Place, key_file: Path, keys: KeyRing, *, old_copy: bool = False
+        self, installation: Installation, key_file: Path, keys: KeyRing, *, old_copy: bool = False
     ) -> None:
-        self._place = place
+        self._installation = installation
         self._key_file = key_file
         self._keys = keys
         self._old_copy = old_copy
-        self._known = Remembered.at(place.state.record)
+        self._known = Remembered.at(installation.state.record)
 
-    def survey(self) -> Survey:
+    def plan(self) -> AdoptionPlan:
         """What :meth:`adopt` would do. Changes nothing.
 
         Raises:
             LedgerRefused: it cannot be done; says why.
         """
-        if not self._place.ledger.exists():
-            return Survey(_no_ledger(self._place, self._known), self._is_exact(None), {}, (), (),
-                          aside=False)  # fmt: skip
-        with closing(Ledger(self._place.ledger, self._keys)) as ledger:
+        if not self._installation.ledger.exists():
+            refusal = _no_ledger(self._installation, self._known)
+            return AdoptionPlan(refusal, self._is_exact(None), {}, (), (), aside=False)
+        with closing(Ledger(self._installation.ledger, self._keys)) as ledger:
             aside = self._goes_aside(ledger)
-            guard = CopyGuard(self._place, ledger, self._keys)
-            if self._place.state.record.is_file():
-                record: SendRecord | None = ledger.open_record(self._place.state.record)
+            guard = CopyGuard(self._installation, ledger, self._keys)
+            if self._installation.state.record.is_file():
+                record: SendRecord | None = ledger.open_record(self._installation.state.record)
             else:
                 record = None
             told = {} if record else guard.lost_by_old_epochs(damaged_too=True)
-            return Survey(
+            return AdoptionPlan(
                 reason=_reason(guard),
                 exact=self._is_exact(None if aside else ledger),
                 waiting=_waiting(ledger),
@@ -117,7 +119,7 @@ class Adoption:
                 aside=aside,
             )
 
-    def adopt(self, readers: Sequence[Recipient], *, now: datetime) -> Adopted:
+    def adopt(self, readers: Sequence[Recipient], *, now: datetime) -> AdoptionResult:
         """Let the ledger go on here.
 
         Args:
@@ -127,18 +129,18 @@ class Adoption:
         Raises:
             LedgerRefused: it cannot be done, or not be written.
         """
-        self._place.state.prepare()
+        self._installation.state.prepare()
         keys = self._take_key()
         self._put_aside(keys)
-        with closing(Ledger(self._place.ledger, keys)) as ledger:
+        with closing(Ledger(self._installation.ledger, keys)) as ledger:
             ledger.check()
-            record = ledger.open_record(self._place.state.record)
-            guard = CopyGuard(self._place, ledger, keys)
+            record = ledger.open_record(self._installation.state.record)
+            guard = CopyGuard(self._installation, ledger, keys)
             guard.follow()
             before = _counts(ledger, State.IN_DOUBT)
             updated, rebuilt = self._bring_in(ledger, record, readers, now=now)
             _translate_leaves(ledger, keys, readers)
-            keep_key(self._place.state, keys)
+            keep_key(self._installation.state, keys)
             # Last: whoever is stopped before this is refused, and adopts again.
             if record.follows:
                 guard.settle(record)
@@ -147,7 +149,7 @@ class Adoption:
                 guard.take_over(record, lost=tuple(lost.items()))
             guard.remove_old_epochs()
             after = _counts(ledger, State.IN_DOUBT)
-            return Adopted(
+            return AdoptionResult(
                 {name: new for name in after if (new := after[name] - before.get(name, 0)) > 0},
                 updated,
                 rebuilt,
@@ -185,7 +187,7 @@ class Adoption:
             return False
         if ledger is not None and not follows(ledger, known):
             return False
-        return known.machine in {"", self._place.machine}
+        return known.machine in {"", self._installation.machine}
 
     def _goes_aside(self, ledger: Ledger) -> bool:
         """Whether the ledger here is another than the list's, so that it must make room.
@@ -202,20 +204,20 @@ class Adoption:
             raise LedgerRefused(
                 "The ledger in this folder has mailed readers, and so has another one for the "
                 "same list. The two cannot be joined.",
-                where=Where(self._place.ledger),
+                where=Where(self._installation.ledger),
                 next=f"Go on in {self._known.folder or 'the folder that sent last'}. If this is "
                 "another list, give it an id of its own under [list].",
             )
         return bool(ledger.campaigns.all()) or self._known.key_check != self._keys.pepper_id
 
     def _record(self, ledger: Ledger) -> SendRecord:
-        return ledger.open_record(self._place.state.record)
+        return ledger.open_record(self._installation.state.record)
 
     def _absorbed(self, ledger: Ledger) -> bool:
         """Whether the list's ledger knows all of it, and it was not used elsewhere since."""
         if not follows(ledger, self._known):
             return False
-        return ledger.open_record(self._place.state.record).absorbed(ledger.identity)
+        return ledger.open_record(self._installation.state.record).absorbed(ledger.identity)
 
     def refuse_unrelated(self, file: Path, keys: KeyRing) -> None:
         """Refuse a ledger that is to be put here, if it could not be adopted.
@@ -231,17 +233,17 @@ class Adoption:
 
         A ledger is made under the key file beside it, so without one the key is the list's.
         """
-        if not self._place.ledger.exists():
+        if not self._installation.ledger.exists():
             if keys.pepper != self._keys.pepper:
                 keys.save(self._key_file)
             return
-        with closing(Ledger(self._place.ledger, self._keys)) as ledger:
+        with closing(Ledger(self._installation.ledger, self._keys)) as ledger:
             if not self._goes_aside(ledger):
                 return
-            record = ledger.open_record(self._place.state.record)
+            record = ledger.open_record(self._installation.state.record)
             with ledger.transaction():
                 record.join_suppressions()
-        aside = move_aside(self._place.ledger)
+        aside = move_aside(self._installation.ledger)
         if keys.pepper != self._keys.pepper:
             if aside is not None:
                 with suppress(OSError):
@@ -255,7 +257,11 @@ class Adoption:
             LedgerRefused: it is nowhere to be found.
         """
         try:
-            kept = KeyRing.load(self._place.state.key) if self._place.state.key.exists() else None
+            kept = (
+                KeyRing.load(self._installation.state.key)
+                if self._installation.state.key.exists()
+                else None
+            )
         except ConfigError:
             kept = None
         if self._keys.pepper_id == self._known.key_check or not self._known.ledger:
@@ -266,7 +272,7 @@ class Adoption:
             raise LedgerRefused(
                 "This folder's key file is not the list's, and the copy in the state folder is "
                 "gone or damaged. Without it unsubscribed readers would not be recognised.",
-                where=Where(self._place.state.key),
+                where=Where(self._installation.state.key),
                 next="Put back newsletter.key from your backup; “newsletter docs keys” says more.",
             )
         if ring.pepper == self._keys.pepper and ring != self._keys:
@@ -274,9 +280,9 @@ class Adoption:
         return ring
 
 
-def _no_ledger(place: Place, known: Remembered) -> LedgerRefused | None:
+def _no_ledger(installation: Installation, known: Remembered) -> LedgerRefused | None:
     try:
-        refuse_without_ledger(place, known)
+        refuse_without_ledger(installation, known)
     except LedgerRefused as refusal:
         return refusal
     return None

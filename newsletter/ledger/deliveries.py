@@ -16,21 +16,17 @@ from itertools import product
 from newsletter.ledger import steps
 from newsletter.ledger.reading import (
     HELD_BACK,
-    AttemptRecord,
     Claim,
-    DeliveryRow,
-    Reading,
+    DeliveryQueries,
     claim_of,
 )
 from newsletter.ledger.states import Disposition, State, Step
-
-__all__ = ["AttemptRecord", "Claim", "Deliveries", "DeliveryRow"]
 
 _LONGEST_REPLY = 1000
 """Characters of a reply that are kept; a relay may send half a megabyte of them."""
 
 
-class Deliveries(Reading):
+class Deliveries(DeliveryQueries):
     """The rows of one ledger, to read and to move."""
 
     def claim(self, campaign: str, *, run: str, count: int, now: datetime) -> list[Claim]:

@@ -17,6 +17,7 @@ from newsletter.ledger.leave_reasons import LeaveReasons
 from newsletter.ledger.log_entries import LogEntries
 from newsletter.ledger.personal_data import PersonalData
 from newsletter.ledger.preferences import PreferenceChanges
+from newsletter.ledger.read_mails import ReadMails
 from newsletter.ledger.record import SendRecord
 from newsletter.ledger.recovery import Recovery
 from newsletter.ledger.report_queries import ReportQueries
@@ -53,6 +54,7 @@ class Ledger:
         self.preferences = PreferenceChanges(self._database)
         self.personal_data = PersonalData(self._database)
         self.sign_ups = SignUps(self._database)
+        self.read_mails = ReadMails(self._database)
         self.record: SendRecord | None = None
 
     @property

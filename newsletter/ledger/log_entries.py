@@ -13,6 +13,7 @@ MOST_KEPT = 10_000
 _CURSOR = ("log_id", "log_seq", "log_head")
 _LATEST = "log_latest"
 _READ_AT = "log_read_at"
+_MISSED = "log_missed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,19 @@ class LogEntries:
         )
         for key, value in zip((*_CURSOR, _LATEST, _READ_AT), values, strict=True):
             self._database.put_meta(key, value)
+
+    @property
+    def missed(self) -> int:
+        """How many entries left the log before they were read, and nobody gave up since."""
+        return int(self._database.meta(_MISSED) or 0)
+
+    def note_missed(self, number: int) -> None:
+        """Note that so many more were missed."""
+        self._database.put_meta(_MISSED, str(self.missed + number))
+
+    def give_up_missed(self) -> None:
+        """Those that were missed are not waited for any more."""
+        self._database.put_meta(_MISSED, "0")
 
     def keep(self, id_: bytes, box: bytes, *, opens: bool) -> bool:
         """Keep an entry that cannot be applied yet.

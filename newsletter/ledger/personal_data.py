@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from newsletter.clock import moment_at
+from newsletter.clock import EARLIEST, moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.seal import DELIVERY, FORGOTTEN_DOMAIN
 from newsletter.ledger.states import TERMINAL, listed
@@ -71,25 +72,22 @@ class PersonalData:
             )
         return found
 
-    def requests(self) -> dict[bytes, float]:
+    def requests(self) -> dict[bytes, datetime]:
         """When each reader who asked for it was to be forgotten, by tag; the latest time."""
-        return dict(
-            self._rows(
-                "SELECT tag, MAX(at) FROM suppression WHERE kind = 'leave' AND source = ?"
-                " GROUP BY tag",
-                ERASURE,
-            )
+        rows = self._rows(
+            "SELECT tag, MAX(at) FROM suppression WHERE kind = 'leave' AND source = ? GROUP BY tag",
+            ERASURE,
         )
+        return {tag: moment_at(at) for tag, at in rows}
 
-    def gone_since(self, moment: float) -> dict[bytes, float]:
+    def gone_since(self, moment: datetime) -> dict[bytes, datetime]:
         """Who is suppressed, and was before a moment, by tag, with the time of their last leave."""
-        return dict(
-            self._rows(
-                f"SELECT tag, MAX(at) FROM suppression AS leave WHERE {IN_FORCE}"
-                " GROUP BY tag HAVING MAX(at) < ?",
-                moment,
-            )
+        rows = self._rows(
+            f"SELECT tag, MAX(at) FROM suppression AS leave WHERE {IN_FORCE}"
+            " GROUP BY tag HAVING MAX(at) < ?",
+            moment,
         )
+        return {tag: moment_at(at) for tag, at in rows}
 
     def waiting(self, tag: bytes) -> int:
         """How many deliveries still need a reader's address."""
@@ -98,15 +96,16 @@ class PersonalData:
         )
         return int(number)
 
-    def erase(self, until: Mapping[bytes, float], *, everybody_until: float = 0) -> int:
+    def erase(
+        self, until: Mapping[bytes, datetime], *, everybody_until: datetime = EARLIEST
+    ) -> int:
         """Take name, address, fields and servers' words out of what was mailed.
 
         In place of the address stands its keyed hash, by which an issue is still mailed
         once. Inside the caller's transaction.
 
         Args:
-            until: the readers by tag; with each, the time until which campaigns count, in
-                seconds since the epoch.
+            until: the readers by tag; with each, the time until which campaigns count.
             everybody_until: campaigns until then lose all their addresses.
 
         Returns:

@@ -145,11 +145,11 @@ class PreferenceChanges:
         """One reader's changes, oldest first."""
         return tuple(self._changes("WHERE tag = ?", (tag,)))
 
-    def erase(self, until: Mapping[bytes, float]) -> int:
+    def erase(self, until: Mapping[bytes, datetime]) -> int:
         """Erase what readers changed; inside the caller's transaction. Ids and times stay.
 
         Args:
-            until: the readers by tag; with each, until when, in seconds since the epoch.
+            until: the readers by tag; with each, until when.
 
         Returns:
             How many changes are erased.

@@ -84,7 +84,7 @@ class AttemptRecord:
     reply: str
 
 
-class Reading:
+class DeliveryQueries:
     """Questions to the table of deliveries."""
 
     def __init__(self, database: Database) -> None:
@@ -171,7 +171,7 @@ class Reading:
         )
         return {(State(state), reply): count for state, reply, count in rows}
 
-    def wave_unheard(self, campaign: str, wave: Wave) -> int:
+    def wave_unanswered(self, campaign: str, wave: Wave) -> int:
         """How many of one wave have had no answer of their own yet."""
         ((count,),) = self._database.rows(
             "SELECT COUNT(*) FROM delivery WHERE campaign = ? AND wave = ?"
@@ -190,8 +190,8 @@ class Reading:
         )
         return int(count)
 
-    def put_off(self, delivery: int) -> int:
-        """How often the server said “later” for this recipient's own sake."""
+    def deferrals(self, delivery: int) -> int:
+        """How often the server deferred this recipient, for their own sake."""
         ((count,),) = self._database.rows(
             "SELECT COUNT(*) FROM attempt WHERE delivery = ? AND outcome = ?",
             (delivery, Step.DEFER),

@@ -307,4 +307,10 @@ CREATE TABLE return_question (
     at REAL NOT NULL,
     PRIMARY KEY (tag, at)
 ) WITHOUT ROWID;
+
+-- Mails of a bounce mailbox that were read, see read_mails.py.
+CREATE TABLE read_mail (
+    id BLOB PRIMARY KEY,           -- 16 bytes: a digest of the mailbox and the mail's name in it
+    understood INTEGER NOT NULL    -- 1: what it told is applied; 0: it is kept for a person
+) WITHOUT ROWID;
 """

@@ -112,11 +112,11 @@ class SignUps:
         found = self._those("tag IS NOT NULL AND substr(id, 1, ?) = ?", (len(start), start))
         return found[0] if len(found) == 1 else None
 
-    def erase(self, until: Mapping[bytes, float]) -> int:
+    def erase(self, until: Mapping[bytes, datetime]) -> int:
         """Erase what readers signed up with; inside the caller's transaction. Ids and times stay.
 
         Args:
-            until: the readers by tag; with each, until when, in seconds since the epoch.
+            until: the readers by tag; with each, until when.
 
         Returns:
             How many are erased.
@@ -130,7 +130,7 @@ class SignUps:
             for each in until.items()
         )
 
-    def strip(self, until: Mapping[bytes, float]) -> int:
+    def strip(self, until: Mapping[bytes, datetime]) -> int:
         """As :meth:`erase`, but the proof of the consent stays, under the keyed hash."""
         return sum(
             self._database.execute(
@@ -194,15 +194,15 @@ class SignUps:
         sql = "SELECT tag FROM return_question WHERE at > ?"
         return frozenset(tag for (tag,) in self._database.rows(sql, (since.timestamp(),)))
 
-    def asked_until(self, moment: datetime) -> dict[bytes, float]:
+    def asked_until(self, moment: datetime) -> dict[bytes, datetime]:
         """Who was asked so by then, by tag, with the latest such time."""
         sql = "SELECT tag, MAX(at) FROM return_question WHERE at <= ? GROUP BY tag"
-        return dict(self._database.rows(sql, (moment.timestamp(),)))
+        return {tag: moment_at(at) for tag, at in self._database.rows(sql, (moment,))}
 
-    def latest_forms(self) -> dict[bytes, float]:
+    def latest_forms(self) -> dict[bytes, datetime]:
         """When each reader sent the latest of their forms that are not erased, by tag."""
         sql = "SELECT tag, MAX(form_at) FROM sign_up WHERE address <> '' GROUP BY tag"
-        return dict(self._database.rows(sql, ()))
+        return {tag: moment_at(at) for tag, at in self._database.rows(sql)}
 
     def _those(self, which: str, parameters: tuple[object, ...]) -> list[SignUp]:
         sql = f"SELECT {_COLUMNS} FROM sign_up WHERE {which} ORDER BY form_at, id"

@@ -72,6 +72,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         f"CREATE TABLE suppression AS {events_of('old_suppression')}",
         "DROP TABLE old_suppression",
     ),
+    # 6 to 7: mails that were read; the table is new.
+    (),
 )
 """From each version to the next; the first leads from version 1 to 2."""
 

@@ -96,7 +96,7 @@ def as_state(shown: Snapshot, reader_id: str) -> dict[str, Any]:
 def _issue(preview: Preview, reader_id: str) -> dict[str, Any]:
     mail = preview.mail(reader_id)
     issue = preview.compiled.languages[mail.language].loaded.issue
-    findings = preview.findings[mail.language]
+    findings, here = preview.compiled.findings, set(preview.findings[mail.language])
     return {
         "title": issue.title,
         "list": preview.compiled.settings.list.name,
@@ -118,14 +118,17 @@ def _issue(preview: Preview, reader_id: str) -> dict[str, Any]:
             "error": ERROR_KB,
         },
         "counts": {str(s): n for s, n in count_by_severity(findings).items()},
-        "findings": [{**as_data(finding), "place": _place(finding)} for finding in findings],
+        "findings": [_finding(finding, here=finding in here) for finding in findings],
     }
 
 
-def _place(finding: Finding) -> str:
-    """File and line; the story stands beside it already."""
-    where = finding.where
-    return str(replace(where, item=None if finding.story else where.item))
+def _finding(finding: Finding, *, here: bool) -> dict[str, Any]:
+    """A finding; ``here``: in the language that is shown, so that its story can be gone to."""
+    told, where = as_data(finding), finding.where
+    if here and finding.story:
+        # The story stands beside it already.
+        return {**told, "place": str(replace(where, item=None))}
+    return {**told, "story": None, "place": str(where)}
 
 
 def _error(error: NewsletterError) -> dict[str, Any]:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 _GONE_AFTER = timedelta(seconds=10)
 """A run that was not seen for so long is gone; it shows itself every two seconds or so."""
-_LOOK_S = 1.0
+_SNAPSHOT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CampaignStatus:
     """What people decided about a campaign, and what its runs did.
 
     Attributes:
@@ -59,7 +59,7 @@ class Account:
         orphans: whom a run that died was handing over; in doubt from the next run on.
         refused: who was refused or given up.
         next_due: when the next one may be tried, if all who wait were deferred.
-        standing: None where only the numbers were asked for.
+        status: None where only the numbers were asked for.
     """
 
     campaign: Campaign
@@ -69,12 +69,12 @@ class Account:
     orphans: tuple[DeliveryRow, ...]
     refused: tuple[DeliveryRow, ...]
     next_due: datetime | None
-    standing: Standing | None
+    status: CampaignStatus | None
 
     @property
     def at_work(self) -> bool:
         """Whether a run is at work on it."""
-        return self.standing is not None and self.standing.at_work
+        return self.status is not None and self.status.at_work
 
 
 def accounts(project: Project, issue: str) -> list[Account]:
@@ -112,9 +112,9 @@ def account_of(ledger: Ledger, campaign: Campaign, *, now: datetime | None = Non
             is taken to be at work: the caller has just ended it.
     """
     tally = ledger.campaigns.tally(campaign)
-    standing = None if now is None else _standing(ledger, campaign, now)
+    status = None if now is None else _status(ledger, campaign, now)
     rows = ledger.deliveries.of
-    idle = standing is None or not standing.at_work
+    idle = status is None or not status.at_work
     queued = tally[State.PENDING] or tally[State.CLAIMED] or tally[State.ATTEMPTING]
     return Account(
         campaign=campaign,
@@ -124,7 +124,7 @@ def account_of(ledger: Ledger, campaign: Campaign, *, now: datetime | None = Non
         orphans=rows(campaign.id, State.ATTEMPTING) if idle else (),
         refused=rows(campaign.id, State.REJECTED, State.EXPIRED),
         next_due=None if queued else ledger.deliveries.next_due(campaign.id),
-        standing=standing,
+        status=status,
     )
 
 
@@ -169,8 +169,8 @@ def is_alive(run: RunRecord | None, *, now: datetime) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one look at a run showed.
+class RunSnapshot:
+    """The state of a run at one moment.
 
     Attributes:
         at: when.
@@ -178,7 +178,7 @@ class Look:
         run: the run.
         tally: how many are in which state.
         due: when the next one may be tried, if all who wait were deferred.
-        over: whether the run is no longer at work; the last look alone.
+        over: whether the run has ended; true of the last snapshot alone.
     """
 
     at: datetime
@@ -194,8 +194,8 @@ class Look:
         return self.tally.settled + self.tally[State.IN_DOUBT]
 
 
-def watch(project: Project, issue: str = "") -> Iterator[Look]:
-    """Look at the runs at work about every second until they are over.
+def watch(project: Project, issue: str = "") -> Iterator[RunSnapshot]:
+    """The runs at work, about every second until they are over.
 
     Yields nothing if no run is at work.
 
@@ -207,22 +207,22 @@ def watch(project: Project, issue: str = "") -> Iterator[Look]:
     with closing(project.ledger(create=False, follow=False)) as ledger:
         campaigns = _wanted(project, ledger, issue)
         seen = None
-        while look := _look(ledger, campaigns, project.clock.now()):
-            seen = look
-            yield look
-            project.clock.sleep(_LOOK_S)
+        while snapshot := _run_snapshot(ledger, campaigns, project.clock.now()):
+            seen = snapshot
+            yield snapshot
+            project.clock.sleep(_SNAPSHOT_EVERY_S)
         if seen is not None:
             run = last_run(ledger, seen.campaign) or seen.run
-            yield Look(seen.at, seen.campaign, run, seen.tally, None, over=True)
+            yield RunSnapshot(seen.at, seen.campaign, run, seen.tally, None, over=True)
 
 
 def _wanted(project: Project, ledger: Ledger, issue: str) -> tuple[Campaign, ...]:
     return campaigns_of(project, ledger, issue) if issue else ledger.campaigns.all()
 
 
-def _standing(ledger: Ledger, campaign: Campaign, now: datetime) -> Standing:
+def _status(ledger: Ledger, campaign: Campaign, now: datetime) -> CampaignStatus:
     run = last_run(ledger, campaign)
-    return Standing(
+    return CampaignStatus(
         at=now,
         control=ledger.controls.of(campaign.id),
         versions=ledger.controls.versions(campaign.id),
@@ -232,13 +232,15 @@ def _standing(ledger: Ledger, campaign: Campaign, now: datetime) -> Standing:
     )
 
 
-def _look(ledger: Ledger, campaigns: Iterable[Campaign], now: datetime) -> Look | None:
-    """Look at the campaign that a run is at work on; None: there is none."""
+def _run_snapshot(
+    ledger: Ledger, campaigns: Iterable[Campaign], now: datetime
+) -> RunSnapshot | None:
+    """Of the campaign that a run is at work on; None: there is none."""
     for campaign in campaigns:
         run = last_run(ledger, campaign)
         if run is not None and is_alive(run, now=now):
             tally = ledger.campaigns.tally(campaign)
             queued = tally[State.CLAIMED] or tally[State.ATTEMPTING]
             due = None if queued else ledger.deliveries.next_due(campaign.id)
-            return Look(now, campaign, run, tally, due)
+            return RunSnapshot(now, campaign, run, tally, due)
     return None

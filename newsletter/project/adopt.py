@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from newsletter.errors import InputError
-from newsletter.ledger.adoption import Adopted, Adoption, Survey
+from newsletter.ledger.adoption import Adoption, AdoptionPlan, AdoptionResult
 from newsletter.message.model import Recipient
 from newsletter.project.project import Project
 
 
-@dataclass(frozen=True, slots=True)
-class AdoptionResult:
-    """What an adoption did.
-
-    Attributes:
-        adopted: what became of the ledger.
-        no_list: why the list could not be read, so that nobody could be named; None if
-            it could.
-    """
-
-    adopted: Adopted
-    no_list: InputError | None
-
-
-def survey(project: Project, *, old_copy: bool) -> Survey:
+def plan(project: Project, *, old_copy: bool) -> AdoptionPlan:
     """What :func:`adopt` would do. Changes nothing; the caller holds the lock.
 
     Raises:
         LedgerRefused: it cannot be done; says why.
     """
-    return _adoption(project, old_copy=old_copy).survey()
+    return _adoption(project, old_copy=old_copy).plan()
 
 
 def adopt(project: Project, *, old_copy: bool = False) -> AdoptionResult:
@@ -52,9 +38,9 @@ def adopt(project: Project, *, old_copy: bool = False) -> AdoptionResult:
         )
     except InputError as error:
         no_list = error
-    adopted = _adoption(project, old_copy=old_copy).adopt(readers, now=project.clock.now())
-    return AdoptionResult(adopted, no_list)
+    result = _adoption(project, old_copy=old_copy).adopt(readers, now=project.clock.now())
+    return replace(result, no_list=no_list)
 
 
 def _adoption(project: Project, *, old_copy: bool) -> Adoption:
-    return Adoption(project.place, project.key_file, project.keys, old_copy=old_copy)
+    return Adoption(project.installation, project.key_file, project.keys, old_copy=old_copy)

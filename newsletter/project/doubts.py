@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address, AddressError
-from newsletter.delivery.reconcile import Reconciled, Reconciler
+from newsletter.delivery.reconcile import Reconciler, ReconcileResult
 from newsletter.errors import InputError, NewsletterError, TransportStopped
 from newsletter.feedback.apply import Applied, apply_events
 from newsletter.feedback.files import Skipped, read_news
@@ -36,7 +36,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class DoubtHistory:
     """What is known of a message in doubt.
 
     Attributes:
@@ -64,7 +64,7 @@ def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> lis
         campaigns = campaigns_of(project, ledger, issue)
         # Who a run at work hands over is its own; else that run has died.
         with suppress(SenderAtWork), project.lock():
-            _recover(project, ledger, campaigns)
+            recover(project, ledger, campaigns)
         doubts = [
             doubt
             for campaign in campaigns
@@ -84,7 +84,7 @@ def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> lis
     return [doubt for doubt in doubts if doubt.address in wanted]
 
 
-def evidence(project: Project, doubts: Sequence[DeliveryRow]) -> Iterator[Evidence]:
+def doubt_histories(project: Project, doubts: Sequence[DeliveryRow]) -> Iterator[DoubtHistory]:
     """What is known of each: the attempts, the way they went, what was learned later."""
     with closing(project.ledger(create=False, follow=False)) as ledger:
         ways: dict[str, str] = {}
@@ -95,7 +95,7 @@ def evidence(project: Project, doubts: Sequence[DeliveryRow]) -> Iterator[Eviden
             for event in ledger.events.of(campaign):
                 events.setdefault(event.delivery, []).append(event)
         for doubt in doubts:
-            yield Evidence(
+            yield DoubtHistory(
                 doubt,
                 message_id=f"{doubt.campaign}.{doubt.message_tag}",
                 attempts=tuple(
@@ -153,7 +153,7 @@ class NoRecord:
     place: str
 
 
-Progress = News | Asking | NoRecord | Reconciled
+Progress = News | Asking | NoRecord | ReconcileResult
 """The steps of a reconciliation."""
 
 
@@ -183,7 +183,7 @@ def reconcile(
     Args:
         project: the project.
         issue: its id.
-        bounces: bounce reports: files, or folders of them.
+        bounces: bounce reports: files, folders of them, or mboxes.
         events: files of a provider's events.
         on_progress: is told each step.
 
@@ -194,7 +194,7 @@ def reconcile(
     with project.lock(), closing(project.sound_ledger()) as ledger:
         project.refuse_old(ledger)
         campaigns = campaigns_of(project, ledger, issue)
-        _recover(project, ledger, campaigns)
+        recover(project, ledger, campaigns)
         unread = None
         if bounces or events:
             news = _apply(project, ledger, campaigns, bounces, events)
@@ -205,7 +205,7 @@ def reconcile(
     return Reconciliation(left, failure)
 
 
-def _recover(project: Project, ledger: Ledger, campaigns: Iterable[Campaign]) -> None:
+def recover(project: Project, ledger: Ledger, campaigns: Iterable[Campaign]) -> None:
     """Put in doubt whom a run that died was handing over; the caller holds the lock."""
     now = project.clock.now()
     with ledger.transaction():
@@ -276,7 +276,7 @@ def _reconciled(
     campaign: Campaign,
     transport: Transport,
     inquiry: StatusLookup,
-) -> Reconciled:
+) -> ReconcileResult:
     gone = ledger.suppressions.tags()
 
     def has_left(recipient: Recipient) -> bool:

@@ -33,13 +33,27 @@ if TYPE_CHECKING:
     from newsletter.ledger.ledger import Ledger
     from newsletter.project.project import Project
 
-OLD_KEYS = "The server does not have the newest key, so it cannot verify the links of new mail."
-GIVE_KEYS = (
-    "Run “newsletter keys public” and copy the folder to the server. If it runs in "
-    "this folder, restart “newsletter serve”."
-)
 _A_DAY_S = 86_400
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,30}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a send should not begin although the log was read, and what to do."""
+
+    what: str
+    next: str
+
+
+_SERVER_LACKS_KEY = Obstacle(
+    "The server does not have the newest key, so it cannot verify the links of new mail.",
+    "Run “newsletter keys public” and copy the folder to the server. If it runs in "
+    "this folder, restart “newsletter serve”.",
+)
+_KEY_MISSING_HERE = Obstacle(
+    "The server has a newer key than this machine, so not all entries can be read here.",
+    "Copy the newest newsletter.key to this folder.",
+)
 
 
 @dataclass(slots=True)
@@ -51,24 +65,33 @@ class SyncResult:
             ``preferences``, ``signup``.
         waiting: how many entries are kept, by the kind that this version does not know;
             under the empty kind, those that no key opens or that make no sense.
-        warnings: what a person should look into.
+        warnings: what a person should look into, the obstacles among it.
+        obstacles: why a send should not begin.
         erased: what was erased, since its time was over or its reader had asked for it.
-        lacks_newest_key: whether the server does not have the keys that new mail is signed with.
     """
 
     new: Counter[str] = field(default_factory=Counter)
     waiting: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
+    obstacles: list[Obstacle] = field(default_factory=list)
     erased: Erased = field(default_factory=Erased)
-    lacks_newest_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Some entries of the log, verified and opened, and where it is then read to."""
+class OpenedEntries:
+    """Some entries of the log, verified and opened.
+
+    Attributes:
+        events: the entries, each with what its box held; None: no key opens it.
+        cursor: where the log is then read to.
+        missed: how many left the log before these, and were never read here.
+        warnings: what a person should look into.
+        is_last: whether nothing more is in the log.
+    """
 
     events: Sequence[tuple[Entry, Mapping[str, Any] | None]]
     cursor: Cursor
+    missed: int
     warnings: Sequence[str]
     is_last: bool
 
@@ -80,11 +103,15 @@ class LogReader:
         source: the log.
         project: whose keys open the boxes.
         cursor: how far it was read; None: not at all.
+        again: read all of it again.
     """
 
-    def __init__(self, source: LogSource, project: Project, cursor: Cursor | None) -> None:
+    def __init__(
+        self, source: LogSource, project: Project, cursor: Cursor | None, *, again: bool = False
+    ) -> None:
         self._source = source
-        self._cursor = cursor
+        self._known = cursor
+        self._cursor = None if again else cursor
         self._project = project
         self._domain = project.settings.confirm_from.rpartition("@")[2]
         self._topics = tuple(project.settings.public.topics if project.settings.public else ())
@@ -95,7 +122,7 @@ class LogReader:
         self._issues: dict[str, str] | None = None
         self.result = SyncResult()
 
-    def fetch(self) -> Batch:
+    def fetch(self) -> OpenedEntries:
         """The next entries. Asks the log, and touches no ledger.
 
         Raises:
@@ -108,16 +135,13 @@ class LogReader:
             warnings.append(f"{why} All of it is read again; nothing is counted twice.")
             known = None
             page = self._source.page(0)
-        if 0 < page.secret < self._newest_secret:
-            self.result.lacks_newest_key = True
-            warnings.append(f"{OLD_KEYS} {GIVE_KEYS}")
+        if 0 < page.secret != self._newest_secret:
+            older = page.secret < self._newest_secret
+            self._obstruct(_SERVER_LACKS_KEY if older else _KEY_MISSING_HERE)
         after, head = (known.seq, known.head) if known else (0, first_head(page.log_id))
+        missed = 0
         if page.first_kept > after + 1:
-            warnings.append(
-                f"{count(page.first_kept - after - 1, 'entry', 'entries')} left the "
-                "log before this machine read it. Did another of your machines read "
-                "them? If not, look for them in the server's backups."
-            )
+            missed = max(0, page.first_kept - 1 - max(after, self._read_of(page.log_id)))
             after, head = page.first_kept - 1, b""
         start = Cursor(page.log_id, after, head, known.latest if known else 0.0)
         cursor, holds = _follow(page, start)
@@ -127,11 +151,14 @@ class LogReader:
                 "after they were written. The others were applied."
             )
         events = [(entry, unseal(entry.box, self._box_keys)) for entry in page.entries]
-        return Batch(
-            events, cursor, warnings, is_last=cursor.seq >= page.last or cursor.seq <= after
-        )
+        is_last = cursor.seq >= page.last or cursor.seq <= after
+        return OpenedEntries(events, cursor, missed, warnings, is_last)
 
-    def write(self, batch: Batch, ledger: Ledger, *, now: datetime) -> None:
+    def _read_of(self, log_id: str) -> int:
+        """How far a log was read before this reader began."""
+        return self._known.seq if self._known and self._known.log_id == log_id else 0
+
+    def write(self, batch: OpenedEntries, ledger: Ledger, *, now: datetime) -> None:
         """Apply what was fetched ``now``; inside the caller's transaction."""
         latest = batch.cursor.latest
         for entry, content in batch.events:
@@ -145,9 +172,25 @@ class LogReader:
                 )
         for warning in batch.warnings:
             self._warn(warning)
+        if batch.missed:
+            ledger.log_entries.note_missed(batch.missed)
+            self.tell_missed(ledger)
         cursor = replace(batch.cursor, latest=latest)
         ledger.log_entries.move(cursor, now=now)
         self._cursor = cursor
+
+    def tell_missed(self, ledger: Ledger) -> None:
+        """Tell what left the log before it was read here, until a person gives it up."""
+        if number := ledger.log_entries.missed:
+            self._obstruct(
+                Obstacle(
+                    f"{count(number, 'entry', 'entries')} left the log before this machine read "
+                    "it. Readers who left by them could be mailed.",
+                    "If another of your machines read them, continue from its backup: “newsletter "
+                    "docs control”. If not, look for them in the server's backups. If they "
+                    "are lost, “newsletter sync --again” lets sends begin again.",
+                )
+            )
 
     def try_kept(self, ledger: Ledger) -> None:
         """Try again what could not be applied before, and count what waits still.
@@ -257,6 +300,11 @@ class LogReader:
             tag = self._project.keys.campaign_tag
             self._issues = {tag(each.id).hex(): each.issue for each in ledger.campaigns.all()}
         return self._issues.get(str(content.get("campaign")), "")
+
+    def _obstruct(self, obstacle: Obstacle) -> None:
+        self._warn(f"{obstacle.what} {obstacle.next}")
+        if obstacle not in self.result.obstacles:
+            self.result.obstacles.append(obstacle)
 
     def _warn(self, words: str) -> None:
         if words not in self.result.warnings:

@@ -60,9 +60,14 @@ class LogWatch:
                 self._source.close()
 
     def account(self) -> str:
-        """How long the log could not be read, why, and what to do; empty if it always could."""
-        if not self._why:
-            return ""
+        """What a person should know of the log, in sentences; empty: it was read all the time."""
+        told = [self._blindness()] if self._why else []
+        if self._reader is not None:
+            told += self._reader.result.warnings
+        return " ".join(told)
+
+    def _blindness(self) -> str:
+        """How long the log could not be read, why, and what to do."""
         if self._read_at is None:
             how_long = "was never read"
         else:

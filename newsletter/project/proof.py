@@ -28,7 +28,7 @@ from newsletter.transports.protocol import Outcome
 
 def prove(
     project: Project, issue: str, addresses: Iterable[str], *, sandbox: bool = False
-) -> list[tuple[str, Outcome | None]]:
+) -> list[tuple[str, str, Outcome | None]]:
     """Send the issue in every language to a few, its subject marked [Proof].
 
     Who is on the list gets it with the values of their row.
@@ -40,21 +40,26 @@ def prove(
         sandbox: the provider is to check the mail and deliver it to nobody.
 
     Returns:
-        For each message, its address and what came back; None: it was never handed over.
+        For each message, its address, its language and what came back; None: it was never
+        handed over.
 
     Raises:
         InputError: an address is none, or the issue cannot be used.
         TransportStopped: the server or account takes nothing.
     """
-    messages = _proofs(project, issue, parse_addresses(addresses))
+    proofs = _proofs(project, issue, parse_addresses(addresses))
     with closing(open_transport(project, sandbox=sandbox)) as transport:
         try:
-            return hand_over(transport, messages)
+            results = hand_over(transport, [message for _, message in proofs])
         except TransportStopped as stopped:
             # Transports advise whoever sends; there is nothing to resume after a proof.
             again = f"newsletter test {issue} --to ADDRESS"
             stopped.next = stopped.next.replace("newsletter resume ISSUE", again)
             raise
+    return [
+        (address, language, outcome)
+        for (language, _), (address, outcome) in zip(proofs, results, strict=True)
+    ]
 
 
 def render(project: Project, issue: str, folder: Path, *, to: str = "") -> tuple[str, Address]:
@@ -94,7 +99,10 @@ def render(project: Project, issue: str, folder: Path, *, to: str = "") -> tuple
     return name, recipient.address
 
 
-def _proofs(project: Project, issue: str, addresses: Iterable[Address]) -> list[Message]:
+def _proofs(
+    project: Project, issue: str, addresses: Iterable[Address]
+) -> list[tuple[str, Message]]:
+    """Each proof, after its language."""
     composers = {
         language: signing_composer(
             project,
@@ -107,7 +115,7 @@ def _proofs(project: Project, issue: str, addresses: Iterable[Address]) -> list[
     }
     now = project.clock.now()
     return [
-        compose_one(composer, replace(reader, language=language), date=now)
+        (language, compose_one(composer, replace(reader, language=language), date=now))
         for reader in (_reader(project, address) for address in addresses)
         for language, composer in composers.items()
     ]

@@ -17,11 +17,14 @@ from newsletter.addresses import Address, AddressError
 from newsletter.audience.cells import trim
 from newsletter.audience.decoding import read_text
 from newsletter.audience.records import find_delimiter, read_records
+from newsletter.clock import EARLIEST
+from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import NewsletterError
 from newsletter.ledger.preferences import NO_PAUSE, Preferences
 from newsletter.ledger.suppressions import ERASURE, Leave, Reason
 from newsletter.phrases import count, joined
 from newsletter.project.addresses import parse_addresses
+from newsletter.project.log_source import has_public_log
 
 if TYPE_CHECKING:
     from newsletter.config import Privacy
@@ -148,9 +151,9 @@ def keep_promises(project: Project, ledger: Ledger, *, count_only: bool = False)
     """
     now = project.clock.now()
     privacy = project.settings.privacy
-    gone = ledger.personal_data.gone_since((now - _AFTER_LEAVING[privacy.profile]).timestamp())
+    gone = ledger.personal_data.gone_since(now - _AFTER_LEAVING[privacy.profile])
     requested, everybody = ledger.personal_data.requests(), _everybody_until(privacy, now)
-    if not gone and not requested and not everybody:
+    if not gone and not requested and everybody == EARLIEST:
         return Erased()
     until = _until(ledger, gone, now)
     # Who asked for it is erased with the proof of their consent; who left, when it is too old.
@@ -161,7 +164,7 @@ def keep_promises(project: Project, ledger: Ledger, *, count_only: bool = False)
     else:
         wholly |= until
     with _trying(ledger) if count_only else ledger.erasing():
-        mailed = {**requested, **dict.fromkeys(gone, now.timestamp())}
+        mailed = {**requested, **dict.fromkeys(gone, now)}
         return Erased(
             ledger.personal_data.erase(mailed, everybody_until=everybody),
             ledger.preferences.erase({**requested, **until}),
@@ -169,7 +172,7 @@ def keep_promises(project: Project, ledger: Ledger, *, count_only: bool = False)
         )
 
 
-def _until(ledger: Ledger, gone: Mapping[bytes, float], now: datetime) -> dict[bytes, float]:
+def _until(ledger: Ledger, gone: Mapping[bytes, datetime], now: datetime) -> dict[bytes, datetime]:
     """Until when what readers gave is erased, by tag: all of it, or that from before they left.
 
     The latter where they signed up again since and have not had time to say that it was them;
@@ -183,7 +186,7 @@ def _until(ledger: Ledger, gone: Mapping[bytes, float], now: datetime) -> dict[b
     forms = ledger.sign_ups.latest_forms()
     asked = ledger.sign_ups.asked_until(now - _TO_ANSWER)
     return {
-        tag: at if forms.get(tag, 0) > max(at, asked.get(tag, 0)) else now.timestamp()
+        tag: at if forms.get(tag, EARLIEST) > max(at, asked.get(tag, EARLIEST)) else now
         for tag, at in gone.items()
     }
 
@@ -200,9 +203,9 @@ def _trying(ledger: Ledger) -> Iterator[None]:
         raise _Undone
 
 
-def _proofs_until(privacy: Privacy, now: datetime) -> float:
+def _proofs_until(privacy: Privacy, now: datetime) -> datetime:
     """Who left before it left so many whole years ago, counted from the end of that year."""
-    return datetime(now.year - privacy.keep_proof_years, 1, 1, tzinfo=UTC).timestamp()
+    return datetime(now.year - privacy.keep_proof_years, 1, 1, tzinfo=UTC)
 
 
 def purge(project: Project, *, count_only: bool) -> Erased:
@@ -226,10 +229,10 @@ def _erase_requested(ledger: Ledger) -> Erased:
         )
 
 
-def _everybody_until(privacy: Privacy, now: datetime) -> float:
+def _everybody_until(privacy: Privacy, now: datetime) -> datetime:
     if privacy.profile != "minimal":
-        return 0
-    return (now - timedelta(days=privacy.keep_deliveries_days)).timestamp()
+        return EARLIEST
+    return now - timedelta(days=privacy.keep_deliveries_days)
 
 
 def _held(ledger: Ledger, tags: tuple[bytes, ...]) -> dict[str, Any]:
@@ -311,6 +314,13 @@ def _unreachable(project: Project) -> Iterator[str]:
     """Where else somebody may be named."""
     yield f"{project.list_file.name}: its rows, earlier copies of it, and its history in git"
     yield "backups (newsletter backup, and those of this machine)"
+    if has_public_log(project):
+        public = project.settings.public
+        days = count(public.keep_log_days if public else KEEP_LOG_DAYS, "day")
+        yield (
+            "the public log, whose entries newsletter.key opens: “newsletter sync” deletes those "
+            f"older than {days}"
+        )
     yield "logs, reports and files that were written for somebody to read"
     if project.mails.is_dir():
         yield "the mails in outbox/new"

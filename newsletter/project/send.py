@@ -48,14 +48,14 @@ class RunResult:
         ending: how it ended; None if it failed.
         failure: why it failed; None if it did not.
         notices: what the transport has to tell that no outcome tells.
-        blind: how long the public log could not be read; empty if it always could.
+        log_account: what a person should know of the public log; empty: it was read all the time.
         account: where everybody's mail is; None if it failed because the ledger is gone.
     """
 
     ending: Ending | None
     failure: NewsletterError | None
     notices: tuple[str, ...]
-    blind: str
+    log_account: str
     account: Account | None
 
 
@@ -102,8 +102,8 @@ def run_campaign(
     except NewsletterError:
         if failure is None:
             raise  # else it is gone, which is why the run stopped
-    blind = watch.account() if watch else ""
-    return RunResult(ending, failure, tuple(transport.notices), blind, account)
+    log_account = watch.account() if watch else ""
+    return RunResult(ending, failure, tuple(transport.notices), log_account, account)
 
 
 def _run(

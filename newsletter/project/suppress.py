@@ -12,7 +12,7 @@ from newsletter.addresses import Address
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import Suppressible, read_leavers
 from newsletter.errors import InputError, NewsletterError, Problem, Where
-from newsletter.feedback.unsubscribe_mails import read_mailed
+from newsletter.feedback.unsubscribe_mails import Mailed, read_mailed
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
 from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.project.addresses import parse_addresses
@@ -113,11 +113,11 @@ def suppress(project: Project, parsed: Sequence[Address], reason: Reason) -> Sup
             for leave in leaves.values():
                 ledger.suppressions.add(leave)
         new = len({leave.tag for leave in leaves.values()} - known)
-        folder_only = _into_record(project, ledger, leaves)
+        folder_only = into_record(project, ledger, leaves)
     return Suppressed(new, len(parsed) - new, folder_only)
 
 
-def _into_record(
+def into_record(
     project: Project, ledger: Ledger, leaves: Mapping[Address, Leave]
 ) -> NewsletterError | None:
     """Let the send record know as well, so that it outlives this folder.
@@ -135,7 +135,7 @@ def _into_record(
 
 
 @dataclass(frozen=True, slots=True)
-class Mailed:
+class UnsubscribeMailResult:
     """What came of unsubscribe mails: readers who left anew, who had already, and other items.
 
     ``folder_only`` as in :class:`Suppressed`.
@@ -147,7 +147,22 @@ class Mailed:
     folder_only: NewsletterError | None
 
 
-def suppress_mailed(project: Project, file: Path) -> Mailed:
+def leave_verifier(project: Project) -> Verifier:
+    """The keys that verify tokens in unsubscribe mails."""
+    return Verifier.of(project.keys, project.settings.list.id, (Purpose.HEADER, Purpose.PAGE))
+
+
+def leaves_of(item: Mailed, verifier: Verifier) -> dict[Token, Leave]:
+    """The leaves that mailed tokens stand for, as far as they are ours."""
+    evidence = ({"source": "mail", "place": without_addresses(item.place)},)
+    return {
+        token: Leave(token.address_tag, Reason.UNSUBSCRIBED, "mail", item.at, evidence)
+        for text in item.tokens
+        if (token := verify(text, verifier)) and not token.inert
+    }
+
+
+def suppress_mailed(project: Project, file: Path) -> UnsubscribeMailResult:
     """Suppress whoever mailed their unsubscribe token. Holds during a send.
 
     Raises:
@@ -156,18 +171,12 @@ def suppress_mailed(project: Project, file: Path) -> Mailed:
     """
     latest: dict[Token, Leave] = {}
     others = 0
-    verifier = Verifier.of(project.keys, project.settings.list.id, (Purpose.HEADER, Purpose.PAGE))
+    verifier = leave_verifier(project)
     try:
         for item in read_mailed(file, now=project.clock.now()):
-            found = [
-                token
-                for text in item.tokens
-                if (token := verify(text, verifier)) and not token.inert
-            ]
+            found = leaves_of(item, verifier)
             others += not found
-            for token in found:
-                evidence = ({"source": "mail", "place": without_addresses(item.place)},)
-                leave = Leave(token.address_tag, Reason.UNSUBSCRIBED, "mail", item.at, evidence)
+            for token, leave in found.items():
                 latest[token] = max(latest.get(token, leave), leave, key=lambda each: each.at)
     except OSError as error:
         raise InputError(
@@ -183,7 +192,7 @@ def suppress_mailed(project: Project, file: Path) -> Mailed:
                 ledger.suppressions.add(leave)
             tags = {each.tag for each in latest.values()}
             new = sum(ledger.suppressions.is_suppressed(tag) for tag in tags - gone)
-        return Mailed(new, len(tags) - new, others, _into_record(project, ledger, {}))
+        return UnsubscribeMailResult(new, len(tags) - new, others, into_record(project, ledger, {}))
 
 
 def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:

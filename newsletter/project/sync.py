@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import ConfigError, InputError, LogUnreachable, NewsletterError, Where
-from newsletter.project.log_reader import GIVE_KEYS, OLD_KEYS, Batch, LogReader, SyncResult
+from newsletter.project.log_reader import LogReader, OpenedEntries, SyncResult
 from newsletter.project.log_source import has_public_log, log_source
 from newsletter.project.project import Project
 from newsletter.project.rights import keep_promises
@@ -26,7 +26,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
 
     Args:
         project: the project.
-        again: read all of it, whatever was read before.
+        again: read all of it, whatever was read before, and give up what left it unread.
 
     Raises:
         InputError: there is no public side.
@@ -43,7 +43,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
         closing(log_source(project)) as source,
         closing(project.ledger(create=True)) as ledger,
     ):
-        reader = LogReader(source, project, None if again else ledger.log_entries.cursor)
+        reader = LogReader(source, project, ledger.log_entries.cursor, again=again)
         until = project.clock.monotonic() + _LONGEST_S
         while not (batch := _read_on(project, reader, ledger)).is_last:
             if project.clock.monotonic() > until:
@@ -54,6 +54,9 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
                 )
         with ledger.transaction():
             reader.try_kept(ledger)
+            if again:
+                ledger.log_entries.give_up_missed()
+            reader.tell_missed(ledger)
             ledger.leave_reasons.show_groups()
             _note_wordings(project, ledger)
         if guard := project.copy_guard(ledger):
@@ -68,7 +71,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
     return reader.result
 
 
-def _read_on(project: Project, reader: LogReader, ledger: Ledger) -> Batch:
+def _read_on(project: Project, reader: LogReader, ledger: Ledger) -> OpenedEntries:
     batch = reader.fetch()
     with ledger.transaction():
         reader.write(batch, ledger, now=project.clock.now())
@@ -87,7 +90,7 @@ def read_before_send(project: Project, *, required: bool) -> SyncResult | None:
 
     Raises:
         LogUnreachable: it cannot be read, and is required.
-        ConfigError: its server lacks the newest key, and the log is required.
+        ConfigError: not all who left can be known from it, and it is required.
     """
     if not has_public_log(project):
         return None
@@ -102,11 +105,12 @@ def read_before_send(project: Project, *, required: bool) -> SyncResult | None:
                 next=f"{error.next} To send all the same: --without-log",
             ) from None
         return SyncResult(warnings=[error.what])
-    if result.lacks_newest_key and required and not project.trial:
+    if result.obstacles and required and not project.trial:
+        obstacle = result.obstacles[0]
         raise ConfigError(
-            f"{OLD_KEYS} Nothing was sent.",
-            where=Where(project.key_file),
-            next=f"{GIVE_KEYS} To send all the same: --without-log",
+            f"{obstacle.what} Nothing was sent.",
+            where=Where(item="the public log"),
+            next=f"{obstacle.next} To send all the same: --without-log",
         )
     return result
 

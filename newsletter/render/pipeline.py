@@ -81,7 +81,7 @@ def compile_stages(given: CompileInput) -> Stages:
 
 
 def render_bound(given: CompileInput, values: Mapping[str, str]) -> Bound:
-    """The slow road: a reader's values go in before MJML and premailer, not after.
+    """The slow way: a reader's values go in before MJML and premailer, not after.
 
     Binding the compiled edition gives the same bytes, thousands of times
     faster; this is what it is measured against.

@@ -1,7 +1,7 @@
 """The mailbox: files every mail in a folder and sends nothing. The default.
 
 It is a real SMTP conversation with a server of our own on this machine, so the
-whole road of a real send is driven: the same session, the same ledger, the
+whole path of a real send is used: the same session, the same ledger, the
 same final dot. The server answers 250 only when the mail is safely in the
 Maildir (``tmp`` then ``new``, after fsync), as a mail server must.
 """

@@ -209,7 +209,7 @@ class StatusLookup(Protocol):
 
 
 class Transport(Protocol):
-    """A way out."""
+    """Takes messages for a relay, a provider or the mailbox."""
 
     @property
     def name(self) -> str:

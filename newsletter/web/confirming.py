@@ -73,7 +73,7 @@ class Confirming:
         fields = await read_form(request)
         nonce = fields.get("nonce", [""])[0]
         if not self._nonces.holds(nonce, _PURPOSE, text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S):
-            return self._show(request, text)
+            return self._show(request, text, nonce)
         return await self._confirm(request, text, event)
 
     def _event(self, text: str) -> dict[str, Any] | str:
@@ -87,9 +87,9 @@ class Confirming:
             return "expired"
         return {"kind": "signup", "box": base64.b64encode(link.box).decode()}
 
-    def _show(self, request: Request, text: str) -> Response:
-        nonce = self._nonces.issue(_PURPOSE, text)
-        return self._answers.page(request, "confirm", nonce=nonce)
+    def _show(self, request: Request, text: str, nonce: str = "") -> Response:
+        again = self._nonces.again(nonce, _PURPOSE, text, oldest_s=_A_DAY_S)
+        return self._answers.page(request, "confirm", nonce=again)
 
     async def _confirm(self, request: Request, text: str, event: dict[str, Any]) -> Response:
         if self._recent.find(text) is None:
@@ -101,4 +101,5 @@ class Confirming:
         await self._recent.once(text, event)
         if event["kind"] == "return":
             self._on_return(claimed_address_tag(text))
+            return self._answers.page(request, "confirmed", left="hidden")
         return self._answers.page(request, "confirmed")

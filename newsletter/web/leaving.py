@@ -93,16 +93,20 @@ class Leaving:
         """What names a reader's leave by a link, from one return of theirs to the next."""
         return f"{text} {self._returned.find(token.address_tag.hex()).number}"
 
-    async def _show(self, request: Request, text: str, action: str | None = None) -> Response:
+    async def _show(
+        self, request: Request, text: str, action: str | None = None, nonce: str = ""
+    ) -> Response:
         token = self._tokens.read(text, *_OF_PAGES)
         if token is None:
             return self._answers.page(request, "broken", status=404)
         if token.inert:
             return self._answers.page(request, "proof")
         if (left := self._recent.find(self._left_by(text, token))) is not None:
-            return self._say_left(request, text, await left)
-        nonce = self._nonces.issue("leave", text)
-        return self._answers.page(request, "leave", action=action, nonce=nonce)
+            # A program that opens links while the mail is fresh must not find a button to undo.
+            page = "left_before" if self._asks_twice(token) else "left"
+            return self._say_left(request, text, await left, page)
+        again = self._nonces.again(nonce, "leave", text, oldest_s=_A_DAY_S)
+        return self._answers.page(request, "leave", action=action, nonce=again)
 
     async def _leave_at_once(self, request: Request, text: str) -> Response:
         token = self._tokens.read(text, Purpose.HEADER)
@@ -134,9 +138,9 @@ class Leaving:
         if do == "sure" and self._nonces.holds(
             nonce, "sure", text, youngest_s=0, oldest_s=_A_DAY_S
         ):
-            return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
+            return self._answers.page(request, "sure", nonce=nonce)
         # A form that is too old, too quick or not ours: the question stands again.
-        return await self._show(request, text)
+        return await self._show(request, text, nonce=nonce if do == "leave" else "")
 
     def _fits(self, nonce: str, step: str, text: str) -> bool:
         return self._nonces.holds(nonce, step, text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S)
@@ -168,10 +172,10 @@ class Leaving:
         }
         return await self._recent.once(key, content)
 
-    def _say_left(self, request: Request, text: str, id_: str) -> Response:
+    def _say_left(self, request: Request, text: str, id_: str, page: str = "left") -> Response:
         undo = f"{id_}.{self._nonces.issue('undo', f'{text} {id_}')}"
         return self._answers.page(
-            request, "left", nonce=self._nonces.issue("reason", text), undo=undo
+            request, page, nonce=self._nonces.issue("reason", text), undo=undo
         )
 
     async def _undo(self, request: Request, text: str, token: Token, nonce: str) -> Response:

@@ -96,7 +96,8 @@ def test_what_is_looked_for_in_other_editions_stands_in_its_own(
     # Plain text has no line that inboxes show after the subject.
     hidden = {issue.preheader} if kind == "plain" else set()
     assert len(looked_for) > 150
-    assert hidden == {each for each in looked_for if not stands(each, shown(mail, kind))}
+    text = shown(mail, kind)
+    assert hidden == {each for each in looked_for if not stands(each, text)}
 
 
 @pytest.mark.parametrize(("language", "other"), PAIRS)
@@ -197,6 +198,13 @@ def test_a_finding_names_the_file_of_its_language(tmp_path: Path) -> None:
     done = project.run("check", "2017-03", "--format", "json")
     found = {(each["file"], each["story_id"]) for each in json.loads(done.stdout)["findings"]}
     assert ({("issues/2017-03.fr.yaml", "avenir-jeunes")}, 3) == (found, done.returncode)
+
+
+def test_a_proof_says_which_language_was_accepted(tmp_path: Path) -> None:
+    project = newsletter_of_this_repository(tmp_path / "project")
+    done = project.run("test", "2017-03", "--to", "me@example.org")
+    went_well(done, *(f"me@example.org, in {name}: accepted" for name in ("English", "Arabic")))
+    assert 4 == len(mails(project)) == done.stdout.count(": accepted")
 
 
 def test_a_translation_that_lacks_a_story_is_not_sent(tmp_path: Path) -> None:

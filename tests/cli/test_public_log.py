@@ -119,6 +119,25 @@ def test_a_send_does_not_begin_while_the_server_lacks_the_newest_key(
     went_well(said, "does not have the newest key", "2 planned = 2 accepted")
 
 
+def test_a_send_does_not_begin_while_entries_are_missed(
+    project: Project, relay: SmtpServer
+) -> None:
+    use(project, relay, public_settings())
+    with public_side(project.folder) as side:
+        for number in (1, 2):
+            side.leave(reader(number))
+        side.log.note_synced(1)  # by another machine
+        assert 1 == side.log.drop_synced(10**6)
+        went_well(project.run("sync"), "1 entry left the log before this machine read it")
+        said = project.run("send", "2017-04", "--yes")
+        stopped(said, 2, "1 entry left the log", "Nothing was sent", "--without-log")
+        assert not relay.copies()
+        went_well(project.run("sync", "--again"))
+        said = project.run("send", "2017-04", "--yes")
+    went_well(said, "2 planned = 2 accepted")
+    assert "left the log" not in said.stdout
+
+
 def test_a_trial_begins_without_it_and_says_so(project: Project) -> None:
     project.settings(public_settings())
     said = project.run("send", "2017-04", "--yes")
@@ -216,6 +235,26 @@ def test_a_server_that_dies_in_mid_send_stops_nobody_and_is_told(
         assert "The public log could not be read" in project.run("status", "2017-04").stdout
         with served(log_app(log, keys), port):
             went_well(project.run("sync"), "1 person left")
+
+
+def test_a_log_that_is_rolled_back_in_mid_send_is_told(
+    project: Project, relay: SmtpServer, tmp_path: Path
+) -> None:
+    project.list_of(12)
+    keys = with_bearer(project)
+    with ExitStack() as sending, closing(PublicLog(tmp_path / "first.db")) as log:
+        with served(log_app(log, keys)) as port:
+            PublicSide(log, keys).leave(reader(11))
+            use(project, relay, public_settings(f"http://127.0.0.1:{port}"), paced=PACED)
+            process = sending.enter_context(running(project, "send", "2017-04", "--yes"))
+            wait_for(relay, 2)
+        with (
+            closing(PublicLog(tmp_path / "second.db")) as other,
+            served(log_app(other, keys), port),
+        ):
+            said = ended(process)
+    went_well(said, "11 planned = 11 accepted", "This is another log than the one read before")
+    assert "This is another log" in project.run("status", "2017-04").stdout
 
 
 def test_a_server_that_comes_back_in_mid_send_is_read_again(

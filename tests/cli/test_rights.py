@@ -78,6 +78,8 @@ def test_access_of_a_stranger_and_before_anything_was_sent(project: Project) -> 
     assert ([], []) == (found["deliveries"], found["suppressions"])
     assert not (project.folder / "newsletter.db").exists()
     stopped(project.run("subscribers", "access", "nobody"), 2, "nobody")
+    stranger = project.run("subscribers", "access", "nobody@readers.example")
+    went_well(stranger, "mailed if the list or a sign-up names them", "rows: none names them")
 
 
 def test_access_does_not_mistake_one_address_for_another(project: Project) -> None:
@@ -123,6 +125,8 @@ def test_forget_erases_who_it_was_and_keeps_the_numbers(project: Project) -> Non
         said,
         "Erased: 1 delivery and 1 change of preferences. They get no more mail.",
         "still names them in row 2",
+        "the public log, whose entries newsletter.key opens",
+        "older than 90 days",
         "backups",
         "outbox/new",
     )

@@ -72,6 +72,9 @@ def test_the_demo_shows_a_leave_and_removes_what_it_made(tmp_path: Path) -> None
         assert button
         shown = requests.get(page[0], timeout=WITHIN_S)
         assert (200, True) == (shown.status_code, "<form" in shown.text)
+        sign_up = re.search(r"http://127\.0\.0\.1:\d+/subscribe", said)
+        assert sign_up
+        assert "<form" in requests.get(sign_up[0], timeout=WITHIN_S).text
         past_issues = re.sub("/leave/.*", "/archive/", page[0])
         assert 200 == requests.get(past_issues, timeout=WITHIN_S).status_code
         answer = requests.post(button[1], {"List-Unsubscribe": "One-Click"}, timeout=WITHIN_S)

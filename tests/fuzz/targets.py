@@ -16,9 +16,11 @@ from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import EARLIEST, LATEST
 from newsletter.config import Audience, load_settings
 from newsletter.errors import NewsletterError
+from newsletter.feedback.bounce_mailbox import Mail
 from newsletter.feedback.bounces import read_bounce
 from newsletter.feedback.event import DeliveryEvent
 from newsletter.feedback.json_items import UnreadableItem
+from newsletter.feedback.mail_news import read_mail
 from newsletter.feedback.provider_events import read_events
 from newsletter.issues.authors import authors_in
 from newsletter.issues.credit_metadata import read_iim, read_xmp
@@ -72,6 +74,9 @@ def bounces(data: bytes) -> None:
     """Bounce mails."""
     for event in read_bounce(data):
         _check_event(event)
+    news = read_mail(Mail(b"id", "here", data), now=_NOW, leaves_of=lambda mailed: ())
+    assert news.place.isprintable()
+    assert len(news.place) < 200
 
 
 def events(data: bytes) -> None:

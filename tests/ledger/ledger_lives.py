@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 from newsletter.addresses import Address
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.plan import Planned, Wave
+from newsletter.ledger.reading import Claim
 
 from tests.ledger.conftest import planned as plain
 

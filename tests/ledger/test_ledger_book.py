@@ -8,8 +8,8 @@ from newsletter.config import Delivery
 from newsletter.delivery.queue import Queue
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Hold
-from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.reading import Claim
 from newsletter.ledger.states import State
 from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved

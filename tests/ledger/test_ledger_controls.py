@@ -7,9 +7,9 @@ import pytest
 from newsletter.errors import LedgerRefused
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.controls import Control, Hold
-from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.plan import Plan, Wave
+from newsletter.ledger.reading import Claim
 from newsletter.ledger.states import Disposition, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.ledger.versions import Approved

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from newsletter.errors import LedgerRefused
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.deliveries import AttemptRecord, Claim
 from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.reading import AttemptRecord, Claim
 from newsletter.ledger.runs import CallRecord, RunRecord
 from newsletter.ledger.states import Disposition, State, Step
 from newsletter.ledger.versions import Approved

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from newsletter.ledger.campaigns import Campaign
-from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.reading import Claim
 from newsletter.ledger.states import TERMINAL, TRANSITIONS, Disposition, State, Step
 from newsletter.ledger.suppressions import Leave, Reason
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from newsletter.errors import LedgerRefused
-from newsletter.ledger.deliveries import Claim
 from newsletter.ledger.ledger import Ledger
+from newsletter.ledger.reading import Claim
 from newsletter.ledger.states import Disposition, State, Step
 
 from tests.ledger.conftest import NOW, Freeze, T, after, counts

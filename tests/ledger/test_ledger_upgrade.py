@@ -136,7 +136,12 @@ def old(ledger_path: Path, since: int) -> Path:
             "INSERT INTO attempt VALUES (?, ?, 'run-1', ?, ?, 'defer', '450 later')",
             [(row[0], number, T, T + 1) for row in old_rows() for number in (1, 2)],
         )
-        connection.execute("INSERT INTO suppression VALUES (1, x'74', 'unsubscribed', 'page', 9)")
+        connection.execute(
+            "INSERT INTO suppression VALUES (1, x'74', 'unsubscribed', 'page', 9)"
+            if since < 6
+            else "INSERT INTO suppression VALUES"
+            " (x'01', 9, 'leave', x'74', NULL, 'unsubscribed', 'page', '[]')"
+        )
         connection.commit()
     return ledger_path
 

@@ -118,7 +118,7 @@ def test_a_change_is_kept_or_erased_and_nothing_else(ledger: Ledger) -> None:
         with pytest.raises(LedgerRefused, match="kept, or erased"), ledger.transaction():
             database.execute(statement)
     with ledger.transaction():
-        assert 1 == ledger.preferences.erase({ANNA: NOW.timestamp()})
+        assert 1 == ledger.preferences.erase({ANNA: NOW})
     assert {} == ledger.preferences.current()
     assert not add(ledger, change({"language": "fr"}))
     assert {} == ledger.preferences.current()

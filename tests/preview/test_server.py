@@ -81,13 +81,21 @@ def test_a_translation_is_shown_to_those_who_read_it(sources: Sources, draft: Se
     text = french.read_text(encoding="utf-8")
     told = draft.versions()
     before = next(told)
-    french.write_text(text.replace("title: Mars 2017", "title: Printemps 2017"), encoding="utf-8")
+    changed = re.sub("^preheader: .*$", 'preheader: "Court"', text, flags=re.MULTILINE)
+    french.write_text(
+        changed.replace("title: Mars 2017", "title: Printemps 2017"), encoding="utf-8"
+    )
     while next(told) == before:
         pass
     by_label = {each["label"]: each["id"] for each in draft.state()["issue"]["readers"]}
     renee = next(number for label, number in by_label.items() if "Renée" in label)
     assert "Printemps 2017" == draft.state(renee)["issue"]["title"]
-    assert "March 2017" == draft.state("empty")["issue"]["title"]
+    english = draft.state("empty")["issue"]
+    assert "March 2017" == english["title"]
+    # What is amiss in one language is told whichever is shown.
+    assert draft.state(renee)["issue"]["counts"] == english["counts"]
+    (short,) = [each for each in english["findings"] if "2017-03.fr.yaml" in each["place"]]
+    assert short["id"].startswith("preheader"), short
 
 
 def test_a_change_is_told_within_a_second_or_so(draft: Served) -> None:

@@ -309,7 +309,7 @@ class Laptop:
     ) -> None:
         done = run_campaign(project, campaign, transport, self._observer, check_lock=check_lock)
         assert done.failure is None
-        assert done.blind == ""
+        assert done.log_account == ""
 
     def addresses(self) -> set[str]:
         """All that the ledger names."""

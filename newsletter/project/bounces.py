@@ -1,0 +1,239 @@
+"""The bounce mailbox read: what its mails tell is applied, and each is accounted for.
+
+A mail is remembered as read in the transaction of what it led to, so that a program
+that dies in between counts nothing twice and misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from newsletter.config import FILE_NAME, Bounces
+from newsletter.credentials import read_secret, read_token
+from newsletter.errors import InputError, MailboxUnreachable, NewsletterError, Where
+from newsletter.feedback.apply import Applied, apply_event, settle_by_known_events
+from newsletter.feedback.bounce_mailbox import BounceMailbox, FileMailbox, UnreadableMail
+from newsletter.feedback.mail_news import MailNews, Told, read_mail
+from newsletter.feedback.unsubscribe_mails import Mailed
+from newsletter.ledger.lock import SenderAtWork
+from newsletter.ledger.states import State
+from newsletter.project.doubts import recover
+from newsletter.project.project import Project
+from newsletter.project.suppress import into_record, leave_verifier, leaves_of
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
+    from newsletter.ledger.suppressions import Leave
+
+_PORTION = 100
+"""Mails whose news is written in one transaction."""
+_MOST_EVENTS = 1000
+"""The same for events: one report can tell of many readers."""
+_MOST_A_RUN = 250_000
+_MOST_NAMED = 20
+
+
+@dataclass(slots=True)
+class BounceAccount:
+    """What became of the mails that were read.
+
+    Attributes:
+        mails: how many, by what they are; the sum is all that were read.
+        people: how many are not mailed any more, by what told it.
+        settled: doubts.
+        known: pieces of news that were known already.
+        kept: where those lie that were not understood, the first of them.
+        unreadable: how many cannot be read now, and are tried again.
+        unreadable_named: where the first of them lie, and why.
+        moved: how many were moved, as ``move_to`` says.
+        has_more: whether so many lie there that another run has to read on.
+        folder_only: why the list's send record does not know who left; None if it does.
+        failure: why the mailbox could not be read to its end; None if it was.
+    """
+
+    mails: Counter[Told] = field(default_factory=Counter)
+    people: Counter[Told] = field(default_factory=Counter)
+    settled: int = 0
+    known: int = 0
+    kept: list[str] = field(default_factory=list)
+    unreadable: int = 0
+    unreadable_named: list[str] = field(default_factory=list)
+    moved: int = 0
+    has_more: bool = False
+    folder_only: NewsletterError | None = None
+    failure: MailboxUnreachable | None = None
+
+
+def read_bounces(project: Project, *, again: bool = False) -> BounceAccount:
+    """Read the bounce mailbox. May run during a send.
+
+    Args:
+        project: the project.
+        again: read all that lies there, whatever was read before.
+
+    Raises:
+        InputError: there is no table [bounces], or the mailbox cannot be opened.
+        LedgerRefused: the ledger cannot be used. What was applied stays.
+    """
+    project.refuse_without_ledger()
+    account = BounceAccount()
+    with (
+        closing(_mailbox(project)) as mailbox,
+        closing(project.sound_ledger(create=True)) as ledger,
+    ):
+        _recover(project, ledger)
+        understood = ledger.read_mails.understood
+        try:
+            news = _news(project, mailbox, lambda id_: not again and understood(id_) is not None,
+                         account)  # fmt: skip
+            for portion in _portions(news):
+                _apply(project, ledger, portion, account)
+            account.moved = mailbox.move(lambda id_: understood(id_) is True)
+        except MailboxUnreachable as error:
+            account.failure = error
+        with ledger.transaction():
+            now = project.clock.now()
+            account.settled += settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
+        account.folder_only = into_record(project, ledger, {})
+    return account
+
+
+def watch_bounces(
+    project: Project, on_read: Callable[[BounceAccount], None], *, again: bool = False
+) -> None:
+    """Read the bounce mailbox again and again, until the caller is interrupted.
+
+    A server that cannot be reached is asked again at the next time.
+
+    Args:
+        project: the project.
+        on_read: is told what each reading came to.
+        again: the first time read all that lies there.
+
+    Raises:
+        InputError, LedgerRefused: as :func:`read_bounces`.
+    """
+    while True:
+        on_read(read_bounces(project, again=again))
+        again = False
+        assert project.settings.bounces is not None  # read_bounces refused it
+        project.clock.sleep(project.settings.bounces.check_every_s)
+
+
+def _mailbox(project: Project) -> BounceMailbox:
+    settings = project.settings.bounces
+    if settings is None:
+        raise InputError(
+            "It is not set where bounces are read.",
+            where=Where(project.folder / FILE_NAME, item="[bounces]"),
+            next="“newsletter docs bounces” tells how to set up the mailbox.",
+        )
+    if settings.path is not None:
+        return FileMailbox(project.folder / settings.path)
+    # Imported late: files need no IMAP.
+    from newsletter.feedback.imap import ImapMailbox
+
+    return ImapMailbox(settings, partial(_credential, settings), clock=project.clock)
+
+
+def _credential(settings: Bounces) -> str:
+    if settings.token is not None:
+        return read_token(settings.token, what="access token of the bounce mailbox")
+    assert settings.password is not None  # Bounces checks it
+    return read_secret(settings.password, what="password of the bounce mailbox")
+
+
+def _recover(project: Project, ledger: Ledger) -> None:
+    """Put in doubt whom a run that died was handing over, so that a bounce settles it."""
+    campaigns = ledger.campaigns.all()
+    if any(ledger.deliveries.of(each.id, State.ATTEMPTING) for each in campaigns):
+        # Whom a run at work hands over is its own.
+        with suppress(SenderAtWork), project.lock():
+            recover(project, ledger, campaigns)
+
+
+def _news(
+    project: Project, mailbox: BounceMailbox, is_read: Callable[[bytes], bool],
+    account: BounceAccount,
+) -> Iterator[MailNews]:  # fmt: skip
+    """What each mail tells; those that cannot be read are counted."""
+    verifier = leave_verifier(project)
+
+    def leaves(mailed: Mailed) -> Sequence[Leave]:
+        return tuple(leaves_of(mailed, verifier).values())
+
+    for number, mail in enumerate(mailbox.mails(is_read)):
+        if number == _MOST_A_RUN:
+            account.has_more = True
+            return
+        if isinstance(mail, UnreadableMail):
+            account.unreadable += 1
+            _name(account.unreadable_named, f"{mail.place}: {mail.why}")
+        else:
+            yield read_mail(mail, now=project.clock.now(), leaves_of=leaves)
+
+
+def _portions(news: Iterable[MailNews]) -> Iterator[list[MailNews]]:
+    """News in portions; what came before a failure is a portion, too."""
+    portion: list[MailNews] = []
+    events = 0
+    try:
+        for each in news:
+            portion.append(each)
+            events += len(each.events)
+            if len(portion) >= _PORTION or events >= _MOST_EVENTS:
+                yield portion
+                portion, events = [], 0
+    except NewsletterError:
+        yield portion
+        raise
+    yield portion
+
+
+def _apply(
+    project: Project, ledger: Ledger, portion: Sequence[MailNews], account: BounceAccount
+) -> None:
+    """Apply a portion and remember its mails, all or nothing."""
+    looked_at = {campaign.id for campaign in ledger.campaigns.all()}
+    outcomes = []
+    with ledger.transaction():
+        for news in portion:
+            applied = Applied()
+            for event in news.events:
+                applied += apply_event(
+                    event,
+                    ledger,
+                    looked_at,
+                    now=project.clock.now(),
+                    suppress_after=project.settings.delivery.suppress_after_returns,
+                )
+            left = sum(_leave(leave, ledger) for leave in news.leaves)
+            is_of_others = bool(news.events) and applied.strangers == len(news.events)
+            told = Told.UNCLEAR if is_of_others else news.told
+            ledger.read_mails.add(news.mail, understood=told is not Told.UNCLEAR)
+            outcomes.append((news, told, applied, left))
+    for news, told, applied, left in outcomes:
+        account.mails[told] += 1
+        account.people[told] += applied.suppressed + left
+        account.settled += applied.settled
+        account.known += applied.known
+        if told is Told.UNCLEAR:
+            why = " (a report about mail that this ledger does not know)" if news.events else ""
+            _name(account.kept, f"{news.place}{why}")
+
+
+def _leave(leave: Leave, ledger: Ledger) -> bool:
+    """Whether the reader left by this."""
+    before = ledger.suppressions.is_suppressed(leave.tag)
+    ledger.suppressions.add(leave)
+    return ledger.suppressions.is_suppressed(leave.tag) > before
+
+
+def _name(named: list[str], words: str) -> None:
+    if len(named) < _MOST_NAMED:
+        named.append(words)
