@@ -26,6 +26,25 @@ def invisible_in(text: str) -> tuple[int, str] | None:
     return found.start(), f"U+{ord(found.group()):04X} ({name})"
 
 
+_URL = re.compile(r"https?://[^\s<>\"]*", re.IGNORECASE)
+_JOINS = "\u200c\u200d\ufe0e\ufe0f"
+"""What words and signs of some scripts are written with, also in addresses."""
+
+
+def invisible_in_address(text: str) -> str:
+    """The first invisible character inside a web address, named; else "".
+
+    One behind an address only parts it from the next word, unless that goes on as addresses do.
+    """
+    for found in _URL.finditer(text):
+        address = found.group()
+        for place, char in enumerate(address):
+            named = invisible_in(char) if char not in _JOINS else None
+            if named and re.match(r"[\w/?#&=%.-]", address[place + 1 : place + 2], re.ASCII):
+                return named[1]
+    return ""
+
+
 def visible(text: str) -> str:
     """``text`` with a name in the place of each such character: ``na⟨U+200B⟩me``."""
     return _INVISIBLE.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", text)

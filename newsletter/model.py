@@ -26,6 +26,8 @@ from pydantic import (
     model_validator,
 )
 
+from newsletter.invisible import invisible_in_address
+
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _RTL_SCRIPTS = frozenset({
     "Adlm", "Arab", "Aran", "Armi", "Avst", "Chrs", "Cprt", "Elym", "Gara", "Hatr", "Hebr",
@@ -65,6 +67,8 @@ def _language(text: str) -> str:
 def _web_address(text: str) -> str:
     if text.startswith("mailto:") and "@" in text:
         return text
+    if hidden := invisible_in_address(text):
+        raise ValueError(f"holds an invisible character: {hidden}; delete it")
     if not re.match(r"https?://[^\s/]\S*\Z", text):
         raise ValueError("is no full web address; write it with https:// in front")
     return text

@@ -101,6 +101,12 @@ _READERS_OWN = re.compile(
     r"|\b2\.1\b",
     re.IGNORECASE,
 )
+_MAY_NOT_SEND = re.compile(
+    r"(?:not (?:allowed|permitted|authori[sz]ed)|(?:no|lacks?) permission) to "
+    r"(?:send|mail|write|post|relay|deliver)",
+    re.IGNORECASE,
+)
+"""Said of who sends, whatever mailbox is named beside it."""
 _ENHANCED = re.compile(r"(?<![\d.])[245]\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _ENHANCED_SENDER = re.compile(r"(?<![\d.])5\.1\.[78](?![\d.]*\d)")
 """RFC 3463: the sender's address or domain is no good."""
@@ -139,8 +145,9 @@ _OTHER_CAUSE = re.compile(
     r"|demasiad|zu (?:viele|schnell)|\btrop\b|tropp[io]|слишком|zbyt|muit[oa]s"
     r"|remitente|absender|exp[ée]diteur|mittente|remetente|afzender|nadawc|отправител|відправник"
     r"|发件人|寄件人|差出人|送信者|보낸"
-    r"|\b(?:su|tu) (?:cuenta|direcci)|\bvotre (?:compte|adresse)|\bваш"
+    r"|\b(?:su|tu) (?:cuenta|direcci)|\btu buz|\bvotre (?:compte|adresse)|\bваш"
     r"|\b(?:ihr|dein)e? (?:konto|postfach|ip|server|\S*adresse)"
+    r"|\b(?:tu[oa]|vostr[oa]) (?:account|indirizzo|casella)"
     r"|acceso|zugriff|\bacc[èe]s\b|\baccesso|\bacesso|доступ|toegang|dostęp|拒绝访问"
     r"|nicht (?:erlaubt|berechtigt|zugelassen)|(?:no|n[ãa]o) (?:permitid|autorizad)"
     r"|non (?:permess|autorizzat|autoris)|не разреш|запрещ"
@@ -207,7 +214,7 @@ def names(reply: str) -> Names:
     bare = _ADDRESS.sub("", text)
     if _SENDER.search(bare) or (_ENHANCED_SENDER.search(text) and not _NAMED.search(bare)):
         return Names.NOBODY
-    if _MAILBOX.search(bare):
+    if _MAILBOX.search(bare) and not _MAY_NOT_SEND.search(bare):
         ours = _ACCOUNT_STOPPED.search(bare) and not _READERS_OWN.search(bare)
         return Names.PERHAPS_MAILBOX if ours else Names.MAILBOX
     if is_bad_address(text) or _NAMED.search(text):

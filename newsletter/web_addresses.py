@@ -22,11 +22,13 @@ _NO_END = frozenset(".,:;!?'’*_~\u200c\u200d\u00ad")
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _LONGEST = 2_000
 _LONGEST_LABEL = 63
-_URL = rf"[^{_NO_PART}]{{1,{_LONGEST}}}+"
+_URL = rf"(?:[^{_NO_PART},;]|[,;](?!https?://)){{1,{_LONGEST}}}+"
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _ADDRESS = re.compile(
     rf"(?P<web>(?<![A-Za-z0-9.+-])https?://{_URL}|(?<![\w.@/:-])www\.{_URL})"
-    r"|(?<![\w.+@/:#-])(?P<mail>(?P<scheme>mailto:)?"
+    # Behind these signs, or an apostrophe within a word, only the end of an address would stand.
+    r"|(?<![\w.+@/:#!$%&=?^{}~-])(?<!\w['’])(?P<mail>(?P<scheme>mailto:)?"
+    r"(?:(?:o|\w{1,32}+[._+-][\w.+-]{0,32}+)')?"
     r"[^\W\u1100-\uffff](?:[\w.+-]{0,62}[\w+-])?"
     rf"@(?:{_LABEL}\.){{1,8}}(?:xn--[\w-]{{1,58}}+|[^\W\d_]{{2,63}}+)(?![\w@])"
     rf"(?(scheme)(?:\?{_URL})?))",

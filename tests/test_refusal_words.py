@@ -127,6 +127,8 @@ NOBODY = [
     "550 Server busy, user lookups disabled",
     "550 Recipient verify failed: directory unavailable",
     "550 Address rejected: your domain is not found",
+    "550 You are not allowed to send to this address",
+    "550 No permission to write to this account",
 ]
 PERHAPS = [
     "550 5.1.1 Rejected",
@@ -138,6 +140,7 @@ PERHAPS = [
     "550 Cuenta deshabilitada",
     "550 User suspended",
     "550 The user is disabled",
+    "550 5.1.1 You are not authorized to mail this user",
 ]
 
 

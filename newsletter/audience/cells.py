@@ -9,6 +9,7 @@ import re
 import unicodedata
 
 from newsletter.addresses import LONGEST_ADDRESS, Address, AddressError
+from newsletter.invisible import without_invisible
 
 # White space, control characters and what takes no room at all: soft hyphens,
 # zero-width spaces, direction marks. Copying from web pages and Word brings them.
@@ -24,8 +25,9 @@ _SYNTAX = frozenset('<>"')
 
 
 def trim(text: str) -> str:
-    """Take white space and invisible characters off both ends."""
-    return text.strip(_INVISIBLE)
+    """Take white space and invisible characters off both ends; nothing is left of those alone."""
+    text = text.strip(_INVISIBLE)
+    return text if text.isascii() or without_invisible(text) else ""
 
 
 def read_address(cell: str) -> tuple[Address, str]:

@@ -37,7 +37,7 @@ class Kind(Enum):
     OTHER = auto()
     """Another column; a single word of leaving in it still counts."""
     OF_A_PERSON = auto()
-    """A name, a place: a word of leaving counts if it can be nothing else."""
+    """A name, a place, an order, an event: a word of leaving counts if it can be nothing else."""
 
 
 # Beginnings of words, folded. Languages: en fr es it pt de nl pl ru ar, last all others.
@@ -160,12 +160,17 @@ _LEAVING_HEADER = re.compile(
     rf"(?:{unicodedata.normalize('NFKD', _LEAVING)})"
     r"(?:le|am|el|il|on|op|em|dnia|date|datum|at|grund|seit|since)?"
 )
-# A surname or a town may be such a word: here only words count that can be nothing else.
+# A surname or a town may be such a word, and an order cancelled: here only words count that can
+# be nothing else.
 _OF_A_PERSON = re.compile(
     r"name|naam|nome$|nom$|^nom|nombre|apellido|cognome|имя|фамилия|отчество|اسم|لقب|city|town|"
     r"ville$|ciudad|stadt$|wohnort|^ort$|citta|^stad$|cidade|miasto|город|مدينة|^place|lieu|lugar|"
     r"plaats|comune|region|provin|country|^pays$|^pais$|land$|paese|^kraj$|страна|street|strasse|"
     r"^rue$|calle|^via$|straat|ulica|улица|address|adres|direccion|indirizzo|district|municip|"
+    r"^events?.|orders?(?!ed)|payment|invoice|ticket|donation|pledge|^topics?|interest|project|"
+    r"depart|^dept|^team|zahlung|rechnung|bestell|spende|veranstalt|thema|themen|abteilung|commande|"
+    r"paiement|facture|^dons?|evenement|sujet|pedido|^pagos?|factura|evento|donacion|donativ|^tema|"
+    r"pagament|fattura|ordine|donazion|betaling|factuur|platnosc|zamowien|оплат|заказ|событ|^тема|"
     r"^org|compan|^firma?$|societ|empresa|azienda|employer|title|^job|beruf|canton|kanton"
 )
 _CLEAR_WORD = re.compile(

@@ -39,8 +39,8 @@ _UNPRINTABLE = re.compile(
 )
 _HASHTAG = re.compile(r"#(?:\w|[^\x00-\x7f\s])")
 """What no comment starts with, after a value: a word right behind the sign."""
-_CUT = re.compile(rf"{_HASHTAG.pattern}|#(?: +[0-9]|[ \t\r]*\Z)")
-"""The same on the value's own line: also a number, as in “our # 1”, or nothing at all."""
+_CUT = re.compile(r"#(?:[^\s#=*~+-]|[+-]\w| +[0-9]|[ \t\r]*\Z)")
+"""The same on the value's own line: also “#?” or “#"us"”, a number, as in “our # 1”, or nothing."""
 _COMMENTED_KEY = re.compile(r"#(?:- ?)?[a-z_]+:(?: |$)")
 _WITHOUT_SPACES = frozenset({"date", "fallback", "id", "language", "lead", "section", "url",
                              "web_url"})  # fmt: skip

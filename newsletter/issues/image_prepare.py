@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from newsletter.issues.credit import Credit
 from newsletter.issues.credit_metadata import read_iim, read_xmp, with_credit
 from newsletter.issues.files import Unusable, content_of
-from newsletter.issues.picture_bytes import without_metadata
+from newsletter.issues.picture_bytes import pixels_are_whole, without_metadata
 from newsletter.issues.pictures import check_kind
 from newsletter.material import PreparedPicture
 
@@ -122,6 +122,13 @@ class _Damaged(Unusable):
     """It cannot be read to its end."""
 
 
+def _damaged(name: str) -> _Damaged:
+    return _Damaged(
+        f"“{name}” is damaged: it cannot be read to its end.",
+        "Copy it again from its source, or open it in an image editor and save it again.",
+    )
+
+
 def _develop_whole(original: bytes, name: str, shown: int) -> _Print:
     from PIL.Image import DecompressionBombError
 
@@ -132,6 +139,7 @@ def _develop_whole(original: bytes, name: str, shown: int) -> _Print:
             opened = _open(original, name)
             _check_size(opened, name)
             _check_scans(original, name)
+            _check_sums(original, name)
             moves = bool(getattr(opened, "is_animated", False))
             exif = _exif(opened)
             credit = _credit(opened, exif)
@@ -142,10 +150,7 @@ def _develop_whole(original: bytes, name: str, shown: int) -> _Print:
         except DecompressionBombError:  # of a GIF's first frame, whatever its header says
             raise _too_large(name, "over 100 megapixels") from None
         except Exception:  # noqa: BLE001 - Pillow raises anything over damage, by where it is
-            raise _Damaged(
-                f"“{name}” is damaged: it cannot be read to its end.",
-                "Copy it again from its source, or open it in an image editor and save it again.",
-            ) from None
+            raise _damaged(name) from None
     return _Print(content, media_type, picture.width, picture.height, moves, credit)
 
 
@@ -175,6 +180,12 @@ def _check_scans(original: bytes, name: str) -> None:
             "fewer.",
             "Open it in an image editor and save it again.",
         )
+
+
+def _check_sums(original: bytes, name: str) -> None:
+    """Refuse a PNG whose pixels were changed on the way: Pillow shows them distorted."""
+    if not pixels_are_whole(original):
+        raise _damaged(name)
 
 
 def _check_size(opened: ImageFile, name: str) -> None:

@@ -10,10 +10,11 @@ import zlib
 from collections.abc import Iterator
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_SHOWS = frozenset(
-    {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"sRGB", b"acTL", b"fcTL", b"fdAT"}
-)
+_SHOWS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 """The chunks of a PNG that say how it looks."""
+_SIZES = {b"gAMA": 4, b"sRGB": 1}
+"""Chunks that say how colours look, and how long they are."""
+_PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT"})
 MOST_UNPACKED = 32_000_000
 """Octets that a PNG's compressed texts may unpack to: a history of edits has a few million, and
 what has more is made to fill a machine's memory."""
@@ -31,6 +32,15 @@ def without_metadata(original: bytes) -> bytes | None:
     if original.startswith(_PNG):
         return None if _unpacks_too_far(original) else _png(original)
     return _jpeg(original) if original.startswith(b"\xff\xd8") else _gif(original)
+
+
+def pixels_are_whole(original: bytes) -> bool:
+    """Whether the chunks of a PNG that hold its pixels have the checksums that they name."""
+    return not original.startswith(_PNG) or all(
+        zlib.crc32(original[start + 4 : end - 4]).to_bytes(4) == original[end - 4 : end]
+        for kind, start, end in _chunks(original)
+        if kind in _PIXELS
+    )
 
 
 def _chunks(original: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -64,7 +74,7 @@ def _png(original: bytes) -> bytes:
     kept, last = [_PNG], len(_PNG)
     for kind, start, end in _chunks(original):
         # A critical chunk, whose name begins with a capital, is never left out.
-        if kind in _SHOWS or kind[:1].isupper():
+        if kind in _SHOWS or kind[:1].isupper() or _SIZES.get(kind) == end - start - 12:
             kept.append(original[start:end])
         last = end
     return b"".join([*kept, original[last:]])

@@ -45,7 +45,8 @@ _MOST_QUOTES = 500
 _TYPOGRAPHY = (
     (re.compile(r"(?<!\.)\.{3}(?!\.)"), "…"),
     (re.compile(r"(?<!-)---(?!-)"), "—"),
-    (re.compile(r"(?<!\S)--(?!\S)|(?<=[^\s-])--(?=[^\s-])"), "–"),
+    # An A-label, such as xn--mnchen-3ya, is a name.
+    (re.compile(r"(?<!\S)--(?!\S)|(?<=[^\s-])(?<!\b[Xx][Nn])--(?=[^\s-])"), "–"),
 )
 """All that is replaced besides quotation marks; docs/issue-file.md names it."""
 _SCHEME = re.compile(r"(?<![A-Za-z0-9.+-])https?\Z", re.IGNORECASE)

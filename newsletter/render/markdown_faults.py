@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from newsletter.errors import IssueError, Problem
+from newsletter.invisible import invisible_in_address
 from newsletter.model import Issue
 from newsletter.render.mail_vocabulary import MailVocabulary
 from newsletter.render.markdown import link_targets, pictures_in, words_in
@@ -47,6 +48,11 @@ def _faults(vocabulary: MailVocabulary, text: str) -> Iterator[tuple[str, str]]:
         yield (
             "A merge field stands in the address of a link.",
             "Write the same address for all readers.",
+        )
+    if hidden := invisible_in_address(text):
+        yield (
+            f"A web address holds an invisible character: {hidden}.",
+            "Delete it, or type the address again.",
         )
     for words in words_in(tokens):
         if dead := _DEAD_LINK.search(words):

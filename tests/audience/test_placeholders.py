@@ -181,3 +181,10 @@ def test_nobody_is_greeted_with_a_cell_that_means_nothing(project: Project) -> N
     bodies = [mail.get_body(("plain",)) for mail in mails(project)]
     greetings = [re.findall(r"Dear \w+,", body.get_content())[0] for body in bodies if body]
     assert ["Dear Nan,", *["Dear friend,"] * 5] == sorted(greetings)
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\u2800\u2800", "\u115f", " \u200b\u3164 ", "\ufe0f"])
+def test_a_name_that_nobody_sees_is_none(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"email,name\na@a.example,{name}\n", "utf-8")
+    assert [""] == [each.name for each in read_roster(path).subscribers]

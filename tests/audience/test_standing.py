@@ -174,6 +174,10 @@ def test_a_tick_or_a_date_in_a_column_of_leaving_stops_a_row(tmp_path: Path, col
     [("name", "Baja"), ("First name", "Cancel"), ("Last name", "Baja"), ("Surname", "Junk"),
      ("Apellidos", "Baja"), ("Nachname", "Spam"), ("Nom de famille", "Left"), ("City", "Baja"),
      ("Ciudad", "Baja"), ("Ort", "Baja"), ("Region", "Baja California"), ("Company", "Blocked"),
+     ("Event status", "cancelled"), ("Order status", "Cancelled"), ("Payment", "pending"),
+     ("Ticket", "invalid"), ("Topic", "Spam"), ("Team", "Complaints"),
+     ("Spendenstatus", "storniert"), ("Paiement", "annulé"), ("Pedido", "cancelado"),
+     ("Zahlung", "ausstehend"),
      ("Фамилия", "Отказ"), ("Last name", "Removed"), ("Town", "Left")],
 )  # fmt: skip
 def test_a_person_or_a_town_of_that_name_is_mailed(tmp_path: Path, column: str, value: str) -> None:

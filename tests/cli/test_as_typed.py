@@ -7,6 +7,7 @@ import pytest
 from babel import Locale
 from babel.localedata import locale_identifiers
 from newsletter.model import direction
+from newsletter.web_addresses import find_addresses
 
 from tests.cli.support import mails, outbox, part, went_well
 from tests.support.browser import chromium
@@ -81,6 +82,11 @@ def test_dashes_and_ellipses_are_set(project: Project) -> None:
         ("    blurb: متن #افغانستان\n", "#افغانستان", "9:16"),
         ("    blurb: Our # 1 priority\n", "# 1 priority", "9:16"),
         ("    blurb: Written in C #\n", "#", "9:25"),
+        ("    blurb: What is a #?\n", "#?", "9:22"),
+        ('    blurb: We say #"enough"\n', '#"enough"', "9:19"),
+        ("    blurb: We say #(enough)\n", "#(enough)", "9:19"),
+        ("    blurb: Text. #!now\n", "#!now", "9:18"),
+        ("    blurb: Of grade #-1\n", "#-1", "9:21"),
         ("    blurb: &Partners win in court\n", "&Partners", "9:12"),
     ],
 )  # fmt: skip
@@ -102,6 +108,8 @@ def test_words_that_yaml_takes_for_a_comment_are_told(
         "    blurb: |- # a comment\n      Text #tag\n\n      #tag\n    #tag\n",
         '    blurb: "Text." #todo\n',
         "    blurb: a#b\n",
+        "    blurb: Text. #--- end\n",
+        "    blurb: Text. ## end\n",
         "    blurb: Text.\n    links:\n      - label: x\n        url: https://a.example/ #todo\n",
     ],
 )
@@ -283,3 +291,74 @@ def test_the_mail_of_a_reader_called_from(project: Project) -> None:
     (path,) = outbox(project)
     assert b"=46rom Here" in path.read_bytes()
     assert b"\nFrom Here" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("char", ["\u200b", "\u00ad", "\u2060", "\ufeff", "\u200e"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "    blurb: See https://exa{}mple.org/report now.\n",
+        "    blurb: See https://example.org/re{}port now.\n",
+        "    blurb: See <https://example.org/re{}port>.\n",
+        "    blurb: See [this](https://example.org/re{}port).\n",
+        "    blurb: T\n    links:\n      - label: R\n        url: https://example.org/re{}port\n",
+    ],
+)
+def test_an_invisible_character_in_an_address_is_named(
+    project: Project, text: str, char: str
+) -> None:
+    written(project, text.format(char))
+    done = project.run("check", "2026-11")
+    assert done.returncode == 2
+    assert f"U+{ord(char):04X} (" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "https://fa.example/نامه\u200cای",
+        "https://example.org/a\u200b",
+        "https://example.org/a\u200bภาษา",
+        "https://example.org/a\u2060, and more",
+    ],
+)
+def test_a_joiner_or_a_break_beside_an_address_is_sound(project: Project, typed: str) -> None:
+    blurb(project, f"Words {typed}")
+    assert findings(project) == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "xn--mnchen-3ya.example",
+        "[xn--mnchen-3ya.example](https://münchen.example/)",
+        "XN--MNCHEN-3YA.example",
+    ],
+)
+def test_an_a_label_keeps_its_hyphens(project: Project, typed: str) -> None:
+    blurb(project, f"See {typed} now")
+    assert findings(project) == []
+    for text in parts(project):
+        assert "xn--mnchen-3ya.example" in text.lower()
+        assert "xn–" not in text.lower()
+
+
+@pytest.mark.parametrize(
+    ("typed", "leads_to"),
+    [
+        ("anna.o'neil@example.org", ["mailto:anna.o'neil@example.org"]),
+        ("O'Neil@example.org", ["mailto:O'Neil@example.org"]),
+        ("d'anna@example.org", []),
+        ("a&b@example.org", []),
+        ("a=b@example.org", []),
+        ("a!b@example.org", []),
+        ("'anna@example.org'", ["mailto:anna@example.org"]),
+        ("https://a.example/x,https://b.example/y", ["https://a.example/x", "https://b.example/y"]),
+        ("https://a.example/x;http://b.example/y", ["https://a.example/x", "http://b.example/y"]),
+        ("https://a.example/w/https://b.example/y", ["https://a.example/w/https://b.example/y"]),
+    ],
+)
+def test_an_address_leads_to_all_of_what_was_typed_or_nowhere(
+    typed: str, leads_to: list[str]
+) -> None:
+    assert leads_to == [found.url for found in find_addresses(f"Write {typed} now")]

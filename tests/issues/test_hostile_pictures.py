@@ -118,6 +118,17 @@ def around(kind: bytes, content: bytes) -> bytes:
     return whole[:33] + chunk(kind, content) + whole[33:]
 
 
+@pytest.mark.parametrize("place", [20, 60, -20])
+def test_pixels_with_a_wrong_checksum_are_damaged(tmp_path: Path, place: int) -> None:
+    """Pillow would show them, distorted."""
+    whole = bytearray(png(chart()))
+    whole[place] ^= 1
+    path = tmp_path / "a.png"
+    path.write_bytes(whole)
+    with pytest.raises(Unusable, match="is damaged"):
+        prepare(path, shown=100, caption="x")
+
+
 def segment(marker: int, content: bytes) -> bytes:
     """A sound JPEG with one more segment at its start."""
     whole = jpeg(chart())
@@ -137,6 +148,8 @@ DROPPED_ANYWAY = {
     ),
     "a resolution of two octets": around(b"pHYs", b"12"),
     "no time": around(b"tIME", b""),
+    "brightness of one octet": around(b"gAMA", b"1"),
+    "no kind of sRGB": around(b"sRGB", b""),
     "broken colours": around(b"cHRM", b"1"),
     "EXIF that leads nowhere": segment(0xE1, b"Exif\0\0MM\0*\xff\xff\xff\xff"),
     "half a profile": segment(0xE2, b"ICC_PROFILE\0\1\3garbage"),
