@@ -32,7 +32,7 @@ SHEET = "web/public.css"
 NOTICE_HTML, NOTICE_TEXT = "web/notice.html.j2", "web/notice.txt.j2"
 PAGES = (
     "leave", "sure", "left", "undone", "too_late", "thanks", "proof", "broken", "unavailable",
-    "join", "asked", "confirm", "confirmed", "expired", "closed",
+    "join", "asked", "confirm", "confirmed", "returned", "expired", "closed",
     "choose", "choose_wrong", "saved", "unchanged", "stale", "privacy",
 )  # fmt: skip
 """The pages by name; the heading of each is the phrase ``page_`` and its name."""

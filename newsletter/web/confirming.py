@@ -101,4 +101,6 @@ class Confirming:
         await self._recent.once(text, event)
         if event["kind"] == "return":
             self._on_return(claimed_address_tag(text))
+            # Whether their sign-up is still there, the officer's machine alone knows.
+            return self._answers.page(request, "returned")
         return self._answers.page(request, "confirmed")
