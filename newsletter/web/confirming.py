@@ -24,7 +24,6 @@ from newsletter.web.sign_up_limits import FormBreaker
 from newsletter.web.tokens import TokenReader
 
 _PURPOSE = "confirm"
-_FASTEST_S, _A_DAY_S = 2, 86_400
 _RETURNS_EACH, _RETURNS_IN_ALL = 20, 200
 """Returns, which anybody can invent, that a network and all together may send in a minute."""
 
@@ -72,7 +71,7 @@ class Confirming:
             return self._show(request, text)
         fields = await read_form(request)
         nonce = fields.get("nonce", [""])[0]
-        if not self._nonces.holds(nonce, _PURPOSE, text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S):
+        if not self._nonces.holds(nonce, _PURPOSE, text):
             return self._show(request, text)
         return await self._confirm(request, text, event)
 

@@ -16,6 +16,7 @@ MOST_BYTES = 4096
 _MOST_FIELDS = 40
 _TIME = struct.Struct(">d")
 _MAC_BYTES = 16
+_FASTEST_S, _A_DAY_S = 2, 86_400
 _SET_BACK_S = 3700
 
 
@@ -63,9 +64,19 @@ class Nonces:
         return base64.urlsafe_b64encode(at + self._mac(at, purpose, about)).decode()
 
     def holds(
-        self, nonce: str, purpose: str, about: str, *, youngest_s: float, oldest_s: float
+        self,
+        nonce: str,
+        purpose: str,
+        about: str,
+        *,
+        youngest_s: float = _FASTEST_S,
+        oldest_s: float = _A_DAY_S,
     ) -> bool:
-        """Whether we issued ``nonce`` for this, and its age is between the two, in seconds."""
+        """Whether we issued ``nonce`` for this, and its age is between the two, in seconds.
+
+        By default as a person fills in a form: no sooner than two seconds after its page was
+        loaded, and within a day.
+        """
         try:
             data = base64.b64decode(nonce.encode("ascii"), altchars=b"-_", validate=True)
         except ValueError:

@@ -25,8 +25,6 @@ from newsletter.web.tokens import TokenReader
 
 _CHANGE_DAYS = 30
 """How long after its mail was composed a link may change something."""
-_FASTEST_S = 2
-_A_DAY_S = 86_400
 _LONGEST_PAUSE_DAYS = 731
 _MOST_A_DAY = 30
 """Changes by a reader's links; a reader needs a few, a program that repeats forms any number."""
@@ -111,7 +109,7 @@ class PreferencePage:
     async def _save(self, request: Request, text: str, token: Token) -> Response:
         fields = {name: values[-1] for name, values in (await read_form(request)).items()}
         nonce = fields.get("nonce", "")
-        if not self._nonces.holds(nonce, "choose", text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S):
+        if not self._nonces.holds(nonce, "choose", text):
             # A form that is too old, too quick or not ours: the question stands again.
             return self._ask(request, text)
         try:
