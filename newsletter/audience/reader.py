@@ -23,7 +23,7 @@ from newsletter.audience.languages import read_language
 from newsletter.audience.model import Roster, Subscriber
 from newsletter.audience.placeholders import says_nothing, what_is_wrong
 from newsletter.audience.records import Record, find_delimiter, read_records
-from newsletter.audience.standing import Standing
+from newsletter.audience.standing import Standing, Unclear
 from newsletter.config import Audience
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible
@@ -189,7 +189,8 @@ class _Reading:
         self._standing = standing
         self._left: list[Problem] = []
         self._left_rows: dict[str, int] = {}
-        self._unclear: dict[str, list[int]] = {}
+        self._unclear: dict[Unclear, list[int]] = {}
+        self._answered: set[str] = set()
         self._subscribers: list[Subscriber] = []
         self._refused: list[Problem] = []
         self._repeated: list[Problem] = []
@@ -220,6 +221,7 @@ class _Reading:
         except (AddressError, _Refused) as error:
             self._refused.append(self._problem(number, str(error)))
             return
+        self._answered.update(self._standing.answered(cells))
         why, unclear = self._standing.judge(cells)
         if why:
             self._left_rows.setdefault(address.suppression_key, number)
@@ -230,8 +232,8 @@ class _Reading:
             what = f"The address is in row {first} already; that row counts."
             self._repeated.append(self._problem(number, what))
             return
-        for said in unclear:
-            self._unclear.setdefault(said, []).append(number)
+        for value in unclear:
+            self._unclear.setdefault(value, []).append(number)
         self._subscribers.append(
             Subscriber(
                 address=address,
@@ -325,7 +327,13 @@ class _Reading:
 
     def _refuse_unclear(self) -> None:
         """Ask about values of which nobody can tell whether their readers left."""
-        if not self._unclear:
+        # A column that is blank everywhere says nothing.
+        asked = {
+            value.said: numbers
+            for value, numbers in self._unclear.items()
+            if not value.beside or value.beside in self._answered
+        }
+        if not asked:
             return
         raise RosterError(
             "The list may say that some rows must not be mailed, so it was not read.",
@@ -336,10 +344,10 @@ class _Reading:
                     f"{'row' if len(numbers) == 1 else 'rows'}, first in row {numbers[0]}.",
                     Where(self._path, row=numbers[0]),
                 )
-                for said, numbers in list(self._unclear.items())[:_MOST_ASKED]
+                for said, numbers in list(asked.items())[:_MOST_ASKED]
             ],
             next="Under [audience] in newsletter.toml name each in “mail” or in “no_mail”, "
-            f"e.g. mail = [{json.dumps(next(iter(self._unclear)), ensure_ascii=False)}]; "
+            f"e.g. mail = [{json.dumps(next(iter(asked)), ensure_ascii=False)}]; "
             "“Column=*” is any value of a column.",
         )
 

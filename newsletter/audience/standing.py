@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
+from typing import NamedTuple
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import fold
@@ -31,7 +32,8 @@ class Kind(Enum):
     JOINED = auto()
     """No: must not be mailed."""
     WANTED = auto()
-    """As joined, but of a name that may mean more: only a clear no counts, and words of leaving."""
+    """As joined, but of a name that may mean more: a clear no counts, and words of leaving; a blank
+    is doubtful beside a yes or a no."""
     OTHER = auto()
     """Another column; a single word of leaving in it still counts."""
     OF_A_PERSON = auto()
@@ -213,6 +215,7 @@ _WANTED_HEADER = re.compile(
 
 
 _SILENT = frozenset((Kind.OTHER, Kind.OF_A_PERSON, Kind.WANTED))
+_ANSWERED = frozenset((Kind.STATUS, Kind.JOINED, Kind.WANTED))
 
 
 def kind_of(header: str) -> Kind:
@@ -239,8 +242,11 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     value = fold(text) or without_invisible(text)
     if kind is Kind.OF_A_PERSON:
         return not _CLEAR_WORD.fullmatch(value)
-    if kind is Kind.WANTED and (value in _CLEAR_NO or text.casefold() == "n"):
-        return False
+    if kind is Kind.WANTED:
+        if value in _CLEAR_NO or text.casefold() == "n":
+            return False
+        if _is_blank(kind, value):
+            return None
     if kind in {Kind.OTHER, Kind.WANTED}:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
@@ -250,6 +256,23 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     if kind is Kind.LEFT_IF_FILLED:
         return False
     return _by_flag(kind, value) if value in _YES_WORDS | _NO_WORDS else _by_word(kind, text, value)
+
+
+def _is_blank(kind: Kind, value: str) -> bool:
+    """Whether a folded value says nothing by itself: then the others of its column tell."""
+    if kind is Kind.WANTED:
+        return not value or value in _NO_WORDS - _CLEAR_NO
+    return not value and kind in {Kind.STATUS, Kind.JOINED}
+
+
+@lru_cache(maxsize=65_536)
+def _answers(kind: Kind, cell: str) -> bool:
+    """Whether a value answers what its column asks, so that a blank beside it may be a no."""
+    text = trim(cell)
+    value = fold(text) or without_invisible(text)
+    if kind is Kind.WANTED:
+        return may_mail(Kind.JOINED, text) is True or value in _CLEAR_NO
+    return not _is_blank(kind, value)
 
 
 def _by_flag(kind: Kind, value: str) -> bool | None:
@@ -273,6 +296,18 @@ def _by_word(kind: Kind, text: str, value: str) -> bool | None:
     if kind is Kind.LEFT and re.match(r"\d", value):
         return False  # a date, or CiviCRM's codes of “on hold”
     return True if kind is Kind.JOINED and re.match(r"\d{4,}", value) else None
+
+
+class Unclear(NamedTuple):
+    """A value of which nobody can tell whether its row may be mailed.
+
+    Attributes:
+        said: ``Column=value``, as a person decides about it.
+        beside: the column, if the value is blank: then it is doubtful only beside answers.
+    """
+
+    said: str
+    beside: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +346,14 @@ class Standing:
         ]
         return bool(said) and all(said)
 
-    def judge(self, cells: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-        """Why a row must not be mailed (empty: it may), and the “Column=value” to ask about."""
+    def answered(self, cells: Sequence[str]) -> Iterator[str]:
+        """The columns of status or of joining that a row fills in with an answer."""
+        for index, column, kind in self.columns:
+            if kind in _ANSWERED and _answers(kind, cells[index][:_LONGEST_KEPT]):
+                yield column
+
+    def judge(self, cells: Sequence[str]) -> tuple[str, tuple[Unclear, ...]]:
+        """Why a row must not be mailed (empty: it may), and the values to ask about."""
         unclear = []
         for index, column, kind in self.columns:
             # The whole value is judged; only its beginning is shown, and decided about.
@@ -323,7 +364,9 @@ class Standing:
                 said = f"{column}={trim(cell)[:60]}"
                 if allowed is False:
                     return said, ()
-                unclear.append(said)
+                text = trim(cell)
+                blank = _is_blank(kind, fold(text) or without_invisible(text))
+                unclear.append(Unclear(said, column if blank else ""))
         return "", tuple(unclear)
 
 

@@ -10,7 +10,7 @@ from newsletter.errors import ExitCode
 from newsletter.ledger.plan import Exclusion
 from newsletter.ledger.states import State
 from newsletter.phrases import count, moment, people
-from newsletter.project.account import Account, Standing, worst
+from newsletter.project.account import Account, CampaignStatus, worst
 from newsletter.report.words import STATES, TRIAL, identity
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _MOST_NAMED = 10
 def show_accounts(accounts: Sequence[Account]) -> ExitCode:
     """Print where everybody is.
 
-    An account without its standing names only the first few people.
+    An account without its status names only the first few people.
 
     Returns:
         The gravest of the campaigns' exit codes.
@@ -70,9 +70,9 @@ def _show(account: Account) -> None:
     if campaign.excluded:
         reasons = [excluded_words(Exclusion(each), n) for each, n in campaign.excluded.items()]
         tell(f"{'; '.join(reasons)}.", lead="Not in the plan: ")
-    if account.standing is not None:
-        _show_standing(account, account.standing)
-    _show_people(account, most=_MOST_NAMED if account.standing is None else None)
+    if account.status is not None:
+        _show_status(account, account.status)
+    _show_people(account, most=_MOST_NAMED if account.status is None else None)
     if account.tally.complete:
         say("Complete.", style="bold green")
     elif account.tally.refused_by_all:
@@ -98,36 +98,36 @@ def _show_tally(tally: Tally) -> None:
         )
 
 
-def _show_standing(account: Account, standing: Standing) -> None:
+def _show_status(account: Account, status: CampaignStatus) -> None:
     """Print what a person decided about a campaign, and how its last run ended."""
-    control = standing.control
-    if len(standing.versions) > 1:
-        _show_versions(standing)
+    control = status.control
+    if len(status.versions) > 1:
+        _show_versions(status)
     if account.tally.open:
-        if standing.at < control.not_before and control.not_before > account.campaign.frozen_at:
+        if status.at < control.not_before and control.not_before > account.campaign.frozen_at:
             tell(f"it begins on {moment(control.not_before)}.", lead="Scheduled: ")
-        if standing.at > control.not_after:
+        if status.at > control.not_after:
             tell(f"it was to be over by {moment(control.not_after)}.", lead="Too late: ",
                  lead_style="yellow")  # fmt: skip
         if control.held:
             tell(control.held, lead="Held: ", lead_style="yellow")
-    run = standing.last_run
+    run = status.last_run
     if run is None:
         return
     if run.ended_at is not None:
         ending = f": {run.ending}" if run.ending else ""
         tell(f"ended {moment(run.ended_at)}{ending}", lead="Last run: ")
-    elif not standing.at_work:
+    elif not status.at_work:
         tell(f"gone without a word; last seen {moment(run.seen_at)}.", lead="Last run: ")
 
 
-def _show_versions(standing: Standing) -> None:
+def _show_versions(status: CampaignStatus) -> None:
     """Print who was attempted with which, and that the rest get the latest."""
-    versions = standing.versions
+    versions = status.versions
     for version in versions:
         made = "as first frozen" if version is versions[0] else f"of {moment(version.made_at)}"
-        last = standing.untried and version is versions[-1]
-        rest = f", {people(standing.untried)} to come" if last else ""
+        last = status.untried and version is versions[-1]
+        rest = f", {people(status.untried)} to come" if last else ""
         tell(f"{made}; {people(version.attempted)} attempted{rest}",
              lead=f"Version {version.number}: ")  # fmt: skip
 

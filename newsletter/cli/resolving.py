@@ -18,7 +18,7 @@ from newsletter.project import Project
 if TYPE_CHECKING:
     from newsletter.ledger.reading import DeliveryRow
     from newsletter.ledger.states import Step
-    from newsletter.project.doubts import Evidence, News, Progress
+    from newsletter.project.doubts import DoubtHistory, News, Progress
 
 
 def resolve(
@@ -88,10 +88,10 @@ def _settle(project: Project, issue: str, found: Sequence[DeliveryRow], step: St
 def _ask_about(project: Project, issue: str, found: Sequence[DeliveryRow]) -> None:
     """Show what is known of each and, if somebody is there, ask."""
     from newsletter.ledger.states import Step
-    from newsletter.project.doubts import evidence, in_doubt
+    from newsletter.project.doubts import doubt_histories, in_doubt
 
     there = sys.stdin.isatty()
-    for known in evidence(project, found):
+    for known in doubt_histories(project, found):
         _show(known)
         if there:
             answer = _answer()
@@ -126,7 +126,7 @@ def _answer() -> str:
     return answer
 
 
-def _show(known: Evidence) -> None:
+def _show(known: DoubtHistory) -> None:
     """Print the attempts, the way they went, and by what the server's log knows the message."""
     facts = [
         ("Person", known.doubt.address),

@@ -1,16 +1,16 @@
-"""Whose fault refusals are, judged by many of them together. No I/O.
+"""Refusals with a shared cause, found by comparing many of them. No I/O.
 
-One refusal may be taken at its word. The same words for readers of several domains,
-while nobody is accepted, are about us: our sender, our account, our address, our
-message. Then those who heard them are put back; refused for good, the run stops;
-deferred, everybody waits. The same words at one domain alone are that domain's, and
-those there wait. Words that name the reader's own mailbox stay theirs, however often
-they come: an old list behind a relay that verifies its recipients is full of them. A
+One refusal is taken at its word. The same words for recipients at several domains,
+while nobody is accepted, are about us: our sender, account, IP address or message.
+Those recipients are put back into the queue. If they were rejected, the run stops; if
+they were deferred, all mail waits. The same words at one domain alone are that domain's,
+and mail to it waits. Words that name the recipient's mailbox never count, however often
+they come: an old list behind a relay that verifies its recipients has many. A
 provider's API verifies none, so there even they count if nobody is accepted meanwhile.
 
-Greylisting (RFC 6647) says “later” to each reader once, and takes the second attempt.
+Greylisting (RFC 6647) defers each recipient once, and accepts the second attempt.
 So a first attempt counts for nothing where the server calls it greylisting, or where
-the last one accepted had been deferred before.
+the last recipient accepted had been deferred before.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TypeGuard
 
-from newsletter.delivery.policy import DOMAIN_PAUSE_S, Brake, Trip, next_attempt_at
+from newsletter.clock import EARLIEST
+from newsletter.delivery.policy import DOMAIN_PAUSE, Brake, Trip, next_attempt_at
 from newsletter.ledger.reading import Claim
 from newsletter.refusal_words import Names, is_bad_address, is_greylisting, names, same_words
 from newsletter.transports.protocol import Accepted, Deferred, Outcome, Rejected, Scope
@@ -50,19 +52,34 @@ _EVERYWHERE = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Refusals turned out to be about us: whoever heard them waits again.
+class Attempt:
+    """One attempt, from when it began.
 
     Attributes:
-        claims: who was blamed for it so far.
-        until: when they may be tried again, in seconds since the epoch.
-        domain: the domain that waits; empty: everybody does.
-        begins: the wait begins with it.
-        trip: what a person should know; None: nothing new.
+        claim: whose message it is.
+        began_at: when.
+        call: the number of the call that carries it; None: it was refused before any call.
+    """
+
+    claim: Claim
+    began_at: datetime
+    call: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedCause:
+    """Refusals whose cause is not the recipients: they are put back into the queue.
+
+    Attributes:
+        claims: those refused for it so far.
+        until: when they are due again.
+        domain: the domain whose mail waits; empty: all mail does.
+        begins: whether the wait begins now; otherwise it has begun already.
+        trip: what to tell the user; None: nothing new.
     """
 
     claims: Sequence[Claim]
-    until: float
+    until: datetime
     domain: str = _EVERYWHERE
     begins: bool = True
     trip: Trip | None = None
@@ -76,99 +93,99 @@ class _Words:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """One reader's, the call that carried it, and when it came, in seconds since the epoch."""
-
-    claim: Claim
-    call: int | None
-    came_at: float
-
-
 @dataclass(slots=True)
-class _Row:
-    """Refusals in the same words that no acceptance speaks against.
+class _Streak:
+    """Attempts refused in the same words, and when, that no acceptance speaks against.
 
-    ``aside`` came in calls in which others were accepted. They prove nothing, but the
+    ``aside`` were in calls in which others were accepted. They prove nothing, but the
     trouble may have begun within the call.
     """
 
     reply: str
-    refusals: list[_Refusal] = field(default_factory=list)
-    aside: list[_Refusal] = field(default_factory=list)
+    refused: list[tuple[Attempt, datetime]] = field(default_factory=list)
+    aside: list[tuple[Attempt, datetime]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.refused) + len(self.aside)
 
     @property
     def domains(self) -> int:
-        """How many domains the readers are at."""
-        return len({each.claim.recipient.address.domain for each in self.refusals})
+        """How many domains the recipients are at."""
+        return len({attempt.claim.recipient.address.domain for attempt, _ in self.refused})
 
     def claims(self, *, aside: bool) -> list[Claim]:
         """Whose refusals they are, with those set aside if asked for."""
-        return [each.claim for each in (*self.refusals, *(self.aside if aside else ()))]
+        return [attempt.claim for attempt, _ in self.refused + (self.aside if aside else [])]
+
+    def refute(self, accepted: Attempt) -> None:
+        """Drop refusals that came before an accepted attempt began, or in the same call."""
+        self.refused, self.aside = (
+            [
+                (attempt, came_at)
+                for attempt, came_at in each
+                if came_at > accepted.began_at and attempt.call != accepted.call
+            ]
+            for each in (self.refused, self.aside)
+        )
 
 
 @dataclass(slots=True)
 class _Pause:
-    """Words found to be about us; how often they came again after a wait, and until when it is."""
+    """The waits for one shared cause: how many there were, and until when the last one is."""
 
-    for_good: bool
     domain: str
-    since: float
-    until: float = 0.0
+    since: datetime
+    until: datetime = EARLIEST
     rounds: int = 0
 
-    def begin(self, now: float, outcome: Deferred | Rejected) -> None:
+    def begin(self, now: datetime, outcome: Deferred | Rejected) -> None:
         """Wait, once more."""
         self.rounds += 1
         if isinstance(outcome, Deferred):
             asked_s = outcome.retry_after_s
             self.until = next_attempt_at(now=now, attempt=self.rounds, asked_s=asked_s)
         elif self.domain:
-            self.until = now + DOMAIN_PAUSE_S
+            self.until = now + DOMAIN_PAUSE
 
 
 class Evidence:
-    """Takes note of a run's outcomes and tells when refusals turn out to be about us.
+    """Compares a run's outcomes, and finds refusals with a shared cause.
 
-    Used by one thread, in the order in which outcomes are written down.
+    Used by one thread, in the order in which outcomes are recorded.
     """
 
     def __init__(self) -> None:
-        self._rows: defaultdict[str, dict[_Words, _Row]] = defaultdict(dict)
+        self._streaks: defaultdict[str, dict[_Words, _Streak]] = defaultdict(dict)
         self._pauses: dict[tuple[str, _Words], _Pause] = {}
         self._calls = deque[int | None](maxlen=_CALLS)
         self._accepted = 0
         self._refuted = Counter[tuple[str, _Words]]()
         self._greylists: dict[str, bool] = {}
-        self._waits_until: dict[str, float] = {}
+        self._waits_until: dict[str, datetime] = {}
 
     def judge(
         self,
-        claim: Claim,
+        attempt: Attempt,
         outcome: Outcome,
         *,
-        call: int | None,
-        began_at: float,
-        now: float,
-        on_the_way: Callable[[], int] = lambda: 0,
-    ) -> Finding | None:
-        """Take note of an outcome.
+        now: datetime,
+        in_progress: Callable[[], int] = lambda: 0,
+    ) -> SharedCause | None:
+        """Note an attempt's outcome.
 
         Args:
-            claim: whose.
-            outcome: what the attempt told.
-            call: the number of the call that carried it; None: it was refused before.
-            began_at: when it began, in seconds since the epoch.
-            now: the time, in seconds since the epoch.
-            on_the_way: how many calls have begun and not ended.
+            attempt: which.
+            outcome: how it ended.
+            now: the time.
+            in_progress: how many calls have begun and not ended.
 
         Returns:
-            That it is about us, and who else was blamed for it; None: it may be taken
-            at its word.
+            The cause that it shares with others; None: it is taken at its word.
         """
+        claim = attempt.claim
         domain = claim.recipient.address.domain
         if isinstance(outcome, Accepted):
-            self._accept(claim, call, began_at)
+            self._accept(attempt)
             return None
         if not _names_nobody(outcome):
             return None
@@ -178,48 +195,43 @@ class Evidence:
         ]
         for each in said:
             if (pause := self._pauses.get(each)) is not None:
-                return _again(pause, outcome, began_at, now)
-        until = self._waits_until.get(domain, 0.0)
+                return _again(pause, outcome, attempt.began_at, now)
+        until = self._waits_until.get(domain, EARLIEST)
         if now < until and isinstance(outcome, Rejected) and _keys(outcome, domain, domain):
-            return Finding((), until, domain, begins=False)  # it was on the way already
-        refusal = _Refusal(claim, call, now)
+            return SharedCause((), until, domain, begins=False)  # it was in progress already
         for where, key in said:
             if not self._counts(where, claim, outcome):
                 continue
-            row = self._rows[where].setdefault(key, _Row(outcome.reply))
-            if call is not None and call in self._calls:
-                row.aside.append(refusal)
+            streak = self._streaks[where].setdefault(key, _Streak(outcome.reply))
+            if attempt.call is not None and attempt.call in self._calls:
+                streak.aside.append((attempt, now))
                 continue
-            row.refusals.append(refusal)
-            if self._enough(where, key, row, on_the_way):
+            streak.refused.append((attempt, now))
+            if self._enough(where, key, streak, in_progress):
                 return self._find(where, key, outcome, now)
         return None
 
-    def wait_at(self, domain: str, *, until: float) -> Finding:
-        """A domain that refuses us waits: whom it refused since it last accepted anybody wait too.
-
-        Args:
-            domain: which.
-            until: in seconds since the epoch.
-        """
+    def wait_at(self, domain: str, *, until: datetime) -> SharedCause:
+        """Mail to a domain that refuses us waits, with those refused since its last acceptance."""
         self._waits_until[domain] = until
-        rows = self._rows[domain]
-        refused = [rows.pop(key) for key in list(rows) if key.for_good]
-        claims = [claim for row in refused for claim in row.claims(aside=True)]
-        return Finding(claims, until, domain)
+        streaks = self._streaks[domain]
+        refused = [streaks.pop(key) for key in list(streaks) if key.for_good]
+        claims = [claim for streak in refused for claim in streak.claims(aside=True)]
+        return SharedCause(claims, until, domain)
 
-    def at_the_end(self, now: float) -> Iterator[Finding]:
-        """At the end of a run: what the last ones heard, where nobody was accepted after them."""
-        for where in list(self._rows):
-            for key, row in list(self._rows[where].items()):
-                if self._new_at_the_end(where, key, row):
-                    said = Rejected(row.reply) if key.for_good else Deferred(row.reply)
-                    yield replace(self._find(where, key, said, now), trip=_trip(where, key, row))
+    def at_the_end(self, now: datetime) -> Iterator[SharedCause]:
+        """At the end of a run: shorter streaks that no acceptance ended."""
+        for where in list(self._streaks):
+            for key, streak in list(self._streaks[where].items()):
+                if self._new_at_the_end(where, key, streak):
+                    said = Rejected(streak.reply) if key.for_good else Deferred(streak.reply)
+                    found = self._find(where, key, said, now)
+                    yield replace(found, trip=_trip(where, key, streak))
 
-    def _new_at_the_end(self, where: str, key: _Words, row: _Row) -> bool:
+    def _new_at_the_end(self, where: str, key: _Words, streak: _Streak) -> bool:
         if key.words is _ANY or self._refuted[where, key]:
             return False
-        named = names(row.reply)
+        named = names(streak.reply)
         if where:  # at a domain that took mail before
             least, domains = AT_THE_END_OF_ONE_DOMAIN, 1
             if named is not Names.NOBODY or where not in self._greylists:
@@ -232,7 +244,7 @@ class Evidence:
             least, domains = AT_THE_END, DOMAINS
         else:
             return False
-        return len(row.refusals) >= least and row.domains >= domains
+        return len(streak.refused) >= least and streak.domains >= domains
 
     def _counts(self, where: str, claim: Claim, outcome: Deferred | Rejected) -> bool:
         """Whether a refusal may be evidence; a first “later” may be greylisting."""
@@ -242,17 +254,19 @@ class Evidence:
             return claim.number > 2
         return claim.number > 1 or not self._greylists.get(where, False)
 
-    def _enough(self, where: str, key: _Words, row: _Row, on_the_way: Callable[[], int]) -> bool:
+    def _enough(
+        self, where: str, key: _Words, streak: _Streak, in_progress: Callable[[], int]
+    ) -> bool:
         if where:
-            return len(row.refusals) >= AT_ONE_DOMAIN
-        if key.words is _ANY or _may_mean_the_reader(row.reply):
+            return len(streak.refused) >= AT_ONE_DOMAIN
+        if key.words is _ANY or _may_mean_the_reader(streak.reply):
             least = IN_A_ROW_PERHAPS
         else:
             least = IN_A_ROW if self._accepted else AT_FIRST
-        if len(row.refusals) < least or row.domains < DOMAINS:
+        if len(streak.refused) < least or streak.domains < DOMAINS:
             return False
-        # Those on the way began before: they may be accepted yet, and refusals come sooner.
-        return len(row.refusals) >= max(least, self._by_chance(key)) + on_the_way()
+        # Those in progress began before: they may be accepted yet, and refusals come sooner.
+        return len(streak.refused) >= max(least, self._by_chance(key)) + in_progress()
 
     def _by_chance(self, key: _Words) -> int:
         """How long a row is that refusals as common as these before hardly ever make."""
@@ -262,45 +276,47 @@ class Evidence:
         share = before / (before + self._accepted + _JUDGED_FIRST)
         return math.ceil(math.log(_CHANCE) / math.log(share))
 
-    def _accept(self, claim: Claim, call: int | None, began_at: float) -> None:
-        """Drop what an acceptance speaks against: refusals before it began, or of the same call.
+    def _accept(self, accepted: Attempt) -> None:
+        """Drop what an acceptance speaks against.
 
-        One that began before a refusal came may have been on its way when the trouble began.
+        An attempt that began before a refusal came may have been in progress when the trouble
+        began.
         """
         self._accepted += 1
-        self._calls.append(call)
-        for where in (_EVERYWHERE, claim.recipient.address.domain):
-            self._greylists[where] = claim.number > 1
-            rows = self._rows.get(where, {})
-            for key, row in list(rows.items()):
-                before = len(row.refusals) + len(row.aside)
-                row.refusals = [e for e in row.refusals if e.came_at > began_at and e.call != call]
-                row.aside = [e for e in row.aside if e.came_at > began_at and e.call != call]
-                left = len(row.refusals) + len(row.aside)
-                self._refuted[where, key] += before - left
-                if not left:
-                    del rows[key]
-            for each in [
-                e for e, p in self._pauses.items() if e[0] == where and began_at > p.since
-            ]:
-                del self._pauses[each]
+        self._calls.append(accepted.call)
+        for where in (_EVERYWHERE, accepted.claim.recipient.address.domain):
+            self._greylists[where] = accepted.claim.number > 1
+            streaks = self._streaks.get(where, {})
+            for key, streak in list(streaks.items()):
+                before = len(streak)
+                streak.refute(accepted)
+                self._refuted[where, key] += before - len(streak)
+                if not len(streak):
+                    del streaks[key]
+            for each, pause in list(self._pauses.items()):
+                if pause.domain == where and accepted.began_at > pause.since:
+                    del self._pauses[each]
 
-    def _find(self, where: str, key: _Words, outcome: Deferred | Rejected, now: float) -> Finding:
-        row = self._rows[where].pop(key)
-        pause = self._pauses[where, key] = _Pause(key.for_good, where, since=now)
+    def _find(
+        self, where: str, key: _Words, outcome: Deferred | Rejected, now: datetime
+    ) -> SharedCause:
+        streak = self._streaks[where].pop(key)
+        pause = self._pauses[where, key] = _Pause(where, since=now)
         pause.begin(now, outcome)
-        claims = row.claims(aside=key.words is not _ANY)
-        # The domain's own brake tells of refusals (policy.DomainBreaker).
-        trip = None if where and key.for_good else _trip(where, key, row)
-        return Finding(claims, pause.until, where, trip=trip)
+        claims = streak.claims(aside=key.words is not _ANY)
+        # The domain's own brake reports rejections (policy.DomainBreaker).
+        trip = None if where and key.for_good else _trip(where, key, streak)
+        return SharedCause(claims, pause.until, where, trip=trip)
 
 
-def _again(pause: _Pause, outcome: Deferred | Rejected, began_at: float, now: float) -> Finding:
-    """The same was said again: by a server that was asked once more, or on the way meanwhile."""
+def _again(
+    pause: _Pause, outcome: Deferred | Rejected, began_at: datetime, now: datetime
+) -> SharedCause:
+    """The same words again: to an attempt after the wait, or to one in progress when it began."""
     begins = pause.until <= began_at
     if begins:
         pause.begin(now, outcome)
-    return Finding((), pause.until, pause.domain, begins)
+    return SharedCause((), pause.until, pause.domain, begins)
 
 
 def _names_nobody(outcome: Outcome) -> TypeGuard[Deferred | Rejected]:
@@ -336,19 +352,19 @@ def _keys(outcome: Deferred | Rejected, where: str, domain: str) -> tuple[_Words
     return (same, _Words(for_good, _ANY)) if for_good else (same,)
 
 
-def _trip(where: str, key: _Words, row: _Row) -> Trip:
+def _trip(where: str, key: _Words, streak: _Streak) -> Trip:
     """What a person should know."""
     words = "one after the other" if key.words is _ANY else "in the same words"
     what = "refused" if key.for_good else "deferred"
-    count = len(row.refusals)
+    count = len(streak.refused)
     if where:
         return Trip(
             Brake.WAIT,
-            f"{where} {what} {count:,} recipients {words}: {row.reply} All there wait.",
+            f"{where} {what} {count:,} recipients {words}: {streak.reply} All there wait.",
         )
     why = (
-        f"{count:,} readers at {row.domains:,} domains were {what} {words}, and "
-        f"nobody was accepted meanwhile. The server said: {row.reply}"
+        f"{count:,} readers at {streak.domains:,} domains were {what} {words}, and "
+        f"nobody was accepted meanwhile. The server said: {streak.reply}"
     )
     if not key.for_good:
         return Trip(Brake.WAIT, f"{why} Everybody waits, and nobody is given up for it.")

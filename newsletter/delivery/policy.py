@@ -13,9 +13,9 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 
-from newsletter.clock import moment_at
 from newsletter.ledger.plan import Wave
 from newsletter.ledger.states import Disposition, State, Step
 from newsletter.refusal_words import (
@@ -76,14 +76,19 @@ def rule_for(outcome: Outcome) -> Rule:
 
 
 def classify(
-    outcome: Outcome, *, attempt: Callable[[], int], now: float, key: str = "", wait_s: float = 0.0
+    outcome: Outcome,
+    *,
+    attempt: Callable[[], int],
+    now: datetime,
+    key: str = "",
+    wait_s: float = 0.0,
 ) -> Disposition:
     """What becomes of the recipient.
 
     Args:
         outcome: what the attempt told.
         attempt: its number among those that count, from 1; asked for only where it matters.
-        now: seconds since the epoch.
+        now: the time.
         key: what tells this recipient from others.
         wait_s: how long the transport waits, where it was throttled.
     """
@@ -94,11 +99,12 @@ def classify(
         return Disposition(rule.step, outcome.reply, outcome.provider_id)
     if rule.step is Step.RETURN:
         # Due again when the transport is, or as soon as somebody has mended the message.
-        return Disposition(rule.step, outcome.reply, next_attempt_at=moment_at(now + wait_s))
+        due = now + timedelta(seconds=wait_s)
+        return Disposition(rule.step, outcome.reply, next_attempt_at=due)
     if isinstance(outcome, Rejected):
         return Disposition(rule.step, outcome.reply)
-    at = next_attempt_at(now=now, attempt=attempt(), asked_s=outcome.retry_after_s, key=key)
-    return Disposition(rule.step, outcome.reply, next_attempt_at=moment_at(at))
+    due = next_attempt_at(now=now, attempt=attempt(), asked_s=outcome.retry_after_s, key=key)
+    return Disposition(rule.step, outcome.reply, next_attempt_at=due)
 
 
 # Retry
@@ -112,8 +118,10 @@ _SPREAD = 0.1
 """Retries are put up to a tenth later than the schedule says, so that not all come at once."""
 
 
-def next_attempt_at(*, now: float, attempt: int, asked_s: float | None, key: str = "") -> float:
-    """When a deferred recipient is retried, in seconds since the epoch.
+def next_attempt_at(
+    *, now: datetime, attempt: int, asked_s: float | None, key: str = ""
+) -> datetime:
+    """When a deferred recipient is retried.
 
     After 5, 10, 20 and 40 minutes, then every 4,000 seconds (Postfix's
     minimal_backoff_time and maximal_backoff_time; RFC 5321 4.5.4.1 asks for
@@ -121,14 +129,14 @@ def next_attempt_at(*, now: float, attempt: int, asked_s: float | None, key: str
     but within a day. Up to a tenth is added.
 
     Args:
-        now: seconds since the epoch.
+        now: the time.
         attempt: number of the deferred attempt, from 1; only those that count.
         asked_s: what the server asked for, in seconds.
         key: what tells this recipient from others, for the spread.
     """
     wait_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(attempt - 1, 10))
     wait_s *= 1 + _SPREAD * jitter(key, attempt)
-    return now + max(wait_s, min(asked_s or 0.0, _LONGEST_ASKED_S))
+    return now + timedelta(seconds=max(wait_s, min(asked_s or 0.0, _LONGEST_ASKED_S)))
 
 
 def jitter(key: str, number: int) -> float:
@@ -144,7 +152,7 @@ UNFIT_IN_A_ROW = 20
 """So many messages that could not be made one after the other are no one reader's fault."""
 _JUDGED_FIRST = 50
 """Before so many definite answers, a share says nothing."""
-DOMAIN_PAUSE_S = 3600.0
+DOMAIN_PAUSE = timedelta(hours=1)
 _DOMAIN_IN_A_ROW = 20
 _DOMAIN_JUDGED_FIRST = 30
 _DOMAIN_SHARE = 0.03

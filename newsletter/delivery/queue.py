@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from newsletter.clock import Clock, moment_at
+from newsletter.clock import EARLIEST, Clock
 from newsletter.config import Delivery
-from newsletter.delivery.evidence import Evidence, Finding
+from newsletter.delivery.evidence import Attempt, Evidence, SharedCause
 from newsletter.delivery.pacing import STEP_S, Pacer
 from newsletter.delivery.policy import (
-    DOMAIN_PAUSE_S,
+    DOMAIN_PAUSE,
     Brake,
     Trip,
     classify,
@@ -71,15 +71,6 @@ class Work:
     following: Wave = Wave.REST
 
 
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """A claim that is attempting, since when, and the number of the call that carries it."""
-
-    claim: Claim
-    at: datetime
-    call: int
-
-
 class Queue:
     """A campaign's deliveries, as one run works them off.
 
@@ -122,7 +113,7 @@ class Queue:
         self.pacer = Pacer(transport, settings, kept=ledger.runs.buckets(), clock=clock)
         self._deliveries = ledger.deliveries
         self._writer = Writer(ledger)
-        self._started: dict[int, _Started] = {}
+        self._started: dict[int, Attempt] = {}
         self._calls = 0
         self._holders = 0
         self._settled = 0
@@ -139,8 +130,8 @@ class Queue:
         self._writer.close()
         if self._writer.failed is None:
             with self.ledger.transaction():
-                for found in self._evidence.at_the_end(self._now().timestamp()):
-                    self._put_back(found)
+                for cause in self._evidence.at_the_end(self._now()):
+                    self._put_back(cause)
                 self._keep_pace()
         return self._writer.failed
 
@@ -311,7 +302,7 @@ class Queue:
                 )
             )
         self._calls += 1
-        started = (_Started(claim, now, self._calls) for claim in fresh)
+        started = (Attempt(claim, now, self._calls) for claim in fresh)
         self._started.update((each.claim.id, each) for each in started)
         return True
 
@@ -327,24 +318,22 @@ class Queue:
     def _note(self, claim: Claim, outcome: Outcome, wait_s: float) -> None:
         now = self._now()
         started = self._started.pop(claim.id, None)
-        about_us = self._evidence.judge(
-            claim,
+        cause = self._evidence.judge(
+            started or Attempt(claim, now, call=None),
             outcome,
-            call=started.call if started else None,
-            began_at=(started.at if started else now).timestamp(),
-            now=now.timestamp(),
-            on_the_way=self._calls_on_the_way,
+            now=now,
+            in_progress=self._calls_in_progress,
         )
-        if about_us is not None:
+        if cause is not None:
             reply = getattr(outcome, "reply", "")
-            due = moment_at(about_us.until if about_us.domain else 0)
+            due = cause.until if cause.domain else EARLIEST
             found = Disposition(Step.RETURN, reply, next_attempt_at=due)
         else:
             found = classify(
                 outcome,
-                attempt=lambda: self._deliveries.put_off(claim.id) + 1,
+                attempt=lambda: self._deliveries.deferrals(claim.id) + 1,
                 key=claim.recipient.address.key,
-                now=now.timestamp(),
+                now=now,
                 wait_s=wait_s,
             )
         self._deliveries.record(
@@ -352,31 +341,30 @@ class Queue:
             found,
             run=self.run_id,
             now=now,
-            started_at=started.at if started else None,
+            started_at=started.began_at if started else None,
         )
-        if about_us is not None:
-            self._put_back(about_us)
+        if cause is not None:
+            self._put_back(cause)
 
-    def _calls_on_the_way(self) -> int:
+    def _calls_in_progress(self) -> int:
         return len({started.call for started in self._started.values()})
 
-    def _put_back(self, found: Finding) -> None:
-        """Refusals were about us: nobody is blamed for them; nothing more goes out, or not now."""
+    def _put_back(self, cause: SharedCause) -> None:
+        """Put recipients back who were refused for a shared cause; stop the run, or wait."""
         now = self._now()
-        self._deliveries.put_back(found.claims, now=now)
-        if found.trip is not None and found.trip.brake is Brake.STOP:
-            self.trip = self.trip or found.trip
+        self._deliveries.put_back(cause.claims, now=now)
+        if cause.trip is not None and cause.trip.brake is Brake.STOP:
+            self.trip = self.trip or cause.trip
             self.stopping.set()
-        elif found.trip is not None:
-            self.notes.append(found.trip.why)
-        if found.begins and found.domain:
-            self._deliveries.postpone(self.campaign.id, found.domain, moment_at(found.until))
-        elif found.begins and (wait_s := found.until - now.timestamp()) > 0:
-            self.pacer.pause(wait_s)
+        elif cause.trip is not None:
+            self.notes.append(cause.trip.why)
+        if cause.begins and cause.domain:
+            self._deliveries.postpone(self.campaign.id, cause.domain, cause.until)
+        elif cause.begins and cause.until > now:
+            self.pacer.pause((cause.until - now).total_seconds())
 
     def _wait_at(self, domain: str) -> None:
-        until = self._now().timestamp() + DOMAIN_PAUSE_S
-        self._put_back(self._evidence.wait_at(domain, until=until))
+        self._put_back(self._evidence.wait_at(domain, until=self._now() + DOMAIN_PAUSE))
 
     def _return_unreported(self, claims: Sequence[Claim]) -> None:
         for claim in claims:

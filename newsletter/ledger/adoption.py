@@ -17,7 +17,7 @@ from pathlib import Path
 from newsletter.errors import ConfigError, LedgerRefused, Where
 from newsletter.ledger.copy_guard import (
     CopyGuard,
-    Place,
+    Installation,
     follows,
     keep_key,
     refuse_without_ledger,
@@ -76,20 +76,20 @@ class Adoption:
     """The adoption of one project's ledger. The caller holds the lock.
 
     Args:
-        place: where the list is sent from.
+        installation: where the list is sent from.
         key_file: the project's.
         keys: what it holds.
         old_copy: whether a person knows that everything here, the record too, is an old copy.
     """
 
     def __init__(
-        self, place: Place, key_file: Path, keys: KeyRing, *, old_copy: bool = False
+        self, installation: Installation, key_file: Path, keys: KeyRing, *, old_copy: bool = False
     ) -> None:
-        self._place = place
+        self._installation = installation
         self._key_file = key_file
         self._keys = keys
         self._old_copy = old_copy
-        self._known = Remembered.at(place.state.record)
+        self._known = Remembered.at(installation.state.record)
 
     def survey(self) -> Survey:
         """What :meth:`adopt` would do. Changes nothing.
@@ -97,14 +97,14 @@ class Adoption:
         Raises:
             LedgerRefused: it cannot be done; says why.
         """
-        if not self._place.ledger.exists():
-            return Survey(_no_ledger(self._place, self._known), self._is_exact(None), {}, (), (),
-                          aside=False)  # fmt: skip
-        with closing(Ledger(self._place.ledger, self._keys)) as ledger:
+        if not self._installation.ledger.exists():
+            refusal = _no_ledger(self._installation, self._known)
+            return Survey(refusal, self._is_exact(None), {}, (), (), aside=False)
+        with closing(Ledger(self._installation.ledger, self._keys)) as ledger:
             aside = self._goes_aside(ledger)
-            guard = CopyGuard(self._place, ledger, self._keys)
-            if self._place.state.record.is_file():
-                record: SendRecord | None = ledger.open_record(self._place.state.record)
+            guard = CopyGuard(self._installation, ledger, self._keys)
+            if self._installation.state.record.is_file():
+                record: SendRecord | None = ledger.open_record(self._installation.state.record)
             else:
                 record = None
             told = {} if record else guard.lost_by_old_epochs(damaged_too=True)
@@ -127,18 +127,18 @@ class Adoption:
         Raises:
             LedgerRefused: it cannot be done, or not be written.
         """
-        self._place.state.prepare()
+        self._installation.state.prepare()
         keys = self._take_key()
         self._put_aside(keys)
-        with closing(Ledger(self._place.ledger, keys)) as ledger:
+        with closing(Ledger(self._installation.ledger, keys)) as ledger:
             ledger.check()
-            record = ledger.open_record(self._place.state.record)
-            guard = CopyGuard(self._place, ledger, keys)
+            record = ledger.open_record(self._installation.state.record)
+            guard = CopyGuard(self._installation, ledger, keys)
             guard.follow()
             before = _counts(ledger, State.IN_DOUBT)
             updated, rebuilt = self._bring_in(ledger, record, readers, now=now)
             _translate_leaves(ledger, keys, readers)
-            keep_key(self._place.state, keys)
+            keep_key(self._installation.state, keys)
             # Last: whoever is stopped before this is refused, and adopts again.
             if record.follows:
                 guard.settle(record)
@@ -185,7 +185,7 @@ class Adoption:
             return False
         if ledger is not None and not follows(ledger, known):
             return False
-        return known.machine in {"", self._place.machine}
+        return known.machine in {"", self._installation.machine}
 
     def _goes_aside(self, ledger: Ledger) -> bool:
         """Whether the ledger here is another than the list's, so that it must make room.
@@ -202,20 +202,20 @@ class Adoption:
             raise LedgerRefused(
                 "The ledger in this folder has mailed readers, and so has another one for the "
                 "same list. The two cannot be joined.",
-                where=Where(self._place.ledger),
+                where=Where(self._installation.ledger),
                 next=f"Go on in {self._known.folder or 'the folder that sent last'}. If this is "
                 "another list, give it an id of its own under [list].",
             )
         return bool(ledger.campaigns.all()) or self._known.key_check != self._keys.pepper_id
 
     def _record(self, ledger: Ledger) -> SendRecord:
-        return ledger.open_record(self._place.state.record)
+        return ledger.open_record(self._installation.state.record)
 
     def _absorbed(self, ledger: Ledger) -> bool:
         """Whether the list's ledger knows all of it, and it was not used elsewhere since."""
         if not follows(ledger, self._known):
             return False
-        return ledger.open_record(self._place.state.record).absorbed(ledger.identity)
+        return ledger.open_record(self._installation.state.record).absorbed(ledger.identity)
 
     def refuse_unrelated(self, file: Path, keys: KeyRing) -> None:
         """Refuse a ledger that is to be put here, if it could not be adopted.
@@ -231,17 +231,17 @@ class Adoption:
 
         A ledger is made under the key file beside it, so without one the key is the list's.
         """
-        if not self._place.ledger.exists():
+        if not self._installation.ledger.exists():
             if keys.pepper != self._keys.pepper:
                 keys.save(self._key_file)
             return
-        with closing(Ledger(self._place.ledger, self._keys)) as ledger:
+        with closing(Ledger(self._installation.ledger, self._keys)) as ledger:
             if not self._goes_aside(ledger):
                 return
-            record = ledger.open_record(self._place.state.record)
+            record = ledger.open_record(self._installation.state.record)
             with ledger.transaction():
                 record.join_suppressions()
-        aside = move_aside(self._place.ledger)
+        aside = move_aside(self._installation.ledger)
         if keys.pepper != self._keys.pepper:
             if aside is not None:
                 with suppress(OSError):
@@ -255,7 +255,11 @@ class Adoption:
             LedgerRefused: it is nowhere to be found.
         """
         try:
-            kept = KeyRing.load(self._place.state.key) if self._place.state.key.exists() else None
+            kept = (
+                KeyRing.load(self._installation.state.key)
+                if self._installation.state.key.exists()
+                else None
+            )
         except ConfigError:
             kept = None
         if self._keys.pepper_id == self._known.key_check or not self._known.ledger:
@@ -266,7 +270,7 @@ class Adoption:
             raise LedgerRefused(
                 "This folder's key file is not the list's, and the copy in the state folder is "
                 "gone or damaged. Without it unsubscribed readers would not be recognised.",
-                where=Where(self._place.state.key),
+                where=Where(self._installation.state.key),
                 next="Put back newsletter.key from your backup; “newsletter docs keys” says more.",
             )
         if ring.pepper == self._keys.pepper and ring != self._keys:
@@ -274,9 +278,9 @@ class Adoption:
         return ring
 
 
-def _no_ledger(place: Place, known: Remembered) -> LedgerRefused | None:
+def _no_ledger(installation: Installation, known: Remembered) -> LedgerRefused | None:
     try:
-        refuse_without_ledger(place, known)
+        refuse_without_ledger(installation, known)
     except LedgerRefused as refusal:
         return refusal
     return None

@@ -32,7 +32,7 @@ _ADOPT = "“newsletter adopt” explains what it would do, and asks."
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Installation:
     """Where a list is sent from.
 
     Attributes:
@@ -50,8 +50,8 @@ class Place:
     machine: str
 
     @classmethod
-    def of(cls, folder: Path, ledger: Path, state: ListState) -> Place:
-        """The place of a project, on this machine and for this user."""
+    def of(cls, folder: Path, ledger: Path, state: ListState) -> Installation:
+        """That of a project, on this machine and for this user."""
         return cls(folder, ledger, state, home_folder(), machine_name())
 
 
@@ -59,13 +59,13 @@ class CopyGuard:
     """Keeps a ledger and the list's send record in step.
 
     Args:
-        place: where the list is sent from.
+        installation: where the list is sent from.
         ledger: open.
         keys: the project's key ring.
     """
 
-    def __init__(self, place: Place, ledger: Ledger, keys: KeyRing) -> None:
-        self._place = place
+    def __init__(self, installation: Installation, ledger: Ledger, keys: KeyRing) -> None:
+        self._installation = installation
         self._ledger = ledger
         self._keys = keys
 
@@ -78,9 +78,9 @@ class CopyGuard:
         Raises:
             LedgerRefused: the record cannot be used.
         """
-        if not self._place.state.record.is_file():
+        if not self._installation.state.record.is_file():
             return
-        record = self._ledger.open_record(self._place.state.record)
+        record = self._ledger.open_record(self._installation.state.record)
         known = record.remembered()
         if known.key_check == self._keys.pepper_id:
             with self._ledger.transaction():
@@ -89,7 +89,7 @@ class CopyGuard:
         is_the_lists = known.ledger == self._ledger.identity and follows(self._ledger, known)
         if is_the_lists and is_latest and self._original(known) is None:
             record.follow()
-            if known.folder not in {"", folder := str(self._place.folder.absolute())}:
+            if known.folder not in {"", folder := str(self._installation.folder.absolute())}:
                 with self._ledger.transaction():
                     record.note_folder(folder)
 
@@ -104,16 +104,16 @@ class CopyGuard:
             LedgerRefused: it cannot be written, or this folder's key file is not the list's
                 and there are no addresses.
         """
-        self._place.state.prepare()
-        record = self._ledger.open_record(self._place.state.record)
+        self._installation.state.prepare()
+        record = self._ledger.open_record(self._installation.state.record)
         if not (known := record.remembered()).key_check:
             with self._ledger.transaction():
                 record.belong_to("", epoch=0, key_check=self._keys.pepper_id)
-            keep_key(self._place.state, self._keys)
+            keep_key(self._installation.state, self._keys)
         elif known.key_check != self._keys.pepper_id:
             if not leaves:
-                refuse_other_key(self._place, known, self._keys)
-            keys = KeyRing.load(self._place.state.key)
+                refuse_other_key(self._installation, known, self._keys)
+            keys = KeyRing.load(self._installation.state.key)
             with self._ledger.transaction():
                 for address, leave in leaves.items():
                     record.suppress(replace(leave, tag=keys.address_tag(address), id=b""))
@@ -131,7 +131,7 @@ class CopyGuard:
             self._refuse_by_old_epochs()
             return
         known = record.remembered()
-        refuse_other_key(self._place, known, self._keys)
+        refuse_other_key(self._installation, known, self._keys)
         if not known.ledger:
             # Made for those who left, before the first send; or a kill between the two commits
             # of the first send left its name in the ledger alone, before anything was handed over.
@@ -141,34 +141,34 @@ class CopyGuard:
             return
         if known.ledger != self._ledger.identity:
             raise _refusal(
-                self._place,
+                self._installation,
                 "This list was sent from another folder, or with another ledger. This ledger "
                 "does not record who was mailed from there, and would mail them again.",
                 known,
             )
         if not follows(self._ledger, known):
             raise _refusal(
-                self._place,
+                self._installation,
                 "This ledger was used elsewhere: by another user, on another machine or with "
                 "another state folder. It does not know what was sent from here meanwhile.",
                 known,
             )
         if known.epoch > self._ledger.epoch:
             raise _refusal(
-                self._place,
+                self._installation,
                 "This ledger is older than what was sent to the list: it lacks those who were "
                 "mailed since. Was a backup restored, or is this a copy?",
                 known,
             )
         if (original := self._original(known)) is not None:
             raise _refusal(
-                self._place,
+                self._installation,
                 f"This folder is a copy of {original}, and both could send to the list.",
                 known,
             )
-        if known.machine not in {"", self._place.machine}:
+        if known.machine not in {"", self._installation.machine}:
             raise _refusal(
-                self._place,
+                self._installation,
                 "The state folder comes from another machine, which may have sent since, or may "
                 "be sending now.",
                 known,
@@ -177,11 +177,11 @@ class CopyGuard:
     def _original(self, known: Remembered) -> Path | None:
         """The folder that this one is a copy of, if it holds the list's ledger still."""
         folder = Path(known.folder)
-        file = folder / self._place.ledger.name
-        if not known.folder or folder == self._place.folder.absolute():
+        file = folder / self._installation.ledger.name
+        if not known.folder or folder == self._installation.folder.absolute():
             return None
         try:
-            if file.samefile(self._place.ledger):  # the same folder by another path
+            if file.samefile(self._installation.ledger):  # the same folder by another path
                 return None
             identity = query(file, "SELECT value FROM meta WHERE key = 'identity'")
         except (OSError, LedgerRefused):  # it was moved here, or is somebody else's now
@@ -194,8 +194,8 @@ class CopyGuard:
         Raises:
             LedgerRefused: it cannot.
         """
-        self._place.state.prepare()
-        keep_key(self._place.state, self._keys)
+        self._installation.state.prepare()
+        keep_key(self._installation.state, self._keys)
 
     def _refuse_other_record(self) -> None:
         if self._ledger.record_id:
@@ -203,7 +203,7 @@ class CopyGuard:
                 "What was sent from this ledger is remembered in another state folder: that of "
                 "another machine, of another user, or one that was removed. There may have been "
                 "sends since that this ledger does not know.",
-                where=Where(self._place.state.folder),
+                where=Where(self._installation.state.folder),
                 next="Send from that machine, as that user and with the same XDG_STATE_HOME, or "
                 f"set state_folder under [delivery] to that folder. If it is lost: {_ADOPT}",
             )
@@ -214,7 +214,7 @@ class CopyGuard:
             raise LedgerRefused(
                 "Another ledger than this one has sent from this folder. This one has no record "
                 "of its readers and would mail them again.",
-                where=Where(self._place.ledger),
+                where=Where(self._installation.ledger),
                 next="Put back the newsletter.db that was here, together with its -wal file if "
                 f"it has one. Only if it is lost: {_ADOPT}",
             )
@@ -222,13 +222,13 @@ class CopyGuard:
             raise LedgerRefused(
                 "This ledger is older than what was sent to the list: it lacks those who were "
                 "mailed since. Was a backup restored?",
-                where=Where(self._place.ledger),
+                where=Where(self._installation.ledger),
                 next=f"Put back the latest newsletter.db, if you still have it. If not: {_ADOPT}",
             )
 
     def _old_files(self) -> list[Path]:
         return old_epoch_files(
-            self._place.folder, identity=self._ledger.identity, home=self._place.home
+            self._installation.folder, identity=self._ledger.identity, home=self._installation.home
         )
 
     def remove_old_epochs(self) -> None:
@@ -303,8 +303,8 @@ class CopyGuard:
         with self._ledger.transaction():
             record.begin(
                 campaign.id,
-                machine=self._place.machine,
-                folder=str(self._place.folder.absolute()),
+                machine=self._installation.machine,
+                folder=str(self._installation.folder.absolute()),
                 boot=boot_name() or "unknown",
             )
         record.sync()
@@ -315,7 +315,7 @@ class CopyGuard:
         Raises:
             LedgerRefused: it cannot be written.
         """
-        record = self._ledger.open_record(self._place.state.record)
+        record = self._ledger.open_record(self._installation.state.record)
         if not record.follows and not record.remembered().ledger:
             with self._ledger.transaction():
                 for campaign in self._ledger.runs.campaigns_that_left():
@@ -354,10 +354,12 @@ class CopyGuard:
             self._settle(record, record.remembered())
 
     def _settle(self, record: SendRecord, known: Remembered) -> None:
-        if known.machine not in {"", self._place.machine}:
+        if known.machine not in {"", self._installation.machine}:
             # A copy: the original goes on under its name, and neither knows of the other.
             self._ledger.note_record(record.renamed(), epoch=self._ledger.epoch)
-        record.settle(machine=self._place.machine, folder=str(self._place.folder.absolute()))
+        record.settle(
+            machine=self._installation.machine, folder=str(self._installation.folder.absolute())
+        )
 
     def end(self) -> None:
         """Note that the run has ended.
@@ -376,7 +378,7 @@ def follows(ledger: Ledger, known: Remembered) -> bool:
     return ledger.record_id in {"", known.id}
 
 
-def refuse_without_ledger(place: Place, known: Remembered) -> None:
+def refuse_without_ledger(installation: Installation, known: Remembered) -> None:
     """Refuse a folder that has no ledger, although the list was sent to.
 
     Raises:
@@ -384,14 +386,14 @@ def refuse_without_ledger(place: Place, known: Remembered) -> None:
     """
     if known.ledger:
         raise _refusal(
-            place,
+            installation,
             "This list was sent to before, but this folder has no ledger of it: it was cleaned "
             "or cloned, or is another one. Everybody would be mailed again.",
             known,
         )
 
 
-def refuse_other_key(place: Place, known: Remembered, keys: KeyRing) -> None:
+def refuse_other_key(installation: Installation, known: Remembered, keys: KeyRing) -> None:
     """Refuse a key file under which nobody who left would be recognised.
 
     Raises:
@@ -399,7 +401,7 @@ def refuse_other_key(place: Place, known: Remembered, keys: KeyRing) -> None:
     """
     if known.key_check and known.key_check != keys.pepper_id:
         raise _refusal(
-            place,
+            installation,
             "This folder's key file is not the list's, so unsubscribed readers would not be "
             "recognised.",
             known,
@@ -445,13 +447,13 @@ def home_folder() -> Path | None:
         return None
 
 
-def _refusal(place: Place, what: str, known: Remembered) -> LedgerRefused:
+def _refusal(installation: Installation, what: str, known: Remembered) -> LedgerRefused:
     there = Path(known.folder) if known.folder else None
-    elsewhere = there is not None and there != place.folder.absolute() and there.is_dir()
+    elsewhere = there is not None and there != installation.folder.absolute() and there.is_dir()
     send_there = f"Send from {there}, from where it was sent last. " if elsewhere else ""
     return LedgerRefused(
         what,
-        where=Where(place.folder.absolute()),
+        where=Where(installation.folder.absolute()),
         next=f"{send_there}{'If that is not possible' if elsewhere else 'To go on here'}: {_ADOPT} "
         "If this is another list, give it an id of its own under [list].",
     )

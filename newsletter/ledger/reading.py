@@ -190,8 +190,8 @@ class Reading:
         )
         return int(count)
 
-    def put_off(self, delivery: int) -> int:
-        """How often the server said “later” for this recipient's own sake."""
+    def deferrals(self, delivery: int) -> int:
+        """How often the server deferred this recipient, for their own sake."""
         ((count,),) = self._database.rows(
             "SELECT COUNT(*) FROM attempt WHERE delivery = ? AND outcome = ?",
             (delivery, Step.DEFER),

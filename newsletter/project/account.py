@@ -27,7 +27,7 @@ _LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CampaignStatus:
     """What people decided about a campaign, and what its runs did.
 
     Attributes:
@@ -59,7 +59,7 @@ class Account:
         orphans: whom a run that died was handing over; in doubt from the next run on.
         refused: who was refused or given up.
         next_due: when the next one may be tried, if all who wait were deferred.
-        standing: None where only the numbers were asked for.
+        status: None where only the numbers were asked for.
     """
 
     campaign: Campaign
@@ -69,12 +69,12 @@ class Account:
     orphans: tuple[DeliveryRow, ...]
     refused: tuple[DeliveryRow, ...]
     next_due: datetime | None
-    standing: Standing | None
+    status: CampaignStatus | None
 
     @property
     def at_work(self) -> bool:
         """Whether a run is at work on it."""
-        return self.standing is not None and self.standing.at_work
+        return self.status is not None and self.status.at_work
 
 
 def accounts(project: Project, issue: str) -> list[Account]:
@@ -112,9 +112,9 @@ def account_of(ledger: Ledger, campaign: Campaign, *, now: datetime | None = Non
             is taken to be at work: the caller has just ended it.
     """
     tally = ledger.campaigns.tally(campaign)
-    standing = None if now is None else _standing(ledger, campaign, now)
+    status = None if now is None else _status(ledger, campaign, now)
     rows = ledger.deliveries.of
-    idle = standing is None or not standing.at_work
+    idle = status is None or not status.at_work
     queued = tally[State.PENDING] or tally[State.CLAIMED] or tally[State.ATTEMPTING]
     return Account(
         campaign=campaign,
@@ -124,7 +124,7 @@ def account_of(ledger: Ledger, campaign: Campaign, *, now: datetime | None = Non
         orphans=rows(campaign.id, State.ATTEMPTING) if idle else (),
         refused=rows(campaign.id, State.REJECTED, State.EXPIRED),
         next_due=None if queued else ledger.deliveries.next_due(campaign.id),
-        standing=standing,
+        status=status,
     )
 
 
@@ -220,9 +220,9 @@ def _wanted(project: Project, ledger: Ledger, issue: str) -> tuple[Campaign, ...
     return campaigns_of(project, ledger, issue) if issue else ledger.campaigns.all()
 
 
-def _standing(ledger: Ledger, campaign: Campaign, now: datetime) -> Standing:
+def _status(ledger: Ledger, campaign: Campaign, now: datetime) -> CampaignStatus:
     run = last_run(ledger, campaign)
-    return Standing(
+    return CampaignStatus(
         at=now,
         control=ledger.controls.of(campaign.id),
         versions=ledger.controls.versions(campaign.id),

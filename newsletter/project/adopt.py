@@ -57,4 +57,4 @@ def adopt(project: Project, *, old_copy: bool = False) -> AdoptionResult:
 
 
 def _adoption(project: Project, *, old_copy: bool) -> Adoption:
-    return Adoption(project.place, project.key_file, project.keys, old_copy=old_copy)
+    return Adoption(project.installation, project.key_file, project.keys, old_copy=old_copy)

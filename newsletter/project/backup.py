@@ -122,13 +122,13 @@ def _settled(about: About, parts: Mapping[str, Path]) -> Project:
 def _remembers(project: Project) -> bool:
     """Whether this machine has a send record of its own, not one from a backup."""
     known = Remembered.at(project.state.record)
-    return bool(known.ledger) and known.machine in {"", project.place.machine}
+    return bool(known.ledger) and known.machine in {"", project.installation.machine}
 
 
 def _refuse_unrelated(project: Project, parts: Mapping[str, Path]) -> None:
     """Refuse, before anything is put in place, a ledger that could not be adopted."""
     keys = KeyRing.load(parts[KEY])
-    Adoption(project.place, parts[KEY], keys).refuse_unrelated(parts[LEDGER], keys)
+    Adoption(project.installation, parts[KEY], keys).refuse_unrelated(parts[LEDGER], keys)
 
 
 def _place(project: Project, about: About, parts: Mapping[str, Path]) -> tuple[str, ...]:

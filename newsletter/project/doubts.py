@@ -36,7 +36,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class DoubtHistory:
     """What is known of a message in doubt.
 
     Attributes:
@@ -84,7 +84,7 @@ def in_doubt(project: Project, issue: str, addresses: Sequence[str] = ()) -> lis
     return [doubt for doubt in doubts if doubt.address in wanted]
 
 
-def evidence(project: Project, doubts: Sequence[DeliveryRow]) -> Iterator[Evidence]:
+def doubt_histories(project: Project, doubts: Sequence[DeliveryRow]) -> Iterator[DoubtHistory]:
     """What is known of each: the attempts, the way they went, what was learned later."""
     with closing(project.ledger(create=False, follow=False)) as ledger:
         ways: dict[str, str] = {}
@@ -95,7 +95,7 @@ def evidence(project: Project, doubts: Sequence[DeliveryRow]) -> Iterator[Eviden
             for event in ledger.events.of(campaign):
                 events.setdefault(event.delivery, []).append(event)
         for doubt in doubts:
-            yield Evidence(
+            yield DoubtHistory(
                 doubt,
                 message_id=f"{doubt.campaign}.{doubt.message_tag}",
                 attempts=tuple(

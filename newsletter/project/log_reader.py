@@ -78,7 +78,7 @@ class SyncResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class OpenedEntries:
     """Some entries of the log, verified and opened.
 
     Attributes:
@@ -122,7 +122,7 @@ class LogReader:
         self._issues: dict[str, str] | None = None
         self.result = SyncResult()
 
-    def fetch(self) -> Batch:
+    def fetch(self) -> OpenedEntries:
         """The next entries. Asks the log, and touches no ledger.
 
         Raises:
@@ -152,13 +152,13 @@ class LogReader:
             )
         events = [(entry, unseal(entry.box, self._box_keys)) for entry in page.entries]
         is_last = cursor.seq >= page.last or cursor.seq <= after
-        return Batch(events, cursor, missed, warnings, is_last)
+        return OpenedEntries(events, cursor, missed, warnings, is_last)
 
     def _read_of(self, log_id: str) -> int:
         """How far a log was read before this reader began."""
         return self._known.seq if self._known and self._known.log_id == log_id else 0
 
-    def write(self, batch: Batch, ledger: Ledger, *, now: datetime) -> None:
+    def write(self, batch: OpenedEntries, ledger: Ledger, *, now: datetime) -> None:
         """Apply what was fetched ``now``; inside the caller's transaction."""
         latest = batch.cursor.latest
         for entry, content in batch.events:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -164,8 +165,7 @@ def _prepared(
     compiled.refuse_errors()
     wanted = ledger.preferences.current() if ledger else {}
     roster = with_preferences(project.roster(options.subscribers), wanted, project)
-    begins = options.appointment.at if options.appointment else None
-    day = (begins or project.clock.now()).date()
+    begins = options.appointment.at if options.appointment else project.clock.now()
     guard = project.copy_guard(ledger) if ledger else None
     round_ = _latest_round(ledger, guard, issue)
 
@@ -174,8 +174,7 @@ def _prepared(
             return (b"",)
         return project.keys.tags(address)
 
-    def planned(has_it: frozenset[str], remembered: frozenset[bytes]) -> Plan:
-        remembered |= erased_readers(has_it)
+    def planned(has_it: Callable[[Address], bool]) -> Plan:
         return make_plan(
             roster,
             issue=issue,
@@ -184,34 +183,50 @@ def _prepared(
             excluded_by=partial(
                 exclusion,
                 suppressed=ledger.suppressions.tags() if ledger else frozenset(),
-                paused={tag for tag, preferences in wanted.items() if preferences.is_paused(day)},
-                has_it=lambda address: (
-                    address.key in has_it
-                    or (
-                        bool(remembered)
-                        and reader_tag(project.keys.seal_key, address.key) in remembered
-                    )
-                ),
+                paused={tag for tag, each in wanted.items() if each.is_paused(begins.date())},
+                has_it=has_it,
             ),
             settings=project.settings.delivery,
             limit=options.limit,
         )
 
-    if options.again:
-        has_it = ledger.campaigns.in_round(issue, round_) if ledger else frozenset()
-        remembered = guard.in_round(issue, round_) if guard else frozenset()
-    else:
-        has_it = ledger.campaigns.has_it(issue) if ledger else frozenset()
-        remembered = guard.may_have(issue) if guard else frozenset()
-    plan = planned(has_it, remembered)
+    plan = planned(_has_it(project, ledger, issue, round_=round_ if options.again else None))
     new_round = options.again and (not plan.recipients or round_ == 1)
     if new_round:
-        plan = planned(frozenset(), frozenset())
+        plan = planned(lambda _: False)
     trials: tuple[str, ...] = ()
     if ledger and guard and not options.again and plan.excluded.get(Exclusion.HAS_IT):
         trials = _trials(ledger, issue)
     return Prepared(
         compiled, roster, plan, options, round_, new_round, trials, new_here=project.is_new_here
+    )
+
+
+def _has_it(
+    project: Project, ledger: Ledger | None, issue: str, *, round_: int | None
+) -> Callable[[Address], bool]:
+    """Tells whether an address has the issue or may have it, by ledger and send record.
+
+    Args:
+        project: the project.
+        ledger: open; None: there is none.
+        issue: its id.
+        round_: only those who were in this round; None: in any.
+    """
+    if ledger is None:
+        return lambda _: False
+    guard = project.copy_guard(ledger)
+    if round_ is None:
+        here = ledger.campaigns.has_it(issue)
+        remembered = guard.may_have(issue) if guard else frozenset()
+    else:
+        here = ledger.campaigns.in_round(issue, round_)
+        remembered = guard.in_round(issue, round_) if guard else frozenset()
+    hashed = remembered | erased_readers(here)
+    # Without such readers no key is needed.
+    return lambda address: (
+        address.key in here
+        or (bool(hashed) and reader_tag(project.keys.seal_key, address.key) in hashed)
     )
 
 

@@ -15,7 +15,7 @@ from newsletter.phrases import nearest
 
 if TYPE_CHECKING:
     from newsletter.audience.model import Roster
-    from newsletter.ledger.copy_guard import CopyGuard, Place
+    from newsletter.ledger.copy_guard import CopyGuard, Installation
     from newsletter.ledger.ledger import Ledger
     from newsletter.message.dkim import DkimSigner
     from newsletter.message.keys import KeyRing
@@ -88,11 +88,11 @@ class Project:
         return ListState(folder / self.settings.list.id)
 
     @cached_property
-    def place(self) -> Place:
+    def installation(self) -> Installation:
         """Where the list is sent from, for the copy guard."""
-        from newsletter.ledger.copy_guard import Place
+        from newsletter.ledger.copy_guard import Installation
 
-        return Place.of(self.folder, self.ledger_file, self.state)
+        return Installation.of(self.folder, self.ledger_file, self.state)
 
     @contextmanager
     def lock(self, *, on_wait: Callable[[], None] | None = None) -> Iterator[Callable[[], None]]:
@@ -392,7 +392,7 @@ class Project:
             return None
         from newsletter.ledger.copy_guard import CopyGuard
 
-        return CopyGuard(self.place, ledger, self.keys)
+        return CopyGuard(self.installation, ledger, self.keys)
 
     def refuse_old(self, ledger: Ledger, issue: str = "", *, again: bool = False) -> None:
         """Make sure that the ledger knows of every send to the list, of ``issue`` above all.
@@ -418,7 +418,7 @@ class Project:
         from newsletter.ledger.copy_guard import refuse_without_ledger
         from newsletter.ledger.record import Remembered
 
-        refuse_without_ledger(self.place, Remembered.at(self.state.record))
+        refuse_without_ledger(self.installation, Remembered.at(self.state.record))
 
     @property
     def is_new_here(self) -> bool:

@@ -144,13 +144,13 @@ def lift_holds(project: Project, waiting: Iterable[Unfinished]) -> None:
 def _unfinished(project: Project, ledger: Ledger, issue: str) -> list[Unfinished]:
     now = project.clock.now()
     return [
-        _standing(ledger, campaign, now)
+        _unfinished_campaign(ledger, campaign, now)
         for campaign in campaigns_of(project, ledger, issue)
         if unfinished(ledger, campaign)
     ]
 
 
-def _standing(ledger: Ledger, campaign: Campaign, now: datetime) -> Unfinished:
+def _unfinished_campaign(ledger: Ledger, campaign: Campaign, now: datetime) -> Unfinished:
     control = ledger.controls.of(campaign.id)
     # One that was to begin at once waits for nothing, even if the clock was set back
     # behind the freeze.

@@ -135,7 +135,7 @@ def _into_record(
 
 
 @dataclass(frozen=True, slots=True)
-class Mailed:
+class UnsubscribeMailResult:
     """What came of unsubscribe mails: readers who left anew, who had already, and other items.
 
     ``folder_only`` as in :class:`Suppressed`.
@@ -147,7 +147,7 @@ class Mailed:
     folder_only: NewsletterError | None
 
 
-def suppress_mailed(project: Project, file: Path) -> Mailed:
+def suppress_mailed(project: Project, file: Path) -> UnsubscribeMailResult:
     """Suppress whoever mailed their unsubscribe token. Holds during a send.
 
     Raises:
@@ -183,7 +183,9 @@ def suppress_mailed(project: Project, file: Path) -> Mailed:
                 ledger.suppressions.add(leave)
             tags = {each.tag for each in latest.values()}
             new = sum(ledger.suppressions.is_suppressed(tag) for tag in tags - gone)
-        return Mailed(new, len(tags) - new, others, _into_record(project, ledger, {}))
+        return UnsubscribeMailResult(
+            new, len(tags) - new, others, _into_record(project, ledger, {})
+        )
 
 
 def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import ConfigError, InputError, LogUnreachable, NewsletterError, Where
-from newsletter.project.log_reader import Batch, LogReader, SyncResult
+from newsletter.project.log_reader import LogReader, OpenedEntries, SyncResult
 from newsletter.project.log_source import has_public_log, log_source
 from newsletter.project.project import Project
 from newsletter.project.rights import keep_promises
@@ -71,7 +71,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
     return reader.result
 
 
-def _read_on(project: Project, reader: LogReader, ledger: Ledger) -> Batch:
+def _read_on(project: Project, reader: LogReader, ledger: Ledger) -> OpenedEntries:
     batch = reader.fetch()
     with ledger.transaction():
         reader.write(batch, ledger, now=project.clock.now())

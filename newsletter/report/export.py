@@ -15,7 +15,7 @@ from typing import Any
 
 from newsletter.ledger.reading import DeliveryRow
 from newsletter.report.figures import Figures, Share
-from newsletter.report.reasons import without_addresses
+from newsletter.report.reasons import redacted
 
 COLUMNS = (
     "campaign", "recipient", "language", "wave", "version", "state", "attempts",
@@ -46,7 +46,7 @@ def csv_lines(rows: Iterable[DeliveryRow], *, addresses: bool) -> Iterator[str]:
                 row.first_attempt_at.isoformat() if row.first_attempt_at else "",
                 row.changed_at.isoformat(),
                 row.provider_id,
-                row.reply if addresses else without_addresses(row.reply),
+                row.reply if addresses else redacted(row.reply),
             )
         )
 

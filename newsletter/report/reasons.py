@@ -53,13 +53,13 @@ def reason_of(reply: str) -> str:
         words = _WORDS.get(f"{subject}.{detail}") or _SUBJECTS.get(subject)
         if words:
             return f"{words} ({kind}.{subject}.{detail})"
-    words = without_addresses(reply)
+    words = redacted(reply)
     if _CODE.match(words):
         return f"Refused without a reason that is a code: {_short(words)}"
     return _short(words) or "No reason was given"
 
 
-def without_addresses(text: str) -> str:
+def redacted(text: str) -> str:
     """The text with anything like an address struck out."""
     return _ADDRESS.sub("‹address›", text)
 

@@ -72,7 +72,7 @@ class Confirming:
         fields = await read_form(request)
         nonce = fields.get("nonce", [""])[0]
         if not self._nonces.holds(nonce, _PURPOSE, text):
-            return self._show(request, text)
+            return self._show(request, text, nonce)
         return await self._confirm(request, text, event)
 
     def _event(self, text: str) -> dict[str, Any] | str:
@@ -86,9 +86,9 @@ class Confirming:
             return "expired"
         return {"kind": "signup", "box": base64.b64encode(link.box).decode()}
 
-    def _show(self, request: Request, text: str) -> Response:
-        nonce = self._nonces.issue(_PURPOSE, text)
-        return self._answers.page(request, "confirm", nonce=nonce)
+    def _show(self, request: Request, text: str, nonce: str = "") -> Response:
+        again = self._nonces.again(nonce, _PURPOSE, text)
+        return self._answers.page(request, "confirm", nonce=again)
 
     async def _confirm(self, request: Request, text: str, event: dict[str, Any]) -> Response:
         if self._recent.find(text) is None:

@@ -63,6 +63,15 @@ class Nonces:
         at = _TIME.pack(self._clock.now().timestamp())
         return base64.urlsafe_b64encode(at + self._mac(at, purpose, about)).decode()
 
+    def again(self, nonce: str, purpose: str, about: str) -> str:
+        """``nonce`` while it holds, else a new one, for a form that is shown once more.
+
+        Whoever pressed the button too soon need not wait from the beginning.
+        """
+        if self.holds(nonce, purpose, about, youngest_s=0):
+            return nonce
+        return self.issue(purpose, about)
+
     def holds(
         self,
         nonce: str,

@@ -91,7 +91,9 @@ class Leaving:
         """What names a reader's leave by a link, from one return of theirs to the next."""
         return f"{text} {self._returned.find(token.address_tag.hex()).number}"
 
-    async def _show(self, request: Request, text: str, action: str | None = None) -> Response:
+    async def _show(
+        self, request: Request, text: str, action: str | None = None, nonce: str = ""
+    ) -> Response:
         token = self._tokens.read(text, *_OF_PAGES)
         if token is None:
             return self._answers.page(request, "broken", status=404)
@@ -99,8 +101,8 @@ class Leaving:
             return self._answers.page(request, "proof")
         if (left := self._recent.find(self._left_by(text, token))) is not None:
             return self._say_left(request, text, await left)
-        nonce = self._nonces.issue("leave", text)
-        return self._answers.page(request, "leave", action=action, nonce=nonce)
+        again = self._nonces.again(nonce, "leave", text)
+        return self._answers.page(request, "leave", action=action, nonce=again)
 
     async def _leave_at_once(self, request: Request, text: str) -> Response:
         token = self._tokens.read(text, Purpose.HEADER)
@@ -131,9 +133,9 @@ class Leaving:
                 return self._say_left(request, text, id_)
             return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
         if do == "sure" and self._nonces.holds(nonce, "sure", text, youngest_s=0):
-            return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
+            return self._answers.page(request, "sure", nonce=nonce)
         # A form that is too old, too quick or not ours: the question stands again.
-        return await self._show(request, text)
+        return await self._show(request, text, nonce=nonce if do == "leave" else "")
 
     def _asks_twice(self, token: Token) -> bool:
         now = self._clock.now().timestamp() / 60

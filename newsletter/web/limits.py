@@ -34,11 +34,13 @@ class RateLimit:
         if minute != self._minute:
             self._minute, self._sum = minute, 0
             self._counts.clear()
-        self._sum += 1
         network = _network(host)
         if network in self._counts or len(self._counts) < _MOST_KEYS:
             self._counts[network] += 1
-        return self._sum <= self._total and self._counts[network] <= self._each
+        if self._counts[network] > self._each:
+            return False  # and not counted in total: one network alone would shut out the others
+        self._sum += 1
+        return self._sum <= self._total
 
 
 def _network(host: str | None) -> str:

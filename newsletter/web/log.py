@@ -41,6 +41,9 @@ _WAIT_S = 5.0
 _MOST_WAITING = 10_000
 _MOST_A_COMMIT = 1_000
 _SECONDS_A_DAY = 86_400
+_WAL_HEADER_BYTES = 32
+_WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+"""How a -wal file begins (https://www.sqlite.org/fileformat2.html, 4.1)."""
 
 _SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -287,20 +290,26 @@ class PublicLog:
 
     def _write_all(self) -> None:
         file: _File | None = None
+        failed = False
         while batch := self._next_batch():
             try:
                 with _in_our_words(self.path, LogUnwritable):
-                    file = file or _File(self.path, create=self._create)
+                    file = file or _File(self.path, create=self._create, check=failed)
                     self._write(file, batch)
             except Exception as error:  # noqa: BLE001 - a silent thread would leave all waiting for ever
                 # Opened anew for the next: the disk may have room again, the file may be back.
                 _close(file)
-                file = None
+                file, failed = None, True
+                # Both, or SQLite would go on with what it remembers of the old files.
+                with self._reading:
+                    _close(self._reader)
+                    self._reader = None
                 if not isinstance(error, LogUnwritable):
                     error = LogUnwritable(f"The public log stopped on a fault: {error!r}.")
                 for each in batch:
                     each.written.set_exception(error)
             else:
+                failed = False
                 for each in batch:
                     each.written.set_result(each.id)
         _close(file)
@@ -322,6 +331,7 @@ class PublicLog:
         return batch
 
     def _write(self, file: _File, batch: list[_Waiting]) -> None:
+        self._refuse_moved(file)
         connection = file.connection
         day = int(self._clock.now().timestamp() // _SECONDS_A_DAY)
         with _transaction(connection):
@@ -337,9 +347,14 @@ class PublicLog:
                     "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
                     (seq, each.id, each.box, head, day),
                 )
-        # SQLite would go on writing to a file that was removed, and all of it would be lost.
+        self._refuse_moved(file)
+
+    def _refuse_moved(self, file: _File) -> None:
+        # SQLite would go on writing to a file that was removed or cut, and all of it would be lost.
         if not file.is_in_place():
-            raise LogUnwritable("The public log was removed or replaced.", where=Where(self.path))
+            raise LogUnwritable(
+                "The public log was removed, replaced or cut.", where=Where(self.path)
+            )
 
 
 def forget_synced(log: PublicLog, seq: int, keep_days: int, clock: Clock) -> None:
@@ -362,11 +377,16 @@ class _Waiting:
 class _File:
     """A connection to a public log, and which files it was made to.
 
+    Args:
+        path: the log.
+        create: whether a missing one is made.
+        check: whether all of it is looked through for damage.
+
     Raises:
         OSError, sqlite3.Error, LedgerRefused: it cannot be used.
     """
 
-    def __init__(self, path: Path, *, create: bool) -> None:
+    def __init__(self, path: Path, *, create: bool, check: bool = False) -> None:
         self._path = path
         # Two that switch a new file to WAL at once get SQLITE_BUSY, without any wait.
         with one_at_a_time(path.parent):
@@ -380,10 +400,12 @@ class _File:
             )
             try:
                 self._prepare()
+                if check:
+                    self._check()
             except BaseException:
                 self.connection.close()
                 raise
-        self._identities = self._identify()
+        self._known = self._look()
 
     def _prepare(self) -> None:
         run = self.connection.execute
@@ -410,16 +432,52 @@ class _File:
                 for name, value in zip(_NAMES, _NAMES_ARE, strict=True):
                     run(f"PRAGMA {name} = {value}")
 
-    def is_in_place(self) -> bool:
-        """Whether the files have their names still."""
-        return self._identities == self._identify()
+    def _check(self) -> None:
+        if self.connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            what, following = _ADVICE[sqlite3.SQLITE_CORRUPT]
+            raise LedgerRefused(what, where=Where(self._path), next=following)
 
-    def _identify(self) -> list[tuple[int, int]] | None:
+    def is_in_place(self) -> bool:
+        """Whether the files have their names still, and nobody cut them."""
+        before, self._known = self._known, self._look()
+        return bool(before and self._known and self._known.follows(before))
+
+    def _look(self) -> _Look | None:
         try:
-            found = [Path(f"{self._path}{suffix}").stat() for suffix in ("", "-wal")]
+            log, wal = Path(self._path), Path(f"{self._path}-wal")
+            # The log itself is not opened: closing it would drop SQLite's locks (F_SETLK).
+            with wal.open("rb") as file:
+                header = file.read(_WAL_HEADER_BYTES)
+            return _Look(log.stat(), wal.stat(), header)
         except OSError:
             return None
-        return [(each.st_dev, each.st_ino) for each in found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a log's files look.
+
+    Attributes:
+        log: the file.
+        wal: its -wal file.
+        header: how that one begins; empty after a checkpoint that emptied it.
+    """
+
+    log: os.stat_result
+    wal: os.stat_result
+    header: bytes
+
+    def follows(self, before: _Look) -> bool:
+        """Whether SQLite alone changed them since."""
+        pairs = ((before.log, self.log), (before.wal, self.wal))
+        if any((a.st_dev, a.st_ino) != (b.st_dev, b.st_ino) for a, b in pairs):
+            return False
+        if self.log.st_size < before.log.st_size:
+            return False
+        if not self.header:
+            return True
+        cut = self.header == before.header and self.wal.st_size < before.wal.st_size
+        return self.header.startswith(_WAL_MAGIC) and not cut
 
 
 def _close(file: _File | None) -> None:

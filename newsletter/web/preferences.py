@@ -98,7 +98,7 @@ class PreferencePage:
             request,
             "choose" if fields is None else "choose_wrong",
             status=200 if fields is None else 400,
-            nonce=self._nonces.issue("choose", text),
+            nonce=self._nonces.again(chosen.get("nonce", ""), "choose", text),
             leave=self._leave(request, text),
             first=(today + timedelta(days=1)).isoformat(),
             last=(today + timedelta(days=_LONGEST_PAUSE_DAYS)).isoformat(),

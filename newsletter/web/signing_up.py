@@ -108,10 +108,10 @@ class SigningUp:
         nonce = fields.get("nonce", [""])[0]
         if not self._nonces.holds(nonce, _PURPOSE, _ABOUT):
             # From another site's form, too quick or too old: nobody ticked our words yet.
-            return self._show(request, typed)
+            return self._show(request, typed, nonce)
         address = typed.parsed
         if address is None or not typed.agrees:
-            return self._show(request, typed, wrong=True)
+            return self._show(request, typed, nonce, wrong=True)
         if not self._limit.allows(request.client.host if request.client else None):
             return self._answers.page(request, "unavailable", status=429)
         return await self._ask(request, typed, address)
@@ -185,7 +185,9 @@ class SigningUp:
             agrees=fields.get("consent") == ["yes"],
         )
 
-    def _show(self, request: Request, typed: _Typed, *, wrong: bool = False) -> Response:
+    def _show(
+        self, request: Request, typed: _Typed, nonce: str = "", *, wrong: bool = False
+    ) -> Response:
         """The form with what was typed; ``wrong``: and with what is amiss in it."""
         no_address = wrong and typed.parsed is None
         not_agreed = wrong and not typed.agrees
@@ -194,7 +196,7 @@ class SigningUp:
             request,
             "join",
             status=422 if wrong else 200,
-            nonce=self._nonces.issue(_PURPOSE, _ABOUT),
+            nonce=self._nonces.again(nonce, _PURPOSE, _ABOUT),
             page=typed.page,
             address=typed.address,
             name=typed.name,

@@ -222,6 +222,49 @@ def test_a_value_not_understood_is_asked_about_and_answered(
     assert "b" == mailed(read(tmp_path, text, no_mail=(f"{column}={value}",)))
 
 
+TICKED = (
+    "Newsletter|Subscribed|Mailing list|Receive newsletter|Rundbrief|Infolettre|Boletín|Рассылка|"
+    "Opt-in|Newsletter consent|mailable|Angemeldet|Inscrit|Status"
+)
+
+
+@pytest.mark.parametrize("column", TICKED.split("|"))
+@pytest.mark.parametrize("answer", ["x", "yes", "✓", "2024-05-01", "subscribed", "no"])
+def test_a_blank_beside_answers_is_asked_about(tmp_path: Path, column: str, answer: str) -> None:
+    if column == "Status":
+        answer = "active"
+    text = f"email,{column}\na@a.example,{answer}\nb@b.example,\nc@c.example,\n"
+    with pytest.raises(RosterError) as caught:
+        read(tmp_path, text)
+    assert f"“{column}=” stands in 2 rows" in caught.value.problems[0].what
+    ticked = "" if answer == "no" else "a"
+    assert f"{ticked}bc" == mailed(read(tmp_path, text, mail=(f"{column}=",)))
+    if ticked:
+        assert "a" == mailed(read(tmp_path, text, no_mail=(f"{column}=",)))
+
+
+@pytest.mark.parametrize("column", TICKED.split("|"))
+@pytest.mark.parametrize("cells", [("", ""), ("yes", "yes"), (" ", "\u00a0")])
+def test_a_column_blank_or_filled_everywhere_asks_nothing(
+    tmp_path: Path, column: str, cells: tuple[str, str]
+) -> None:
+    one, other = ("active", "active") if column == "Status" and cells[0] == "yes" else cells
+    text = f"email,{column}\na@a.example,{one}\nb@b.example,{other}\n"
+    assert "ab" == mailed(read(tmp_path, text))
+
+
+def test_an_answer_in_a_row_that_is_not_mailed_counts(tmp_path: Path) -> None:
+    text = "email,Newsletter,Left\na@a.example,x,yes\nb@b.example,,\n"
+    with pytest.raises(RosterError):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("mark", ["-", "NULL", "n/a"])
+def test_a_dash_beside_ticks_is_asked_about_too(tmp_path: Path, mark: str) -> None:
+    with pytest.raises(RosterError):
+        read(tmp_path, f"email,Newsletter\na@a.example,x\nb@b.example,{mark}\n")
+
+
 def test_who_left_by_one_row_is_not_mailed_for_another(tmp_path: Path) -> None:
     text = "email,status\nA@a.example,active\nb@a.example,active\na@a.example,unsubscribed\n"
     found = read(tmp_path, text)

@@ -68,7 +68,12 @@ def test_a_proof_is_marked_and_leaves_no_trace_in_the_ledger(project: Project) -
 def test_a_proof_needs_no_list_but_an_address_and_a_relay_that_takes_it(project: Project) -> None:
     (project.folder / "subscribers.csv").unlink()
     bad = project.run("test", "2017-04", "--to", "me at home", "--to", "you")
-    stopped(bad, 2, "“me at home” is no address.", "“you” is no address.")
+    stopped(
+        bad,
+        2,
+        "“me at home” is not an email address. An email address must have an @-sign.",
+        "“you” is not an email address.",
+    )
     gone = {"me@example.org": b"550 5.1.1 no such mailbox"}
     with SmtpServer(recipients=gone) as server:
         project.settings(smtp_delivery(server.port))

@@ -1,6 +1,6 @@
 """Whose fault refusals are: many of them together tell."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
@@ -13,8 +13,9 @@ from newsletter.delivery.evidence import (
     IN_A_ROW,
     IN_A_ROW_PERHAPS,
     MANY,
+    Attempt,
     Evidence,
-    Finding,
+    SharedCause,
 )
 from newsletter.delivery.policy import Brake
 from newsletter.ledger.deliveries import Claim
@@ -25,6 +26,7 @@ US = Rejected("550 Nachricht nicht angenommen")
 PERHAPS = Rejected("550 5.1.1 Rejected")
 THEIRS = Rejected("550 5.1.1 user unknown")
 TAKEN = Accepted("250 ok")
+SECOND = timedelta(seconds=1)
 
 
 class Run:
@@ -32,7 +34,7 @@ class Run:
 
     def __init__(self) -> None:
         self.evidence = Evidence()
-        self.now = 1000.0
+        self.now = at(1000)
         self.numbers = count(1)
 
     def found(
@@ -43,18 +45,16 @@ class Run:
         took: float = 0.5,
         attempt: int = 1,
         others: int = 0,
-    ) -> Finding | None:
-        """What is found when the next reader's attempt ends so, with ``others`` on the way."""
-        self.now += 1
+    ) -> SharedCause | None:
+        """What is found when the next reader's attempt ends so, with ``others`` in progress."""
+        self.now += SECOND
         number = next(self.numbers)
         claim = claim_of(number, domain or f"d{number}.example", attempt)
         return self.evidence.judge(
-            claim,
+            Attempt(claim, self.now - took * SECOND, number),
             outcome,
-            call=number,
-            began_at=self.now - took,
             now=self.now,
-            on_the_way=lambda: others,
+            in_progress=lambda: others,
         )
 
     def hears(self, outcome: Outcome, *, domain: str = "", took: float = 0.5) -> list[int]:
@@ -65,8 +65,12 @@ class Run:
         return [put_back(found) for found in self.evidence.at_the_end(self.now)]
 
 
-def put_back(found: Finding | None) -> list[int]:
+def put_back(found: SharedCause | None) -> list[int]:
     return [claim.id for claim in found.claims] if found else []
+
+
+def at(second: float) -> datetime:
+    return datetime(2026, 11, 1, tzinfo=UTC) + second * SECOND
 
 
 def claim_of(number: int, domain: str, attempt: int = 1) -> Claim:
@@ -102,7 +106,7 @@ def test_others_of_the_same_call_that_were_accepted_speak_against_it(run: Run) -
     for number in range(1, 300):
         outcome = TAKEN if number % 5 else US
         claim = claim_of(number, f"d{number}.example")
-        assert run.evidence.judge(claim, outcome, call=1, began_at=7, now=9) is None
+        assert run.evidence.judge(Attempt(claim, at(7), 1), outcome, now=at(9)) is None
 
 
 def test_words_that_name_the_mailbox_stay_the_readers_however_often_they_come(run: Run) -> None:
@@ -216,7 +220,7 @@ def test_the_same_deferral_for_all_makes_everybody_wait_and_is_nobodys_attempt(r
     assert list(range(1, AT_FIRST + 1)) == put_back(found)
     assert found.trip
     assert (Brake.WAIT, "") == (found.trip.brake, found.domain)
-    assert 300 <= found.until - run.now <= 330
+    assert 300 * SECOND <= found.until - run.now <= 330 * SECOND
     # Those on the way meanwhile hear the same, and change nothing.
     again = run.found(LATER)
     assert again
@@ -232,8 +236,8 @@ def test_each_wait_for_the_server_is_longer_than_the_last_until_somebody_is_acce
     for _ in range(5):
         while not ((found := run.found(LATER)) and found.begins):
             pass
-        waits.append(round((found.until - run.now) / 330, 1))
-        run.now = found.until + 1
+        waits.append(round((found.until - run.now) / (330 * SECOND), 1))
+        run.now = found.until + SECOND
     assert [0.9, 1.8, 3.6, 7.3, 12.1] == pytest.approx(waits, rel=0.1)
     assert run.found(TAKEN) is None
     assert run.found(LATER) is None
@@ -272,7 +276,7 @@ def test_one_domains_deferrals_make_that_domain_wait_and_nobody_else(run: Run) -
     last = found[-1]
     assert last
     assert ("one.example", AT_ONE_DOMAIN) == (last.domain, len(last.claims))
-    assert 300 <= last.until - run.now <= 330
+    assert 300 * SECOND <= last.until - run.now <= 330 * SECOND
     assert last.trip
     assert "one.example deferred 21 recipients in the same words" in last.trip.why
     assert run.found(TAKEN) is None
@@ -284,7 +288,7 @@ def test_one_domains_refusals_make_it_wait_for_an_hour_and_blame_nobody(run: Run
     found = [run.found(US, domain="one.example") for _ in range(AT_ONE_DOMAIN)]
     last = found[-1]
     assert last
-    assert (AT_ONE_DOMAIN, run.now + 3600) == (len(last.claims), last.until)
+    assert (AT_ONE_DOMAIN, run.now + 3600 * SECOND) == (len(last.claims), last.until)
     assert run.found(TAKEN, domain="one.example", took=0) is None
     assert run.found(US, domain="one.example") is None
 
@@ -295,19 +299,19 @@ def test_refusals_since_a_domain_last_accepted_are_not_blamed_on_its_readers_onc
     for outcome in (US, TAKEN, US, Rejected("554 5.7.1 no"), PERHAPS, LATER):
         run.hears(outcome, domain="one.example")
     run.hears(US, domain="two.example")
-    found = run.evidence.wait_at("one.example", until=run.now + 100)
+    found = run.evidence.wait_at("one.example", until=run.now + 100 * SECOND)
     assert [3, 4] == put_back(found)
-    assert ("one.example", run.now + 100) == (found.domain, found.until)
+    assert ("one.example", run.now + 100 * SECOND) == (found.domain, found.until)
 
 
 def test_refusals_on_the_way_when_a_domain_begins_to_wait_count_for_nothing(run: Run) -> None:
-    run.evidence.wait_at("one.example", until=run.now + 100)
+    run.evidence.wait_at("one.example", until=run.now + 100 * SECOND)
     last = run.found(US, domain="one.example")
     assert last
     assert ([], "one.example", False) == (put_back(last), last.domain, last.begins)
     assert run.found(PERHAPS, domain="one.example") is None
     assert run.found(US, domain="two.example") is None
-    run.now += 100
+    run.now += 100 * SECOND
     assert run.found(US, domain="one.example") is None
 
 
@@ -327,9 +331,9 @@ def test_bad_addresses_at_one_domain_are_not_put_back(run: Run) -> None:
 
 
 def test_trouble_that_begins_within_a_call_is_known_by_the_calls_behind_it(run: Run) -> None:
-    def heard(number: int, outcome: Outcome, call: int) -> Finding | None:
+    def heard(number: int, outcome: Outcome, call: int) -> SharedCause | None:
         claim = claim_of(number, f"d{number}.example")
-        return run.evidence.judge(claim, outcome, call=call, began_at=call, now=call + 0.5)
+        return run.evidence.judge(Attempt(claim, at(call), call), outcome, now=at(call + 0.5))
 
     assert not any(heard(n, TAKEN if n < 4 else US, 1) for n in range(1, 10))
     found = [heard(n, US, 2) for n in range(10, 10 + IN_A_ROW)]
@@ -341,7 +345,7 @@ def test_the_words_say_what_happened_and_what_to_do(run: Run) -> None:
     for _ in range(AT_FIRST - 1):
         run.hears(US)
     claim = claim_of(9, "d9.example")
-    found = run.evidence.judge(claim, US, call=9, began_at=5000, now=5001)
+    found = run.evidence.judge(Attempt(claim, at(5000), 9), US, now=at(5001))
     assert found
     assert (trip := found.trip)
     assert Brake.STOP is trip.brake
@@ -427,7 +431,7 @@ def test_three_domains_are_enough(run: Run) -> None:
 
 def hears_in_call(run: Run, number: int, call: int, outcome: Outcome) -> list[int]:
     claim = claim_of(number, f"d{number}.example")
-    return put_back(run.evidence.judge(claim, outcome, call=call, began_at=7, now=9))
+    return put_back(run.evidence.judge(Attempt(claim, at(7), call), outcome, now=at(9)))
 
 
 def test_those_refused_before_others_of_their_call_were_accepted_are_not_put_back(run: Run) -> None:

@@ -96,7 +96,7 @@ def test_pushback_slows_the_run_and_costs_nobody_an_attempt(
     assert {State.ACCEPTED: 40} == counts(ledger, campaign)
     assert clock.monotonic() >= 15
     (row,) = [r for r in ledger.deliveries.of(campaign.id, State.ACCEPTED) if r.attempts > 1]
-    assert 0 == ledger.deliveries.put_off(row.id)
+    assert 0 == ledger.deliveries.deferrals(row.id)
 
 
 def test_throttling_does_not_lengthen_the_wait_for_a_greylisted_reader(

@@ -100,8 +100,8 @@ def test_a_pause_holds_until_it_is_lifted(project: Project) -> None:
         (held,) = ready(project, "2017-04", as_frozen=False, late=False)
     assert held.paused
     (found,) = status(project)
-    assert found.standing is not None
-    assert "Paused by a person." == found.standing.control.held
+    assert found.status is not None
+    assert "Paused by a person." == found.status.control.held
     gone_on(project, Observed())
     assert [] == pause(project, "2017-04")
     assert [] == list(watch(project, "2017-04"))

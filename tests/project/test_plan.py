@@ -1,5 +1,6 @@
 """What a send would do, and the freeze: who has an issue, who left, and in which round."""
 
+import shutil
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,20 @@ def everybody_accepted(project: Project) -> None:
 
 def who(prepared: Prepared) -> list[str]:
     return [each.recipient.address.local for each in prepared.plan.recipients]
+
+
+def remembered(folder: Folder, tmp_path: Path) -> Project:
+    """One whose sends are remembered in a state folder."""
+    folder.settings(smtp_delivery(1, more=f'state_folder = "{tmp_path / "state"}"'))
+    return Project(folder.folder)
+
+
+def begun(project: Project) -> None:
+    """As if its latest campaign had begun to leave."""
+    with closing(project.ledger(create=False)) as ledger:
+        guard = project.copy_guard(ledger)
+        assert guard
+        guard.begin(ledger.campaigns.all()[-1])
 
 
 def test_who_left_is_known_by_the_list_keys(project: Project) -> None:
@@ -153,11 +168,58 @@ def test_whom_trials_reached_is_said_where_they_count_as_having_it(
     frozen(project, SendOptions(limit=2))
     everybody_accepted(project)
     assert () == prepare(project, ISSUE, SendOptions()).trials
-    # What is sent from here on is remembered in a state folder.
-    folder.settings(smtp_delivery(1, more=f'state_folder = "{tmp_path / "state"}"'))
-    real = Project(folder.folder)
+    real = remembered(folder, tmp_path)
     planned = prepare(real, ISSUE, SendOptions())
     with closing(real.ledger(create=False)) as ledger:
         assert tuple(each.id for each in ledger.campaigns.all()) == planned.trials
     assert planned.new_here
     assert () == prepare(real, ISSUE, SendOptions(again=True)).trials
+
+
+def test_what_is_needed_to_recognise_the_list_is_kept_before_anything_is_frozen(
+    folder: Folder, tmp_path: Path
+) -> None:
+    project = remembered(folder, tmp_path)
+    with project.lock():
+        prepare_to_freeze(project, ISSUE, SendOptions())
+    assert project.key_file.read_bytes() == project.state.key.read_bytes()
+
+
+def test_nothing_is_planned_with_an_old_ledger_or_without_one(
+    folder: Folder, tmp_path: Path
+) -> None:
+    project = remembered(folder, tmp_path)
+    frozen(project, SendOptions(limit=1))
+    old = shutil.copy(project.ledger_file, tmp_path)
+    begun(project)
+    for options in (SendOptions(), SendOptions(again=True)):
+        project.ledger_file.unlink()
+        with pytest.raises(LedgerRefused, match="no ledger of it"):
+            prepare(project, ISSUE, options)
+        with project.lock(), pytest.raises(LedgerRefused, match="no ledger of it"):
+            prepare_to_freeze(project, ISSUE, options)
+        assert not project.has_ledger
+        shutil.copy(old, project.ledger_file)
+        with pytest.raises(LedgerRefused, match="older than what was sent"):
+            prepare(project, ISSUE, options)
+        with project.lock(), pytest.raises(LedgerRefused, match="older than what was sent"):
+            prepare_to_freeze(project, ISSUE, options)
+
+
+def test_an_issue_whose_readers_nobody_knows_is_sent_only_again(
+    folder: Folder, tmp_path: Path
+) -> None:
+    project = remembered(folder, tmp_path)
+    frozen(project, SendOptions(limit=1))
+    begun(project)
+    everybody_accepted(project)
+    with closing(project.ledger(create=False)) as ledger, ledger.transaction():
+        assert ledger.record
+        ledger.record.note_lost([("lost", ISSUE)])
+    with pytest.raises(LedgerRefused, match="no record of that send"):
+        prepare(project, ISSUE, SendOptions())
+    with project.lock(), pytest.raises(LedgerRefused, match="no record of that send"):
+        prepare_to_freeze(project, ISSUE, SendOptions())
+    again = SendOptions(again=True)
+    assert 3 == len(prepare(project, ISSUE, again).plan.recipients)
+    assert 3 == len(frozen(project, again).plan.recipients)

@@ -54,7 +54,7 @@ def leaks(language: str, text: str, among: Iterable[str] = WORDS) -> list[str]:
 
 def stands(phrase: str, text: str) -> bool:
     """Whether a phrase stands there as whole words: no “Contact” in “Contacto”."""
-    return bool(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text))
+    return phrase in text and bool(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text))
 
 
 def flat(text: str) -> str:

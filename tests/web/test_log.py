@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -340,6 +340,57 @@ def test_a_file_that_was_removed_takes_no_entry_and_a_new_one_is_begun(
     again = log.append(BOX)
     assert [again] == ids(log.page(0))
     assert log.page(0).log_id != first
+
+
+@pytest.mark.fault(
+    "Public",
+    "a log or its journal that is cut, or removed, under a running server",
+    state="503 once, then 200 again, or 503 and “damaged”; nobody who was told is lost",
+)
+@pytest.mark.parametrize(("suffix", "size"), [("", 0), ("-wal", 0), ("-wal", 5_000)])
+def test_a_file_that_was_cut_tells_nobody_that_an_entry_is_written(
+    log: PublicLog, path: Path, suffix: str, size: int
+) -> None:
+    for _ in range(200):
+        log.append(BOX)
+    os.truncate(f"{path}{suffix}", size)
+    told = []
+    for _ in range(5):
+        with suppress(LogUnwritable):
+            told.append(log.append(BOX))
+    # As another process finds it once this one is killed.
+    copy = path.with_name("copy.db")
+    ends = "['', '-wal']"
+    run(
+        f"import shutil, sys; [shutil.copy(*[a + e for a in sys.argv[1:]]) for e in {ends}]",
+        path,
+        copy,
+    )
+    found: set[bytes] = set()
+    with suppress(LedgerRefused), closing(PublicLog(copy, create=False)) as again:
+        found = set(ids(again.page(0)))
+    assert len(told) < 5
+    assert set(told) <= found
+
+
+def test_a_log_without_its_journal_is_written_again(log: PublicLog, path: Path) -> None:
+    written = [log.append(BOX) for _ in range(20)]
+    Path(f"{path}-wal").unlink()
+    with pytest.raises(LogUnwritable, match="removed"):
+        log.append(BOX)
+    written.append(log.append(BOX))
+    assert set(written) <= set(ids(log.page(0)))
+
+
+def test_a_checkpoint_that_empties_the_journal_refuses_nobody(log: PublicLog, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        for number in range(6):
+            log.append(BOX)
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if number % 2:
+                with other:
+                    other.execute("INSERT OR REPLACE INTO meta VALUES ('synced', ?)", (number,))
+    assert 6 == len(log.page(0).entries)
 
 
 def test_a_missing_log_is_not_made_by_whoever_only_reads(path: Path) -> None:

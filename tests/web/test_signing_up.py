@@ -282,6 +282,9 @@ def test_a_network_has_its_limit_and_others_theirs(side: Side) -> None:
     sent = [side.typed(f"r{number}@readers.example") for number in range(8)]
     codes = [side.server.post("/subscribe", fields).status_code for fields in sent]
     assert [200] * 6 + [429] * 2 == codes
+    # What is refused to one network is not taken from the others.
+    again = [side.server.post("/subscribe", sent[-1]).status_code for _ in range(60)]
+    assert [429] * 60 == again
     headers = {"X-Forwarded-For": "192.0.2.7"}  # as a proxy on this machine says it
     assert 200 == side.server.post("/subscribe", sent[-1], headers=headers).status_code
 
@@ -340,6 +343,19 @@ def test_looking_at_the_link_confirms_nothing(side: Side) -> None:
     assert "Do you want to get" in side.confirm(path, after_s=0.5).text
     assert "Do you want to get" in side.server.post(path, {"do": "confirm", "nonce": "x"}).text
     assert [] == side.server.events()
+
+
+def test_whoever_was_too_quick_or_forgot_the_tick_can_go_on_at_once(side: Side) -> None:
+    wrong = side.ask(consent="")
+    assert 422 == wrong.status_code
+    sent = {**side.typed(), "nonce": hidden(wrong.text)["nonce"]}
+    side.clock.sleep(-3)  # ``typed`` took three seconds; this person ticks the box at once
+    assert "Now look into your mailbox" in side.server.post("/subscribe?lang=en", sent).text
+    path = side.path()
+    early = side.confirm(path, after_s=1)
+    assert [] == side.server.events()
+    side.clock.sleep(1.1)
+    assert "you have signed up" in side.server.post(path, hidden(early.text)).text
 
 
 def test_a_confirmation_counts_once_whoever_repeats_it(side: Side) -> None:
