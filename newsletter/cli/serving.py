@@ -125,7 +125,8 @@ def _demo(port: int) -> None:
     from newsletter.cli.news import show_news
     from newsletter.cli.progress import Watch
     from newsletter.project.demo import demo
-    from newsletter.project.public import LOG_NAME, Served
+    from newsletter.project.log_source import LOG_NAME
+    from newsletter.project.public import Served
     from newsletter.project.sync import sync
     from newsletter.web.bundle import Bundle
     from newsletter.web.server import listen

@@ -16,7 +16,7 @@ from newsletter.web.log import MOST_ENTRIES, Entry, Page, PublicLog, forget_sync
 if TYPE_CHECKING:
     from newsletter.project.project import Project
 
-FILE_NAME = "public.db"
+LOG_NAME = "public.db"
 _TIMEOUT_S = 10.0
 """For a whole answer."""
 _LONGEST_BOX = 8_192
@@ -46,7 +46,7 @@ class LogSource(Protocol):
 
 def has_public_log(project: Project) -> bool:
     """Whether a project has a public side, by its settings or since it was served from here."""
-    return project.settings.public is not None or (project.folder / FILE_NAME).exists()
+    return project.settings.public is not None or (project.folder / LOG_NAME).exists()
 
 
 def log_source(project: Project) -> LogSource:
@@ -59,7 +59,7 @@ def log_source(project: Project) -> LogSource:
     named = public.log if public else None
     if public is not None and named is None and bearer is not None:
         return _ServerLog(public.url, bearer.hex(), project.clock)
-    file = project.folder / (named or FILE_NAME)
+    file = project.folder / (named or LOG_NAME)
     if not file.exists():
         raise LogUnreachable(
             "There is no public log yet, so nobody could leave.",

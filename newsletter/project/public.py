@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from newsletter.clock import Clock, SystemClock
+from newsletter.clock import SystemClock
 from newsletter.config import FILE_NAME, RelayAccess
 from newsletter.credentials import read_secret, read_token, refuse_strangers
 from newsletter.errors import ConfigError, InputError, Where
+from newsletter.project.log_source import LOG_NAME
 from newsletter.project.project import Project
 from newsletter.project.writing import refuse_own
 from newsletter.web.bundle import FILE_NAME as PUBLIC_FILE
 from newsletter.web.bundle import Bundle
 from newsletter.web.confirmations import Confirmations
-
-LOG_NAME = "public.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Served:
     project: Project | None
 
     @contextmanager
-    def confirmations(self, clock: Clock | None = None) -> Iterator[Confirmations | None]:
+    def confirmations(self) -> Iterator[Confirmations | None]:
         """What sends the mails of those who sign up; None: nobody can, since there is no relay.
 
         In the folder of a project whose mail goes into the mailbox, they go there.
@@ -44,7 +43,7 @@ class Served:
         Raises:
             ConfigError: the relay's password is not to be had.
         """
-        clock = clock or SystemClock()
+        clock = SystemClock()
         with self._relay(clock) as relay:
             if relay is None:
                 yield None
@@ -60,7 +59,7 @@ class Served:
                 yield sender
 
     @contextmanager
-    def _relay(self, clock: Clock) -> Iterator[RelayAccess | None]:
+    def _relay(self, clock: SystemClock) -> Iterator[RelayAccess | None]:
         mailbox = self.project and self.project.settings.delivery.transport == "mailbox"
         if self.bundle.relay is not None or not mailbox:
             yield self.bundle.relay

@@ -75,12 +75,16 @@ def ask_returning(project: Project) -> Asked:
 def _due(project: Project, ledger: Ledger, now: datetime) -> list[SignUp]:
     """The latest sign-ups of those who left before, and were not asked within a week."""
     keys, asked = project.keys, ledger.sign_ups.asked_since(now - _ASKED_AGAIN_AFTER)
-    left_by_list = _left_by_list(project)
+    suppressed, left_by_list = ledger.suppressions.tags(), _left_by_list(project)
     latest = {sign_up.address.suppression_key: sign_up for sign_up in ledger.sign_ups.all()}
     due = []
     for key, sign_up in latest.items():
         tags = keys.tags(sign_up.address)
-        leaves = [leave for tag in tags for leave in ledger.suppressions.in_force(tag)]
+        leaves = [
+            leave
+            for tag in suppressed.intersection(tags)
+            for leave in ledger.suppressions.in_force(tag)
+        ]
         stays_out = key in left_by_list and not ledger.suppressions.returned(tags[0])
         # Who left after the form has changed their mind since.
         newest = max((leave.at for leave in leaves), default=None)

@@ -33,7 +33,7 @@ NOTICE_HTML, NOTICE_TEXT = "web/notice.html.j2", "web/notice.txt.j2"
 PAGES = (
     "leave", "sure", "left", "left_before", "undone", "too_late", "thanks", "proof", "broken",
     "unavailable",
-    "join", "asked", "confirm", "confirmed", "expired", "closed",
+    "join", "asked", "confirm", "confirmed", "returned", "expired", "closed",
     "choose", "choose_wrong", "saved", "unchanged", "stale", "privacy",
 )  # fmt: skip
 """The pages by name; the heading of each is the phrase ``page_`` and its name, but for

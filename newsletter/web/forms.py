@@ -16,6 +16,7 @@ MOST_BYTES = 4096
 _MOST_FIELDS = 40
 _TIME = struct.Struct(">d")
 _MAC_BYTES = 16
+_FASTEST_S, _A_DAY_S = 2, 86_400
 _SET_BACK_S = 3700
 
 
@@ -62,19 +63,29 @@ class Nonces:
         at = _TIME.pack(self._clock.now().timestamp())
         return base64.urlsafe_b64encode(at + self._mac(at, purpose, about)).decode()
 
-    def again(self, nonce: str, purpose: str, about: str, *, oldest_s: float) -> str:
+    def again(self, nonce: str, purpose: str, about: str) -> str:
         """``nonce`` while it holds, else a new one, for a form that is shown once more.
 
         Whoever pressed the button too soon need not wait from the beginning.
         """
-        if self.holds(nonce, purpose, about, youngest_s=0, oldest_s=oldest_s):
+        if self.holds(nonce, purpose, about, youngest_s=0):
             return nonce
         return self.issue(purpose, about)
 
     def holds(
-        self, nonce: str, purpose: str, about: str, *, youngest_s: float, oldest_s: float
+        self,
+        nonce: str,
+        purpose: str,
+        about: str,
+        *,
+        youngest_s: float = _FASTEST_S,
+        oldest_s: float = _A_DAY_S,
     ) -> bool:
-        """Whether we issued ``nonce`` for this, and its age is between the two, in seconds."""
+        """Whether we issued ``nonce`` for this, and its age is between the two, in seconds.
+
+        By default as a person fills in a form: no sooner than two seconds after its page was
+        loaded, and within a day.
+        """
         try:
             data = base64.b64decode(nonce.encode("ascii"), altchars=b"-_", validate=True)
         except ValueError:

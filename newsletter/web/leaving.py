@@ -21,8 +21,6 @@ from newsletter.web.tokens import TokenReader
 
 _FRESH_MINUTES = 60
 """So long after it was composed a mail's page asks twice."""
-_FASTEST_S = 2
-_A_DAY_S = 86_400
 _REASONS = frozenset({"often", "useless", "unasked", "unsafe", "other"})
 _MOST_WORDS, _MOST_WORD_BYTES = 500, 900
 """Of a reason, in characters and as JSON: with the rest it fits into an entry's box."""
@@ -105,7 +103,7 @@ class Leaving:
             # A program that opens links while the mail is fresh must not find a button to undo.
             page = "left_before" if self._asks_twice(token) else "left"
             return self._say_left(request, text, await left, page)
-        again = self._nonces.again(nonce, "leave", text, oldest_s=_A_DAY_S)
+        again = self._nonces.again(nonce, "leave", text)
         return self._answers.page(request, "leave", action=action, nonce=again)
 
     async def _leave_at_once(self, request: Request, text: str) -> Response:
@@ -128,22 +126,18 @@ class Leaving:
             return await self._undo(request, text, token, nonce)
         if do == "reason":
             return await self._reason(request, text, token, fields)
-        if do == "sure" and fields.get("sure") == ["yes"] and self._fits(nonce, "sure", text):
+        fits = self._nonces.holds(nonce, do, text)
+        if do == "sure" and fields.get("sure") == ["yes"] and fits:
             return self._say_left(request, text, await self._leave(request, text, token, "page"))
-        if do == "leave" and self._fits(nonce, "leave", text):
+        if do == "leave" and fits:
             if not self._asks_twice(token):
                 id_ = await self._leave(request, text, token, "page")
                 return self._say_left(request, text, id_)
             return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
-        if do == "sure" and self._nonces.holds(
-            nonce, "sure", text, youngest_s=0, oldest_s=_A_DAY_S
-        ):
+        if do == "sure" and self._nonces.holds(nonce, "sure", text, youngest_s=0):
             return self._answers.page(request, "sure", nonce=nonce)
         # A form that is too old, too quick or not ours: the question stands again.
         return await self._show(request, text, nonce=nonce if do == "leave" else "")
-
-    def _fits(self, nonce: str, step: str, text: str) -> bool:
-        return self._nonces.holds(nonce, step, text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S)
 
     def _asks_twice(self, token: Token) -> bool:
         now = self._clock.now().timestamp() / 60
@@ -181,7 +175,7 @@ class Leaving:
     async def _undo(self, request: Request, text: str, token: Token, nonce: str) -> Response:
         id_, _, mark = nonce.partition(".")
         about = f"{text} {id_}"
-        if self._nonces.holds(mark, "undo", about, youngest_s=0, oldest_s=_A_DAY_S):
+        if self._nonces.holds(mark, "undo", about, youngest_s=0):
             key = self._left_by(text, token)
             if (left := self._recent.find(key)) is not None and await left != id_:
                 return self._say_left(request, text, await left)  # they left again since
@@ -203,7 +197,7 @@ class Leaving:
         self, request: Request, text: str, token: Token, fields: dict[str, list[str]]
     ) -> Response:
         nonce = fields.get("nonce", [""])[0]
-        if not self._nonces.holds(nonce, "reason", text, youngest_s=0, oldest_s=_A_DAY_S):
+        if not self._nonces.holds(nonce, "reason", text, youngest_s=0):
             return await self._show(request, text)
         reason = fields.get("reason", [""])[0]
         words = _fitting(fields.get("words", [""])[0].strip()[:_MOST_WORDS])

@@ -25,8 +25,6 @@ from newsletter.web.tokens import TokenReader
 
 _CHANGE_DAYS = 30
 """How long after its mail was composed a link may change something."""
-_FASTEST_S = 2
-_A_DAY_S = 86_400
 _LONGEST_PAUSE_DAYS = 731
 _MOST_A_DAY = 30
 """Changes by a reader's links; a reader needs a few, a program that repeats forms any number."""
@@ -100,7 +98,7 @@ class PreferencePage:
             request,
             "choose" if fields is None else "choose_wrong",
             status=200 if fields is None else 400,
-            nonce=self._nonces.again(chosen.get("nonce", ""), "choose", text, oldest_s=_A_DAY_S),
+            nonce=self._nonces.again(chosen.get("nonce", ""), "choose", text),
             leave=self._leave(request, text),
             first=(today + timedelta(days=1)).isoformat(),
             last=(today + timedelta(days=_LONGEST_PAUSE_DAYS)).isoformat(),
@@ -111,7 +109,7 @@ class PreferencePage:
     async def _save(self, request: Request, text: str, token: Token) -> Response:
         fields = {name: values[-1] for name, values in (await read_form(request)).items()}
         nonce = fields.get("nonce", "")
-        if not self._nonces.holds(nonce, "choose", text, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S):
+        if not self._nonces.holds(nonce, "choose", text):
             # A form that is too old, too quick or not ours: the question stands again.
             return self._ask(request, text)
         try:

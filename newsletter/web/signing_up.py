@@ -30,7 +30,6 @@ from newsletter.web.seal import FORM_BYTES, seal
 from newsletter.web.sign_up_limits import Cooldown, FormBreaker
 
 _PURPOSE, _ABOUT = "join", "form"
-_FASTEST_S, _A_DAY_S = 2, 86_400
 _EACH, _IN_ALL = 6, 60
 """Sign-ups that a network, and all together, may ask for in a minute."""
 _LONGEST_NAME = 100
@@ -107,9 +106,7 @@ class SigningUp:
         if fields.get("website", [""])[0]:
             return self._answers.page(request, "asked")
         nonce = fields.get("nonce", [""])[0]
-        if not self._nonces.holds(
-            nonce, _PURPOSE, _ABOUT, youngest_s=_FASTEST_S, oldest_s=_A_DAY_S
-        ):
+        if not self._nonces.holds(nonce, _PURPOSE, _ABOUT):
             # From another site's form, too quick or too old: nobody ticked our words yet.
             return self._show(request, typed, nonce)
         address = typed.parsed
@@ -199,7 +196,7 @@ class SigningUp:
             request,
             "join",
             status=422 if wrong else 200,
-            nonce=self._nonces.again(nonce, _PURPOSE, _ABOUT, oldest_s=_A_DAY_S),
+            nonce=self._nonces.again(nonce, _PURPOSE, _ABOUT),
             page=typed.page,
             address=typed.address,
             name=typed.name,

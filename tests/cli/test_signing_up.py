@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
 import subprocess
 import time
 from collections import Counter
@@ -16,15 +15,20 @@ import pytest
 import requests
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import Purpose, Token, sign
+from newsletter.project import Project as Opened
+from newsletter.project.log_source import LOG_NAME
+from newsletter.project.public import Served
 from newsletter.web.bundle import Bundle
 
 from tests.cli.support import mails, outbox, parsed, stopped, went_well
+from tests.support.inside import HurriedClock
 from tests.support.project import Project, smtp_delivery
 from tests.support.public_side import LIST_ID, PublicSide, public_settings, public_side
 from tests.support.smtp_server import SmtpServer
+from tests.web.process import free_port, wait_for
+from tests.web.served import Running, running
 
 ANNA = "anna@readers.example"
-_WITHIN_S = 30
 
 
 @pytest.fixture
@@ -40,65 +44,50 @@ def recipients(project: Project) -> Counter[str]:
 
 
 def link_in(mail: EmailMessage) -> str:
+    """The path of the link that asks to confirm."""
     part = mail.get_body(("plain",))
     assert part is not None
-    (link,) = re.findall(r"^http\S+/confirm/\S+", part.get_content(), re.MULTILINE)
-    return str(link)
+    (path,) = re.findall(r"^http\S+(/confirm/\S+)", part.get_content(), re.MULTILINE)
+    return str(path)
 
 
 @contextmanager
-def serving(project: Project, port: int) -> Iterator[str]:
-    """“newsletter serve” as a process of its own; gives its address."""
-    command = project.command("serve", "--port", str(port))
-    with subprocess.Popen(
-        command, cwd=project.folder, env=project.environment(), stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    ) as server:  # fmt: skip
-        try:
-            url = f"http://127.0.0.1:{port}"
-            until = time.monotonic() + _WITHIN_S
-            while time.monotonic() < until and server.poll() is None:
-                try:
-                    requests.get(f"{url}/health", timeout=5)
-                    break
-                except requests.ConnectionError:
-                    time.sleep(0.05)
-            yield url
-        finally:
-            server.terminate()
-            server.wait(_WITHIN_S)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+def serving(project: Project, clock: HurriedClock) -> Iterator[Running]:
+    """What “newsletter serve” answers from in the project's folder, with a clock of the test's."""
+    opened = Opened(project.folder)
+    served = Served(Bundle.of(opened), project.folder / LOG_NAME, opened)
+    with (
+        served.confirmations() as confirmations,
+        running(
+            project.folder, known=served.bundle, clock=clock, confirmations=confirmations
+        ) as server,
+    ):
+        yield server
 
 
 def hidden(page: str) -> dict[str, str]:
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
 
 
-def press(url: str, **more: str) -> requests.Response:
+def press(server: Running, clock: HurriedClock, path: str, **more: str) -> requests.Response:
     """Open a page and press its button three seconds later."""
-    fields = hidden(requests.get(url, timeout=_WITHIN_S).text)
-    time.sleep(2.1)
-    return requests.post(url, {**fields, **more}, timeout=_WITHIN_S)
+    fields = hidden(server.get(path).text)
+    clock.sleep(3)
+    return server.post(path, {**fields, **more})
 
 
 def new_mail(project: Project, before: int) -> EmailMessage:
-    until = time.monotonic() + _WITHIN_S
-    while len(outbox(project)) <= before and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_for(lambda: len(outbox(project)) > before)
     return parsed(max(outbox(project), key=lambda path: path.stat().st_mtime_ns).read_bytes())
 
 
 def test_the_whole_way_and_back(project: Project) -> None:
-    port = free_port()
-    project.settings(public_settings(f"http://127.0.0.1:{port}"))
+    clock = HurriedClock()
+    project.settings(public_settings())
     went_well(project.run("send", "2017-04", "--yes"), "3 planned = 3 accepted")
-    with serving(project, port) as url:
+    with serving(project, clock) as server:
         before = len(outbox(project))
-        answer = press(f"{url}/subscribe", address=ANNA, name="Anna", consent="yes")
+        answer = press(server, clock, "/subscribe", address=ANNA, name="Anna", consent="yes")
         assert "Now look into your mailbox" in answer.text
         mail = new_mail(project, before)
         assert (ANNA, "confirm@defenders.example") == (
@@ -106,7 +95,7 @@ def test_the_whole_way_and_back(project: Project) -> None:
             mail["From"].addresses[0].addr_spec,
         )
         went_well(project.run("sync"), "Nothing new")
-        assert "you have signed up" in press(link_in(mail)).text
+        assert "you have signed up" in press(server, clock, link_in(mail)).text
         went_well(project.run("sync"), "From the public log: 1 person signed up.")
         # The latest issue again reaches just them.
         said = project.run("send", "2017-04", "--yes")
@@ -121,7 +110,6 @@ def test_the_whole_way_and_back(project: Project) -> None:
         )  # fmt: skip
         # Anna leaves, then signs up again, and comes back by a second confirmation alone.
         went_well(project.run("suppress", "add", ANNA, "--reason", "unsubscribed"))
-        time.sleep(0.1)
         with public_side(project.folder) as side:
             side.sign_up(ANNA, form_at=time.time())
         before = len(outbox(project))
@@ -131,7 +119,8 @@ def test_the_whole_way_and_back(project: Project) -> None:
         assert "again?" in str(question["Subject"])
         assert "not mailed" in project.run("subscribers", "show", ANNA).stdout
         assert "mail" not in project.run("sync").stdout  # once a week
-        assert "you have signed up" in press(link_in(question)).text
+        said_back = press(server, clock, link_in(question)).text
+        assert "within the last 30 days, you get" in said_back
         went_well(project.run("sync"), "1 person came back")
         assert "not mailed" not in project.run("subscribers", "show", ANNA).stdout
         # And leaving again counts.

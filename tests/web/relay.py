@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from newsletter.clock import SystemClock
 from newsletter.config import RelayAccess
+from newsletter.message.model import Message
 from newsletter.web.confirmations import Confirmations
 
 FROM = "confirm@defenders.example"
@@ -132,10 +134,22 @@ def relay_running(*, password: str = "") -> Iterator[Relay]:
         controller.stop()
 
 
+class CountedConfirmations(Confirmations):
+    """What sends confirmations, and to whom it was told to, before whoever asked is answered."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.added: list[str] = []
+
+    def add(self, message: Message) -> bool:
+        self.added.append(str(message.envelope_to))
+        return super().add(message)
+
+
 @contextlib.contextmanager
-def confirmations_to(relay: Relay) -> Iterator[Confirmations]:
+def confirmations_to(relay: Relay) -> Iterator[CountedConfirmations]:
     """What sends confirmations there."""
-    sender = Confirmations(
+    sender = CountedConfirmations(
         relay.settings(), sender=FROM, sender_name=NAME, credential=None, clock=SystemClock()
     )
     with contextlib.closing(sender):
