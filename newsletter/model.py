@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -26,8 +27,6 @@ from pydantic import (
     model_validator,
 )
 
-from newsletter.invisible import invisible_in_address
-
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _RTL_SCRIPTS = frozenset({
     "Adlm", "Arab", "Aran", "Armi", "Avst", "Chrs", "Cprt", "Elym", "Gara", "Hatr", "Hebr",
@@ -41,6 +40,10 @@ _RTL_SCRIPTS = frozenset({
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\ufdd0-\ufdef\ufffe\uffff]"
 )
+
+
+_HIDDEN = re.compile(r"[\xa0\xad\u200b\u200e\u200f\u202f\u2060-\u206f\ufeff]")
+"""What nobody sees in an address; joiners are part of some scripts' words."""
 
 
 def _clean(text: str) -> str:
@@ -67,8 +70,10 @@ def _language(text: str) -> str:
 def _web_address(text: str) -> str:
     if text.startswith("mailto:") and "@" in text:
         return text
-    if hidden := invisible_in_address(text):
-        raise ValueError(f"holds an invisible character: {hidden}; delete it")
+    if hidden := _HIDDEN.search(text):
+        name = unicodedata.name(hidden.group(), "control character").lower()
+        code = f"U+{ord(hidden.group()):04X} ({name})"
+        raise ValueError(f"holds an invisible character: {code}; delete it")
     if not re.match(r"https?://[^\s/]\S*\Z", text):
         raise ValueError("is no full web address; write it with https:// in front")
     return text
