@@ -1,35 +1,24 @@
-"""People and scanners on the leaving pages, in a real browser; and what axe-core says of them."""
+"""People and scanners on the leaving pages, in a real browser."""
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from newsletter.message.tokens import Purpose
 from newsletter.testing import FrozenClock
 from playwright.sync_api import Browser, Page
 
-from tests.looks.axe import violations
 from tests.support.browser import chromium
-from tests.support.tools import PROVE
 from tests.web.served import Running, running, token
 
 pytestmark = pytest.mark.needs_chromium
 
-LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
-    ((375, "light"), (375, "dark"), (1280, "light"), (1280, "dark"))
-    if PROVE
-    else ((375, "light"), (1280, "dark"))
-)
-"""Width and colour scheme: every width and every scheme; all pairs on demand."""
 READING_S = 2.1
 """Nobody reads a page in less than two seconds."""
-LANGUAGES = ("en", "fr", "ar")
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +45,6 @@ def tab(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(java_script_enabled=False)
     yield context.new_page()
     context.close()
-
-
-def is_fine(page: Page, width: int) -> None:
-    """Axe finds nothing, and nothing is wider than the window."""
-    assert [] == violations(page)
-    assert width >= page.evaluate("document.documentElement.scrollWidth")
 
 
 @pytest.mark.parametrize("minutes_ago", [0, 90])
@@ -117,33 +100,3 @@ def test_a_program_that_runs_scripts_and_presses_every_button_takes_nobody_off(
             page.evaluate("document.forms[0].submit()")
         assert [] == server.kinds(), form
     context.close()
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_page_is_for_everybody(
-    server: Running, clock: FrozenClock, browser: Browser, language: str
-) -> None:
-    asked = f"?lang={language}"
-    for width, scheme in LOOKS:
-        context = browser.new_context(color_scheme=scheme)
-        page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 900})
-        fine = functools.partial(is_fine, page, width)
-        page.goto(f"{server.url}/leave/{token(Purpose.PAGE, minutes_ago=width)}{asked}")
-        fine()
-        page.goto(f"{server.url}/leave/{token(Purpose.PAGE, minutes_ago=width % 7)}{asked}")
-        page.get_by_role("button").first.click()
-        clock.sleep(READING_S)
-        page.get_by_role("button").first.click()
-        fine()  # the second question
-        clock.sleep(READING_S)
-        page.get_by_role("checkbox").check()
-        page.get_by_role("button").first.click()
-        fine()  # has left
-        page.get_by_role("button").first.click()
-        fine()  # undone
-        page.goto(f"{server.url}/leave/{token(Purpose.PAGE, nobody=True)}{asked}")
-        fine()
-        page.goto(f"{server.url}/leave/nothing{asked}")
-        fine()
-        context.close()
