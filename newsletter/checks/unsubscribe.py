@@ -65,7 +65,7 @@ def postal_address(given: CheckInput) -> Iterator[Flaw]:
 
 
 @check(
-    "privacy-notice",
+    "notice-incomplete",
     why=(
         "Whoever gives you their data must be told why, on what basis, who else gets it and "
         "where to complain (GDPR article 13). The public pages link to the notice."

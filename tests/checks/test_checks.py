@@ -149,7 +149,7 @@ def test_what_the_privacy_notice_lacks_is_named(folder: Path, lacks: tuple[str, 
     changed = {"public": ours.public, "privacy": privacy}
     letter = replace(Letter(), settings=SETTINGS.model_copy(update=changed))
     (finding,) = letter.findings(folder)
-    assert ("privacy-notice", Severity.NOTE) == (finding.id, finding.severity)
+    assert ("notice-incomplete", Severity.NOTE) == (finding.id, finding.severity)
     assert finding.what.endswith(f"says nothing of {' and '.join(lacks)}.")
     # Without a public side there is no notice.
     alone = letter.settings.model_copy(update={"public": None})
