@@ -103,7 +103,7 @@ def test_a_person_signs_up(side: Side) -> None:
     assert "Voulez-vous recevoir" in side.server.get(path).text
     confirmed = side.confirm(path)
     assert (200, True) == (confirmed.status_code, "vous êtes inscrit" in confirmed.text)
-    assert "<p >Si vous aviez quitté la liste auparavant" in confirmed.text
+    assert "Si vous aviez quitté la liste auparavant" in confirmed.text
     (event,) = side.server.events()
     assert {"id", "v", "at", "kind", "box"} == set(event)
     assert "signup" == event["kind"]
