@@ -1,4 +1,4 @@
-"""Preferences and privacy notice in Chromium: axe, widths, a click, with scripts off."""
+"""Preferences and privacy notice in Chromium: widths, sizes, a click, with scripts off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from newsletter.message.tokens import Purpose
 from newsletter.testing import FrozenClock
 from playwright.sync_api import Browser
 
-from tests.looks.axe import violations
 from tests.support.browser import chromium
 from tests.web.served import Running, bundle, running, token
 from tests.web.test_privacy import NOTICE
@@ -54,8 +53,7 @@ def test_nothing_is_wrong_with_a_page(
     days = 40 if name == "too old" else 1
     link = token(Purpose.PREFERENCES, minutes_ago=days * 24 * 60 + width)
     path = "privacy" if name == "privacy" else f"preferences/{link}"
-    # axe is a script of ours in the page, which the page's own policy lets in no more than others.
-    context = browser.new_context(viewport={"width": width, "height": 800}, bypass_csp=True)
+    context = browser.new_context(viewport={"width": width, "height": 800})
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -67,7 +65,6 @@ def test_nothing_is_wrong_with_a_page(
             page.evaluate("document.forms[0].noValidate = true")
             page.locator("#pause").fill("2001-01-01")
         page.locator("main button").click()
-    assert [] == violations(page)
     assert width == page.evaluate("document.documentElement.scrollWidth")
     assert all(each.startswith(server.url) for each in asked)
     heights = page.evaluate(
