@@ -55,8 +55,8 @@ from tests.feedback.test_bounces import report, status
 from tests.support.alarm import alarm
 from tests.support.tools import PROVE
 
-SIZE, LIMIT_S = (1_000_000, 60) if PROVE else (125_000, 8)
-"""What grows with the square shows at an eighth of a megabyte as well."""
+SIZE, LIMIT_S = (1_000_000, 60) if PROVE else (60_000, 4)
+"""What grows with the square shows at a sixteenth of a megabyte as well."""
 NOW = datetime(2017, 4, 1, 9, 0, tzinfo=UTC)
 KEYS = KeyRing(b"p" * 32, {1: b"k" * 32})
 

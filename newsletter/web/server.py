@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ _BACKLOG = 2048
 _ACCEPTED_AT_ONCE = 100
 """So that a flood of connections does not keep those waiting that are there."""
 _OTHER_FILES = 100
+_SWITCH_S = 0.0005
+"""The log's thread and the one that answers take turns so often; Python's 5 ms would be waited
+for at each entry."""
 
 
 class Connections:
@@ -181,6 +185,7 @@ def serve(
         stop: ends it from another thread.
     """
     most = min(MOST_CONNECTIONS, raise_file_limit() - _OTHER_FILES)
+    sys.setswitchinterval(_SWITCH_S)
     protocol = type("Protocol", (BoundedProtocol,), {"open": Connections(most)})
     config = uvicorn.Config(
         app,

@@ -38,8 +38,7 @@ def public(
         yield server, clock
 
 
-@pytest.mark.parametrize("width", [375, 1280])
-@pytest.mark.parametrize("language", ["en", "fr", "ar"])
+@pytest.mark.parametrize(("language", "width"), [("en", 375), ("fr", 1280), ("ar", 375)])
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_is_wrong_with_a_page(
     browser: Browser,
