@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import fold
@@ -71,8 +72,8 @@ class Exporter:
         return self.columns == header if self.only else self.columns <= header
 
 
-def _of(program: str, columns: str, *rules: Rule, **more: object) -> Exporter:
-    return Exporter(program, frozenset(columns.split()), rules, **more)  # type: ignore[arg-type]
+def _of(program: str, columns: str, *rules: Rule, **more: Any) -> Exporter:
+    return Exporter(program, frozenset(columns.split()), rules, **more)
 
 
 def _words(column: str, **states: str) -> Rule:
