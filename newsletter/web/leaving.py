@@ -12,12 +12,10 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from newsletter.clock import Clock
 from newsletter.message.tokens import Purpose, Token
-from newsletter.web.answers import Answers
-from newsletter.web.events import Changed, PublicEvents, RecentChanges, RecentEvents
-from newsletter.web.forms import Nonces, TooLarge, read_form
-from newsletter.web.tokens import TokenReader
+from newsletter.web.context import Context
+from newsletter.web.events import Changed, RecentChanges, RecentEvents
+from newsletter.web.forms import TooLarge, read_form
 
 _FRESH_MINUTES = 60
 """So long after it was composed a mail's page asks twice."""
@@ -35,22 +33,13 @@ _MOST_UNREAD = 65_536
 class Leaving:
     """The two ways to leave, undo and reason."""
 
-    def __init__(
-        self,
-        answers: Answers,
-        events: PublicEvents,
-        tokens: TokenReader,
-        nonces: Nonces,
-        clock: Clock,
-    ) -> None:
-        self._answers = answers
-        self._events = events
-        self._tokens = tokens
-        self._nonces = nonces
-        self._clock = clock
-        self._recent = RecentEvents(events, clock)
-        self._undone = RecentChanges(clock)
-        self._returned = RecentChanges(clock)
+    def __init__(self, context: Context) -> None:
+        self._answers, self._events = context.answers, context.events
+        self._tokens, self._nonces = context.tokens, context.nonces
+        self._clock = context.clock
+        self._recent = RecentEvents(context.events, context.clock)
+        self._undone = RecentChanges(context.clock)
+        self._returned = RecentChanges(context.clock)
 
     async def header(self, request: Request) -> Response:
         """The address of the header List-Unsubscribe: any POST leaves, GET shows the page."""

@@ -16,12 +16,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from newsletter.clock import Clock
 from newsletter.message.tokens import Purpose, Token
-from newsletter.web.answers import Answers
-from newsletter.web.events import Changed, PublicEvents, RecentChanges
-from newsletter.web.forms import Nonces, read_form
-from newsletter.web.tokens import TokenReader
+from newsletter.web.context import Context
+from newsletter.web.events import Changed, RecentChanges
+from newsletter.web.forms import read_form
 
 _CHANGE_DAYS = 30
 """How long after its mail was composed a link may change something."""
@@ -43,20 +41,11 @@ class _WrongDay(Exception):
 class PreferencePage:
     """The page, and what its form does."""
 
-    def __init__(
-        self,
-        answers: Answers,
-        events: PublicEvents,
-        tokens: TokenReader,
-        nonces: Nonces,
-        clock: Clock,
-    ) -> None:
-        self._answers = answers
-        self._events = events
-        self._tokens = tokens
-        self._nonces = nonces
-        self._clock = clock
-        self._recent = RecentChanges(clock)
+    def __init__(self, context: Context) -> None:
+        self._answers, self._events = context.answers, context.events
+        self._tokens, self._nonces = context.tokens, context.nonces
+        self._clock = context.clock
+        self._recent = RecentChanges(context.clock)
 
     async def page(self, request: Request) -> Response:
         """The link in a mail's text."""
