@@ -47,32 +47,35 @@ _ARCHIVE_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _METHODS = ["GET", "HEAD", "POST"]
+_Page = Callable[[Request], Awaitable[Response]]
 
 
 class _Paths:
     """Makes the path of a request what our routes expect.
 
     Takes off the public address's own path, which some proxies leave on, the origin of
-    a request in absolute form (RFC 9112 3.2.2), and slashes too many.
+    a request in absolute form (RFC 9112 3.2.2), and slashes too many. ``top`` in the scope
+    leads from the address as the visitor has it to the public address.
     """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app
-        self._prefix = prefix
+        self._prefix = urllib.parse.unquote(prefix)
+        self._seen_prefix = re.compile("^" + re.escape(prefix).replace("/", "/+") + "(?=/)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = _SLASHES.sub("/", _ORIGIN.sub("", scope["path"]))
-            path = _SLASH_BEHIND_TOKEN.sub("", path)
             if path.startswith(f"{self._prefix}/"):
                 path = path.removeprefix(self._prefix)
-            scope = {**scope, "path": path}
+            seen = _ORIGIN.sub("", scope.get("raw_path", b"").decode("latin-1"))
+            depth = self._seen_prefix.sub("", seen, count=1).count("/") - 1
+            scope = {**scope, "path": path, "top": "../" * depth}
         await self._app(scope, receive, send)
 
 
 _ORIGIN = re.compile(r"https?://[^/]*", re.IGNORECASE)
 _SLASHES = re.compile(r"/{2,}")
-_SLASH_BEHIND_TOKEN = re.compile(r"(?<=[A-Za-z0-9_-]{52})/$", re.ASCII)
 
 
 def create_app(
@@ -103,7 +106,7 @@ def create_app(
             Route("/health", _health(context, log, confirmations), methods=["GET"]),
             *sync_routes(log, bundle.bearer_hash, clock),
         ],
-        middleware=[Middleware(_Paths, prefix=_prefix(bundle))],
+        middleware=[Middleware(_Paths, prefix=bundle.path)],
         exception_handlers=_on_errors(context.answers),
     )
     # It would lead to the Host that was asked for, which a proxy may have changed.
@@ -121,11 +124,11 @@ def _readers_routes(context: Context, confirmations: Confirmations | None) -> Se
         return context.answers.page(request, "privacy")
 
     return [
-        Route("/1/{token}", leaving.header, methods=_METHODS),
-        Route("/leave/{token}", leaving.page, methods=_METHODS),
-        Route("/preferences/{token}", preferences.page, methods=_METHODS),
+        *_token_routes("/1/{token}", leaving.header),
+        *_token_routes("/leave/{token}", leaving.page),
+        *_token_routes("/preferences/{token}", preferences.page),
         *([Route("/subscribe", signing_up.form, methods=_METHODS)] if signing_up else []),
-        Route("/confirm/{token}", confirming.page, methods=_METHODS),
+        *_token_routes("/confirm/{token}", confirming.page),
         Route("/privacy", privacy, methods=["GET"]),
         *_single_route(context.bundle, leaving),
         *_archive(context.bundle),
@@ -134,9 +137,12 @@ def _readers_routes(context: Context, confirmations: Confirmations | None) -> Se
     ]
 
 
-def _health(
-    context: Context, log: PublicLog, confirmations: Confirmations | None
-) -> Callable[[Request], Awaitable[Response]]:
+def _token_routes(path: str, page: _Page) -> Sequence[Route]:
+    """A link's address, also with the slash at its end that some programs add."""
+    return [Route(path, page, methods=_METHODS), Route(f"{path}/", page, methods=_METHODS)]
+
+
+def _health(context: Context, log: PublicLog, confirmations: Confirmations | None) -> _Page:
     """What a monitor asks for: whether the log can be read and took the latest entry."""
     answers = context.answers
 
@@ -188,21 +194,16 @@ def _on_errors(
     }
 
 
-def _prefix(bundle: Bundle) -> str:
-    """The public address's own path, which a proxy may leave on."""
-    return urllib.parse.unquote(urllib.parse.urlsplit(bundle.url).path).rstrip("/")
-
-
 def _single_route(bundle: Bundle, leaving: Leaving) -> Sequence[BaseRoute]:
     """The path of [list] unsubscribe_url, if it is set: the token stands in the path or query."""
     if bundle.unsubscribe_url is None:
         return []
     parts = urllib.parse.urlsplit(bundle.unsubscribe_url)
-    path, prefix = urllib.parse.unquote(parts.path), _prefix(bundle)
+    path, prefix = (urllib.parse.unquote(each) for each in (parts.path, bundle.path))
     if path.startswith(f"{prefix}/"):
         path = path.removeprefix(prefix)
     if "{token}" in path:
-        return [Route(path, leaving.single, methods=_METHODS)]
+        return _token_routes(path, leaving.single)
     fields = urllib.parse.parse_qsl(parts.query)
     return [_QueryRoute(path or "/", field, leaving) for field in fields if "{token}" in field[1]]
 
@@ -221,17 +222,16 @@ class _QueryRoute(Route):
             if request.method == "POST":
                 request.scope["path_params"] = {"token": text}
                 return await leaving.header(request)
-            top = "../" * (request.scope["path"].count("/") - 1)
-            place = f"{top}leave/{urllib.parse.quote(text, safe='')}"
+            place = f"{request.scope['top']}leave/{urllib.parse.quote(text, safe='')}"
             return RedirectResponse(place, 302)
 
         self._name = name
-        super().__init__(path, answer, methods=_METHODS)
+        super().__init__(path.rstrip("/") or "/", answer, methods=_METHODS)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Also whether the query holds the token."""
         if self._name in urllib.parse.parse_qs(scope.get("query_string", b"").decode("latin-1")):
-            return super().matches(scope)
+            return super().matches({**scope, "path": scope["path"].rstrip("/") or "/"})
         return Match.NONE, {}
 
 

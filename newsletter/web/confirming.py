@@ -66,11 +66,12 @@ class Confirming:
         return {"kind": "signup", "box": base64.b64encode(link.box).decode()}
 
     def _show(self, request: Request, text: str, nonce: str = "") -> Response:
-        again = self._nonces.again(nonce, _PURPOSE, text)
-        return self._answers.page(request, "confirm", nonce=again)
+        again = self._nonces.age(nonce, _PURPOSE, text) is not None
+        nonce = self._nonces.again(nonce, _PURPOSE, text)
+        return self._answers.page(request, "confirm", nonce=nonce, again=again)
 
     async def _confirm(self, request: Request, text: str, event: dict[str, Any]) -> Response:
-        if self._recent.find(text) is None:
+        if not self._recent.holds(text):
             host = request.client.host if request.client else None
             if event["kind"] != "return":
                 self._breaker.confirmed()

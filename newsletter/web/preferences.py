@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from newsletter.message.tokens import Purpose, Token
 from newsletter.web.context import Context
-from newsletter.web.events import Changed, RecentChanges
+from newsletter.web.events import Changed, OfToday
 from newsletter.web.forms import read_form
 
 _CHANGE_DAYS = 30
@@ -45,7 +45,7 @@ class PreferencePage:
         self._answers, self._events = context.answers, context.events
         self._tokens, self._nonces = context.tokens, context.nonces
         self._clock = context.clock
-        self._recent = RecentChanges(context.clock)
+        self._recent = OfToday[Changed](context.clock)
 
     async def page(self, request: Request) -> Response:
         """The link in a mail's text."""
@@ -62,7 +62,7 @@ class PreferencePage:
                 request, "stale", status=status, leave=self._leave(request, text)
             )
         if request.method != "POST":
-            return self._ask(request, text)
+            return self._ask(request, text, {})
         return await self._save(request, text, token)
 
     def _may_change(self, token: Token) -> bool:
@@ -73,10 +73,10 @@ class PreferencePage:
         return f"../leave/{text}?lang={self._answers.language_of(request)}"
 
     def _ask(
-        self, request: Request, text: str, fields: Mapping[str, str] | None = None
+        self, request: Request, text: str, chosen: Mapping[str, str], *, wrong: bool = False
     ) -> Response:
-        """The form; where a day is wrong, again with what was chosen."""
-        chosen = fields or {}
+        """The form with what was chosen; ``wrong``: the day is not one."""
+        nonce = chosen.get("nonce", "")
         today = self._clock.now().date()
         marks = {
             f"{name}-{value}".lower(): "selected" if name == "language" else "checked"
@@ -85,9 +85,10 @@ class PreferencePage:
         }
         return self._answers.page(
             request,
-            "choose" if fields is None else "choose_wrong",
-            status=200 if fields is None else 400,
-            nonce=self._nonces.again(chosen.get("nonce", ""), "choose", text),
+            "choose_wrong" if wrong else "choose",
+            status=400 if wrong else 200,
+            again=not wrong and self._nonces.age(nonce, "choose", text) is not None,
+            nonce=self._nonces.again(nonce, "choose", text),
             leave=self._leave(request, text),
             first=(today + timedelta(days=1)).isoformat(),
             last=(today + timedelta(days=_LONGEST_PAUSE_DAYS)).isoformat(),
@@ -100,13 +101,13 @@ class PreferencePage:
         nonce = fields.get("nonce", "")
         if not self._nonces.holds(nonce, "choose", text):
             # A form that is too old, too quick or not ours: the question stands again.
-            return self._ask(request, text)
+            return self._ask(request, text, fields)
         try:
             changes = self._changes(fields)
         except _WrongForm:
             return self._answers.page(request, "broken", status=400)
         except _WrongDay:
-            return self._ask(request, text, fields)
+            return self._ask(request, text, fields, wrong=True)
         if not changes:
             return self._answers.page(request, "unchanged")
         return await self._write(request, text, token, changes)
@@ -116,7 +117,8 @@ class PreferencePage:
     ) -> Response:
         # A reader's, whose links are many; of one that is not verified anybody could be meant.
         reader = token.address_tag.hex() if token.verified else text
-        recent, told = self._recent.find(reader), json.dumps(changes, sort_keys=True)
+        recent = self._recent.find(reader) or self._recent.note(reader, Changed())
+        told = json.dumps(changes, sort_keys=True)
         if told == recent.last:
             return self._answers.page(request, "saved")
         if recent.number >= _MOST_A_DAY:
@@ -124,10 +126,10 @@ class PreferencePage:
         if not token.verified:
             self._tokens.count(request)
         # Counted before it is on disk, so that many at once are counted as well.
-        self._recent.note(reader, Changed(recent.since, recent.number + 1, ""))
+        recent.number, recent.last = recent.number + 1, ""
         whose = {"tag" if token.verified else "token": reader}
         await self._events.add({"kind": "preferences", **whose, "changes": changes})
-        self._recent.find(reader).last = told
+        recent.last = told
         return self._answers.page(request, "saved")
 
     def _changes(self, fields: Mapping[str, str]) -> dict[str, Any]:

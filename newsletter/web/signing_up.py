@@ -169,11 +169,13 @@ class SigningUp:
         """The form with what was typed; ``wrong``: and with what is amiss in it."""
         no_address = wrong and typed.parsed is None
         not_agreed = wrong and not typed.agrees
+        too_soon = not wrong and self._nonces.age(nonce, _PURPOSE, _ABOUT) is not None
         chosen = [f"topic-{topic}" for topic in typed.topics]
         return self._answers.page(
             request,
             "join",
             status=422 if wrong else 200,
+            again=too_soon,
             nonce=self._nonces.again(nonce, _PURPOSE, _ABOUT),
             page=typed.page,
             address=typed.address,
