@@ -19,6 +19,7 @@ import pytest
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from newsletter.clock import moment_at
 from newsletter.errors import InputError, LogUnreachable
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import Purpose, Token, sign
@@ -26,6 +27,7 @@ from newsletter.project import Project
 from newsletter.project.log_events import event_of
 from newsletter.project.log_reader import SyncResult
 from newsletter.project.sync import sync
+from newsletter.testing import FrozenClock
 from newsletter.web.log import PublicLog
 
 from tests.support.project import Project as Folder
@@ -132,6 +134,42 @@ def test_an_entry_from_a_far_future_keeps_nobody_from_coming_back(
     side.come_back("anna@readers.example", form_at=now - 600)
     sync(project)
     assert set() == left(project, side, "anna")
+
+
+@pytest.mark.fault(
+    "Public",
+    "a server whose clock is far ahead",
+    state="who left has left, and can come back",
+)
+@pytest.mark.parametrize("ahead_s", [600, 3600 * 24 * 400])
+def test_a_leave_from_the_future_can_be_ended_by_a_return(
+    project: Project, side: PublicSide, ahead_s: float
+) -> None:
+    now = time.time()
+    clock = FrozenClock(moment_at(now))
+    project.clock = clock
+    side.leave("anna@readers.example", at=now + ahead_s)
+    side.come_back("anna@readers.example", form_at=now - 600)
+    assert {"leave": 1, "return": 1} == numbers(sync(project))
+    assert {"anna"} == left(project, side, "anna")
+    clock.sleep(3600)
+    side.come_back("anna@readers.example", form_at=now + 1800)
+    for again in (False, True):
+        sync(project, again=again)
+        assert set() == left(project, side, "anna")
+    clock.sleep(3600)
+    side.leave("anna@readers.example", at=now + 7200 + ahead_s)
+    for again in (False, True):
+        sync(project, again=again)
+        assert {"anna"} == left(project, side, "anna")
+
+
+def test_a_reader_who_leaves_in_two_ways_is_told_as_one(project: Project, side: PublicSide) -> None:
+    for road in ("page", "header"):
+        side.leave("anna@readers.example", road=road)
+    assert {"leave": 1} == numbers(sync(project))
+    side.leave("anna@readers.example")
+    assert SyncResult() == sync(project)
 
 
 def test_an_undo_voids_one_leave(project: Project, side: PublicSide) -> None:
