@@ -104,12 +104,21 @@ class LogReader:
         project: whose keys open the boxes.
         cursor: how far it was read; None: not at all.
         again: read all of it again.
+        former: readers are answered by another log now: nothing hinges on the keys of this
+            one's server, and the ledger's place stays in the other.
     """
 
     def __init__(
-        self, source: LogSource, project: Project, cursor: Cursor | None, *, again: bool = False
+        self,
+        source: LogSource,
+        project: Project,
+        cursor: Cursor | None,
+        *,
+        again: bool = False,
+        former: bool = False,
     ) -> None:
         self._source = source
+        self._former = former
         self._known = cursor
         self._cursor = None if again else cursor
         self._project = project
@@ -135,7 +144,7 @@ class LogReader:
             warnings.append(f"{why} All of it is read again; nothing is counted twice.")
             known = None
             page = self._source.page(0)
-        if 0 < page.secret != self._newest_secret:
+        if 0 < page.secret != self._newest_secret and not self._former:
             older = page.secret < self._newest_secret
             self._obstruct(_SERVER_LACKS_KEY if older else _KEY_MISSING_HERE)
         after, head = (known.seq, known.head) if known else (0, first_head(page.log_id))
@@ -176,7 +185,8 @@ class LogReader:
             ledger.log_entries.note_missed(batch.missed)
             self.tell_missed(ledger)
         cursor = replace(batch.cursor, latest=latest)
-        ledger.log_entries.move(cursor, now=now)
+        if not self._former:
+            ledger.log_entries.move(cursor, now=now)
         self._cursor = cursor
 
     def tell_missed(self, ledger: Ledger) -> None:

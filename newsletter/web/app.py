@@ -104,7 +104,7 @@ def create_app(
         routes=[
             *_readers_routes(context, confirmations),
             Route("/health", _health(context, log, confirmations), methods=["GET"]),
-            *sync_routes(log, bundle.bearer_hash, clock),
+            *sync_routes(log, bundle.bearer_hash, clock, secret=bundle.box_number),
         ],
         middleware=[Middleware(_Paths, prefix=bundle.path)],
         exception_handlers=_on_errors(context.answers),

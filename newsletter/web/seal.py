@@ -80,7 +80,7 @@ def _opened(sealed: bytes, keys: Iterable[bytes]) -> bytes | None:
 
 
 @lru_cache(maxsize=256)
-def _opener(key: bytes) -> SealedBox:
+def _opener(key: bytes) -> SealedBox[PrivateKey]:
     # Making it multiplies on the curve, which takes half as long as to open a box.
     return SealedBox(PrivateKey(key))
 

@@ -143,11 +143,11 @@ def test_an_entry_from_a_far_future_keeps_nobody_from_coming_back(
 )
 @pytest.mark.parametrize("ahead_s", [600, 3600 * 24 * 400])
 def test_a_leave_from_the_future_can_be_ended_by_a_return(
-    project: Project, side: PublicSide, ahead_s: float
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
     now = time.time()
     clock = FrozenClock(moment_at(now))
-    project.clock = clock
+    monkeypatch.setattr(project, "clock", clock)
     side.leave("anna@readers.example", at=now + ahead_s)
     side.come_back("anna@readers.example", form_at=now - 600)
     assert {"leave": 1, "return": 1} == numbers(sync(project))
@@ -583,15 +583,59 @@ def test_a_server_elsewhere_is_read_over_http(folder: Folder, tmp_path: Path) ->
         assert 1 == side.log.drop_synced(10**6)  # the server was told how far it was read
 
 
-def test_another_secret_is_refused(folder: Folder, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("newer", "what", "following"),
+    [
+        ("neither", "from another newsletter.key", "If newsletter.key here is the newest"),
+        ("here", "its bundle is older", "run “newsletter keys public” here"),
+        ("there", "newsletter.key here is older", "Copy the newest newsletter.key"),
+    ],
+)
+def test_another_secret_is_refused_and_the_older_side_named(
+    folder: Folder, tmp_path: Path, newer: str, what: str, following: str
+) -> None:
+    key_file = folder.folder / "newsletter.key"
+    KeyRing.load_or_create(key_file)
+    old = key_file.read_text()
+    if newer == "there":
+        KeyRing.rotate(key_file)
     with server_of(folder, tmp_path / "elsewhere.db"):
-        key_file = folder.folder / "newsletter.key"
-        text = key_file.read_text()
         bearer = KeyRing.load(key_file).bearer
         assert bearer is not None
-        key_file.write_text(text.replace(bearer.hex(), "0" * 64))
-        with pytest.raises(LogUnreachable, match="bearer secret"):
+        other = key_file.read_text().replace(bearer.hex(), "0" * 64)
+        key_file.write_text(f'bearer = "{"0" * 64}"\n{old}' if newer == "there" else other)
+        if newer == "here":
+            KeyRing.rotate(key_file)
+        with pytest.raises(LogUnreachable, match="bearer secret") as refused:
             sync(Project(folder.folder))
+    assert what in refused.value.what
+    assert following in refused.value.next
+
+
+@pytest.mark.parametrize("was_read", [False, True])
+def test_who_left_in_the_folder_before_there_was_a_server_has_left(
+    folder: Folder, tmp_path: Path, side: PublicSide, was_read: bool
+) -> None:
+    if was_read:
+        side.leave("carl@readers.example")
+        sync(Project(folder.folder))
+    side.leave("anna@readers.example")
+    with server_of(folder, tmp_path / "elsewhere.db") as (there, _):
+        there.leave("bela@readers.example")
+        project = Project(folder.folder)
+        result = sync(project)
+        assert ({"leave": 2}, [], []) == (numbers(result), result.warnings, result.obstacles)
+        assert {"anna", "bela"} == left(project, side, "anna", "bela")
+        assert SyncResult() == sync(project)
+        # A server that still runs in the folder answers readers with 200.
+        side.leave("dora@readers.example")
+        assert {"leave": 1} == numbers(sync(project))
+        assert SyncResult() == sync(project)
+    # Nor does it hang on whether the new server answers.
+    side.leave("emil@readers.example")
+    with pytest.raises(LogUnreachable):
+        sync(project)
+    assert {"dora", "emil"} == left(project, side, "dora", "emil")
 
 
 class Handler(BaseHTTPRequestHandler):
