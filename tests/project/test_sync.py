@@ -1,6 +1,8 @@
 """Reading the public log: twice, late, from two machines, and from whoever holds the server."""
 
+import base64
 import contextlib
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -9,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +22,7 @@ import pytest
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from newsletter.addresses import Address
 from newsletter.clock import moment_at
 from newsletter.errors import InputError, LogUnreachable
 from newsletter.message.keys import KeyRing
@@ -26,6 +30,7 @@ from newsletter.message.tokens import Purpose, Token, sign
 from newsletter.project import Project
 from newsletter.project.log_events import event_of
 from newsletter.project.log_reader import SyncResult
+from newsletter.project.rights import forget
 from newsletter.project.sync import sync
 from newsletter.testing import FrozenClock
 from newsletter.web.log import PublicLog
@@ -841,3 +846,66 @@ def test_who_left_long_ago_can_sign_up_again_and_is_erased_without_an_answer(
         assert 1 <= sync(project).erased.sign_ups
         with closing(project.ledger(create=False)) as ledger:
             assert [] == ledger.sign_ups.all()
+
+
+def test_a_sign_up_from_before_its_reader_was_forgotten_is_not_taken_in(
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, anna = time.time(), "anna@readers.example"
+    clock = FrozenClock(moment_at(now))
+    monkeypatch.setattr(project, "clock", clock)
+    forget(project, anna)
+    side.sign_up(anna, form_at=now - 600, at=now - 500)
+    result = sync(project)
+    assert ({}, 0) == (numbers(result), result.erased.sign_ups)
+    clock.sleep(3600)
+    side.sign_up(anna, form_at=now + 600, at=now + 700)
+    assert {"signup": 1} == numbers(sync(project))
+
+
+@pytest.mark.parametrize("first", ["change", "sign-up"])
+def test_a_change_that_has_a_sign_ups_id_keeps_nobody_off_the_list(
+    project: Project, side: PublicSide, first: str
+) -> None:
+    """Whoever has the server can give an entry the id that a sign-up's own change will have."""
+    box = side.form("anna@readers.example", language="fr")
+    change = side.box(
+        kind="preferences", tag=side.tag("bela@readers.example").hex(), changes={"language": "es"}
+    )
+
+    def collide() -> None:
+        side.log.append(change, hashlib.sha256(box).digest()[:16])
+
+    if first == "change":
+        collide()
+    side.add(kind="signup", box=base64.b64encode(box).decode())
+    if first == "sign-up":
+        collide()
+    for again in (False, True):
+        assert [] == sync(project, again=again).warnings
+        listed = {str(each.address): each.language for each in project.roster().subscribers}
+        assert "fr" == listed["anna@readers.example"]
+
+
+@pytest.mark.parametrize("profile", ["proof", "eu-institution", "minimal"])
+def test_who_left_under_a_former_pepper_has_left_whatever_is_erased(
+    folder: Folder, profile: str
+) -> None:
+    folder.settings(f'{public_settings()}[privacy]\nprofile = "{profile}"\n')
+    key_file, anna = folder.folder / "newsletter.key", Address("anna", "readers.example")
+    former = KeyRing.load_or_create(key_file)
+    ring = replace(former, pepper=bytes(32)).joined(former)
+    ring.save(key_file)
+    with public_side(folder.folder) as side:
+        side.leave(str(anna), at=time.time() - 400 * 86_400)
+        side.add(
+            kind="leave",
+            tag=former.address_tag(anna).hex(),
+            road="header",
+            at=time.time() - 3000 * 86_400,
+        )
+        project = Project(folder.folder)
+        for again in (False, True):
+            sync(project, again=again)
+            with closing(project.ledger(create=False)) as ledger:
+                assert {*project.keys.tags(anna)} == ledger.suppressions.tags()
