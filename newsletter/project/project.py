@@ -295,35 +295,33 @@ class Project:
         return path
 
     @property
-    def list_file(self) -> Path:
-        """The list of subscribers that newsletter.toml names."""
-        return self.folder / self.settings.audience.file
+    def list_files(self) -> tuple[Path, ...]:
+        """The files of the list that newsletter.toml names; there may be none."""
+        return tuple(self.folder / file for file in self.settings.audience.files)
 
     def roster(self, file: Path | None = None) -> Roster:
         """The list: newsletter.toml's, who was imported and who signed up; or ``file`` alone.
 
-        Where somebody was imported or signed up, newsletter.toml's list may be missing or empty.
+        Where somebody was imported or signed up, newsletter.toml's only file may be missing or
+        nobody be on its files.
 
         Raises:
             RosterError: it cannot be used.
             LedgerRefused: the ledger cannot be read.
         """
-        if file is not None or not self.has_ledger:
-            return self._listed(file or self.list_file, may_be_empty=False)
-        from newsletter.audience.model import Roster
-        from newsletter.project.roster import with_imported, with_sign_ups
+        from newsletter.project.roster import read_files, with_imported, with_sign_ups
 
-        fields = self.settings.audience.fields
+        if file is not None or not self.has_ledger:
+            return read_files(self, file, may_be_empty=False)
+        settings = self.settings
+        fields = settings.audience.fields
+        topics = settings.public.topics if settings.public else {}
         with closing(self.ledger(create=False, follow=False)) as ledger:
             sign_ups = ledger.sign_ups.all()
             imported, held_back = list(ledger.imports.readers()), ledger.imports.held_back()
             if not sign_ups and not imported and not held_back:
-                return self._listed(self.list_file, may_be_empty=False)
-            roster = (
-                self._listed(self.list_file, may_be_empty=True)
-                if self.list_file.exists()
-                else Roster(self.list_file, (), (), (), (), 0)
-            )
+                return read_files(self, may_be_empty=False)
+            roster = read_files(self, may_be_empty=True)
 
             def why_held_back(address: Address) -> ReaderState | None:
                 if not held_back:
@@ -332,26 +330,22 @@ class Project:
                 return next((held_back[tag] for tag in tags if tag in held_back), None)
 
             roster = with_imported(
-                roster, imported, why_held_back, sign_ups=sign_ups, fields=fields
+                roster,
+                imported,
+                why_held_back,
+                sign_ups=sign_ups,
+                fields=fields,
+                imported_on={each.id: each.at.date() for each in ledger.imports.all()},
             )
             return with_sign_ups(
                 roster,
                 sign_ups,
                 fields=fields,
+                topics=topics,
                 is_back=lambda address: ledger.suppressions.returned(
                     self.keys.address_tag(address)
                 ),
             )
-
-    def _listed(self, file: Path, *, may_be_empty: bool) -> Roster:
-        from newsletter.audience.reader import read_roster
-
-        return read_roster(
-            file,
-            self.settings.audience,
-            language=self.settings.language,
-            may_be_empty=may_be_empty,
-        )
 
     def ledger(self, *, create: bool, follow: bool = True) -> Ledger:
         """The ledger.

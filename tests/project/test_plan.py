@@ -141,7 +141,7 @@ def test_another_list_may_be_named(project: Project, tmp_path: Path) -> None:
     other.write_text("email,name,language\nboss@readers.example,Boss,en\n")
     planned = prepare(project, ISSUE, SendOptions(subscribers=other))
     assert ["boss"] == who(planned)
-    assert other == planned.roster.file
+    assert (other,) == planned.roster.files
 
 
 def test_the_transport_examines_a_message_of_each_language(
