@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from newsletter.addresses import Address
 from newsletter.errors import Problem
@@ -23,6 +24,7 @@ class Subscriber:
         fields: further columns.
         row: in ``file``; 0: in none.
         file: where the row stands; None: they were imported or signed up.
+        source: what brought them onto the list.
         joined: the first day on which they are known to be on the list; None: it is not known.
         topics: those they chose or declined; who did not say gets everything.
     """
@@ -33,6 +35,7 @@ class Subscriber:
     fields: Mapping[str, str] = field(default_factory=dict)
     row: int = 0
     file: Path | None = None
+    source: Literal["file", "import", "sign-up"] = "file"
     joined: date | None = None
     topics: Mapping[str, bool] = field(default_factory=dict)
 

@@ -69,6 +69,7 @@ def _show(project: Project, prepared: Prepared) -> None:
         ("Subject", issue.subject),
         ("From", f"{sender.name} <{sender.address}>"),
         ("List", f"{roster.named}, {count(roster.rows - roster.signed_up, 'row')}{joined_in}"),
+        *_segment(prepared),
         ("Will get it", f"{people(len(plan.recipients))}{_by_language(plan, compiled)}"),
         *(("Will not", excluded_words(reason, n)) for reason, n in plan.excluded.items()),
         *_order(plan, project),
@@ -94,6 +95,17 @@ def _show(project: Project, prepared: Prepared) -> None:
         if len(roster.warnings) > _MOST_WARNINGS:
             only = f" {roster.named}" if len(roster.files) == 1 else ""
             say(f"To see all: newsletter subscribers check{only}")
+
+
+def _segment(prepared: Prepared) -> list[tuple[str, str]]:
+    """Who is in the segment, and why the others are not; nothing without one."""
+    if (membership := prepared.membership) is None:
+        return []
+    listed = membership.inside + sum(membership.outside.values())
+    return [
+        ("Segment", f"{membership.segment}: {membership.inside:,} of {people(listed)} on the list"),
+        *(("Not in it", f"{people(n)}: {why}") for why, n in membership.outside.items()),
+    ]
 
 
 def _by_language(plan: Plan, compiled: CompiledIssue) -> str:

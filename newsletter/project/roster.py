@@ -147,7 +147,11 @@ def with_imported(
         elif key not in roster.left_keys:
             of_fields = {name: each.fields.get(name, "") for name in fields}
             language = each.language or None
-            new.append(Subscriber(each.address, each.name, language, of_fields, joined=joined))
+            new.append(
+                Subscriber(
+                    *(each.address, each.name, language, of_fields), source="import", joined=joined
+                )
+            )
     return replace(
         roster,
         subscribers=(*kept, *new),
@@ -187,6 +191,7 @@ def with_sign_ups(
             sign_up.name or (known.name if known else ""),
             sign_up.language,
             dict.fromkeys(fields, ""),
+            source="sign-up",
             joined=earliest(known.joined if known else None, sign_up.at.date()),
             topics={topic: topic in sign_up.topics for topic in topics} if sign_up.topics else {},
         )
