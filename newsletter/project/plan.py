@@ -244,11 +244,17 @@ def _has_it(
         here = ledger.campaigns.in_round(issue, round_)
         remembered = guard.in_round(issue, round_) if guard else frozenset()
     hashed = remembered | erased_readers(here)
-    # Without such readers no key is needed.
-    return lambda address: (
-        address.key in here
-        or (bool(hashed) and reader_tag(project.keys.seal_key, address.key) in hashed)
-    )
+    # A list holds one spelling of an address; another file, or an import, may have another.
+    folded = {key.casefold() for key in here}
+
+    def has_it(address: Address) -> bool:
+        if address.suppression_key in folded:
+            return True
+        # Without readers known by hash alone no key is needed.
+        spellings = {address.key, address.suppression_key} if hashed else set()
+        return any(reader_tag(project.keys.seal_key, each) in hashed for each in spellings)
+
+    return has_it
 
 
 def _latest_round(ledger: Ledger | None, guard: CopyGuard | None, issue: str) -> int:

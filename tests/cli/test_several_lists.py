@@ -46,6 +46,15 @@ def test_all_files_are_one_list_for_every_command(project: Project) -> None:
     went_well(project.run("subscribers", "set", "eva@a.example", "--language", "fr"), "Noted")
 
 
+def test_another_order_of_files_with_other_spellings_mails_nobody_twice(project: Project) -> None:
+    (project.folder / "a.csv").write_text("email\nAnna@a.example\n")
+    (project.folder / "b.csv").write_text("email\nanna@a.example\nben@a.example\n")
+    project.settings('[audience]\nfile = ["a.csv", "b.csv"]\n')
+    went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted")
+    project.settings('[audience]\nfile = ["b.csv", "a.csv"]\n')
+    went_well(project.run("send", "2017-04", "--yes"), "Nobody is left to mail")
+
+
 def test_a_person_is_shown_and_forgotten_in_each_file(project: Project) -> None:
     with_two(project)
     went_well(project.run("send", "2017-04", "--yes"))
