@@ -75,7 +75,12 @@ def has_email(header: Sequence[str]) -> bool:
 
 
 def find_columns(
-    header: Sequence[str], *, fields: Sequence[str], address_column: str | None, where: Where
+    header: Sequence[str],
+    *,
+    fields: Sequence[str],
+    address_column: str | None,
+    where: Where,
+    table: str = "[audience]",
 ) -> Columns:
     """Read a header.
 
@@ -84,6 +89,7 @@ def find_columns(
         fields: further columns to keep, as newsletter.toml names them.
         address_column: the column of addresses, if newsletter.toml names it.
         where: where the header stands.
+        table: of newsletter.toml, which can name the column of addresses.
 
     Raises:
         RosterError: there are too many columns, no column holds addresses, several could, or one of
@@ -113,7 +119,7 @@ def find_columns(
 
     if address_column is None:
         email = find(_EMAIL, _MAYBE_EMAIL, advice="Rename all but one, or name one as "
-                     "address_column under [audience] in newsletter.toml.")  # fmt: skip
+                     f"address_column under {table} in newsletter.toml.")  # fmt: skip
     else:
         email = find(frozenset({fold(address_column)}))
     if email is None:
@@ -121,7 +127,7 @@ def find_columns(
             f"No column of the list is called “{visible(address_column or 'email')}”; its columns "
             f"are: {listed(names)}.",
             where=where,
-            next="Name the column of addresses as address_column under [audience] in "
+            next=f"Name the column of addresses as address_column under {table} in "
             "newsletter.toml.",
         )
     name, language = find(_FIRST_NAME, _NAME), find(_LANGUAGE)

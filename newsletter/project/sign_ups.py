@@ -99,7 +99,7 @@ def _due(project: Project, ledger: Ledger, now: datetime) -> list[SignUp]:
 
 
 def _left_by_list(project: Project, ledger: Ledger, sign_ups: Sequence[SignUp]) -> frozenset[str]:
-    """Whom the CSV says not to mail."""
+    """Whom the files of the list say not to mail."""
     try:
         return project.roster_without_sign_ups(ledger, sign_ups).left_keys
     except RosterError:
@@ -144,14 +144,14 @@ class Known:
     """How a reader came on the list.
 
     Attributes:
-        file: the list.
+        file: the file of the list that names them; None: none does.
         row: their row in it; 0: none.
         consents: their sign-ups, the first one first.
         is_suppressed: whether they are not mailed all the same.
         imports: what imports say of them, as for JSON.
     """
 
-    file: Path
+    file: Path | None
     row: int
     consents: tuple[Consent, ...]
     is_suppressed: bool
@@ -187,17 +187,16 @@ def known_of(project: Project, address: str) -> Known:
         LedgerRefused: the ledger cannot be read.
     """
     (parsed,) = parse_addresses([address])
-    roster = project.roster()
-    row = next(
+    file, row = next(
         (
-            each.row
-            for each in roster.subscribers
+            (each.file, each.row)
+            for each in project.roster().subscribers
             if each.address.suppression_key == parsed.suppression_key
         ),
-        0,
+        (None, 0),
     )
     if not project.has_ledger:
-        return Known(roster.file, row, (), is_suppressed=False)
+        return Known(file, row, (), is_suppressed=False)
     keys = project.keys
     tags = keys.tags(parsed)
     with closing(project.ledger(create=False, follow=False)) as ledger:
@@ -207,4 +206,4 @@ def known_of(project: Project, address: str) -> Known:
         )
         suppressed = any(map(ledger.suppressions.is_suppressed, tags))
         imports = tuple(each for tag in tags for each in ledger.imports.of(tag))
-    return Known(roster.file, row, consents, suppressed, imports)
+    return Known(file, row, consents, suppressed, imports)

@@ -53,7 +53,7 @@ def read_suppressible(project: Project, given: Iterable[str]) -> tuple[Suppressi
     active = 0
     refused: tuple[Problem, ...] = ()
     for path in files:
-        if project.list_file.exists() and path.samefile(project.list_file):
+        if any(file.exists() and path.samefile(file) for file in project.list_files):
             raise InputError(
                 "This is the newsletter's own list: all its readers would never be mailed again.",
                 where=Where(path),
