@@ -172,12 +172,12 @@ class Bundle:
             raise ConfigError("The bundle is damaged.", where=Where(path), next=again) from None
 
     def pages(self) -> PublicPages:
-        """The pages in the theme's look and words.
+        """The pages in the theme's look and words; whoever serves them checks them first.
 
         Raises:
-            TemplateError: something in the theme is wrong.
+            TemplateError: the theme cannot be read.
         """
-        pages = PublicPages(
+        return PublicPages(
             load_theme(self.theme),
             list_name=self.list_name,
             organisation=self.organisation,
@@ -185,8 +185,6 @@ class Bundle:
             topics=self.topics,
             privacy=self.privacy,
         )
-        pages.check()
-        return pages
 
     def write(self, folder: Path) -> None:
         """Write it to a folder, for the server; ``public.toml`` last, whole or not at all.
