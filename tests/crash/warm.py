@@ -136,6 +136,7 @@ class Warm:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the harness, which ends it properly
             )
+        assert self._orders.recv(1), "the warm process ended"
         self._started: list[Forked] = []
 
     def start(
@@ -272,6 +273,7 @@ def _serve(orders: socket.socket) -> None:
     _compile_once()
     gc.collect()
     gc.freeze()  # else each child copies what its collector looks at
+    orders.send(b"\n")  # ready
     running: dict[int, tuple[int, int]] = {}
     while True:
         readable, _, _ = select.select([orders.fileno(), *running], [], [])
