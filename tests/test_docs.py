@@ -443,3 +443,13 @@ def test_the_script_in_smtp_md_prints_the_token_alone(tmp_path: Path, answer: st
     )
     assert ("ya29.x\n" if answer else "") == done.stdout
     assert (done.returncode == 0) is bool(answer)
+
+
+def test_what_the_public_side_claims_is_claimed_in_the_same_words_everywhere() -> None:
+    claims = {
+        line.removeprefix("> ")
+        for page in ("README.md", "docs/public.md")
+        for line in (ROOT / page).read_text("utf-8").splitlines()
+        if "guesses addresses" in line
+    }
+    assert 1 == len(claims)

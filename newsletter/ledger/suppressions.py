@@ -170,6 +170,18 @@ class Suppressions:
         """Whether one reader must not be mailed."""
         return bool(self.in_force(tag))
 
+    def knows(self, id_: bytes) -> bool:
+        """Whether an event of this id was added, whatever its time."""
+        return bool(self._database.rows("SELECT 1 FROM suppression WHERE id = ? LIMIT 1", (id_,)))
+
+    def has_left(self, tag: bytes) -> bool:
+        """Whether one reader left, and did not come back."""
+        sql = (
+            "SELECT 1 FROM suppression AS leave"
+            f" WHERE tag = ? AND reason = '{Reason.UNSUBSCRIBED}' AND {IN_FORCE} LIMIT 1"
+        )
+        return bool(self._database.rows(sql, (tag,)))
+
     def in_force(self, tag: bytes) -> tuple[Leave, ...]:
         """The leaves by which a reader is suppressed, oldest first; none: they are not."""
         rows = self._database.rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,8 +75,12 @@ def ask_returning(project: Project) -> Asked:
 def _due(project: Project, ledger: Ledger, now: datetime) -> list[SignUp]:
     """The latest sign-ups of those who left before, and were not asked within a week."""
     keys, asked = project.keys, ledger.sign_ups.asked_since(now - _ASKED_AGAIN_AFTER)
-    suppressed, left_by_list = ledger.suppressions.tags(), _left_by_list(project)
-    latest = {sign_up.address.suppression_key: sign_up for sign_up in ledger.sign_ups.all()}
+    sign_ups = ledger.sign_ups.all()
+    if not sign_ups:
+        return []
+    suppressed = ledger.suppressions.tags()
+    left_by_list = _left_by_list(project, ledger, sign_ups)
+    latest = {sign_up.address.suppression_key: sign_up for sign_up in sign_ups}
     due = []
     for key, sign_up in latest.items():
         tags = keys.tags(sign_up.address)
@@ -94,10 +98,10 @@ def _due(project: Project, ledger: Ledger, now: datetime) -> list[SignUp]:
     return due
 
 
-def _left_by_list(project: Project) -> frozenset[str]:
+def _left_by_list(project: Project, ledger: Ledger, sign_ups: Sequence[SignUp]) -> frozenset[str]:
     """Whom the CSV says not to mail."""
     try:
-        return project.roster().left_keys
+        return project.roster_without_sign_ups(ledger, sign_ups).left_keys
     except RosterError:
         return frozenset()
 

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tomllib
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,6 +171,11 @@ class Bundle:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             # The cause is left out: it could quote a key.
             raise ConfigError("The bundle is damaged.", where=Where(path), next=again) from None
+
+    @property
+    def path(self) -> str:
+        """The path of the server's own address, which a proxy may leave on; empty: its root."""
+        return urllib.parse.urlsplit(self.url).path.rstrip("/")
 
     def pages(self) -> PublicPages:
         """The pages in the theme's look and words; whoever serves them checks them first.
