@@ -120,7 +120,9 @@ def _answer(
 
     bundle = served.bundle if served.bundle.url else replace(served.bundle, url=url)
     with closing(PublicLog(served.log)) as log, served.confirmations() as confirmations:
-        app = create_app(bundle, bundle.pages(), log, confirmations=confirmations)
+        pages = bundle.pages()
+        pages.check()
+        app = create_app(bundle, pages, log, confirmations=confirmations)
         run(app, listening, on_ready=on_ready, stop=threading.Event())
 
 

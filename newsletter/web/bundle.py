@@ -178,12 +178,12 @@ class Bundle:
         return urllib.parse.urlsplit(self.url).path.rstrip("/")
 
     def pages(self) -> PublicPages:
-        """The pages in the theme's look and words.
+        """The pages in the theme's look and words; whoever serves them checks them first.
 
         Raises:
-            TemplateError: something in the theme is wrong.
+            TemplateError: the theme cannot be read.
         """
-        pages = PublicPages(
+        return PublicPages(
             load_theme(self.theme),
             list_name=self.list_name,
             organisation=self.organisation,
@@ -191,8 +191,6 @@ class Bundle:
             topics=self.topics,
             privacy=self.privacy,
         )
-        pages.check()
-        return pages
 
     def write(self, folder: Path) -> None:
         """Write it to a folder, for the server; ``public.toml`` last, whole or not at all.
