@@ -1,6 +1,7 @@
 """The documentation is complete and true: it is held against the code, and its commands run."""
 
 import email
+import functools
 import json
 import os
 import re
@@ -356,11 +357,15 @@ def test_where_to_find_it_names_files_that_exist_for_each_change() -> None:
             assert name in page(f"newsletter/{file[1]}"), name
 
 
+@functools.cache
+def modules() -> list[str]:
+    return [name_of(p) for folder in ("newsletter", "tests") for p in (ROOT / folder).rglob("*.py")]
+
+
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_every_module_that_a_page_names_exists(path: Path) -> None:
-    modules = [name_of(p) for folder in ("newsletter", "tests") for p in (ROOT / folder).rglob("*")]
     for name in re.findall(r"`([\w/]+\.py)`", path.read_text(encoding="utf-8")):
-        assert [m for m in modules if f"/{m}".endswith(f"/{name}")], name
+        assert [m for m in modules() if f"/{m}".endswith(f"/{name}")], name
 
 
 # Links
