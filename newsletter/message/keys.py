@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ ADDRESS_TAG_BYTES = 12
 CAMPAIGN_TAG_BYTES = 8
 
 _SECRET_BYTES = 32
+_BLOCK_BYTES = 64
 _MOST_SECRETS = 0xFFFF
 _MOST_BYTES = 10_000_000
 _HEAD = """\
@@ -270,10 +272,24 @@ class KeyRing:
 
     def _hash(self, message: bytes) -> bytes:
         # No address holds a NUL, so the uses above never hash the same bytes.
-        return hmac.digest(self.pepper, message, "sha256")
+        started, ended = _hmac_of(self.pepper)
+        inner, outer = started.copy(), ended.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
 
     def __repr__(self) -> str:
         return f"KeyRing(key ids {', '.join(map(str, self.secrets))})"
+
+
+@lru_cache(maxsize=256)
+def _hmac_of(key: bytes) -> tuple[Any, Any]:
+    """SHA-256 that took in the inner and the outer key of HMAC (RFC 2104), to be copied.
+
+    ``hmac.digest`` takes in both anew for each message, at twice the cost.
+    """
+    padded = key.ljust(_BLOCK_BYTES, b"\0")
+    return sha256(bytes(b ^ 0x36 for b in padded)), sha256(bytes(b ^ 0x5C for b in padded))
 
 
 @lru_cache(maxsize=256)
