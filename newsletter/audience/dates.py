@@ -40,9 +40,7 @@ _NAMED = re.compile(
 _SECONDS = re.compile(r"\d{10}(?:\d{3})?")
 
 
-_MOMENT = re.compile(
-    r"(?!0000)\d{4}-\d\d-\d\d[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d", re.ASCII
-)
+_MOMENT = re.compile(r"(?!0000)\d{4}-\d\d-\d\d[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d", re.ASCII)
 """The usual form of a time that most often differs from row to row."""
 
 

@@ -15,7 +15,15 @@ from newsletter.audience.columns import Columns, fold
 from newsletter.audience.dates import Span, read_date
 from newsletter.audience.exporters import SPAM_REASONS, Exporter, Rule, is_complaint
 from newsletter.audience.exports import leavers_in
-from newsletter.audience.standing import Kept, Kind, Standing, Unclear, judge_cell, keys_of
+from newsletter.audience.standing import (
+    Kept,
+    Kind,
+    Standing,
+    Unclear,
+    is_without_letters,
+    judge_cell,
+    keys_of,
+)
 from newsletter.reader_states import ReaderState
 
 OF_FILE = {
@@ -95,7 +103,7 @@ class Judge:
         self._confirmed = [index for index, name in enumerate(folded) if name in _CONFIRMED]
         self._consent = [
             (index, header[index].strip()) for index, name in enumerate(folded) if name in _CONSENT
-        ]
+        ][:_MOST_CONSENT]
 
     def row(self, cells: Sequence[str]) -> tuple[ReaderState, Span | None, tuple[Unclear, ...]]:
         """The strongest state that a row says, since when, and the values to ask about."""
@@ -121,25 +129,34 @@ class Judge:
     def consent(self, cells: Sequence[str]) -> tuple[Span | None, dict[str, str]]:
         """When a reader confirmed, and all that is told of their consent."""
         told = {
-            name: trim(cells[index])[:_LONGEST_WORDS]
-            for index, name in self._consent[:_MOST_CONSENT]
-            if trim(cells[index])
+            name: text[:_LONGEST_WORDS]
+            for index, name in self._consent
+            if (text := trim(cells[index]))
         }
         return self._latest(cells, self._confirmed), told
 
     @staticmethod
     def _latest(cells: Sequence[str], among: Sequence[int]) -> Span | None:
-        spans = [span for index in among if (span := read_date(cells[index]))]
-        return max(spans, key=lambda span: span[1], default=None)
+        latest = None
+        for index in among:
+            span = read_date(cells[index])
+            if span and (latest is None or span[1] > latest[1]):
+                latest = span
+        return latest
 
 
 _Judged = tuple[ReaderState, tuple[Unclear, ...], str]
 """The state that a cell says, what to ask about, and its column if it answers what that asks."""
 
 
+_MAY_BE_MAILED: _Judged = (ReaderState.IN, (), "")
+
+
 def _by_words(
     column: str, kind: Kind, mail: frozenset[str], no_mail: frozenset[str], cell: str
 ) -> _Judged:
+    if kind is Kind.OTHER and not mail and not no_mail and is_without_letters(cell):
+        return _MAY_BE_MAILED  # as most cells are that differ from row to row
     why, unclear, answers = judge_cell(column, kind, mail, no_mail, cell)
     return _state_of(why) if why else ReaderState.IN, unclear, answers
 

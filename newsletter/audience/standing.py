@@ -221,8 +221,6 @@ _WANTED_HEADER = re.compile(
 )
 
 
-_NO_LETTERS = re.compile(r"[ -@\[-`{-~]*")
-"""Plain text without letters."""
 _SILENT = frozenset((Kind.OTHER, Kind.OF_A_PERSON, Kind.WANTED))
 _ANSWERED = frozenset((Kind.STATUS, Kind.JOINED, Kind.WANTED))
 
@@ -247,8 +245,6 @@ def kind_of(header: str) -> Kind:
 
 def may_mail(kind: Kind, cell: str) -> bool | None:
     """Whether a value lets its row be mailed; None if nobody can tell."""
-    if kind in _SILENT and kind is not Kind.WANTED and _NO_LETTERS.fullmatch(cell):
-        return True  # a number or a date is no word of leaving
     text = trim(cell)
     value = fold(text) or without_invisible(text)
     if kind is Kind.OF_A_PERSON:
@@ -267,6 +263,17 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     if kind is Kind.LEFT_IF_FILLED:
         return False
     return _by_flag(kind, value) if value in _FLAGS else _by_word(kind, text, value)
+
+
+_NO_LETTERS = re.compile(r"[ -@\[-`{-~]*")
+
+
+def is_without_letters(cell: str) -> bool:
+    """Whether a cell is plain, a number or a date, so that no word of leaving can be in it.
+
+    Then :func:`may_mail` is true of a column of kind OTHER.
+    """
+    return _NO_LETTERS.fullmatch(cell) is not None
 
 
 def _is_blank(kind: Kind, value: str) -> bool:
@@ -437,9 +444,7 @@ def judge_cell(
     return Said("", (Unclear(said, column if blank else ""),), answers)
 
 
-def _decided(
-    column: str, text: str, mail: frozenset[str], no_mail: frozenset[str]
-) -> bool | None:
+def _decided(column: str, text: str, mail: frozenset[str], no_mail: frozenset[str]) -> bool | None:
     """Whether a person decided that rows with a value may be mailed; None: nobody did."""
     if not mail and not no_mail:
         return None

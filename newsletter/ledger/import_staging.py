@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
@@ -36,35 +36,24 @@ _ON_LIST = "reader.rank = 0 AND NOT reader.gone"
 """SQL: whether a reader is on the list afterwards, as far as this import and earlier ones say."""
 
 
-class StagedRow(NamedTuple):
-    """A row of a file, in the order of the table.
+StagedRow = tuple[
+    bytes, int, float | None, float | None, str, bool, str, str, str, str, str
+]  # fmt: skip
+"""A row of a file, in the order of the table; a plain tuple, which SQLite takes soonest.
 
-    Attributes:
-        tag: keyed hash of the address.
-        rank: of the state that the row says.
-        at: since when, in seconds since the epoch; None: it does not say.
-        confirmed: when the reader confirmed, by the row; None: it does not say.
-        program: what exported the file; empty: nobody knows.
-        gone: whether they are suppressed already, under this tag or a former one.
-        address: as an envelope has it; empty, as all that follows: they must not be mailed, so
-            they are not named, not even for a while.
-        name: may be empty.
-        language: empty: none is named.
-        fields: further columns, as JSON.
-        consent: basis and date of it, as JSON.
-    """
-
-    tag: bytes
-    rank: int
-    at: float | None
-    confirmed: float | None
-    program: str
-    gone: bool
-    address: str
-    name: str
-    language: str
-    fields: str
-    consent: str
+- tag: keyed hash of the address
+- rank: of the state that the row says
+- at: since when, in seconds since the epoch; None: it does not say
+- confirmed: when the reader confirmed, by the row; None: it does not say
+- program: what exported the file; empty: nobody knows
+- gone: whether they are suppressed already, under this tag or a former one
+- address: as an envelope has it; empty, as all that follows, for who must not be mailed: they are
+  not named, not even for a while
+- name: may be empty
+- language: empty: none is named
+- fields: further columns, as JSON
+- consent: basis and date of it, as JSON
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +137,7 @@ class Staging:
                 "INSERT INTO temp.confirmation VALUES (?, ?)", confirmations.items()
             )
             # With all that merge() asks of each row.
-            run("CREATE INDEX temp.staged_of ON staged (tag, rank, gone)")
+            run("CREATE INDEX temp.staged_of ON staged (tag, rank, seq, gone)")
             # UPDATE alone is a write that the ledger's own transactions are for.
             run("BEGIN")
             run(
@@ -215,13 +204,13 @@ class Staging:
 
     def changes(self) -> Changes:
         """What it would change."""
+        # What is compared is asked for once, and only of readers whom an import knows.
         ((new, changed, unchanged),) = self._database.rows(
-            f"""SELECT COALESCE(SUM(one.address IS NULL), 0),
-                  COALESCE(SUM(one.address IS NOT NULL AND NOT {_SAME}), 0),
-                  COALESCE(SUM(one.address IS NOT NULL AND {_SAME}), 0)
-                FROM temp.reader LEFT JOIN (SELECT * FROM imported AS one WHERE {NEWEST}) AS one
-                  ON one.tag = reader.tag
-                WHERE {_ON_LIST}"""
+            f"""WITH listed AS MATERIALIZED (SELECT
+                  (SELECT {_SAME} FROM imported AS one WHERE one.tag = reader.tag AND {NEWEST})
+                  AS same FROM temp.reader WHERE {_ON_LIST})
+                SELECT COALESCE(SUM(same IS NULL), 0), COALESCE(SUM(same = 0), 0),
+                  COALESCE(SUM(same = 1), 0) FROM listed"""
         )
         named = list(ReaderState)
         kept_off = self._database.rows(

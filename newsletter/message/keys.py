@@ -251,6 +251,8 @@ class KeyRing:
 
     def former_tags(self, address: Address) -> tuple[bytes, ...]:
         """What :meth:`address_tag` was under each of the former peppers."""
+        if not self.former:
+            return ()
         return tuple(replace(self, pepper=p).address_tag(address) for p in self.former)
 
     def tags(self, address: Address) -> tuple[bytes, ...]:

@@ -273,19 +273,20 @@ def _staged(row: ImportedRow, program: str, keys: KeyRing, gone: frozenset[bytes
     # Of what a date can mean, the leave is the latest and the confirmation the earliest.
     left_at = at[1].timestamp() if at else None
     if state is not ReaderState.IN:
-        return StagedRow(tag, state.rank, left_at, None, program, is_gone, "", "", "", "{}", "{}")
+        return tag, state.rank, left_at, None, program, is_gone, "", "", "", "{}", "{}"
     if program:
         consent = {"program": program, **consent}
-    return StagedRow(
-        *(tag, state.rank, left_at, confirmed[0].timestamp() if confirmed else None, program),
-        *(is_gone, str(address), name, language, _json(fields), _json(consent)),
-    )
+    since = confirmed[0].timestamp() if confirmed else None
+    told = address.key, name, language, _json(fields), _json(consent)
+    return (tag, state.rank, left_at, since, program, is_gone, *told)
 
 
 def _json(values: Mapping[str, str]) -> str:
     """As ``json.dumps`` writes texts, in a third of the time."""
-    pairs = (f"{encode_basestring(name)}: {encode_basestring(values[name])}" for name in values)
-    return "{" + ", ".join(pairs) + "}" if values else "{}"
+    if not values:
+        return "{}"
+    pairs = [f"{encode_basestring(key)}: {encode_basestring(values[key])}" for key in values]
+    return "{" + ", ".join(pairs) + "}"
 
 
 def _keep(rejected: list[Rejected], file: StagedFile, row: RejectedRow) -> None:
