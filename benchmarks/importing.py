@@ -33,7 +33,8 @@ with open(sys.argv[1], encoding="utf-8", newline="") as file:
 _LARGE = ("gmail.com", "outlook.com", "yahoo.fr", "gmx.de", "ec.europa.eu")
 _FIRST = ("Anna", "Ben", "Zoë", "Renée", "Ahmed", "Jean-Pierre", "María", "Li", "Bob", "Jürgen",
           "Tom", "Ivana", "Claire", "Ольга", "Peter", "نور")  # fmt: skip
-_LAST = ("Lindqvist", "Okafor", "Novak", "Moreau", "Schmidt", "Rossi", "Petrov", "Haddad")
+_LAST = ("Lind", "Oka", "No", "Mo", "Schmi", "Ros", "Pe", "Had")
+_ENDS = ("qvist", "for", "vak", "reau", "dt", "si", "trov", "dad", "ński", "müller")
 _START = datetime(2016, 1, 1)  # noqa: DTZ001
 
 
@@ -66,8 +67,9 @@ def write_list(path: Path, rows: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write("email,name,language,status,confirmed at\n")
         for number in range(rows):
-            first, last = chance.choice(_FIRST), chance.choice(_LAST)
-            local = f"{last.lower()}.{number}"
+            first = chance.choice(_FIRST)
+            last = chance.choice(_LAST) + "".join(chance.choices(_ENDS, k=3))
+            local = f"{first[0].lower()}.reader{number}" if first.isascii() else f"r{number}"
             at = chance.randrange(7000)
             domain = chance.choice(_LARGE) if number % 3 == 0 else f"d{at}.example.net"
             confirmed = _START + timedelta(seconds=number * 250)

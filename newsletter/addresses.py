@@ -18,9 +18,7 @@ what is written for them, in letters that take more, is not four times as long."
 # The plain addresses that make up nearly all of a list, which email-validator
 # takes as they are, only many times more slowly. Stricter than the standards:
 # what does not match is not wrong, it goes the long way.
-_PLAIN_LOCAL = re.compile(
-    r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII
-)
+_PLAIN_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
 _PLAIN_DOMAIN = re.compile(
     r"(?:[a-z0-9](?:-?[a-z0-9]){0,30}\.){1,8}"
     r"(?!(?:arpa|invalid|local|localhost|onion|test)\Z)[a-z]{2,63}"

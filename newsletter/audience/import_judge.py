@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import Columns, fold
 from newsletter.audience.dates import Span, read_date
 from newsletter.audience.exporters import SPAM_REASONS, Exporter, Rule, is_complaint
-from newsletter.audience.exports import leavers_in
+from newsletter.audience.exports import Leavers, leavers_in
 from newsletter.audience.standing import (
     Kept,
     Kind,
@@ -171,6 +171,11 @@ def _state_of(said: str) -> ReaderState:
     """The state of a row that must not be mailed, by its “Column=value”; doubt means left."""
     column, _, value = said.partition("=")
     for words in (value, column):
-        if found := leavers_in(words, ()):
+        if not is_without_letters(words) and (found := _reason(words)):
             return OF_FILE[found.reason]
     return ReaderState.LEFT
+
+
+@lru_cache(maxsize=1024)
+def _reason(words: str) -> Leavers | None:
+    return leavers_in(words, ())

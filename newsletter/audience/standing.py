@@ -379,7 +379,8 @@ class Standing:
 
     def judge(self, cells: Sequence[str]) -> tuple[str, tuple[Unclear, ...]]:
         """Why a row must not be mailed (empty: it may), and the values to ask about."""
-        why, unclear = "", ()
+        why = ""
+        unclear: tuple[Unclear, ...] = ()
         for index, said in self._said:
             why_not, asked, answers = said[cells[index]]
             why = why or why_not

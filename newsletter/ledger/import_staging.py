@@ -7,16 +7,15 @@ memory of their own. Nothing of the ledger changes before :meth:`Staging.write`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
-from newsletter.ledger.imports import HELD_BACK, NEWEST, REASONS, Imports, leave_of
-from newsletter.ledger.suppressions import TOMBSTONES, Suppressions
+from newsletter.ledger.imports import HELD_BACK, NEWEST, REASONS
+from newsletter.ledger.suppressions import COLUMNS, TOMBSTONES
 from newsletter.reader_states import ReaderState
 
 _BATCH = 5_000
@@ -91,10 +90,8 @@ class Changes:
 class Staging:
     """Rows of files, and what they would change in a ledger."""
 
-    def __init__(self, database: Database, imports: Imports, suppressions: Suppressions) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._imports = imports
-        self._suppressions = suppressions
         self._rows = 0
         with database.errors():
             for name in ("staged", "reader", "confirmation"):
@@ -228,11 +225,11 @@ class Staging:
             *(known, since),
         )
 
-    def write(self, files: Sequence[Mapping[str, Any]], *, now: datetime) -> int:
+    def write(self, files: Sequence[Mapping[str, Any]], *, now: datetime) -> tuple[int, int]:
         """Add the import, with its leaves; inside the caller's transaction.
 
         Returns:
-            The import's id.
+            The import's id, and how many leaves it made.
         """
         run = self._database.execute
         ((id_,),) = self._database.rows("SELECT COALESCE(MAX(id), 0) + 1 FROM import")
@@ -256,23 +253,19 @@ class Staging:
                 WHERE reader.rank > 0 OR NOT EXISTS ({TOMBSTONES} AND leave.tag = reader.tag)""",
             (id_,),
         )
-        for leave in self._leaves(id_, now):
-            self._suppressions.add(leave)
-        return int(id_)
-
-    def _leaves(self, id_: int, now: datetime) -> Iterator[Any]:
-        dated = dict(
-            self._database.rows(
-                f"SELECT tag, at FROM temp.reader WHERE rank >= {_DEAD} AND at IS NOT NULL"
-            )
-        )
-        said = {reason: state for state, reason in REASONS.items()}
-        for tag, reason, leave_id in list(self._imports.leaves(id_, now)):
-            at = dated.get(tag)
-            when = now if at is None else min(moment_at(at), now)
-            yield leave_of(tag, reason, leave_id, source=id_, at=when, evidence=said[reason])
+        leaves = run(
+            f"""INSERT INTO suppression ({COLUMNS})
+                SELECT seal_of('import', ?1, ?2, tag), MIN(COALESCE(at, ?2), ?2), 'leave', tag,
+                  NULL, CASE rank {_REASON_OF_RANK} END, 'import ' || ?1,
+                  '[{{"source": "import ' || ?1 || '", "said": "' ||
+                    CASE rank {_STATE_OF_RANK} END || '"}}]'
+                FROM temp.reader WHERE rank >= {_DEAD}""",
+            (id_, now.timestamp()),
+        ).rowcount
+        return int(id_), leaves
 
 
+_REASON_OF_RANK = " ".join(f"WHEN {at.rank} THEN '{why}'" for at, why in REASONS.items())
 _STATE_OF_RANK = " ".join(f"WHEN {state.rank} THEN '{state}'" for state in ReaderState)
 
 

@@ -154,6 +154,17 @@ class Suppressions:
         """
         return add_to("suppression", event, self._database)
 
+    def add_all(self, events: Iterable[Event]) -> None:
+        """Add many, in a third of the time; inside the caller's transaction."""
+        run = self._database.execute
+        run(f"CREATE TEMP TABLE IF NOT EXISTS told ({COLUMNS}, PRIMARY KEY (id, at)) WITHOUT ROWID")
+        run("DELETE FROM temp.told")
+        self._database.executemany(
+            f"INSERT OR IGNORE INTO temp.told VALUES ({', '.join('?' * 8)})",
+            (_row(event, self._database.seal_key) for event in events),
+        )
+        run(join_sql("temp.told", "suppression"))
+
     def id_of(self, *rests_on: bytes | str) -> bytes:
         """16 bytes for what a leave rests on, so that the same news from two sides is one leave."""
         return seal(self._database.seal_key, ("leave", *rests_on))
@@ -165,6 +176,11 @@ class Suppressions:
         asked only of readers of whom something else than leaves is known.
         """
         return frozenset(tag for (tag,) in self._database.rows(_TAGS))
+
+    def holds(self, tag: bytes, reason: Reason) -> bool:
+        """Whether one reader must not be mailed for this reason."""
+        sql = f"SELECT 1 FROM suppression AS leave WHERE tag = ? AND reason = ? AND {IN_FORCE}"
+        return bool(self._database.rows(sql, (tag, reason)))
 
     def is_suppressed(self, tag: bytes) -> bool:
         """Whether one reader must not be mailed."""
@@ -209,16 +225,19 @@ def add_to(table: str, event: Event, database: Database) -> bool:
     Returns:
         Whether it was new there.
     """
-    values = _values(event)
-    id_ = event.id or seal(database.seal_key, values[:-2])
     return (
         database.execute(
             f"INSERT INTO {table} ({COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
             f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE id = ?1 AND at = ?2)",
-            (id_, *values),
+            _row(event, database.seal_key),
         ).rowcount
         == 1
     )
+
+
+def _row(event: Event, seal_key: bytes) -> tuple[object, ...]:
+    values = _values(event)
+    return (event.id or seal(seal_key, values[:-2]), *values)
 
 
 def join_sql(there: str, here: str) -> str:
@@ -266,6 +285,8 @@ def _pieces(evidence: str) -> Evidence:
 
 def _json(evidence: Evidence) -> str:
     """The latest pieces, with the empty values left out and long ones cut."""
+    if not evidence:
+        return "[]"
     pieces: Iterable[Mapping[str, str]] = evidence[-_MOST_PIECES:]
     return json.dumps(
         [{name: _cut(value) for name, value in piece.items() if value} for piece in pieces],

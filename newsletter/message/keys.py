@@ -278,7 +278,7 @@ class KeyRing:
         inner, outer = started.copy(), ended.copy()
         inner.update(message)
         outer.update(inner.digest())
-        return outer.digest()
+        return bytes(outer.digest())
 
     def __repr__(self) -> str:
         return f"KeyRing(key ids {', '.join(map(str, self.secrets))})"

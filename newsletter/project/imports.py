@@ -326,8 +326,7 @@ def write(project: Project, into: ImportLedger, staged: StagedImport) -> Done:
     ledger, now = into.ledger, project.clock.now()
     files = [file.as_record() for file in staged.files if not file.imported_as]
     with ledger.transaction():
-        id_ = staged.staging.write(files, now=now)
-        leaves = sum(1 for _ in ledger.imports.leaves(id_, now))
+        id_, leaves = staged.staging.write(files, now=now)
     return Done(id_, leaves, _into_record(project, ledger))
 
 
