@@ -174,7 +174,9 @@ class ImportFile:
 
     def _name(self, cells: Sequence[str], written: str) -> str:
         cell = "" if self._columns.name is None else cells[self._columns.name]
-        name, _ = read_line((cell or written)[:_LONGEST_NAME])
+        name = (cell or written)[:_LONGEST_NAME]
+        if not (name.isascii() and name.isprintable()):
+            name, _ = read_line(name)
         name = " ".join(name.split())
         if not name:
             return ""
