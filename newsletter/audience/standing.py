@@ -254,11 +254,13 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
             return False
         if _is_blank(kind, value):
             return None
-    if kind in {Kind.OTHER, Kind.WANTED}:
+    if kind is Kind.OTHER or kind is Kind.WANTED:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
         return stays and not _ONE_WORD.fullmatch(value)
-    if kind in {Kind.LEFT, Kind.LEFT_IF_FILLED} and (not value.strip("0") or value in _NO_WORDS):
+    if (kind is Kind.LEFT or kind is Kind.LEFT_IF_FILLED) and (
+        not value.strip("0") or value in _NO_WORDS
+    ):
         return True  # also a database's date of zeros
     if kind is Kind.LEFT_IF_FILLED:
         return False

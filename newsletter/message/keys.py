@@ -274,19 +274,29 @@ class KeyRing:
 
     def _hash(self, message: bytes) -> bytes:
         # No address holds a NUL, so the uses above never hash the same bytes.
-        started, ended = _hmac_of(self.pepper)
-        inner, outer = started.copy(), ended.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return bytes(outer.digest())
+        return keyed_hash(self.pepper, message)
 
     def __repr__(self) -> str:
         return f"KeyRing(key ids {', '.join(map(str, self.secrets))})"
 
 
+def keyed_hash(key: bytes, message: bytes) -> bytes:
+    """HMAC with SHA-256 (RFC 2104), 32 bytes; for many messages under one key.
+
+    Args:
+        key: at most 64 bytes.
+        message: what is hashed.
+    """
+    started, ended = _hmac_of(key)
+    inner, outer = started.copy(), ended.copy()
+    inner.update(message)
+    outer.update(inner.digest())
+    return bytes(outer.digest())
+
+
 @lru_cache(maxsize=256)
 def _hmac_of(key: bytes) -> tuple[Any, Any]:
-    """SHA-256 that took in the inner and the outer key of HMAC (RFC 2104), to be copied.
+    """SHA-256 that took in the inner and the outer key, to be copied.
 
     ``hmac.digest`` takes in both anew for each message, at twice the cost.
     """

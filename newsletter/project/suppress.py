@@ -104,14 +104,8 @@ def suppress(project: Project, parsed: Sequence[Address], reason: Reason) -> Sup
     }
     with closing(project.sound_ledger(create=True)) as ledger:
         with ledger.transaction():
-            known = {
-                leave.tag
-                for leave in leaves.values()
-                if ledger.suppressions.holds(leave.tag, reason)
-            }
-            # Also for those: what is newest counts, should they return.
-            ledger.suppressions.add_all(leaves.values())
-        new = len({leave.tag for leave in leaves.values()} - known)
+            # Also who is suppressed already: what is newest counts, should they return.
+            new = ledger.suppressions.add_all(leaves.values())
         folder_only = into_record(project, ledger, leaves)
     return Suppressed(new, len(parsed) - new, folder_only)
 
