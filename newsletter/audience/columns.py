@@ -14,12 +14,15 @@ from newsletter.invisible import visible, without_invisible
 MAX_COLUMNS = 1_000
 _LONGEST_NAME = 200
 """Characters of a column's name that can be one of those below."""
+_SIGNS = re.compile(r"[\W_]+")
 
 
 def fold(name: str) -> str:
     """A header as it is compared: without case, accents, spaces and punctuation."""
+    if name.isascii():
+        return _SIGNS.sub("", name.lower())
     letters = unicodedata.normalize("NFKD", without_invisible(name)).casefold()
-    return re.sub(r"[\W_]+", "", "".join(c for c in letters if not unicodedata.combining(c)))
+    return _SIGNS.sub("", "".join(c for c in letters if not unicodedata.combining(c)))
 
 
 def _spellings(words: str) -> frozenset[str]:

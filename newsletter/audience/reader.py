@@ -214,7 +214,6 @@ class _Reading:
         self._left: list[Problem] = []
         self._left_rows: dict[str, int] = {}
         self._unclear: dict[Unclear, list[int]] = {}
-        self._answered: set[str] = set()
         self._subscribers: list[Subscriber] = []
         self._refused: list[Problem] = []
         self._repeated: list[Problem] = []
@@ -250,7 +249,6 @@ class _Reading:
         except (AddressError, RowError) as error:
             self._refused.append(self._problem(number, str(error)))
             return
-        self._answered.update(self._standing.answered(cells))
         why, unclear = self._standing.judge(cells)
         if why:
             self._left_rows.setdefault(address.suppression_key, number)
@@ -339,7 +337,7 @@ class _Reading:
         asked = {
             value.said: numbers
             for value, numbers in self._unclear.items()
-            if not value.beside or value.beside in self._answered
+            if not value.beside or value.beside in self._standing.answered
         }
         if not asked:
             return
