@@ -24,7 +24,7 @@ from newsletter.audience.exports import leavers_in, missing_leavers
 from newsletter.audience.header import address_columns, holds_address
 from newsletter.audience.import_judge import OF_FILE, ImportOptions, Judge
 from newsletter.audience.languages import read_language
-from newsletter.audience.placeholders import says_nothing, what_is_wrong
+from newsletter.audience.placeholders import diagnose, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
 from newsletter.audience.sources import Source
@@ -130,6 +130,7 @@ class ImportFile:
             try:
                 yield self._row(number, cells, fault)
             except (AddressError, RowError) as error:
+                self._refuse_other_header(number, cells)
                 yield RejectedRow(number, fault or str(error), cells)
         if last >= SHEET_ROWS:
             self.notes.append(
@@ -141,6 +142,24 @@ class ImportFile:
                 )
             )
         self._refuse_unclear()
+
+    def _refuse_other_header(self, number: int, cells: Sequence[str]) -> None:
+        """Refuse files joined into one whose columns differ: who left would stand in any of them.
+
+        Raises:
+            RosterError: a row names columns, and others than the header does.
+        """
+        names = [cell for cell in cells if trim(cell)]
+        if len(names) < 2 or not has_email(names) or any(map(holds_address, names)):
+            return
+        if [*map(fold, names)] == [fold(cell) for cell in self.header if trim(cell)]:
+            return
+        raise RosterError(
+            f"Row {number:,} names other columns than the header: {listed(names)}. Several files "
+            "seem to be joined into one.",
+            where=Where(self.source.place, row=number),
+            next="Take them apart there, and import them together.",
+        )
 
     def _row(self, number: int, cells: Sequence[str], fault: str) -> ImportedRow:
         if fault:
@@ -176,9 +195,9 @@ class ImportFile:
         name = " ".join(name.split())
         if not name:
             return ""
-        if why := what_is_wrong(name):
-            damaged = "; it seems to be" in why
-            self.odd["names that look damaged" if damaged else "names that are none"] += 1
+        why, meant = diagnose(name)
+        if why:
+            self.odd["names that look damaged" if meant else "names that are none"] += 1
             return ""
         return name
 
