@@ -85,8 +85,8 @@ def find_text(source: Source) -> Text:
             "This is a web page or data for programs (JSON, XML), not a list: maybe an error that "
             "was saved in place of the export.",
             where=source.where,
-            next="Open it in a browser to read what it says, and export the list again as CSV. If it "
-            "is a table for Excel, open it there and save it as “CSV UTF-8”.",
+            next="Open it in a browser to read what it says, and export the list again as CSV. If "
+            "it is a table for Excel, open it there and save it as “CSV UTF-8”.",
         )
     return text
 
