@@ -181,6 +181,7 @@ _ACTIVE = (
     ({"email1value"}, "Google Contacts", *_ADDRESS_BOOK),
     ({"email2address", "email3address"}, "Outlook", *_ADDRESS_BOOK),
     ({"connectedon", "url"}, "LinkedIn", *_ADDRESS_BOOK),
+    ({"vcardversion", "categories"}, "an address book", *_ADDRESS_BOOK),
 )
 _TELLS = {"unsubtime", "cleantime"}
 _ACTIVE_NAME = re.compile(

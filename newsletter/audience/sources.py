@@ -27,7 +27,7 @@ MOST_RATIO = 200
 """How many times smaller than its text a file in a ZIP can be; text seldom packs to a fiftieth."""
 _FREE = 1_000_000
 """Bytes up to which no ratio is asked for."""
-_LISTS = (".csv", ".tsv", ".txt", ".tab", ".dump", ".xlsx", ".xls", ".ods", "")
+_LISTS = (".csv", ".tsv", ".txt", ".tab", ".dump", ".vcf", ".xlsx", ".xls", ".ods", "")
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
 _ZIP = b"PK\x03\x04"

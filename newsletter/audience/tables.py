@@ -1,4 +1,4 @@
-"""A file of a move as rows of cells: CSV, sheets, lines of addresses, a dump. Reads it."""
+"""A file of a move as rows of cells: CSV, sheets, contacts, addresses, a dump. Reads it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from newsletter.audience.charset import Text, find_text
 from newsletter.audience.records import MAX_LINE, Record, find_delimiter, read_records
 from newsletter.audience.sources import Source
 from newsletter.audience.spreadsheets import read_sheets
+from newsletter.audience.vcards import read_cards
 from newsletter.errors import Problem
 
 _HEAD = 20_000
@@ -63,6 +64,8 @@ def open_tables(source: Source) -> Iterator[FileTable]:
     pasted = len(lines) == 1 and len(_MAILBOX.findall(lines[0])) > 1
     if lines and (pasted or any("<" in line for line in lines)) and all(map(_is_line, lines)):
         yield FileTable(source, _lines(text), notes=text.notes, bare=True, program="a member list")
+    elif head.lstrip("\ufeff\r\n\t ")[:11].upper() == "BEGIN:VCARD":
+        yield FileTable(source, _cards(text), notes=text.notes, program="vCard")
     elif _STANZA.match(head.lstrip("\ufeff\n")):
         yield FileTable(source, _stanzas(text), notes=text.notes, program="Sympa")
     else:
@@ -101,6 +104,11 @@ def _lines(text: Text) -> Iterator[Record]:
                 yield number, [found.strip(" ,;\t")], ""
             if rest:
                 yield number, [shown.rstrip(",;")], ""
+
+
+def _cards(text: Text) -> Iterator[Record]:
+    with text.open() as opened:
+        yield from read_cards(opened)
 
 
 def _stanzas(text: Text) -> Iterator[Record]:

@@ -375,6 +375,50 @@ VALUES = {
 }
 
 
+CARDS = (
+    f"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Anna Mü\r\n ller\r\nN:Müller;Anna;;;\r\n"
+    f"item1.EMAIL;type=INTERNET;type=HOME:anna2@readers.example\r\n"
+    f"EMAIL;TYPE=INTERNET,PREF:{ANNA}\r\nPHOTO;ENCODING=b:{'QUJD' * 5000}\r\n"
+    "CATEGORIES:Press,Brussels\r\nEND:VCARD\r\n"
+    f"BEGIN:VCARD\r\nVERSION:4.0\r\nN:Doe;Ben;;;\r\nLANG;PREF=2:en\r\nLANG;PREF=1:fr\r\n"
+    f'EMAIL;PREF=2:b@readers.example\r\nEMAIL;PREF=1;X="a:b":{BEN}\r\nEND:VCARD\r\n'
+    "BEGIN:VCARD\r\nVERSION:2.1\r\nN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:Kr=C3=A1lov=C3=A1=\r\n"
+    ";C;;\r\nAGENT:\r\nBEGIN:VCARD\r\nEMAIL:agent@readers.example\r\nEND:VCARD\r\n"
+    "EMAIL;INTERNET:cy@readers.example\r\nEND:VCARD\r\n"
+    "BEGIN:VCARD\r\nFN:Nobody\\, with no mail\r\nEND:VCARD\r\n"
+)
+CONTACTS: dict[str, Sound] = {
+    "vCards of three versions": one(
+        CARDS,
+        {
+            "anna": on_list("Anna Müller"),
+            "ben": on_list("Ben Doe", "fr"),
+            "cy": on_list("C Králová"),
+        },
+        "3 0 0 1",
+        name="contacts.vcf",
+    ),
+    "a vCard cut off": one(CARDS[: CARDS.index("CATEGORIES")], {}, "0 0 0 1", name="contacts.vcf"),
+    "vCards in a ZIP": one(
+        zipped({"a/contacts.vcf": CARDS.replace("\r\n", "\n")}),
+        {
+            "anna": on_list("Anna Müller"),
+            "ben": on_list("Ben Doe", "fr"),
+            "cy": on_list("C Králová"),
+        },
+        "3 0 0 1",
+        name="contacts.zip",
+    ),
+    "damaged, and a person who said yes": one(
+        f"email,name,city\n{ANNA},Anna MÃ¼ller,MÃ¼nchen\n{BEN},Ben,\n",
+        {"anna": on_list("Anna Müller"), **BEN_ALONE},
+        "2 0 0 0",
+        "1 damaged names and values",
+        options=ImportOptions(mend=True),
+    ),
+}
+
+
 def third_unsubscribed() -> Sound:
     rows, people = [], {}
     for number in range(90):
@@ -575,4 +619,4 @@ REFUSED = {
     ),
 }
 
-SOUND = {**ENCODINGS, **STRUCTURES, **VALUES, **PEOPLE}
+SOUND = {**ENCODINGS, **STRUCTURES, **VALUES, **CONTACTS, **PEOPLE}
