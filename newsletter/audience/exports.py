@@ -158,7 +158,8 @@ _ACTIVE = (
         {"uuid", "attributes", "status"},
         "listmonk",
         "it does not mark readers who left a single list",
-        "the subscribers whose subscription is “unsubscribed” (newsletter docs subscribers)",
+        "the subscribers whose subscription is “unsubscribed” "
+        "(newsletter docs moving-from-listmonk)",
     ),
     (
         {"emailblacklisted"},

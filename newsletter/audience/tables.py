@@ -20,6 +20,8 @@ _SAMPLE = 50
 _MAILBOX = re.compile(r'(?:"[^"<>]{0,200}"|[^<>"@]{0,200}?)\s*<[^<>\s]+>|[^\s,;<>"]+@[^\s,;<>"]+')
 """An address as mail programs show it, with or without a name (RFC 5322, section 3.4)."""
 _STANZA = re.compile(r"(?:[a-z_]+ .*\n)*email \S+@\S+\n", re.IGNORECASE)
+_NOBODY = re.compile(r"\S+ has no members")
+"""What Mailman 3 prints in place of an empty list."""
 _DUMP = ("email", "name", "date", "reception", "visibility")
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 
@@ -61,6 +63,9 @@ def open_tables(source: Source) -> Iterator[FileTable]:
     with text.open() as opened:
         head = opened.read(_HEAD)
     lines = [line for each in head.splitlines()[:-1] or [head] if (line := trim(each))][:_SAMPLE]
+    if len(lines) == 1 and _NOBODY.fullmatch(lines[0]):
+        yield FileTable(source, iter([(1, ["email"], "")]), program="a member list")
+        return
     pasted = len(lines) == 1 and len(_MAILBOX.findall(lines[0])) > 1
     if lines and (pasted or any("<" in line for line in lines)) and all(map(_is_line, lines)):
         yield FileTable(source, _lines(text), notes=text.notes, bare=True, program="a member list")

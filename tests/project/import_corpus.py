@@ -205,6 +205,9 @@ STRUCTURES = {
     "addresses alone": one(f"{ANNA}\r\n{BEN}\r\n", NAMELESS),
     "addresses alone, one blank": one(f"\n{ANNA}\n\n \n{BEN}", NAMELESS, name="list.txt"),
     "name and address": one(f"Anna <{ANNA}>\nBen <{BEN}>,\n", name="members.txt"),
+    "Mailman 3's word for nobody": one(
+        "news.lists.example has no members\n", {}, "0 0 0 0", name="members-bybounce.txt"
+    ),
     "surname first": one(
         f'"Doe, Anna" <{ANNA}>\nDoe, Ben <{BEN}>;\n',
         {"anna": on_list("Doe, Anna"), "ben": on_list("Doe, Ben")},

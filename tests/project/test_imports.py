@@ -365,7 +365,13 @@ def test_imported_leaves_are_dated_as_the_export_dates_them(project: Project, mo
 
 @pytest.mark.parametrize(
     ("said", "disputed"),
-    [("01/02/2021", 1), ("2021-01-15", 1), ("13/12/2020", 0), ("12/13/2020", 0), ("16 Feb 2021", 0)],
+    [
+        ("01/02/2021", 1),
+        ("2021-01-15", 1),
+        ("13/12/2020", 0),
+        ("12/13/2020", 0),
+        ("16 Feb 2021", 0),
+    ],
 )
 def test_a_leave_that_may_be_before_or_after_a_sign_up_is_asked_about(
     project: Project, move: Path, said: str, disputed: int
