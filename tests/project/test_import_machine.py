@@ -300,7 +300,106 @@ class Moves(RuleBasedStateMachine):
 
 
 Moves.TestCase.settings = settings(
-    max_examples=150 if PROVE else 6, stateful_step_count=30 if PROVE else 14, deadline=None,
+    max_examples=150 if PROVE else 4, stateful_step_count=30 if PROVE else 14, deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 TestMoves = pytest.mark.timeout(3600 if PROVE else 180)(Moves.TestCase)
+
+
+Life = Callable[[Moves], None]
+
+
+def waits_or_is_excluded_and_stands_in_the_csv(m: Moves) -> None:
+    m.overwritten({"anna", "ben", "cy"})
+    m.imported({"anna": "wait", "ben": "never"}, {"cy": "in"})
+    m.whoever_is_mailed_may_be()
+    m.signed_up("anna")
+    m.signed_up("ben")
+
+
+def left_in_one_of_two_files(m: Moves) -> None:
+    m.overwritten({"anna"})
+    m.imported({"anna": "in", "ben": "dead", "cy": "spam"}, {"anna": "left", "ben": "in"})
+    m.whoever_is_mailed_may_be()
+    m.reverted(0)
+
+
+def left_by_two_imports_of_which_one_is_withdrawn(m: Moves) -> None:
+    m.imported({"anna": "left", "ben": "in"}, {})
+    m.imported({"anna": "left", "cy": "in"}, {})
+    m.imported({"anna": "in", "ben": "in"}, {})
+    m.reverted(0)
+
+
+def left_by_an_import_that_takes_the_number_of_a_withdrawn_one(m: Moves) -> None:
+    m.overwritten({"anna"})
+    m.imported({"ben": "in"}, {})
+    m.backed_up()
+    m.imported({"anna": "left"}, {})
+    m.reverted(1)
+    m.put_back(0)
+    m.imported({"anna": "left"}, {})
+
+
+def left_by_an_import_that_a_backup_does_not_know(m: Moves) -> None:
+    m.overwritten({"anna", "ben", "cy"})
+    m.imported({"cy": "in"}, {})
+    m.backed_up()
+    m.imported({"anna": "left"}, {})
+    m.put_back(0)
+    m.whoever_is_mailed_may_be()
+    m.left("ben")
+
+
+def left_in_the_middle_of_a_send_by_an_import(m: Moves) -> None:
+    m.overwritten({"anna", "ben", "cy"})
+    m.sent("cy", 0, by_import=True)
+    m.sent("ben", 1, by_import=False)
+
+
+def came_back_from_a_leave_that_an_import_said_and_a_revert_changes_nothing(m: Moves) -> None:
+    m.imported({"anna": "left"}, {})
+    m.signed_up("anna")
+    m.whoever_is_mailed_may_be()
+    m.returned(0)
+    m.whoever_is_mailed_may_be()
+    m.imported({"anna": "in", "ben": "in"}, {})
+    m.reverted(0)
+    m.left("anna")
+
+
+def forgotten_and_imported_again_from_the_same_file(m: Moves) -> None:
+    m.imported({"anna": "in", "ben": "left"}, {})
+    m.backed_up()
+    m.forgotten("anna")
+    m.forgotten("ben")
+    m.reverted(0)
+    m.imported({"anna": "in", "ben": "in"}, {})
+    m.whoever_is_mailed_may_be()
+    m.put_back(0)
+    m.purged()
+
+
+LIVES: tuple[Life, ...] = (
+    waits_or_is_excluded_and_stands_in_the_csv,
+    left_in_one_of_two_files,
+    left_by_two_imports_of_which_one_is_withdrawn,
+    left_by_an_import_that_takes_the_number_of_a_withdrawn_one,
+    left_by_an_import_that_a_backup_does_not_know,
+    left_in_the_middle_of_a_send_by_an_import,
+    came_back_from_a_leave_that_an_import_said_and_a_revert_changes_nothing,
+    forgotten_and_imported_again_from_the_same_file,
+)
+"""Such as chance finds seldom."""
+
+
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
+def test_after_a_certain_life_who_left_is_not_mailed_and_all_others_are(life: Life) -> None:
+    machine = Moves()
+    machine.nothing_yet()
+    try:
+        life(machine)
+        machine.whoever_is_mailed_may_be()
+        machine.sent(None, 0, by_import=False)
+    finally:
+        machine.teardown()
