@@ -153,8 +153,15 @@ class ImportFile:
         Raises:
             RosterError: a row names columns, and others than the header does.
         """
-        names = [cell for cell in cells if trim(cell)]
-        if len(names) < 2 or not has_email(names) or any(map(holds_address, names)):
+        names = [trim(cell) for cell in cells]
+        while names and not names[-1]:
+            names.pop()
+        here = {fold(cell) for cell in self.header}
+        known = sum(fold(name) in here for name in names)
+        # A contact without an address may prefer “Email”, and is no header for that.
+        if known < 2 or known * 2 < len(names) or not all(names):
+            return
+        if not has_email(names) or any(map(holds_address, names)):
             return
         if [*map(fold, names)] == [fold(cell) for cell in self.header if trim(cell)]:
             return

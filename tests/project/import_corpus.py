@@ -199,6 +199,14 @@ STRUCTURES = {
         "2 0 0 2",
     ),
     "concatenated": one(LIST + LIST, BOTH, "2 2 0 1"),
+    "words of the header in rows without an address": one(
+        f"email,name,prefers\n,Cy,Email\n{ANNA},Anna,Email\nn/a,Cy,Email\n{BEN},Ben,Prefers\n",
+        BOTH,
+        "2 0 0 2",
+    ),
+    "header twice, in other letters": one(
+        LIST + LIST.replace("email,name", "E-Mail,NAME"), BOTH, "2 2 0 1"
+    ),
     "a header alone": one("email,name\r\n", {}, "0 0 0 0"),
     "no header": one(ROWS),
     "one column": one(f"email\r\n{ANNA}\r\n{BEN}\r\n", NAMELESS),
