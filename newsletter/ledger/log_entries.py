@@ -10,8 +10,8 @@ from newsletter.ledger.database import Database
 
 MOST_KEPT = 10_000
 """The most entries that wait: whoever has the server could invent any number."""
-_CURSOR = ("log_id", "log_seq", "log_head")
-_LATEST = "log_latest"
+_CURSOR = ("log_id", "log_seq", "log_head", "log_latest")
+_FORMER = "former_"
 _READ_AT = "log_read_at"
 _MISSED = "log_missed"
 
@@ -42,11 +42,18 @@ class LogEntries:
     @property
     def cursor(self) -> Cursor | None:
         """How far it was read; None before the first time."""
-        log_id, seq, head = (self._database.meta(key) for key in _CURSOR)
+        return self._cursor()
+
+    @property
+    def former_cursor(self) -> Cursor | None:
+        """How far the log from before there was a server was read since; None: not at all."""
+        return self._cursor(_FORMER)
+
+    def _cursor(self, prefix: str = "") -> Cursor | None:
+        log_id, seq, head, latest = (self._database.meta(prefix + key) for key in _CURSOR)
         if log_id is None or seq is None or head is None:
             return None
-        latest = float(self._database.meta(_LATEST) or 0)
-        return Cursor(log_id, int(seq), bytes.fromhex(head), latest)
+        return Cursor(log_id, int(seq), bytes.fromhex(head), float(latest or 0))
 
     @property
     def read_at(self) -> datetime | None:
@@ -56,15 +63,17 @@ class LogEntries:
 
     def move(self, cursor: Cursor, *, now: datetime) -> None:
         """Note how far it was read, and when."""
-        values = (
-            cursor.log_id,
-            str(cursor.seq),
-            cursor.head.hex(),
-            repr(cursor.latest),
-            repr(now.timestamp()),
-        )
-        for key, value in zip((*_CURSOR, _LATEST, _READ_AT), values, strict=True):
-            self._database.put_meta(key, value)
+        self._move(cursor)
+        self._database.put_meta(_READ_AT, repr(now.timestamp()))
+
+    def move_former(self, cursor: Cursor) -> None:
+        """Note how far the log from before there was a server was read."""
+        self._move(cursor, _FORMER)
+
+    def _move(self, cursor: Cursor, prefix: str = "") -> None:
+        values = (cursor.log_id, str(cursor.seq), cursor.head.hex(), repr(cursor.latest))
+        for key, value in zip(_CURSOR, values, strict=True):
+            self._database.put_meta(prefix + key, value)
 
     @property
     def missed(self) -> int:

@@ -12,7 +12,14 @@ from newsletter.errors import LedgerRefused, LogUnreachable, Where
 from newsletter.message.keys import KeyRing
 from newsletter.transports.http import HttpClient, NoResponse, NotSent
 from newsletter.transports.http_values import Request, Response, canonical_json
-from newsletter.web.log import MOST_ENTRIES, Entry, Page, PublicLog, forget_synced
+from newsletter.web.log import (
+    LARGEST_SEQ,
+    MOST_ENTRIES,
+    Entry,
+    Page,
+    PublicLog,
+    forget_synced,
+)
 
 if TYPE_CHECKING:
     from newsletter.project.project import Project
@@ -21,7 +28,6 @@ LOG_NAME = "public.db"
 _TIMEOUT_S = 10.0
 """For a whole answer."""
 _LONGEST_BOX = 8_192
-_LARGEST_SEQ = 2**62
 
 
 class LogSource(Protocol):
@@ -235,7 +241,7 @@ def _page(told: Any) -> Page | None:
 
 
 def _seq(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= _LARGEST_SEQ:
+    if type(value) is not int or not 0 <= value <= LARGEST_SEQ:
         raise ValueError
     return value
 

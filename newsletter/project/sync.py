@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING
 
 from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import ConfigError, InputError, LogUnreachable, NewsletterError, Where
-from newsletter.ledger.log_entries import Cursor
 from newsletter.project.log_reader import LogReader, OpenedEntries, SyncResult
 from newsletter.project.log_source import former_log, has_public_log, log_source
 from newsletter.project.project import Project
 from newsletter.project.rights import keep_promises
 from newsletter.render.public_pages import words_digest
 from newsletter.web.bundle import Bundle
+from newsletter.web.log import LARGEST_SEQ
 
 if TYPE_CHECKING:
     from newsletter.ledger.ledger import Ledger
 
 _LONGEST_S = 600.0
 """A server that invents entries without an end is left after so many seconds."""
-_BEHIND_ALL = 2**62
-"""A place in a log behind all entries."""
 
 
 def sync(project: Project, *, again: bool = False) -> SyncResult:
@@ -47,9 +45,9 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
         closing(log_source(project)) as source,
         closing(project.ledger(create=True)) as ledger,
     ):
-        former = _read_former(project, ledger)
+        former = _read_former(project, ledger, again=again)
         cursor = ledger.log_entries.cursor
-        if former and cursor and cursor.log_id == former.log_id:
+        if former and cursor and cursor.log_id == former.log_id != source.page(LARGEST_SEQ).log_id:
             cursor = None  # the list moved to a server since
         reader = LogReader(source, project, cursor, again=again)
         if former:
@@ -80,8 +78,10 @@ class _Former:
     result: SyncResult
 
 
-def _read_former(project: Project, ledger: Ledger) -> _Former | None:
+def _read_former(project: Project, ledger: Ledger, *, again: bool) -> _Former | None:
     """Read what is unread of the log from before there was a server; None: there is none.
+
+    How far it was read says the ledger, since an earlier state of that may be restored.
 
     Raises:
         LogUnreachable: it cannot be read.
@@ -91,19 +91,20 @@ def _read_former(project: Project, ledger: Ledger) -> _Former | None:
         return None
     with closing(source):
         try:
-            page = source.page(_BEHIND_ALL)
-            cursor = Cursor(page.log_id, page.synced, b"", 0.0)
-            reader = LogReader(source, project, cursor, former=True)
-            if page.synced < page.last:
-                batch = _read_all(project, reader, ledger)
-                source.synced(batch.cursor.seq, keep_days=_keep_days(project))
+            log_id = source.page(LARGEST_SEQ).log_id
+            cursor = ledger.log_entries.cursor
+            if cursor is None or cursor.log_id != log_id:
+                cursor = ledger.log_entries.former_cursor
+            reader = LogReader(source, project, cursor, again=again, former=True)
+            batch = _read_all(project, reader, ledger)
+            source.synced(batch.cursor.seq, keep_days=_keep_days(project))
         except LogUnreachable as error:
             raise LogUnreachable(
                 f"{error.what} Readers who left before there was a server could be in it.",
                 where=error.where,
                 next=f"{error.next} If all in it was read, move the file away.",
             ) from None
-    return _Former(page.log_id, reader.result)
+    return _Former(log_id, reader.result)
 
 
 def _read_all(project: Project, reader: LogReader, ledger: Ledger) -> OpenedEntries:

@@ -32,6 +32,8 @@ from newsletter.system import one_at_a_time, sync_folder
 ID_BYTES = 16
 MOST_ENTRIES = 1_000
 """The most entries of one page."""
+LARGEST_SEQ = 10**18 - 1
+"""The last place that a log may have and that may be asked for."""
 
 _NAMES = ("application_id", "user_version")
 _NAMES_ARE = (0x4E4C6F67, 1)
@@ -92,8 +94,6 @@ class Page:
             know it, since entries left or there never were so many.
         secret: the number of the newest secret whose keys the log's server has; 0: no server
             said so yet.
-        synced: up to which place the officer's machine said that it read the log; told on the
-            log's own machine alone.
     """
 
     log_id: str
@@ -102,7 +102,6 @@ class Page:
     last: int
     head: bytes | None
     secret: int = 0
-    synced: int = 0
 
 
 def first_head(log_id: str) -> bytes:
@@ -193,9 +192,9 @@ class PublicLog:
                 (after, max(0, min(most, MOST_ENTRIES))),
             ).fetchall()
             head = _head_at(reader, after)
-            secret, synced = (int(_meta(reader, key)) for key in ("secret", "synced"))
+            secret = int(_meta(reader, "secret"))
         entries = tuple(Entry(*row) for row in rows)
-        return Page(log_id, entries, left + 1, last, head, secret, synced)
+        return Page(log_id, entries, left + 1, last, head, secret)
 
     def note_secret(self, number: int) -> None:
         """Note the newest secret whose keys this log's server has, for whoever reads the log.
