@@ -31,6 +31,7 @@ from newsletter.config.providers import PROVIDERS, ProviderSettings, ProviderTab
 from newsletter.config.public import LinkTemplates, Public
 from newsletter.config.secret import Secret
 from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, RelayAccess, Smtp
+from newsletter.config.webhooks import SIGNATURE_HEADERS, Webhooks
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.invisible import hidden_in_key
 from newsletter.model import Language
@@ -41,6 +42,7 @@ __all__ = [
     "BOUNCE_SLOT",
     "FILE_NAME",
     "PROVIDERS",
+    "SIGNATURE_HEADERS",
     "Archive",
     "Audience",
     "Bounces",
@@ -63,6 +65,7 @@ __all__ = [
     "Smtp",
     "ThemeLocation",
     "Translation",
+    "Webhooks",
     "load_settings",
 ]
 
@@ -88,6 +91,7 @@ class Settings(ProviderTables):
     smtp: Smtp | None = None
     dkim: Dkim | None = None
     bounces: Bounces | None = None
+    webhooks: Webhooks = Webhooks()
 
     @model_validator(mode="after")
     def _transport_has_settings(self) -> Settings:
@@ -103,6 +107,15 @@ class Settings(ProviderTables):
                 "readers need a way to leave: a table [public] with url = "
                 '"https://news.example.org" for “newsletter serve”, or '
                 "unsubscribe_url under [list] for a page of your own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _webhooks_have_a_server(self) -> Settings:
+        if self.webhooks.providers and self.public is None:
+            raise ValueError(
+                "webhooks are taken by the public server: [webhooks] needs a table [public] with "
+                'url = "https://news.example.org"'
             )
         return self
 

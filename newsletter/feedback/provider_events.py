@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, product
 from typing import Any, BinaryIO
 
 from newsletter.bounded_json import JSONRefused, read_json
@@ -212,7 +212,7 @@ def _read(event: dict[str, Any], now: datetime) -> Iterator[DeliveryEvent]:
         yield DeliveryEvent(
             tags,
             kind,
-            _time(event, now),
+            _time(single, now),
             _SOURCE,
             word,
             _recipient(single),
@@ -347,8 +347,14 @@ def _strings(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _time(event: dict[str, Any], now: datetime) -> datetime:
-    for name in _TIME_FIELDS:
-        value = event.get(name)
+    """When it happened: as the event tells, or what it holds; the message's own time is none."""
+    inner = [
+        each
+        for name, each in event.items()
+        if isinstance(each, dict) and _bare(name) not in _OF_THE_LETTER
+    ]
+    for holder, name in product((event, *inner), _TIME_FIELDS):
+        value = holder.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             seconds = value / 1000 if value > 1e11 else value  # some tell milliseconds
             if 0 < seconds < 1e11:

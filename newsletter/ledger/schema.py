@@ -315,6 +315,14 @@ CREATE TABLE read_mail (
     understood INTEGER NOT NULL    -- 1: what it told is applied; 0: it is kept for a person
 ) WITHOUT ROWID;
 
+-- Webhooks of providers that wait to be verified or for their message, see webhooks.py.
+CREATE TABLE webhook (
+    id BLOB PRIMARY KEY,           -- 16 bytes: the public log's entry
+    at REAL NOT NULL,              -- when it arrived at the server
+    box BLOB NOT NULL,             -- sealed, see web/seal.py
+    waits TEXT NOT NULL            -- tags of messages that are not known yet; empty: not applied
+);
+
 -- Files of readers that were imported together, see imports.py.
 CREATE TABLE import (
     id INTEGER PRIMARY KEY,        -- from 1

@@ -39,6 +39,7 @@ from newsletter.web.sign_up_limits import FormBreaker
 from newsletter.web.signing_up import SigningUp
 from newsletter.web.sync_api import sync_routes
 from newsletter.web.tokens import TokenReader, TooMany
+from newsletter.web.webhooks import webhook_routes
 
 _UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
 """Tokens of an unknown secret that a network, and all together, may bring in a minute."""
@@ -171,6 +172,7 @@ def create_app(
         Route("/privacy", privacy, methods=["GET"]),
         Route("/health", health, methods=["GET"]),
         *sync_routes(log, bundle.bearer_hash, clock),
+        *webhook_routes(log, bundle, events, clock),
         *_single_route(bundle.unsubscribe_url, prefix, leaving),
         *_archive(bundle),
         # Where no archive is: the form, or whose server it is.
