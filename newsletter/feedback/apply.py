@@ -157,7 +157,10 @@ def settle_by_known_events(ledger: Ledger, campaigns: Iterable[Campaign], *, now
 def _delivery(
     event: DeliveryEvent, ledger: Ledger, looked_at: Container[str]
 ) -> DeliveryRow | None:
-    """The one that the event is about: one lookup by index for each tag in it."""
+    """The one that the event is about: one lookup by index for each tag in it, or by its id."""
+    if not event.tags:
+        known = ledger.deliveries.by_provider_id(event.provider_id) if event.provider_id else []
+        return known[0] if len(known) == 1 and known[0].campaign in looked_at else None
     found = [
         row
         for tag in event.tags

@@ -104,6 +104,7 @@ CREATE UNIQUE INDEX once ON delivery (issue, round, address)
 CREATE INDEX queue ON delivery (campaign, state, wave, next_attempt_at);
 CREATE INDEX of_domain ON delivery (campaign, domain);
 CREATE UNIQUE INDEX of_message ON delivery (message_tag);
+CREATE INDEX of_provider ON delivery (provider_id) WHERE provider_id IS NOT NULL;
 -- Planned = the sum of the states: nobody can be taken out or slipped in later,
 -- none becomes another's, and the number itself stays.
 CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery

@@ -85,12 +85,15 @@ class ApiClient:
         return result
 
     def search(self, message: ApiMessage) -> Response:
-        """Ask for one message, and again after a pause if that was too fast.
+        """Ask for one message, as :meth:`ask`."""
+        return self.ask(self.provider.search(message))
+
+    def ask(self, request: Request) -> Response:
+        """Ask for what is known, and again after a pause if that was too fast.
 
         Raises:
             TransportStopped: no answer comes.
         """
-        request = self.provider.search(message)
         for _ in range(_SEARCH_ATTEMPTS):
             try:
                 response = self._http.send(request)
