@@ -18,8 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 if sys.platform == "win32":
-    import msvcrt
-
     STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
     READ_FLAGS = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT
 else:
@@ -31,6 +29,9 @@ else:
     # Without O_NONBLOCK, opening a pipe waits until somebody writes to it.
     READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     """For ``os.open``: to read, whatever turns out to be there."""
+
+_LOCK_LOOK_S = 0.01
+"""How often a lock is asked for by who waits for it."""
 
 
 def user_number() -> int | None:
@@ -53,25 +54,10 @@ def take_lock(handle: int, *, wait: bool = False) -> None:
         BlockingIOError: another process holds the lock (without ``wait``).
         OSError: this disk keeps no locks.
     """
-    if sys.platform == "win32":
-        while not _locked(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK):
-            if not wait:
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    from filelock import lock_descriptor
 
-
-if sys.platform == "win32":
-
-    def _locked(handle: int, mode: int) -> bool:
-        """Whether the first byte was locked; with LK_LOCK it takes ten seconds to say no."""
-        try:
-            msvcrt.locking(handle, mode, 1)
-        except OSError as error:
-            if error.errno not in {errno.EACCES, errno.EDEADLK}:
-                raise
-            return False
-        return True
+    if not lock_descriptor(handle, blocking=wait, poll_interval=_LOCK_LOOK_S):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
 @contextmanager

@@ -133,6 +133,7 @@ def test_a_full_disk_stops_the_transaction_and_keeps_what_was_recorded(closed: P
 
 READS_AS_SOMEBODY_ELSE = """
 import os, sys
+import filelock  # which somebody else may not be able to read
 from pathlib import Path
 from newsletter.clock import LATEST
 from newsletter.ledger.ledger import Ledger

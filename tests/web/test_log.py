@@ -301,6 +301,7 @@ def test_a_small_disk_that_fills_up(tmp_path: Path) -> None:
 
 READS_AS_SOMEBODY_ELSE = """
 import os, sys
+import filelock  # which somebody else may not be able to read
 from pathlib import Path
 from newsletter.web.log import PublicLog
 os.setgid(65534); os.setuid(65534)
