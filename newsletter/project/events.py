@@ -17,6 +17,7 @@ from newsletter.project.suppress import into_record
 from newsletter.project.sync import sync
 from newsletter.project.transport import open_transport
 from newsletter.project.webhooks import apply_webhooks
+from newsletter.transports.provider import provider_class
 
 if TYPE_CHECKING:
     from newsletter.ledger.ledger import Ledger
@@ -41,7 +42,10 @@ def hear_providers(project: Project) -> EventAccount | None:
         LedgerRefused: the ledger cannot be used. What was applied stays.
     """
     has_webhooks = bool(project.settings.webhooks.providers)
-    if project.settings.provider is None and not has_webhooks:
+    asks = project.settings.provider is not None and bool(
+        provider_class(project.settings.delivery.transport).events_listed
+    )
+    if not asks and not has_webhooks:
         return None
     account = EventAccount()
     if has_webhooks and has_public_log(project):
@@ -49,12 +53,11 @@ def hear_providers(project: Project) -> EventAccount | None:
             account.log = sync(project)
         except LogUnreachable as error:
             account.tell(error.what)
-    asked = project.settings.provider is not None and project.has_ledger
-    if asked:
+    if asks and project.has_ledger:
         with closing(open_transport(project)) as transport:
-            asked = ask_provider(project, transport, account, within_s=_LONGEST_S)
+            ask_provider(project, transport, account, within_s=_LONGEST_S)
     apply_webhooks(project, account)
-    return account if asked or has_webhooks else None
+    return account
 
 
 def hear_at_a_send(project: Project, transport: Transport | None) -> EventAccount:
@@ -66,7 +69,8 @@ def hear_at_a_send(project: Project, transport: Transport | None) -> EventAccoun
     try:
         if transport is not None:
             ask_provider(project, transport, account, within_s=_AFTER_SEND_S)
-        apply_webhooks(project, account)
+        if project.settings.webhooks.providers:
+            apply_webhooks(project, account)
     except NewsletterError as error:
         account.tell(error.what)
     return account
@@ -74,7 +78,7 @@ def hear_at_a_send(project: Project, transport: Transport | None) -> EventAccoun
 
 def ask_provider(
     project: Project, transport: Transport, account: EventAccount, *, within_s: float
-) -> bool:
+) -> None:
     """Ask a provider what happened since it was last asked, and apply that page by page.
 
     The next time begins where this one ended, if all was read.
@@ -85,16 +89,13 @@ def ask_provider(
         account: takes what became of the events, and why not all were heard.
         within_s: no further page is read after so many seconds.
 
-    Returns:
-        Whether the transport is one that can be asked.
-
     Raises:
         LedgerRefused: the ledger cannot be written. What was applied stays.
     """
     from newsletter.transports.api import ApiTransport
 
     if not isinstance(transport, ApiTransport) or not transport.lists_events:
-        return False
+        return
     now = project.clock.now()
     until = project.clock.monotonic() + within_s
     with closing(project.ledger(create=False)) as ledger:
@@ -109,15 +110,14 @@ def ask_provider(
                         "The provider lists more events than could be read in time; "
                         "“newsletter bounces” reads them."
                     )
-                    return True
+                    return
         except TransportStopped as stopped:
             account.tell(f"{stopped.what} {stopped.next}".strip())
-            return True
+            return
         with ledger.transaction():
             account.settled += settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
             ledger.webhooks.note_asked(transport.name, now)
         account.folder_only = into_record(project, ledger, {})
-    return True
 
 
 def _apply_page(

@@ -117,7 +117,7 @@ class ApiTransport:
                 request: Request | None = provider.events(since, kind, 0)
                 for page in range(1, _MOST_PAGES + 1):
                     assert request is not None
-                    response = client.ask(request)
+                    response = client.ask(request, attempts=1)
                     rows = response.json()
                     if response.status != 200 or not isinstance(rows, dict):
                         raise self._no_events(f"answered {response.status}")
