@@ -101,6 +101,8 @@ def _unmarked_utf16(head: bytes) -> str:
 
 
 def _by_content(source: Source) -> tuple[str, tuple[Problem, ...]]:
+    if _decodes(source, "utf-8"):
+        return "utf-8", ()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     damaged, letters = 0, 0
     sample: list[bytes] = []
@@ -113,10 +115,11 @@ def _by_content(source: Source) -> tuple[str, tuple[Problem, ...]]:
         wrong = len(re.findall(r"[\udc80-\udcff]", text))
         damaged += wrong
         letters += len(re.findall(r"[\x80-\ud7ff\ue000-\U0010ffff]", text))
-        for line in _NOT_ASCII.finditer(chunk):
-            if size < _SAMPLE:
-                sample.append(line.group()[:_LINE_BYTES])
-                size += len(sample[-1])
+        for line in _NOT_ASCII.finditer(chunk) if size < _SAMPLE else ():
+            sample.append(line.group()[:_LINE_BYTES])
+            size += len(sample[-1])
+            if size >= _SAMPLE:
+                break
     if not damaged or letters > damaged:
         return "utf-8", ()
     found = _guess(b"\n".join(sample))

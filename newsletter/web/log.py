@@ -94,6 +94,8 @@ class Page:
             know it, since entries left or there never were so many.
         secret: the number of the newest secret whose keys the log's server has; 0: no server
             said so yet.
+        synced: up to which place the officer's machine said that it read the log; told on the
+            log's own machine alone.
     """
 
     log_id: str
@@ -102,6 +104,7 @@ class Page:
     last: int
     head: bytes | None
     secret: int = 0
+    synced: int = 0
 
 
 def first_head(log_id: str) -> bytes:
@@ -193,8 +196,8 @@ class PublicLog:
             )
             entries = tuple(_as_many_as_fit(Entry(*row) for row in found))
             head = _head_at(reader, after)
-            secret = int(_meta(reader, "secret"))
-        return Page(log_id, entries, left + 1, last, head, secret)
+            secret, synced = (int(_meta(reader, key)) for key in ("secret", "synced"))
+        return Page(log_id, entries, left + 1, last, head, secret, synced)
 
     def bytes_by_day(self, *, longer_than: int) -> dict[int, int]:
         """How many bytes of boxes longer than so many are there, by day since 1970.
