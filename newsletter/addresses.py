@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 LONGEST_ADDRESS = 1000
 """Characters of a text that may be an address: RFC 5321 4.5.3.1 has at most 254 octets, and
@@ -17,13 +18,12 @@ what is written for them, in letters that take more, is not four times as long."
 # The plain addresses that make up nearly all of a list, which email-validator
 # takes as they are, only many times more slowly. Stricter than the standards:
 # what does not match is not wrong, it goes the long way.
-_PLAIN = re.compile(
-    r"(?=.{3,254}\Z)"
-    r"(?P<local>(?=.{1,64}@)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*)"
-    r"@(?P<domain>(?:[a-z0-9](?:-?[a-z0-9]){0,30}\.){1,8}"
-    r"(?!(?:arpa|invalid|local|localhost|onion|test)\Z)[a-z]{2,63})",
-    re.ASCII | re.IGNORECASE,
+_PLAIN_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
+_PLAIN_DOMAIN = re.compile(
+    r"(?:[a-z0-9](?:-?[a-z0-9]){0,30}\.){1,8}"
+    r"(?!(?:arpa|invalid|local|localhost|onion|test)\Z)[a-z]{2,63}"
 )
+_LONGEST_PLAIN, _LONGEST_PLAIN_LOCAL = 254, 64
 
 
 class AddressError(ValueError):
@@ -50,10 +50,8 @@ class Address:
             AddressError: it is none; the message is a sentence that fits after
                 “row 7:”.
         """
-        plain = _PLAIN.fullmatch(text)
-        # email-validator lower-cases role names such as Postmaster (RFC 2142).
-        if plain and (plain["local"].islower() or not plain["local"].isalpha()):
-            return cls(local=plain["local"], domain=plain["domain"].lower())
+        if plain := cls.plain(text):
+            return plain
         # Imported late: email-validator loads dnspython.
         from email_validator import EmailNotValidError, validate_email
 
@@ -71,6 +69,18 @@ class Address:
         if not found.ascii_domain:
             raise AddressError("The address has no domain that mail can be sent to.")
         return cls(local=found.local_part, domain=found.ascii_domain.lower())
+
+    @classmethod
+    def plain(cls, text: str) -> Address | None:
+        """The same at once for an address as most are; None: :meth:`parse` tells."""
+        local, _, domain = text.partition("@")
+        if len(text) > _LONGEST_PLAIN or len(local) > _LONGEST_PLAIN_LOCAL:
+            return None
+        # email-validator lower-cases role names such as Postmaster (RFC 2142).
+        if _PLAIN_LOCAL.fullmatch(local) and (local.islower() or not local.isalpha()):
+            plain = _plain_domain(domain)
+            return cls(local, plain) if plain else None
+        return None
 
     def __str__(self) -> str:
         """The address as it stands in an SMTP envelope: ``local@a-label.domain``."""
@@ -104,3 +114,10 @@ class Address:
         """A form for logs and messages that does not give the person away: ``a…@e….org``."""
         name, _, top = self.domain.rpartition(".")
         return f"{self.local[:1]}…@{name[:1]}….{top}" if name else f"{self.local[:1]}…@…"
+
+
+@lru_cache(maxsize=16_384)
+def _plain_domain(text: str) -> str:
+    """A plain domain in lower case; "" if it is none. A list has few, so they are kept."""
+    domain = text.lower()
+    return domain if text.isascii() and _PLAIN_DOMAIN.fullmatch(domain) else ""

@@ -64,6 +64,8 @@ def read_json(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int =
 
 
 def _check_depth(text: str, most: int) -> None:
+    if text.count("[") + text.count("{") <= most:
+        return  # so few, in texts or not, that it cannot be deeper
     depth = 0
     for found in _BRACKET.finditer(text):
         match found.group()[0]:

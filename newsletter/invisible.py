@@ -58,6 +58,8 @@ def without_invisible(text: str) -> str:
 def hidden_in_key(text: str, path: Path) -> tuple[str, Where] | None:
     """The first such character around or in a key or a table's name of TOML, and its place."""
     for number, line in enumerate(text.split("\n"), 1):
+        if not _INVISIBLE.search(line):
+            continue
         key = line.partition("=")
         # Right behind the sign only a value may stand, so one that hides there counts.
         shown = line if line.lstrip().startswith("[") else f"{key[0]}={key[2][:1]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import tomllib
@@ -214,7 +215,10 @@ def _template_files(folder: Path) -> dict[str, Path]:
         for name in sorted(names):
             path = Path(parent, name)
             if path.suffix in _KINDS:
-                found[path.relative_to(folder).as_posix()] = _inside(path, folder)
+                # The walk follows no link to a folder, so only a linked file can lead out of it.
+                plain = path.is_file() and not path.is_symlink()
+                name_within = path.relative_to(folder).as_posix()
+                found[name_within] = path if plain else _inside(path, folder)
     return dict(sorted(found.items()))
 
 
@@ -258,7 +262,7 @@ def _parsed(path: Path, advice: str) -> dict[str, Any]:
     text = _read_text(path)
     hidden = hidden_in_key(text, path)
     try:
-        data = tomllib.loads(text)
+        data = _toml(text)
     except (ValueError, RecursionError) as error:
         if hidden:
             raise _hidden(*hidden) from None
@@ -272,6 +276,12 @@ def _parsed(path: Path, advice: str) -> dict[str, Any]:
     if hidden and any(map(invisible_in, _keys(data))):
         raise _hidden(*hidden)
     return data
+
+
+@functools.lru_cache(maxsize=2 * _MOST_LANGUAGES)
+def _toml(text: str) -> dict[str, Any]:
+    """What TOML says, which nobody may change: the languages' words are read several times."""
+    return tomllib.loads(text)
 
 
 def _hidden(what: str, where: Where) -> TemplateError:

@@ -16,6 +16,7 @@ _WHOLE = "is no whole number; write digits, without quotes."
 _NUMBER = "is no number; write digits, without quotes."
 _SWITCH = "is neither true nor false; write one of the two, without quotes."
 _LIST = "is no list; write its values in square brackets."
+_DATE = "is no date; write it as 2025-01-31, without quotes."
 _TABLE = "is no table; write its name in brackets on a line of its own."
 
 # Pydantic's name of an error → the words; see docs.pydantic.dev, “Validation Errors”.
@@ -24,6 +25,11 @@ _WORDS = {
     "string_type": _TEXT,
     "path_type": _TEXT,
     "string_too_short": "is empty.",
+    "too_short": "is empty.",
+    "date_type": _DATE,
+    "date_parsing": _DATE,
+    "date_from_datetime_parsing": _DATE,
+    "date_from_datetime_inexact": _DATE,
     "int_type": _WHOLE,
     "int_parsing": _WHOLE,
     "int_from_float": _WHOLE,

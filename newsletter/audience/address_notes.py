@@ -57,10 +57,13 @@ class AddressNotes:
 
     def take(self, address: Address) -> None:
         """Look at one address."""
-        if meant := meant_domain(address.domain):
-            self.slips[address.domain, meant] += 1
-        self.roles += address.local.casefold() in _ROLES
-        self.throw_away += address.domain in _THROW_AWAY
+        domain = address.domain
+        if meant := meant_domain(domain):
+            self.slips[domain, meant] += 1
+        if address.local.casefold() in _ROLES:
+            self.roles += 1
+        if domain in _THROW_AWAY:
+            self.throw_away += 1
 
 
 @lru_cache(maxsize=65_536)

@@ -36,6 +36,8 @@ def read_address(cell: str) -> tuple[Address, str]:
     Raises:
         AddressError: there is none, or more than one; a sentence without the address.
     """
+    if plain := Address.plain(cell):
+        return plain, ""
     text = trim(cell)
     if not text:
         raise AddressError("There is no address.")

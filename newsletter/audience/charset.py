@@ -103,6 +103,8 @@ def _unmarked_utf16(head: bytes) -> str:
 
 
 def _by_content(source: Source) -> tuple[str, tuple[Problem, ...]]:
+    if _decodes(source, "utf-8"):
+        return "utf-8", ()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     damaged, letters = 0, 0
     cells: dict[bytes, None] = {}

@@ -14,12 +14,15 @@ from newsletter.invisible import visible, without_invisible
 MAX_COLUMNS = 1_000
 _LONGEST_NAME = 200
 """Characters of a column's name that can be one of those below."""
+_SIGNS = re.compile(r"[\W_]+")
 
 
 def fold(name: str) -> str:
     """A header as it is compared: without case, accents, spaces and punctuation."""
+    if name.isascii():
+        return _SIGNS.sub("", name.lower())
     letters = unicodedata.normalize("NFKD", without_invisible(name)).casefold()
-    return re.sub(r"[\W_]+", "", "".join(c for c in letters if not unicodedata.combining(c)))
+    return _SIGNS.sub("", "".join(c for c in letters if not unicodedata.combining(c)))
 
 
 def _spellings(words: str) -> frozenset[str]:
@@ -75,7 +78,12 @@ def has_email(header: Sequence[str]) -> bool:
 
 
 def find_columns(
-    header: Sequence[str], *, fields: Sequence[str], address_column: str | None, where: Where
+    header: Sequence[str],
+    *,
+    fields: Sequence[str],
+    address_column: str | None,
+    where: Where,
+    table: str = "[audience]",
 ) -> Columns:
     """Read a header.
 
@@ -84,6 +92,7 @@ def find_columns(
         fields: further columns to keep, as newsletter.toml names them.
         address_column: the column of addresses, if newsletter.toml names it.
         where: where the header stands.
+        table: of newsletter.toml, which can name the column of addresses.
 
     Raises:
         RosterError: there are too many columns, no column holds addresses, several could, or one of
@@ -113,7 +122,7 @@ def find_columns(
 
     if address_column is None:
         email = find(_EMAIL, _MAYBE_EMAIL, advice="Rename all but one, or name one as "
-                     "address_column under [audience] in newsletter.toml.")  # fmt: skip
+                     f"address_column under {table} in newsletter.toml.")  # fmt: skip
     else:
         email = find(frozenset({fold(address_column)}))
     if email is None:
@@ -121,7 +130,7 @@ def find_columns(
             f"No column of the list is called “{visible(address_column or 'email')}”; its columns "
             f"are: {listed(names)}.",
             where=where,
-            next="Name the column of addresses as address_column under [audience] in "
+            next=f"Name the column of addresses as address_column under {table} in "
             "newsletter.toml.",
         )
     name, language = find(_FIRST_NAME, _NAME), find(_LANGUAGE)

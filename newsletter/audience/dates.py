@@ -40,9 +40,23 @@ _NAMED = re.compile(
 _SECONDS = re.compile(r"\d{10}(?:\d{3})?")
 
 
-@lru_cache(maxsize=4096)
+_MOMENT = re.compile(r"(?!0000)\d{4}-\d\d-\d\d[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d", re.ASCII)
+"""The usual form of a time that most often differs from row to row."""
+
+
 def read_date(cell: str) -> Span | None:
     """The span that a cell can mean; None if it is no date, or one that stands for none."""
+    if _MOMENT.fullmatch(cell):
+        try:
+            at = datetime.fromisoformat(cell + "+00:00")
+        except ValueError:
+            return None  # no such day
+        return _sound(at, at)
+    return _read_date(cell)
+
+
+@lru_cache(maxsize=4096)
+def _read_date(cell: str) -> Span | None:
     text = trim(cell)
     if len(text) > _LONGEST:
         return None

@@ -18,8 +18,6 @@ from newsletter.audience.columns import MAX_COLUMNS, has_email, listed
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.errors import RosterError, Where
 
-_SETTING = "under [audience] in newsletter.toml"
-
 
 def take_header(
     path: Path,
@@ -27,7 +25,7 @@ def take_header(
     *,
     header_row: int | None,
     address_column: str | None,
-    own: bool,
+    table: str,
 ) -> tuple[int, list[str], Iterable[Record]]:
     """The header's row number, its cells, and the rows below it.
 
@@ -39,14 +37,15 @@ def take_header(
         records: all rows with anything in them.
         header_row: newsletter.toml's: the row of the header, 0 for none; None for the first row.
         address_column: newsletter.toml's: the name of the column of addresses.
-        own: it is the newsletter's own list, which newsletter.toml can tell about.
+        table: of newsletter.toml, which can tell about the list; empty: it is not the
+            newsletter's own.
 
     Raises:
         RosterError: the list is empty; the header cannot be read or is not in that row.
     """
     above: list[Record] = []
     if header_row:
-        records = _from(path, records, header_row, above)
+        records = _from(path, records, header_row, above, table)
     first = list(islice(records, SAMPLE))
     if not first:
         raise RosterError(
@@ -63,7 +62,7 @@ def take_header(
             names[columns[0]] = "email"
         return 0, names, chain(first, records)
     if header_row is None and not has_email(header) and address_column is None:
-        _ask(path, first, own=own)
+        _ask(path, first, table=table)
     if fault:
         raise RosterError(
             f"The list's header cannot be read. {fault}",
@@ -95,7 +94,7 @@ def holds_address(cell: str) -> bool:
 
 
 def _from(
-    path: Path, records: Iterator[Record], header_row: int, above: list[Record]
+    path: Path, records: Iterator[Record], header_row: int, above: list[Record], table: str
 ) -> Iterator[Record]:
     for record in records:
         if record[0] < header_row:
@@ -108,12 +107,12 @@ def _from(
     raise RosterError(
         f"Row {header_row} of the list, which header_row names, is empty or not there.",
         where=Where(path, row=header_row),
-        next=f"Mend header_row {_SETTING}."
+        next=f"Mend header_row under {table} in newsletter.toml."
         + (f" The row before it is: {listed(shown)}." if shown else ""),
     )
 
 
-def _ask(path: Path, first: Sequence[Record], *, own: bool) -> None:
+def _ask(path: Path, first: Sequence[Record], *, table: str) -> None:
     """Say what the first rows hold, and what to write.
 
     Raises:
@@ -129,8 +128,8 @@ def _ask(path: Path, first: Sequence[Record], *, own: bool) -> None:
         what = f"The list has no header; its first row is: {listed(header)}."
         found = address_columns(first)
         which = f' and address_column = "{found[0] + 1}"' if len(found) > 1 else ""
-        if own:
-            advice += f" Or write header_row = 0{which} {_SETTING}."
+        if table:
+            advice += f" Or write header_row = 0{which} under {table} in newsletter.toml."
     elif place is not None:
         row, names, _ = first[place]
         columns = [
@@ -146,7 +145,8 @@ def _ask(path: Path, first: Sequence[Record], *, own: bool) -> None:
         if place:
             what += f" Row {row} looks like the header: {listed(names)}."
         what += f" Addresses stand in {listed(columns)}."
-        advice = f"Write {' and '.join(settings)} {_SETTING}." if own else " ".join(changes)
+        written = f"Write {' and '.join(settings)} under {table} in newsletter.toml."
+        advice = written if table else " ".join(changes)
     raise RosterError(what, where=Where(path, row=number), next=advice)
 
 

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import Columns, fold
 from newsletter.audience.dates import Span, read_date
-from newsletter.audience.exporters import SPAM_REASONS, Exporter, is_complaint
-from newsletter.audience.exports import leavers_in
-from newsletter.audience.standing import Kind, Standing, Unclear
+from newsletter.audience.exporters import SPAM_REASONS, Exporter, Rule, is_complaint
+from newsletter.audience.exports import Leavers, leavers_in
+from newsletter.audience.standing import (
+    Kept,
+    Kind,
+    Standing,
+    Unclear,
+    is_without_letters,
+    judge_cell,
+    keys_of,
+)
 from newsletter.reader_states import ReaderState
 
 OF_FILE = {
@@ -76,53 +85,44 @@ class Judge:
         self.answered: set[str] = set()
         """Columns that any row fills in: a blank beside it is doubtful."""
         folded = [fold(name) for name in header]
-        rules = exporter.rules if exporter else ()
-        self._rules = [
+        mail, no_mail = keys_of(options.mail), keys_of(options.no_mail)
+        decided = {fold(each.partition("=")[0]) for each in (*options.mail, *options.no_mail)}
+        rules = [
             (folded.index(rule.column), header[folded.index(rule.column)].strip(), rule)
-            for rule in rules
-            if rule.column in folded
+            for rule in (exporter.rules if exporter else ())
+            if rule.column in folded and rule.column not in decided
         ]
-        ruled = {index for index, _, _ in self._rules}
-        decided = Standing.of(header, columns.used, options.mail, options.no_mail)
-        self._decided = {fold(each.partition("=")[0]) for each in (*options.mail, *options.no_mail)}
-        self._columns = [
-            Standing((each,), decided.mail, decided.no_mail)
-            for each in decided.columns
-            if each[0] not in ruled or fold(each[1]) in self._decided
-        ]
-        self._dates = [
-            index
-            for index, _, kind in decided.columns
-            if kind in _OF_LEAVING
+        ruled = {index for index, _, _ in rules}
+        heard = Standing.of(header, columns.used, (), ()).columns
+        self._said = [
+            *((index, Kept(partial(_by_words, name, kind, mail, no_mail)))
+              for index, name, kind in heard if index not in ruled),
+            *((index, Kept(partial(_by_rule, name, rule))) for index, name, rule in rules),
         ]  # fmt: skip
+        self._dates = [index for index, _, kind in heard if kind in _OF_LEAVING]
         self._reasons = [index for index, name in enumerate(folded) if name in SPAM_REASONS]
         self._since = [index for index, name in enumerate(folded) if name in _SUPPRESSED_AT]
         self._confirmed = [index for index, name in enumerate(folded) if name in _CONFIRMED]
         self._consent = [
             (index, header[index].strip()) for index, name in enumerate(folded) if name in _CONSENT
-        ]
+        ][:_MOST_CONSENT]
 
-    def row(self, cells: Sequence[str]) -> tuple[ReaderState, Span | None, list[Unclear]]:
+    def row(self, cells: Sequence[str]) -> tuple[ReaderState, Span | None, tuple[Unclear, ...]]:
         """The strongest state that a row says, since when, and the values to ask about."""
         found = ReaderState.IN
-        unclear: list[Unclear] = []
-        for standing in self._columns:
-            self.answered.update(standing.answered(cells))
-            why, asked = standing.judge(cells)
+        unclear: tuple[Unclear, ...] = ()
+        for index, said in self._said:
+            state, asked, answers = said[cells[index]]
             unclear += asked
-            if why:
-                found = max(found, _state_of(why), key=lambda each: each.rank)
-        for index, name, rule in self._rules:
-            if fold(name) in self._decided:
-                continue
-            said = rule.says(cells[index])
-            if said is None:
-                unclear.append(Unclear(f"{name}={trim(cells[index])[:60]}", ""))
-            else:
-                found = max(found, said, key=lambda each: each.rank)
+            if answers:
+                self.answered.add(answers)
+            if state is not ReaderState.IN and state.rank > found.rank:
+                found = state
+        if found is ReaderState.IN:
+            return found, None, unclear
         if found is ReaderState.LEFT and any(is_complaint(cells[n]) for n in self._reasons):
             found = ReaderState.SPAM
-        return found, None if found is ReaderState.IN else self._latest(cells, self._dates), unclear
+        return found, self._latest(cells, self._dates), unclear
 
     def since(self, cells: Sequence[str]) -> Span | None:
         """Since when a row is in a file of those who left."""
@@ -131,22 +131,53 @@ class Judge:
     def consent(self, cells: Sequence[str]) -> tuple[Span | None, dict[str, str]]:
         """When a reader confirmed, and all that is told of their consent."""
         told = {
-            name: trim(cells[index])[:_LONGEST_WORDS]
-            for index, name in self._consent[:_MOST_CONSENT]
-            if trim(cells[index])
+            name: text[:_LONGEST_WORDS]
+            for index, name in self._consent
+            if (text := trim(cells[index]))
         }
         return self._latest(cells, self._confirmed), told
 
     @staticmethod
     def _latest(cells: Sequence[str], among: Sequence[int]) -> Span | None:
-        spans = [span for index in among if (span := read_date(cells[index]))]
-        return max(spans, key=lambda span: span[1], default=None)
+        latest = None
+        for index in among:
+            span = read_date(cells[index])
+            if span and (latest is None or span[1] > latest[1]):
+                latest = span
+        return latest
+
+
+_Judged = tuple[ReaderState, tuple[Unclear, ...], str]
+"""The state that a cell says, what to ask about, and its column if it answers what that asks."""
+
+
+_MAY_BE_MAILED: _Judged = (ReaderState.IN, (), "")
+
+
+def _by_words(
+    column: str, kind: Kind, mail: frozenset[str], no_mail: frozenset[str], cell: str
+) -> _Judged:
+    if kind is Kind.OTHER and not mail and not no_mail and is_without_letters(cell):
+        return _MAY_BE_MAILED  # as most cells are that differ from row to row
+    why, unclear, answers = judge_cell(column, kind, mail, no_mail, cell)
+    return _state_of(why) if why else ReaderState.IN, unclear, answers
+
+
+def _by_rule(column: str, rule: Rule, cell: str) -> _Judged:
+    said = rule.says(cell)
+    unclear = (Unclear(f"{column}={trim(cell)[:60]}", ""),) if said is None else ()
+    return said or ReaderState.IN, unclear, ""
 
 
 def _state_of(said: str) -> ReaderState:
     """The state of a row that must not be mailed, by its “Column=value”; doubt means left."""
     column, _, value = said.partition("=")
     for words in (value, column):
-        if found := leavers_in(words, ()):
+        if not is_without_letters(words) and (found := _reason(words)):
             return OF_FILE[found.reason]
     return ReaderState.LEFT
+
+
+@lru_cache(maxsize=1024)
+def _reason(words: str) -> Leavers | None:
+    return leavers_in(words, ())

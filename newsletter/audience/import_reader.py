@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import NamedTuple
 
 from newsletter.addresses import Address, AddressError
 from newsletter.audience.cells import read_address, read_line, trim
@@ -42,9 +43,8 @@ SHEET_ROWS = 1_048_576
 """Rows of a sheet in Excel: a list that has as many may have been cut there."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedRow:
-    """What a row says of its reader.
+class ImportedRow(NamedTuple):
+    """What a row says of its reader. A tuple, since a file may hold a million.
 
     Attributes:
         address: the reader's.
@@ -102,6 +102,7 @@ class ImportFile:
         self.header = header
         name = self.source.name
         self._columns = _columns(header, exporter, options, self.source)
+        self._width = max(self._columns.width, self._columns.email + 1)
         self.state, self._certain = _state_of_file(name, header, options)
         if exporter and exporter.state_in_name and self.state is None:
             if not name.lower().startswith("subscribed"):
@@ -125,21 +126,20 @@ class ImportFile:
             RosterError: a value may mean that a row must not be mailed, and nobody has decided
                 about it; or the file is damaged so that rows cannot be told apart.
         """
-        header, last = [trim(cell) for cell in self.header], 0
+        header, number = [trim(cell) for cell in self.header], 0
         for number, cells, fault in self._records:
-            last = number
-            if [trim(cell) for cell in cells] == header:
-                yield RejectedRow(number, "This is the header once more.", cells)
-                continue
             try:
                 yield self._row(number, cells, fault)
             except (AddressError, RowError) as error:
-                self._refuse_other_header(number, cells)
-                yield RejectedRow(number, fault or str(error), cells)
-        if last >= SHEET_ROWS:
+                again = [trim(cell) for cell in cells] == header
+                if not again:
+                    self._refuse_other_header(number, cells)
+                why = "This is the header once more." if again else fault or str(error)
+                yield RejectedRow(number, why, cells)
+        if number >= SHEET_ROWS:
             self.notes.append(
                 Problem(
-                    f"The file has {last:,} rows, as many as a sheet in Excel can hold: the rest "
+                    f"The file has {number:,} rows, as many as a sheet in Excel can hold: the rest "
                     "may have been cut off.",
                     self.source.where,
                     "Export it again, and do not open it in Excel.",
@@ -179,10 +179,10 @@ class ImportFile:
         # In a file of those who left only the address counts, so a stray cell changes nothing.
         if self.state is None or not self.state.suppresses:
             check_shape(cells, columns, self._delimiter)
-        filled = [*cells, *[""] * (max(columns.width, columns.email + 1) - len(cells))]
-        if len(filled[columns.email]) > MAX_CELL:
-            raise RowError(f"A cell holds more than {MAX_CELL:,} characters.")
-        address, written = read_address(_cleaned(filled[columns.email]))
+        filled = cells
+        if len(cells) < self._width:
+            filled = [*cells, *[""] * (self._width - len(cells))]
+        address, written = _read_address(filled[columns.email])
         state, at, unclear = self._judge.row(filled)
         if self.state is not None and (self._certain or not state.suppresses):
             state = max(state, self.state, key=lambda each: each.rank)
@@ -197,12 +197,17 @@ class ImportFile:
             self._name(filled, written),
             self._language(filled),
             {name: self._value(filled[index]) for name, index in columns.fields.items()},
-            *(state, None, confirmed, consent),
+            state,
+            None,
+            confirmed,
+            consent,
         )
 
     def _name(self, cells: Sequence[str], written: str) -> str:
         cell = "" if self._columns.name is None else cells[self._columns.name]
-        name, _ = read_line((cell or written)[:_LONGEST_NAME])
+        name = (cell or written)[:_LONGEST_NAME]
+        if not (name.isascii() and name.isprintable()):
+            name, _ = read_line(name)
         name = " ".join(name.split())
         if not name:
             return ""
@@ -288,6 +293,20 @@ def _state_of_file(
     if found := leavers_in(name, header):
         return OF_FILE[found.reason], found.reason != "manual"
     return None, False
+
+
+def _read_address(cell: str) -> tuple[Address, str]:
+    """The address in a cell, and the name in front of it.
+
+    Raises:
+        AddressError: there is none, or more than one.
+        RowError: the cell is too long.
+    """
+    if cell[:1] != "'" and (plain := Address.plain(cell)):
+        return plain, ""
+    if len(cell) > MAX_CELL:
+        raise RowError(f"A cell holds more than {MAX_CELL:,} characters.")
+    return read_address(_cleaned(cell))
 
 
 def _cleaned(cell: str) -> str:

@@ -89,6 +89,8 @@ _ENCODED_WORD = re.compile(r"=\?[\w-]{1,40}\?[BbQq]\?[^?]*\?=")
 _ADDRESS = re.compile(r"[^@]+@[^@.]+\.[^@]+")
 _LOST = re.compile("\ufffd|[\x80-\x9f]|[^\\W\\d_]\\?+[^\\W\\d_]|[a-z]Ã(?![^\\W\\d_])")
 _ENCODINGS = ("cp1252", "cp1250", "cp1251", "mac_roman", "cp437", "cp850")
+_USUAL = re.compile("[A-Z][a-z]+(?:[ -][A-Z][a-z]+){0,3}")
+"""Most names: by the rules below it is only to be seen whether they are one of the words."""
 _PLAIN = re.compile(r"[^\W\d_]{2}[^\W_]*(?:[ '’.-]{1,2}[^\W_]+)*\.?")
 
 
@@ -102,6 +104,10 @@ def what_is_wrong(name: str) -> str:
 
 def diagnose(name: str) -> tuple[str, str]:
     """As :func:`what_is_wrong`, and what a damaged name seems to have been; "" if none can tell."""
+    if _USUAL.fullmatch(name) and name.lower() not in _WORDS:
+        first, _, others = name.partition(" ")
+        if first != others:
+            return "", ""
     words = name.split()
     usual = _BESIDE.isdisjoint(words) and words[1:] != words[:1]
     plain = usual and _PLAIN.fullmatch(name) and name.casefold() not in _WORDS

@@ -14,10 +14,18 @@ from pathlib import Path
 
 from newsletter.addresses import Address, AddressError
 from newsletter.audience.cells import read_address, read_line, trim
-from newsletter.audience.columns import Columns, find_columns, ignored_warning
+from newsletter.audience.columns import (
+    MAX_COLUMNS,
+    Columns,
+    find_columns,
+    fold,
+    ignored_warning,
+    listed,
+)
 from newsletter.audience.decoding import read_text
 from newsletter.audience.exports import Leavers, leavers_in, missing_leavers
 from newsletter.audience.header import holds_address, take_header
+from newsletter.audience.joined import joined_column, read_day
 from newsletter.audience.languages import read_language
 from newsletter.audience.model import Roster, Subscriber
 from newsletter.audience.placeholders import says_nothing, what_is_wrong
@@ -41,8 +49,9 @@ def read_roster(
     *,
     language: str = "en",
     may_be_empty: bool = False,
+    part: str = "",
 ) -> Roster:
-    """Read a list.
+    """Read a file of the list.
 
     Rows are numbered as a spreadsheet numbers them: the header is row 1, empty
     rows count, and a record whose cells hold line breaks is one row.
@@ -55,19 +64,24 @@ def read_roster(
             they name is not asked for.
         language: the newsletter's own, which readers get whose row names none.
         may_be_empty: whether it is right that nobody on it can be mailed.
+        part: how newsletter.toml names the file, where it names several. Then this one may
+            lack some of the further columns.
 
     Raises:
         RosterError: the file as a whole cannot be used, nobody is on it, it holds people
             who must not be mailed, or a value may mean that and nobody has decided about it.
     """
-    table = _open(path, settings.fields, settings.header_row, settings.address_column)
+    table = _open(path, settings, part)
     if leavers := leavers_in(path.name, table.header):
         raise _no_list(path, leavers)
     standing = Standing.of(table.header, table.columns.used, settings.mail, settings.no_mail)
     reading = _Reading(path, table, standing, language)
     for record in table.rows:
         reading.take(*record)
-    warnings = [*table.warnings, *ignored_warning(table.columns, standing.heard, path)]
+    heard = {*standing.heard, *reading.heard}
+    warnings = [*table.warnings, *ignored_warning(table.columns, heard, path)]
+    if table.lacking:
+        warnings.append(_lacking(path, table.lacking))
     if elsewhere := missing_leavers(path.name, table.header):
         what, look_for = elsewhere
         warnings.insert(0, Problem(what, Where(path), f"{look_for} {_NEVER_MAIL}"))
@@ -97,7 +111,7 @@ def read_leavers(path: Path) -> Suppressible:
     Raises:
         RosterError: the file as a whole cannot be used.
     """
-    table = _open(path, (), None, None, bare=True)
+    table = _open(path, _AS_USUAL, bare=True)
     standing = Standing.of(table.header, table.columns.used, (), ())
     found: dict[str, Address] = {}
     refused, active = [], 0
@@ -124,31 +138,45 @@ class _Table:
     delimiter: str
     rows: Iterable[Record]
     warnings: list[Problem]
+    lacking: tuple[str, ...]
 
 
-def _open(
-    path: Path,
-    fields: Sequence[str],
-    header_row: int | None,
-    address_column: str | None,
-    *,
-    bare: bool = False,
-) -> _Table:
+def _open(path: Path, settings: Audience, part: str = "", *, bare: bool = False) -> _Table:
     """Open a list; ``bare``: a file of others, without a header a plain column of addresses."""
+    own = f'[audience.layout."{part}"]' if part else "[audience]"
     text, warnings = read_text(path)
     delimiter, text = find_delimiter(text)
     records = read_records(path, text, delimiter)
+    header_row = settings.header_row
     if bare:
         first = next(records, (0, [], ""))
         records = chain([first], records) if first[0] else records
         header_row = 0 if any(map(holds_address, first[1])) else None
     number, header, rows = take_header(
-        path, records, header_row=header_row, address_column=address_column, own=not bare
+        path,
+        records,
+        header_row=header_row,
+        address_column=settings.address_column,
+        table="" if bare else own,
     )
+    there = {fold(name) for name in header} if part else {*map(fold, settings.fields)}
     columns = find_columns(
-        header, fields=fields, address_column=address_column, where=Where(path, row=number or 1)
+        header,
+        fields=[name for name in settings.fields if fold(name) in there],
+        address_column=settings.address_column,
+        where=Where(path, row=number or 1),
+        table=own,
     )
-    return _Table(header, columns, delimiter, rows, warnings)
+    lacking = tuple(name for name in settings.fields if name not in columns.fields)
+    return _Table(header, columns, delimiter, rows, warnings, lacking)
+
+
+def _lacking(path: Path, names: Sequence[str]) -> Problem:
+    return Problem(
+        f"There is no column {listed(names)} in this file; for its readers it is empty.",
+        Where(path),
+        "Add the column to the file if its readers have such a value.",
+    )
 
 
 _NEVER_MAIL = "Then: newsletter suppress add FILE"
@@ -179,18 +207,24 @@ class _Reading:
         self._header = table.header
         self._default_language = language
         self._columns = table.columns
+        self._joined = joined_column(table.header[:MAX_COLUMNS])
+        self._blank = dict.fromkeys(table.lacking, "")
         self._delimiter = table.delimiter
         self._standing = standing
         self._left: list[Problem] = []
         self._left_rows: dict[str, int] = {}
         self._unclear: dict[Unclear, list[int]] = {}
-        self._answered: set[str] = set()
         self._subscribers: list[Subscriber] = []
         self._refused: list[Problem] = []
         self._repeated: list[Problem] = []
         self._warnings: list[Problem] = []
         self._rows = 0
         self._first: dict[str, int] = {}
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """The column that says since when readers are on the list, if there is one."""
+        return () if self._joined is None else (self._header[self._joined].strip(),)
 
     def take(self, number: int, cells: list[str], fault: str) -> None:
         """Account for one record.
@@ -215,7 +249,6 @@ class _Reading:
         except (AddressError, RowError) as error:
             self._refused.append(self._problem(number, str(error)))
             return
-        self._answered.update(self._standing.answered(cells))
         why, unclear = self._standing.judge(cells)
         if why:
             self._left_rows.setdefault(address.suppression_key, number)
@@ -236,8 +269,11 @@ class _Reading:
                 fields={
                     field: self._value(number, cells, index)
                     for field, index in self._columns.fields.items()
-                },
+                }
+                | self._blank,
                 row=number,
+                file=self._path,
+                joined=None if self._joined is None else read_day(cells[self._joined]),
             )
         )
 
@@ -301,7 +337,7 @@ class _Reading:
         asked = {
             value.said: numbers
             for value, numbers in self._unclear.items()
-            if not value.beside or value.beside in self._answered
+            if not value.beside or value.beside in self._standing.answered
         }
         if not asked:
             return
@@ -378,7 +414,7 @@ class _Reading:
                 else "“newsletter docs subscribers” shows what a list looks like.",
             )
         return Roster(
-            file=self._path,
+            files=(self._path,),
             subscribers=tuple(self._subscribers),
             refused=tuple(self._refused),
             repeated=tuple(self._repeated),
@@ -386,4 +422,5 @@ class _Reading:
             left_keys=frozenset(self._left_rows),
             warnings=(*warnings, *self._warnings),
             rows=self._rows,
+            lacking=tuple(self._blank),
         )

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,7 +22,8 @@ SAMPLE = 30
 """Rows in which a header is looked for: titles and notes may stand above it."""
 MAX_LINE = 1_000_000
 """Characters of a line of the file."""
-_NOT_UTF8 = re.compile(r"[\ud800-\udfff]")
+_BLOCK = 1 << 18
+_ENDS = ("\n", "\r")
 
 Record = tuple[int, list[str], str]
 """The row's number, its cells, and why it cannot be used, if it cannot."""
@@ -60,35 +62,46 @@ class _Lines:
     """The lines of a list as csv takes them; ``fault`` is set by one that spoils its row."""
 
     def __init__(self, text: str | TextIO) -> None:
-        self._damaged = True
-        if isinstance(text, str):
-            self._damaged = "\0" in text or _NOT_UTF8.search(text) is not None
-            text = io.StringIO(text, newline="")
-        self._lines = text
+        self._text = io.StringIO(text, newline="") if isinstance(text, str) else text
         self.fault = ""
 
-    def __iter__(self) -> _Lines:
-        return self
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(self._blocks())
 
-    def __next__(self) -> str:
-        line = self._lines.readline(MAX_LINE + 1)
-        if not line:
-            raise StopIteration
-        if len(line) > MAX_LINE:
-            while (rest := self._lines.readline(MAX_LINE)) and not rest.endswith(("\n", "\r")):
-                pass
+    def _blocks(self) -> Iterator[Iterable[str]]:
+        """A few thousand lines at a time: a block without any damage is not looked at again."""
+        while block := self._text.read(_BLOCK):
+            block += self._text.readline(MAX_LINE + 1)
+            lines = io.StringIO(block, newline="")
+            sound = len(block) <= MAX_LINE and "\0" not in block and _is_utf8(block)
+            yield lines if sound else self._judged(lines)
+
+    def _judged(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            if len(line) <= MAX_LINE:
+                self.fault = self.fault or _damage(line)
+                yield line
+                continue
+            if not line.endswith(_ENDS):
+                while (rest := self._text.readline(MAX_LINE)) and not rest.endswith(_ENDS):
+                    pass
             # Not taken apart: it might have as many cells as characters.
             self.fault = f"The row is a line of more than {MAX_LINE:,} characters."
-            return "\n"
-        if self._damaged:
-            self.fault = self.fault or _damage(line)
-        return line
+            yield "\n"
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _damage(line: str) -> str:
     if "\0" in line:
         return "The row holds NUL characters, so it is not text, or damaged."
-    if _NOT_UTF8.search(line):
+    if not _is_utf8(line):
         return "The row is not UTF-8 text like the rest of the list; retype it."
     return ""
 
@@ -120,11 +133,14 @@ def read_records(path: Path | str, text: str | TextIO, delimiter: str) -> Iterat
         except csv.Error as error:
             if "unexpected end" in str(error) or reader.line_num > before + 1:
                 raise _broken(error, Where(path, row=number)) from None
+            lines.fault = ""
             yield number, [], _STRAY_MARK + " Take the mark out, or write it twice."
             continue
-        fault, lines.fault = lines.fault, ""
-        if fault or (any(cells) and any(map(trim, cells))):
+        if lines.fault:
+            fault, lines.fault = lines.fault, ""
             yield number, cells, fault
+        elif any(cells) and any(map(trim, cells)):
+            yield number, cells, ""
 
 
 _STRAY_MARK = "There is a quotation mark inside a cell, so its end cannot be found."

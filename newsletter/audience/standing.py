@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum, auto
-from functools import lru_cache
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import fold
 from newsletter.invisible import without_invisible
+
+T = TypeVar("T")
 
 
 class Kind(Enum):
@@ -115,6 +116,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _JOINED_WORDS, _YES_WORDS, _NO_WORDS = _words(_JOINED), _words(_YES), _words(_NO)
+_FLAGS = _YES_WORDS | _NO_WORDS
 _CLEAR_NO = _NO_WORDS - _words("none,null,\\N,n/a,-")
 
 _NOT_OF_MAIL = re.compile(
@@ -252,15 +254,28 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
             return False
         if _is_blank(kind, value):
             return None
-    if kind in {Kind.OTHER, Kind.WANTED}:
+    if kind is Kind.OTHER or kind is Kind.WANTED:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
         return stays and not _ONE_WORD.fullmatch(value)
-    if kind in {Kind.LEFT, Kind.LEFT_IF_FILLED} and (not value.strip("0") or value in _NO_WORDS):
+    if (kind is Kind.LEFT or kind is Kind.LEFT_IF_FILLED) and (
+        not value.strip("0") or value in _NO_WORDS
+    ):
         return True  # also a database's date of zeros
     if kind is Kind.LEFT_IF_FILLED:
         return False
-    return _by_flag(kind, value) if value in _YES_WORDS | _NO_WORDS else _by_word(kind, text, value)
+    return _by_flag(kind, value) if value in _FLAGS else _by_word(kind, text, value)
+
+
+_NO_LETTERS = re.compile(r"[ -@\[-`{-~]*")
+
+
+def is_without_letters(cell: str) -> bool:
+    """Whether a cell is plain, a number or a date, so that no word of leaving can be in it.
+
+    Then :func:`may_mail` is true of a column of kind OTHER.
+    """
+    return _NO_LETTERS.fullmatch(cell) is not None
 
 
 def _is_blank(kind: Kind, value: str) -> bool:
@@ -270,7 +285,6 @@ def _is_blank(kind: Kind, value: str) -> bool:
     return not value and kind in {Kind.STATUS, Kind.JOINED}
 
 
-@lru_cache(maxsize=65_536)
 def _answers(kind: Kind, cell: str) -> bool:
     """Whether a value answers what its column asks, so that a blank beside it may be a no."""
     text = trim(cell)
@@ -315,13 +329,27 @@ class Unclear(NamedTuple):
     beside: str
 
 
-@dataclass(frozen=True, slots=True)
 class Standing:
-    """The columns of a list that tell whether a row may be mailed, and what was decided."""
+    """The columns of a list that tell whether a row may be mailed, and what was decided.
 
-    columns: tuple[tuple[int, str, Kind], ...]
-    mail: frozenset[str]
-    no_mail: frozenset[str]
+    Attributes:
+        columns: of each its index, name and kind.
+        answered: the columns of status or of joining that any row judged so far fills in with an
+            answer: a blank beside it is doubtful.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[tuple[int, str, Kind]],
+        mail: Collection[str] = (),
+        no_mail: Collection[str] = (),
+    ) -> None:
+        self.columns = tuple(columns)
+        self.answered: set[str] = set()
+        self._said = [
+            (index, Kept(partial(judge_cell, name, kind, keys_of(mail), keys_of(no_mail))))
+            for index, name, kind in self.columns
+        ]
 
     @classmethod
     def of(
@@ -337,7 +365,7 @@ class Standing:
             for index, name in enumerate(header)
             if name.strip() and ((kind := kind_of(name)) not in _SILENT or index not in used)
         )
-        return cls(columns, frozenset(map(_key, mail)), frozenset(map(_key, no_mail)))
+        return cls(columns, mail, no_mail)
 
     @property
     def heard(self) -> frozenset[str]:
@@ -351,43 +379,87 @@ class Standing:
         ]
         return bool(said) and all(said)
 
-    def answered(self, cells: Sequence[str]) -> Iterator[str]:
-        """The columns of status or of joining that a row fills in with an answer."""
-        for index, column, kind in self.columns:
-            if kind in _ANSWERED and _answers(kind, cells[index][:_LONGEST_KEPT]):
-                yield column
-
     def judge(self, cells: Sequence[str]) -> tuple[str, tuple[Unclear, ...]]:
         """Why a row must not be mailed (empty: it may), and the values to ask about."""
-        unclear = []
-        for index, column, kind in self.columns:
-            # The whole value is judged; only its beginning is shown, and decided about.
-            cell = cells[index]
-            decide = _decide if len(cell) <= _LONGEST_KEPT else _decide.__wrapped__
-            allowed = decide(column, kind, cell, self.mail, self.no_mail)
-            if allowed is not True:
-                said = f"{column}={trim(cell)[:60]}"
-                if allowed is False:
-                    return said, ()
-                text = trim(cell)
-                blank = _is_blank(kind, fold(text) or without_invisible(text))
-                unclear.append(Unclear(said, column if blank else ""))
-        return "", tuple(unclear)
+        why = ""
+        unclear: tuple[Unclear, ...] = ()
+        for index, said in self._said:
+            why_not, asked, answers = said[cells[index]]
+            why = why or why_not
+            unclear += asked
+            if answers:
+                self.answered.add(answers)
+        return (why, ()) if why else ("", unclear)
 
 
-_LONGEST_KEPT = 60
+class Kept(dict[str, T]):
+    """What the cells of a column say. A column has few values, so those that came first are kept.
+
+    Args:
+        say: tells it of one cell.
+    """
+
+    def __init__(self, say: Callable[[str], T]) -> None:
+        super().__init__()
+        self._say = say
+
+    def __missing__(self, cell: str) -> T:
+        said = self._say(cell)
+        if len(self) < _MOST_KEPT and len(cell) <= _LONGEST_KEPT:
+            self[cell] = said
+        return said
 
 
-@lru_cache(maxsize=65_536)
-def _decide(
-    column: str, kind: Kind, cell: str, mail: frozenset[str], no_mail: frozenset[str]
-) -> bool | None:
-    """Whether a value lets its row be mailed; a column has few values, so they are kept."""
+class Said(NamedTuple):
+    """What a cell says.
+
+    Attributes:
+        why: why its row must not be mailed; empty: it may.
+        unclear: what to ask about.
+        answers: its column, if the cell answers what that asks, so that a blank may be a no.
+    """
+
+    why: str = ""
+    unclear: tuple[Unclear, ...] = ()
+    answers: str = ""
+
+
+_NOTHING = Said()
+_MOST_KEPT, _LONGEST_KEPT = 2_000, 60
+
+
+def judge_cell(
+    column: str, kind: Kind, mail: frozenset[str], no_mail: frozenset[str], cell: str
+) -> Said:
+    """What a cell says; ``mail`` and ``no_mail`` are decisions, see :func:`keys_of`."""
+    # The whole value is judged; only its beginning is shown, and decided about.
     text = trim(cell)
+    answers = column if kind in _ANSWERED and _answers(kind, cell[:_LONGEST_KEPT]) else ""
+    allowed = _decided(column, text, mail, no_mail)
+    if allowed is None:
+        allowed = may_mail(kind, text)
+    if allowed:
+        return Said(answers=answers) if answers else _NOTHING
+    said = f"{column}={text[:60]}"
+    if allowed is False:
+        return Said(said, answers=answers)
+    blank = _is_blank(kind, fold(text) or without_invisible(text))
+    return Said("", (Unclear(said, column if blank else ""),), answers)
+
+
+def _decided(column: str, text: str, mail: frozenset[str], no_mail: frozenset[str]) -> bool | None:
+    """Whether a person decided that rows with a value may be mailed; None: nobody did."""
+    if not mail and not no_mail:
+        return None
     keys = {_key(f"{column}={text[:60]}"), _key(f"{column}=*")}
     if keys & no_mail:
         return False
-    return True if keys & mail else may_mail(kind, text)
+    return True if keys & mail else None
+
+
+def keys_of(decisions: Collection[str]) -> frozenset[str]:
+    """Decisions, each “Column=value”, as they are compared."""
+    return frozenset(map(_key, decisions))
 
 
 def _key(decision: str) -> str:

@@ -6,10 +6,11 @@ is that, overruled by the style sheets for dark colours.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -117,12 +118,20 @@ def _overruled(page: HtmlElement, over: Sequence[StyleRule]) -> dict[HtmlElement
             continue
     found: dict[HtmlElement, dict[str, str]] = {}
     for _, _, rule in sorted(ranked, key=lambda each: each[:2]):
-        for element in page.cssselect(rule.selector):
+        for element in _selector(rule.selector)(page):
             known = found.setdefault(element, {})
             for name, value in rule.declared.items():
                 if _weighs(value) or not _weighs(known.get(name, "")):
                     known[name] = value
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def _selector(selector: str) -> Any:
+    """What finds the elements that a selector selects."""
+    from lxml.cssselect import CSSSelector
+
+    return CSSSelector(selector, translator="html")
 
 
 def _weighs(value: str) -> bool:

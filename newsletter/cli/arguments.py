@@ -10,6 +10,10 @@ IssueName = Annotated[
     str, typer.Argument(metavar="ISSUE", help="The issue: its id (2017-03) or its file.")
 ]
 
+Segment = Annotated[
+    str, typer.Option(metavar="NAME", help="Only readers in this segment of newsletter.toml.")
+]
+
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
 
 WithoutLog = Annotated[

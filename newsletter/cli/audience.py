@@ -268,7 +268,7 @@ def check(
     roster = project.roster(files[0] if files else None)
     gone = gone_from(project, roster)
     mailable = people(len(roster.subscribers) - gone)
-    say(f"{roster.file}: {count(roster.rows, 'row')}, {mailable} to mail.")
+    say(f"{roster.named}: {count(roster.rows, 'row')}, {mailable} to mail.")
     if roster.signed_up:
         say(f"{people(roster.signed_up)} of them signed up on the public side.")
     if roster.imported:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli.arguments import Segment
 from newsletter.cli.output import say, show_line
 from newsletter.errors import InputError
 from newsletter.phrases import people
@@ -17,15 +18,16 @@ from newsletter.project import Project
 
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one reader a line.")] = False,
+    segment: Segment = "",
 ) -> None:
-    """Show who is on the list: from the file, from imports, and by signing up.
+    """Show who is on the list: from its files, from imports, and by signing up.
 
     Example: newsletter subscribers list
     """
     from newsletter.project.listing import readers_of
 
     number = 0
-    for each in readers_of(Project.here()):
+    for each in readers_of(Project.here(), segment):
         number += 1
         if as_json:
             show_line(json.dumps(asdict(each), ensure_ascii=False))
@@ -33,7 +35,7 @@ def list_(
         told = (each.name, each.language, each.source, "" if each.mailed else "not mailed")
         show_line(", ".join(filter(None, (each.address, *told))))
     if not as_json:
-        say(f"{people(number)} on the list.", style="bold")
+        say(f"{people(number)} {f'in “{segment}”' if segment else 'on the list'}.", style="bold")
 
 
 def export(

@@ -102,8 +102,11 @@ def check(
         say(f"{issue}: {_summed_up(findings)}.")
         if on_the_web := publish_first(compiled):
             say(f"On the web: {on_the_web}")
-        if not project.list_file.exists() and not (project.has_ledger and imports_of(project)):
-            say(f"There is no list yet: {project.list_file}. A send needs one; see “newsletter "
+        missing = [str(file) for file in project.list_files if not file.exists()]
+        imported = project.has_ledger and imports_of(project)
+        if not imported and (missing or not project.list_files):
+            what = joined(missing) or "nobody was imported"
+            say(f"There is no list yet: {what}. A send needs one; see “newsletter "
                 "docs subscribers”.", style="yellow")  # fmt: skip
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise typer.Exit(ExitCode.CHECKS_FAILED)

@@ -68,7 +68,8 @@ def _show(project: Project, prepared: Prepared) -> None:
         ("Issue", f"{issue.title} ({plan.issue})"),
         ("Subject", issue.subject),
         ("From", f"{sender.name} <{sender.address}>"),
-        ("List", f"{roster.file}, {count(roster.rows - roster.signed_up, 'row')}{joined_in}"),
+        ("List", f"{roster.named}, {count(roster.rows - roster.signed_up, 'row')}{joined_in}"),
+        *_segment(prepared),
         ("Will get it", f"{people(len(plan.recipients))}{_by_language(plan, compiled)}"),
         *(("Will not", excluded_words(reason, n)) for reason, n in plan.excluded.items()),
         *_order(plan, project),
@@ -92,7 +93,19 @@ def _show(project: Project, prepared: Prepared) -> None:
         say(f"In the list, {count(len(roster.warnings), 'thing')} worth a look:", style="yellow")
         say_problems(roster.warnings, most=_MOST_WARNINGS)
         if len(roster.warnings) > _MOST_WARNINGS:
-            say(f"To see all: newsletter subscribers check {roster.file}")
+            only = f" {roster.named}" if len(roster.files) == 1 else ""
+            say(f"To see all: newsletter subscribers check{only}")
+
+
+def _segment(prepared: Prepared) -> list[tuple[str, str]]:
+    """Who is in the segment, and why the others are not; nothing without one."""
+    if (membership := prepared.membership) is None:
+        return []
+    listed = membership.inside + sum(membership.outside.values())
+    return [
+        ("Segment", f"{membership.segment}: {membership.inside:,} of {people(listed)} on the list"),
+        *(("Not in it", f"{people(n)}: {why}") for why, n in membership.outside.items()),
+    ]
 
 
 def _by_language(plan: Plan, compiled: CompiledIssue) -> str:

@@ -93,12 +93,9 @@ def forget(
             "“newsletter sync” or “newsletter subscribers purge” once they are over.",
             style="yellow",
         )
-    if done.rows:
-        rows = joined([str(row) for row in done.rows])
-        say(
-            f"{project.list_file.name} still names them in row {rows}: delete that by hand.",
-            style="yellow",
-        )
+    for name, numbers in done.rows.items():
+        rows = joined([str(number) for number in numbers])
+        say(f"{name} still names them in row {rows}: delete that by hand.", style="yellow")
     if done.folder_only:
         say(f"It is noted in this folder's ledger only: {done.folder_only.what}", style="yellow")
         say(done.folder_only.next)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.arguments import IssueName, WaitMinutes, WithoutLog, Yes
+from newsletter.cli.arguments import IssueName, Segment, WaitMinutes, WithoutLog, Yes
 from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, show_line, tell
 from newsletter.errors import ExitCode, InputError
@@ -43,6 +43,7 @@ def send(
         Path | None,
         typer.Option(metavar="FILE", help="The list. Default: the one that newsletter.toml names."),
     ] = None,
+    segment: Segment = "",
     at: Annotated[
         str | None,
         typer.Option(
@@ -74,6 +75,7 @@ def send(
         subscribers=subscribers,
         appointment=_appointment(project, at, scheduler=scheduler, dry_run=dry_run),
         without_log=without_log,
+        segment=segment,
     )
     if dry_run:
         _dry_run(project, issue, options)
@@ -122,7 +124,7 @@ def _send(
     from newsletter.cli.accounts import show_accounts
     from newsletter.cli.planning import show_plan
     from newsletter.cli.running import go_on, work_off
-    from newsletter.project.account import accounts
+    from newsletter.project.account import earlier_accounts
     from newsletter.project.plan import examine, freeze, prepare_to_freeze
     from newsletter.project.transport import open_transport
 
@@ -131,7 +133,7 @@ def _send(
         show_plan(project, prepared)
         if not prepared.plan.recipients:
             say("Nobody is left to mail, so nothing was sent.", style="bold")
-            return show_accounts(accounts(project, issue))
+            return show_accounts(earlier_accounts(project, issue))
         if ask and not confirmed(_question(prepared)):
             say("Nothing was sent.")
             return ExitCode.DONE

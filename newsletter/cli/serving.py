@@ -70,6 +70,21 @@ def serve(
     from newsletter.web.server import alone, listen
 
     served = served_from(bundle)
+    _warn(served)
+    # Closed here as well: what is amiss in the bundle is found before serving begins.
+    with alone(served.log), listen(host, _PORT if port is None else port) as listening:
+        place = f"http://{host}:{listening.getsockname()[1]}"
+        _answer(
+            served,
+            listening,
+            url=place,
+            on_ready=lambda: say(f"Answering readers of {served.bundle.list_name} at {place}/"),
+        )
+    say("The server has ended. What readers asked for is in the log.")
+
+
+def _warn(served: Served) -> None:
+    """Say what keeps the server from protecting readers as it could."""
     if served.project is not None:
         say(
             "The list is on the same machine as this server: whoever takes the "
@@ -89,16 +104,6 @@ def serve(
             "separate account.",
             style="yellow",
         )
-    # Closed here as well: what is amiss in the bundle is found before serving begins.
-    with alone(served.log), listen(host, _PORT if port is None else port) as listening:
-        place = f"http://{host}:{listening.getsockname()[1]}"
-        _answer(
-            served,
-            listening,
-            url=place,
-            on_ready=lambda: say(f"Answering readers of {served.bundle.list_name} at {place}/"),
-        )
-    say("The server has ended. What readers asked for is in the log.")
 
 
 def _answer(
@@ -115,7 +120,9 @@ def _answer(
 
     bundle = served.bundle if served.bundle.url else replace(served.bundle, url=url)
     with closing(PublicLog(served.log)) as log, served.confirmations() as confirmations:
-        app = create_app(bundle, bundle.pages(), log, confirmations=confirmations)
+        pages = bundle.pages()
+        pages.check()
+        app = create_app(bundle, pages, log, confirmations=confirmations)
         run(app, listening, on_ready=on_ready, stop=threading.Event())
 
 

@@ -10,11 +10,12 @@ import re
 import tomllib
 import typing
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from newsletter.config.bounces import Bounces
 from newsletter.config.content import Archive, Audience, Mail, ThemeLocation
@@ -30,6 +31,7 @@ from newsletter.config.privacy import Privacy
 from newsletter.config.providers import PROVIDERS, ProviderSettings, ProviderTables
 from newsletter.config.public import LinkTemplates, Public
 from newsletter.config.secret import Secret
+from newsletter.config.segments import MOST_NESTED, Condition, unknown_names
 from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, RelayAccess, Smtp
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.invisible import hidden_in_key
@@ -44,6 +46,7 @@ __all__ = [
     "Archive",
     "Audience",
     "Bounces",
+    "Condition",
     "Delivery",
     "Dkim",
     "LinkTemplates",
@@ -71,6 +74,9 @@ MAX_BYTES = 100_000
 _LINE = re.compile(r"\s*(?:(?P<bracket>\[\[?)(?P<table>[^\]]+)\]|(?P<key>[^=#]+?)\s*=)")
 
 
+SegmentName = Annotated[str, Field(min_length=1, max_length=60)]
+
+
 class Settings(ProviderTables):
     """All of newsletter.toml."""
 
@@ -84,6 +90,7 @@ class Settings(ProviderTables):
     mail: Mail = Mail()
     archive: Archive | None = None
     audience: Audience = Audience()
+    segments: dict[SegmentName, Condition] = Field(default={})
     delivery: Delivery = Delivery()
     smtp: Smtp | None = None
     dkim: Dkim | None = None
@@ -209,15 +216,48 @@ def load_settings(path: Path) -> Settings:
             it names each setting and what to write.
     """
     text, data = _read(path)
+    _refuse_deep_segments(path, data)
     try:
-        return Settings.model_validate(data)
+        settings = Settings.model_validate(data)
     except ValidationError as error:
+        raise _unusable(path, _problems(error, text, path)) from None
+    topics = settings.public.topics if settings.public else {}
+    unknown = unknown_names(settings.segments, fields=settings.audience.fields, topics=topics)
+    if problems := [_problem(loc, words, text, path) for loc, words in unknown]:
+        raise _unusable(path, problems)
+    return settings
+
+
+def _unusable(path: Path, problems: Sequence[Problem]) -> ConfigError:
+    return ConfigError(
+        "Some settings cannot be used.",
+        where=Where(path),
+        problems=problems,
+        next="“newsletter docs settings” lists every setting.",
+    )
+
+
+def _refuse_deep_segments(path: Path, data: Mapping[str, Any]) -> None:
+    """Refuse conditions within conditions that no person would follow, and no recursion bears.
+
+    Raises:
+        ConfigError: there are any.
+    """
+    inside: list[Any] = [data.get("segments")]
+    # A segment is two levels down; a condition in a list takes two.
+    for _ in range(2 + 2 * MOST_NESTED):
+        inside = [
+            value
+            for each in inside
+            if isinstance(each, dict | list)
+            for value in (each.values() if isinstance(each, dict) else each)
+        ]
+    if inside:
         raise ConfigError(
-            "Some settings cannot be used.",
-            where=Where(path),
-            problems=_problems(error, text, path),
-            next="“newsletter docs settings” lists every setting.",
-        ) from None
+            "A segment holds conditions within conditions, more than 20 deep.",
+            where=Where(path, item="[segments]"),
+            next="Write it with fewer brackets.",
+        )
 
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
@@ -261,9 +301,11 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
 def _problems(error: ValidationError, text: str, path: Path) -> list[Problem]:
     """Each wrong setting, with its line; a key that holds an invisible character first."""
     problems = [
-        Problem(
+        _problem(
+            item["loc"],
             wrong_value(item, noun="setting", known=_settings_beside(item["loc"])),
-            Where(path.name, _line_of(item["loc"], text), item=_place(item["loc"])),
+            text,
+            path,
         )
         for item in error.errors()
     ]
@@ -271,6 +313,10 @@ def _problems(error: ValidationError, text: str, path: Path) -> list[Problem]:
         what = f"A key holds an invisible character, {hidden[0]}."
         problems.insert(0, Problem(what, hidden[1], "Delete it."))
     return problems
+
+
+def _problem(loc: tuple[int | str, ...], words: str, text: str, path: Path) -> Problem:
+    return Problem(words, Where(path.name, _line_of(loc, text), item=_place(loc)))
 
 
 def _place(loc: tuple[int | str, ...]) -> str | None:
@@ -305,10 +351,16 @@ def _settings_beside(loc: Sequence[int | str]) -> list[str]:
     """The names that a setting can have in the table that ``loc`` is in."""
     models: list[type[BaseModel]] = [Settings]
     for key in loc[:-1]:
-        inner = [model.model_fields[key] for model in models if key in model.model_fields]
+        inner = [found for model in models if (found := _setting(model, str(key)))]
         if inner:
             models = [model for field in inner for model in _models(field.annotation)]
-    return [name for model in models for name in model.model_fields]
+    return [each.alias or name for model in models for name, each in model.model_fields.items()]
+
+
+def _setting(model: type[BaseModel], key: str) -> FieldInfo | None:
+    return next(
+        (each for name, each in model.model_fields.items() if key == (each.alias or name)), None
+    )
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:

@@ -45,6 +45,7 @@ def make_plan(
             Exclusion.REFUSED: len(roster.refused),
             Exclusion.REPEATED: len(roster.repeated),
             Exclusion.LEFT: len(roster.left),
+            Exclusion.OUTSIDE: roster.outside,
         }
     )
     recipients: list[Planned] = []

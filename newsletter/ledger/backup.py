@@ -1,13 +1,14 @@
 """Backups: what a project cannot get from anywhere else, in one file, and back.
 
 The file is a tar archive without compression, mode 0600: ledger, send record,
-key file, settings and list. It is as secret as they are.
+key file, settings and the files of the list. It is as secret as they are.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -28,7 +29,8 @@ ABOUT, LEDGER, RECORD, KEY, SETTINGS, LIST = (
     "backup.json", "newsletter.db", "sent.db", "newsletter.key", "newsletter.toml", "list",
 )  # fmt: skip
 _PARTS = (ABOUT, LEDGER, RECORD, KEY, SETTINGS, LIST)
-_LARGEST_ABOUT = 10_000
+_PART = re.compile(f"{LIST}(\\.[0-9]{{1,3}})?")
+_LARGEST_ABOUT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,17 @@ class About:
     Attributes:
         made_at: when.
         list_id: of which list.
-        list_file: the name of the list's file; empty: it is not in it.
+        list_files: the files of the list that are in it, from the project's folder.
     """
 
     made_at: datetime
     list_id: str
-    list_file: str
+    list_files: tuple[str, ...]
+
+
+def list_part(number: int) -> str:
+    """The name of the part that holds a file of the list, counted from 0."""
+    return f"{LIST}.{number + 1}" if number else LIST
 
 
 def write_backup(
@@ -79,13 +86,13 @@ def write_backup(
         told = {
             "made_at": about.made_at.isoformat(timespec="seconds"),
             "list_id": about.list_id,
-            "list_file": about.list_file,
+            "list_files": about.list_files,
         }
-        (folder / ABOUT).write_text(json.dumps(told), encoding="utf-8")
+        (folder / ABOUT).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
         draft = folder / "draft"
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_RDWR, 0o600), "w+b") as stream:
             with tarfile.open(fileobj=stream, mode="w") as archive:
-                for part in _PARTS:
+                for part in (*_PARTS, *(name for name in parts if name not in _PARTS)):
                     path = folder / ABOUT if part == ABOUT else parts.get(part)
                     if path is not None and path.is_file():
                         archive.add(path, arcname=part, recursive=False)
@@ -157,7 +164,9 @@ def put_in_place(source: Path, target: Path) -> Path | None:
 def _extracted(archive: tarfile.TarFile, folder: Path) -> Iterator[tuple[str, Path]]:
     for member in archive:
         # A sparse file is regular to tarfile, and as large as its header says.
-        if member.name not in _PARTS or member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not (
+            member.name in _PARTS or _PART.fullmatch(member.name)
+        ):
             raise ValueError
         stream = archive.extractfile(member)
         if stream is None:
@@ -172,11 +181,17 @@ def _about(file: Path) -> About:
     if file.stat().st_size > _LARGEST_ABOUT:
         raise ValueError
     match json.loads(file.read_bytes()):
-        case {"made_at": str(made_at), "list_id": str(list_id), "list_file": str(list_file)}:
-            if Path(list_file).name != list_file:
+        case {"made_at": str(made_at), "list_id": str(list_id), "list_files": list(names)}:
+            if not all(isinstance(name, str) and _is_inside(name) for name in names):
                 raise ValueError
-            return About(datetime.fromisoformat(made_at), list_id, list_file)
+            return About(datetime.fromisoformat(made_at), list_id, tuple(names))
     raise ValueError
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a file's name leads nowhere but into the folder that it is meant from."""
+    path = Path(name)
+    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
 
 
 @contextmanager

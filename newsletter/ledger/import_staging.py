@@ -7,27 +7,25 @@ memory of their own. Nothing of the ledger changes before :meth:`Staging.write`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
-from newsletter.ledger.imports import HELD_BACK, NEWEST, REASONS, Imports, leave_of
-from newsletter.ledger.suppressions import TOMBSTONES, Suppressions
+from newsletter.ledger.imports import HELD_BACK, NEWEST, REASONS
+from newsletter.ledger.suppressions import COLUMNS, TOMBSTONES
 from newsletter.reader_states import ReaderState
 
-_BATCH = 2_000
+_BATCH = 5_000
 _LEFT = ReaderState.LEFT.rank
 _DEAD = ReaderState.DEAD.rank
 _TABLES = (
     # What a row says of its reader. rank NULL: nothing any more, see settle().
     """CREATE TEMP TABLE staged (
-         seq INTEGER PRIMARY KEY, file INTEGER, tag BLOB, rank INTEGER, at REAL, confirmed REAL,
-         program TEXT, gone INTEGER, address TEXT, name TEXT, language TEXT, fields TEXT,
-         consent TEXT)""",
+         seq INTEGER PRIMARY KEY, tag BLOB, rank INTEGER, at REAL, confirmed REAL, program TEXT,
+         gone INTEGER, address TEXT, name TEXT, language TEXT, fields TEXT, consent TEXT)""",
     """CREATE TEMP TABLE reader (
          tag BLOB PRIMARY KEY, first INTEGER, rank INTEGER, at REAL, gone INTEGER,
          shown INTEGER)""",
@@ -37,35 +35,24 @@ _ON_LIST = "reader.rank = 0 AND NOT reader.gone"
 """SQL: whether a reader is on the list afterwards, as far as this import and earlier ones say."""
 
 
-@dataclass(frozen=True, slots=True)
-class StagedRow:
-    """A row of a file.
+StagedRow = tuple[
+    bytes, int, float | None, float | None, str, bool, str, str, str, str, str
+]  # fmt: skip
+"""A row of a file, in the order of the table; a plain tuple, which SQLite takes soonest.
 
-    Attributes:
-        tag: keyed hash of the address.
-        state: what the row says of the reader.
-        at: since when, in seconds since the epoch; None: it does not say.
-        confirmed: when the reader confirmed, by the row; None: it does not say.
-        program: what exported the file; empty: nobody knows.
-        gone: whether they are suppressed already, under this tag or a former one.
-        address: as an envelope has it.
-        name: may be empty.
-        language: empty: none is named.
-        fields: further columns.
-        consent: basis and date of it.
-    """
-
-    tag: bytes
-    state: ReaderState
-    at: float | None
-    confirmed: float | None
-    program: str
-    gone: bool
-    address: str
-    name: str
-    language: str
-    fields: Mapping[str, str]
-    consent: Mapping[str, str]
+- tag: keyed hash of the address
+- rank: of the state that the row says
+- at: since when, in seconds since the epoch; None: it does not say
+- confirmed: when the reader confirmed, by the row; None: it does not say
+- program: what exported the file; empty: nobody knows
+- gone: whether they are suppressed already, under this tag or a former one
+- address: as an envelope has it; empty, as all that follows, for who must not be mailed: they are
+  not named, not even for a while
+- name: may be empty
+- language: empty: none is named
+- fields: further columns, as JSON
+- consent: basis and date of it, as JSON
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +90,8 @@ class Changes:
 class Staging:
     """Rows of files, and what they would change in a ledger."""
 
-    def __init__(self, database: Database, imports: Imports, suppressions: Suppressions) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._imports = imports
-        self._suppressions = suppressions
         self._rows = 0
         with database.errors():
             for name in ("staged", "reader", "confirmation"):
@@ -114,32 +99,23 @@ class Staging:
             for table in _TABLES:
                 database.execute(table)
 
-    def add(self, file: int, rows: Iterable[StagedRow]) -> int:
+    def add(self, rows: Iterable[StagedRow]) -> range:
         """Take the rows of a file.
 
         Returns:
-            How many there were.
+            Their numbers.
         """
-        before, each = self._rows, iter(rows)
+        first, each = self._rows + 1, iter(rows)
         with self._database.errors():
             while batch := list(islice(each, _BATCH)):
                 # Deferred and of temporary tables alone, so it locks nobody out.
                 self._database.execute("BEGIN")
                 self._database.executemany(
-                    f"INSERT INTO temp.staged VALUES ({', '.join('?' * 13)})",
-                    (self._values(file, row) for row in batch),
+                    f"INSERT INTO temp.staged VALUES (NULL, {', '.join('?' * 11)})", batch
                 )
                 self._database.execute("COMMIT")
-        return self._rows - before
-
-    def _values(self, file: int, row: StagedRow) -> tuple[object, ...]:
-        self._rows += 1
-        # Who must not be mailed is not named, not even for a while.
-        told: tuple[object, ...] = ("", "", "", "{}", "{}")
-        if row.state is ReaderState.IN:
-            told = (row.address, row.name, row.language, _json(row.fields), _json(row.consent))
-        start = (self._rows, file, row.tag, row.state.rank, row.at, row.confirmed, row.program)
-        return (*start, row.gone, *told)
+                self._rows += len(batch)
+        return range(first, self._rows + 1)
 
     def settle(self, confirmations: Mapping[bytes, float]) -> int:
         """Drop each leave that its reader's own confirmation came after.
@@ -157,7 +133,8 @@ class Staging:
             self._database.executemany(
                 "INSERT INTO temp.confirmation VALUES (?, ?)", confirmations.items()
             )
-            run("CREATE INDEX temp.staged_of ON staged (tag, rank)")
+            # With all that merge() asks of each row.
+            run("CREATE INDEX temp.staged_of ON staged (tag, rank, seq, gone)")
             # UPDATE alone is a write that the ledger's own transactions are for.
             run("BEGIN")
             run(
@@ -207,35 +184,30 @@ class Staging:
             )
             run("COMMIT")
 
-    def counts(self, file: int) -> FileCounts:
+    def counts(self, rows: range) -> FileCounts:
         """What becomes of the rows of one file."""
-        ((merged, accepted, suppressed),) = self._database.rows(
-            f"""SELECT COALESCE(SUM(reader.first IS NULL OR reader.first <> seq), 0),
-                  COALESCE(SUM(reader.first = seq AND {_ON_LIST}), 0),
-                  COALESCE(SUM(reader.first = seq AND NOT ({_ON_LIST})), 0)
-                FROM temp.staged LEFT JOIN temp.reader ON reader.tag = staged.tag
-                WHERE file = ?""",
-            (file,),
+        within = (rows.start, rows.stop - 1)
+        ((readers, accepted),) = self._database.rows(
+            f"SELECT COUNT(*), COALESCE(SUM({_ON_LIST}), 0) FROM temp.reader"
+            " WHERE first BETWEEN ? AND ?",
+            within,
         )
-        states = self._database.rows(
-            "SELECT COALESCE(rank, ?), COUNT(*) FROM temp.staged WHERE file = ? GROUP BY 1",
-            (_LEFT, file),
+        sums = ", ".join(f"SUM(COALESCE(rank, {_LEFT}) = {state.rank})" for state in ReaderState)
+        (said,) = self._database.rows(
+            f"SELECT {sums} FROM temp.staged WHERE seq BETWEEN ? AND ?", within
         )
-        named = list(ReaderState)
-        return FileCounts(
-            accepted, merged, suppressed, {named[rank]: number for rank, number in states}
-        )
+        states = {state: number for state, number in zip(ReaderState, said, strict=True) if number}
+        return FileCounts(accepted, len(rows) - readers, readers - accepted, states)
 
     def changes(self) -> Changes:
         """What it would change."""
+        # What is compared is asked for once, and only of readers whom an import knows.
         ((new, changed, unchanged),) = self._database.rows(
-            f"""SELECT COALESCE(SUM(one.address IS NULL), 0),
-                  COALESCE(SUM(one.address IS NOT NULL AND NOT {_SAME}), 0),
-                  COALESCE(SUM(one.address IS NOT NULL AND {_SAME}), 0)
-                FROM temp.reader JOIN temp.staged AS shown ON shown.seq = reader.shown
-                LEFT JOIN (SELECT * FROM imported AS one WHERE {NEWEST}) AS one
-                  ON one.tag = reader.tag
-                WHERE {_ON_LIST}"""
+            f"""WITH listed AS MATERIALIZED (SELECT
+                  (SELECT {_SAME} FROM imported AS one WHERE one.tag = reader.tag AND {NEWEST})
+                  AS same FROM temp.reader WHERE {_ON_LIST})
+                SELECT COALESCE(SUM(same IS NULL), 0), COALESCE(SUM(same = 0), 0),
+                  COALESCE(SUM(same = 1), 0) FROM listed"""
         )
         named = list(ReaderState)
         kept_off = self._database.rows(
@@ -253,11 +225,11 @@ class Staging:
             *(known, since),
         )
 
-    def write(self, files: Sequence[Mapping[str, Any]], *, now: datetime) -> int:
+    def write(self, files: Sequence[Mapping[str, Any]], *, now: datetime) -> tuple[int, int]:
         """Add the import, with its leaves; inside the caller's transaction.
 
         Returns:
-            The import's id.
+            The import's id, and how many leaves it made.
         """
         run = self._database.execute
         ((id_,),) = self._database.rows("SELECT COALESCE(MAX(id), 0) + 1 FROM import")
@@ -281,27 +253,19 @@ class Staging:
                 WHERE reader.rank > 0 OR NOT EXISTS ({TOMBSTONES} AND leave.tag = reader.tag)""",
             (id_,),
         )
-        for leave in self._leaves(id_, now):
-            self._suppressions.add(leave)
-        return int(id_)
-
-    def _leaves(self, id_: int, now: datetime) -> Iterator[Any]:
-        dated = dict(
-            self._database.rows(
-                f"SELECT tag, at FROM temp.reader WHERE rank >= {_DEAD} AND at IS NOT NULL"
-            )
-        )
-        said = {reason: state for state, reason in REASONS.items()}
-        for tag, reason, leave_id in list(self._imports.leaves(id_, now)):
-            at = dated.get(tag)
-            when = now if at is None else min(moment_at(at), now)
-            yield leave_of(tag, reason, leave_id, source=id_, at=when, evidence=said[reason])
+        leaves = run(
+            f"""INSERT INTO suppression ({COLUMNS})
+                SELECT seal_of('import', ?1, ?2, tag), MIN(COALESCE(at, ?2), ?2), 'leave', tag,
+                  NULL, CASE rank {_REASON_OF_RANK} END, 'import ' || ?1,
+                  '[{{"source": "import ' || ?1 || '", "said": "' ||
+                    CASE rank {_STATE_OF_RANK} END || '"}}]'
+                FROM temp.reader WHERE rank >= {_DEAD}""",
+            (id_, now.timestamp()),
+        ).rowcount
+        return int(id_), leaves
 
 
-def _json(values: Mapping[str, str]) -> str:
-    return json.dumps(dict(values), ensure_ascii=False) if values else "{}"
-
-
+_REASON_OF_RANK = " ".join(f"WHEN {at.rank} THEN '{why}'" for at, why in REASONS.items())
 _STATE_OF_RANK = " ".join(f"WHEN {state.rank} THEN '{state}'" for state in ReaderState)
 
 
@@ -320,5 +284,5 @@ def _first(column: str) -> str:
 _SAME = (
     f"COALESCE(NULLIF({_first('name')}, ''), one.name) = one.name"
     f" AND COALESCE(NULLIF({_first('language')}, ''), one.language) = one.language"
-    " AND shown.fields = one.fields"
+    " AND (SELECT fields FROM temp.staged WHERE seq = reader.shown) = one.fields"
 )

@@ -17,7 +17,7 @@ from newsletter.addresses import Address, AddressError
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.seal import seal
-from newsletter.ledger.suppressions import Leave, Reason, Suppressions, Void
+from newsletter.ledger.suppressions import Reason, Suppressions, Void
 from newsletter.reader_states import ReaderState
 
 REASONS = {
@@ -169,8 +169,7 @@ class Imports:
             Void(about, source, now, seal(self._database.seal_key, ("revert", about)))
             for _, _, about in self.leaves(which.id, which.at)
         ]
-        for void in voids:
-            suppressions.add(void)
+        suppressions.add_all(voids)
         self._database.execute("UPDATE import SET reverted_at = ? WHERE id = ?",
                                (now.timestamp(), which.id))  # fmt: skip
         return len(voids)
@@ -196,11 +195,3 @@ class Imports:
             ).rowcount
             for each in until.items()
         )
-
-
-def leave_of(
-    tag: bytes, reason: Reason, id_: bytes, *, source: int, at: datetime, evidence: str
-) -> Leave:
-    """The leave of an import."""
-    said = ({"source": f"import {source}", "said": evidence},)
-    return Leave(tag, reason, f"import {source}", at, said, id_)

@@ -80,7 +80,7 @@ class Ledger:
 
     def staging(self) -> Staging:
         """Room for the rows of files that are to be imported; an earlier one is emptied."""
-        return Staging(self._database, self.imports, self.suppressions)
+        return Staging(self._database)
 
     def open_record(self, path: Path) -> SendRecord:
         """Open the list's send record beside this ledger; made if it is missing.

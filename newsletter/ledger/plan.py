@@ -23,6 +23,8 @@ class Exclusion(StrEnum):
     """The address stands further up in the list."""
     LEFT = "left by the list"
     """The list itself says that they left, bounced or never confirmed."""
+    OUTSIDE = "outside"
+    """They are not in the segment that the issue is sent to."""
     SUPPRESSED = "suppressed"
     """They left, complained, or their mailbox is gone."""
     PAUSED = "paused"

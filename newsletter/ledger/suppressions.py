@@ -154,6 +154,26 @@ class Suppressions:
         """
         return add_to("suppression", event, self._database)
 
+    def add_all(self, events: Iterable[Event]) -> int:
+        """Add many, in a third of the time; inside the caller's transaction.
+
+        Returns:
+            How many readers must not be mailed for a reason for which they could be before.
+        """
+        run = self._database.execute
+        run(f"CREATE TEMP TABLE IF NOT EXISTS told ({COLUMNS}, PRIMARY KEY (id, at)) WITHOUT ROWID")
+        run("DELETE FROM temp.told")
+        self._database.executemany(
+            f"INSERT OR IGNORE INTO temp.told VALUES ({', '.join('?' * 8)})",
+            (_row(event, self._database.seal_key) for event in events),
+        )
+        ((new,),) = self._database.rows(
+            "SELECT COUNT(DISTINCT tag) FROM temp.told WHERE NOT EXISTS (SELECT 1 FROM suppression"
+            f" AS leave WHERE leave.tag = told.tag AND leave.reason = told.reason AND {IN_FORCE})"
+        )
+        run(join_sql("temp.told", "suppression"))
+        return int(new)
+
     def id_of(self, *rests_on: bytes | str) -> bytes:
         """16 bytes for what a leave rests on, so that the same news from two sides is one leave."""
         return seal(self._database.seal_key, ("leave", *rests_on))
@@ -169,6 +189,18 @@ class Suppressions:
     def is_suppressed(self, tag: bytes) -> bool:
         """Whether one reader must not be mailed."""
         return bool(self.in_force(tag))
+
+    def knows(self, id_: bytes) -> bool:
+        """Whether an event of this id was added, whatever its time."""
+        return bool(self._database.rows("SELECT 1 FROM suppression WHERE id = ? LIMIT 1", (id_,)))
+
+    def has_left(self, tag: bytes) -> bool:
+        """Whether one reader left, and did not come back."""
+        sql = (
+            "SELECT 1 FROM suppression AS leave"
+            f" WHERE tag = ? AND reason = '{Reason.UNSUBSCRIBED}' AND {IN_FORCE} LIMIT 1"
+        )
+        return bool(self._database.rows(sql, (tag,)))
 
     def in_force(self, tag: bytes) -> tuple[Leave, ...]:
         """The leaves by which a reader is suppressed, oldest first; none: they are not."""
@@ -209,16 +241,19 @@ def add_to(table: str, event: Event, database: Database) -> bool:
     Returns:
         Whether it was new there.
     """
-    values = _values(event)
-    id_ = event.id or seal(database.seal_key, values[:-2])
     return (
         database.execute(
             f"INSERT INTO {table} ({COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
             f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE id = ?1 AND at = ?2)",
-            (id_, *values),
+            _row(event, database.seal_key),
         ).rowcount
         == 1
     )
+
+
+def _row(event: Event, seal_key: bytes) -> tuple[object, ...]:
+    values = _values(event)
+    return (event.id or seal(seal_key, values[:-2]), *values)
 
 
 def join_sql(there: str, here: str) -> str:
@@ -266,6 +301,8 @@ def _pieces(evidence: str) -> Evidence:
 
 def _json(evidence: Evidence) -> str:
     """The latest pieces, with the empty values left out and long ones cut."""
+    if not evidence:
+        return "[]"
     pieces: Iterable[Mapping[str, str]] = evidence[-_MOST_PIECES:]
     return json.dumps(
         [{name: _cut(value) for name, value in piece.items() if value} for piece in pieces],

@@ -168,8 +168,7 @@ def build_preview(sources: Sources, *, clock: Clock) -> Preview:
 
 
 def _roster(project: Project) -> tuple[Roster | None, str]:
-    listed = project.folder / project.settings.audience.file
-    files = (listed, project.folder / FILE_NAME, project.ledger_file)
+    files = (*project.list_files, project.folder / FILE_NAME, project.ledger_file)
     state = tuple(map(_state, files))
     try:
         return _read_again(project.folder, state), ""
@@ -198,7 +197,7 @@ def watched(sources: Sources) -> frozenset[FileState]:
     if settings is not None:
         for folder in theme_folders(sources.folder / settings.theme.folder):
             files += folder.rglob("*")
-        files.append(sources.folder / settings.audience.file)
+        files += [sources.folder / file for file in settings.audience.files]
     return frozenset(state for file in files if (state := _state(file)))
 
 

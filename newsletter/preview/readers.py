@@ -45,9 +45,12 @@ def sample_readers(
 
     readers = []
     subscribers = roster.subscribers if roster else ()
-    for subscriber in _varied(subscribers):
+    first_file = {None, *(roster.files[:1] if roster else ())}
+    for place, subscriber in _varied(subscribers):
         label = f"{subscriber.name or 'No name'} · {subscriber.address.masked}"
-        readers.append(SampleReader(f"row-{subscriber.row}", label, recipient(subscriber)))
+        has_row = subscriber.row and subscriber.file in first_file
+        id_ = f"row-{subscriber.row}" if has_row else f"reader-{place}"
+        readers.append(SampleReader(id_, label, recipient(subscriber)))
     if subscribers:
         longest = recipient(max(subscribers, key=lambda each: len(each.name)))
         readers.append(SampleReader("longest", f"Longest name · {longest.name}", longest))
@@ -55,8 +58,8 @@ def sample_readers(
     return (*readers, SampleReader("empty", "Empty name", nothing))
 
 
-def _varied(subscribers: Sequence[Subscriber]) -> Sequence[Subscriber]:
+def _varied(subscribers: Sequence[Subscriber]) -> list[tuple[int, Subscriber]]:
     """The first of each language, then the first of all, in the order of the list."""
-    first = {subscriber.language: subscriber for subscriber in reversed(subscribers)}
-    chosen = {s.row: s for s in (*first.values(), *subscribers[:MOST_READERS])}
-    return sorted(list(chosen.values())[:MOST_READERS], key=lambda subscriber: subscriber.row)
+    first = {each.language: place for place, each in reversed([*enumerate(subscribers)])}
+    places = dict.fromkeys((*first.values(), *range(min(MOST_READERS, len(subscribers)))))
+    return [(place, subscribers[place]) for place in sorted([*places][:MOST_READERS])]

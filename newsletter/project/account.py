@@ -87,6 +87,12 @@ def accounts(project: Project, issue: str) -> list[Account]:
         return [account_of(ledger, each) for each in campaigns_of(project, ledger, issue)]
 
 
+def earlier_accounts(project: Project, issue: str) -> list[Account]:
+    """As :func:`accounts`, of an issue that may never have been sent."""
+    with closing(project.ledger(create=False, follow=False)) as ledger:
+        return [account_of(ledger, each) for each in ledger.campaigns.of_issue(issue)]
+
+
 def status(project: Project, issue: str = "") -> list[Account]:
     """The accounts of an issue's campaigns, or of all, and how they stand. Changes nothing.
 

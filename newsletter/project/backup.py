@@ -14,10 +14,10 @@ from newsletter.ledger.adoption import Adoption, AdoptionResult
 from newsletter.ledger.backup import (
     KEY,
     LEDGER,
-    LIST,
     RECORD,
     SETTINGS,
     About,
+    list_part,
     opened,
     put_in_place,
     write_backup,
@@ -51,15 +51,22 @@ def back_up(project: Project, file: Path) -> None:
     Raises:
         InputError: it cannot be written there, or is there already.
     """
-    listed = project.folder / project.settings.audience.file
-    others = {KEY: project.key_file, SETTINGS: project.folder / FILE_NAME, LIST: listed}
+    listed = [file for file in project.settings.audience.files if (project.folder / file).is_file()]
+    others = {KEY: project.key_file, SETTINGS: project.folder / FILE_NAME}
+    others |= {list_part(place): project.folder / file for place, file in enumerate(listed)}
     about = About(
         made_at=project.clock.now(),
         list_id=project.settings.list.id,
-        list_file=listed.name if listed.is_file() else "",
+        list_files=tuple(map(_inside, listed)),
     )
     with closing(project.ledger(create=False)) if project.has_ledger else nullcontext() as ledger:
         write_backup(file, ledger=ledger, others=others, about=about)
+
+
+def _inside(file: Path) -> str:
+    """Where in a project's folder a file of the list is put back."""
+    inside = not file.is_absolute() and ".." not in file.parts
+    return file.as_posix() if inside else file.name
 
 
 def restore(
@@ -147,6 +154,10 @@ def _place(project: Project, about: About, parts: Mapping[str, Path]) -> tuple[s
         put_in_place(parts[LEDGER], project.ledger_file)
     if KEY in parts:
         aside.append(put_in_place(parts[KEY], project.key_file))
-    if LIST in parts and about.list_file and not (project.folder / about.list_file).exists():
-        put_in_place(parts[LIST], project.folder / about.list_file)
+    for place, name in enumerate(about.list_files):
+        # Where newsletter.toml looks for it; what it does not name, only beside it.
+        known = Path(name) in project.settings.audience.files
+        target = project.folder / (name if known else Path(name).name)
+        if list_part(place) in parts and not target.exists():
+            put_in_place(parts[list_part(place)], target)
     return tuple(path.name for path in aside if path is not None)

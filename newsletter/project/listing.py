@@ -14,6 +14,7 @@ from newsletter.project.addresses import parse_addresses
 from newsletter.project.import_files import defused
 from newsletter.project.preferences import with_preferences
 from newsletter.project.project import Project
+from newsletter.project.segments import in_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Listed:
         language: that they chose or the list names; empty: none.
         topics: those they chose or declined.
         fields: further columns.
+        joined: the first day on which they are known to be on the list; empty: not known.
         source: ``file``, ``import`` or ``sign-up``.
         mailed: whether they may be mailed; who left or complained is not.
     """
@@ -35,14 +37,16 @@ class Listed:
     language: str
     topics: Mapping[str, bool]
     fields: Mapping[str, str]
+    joined: str
     source: str
     mailed: bool
 
 
-def readers_of(project: Project) -> Iterator[Listed]:
-    """All on the list, in its order.
+def readers_of(project: Project, segment: str = "") -> Iterator[Listed]:
+    """All on the list, in its order; of a segment those who are in it.
 
     Raises:
+        InputError: there is no such segment.
         RosterError: the list cannot be used.
         LedgerRefused: the ledger cannot be read.
     """
@@ -52,18 +56,20 @@ def readers_of(project: Project) -> Iterator[Listed]:
     if project.has_ledger:
         with closing(project.ledger(create=False, follow=False)) as ledger:
             wanted, gone = ledger.preferences.current(), ledger.suppressions.tags()
-    first_sign_up = len(roster.subscribers) - roster.signed_up
-    for place, each in enumerate(with_preferences(roster, wanted, project).subscribers):
+    roster = with_preferences(roster, wanted, project)
+    if segment:
+        roster, _ = in_segment(project, roster, segment)
+    for each in roster.subscribers:
         # Before there is a ledger nobody has left, and to look must not make a key.
-        tags = project.keys.tags(each.address) if wanted or gone else ()
-        source = "file" if each.row else "import" if place < first_sign_up else "sign-up"
+        tags = project.keys.tags(each.address) if gone else ()
         yield Listed(
             str(each.address),
             each.name,
             each.language or "",
-            next((wanted[tag].topics for tag in tags if tag in wanted), {}),
+            each.topics,
             each.fields,
-            source,
+            each.joined.isoformat() if each.joined else "",
+            each.source,
             mailed=gone.isdisjoint(tags),
         )
 

@@ -61,8 +61,8 @@ class SyncResult:
     """What came of reading the public log.
 
     Attributes:
-        new: how many events were new, by their kind: ``leave``, ``void``, ``return``,
-            ``preferences``, ``signup``.
+        new: how many events were new, by their kind: ``leave`` (of readers who had not left),
+            ``void``, ``return``, ``preferences``, ``signup``.
         waiting: how many entries are kept, by the kind that this version does not know;
             under the empty kind, those that no key opens or that make no sense.
         warnings: what a person should look into, the obstacles among it.
@@ -104,12 +104,21 @@ class LogReader:
         project: whose keys open the boxes.
         cursor: how far it was read; None: not at all.
         again: read all of it again.
+        former: readers are answered by another log now: nothing hinges on the keys of this
+            one's server, and the ledger's place stays in the other.
     """
 
     def __init__(
-        self, source: LogSource, project: Project, cursor: Cursor | None, *, again: bool = False
+        self,
+        source: LogSource,
+        project: Project,
+        cursor: Cursor | None,
+        *,
+        again: bool = False,
+        former: bool = False,
     ) -> None:
         self._source = source
+        self._former = former
         self._known = cursor
         self._cursor = None if again else cursor
         self._project = project
@@ -135,7 +144,7 @@ class LogReader:
             warnings.append(f"{why} All of it is read again; nothing is counted twice.")
             known = None
             page = self._source.page(0)
-        if 0 < page.secret != self._newest_secret:
+        if 0 < page.secret != self._newest_secret and not self._former:
             older = page.secret < self._newest_secret
             self._obstruct(_SERVER_LACKS_KEY if older else _KEY_MISSING_HERE)
         after, head = (known.seq, known.head) if known else (0, first_head(page.log_id))
@@ -176,7 +185,8 @@ class LogReader:
             ledger.log_entries.note_missed(batch.missed)
             self.tell_missed(ledger)
         cursor = replace(batch.cursor, latest=latest)
-        ledger.log_entries.move(cursor, now=now)
+        if not self._former:
+            ledger.log_entries.move(cursor, now=now)
         self._cursor = cursor
 
     def tell_missed(self, ledger: Ledger) -> None:
@@ -218,8 +228,7 @@ class LogReader:
             id_: of the event.
             content: what its box held; None: no key opens it.
             ledger: where to.
-            not_before: a leave counts from then on at the earliest, whatever clock dated it:
-                else a return by an older form could end it.
+            not_before: see :meth:`_leave`.
 
         Returns:
             None: it is applied. Else its kind, which this version does not know; empty: the
@@ -234,9 +243,9 @@ class LogReader:
         if event is None:
             kind = str(content.get("kind"))
             return kind if _KIND.fullmatch(kind) else ""
-        if isinstance(event, Leave):
-            event = replace(event, at=max(event.at, moment_at(not_before)))
         match event:
+            case Leave():
+                self._leave(event, ledger, not_before)
             case SignUp():
                 self._sign_up(event, ledger)
             case PreferenceChange():
@@ -260,6 +269,19 @@ class LogReader:
             )
         event = event_of(id_, content, self._verifier)
         return self._within_time(event) if isinstance(event, PreferenceChange) else event
+
+    def _leave(self, leave: Leave, ledger: Ledger, not_before: float) -> None:
+        """Note a leave, whatever clock dated it; told as news of who had not left.
+
+        It counts from ``not_before`` on at the earliest, or a return by an older form could end
+        it; and from when it is read at the latest, or no return could end it.
+        """
+        at, now = max(leave.at, moment_at(not_before)), self._project.clock.now()
+        if at > now and ledger.suppressions.knows(leave.id):
+            return  # it has the time of the first reading
+        had_left = ledger.suppressions.has_left(leave.tag)
+        if ledger.suppressions.add(replace(leave, at=min(at, now))) and not had_left:
+            self.result.new["leave"] += 1
 
     def _within_time(self, change: PreferenceChange) -> PreferenceChange:
         """A change not from the future, and no pause for ever: whatever clock or server told it.

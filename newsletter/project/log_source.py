@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from newsletter.clock import Clock
 from newsletter.errors import LedgerRefused, LogUnreachable, Where
+from newsletter.message.keys import KeyRing
 from newsletter.transports.http import HttpClient, NoResponse, NotSent
 from newsletter.transports.http_values import Request, Response, canonical_json
 from newsletter.web.log import MOST_ENTRIES, Entry, Page, PublicLog, forget_synced
@@ -58,7 +59,7 @@ def log_source(project: Project) -> LogSource:
     public, bearer = project.settings.public, project.keys.bearer
     named = public.log if public else None
     if public is not None and named is None and bearer is not None:
-        return _ServerLog(public.url, bearer.hex(), project.clock)
+        return _ServerLog(public.url, project.keys, project.clock)
     file = project.folder / (named or LOG_NAME)
     if not file.exists():
         raise LogUnreachable(
@@ -66,6 +67,23 @@ def log_source(project: Project) -> LogSource:
             where=Where(file),
             next="Start “newsletter serve” here, or set up a server: “newsletter docs public”.",
         )
+    return _FileLog(file, project.clock)
+
+
+def former_log(project: Project) -> LogSource | None:
+    """The log in the project's folder, if the one that counts now is elsewhere.
+
+    Readers who left by it before there was a server have left.
+
+    Raises:
+        LogUnreachable: it cannot be opened.
+    """
+    public, file = project.settings.public, project.folder / LOG_NAME
+    if public is None or not file.exists():
+        return None
+    elsewhere = public.log or project.keys.bearer is not None
+    if not elsewhere or (public.log and (project.folder / public.log).resolve() == file.resolve()):
+        return None
     return _FileLog(file, project.clock)
 
 
@@ -98,9 +116,10 @@ class _FileLog:
 class _ServerLog:
     """The log of a server elsewhere, which may answer whatever it likes."""
 
-    def __init__(self, url: str, bearer: str, clock: Clock) -> None:
+    def __init__(self, url: str, keys: KeyRing, clock: Clock) -> None:
         self._url = url
-        self._headers = {"Authorization": f"Bearer {bearer}"}
+        self._newest_secret = keys.signing_key_id
+        self._headers = {"Authorization": f"Bearer {(keys.bearer or b'').hex()}"}
         self._client = HttpClient(url, timeout_s=_TIMEOUT_S, clock=clock)
 
     def page(self, after: int) -> Page:
@@ -108,14 +127,14 @@ class _ServerLog:
         response = self._ask(Request(path, headers=self._headers, method="GET"))
         page = None if response.status != 200 else _page(response.json())
         if page is None:
-            raise self._unreachable(_why(response))
+            raise self._refused(response)
         return page
 
     def synced(self, seq: int, *, keep_days: int) -> None:
         body = canonical_json({"seq": seq, "keep_days": keep_days})
         response = self._ask(Request("/log/synced", body, self._headers))
         if response.status != 204:
-            raise self._unreachable(_why(response))
+            raise self._refused(response)
 
     def close(self) -> None:
         self._client.close()
@@ -125,6 +144,20 @@ class _ServerLog:
             return self._client.send(request)
         except (NotSent, NoResponse) as error:
             raise self._unreachable(str(error)) from None
+
+    def _refused(self, response: Response) -> LogUnreachable:
+        if response.status not in {401, 403}:
+            return self._unreachable(_why(response))
+        what, following = _WHO_IS_OLD[self._compared(response)]
+        return LogUnreachable(what, where=Where(self._url), next=following)
+
+    def _compared(self, response: Response) -> int:
+        """-1: the server's bundle is older than the key file here; 1: newer; 0: nobody knows."""
+        told = response.json()
+        number = told.get("secret") if isinstance(told, dict) else None
+        if type(number) is not int or number < 1:
+            return 0
+        return (number > self._newest_secret) - (number < self._newest_secret)
 
     def _unreachable(self, why: str) -> LogUnreachable:
         return LogUnreachable(
@@ -139,14 +172,34 @@ def _unreachable(error: LedgerRefused) -> LogUnreachable:
     return LogUnreachable(error.what, where=error.where, next=error.next)
 
 
+_NEW_BUNDLE = (
+    "run “newsletter keys public” here, copy the folder to the server and restart "
+    "“newsletter serve” there."
+)
+_WHO_IS_OLD = {
+    -1: (
+        "The server refuses this machine's bearer secret: its bundle is older than newsletter.key "
+        "here.",
+        f"To give the server the new one, {_NEW_BUNDLE}",
+    ),
+    1: (
+        "The server refuses this machine's bearer secret: newsletter.key here is older than the "
+        "server's bundle.",
+        "Copy the newest newsletter.key to this folder.",
+    ),
+    0: (
+        "The server refuses this machine's bearer secret: its bundle was written from another "
+        "newsletter.key than the one here.",
+        f"If newsletter.key here is the newest, {_NEW_BUNDLE} If not, copy the newest one to this "
+        "folder.",
+    ),
+}
+"""What a refused bearer secret means, by :meth:`_ServerLog._compared`, and what to do."""
+
+
 def _why(response: Response) -> str:
     """What a server's answer means that is no page of the log."""
     match response.status:
-        case 401 | 403:
-            return (
-                "the server refuses this machine's bearer secret; give it the bundle that "
-                "“newsletter keys public” writes"
-            )
         case 404:
             return "there is none at this address"
         case 200 | 204:

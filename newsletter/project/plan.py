@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.audience.model import Roster
+from newsletter.audience.segments import Membership
 from newsletter.delivery.plan import exclusion, make_plan
 from newsletter.errors import LedgerRefused, Where
 from newsletter.ledger.personal_data import erased_readers
@@ -26,6 +27,7 @@ from newsletter.project.compose import letterhead, signing_composer
 from newsletter.project.log_reader import SyncResult
 from newsletter.project.preferences import with_preferences
 from newsletter.project.project import Project
+from newsletter.project.segments import in_segment, refuse_changed
 from newsletter.project.sync import read_before_send
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class SendOptions:
         subscribers: the list's file; None: newsletter.toml's.
         appointment: when it begins; None: at once.
         without_log: although the public log cannot be read.
+        segment: of the list, whose readers alone are meant; empty: all of it.
     """
 
     limit: int | None = None
@@ -54,6 +57,7 @@ class SendOptions:
     subscribers: Path | None = None
     appointment: Appointment | None = None
     without_log: bool = False
+    segment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Prepared:
         trials: campaigns that reached nobody, although who was in one counts as having
             the issue.
         new_here: whether this machine remembers no send to the list.
+        membership: how many are in the segment that was asked for, and why the others are not;
+            None: all of the list is meant.
         news: what the public log told before; None if there is none, or it was not asked.
     """
 
@@ -81,6 +87,7 @@ class Prepared:
     new_round: bool
     trials: tuple[str, ...]
     new_here: bool
+    membership: Membership | None = None
     news: SyncResult | None = None
 
 
@@ -139,8 +146,11 @@ def freeze(project: Project, prepared: Prepared) -> Campaign:
     The caller holds the lock.
 
     Raises:
+        InputError: the segment was changed since it was planned; nothing was written.
         LedgerRefused: the ledger does not allow it; nothing was written.
     """
+    if prepared.membership is not None:
+        refuse_changed(project, prepared.membership)
     appointment = prepared.options.appointment
     with closing(project.ledger(create=True)) as ledger:
         guard = project.copy_guard(ledger)
@@ -165,6 +175,9 @@ def _prepared(
     compiled.refuse_errors()
     wanted = ledger.preferences.current() if ledger else {}
     roster = with_preferences(project.roster(options.subscribers), wanted, project)
+    membership = None
+    if options.segment:
+        roster, membership = in_segment(project, roster, options.segment)
     begins = options.appointment.at if options.appointment else project.clock.now()
     guard = project.copy_guard(ledger) if ledger else None
     round_ = _latest_round(ledger, guard, issue)
@@ -198,7 +211,15 @@ def _prepared(
     if ledger and guard and not options.again and plan.excluded.get(Exclusion.HAS_IT):
         trials = _trials(ledger, issue)
     return Prepared(
-        compiled, roster, plan, options, round_, new_round, trials, new_here=project.is_new_here
+        compiled,
+        roster,
+        plan,
+        options,
+        round_,
+        new_round,
+        trials,
+        new_here=project.is_new_here,
+        membership=membership,
     )
 
 
@@ -223,11 +244,17 @@ def _has_it(
         here = ledger.campaigns.in_round(issue, round_)
         remembered = guard.in_round(issue, round_) if guard else frozenset()
     hashed = remembered | erased_readers(here)
-    # Without such readers no key is needed.
-    return lambda address: (
-        address.key in here
-        or (bool(hashed) and reader_tag(project.keys.seal_key, address.key) in hashed)
-    )
+    # A list holds one spelling of an address; another file, or an import, may have another.
+    folded = {key.casefold() for key in here}
+
+    def has_it(address: Address) -> bool:
+        if address.suppression_key in folded:
+            return True
+        # Without readers known by hash alone no key is needed.
+        spellings = {address.key, address.suppression_key} if hashed else set()
+        return any(reader_tag(project.keys.seal_key, each) in hashed for each in spellings)
+
+    return has_it
 
 
 def _latest_round(ledger: Ledger | None, guard: CopyGuard | None, issue: str) -> int:

@@ -13,7 +13,7 @@ from newsletter.project.project import Project
 def with_preferences(
     roster: Roster, wanted: Mapping[bytes, Preferences], project: Project
 ) -> Roster:
-    """The list, each reader with the language that they chose themselves.
+    """The list, each reader with the language and topics that they chose themselves.
 
     Args:
         roster: as read.
@@ -26,7 +26,13 @@ def with_preferences(
 
     def chosen(subscriber: Subscriber) -> Subscriber:
         tags = keys.tags(subscriber.address)
-        language = next((wanted[tag].language for tag in tags if tag in wanted), "")
-        return replace(subscriber, language=language) if language else subscriber
+        said = next((wanted[tag] for tag in tags if tag in wanted), None)
+        if said is None:
+            return subscriber
+        return replace(
+            subscriber,
+            language=said.language or subscriber.language,
+            topics={**subscriber.topics, **said.topics},
+        )
 
     return replace(roster, subscribers=tuple(map(chosen, roster.subscribers)))

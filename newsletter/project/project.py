@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from newsletter.audience.model import Roster
     from newsletter.ledger.copy_guard import CopyGuard, Installation
     from newsletter.ledger.ledger import Ledger
+    from newsletter.ledger.sign_ups import SignUp
     from newsletter.message.dkim import DkimSigner
     from newsletter.message.keys import KeyRing
     from newsletter.reader_states import ReaderState
@@ -295,62 +296,62 @@ class Project:
         return path
 
     @property
-    def list_file(self) -> Path:
-        """The list of subscribers that newsletter.toml names."""
-        return self.folder / self.settings.audience.file
+    def list_files(self) -> tuple[Path, ...]:
+        """The files of the list that newsletter.toml names; there may be none."""
+        return tuple(self.folder / file for file in self.settings.audience.files)
 
     def roster(self, file: Path | None = None) -> Roster:
         """The list: newsletter.toml's, who was imported and who signed up; or ``file`` alone.
 
-        Where somebody was imported or signed up, newsletter.toml's list may be missing or empty.
+        Where somebody was imported or signed up, newsletter.toml's only file may be missing or
+        nobody be on its files.
 
         Raises:
             RosterError: it cannot be used.
             LedgerRefused: the ledger cannot be read.
         """
-        if file is not None or not self.has_ledger:
-            return self._listed(file or self.list_file, may_be_empty=False)
-        from newsletter.audience.model import Roster
-        from newsletter.project.roster import with_imported, with_sign_ups
+        from newsletter.project.roster import read_files, with_sign_ups
 
-        fields = self.settings.audience.fields
+        if file is not None or not self.has_ledger:
+            return read_files(self, file, may_be_empty=False)
         with closing(self.ledger(create=False, follow=False)) as ledger:
             sign_ups = ledger.sign_ups.all()
-            imported, held_back = list(ledger.imports.readers()), ledger.imports.held_back()
-            if not sign_ups and not imported and not held_back:
-                return self._listed(self.list_file, may_be_empty=False)
-            roster = (
-                self._listed(self.list_file, may_be_empty=True)
-                if self.list_file.exists()
-                else Roster(self.list_file, (), (), (), (), 0)
-            )
-
-            def why_held_back(address: Address) -> ReaderState | None:
-                if not held_back:
-                    return None
-                tags = self.keys.tags(address)
-                return next((held_back[tag] for tag in tags if tag in held_back), None)
-
-            roster = with_imported(
-                roster, imported, why_held_back, sign_ups=sign_ups, fields=fields
-            )
             return with_sign_ups(
-                roster,
+                self.roster_without_sign_ups(ledger, sign_ups),
                 sign_ups,
-                fields=fields,
+                fields=self.settings.audience.fields,
+                topics=self.settings.public.topics if self.settings.public else {},
                 is_back=lambda address: ledger.suppressions.returned(
                     self.keys.address_tag(address)
                 ),
             )
 
-    def _listed(self, file: Path, *, may_be_empty: bool) -> Roster:
-        from newsletter.audience.reader import read_roster
+    def roster_without_sign_ups(self, ledger: Ledger, sign_ups: Sequence[SignUp]) -> Roster:
+        """The files of the list with who was imported; ``sign_ups``: who signed up beside it.
 
-        return read_roster(
-            file,
-            self.settings.audience,
-            language=self.settings.language,
-            may_be_empty=may_be_empty,
+        Raises:
+            RosterError: it cannot be used.
+            LedgerRefused: the ledger cannot be read.
+        """
+        from newsletter.project.roster import read_files, with_imported
+
+        imported, held_back = list(ledger.imports.readers()), ledger.imports.held_back()
+        if not sign_ups and not imported and not held_back:
+            return read_files(self, may_be_empty=False)
+
+        def why_held_back(address: Address) -> ReaderState | None:
+            if not held_back:
+                return None
+            tags = self.keys.tags(address)
+            return next((held_back[tag] for tag in tags if tag in held_back), None)
+
+        return with_imported(
+            read_files(self, may_be_empty=True),
+            imported,
+            why_held_back,
+            sign_ups=sign_ups,
+            fields=self.settings.audience.fields,
+            imported_on={each.id: each.at.date() for each in ledger.imports.all()},
         )
 
     def ledger(self, *, create: bool, follow: bool = True) -> Ledger:

@@ -147,7 +147,7 @@ def _listed(project: Project, compiled: CompiledIssue, address: str) -> Recipien
             return as_recipient(subscriber, compiled)
     raise InputError(
         f"“{address}” is not on the list." if address else "Nobody on the list can be mailed.",
-        where=Where(roster.file),
+        where=Where(item=roster.named),
         next="Name an address on the list, or leave --to out."
         if address
         else "“newsletter subscribers check” says why.",

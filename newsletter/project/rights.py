@@ -6,11 +6,12 @@ GDPR articles 15, 17 and 20, and article 5(1)(e).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from newsletter.addresses import Address, AddressError
@@ -76,14 +77,14 @@ class Forgotten:
     Attributes:
         erased: at once.
         waiting: deliveries that still need the address; erased once they are over.
-        rows: of the list's file that still name the reader.
+        rows: of the list's files that still name the reader, by the name of the file.
         unreachable: where else they may be, which nothing here can change.
         folder_only: why the send record does not know; None if it does.
     """
 
     erased: Erased
     waiting: int
-    rows: tuple[int, ...]
+    rows: Mapping[str, Sequence[int]]
     unreachable: tuple[str, ...]
     folder_only: NewsletterError | None
 
@@ -141,7 +142,11 @@ def forget(project: Project, address: str) -> Forgotten:
             folder_only = error
         erased = _erase_requested(ledger)
         waiting = sum(map(ledger.personal_data.waiting, tags))
-    rows = tuple(row["row"] for row in _list_rows(project, parsed).get("rows", []))
+    rows = {}
+    for file in project.list_files:
+        with suppress(NewsletterError):
+            rows[file.name] = [row["row"] for row in _rows_naming(file, parsed)]
+    rows = {name: numbers for name, numbers in rows.items() if numbers}
     return Forgotten(erased, waiting, rows, tuple(_unreachable(project)), folder_only)
 
 
@@ -288,21 +293,35 @@ def _plain(value: Any) -> Any:
 
 
 def _list_rows(project: Project, address: Address) -> dict[str, Any]:
-    """The rows of the list's file that name a person, whether they are mailed or not."""
-    path = project.list_file
-    try:
-        text, _ = read_text(path)
-        delimiter, text = find_delimiter(text)
-        records = list(read_records(path, text, delimiter))
-    except NewsletterError as error:
-        return {"file": str(path), "unreadable": error.what}
+    """The rows of the list's files that name a person, whether they are mailed or not."""
+    files = project.list_files
+    rows, unreadable = [], []
+    for file in files:
+        of_file = {"file": str(file)} if len(files) > 1 else {}
+        try:
+            rows += [{**of_file, **row} for row in _rows_naming(file, address)]
+        except NewsletterError as error:
+            unreadable.append(f"{file}: {error.what}" if of_file else error.what)
+    held: dict[str, Any] = {"file": joined([str(file) for file in files])}
+    if rows or not unreadable:
+        held["rows"] = rows
+    return held | ({"unreadable": " ".join(unreadable)} if unreadable else {})
+
+
+def _rows_naming(file: Path, address: Address) -> Iterator[dict[str, Any]]:
+    """The rows of a file that name a person, as for JSON.
+
+    Raises:
+        RosterError: it cannot be read.
+    """
+    text, _ = read_text(file)
+    delimiter, text = find_delimiter(text)
+    records = list(read_records(file, text, delimiter))
     header = records[0][1] if records else []
-    rows = []
     for number, cells, _ in records[1:]:
         if any(_names(cell, address) for cell in cells):
             named = {name: cell for name, cell in zip(header, cells, strict=False) if trim(cell)}
-            rows.append({"row": number, **named})
-    return {"file": str(path), "rows": rows}
+            yield {"row": number, **named}
 
 
 def _names(cell: str, address: Address) -> bool:
@@ -320,7 +339,8 @@ def _names(cell: str, address: Address) -> bool:
 
 def _unreachable(project: Project) -> Iterator[str]:
     """Where else somebody may be named."""
-    yield f"{project.list_file.name}: its rows, earlier copies of it, and its history in git"
+    for file in project.list_files:
+        yield f"{file.name}: its rows, earlier copies of it, and its history in git"
     yield "backups (newsletter backup, and those of this machine)"
     if has_public_log(project):
         public = project.settings.public

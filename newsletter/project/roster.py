@@ -1,21 +1,110 @@
-"""The list of subscribers: the CSV, who was imported, and who signed up on the public side."""
+"""The list of subscribers: its files, who was imported, and who signed up on the public side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import Address
+from newsletter.audience.joined import earliest, joined_by
 from newsletter.audience.model import Roster, Subscriber
-from newsletter.errors import Problem, Where
+from newsletter.audience.one_roster import one_roster
+from newsletter.audience.reader import read_roster
+from newsletter.errors import Problem, RosterError, Where
 from newsletter.ledger.imports import Imported
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.reader_states import ReaderState
 
+if TYPE_CHECKING:
+    from newsletter.project.project import Project
+
+USUAL = "subscribers.csv"
+"""What the list is called where newsletter.toml does not say."""
 _HELD_BACK = {
     ReaderState.WAIT: "Not mailed: an import says that they never confirmed.",
     ReaderState.NEVER: "Not mailed: an import says that they are excluded.",
 }
+
+
+def read_files(project: Project, file: Path | None = None, *, may_be_empty: bool) -> Roster:
+    """The files of the list, as one; or ``file`` alone.
+
+    Args:
+        project: whose newsletter.toml names them.
+        file: to be read in their place.
+        may_be_empty: whether it is right that nobody on them can be mailed; then the only file
+            may be missing.
+
+    Raises:
+        RosterError: one of them cannot be used, or nobody can be mailed.
+    """
+    settings, language = project.settings.audience, project.settings.language
+    if file is not None:
+        return read_roster(file, settings, language=language)
+    match settings.files:
+        case ():
+            return _without_files(project, may_be_empty=may_be_empty)
+        case (only,):
+            path = project.folder / only
+            if may_be_empty and not path.exists():
+                return Roster((path,), (), (), (), (), 0)
+            return read_roster(
+                path, settings.of(only), language=language, may_be_empty=may_be_empty
+            )
+    _refuse_twice(project.list_files)
+    parts = [
+        read_roster(
+            project.folder / each,
+            settings.of(each),
+            language=language,
+            may_be_empty=True,
+            part=str(each),
+        )
+        for each in settings.files
+    ]
+    return one_roster(parts, may_be_empty=may_be_empty)
+
+
+def _without_files(project: Project, *, may_be_empty: bool) -> Roster:
+    if not may_be_empty:
+        raise RosterError(
+            "Nobody is on the list: newsletter.toml names no file, and nobody was imported or "
+            "signed up.",
+            next="Run “newsletter subscribers import FILES…”, or name your list as “file” under "
+            "[audience].",
+        )
+    lying_there = project.folder / USUAL
+    warnings = (
+        Problem(
+            "This file is not read: newsletter.toml names no file of readers.",
+            Where(lying_there),
+            "Import it, or name it as “file” under [audience]; else move it away.",
+        ),
+    )
+    return Roster((), (), (), (), warnings if lying_there.exists() else (), 0)
+
+
+def _refuse_twice(files: Sequence[Path]) -> None:
+    """Make sure that no file has two names, such as a link.
+
+    Raises:
+        RosterError: one has.
+    """
+    seen: dict[tuple[int, int], Path] = {}
+    for file in files:
+        if not file.exists():
+            continue  # said when it is read
+        stat = file.stat()
+        first = seen.setdefault((stat.st_dev, stat.st_ino), file)
+        if first is not file:
+            raise RosterError(
+                f"This is the same file as {first}.",
+                where=Where(file),
+                next="Name it once in “file” under [audience] in newsletter.toml.",
+            )
 
 
 def with_imported(
@@ -25,37 +114,44 @@ def with_imported(
     *,
     sign_ups: Sequence[SignUp],
     fields: Collection[str],
+    imported_on: Mapping[int, date],
 ) -> Roster:
-    """The list with those who were imported; a row of the CSV wins over an import.
+    """The list with those who were imported; a row of a file wins over an import.
 
     Args:
-        roster: the CSV as read.
+        roster: the files as read.
         imported: who is on the list by imports.
         held_back: why an import keeps a reader off the list; None: none does.
         sign_ups: who signed up. That ends the waiting for a confirmation; who is excluded comes
             back as who left does.
         fields: further columns; those that an import does not have are empty.
+        imported_on: the day of each import: who joined on no known day was on the list by then.
     """
     kept, left, excluded = [], [*roster.left], set(roster.left_keys)
     for subscriber in roster.subscribers:
         if state := held_back(subscriber.address):
-            left.append(Problem(_HELD_BACK[state], Where(roster.file, row=subscriber.row)))
+            left.append(Problem(_HELD_BACK[state], Where(subscriber.file, row=subscriber.row)))
         else:
             kept.append(subscriber)
     for sign_up in sign_ups:
         if held_back(sign_up.address) is ReaderState.NEVER:
             excluded.add(sign_up.address.suppression_key)
-    there = {each.address.suppression_key for each in kept} | roster.left_keys
-    new = [
-        Subscriber(
-            each.address,
-            each.name,
-            each.language or None,
-            {name: each.fields.get(name, "") for name in fields},
-        )
-        for each in imported
-        if each.address.suppression_key not in there
-    ]
+    there = {each.address.suppression_key: place for place, each in enumerate(kept)}
+    new = []
+    for each in imported:
+        key = each.address.suppression_key
+        joined = joined_by(each.consent) or imported_on.get(each.source)
+        if (place := there.get(key)) is not None:
+            known = kept[place]
+            kept[place] = replace(known, joined=earliest(known.joined, joined))
+        elif key not in roster.left_keys:
+            of_fields = {name: each.fields.get(name, "") for name in fields}
+            language = each.language or None
+            new.append(
+                Subscriber(
+                    *(each.address, each.name, language, of_fields), source="import", joined=joined
+                )
+            )
     return replace(
         roster,
         subscribers=(*kept, *new),
@@ -71,6 +167,7 @@ def with_sign_ups(
     sign_ups: Sequence[SignUp],
     *,
     fields: Collection[str],
+    topics: Collection[str],
     is_back: Callable[[Address], bool],
 ) -> Roster:
     """The list with those who signed up; the reader's own word wins over the list's.
@@ -79,10 +176,11 @@ def with_sign_ups(
     twice. Who left later is found out when the plan is made.
 
     Args:
-        roster: the CSV as read.
+        roster: the files as read, with those who were imported.
         sign_ups: by the time of their forms.
-        fields: further columns, which are empty for those whom the CSV does not have.
-        is_back: whether somebody whom the CSV says not to mail confirmed twice since.
+        fields: further columns, which are empty for those whom no file has.
+        topics: all there are: who chose some does not want the others.
+        is_back: whether somebody whom a file says not to mail confirmed twice since.
     """
     latest: dict[str, Subscriber] = {}
     for sign_up in sign_ups:
@@ -93,6 +191,9 @@ def with_sign_ups(
             sign_up.name or (known.name if known else ""),
             sign_up.language,
             dict.fromkeys(fields, ""),
+            source="sign-up",
+            joined=earliest(known.joined if known else None, sign_up.at.date()),
+            topics={topic: topic in sign_up.topics for topic in topics} if sign_up.topics else {},
         )
     listed = [_own_word(each, latest) for each in roster.subscribers]
     new = [
@@ -109,8 +210,14 @@ def with_sign_ups(
 
 
 def _own_word(subscriber: Subscriber, latest: dict[str, Subscriber]) -> Subscriber:
-    """A reader of the CSV, with what they said themselves; taken out of ``latest``."""
+    """A reader on the list, with what they said themselves; taken out of ``latest``."""
     said = latest.pop(subscriber.address.suppression_key, None)
     if said is None:
         return subscriber
-    return replace(subscriber, name=said.name or subscriber.name, language=said.language)
+    return replace(
+        subscriber,
+        name=said.name or subscriber.name,
+        language=said.language,
+        joined=earliest(subscriber.joined, said.joined),
+        topics=said.topics,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,8 +75,12 @@ def ask_returning(project: Project) -> Asked:
 def _due(project: Project, ledger: Ledger, now: datetime) -> list[SignUp]:
     """The latest sign-ups of those who left before, and were not asked within a week."""
     keys, asked = project.keys, ledger.sign_ups.asked_since(now - _ASKED_AGAIN_AFTER)
-    suppressed, left_by_list = ledger.suppressions.tags(), _left_by_list(project)
-    latest = {sign_up.address.suppression_key: sign_up for sign_up in ledger.sign_ups.all()}
+    sign_ups = ledger.sign_ups.all()
+    if not sign_ups:
+        return []
+    suppressed = ledger.suppressions.tags()
+    left_by_list = _left_by_list(project, ledger, sign_ups)
+    latest = {sign_up.address.suppression_key: sign_up for sign_up in sign_ups}
     due = []
     for key, sign_up in latest.items():
         tags = keys.tags(sign_up.address)
@@ -94,10 +98,10 @@ def _due(project: Project, ledger: Ledger, now: datetime) -> list[SignUp]:
     return due
 
 
-def _left_by_list(project: Project) -> frozenset[str]:
-    """Whom the CSV says not to mail."""
+def _left_by_list(project: Project, ledger: Ledger, sign_ups: Sequence[SignUp]) -> frozenset[str]:
+    """Whom the files of the list say not to mail."""
     try:
-        return project.roster().left_keys
+        return project.roster_without_sign_ups(ledger, sign_ups).left_keys
     except RosterError:
         return frozenset()
 
@@ -140,14 +144,14 @@ class Known:
     """How a reader came on the list.
 
     Attributes:
-        file: the list.
+        file: the file of the list that names them; None: none does.
         row: their row in it; 0: none.
         consents: their sign-ups, the first one first.
         is_suppressed: whether they are not mailed all the same.
         imports: what imports say of them, as for JSON.
     """
 
-    file: Path
+    file: Path | None
     row: int
     consents: tuple[Consent, ...]
     is_suppressed: bool
@@ -183,17 +187,16 @@ def known_of(project: Project, address: str) -> Known:
         LedgerRefused: the ledger cannot be read.
     """
     (parsed,) = parse_addresses([address])
-    roster = project.roster()
-    row = next(
+    file, row = next(
         (
-            each.row
-            for each in roster.subscribers
+            (each.file, each.row)
+            for each in project.roster().subscribers
             if each.address.suppression_key == parsed.suppression_key
         ),
-        0,
+        (None, 0),
     )
     if not project.has_ledger:
-        return Known(roster.file, row, (), is_suppressed=False)
+        return Known(file, row, (), is_suppressed=False)
     keys = project.keys
     tags = keys.tags(parsed)
     with closing(project.ledger(create=False, follow=False)) as ledger:
@@ -203,4 +206,4 @@ def known_of(project: Project, address: str) -> Known:
         )
         suppressed = any(map(ledger.suppressions.is_suppressed, tags))
         imports = tuple(each for tag in tags for each in ledger.imports.of(tag))
-    return Known(roster.file, row, consents, suppressed, imports)
+    return Known(file, row, consents, suppressed, imports)

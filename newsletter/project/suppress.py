@@ -53,7 +53,7 @@ def read_suppressible(project: Project, given: Iterable[str]) -> tuple[Suppressi
     active = 0
     refused: tuple[Problem, ...] = ()
     for path in files:
-        if project.list_file.exists() and path.samefile(project.list_file):
+        if any(file.exists() and path.samefile(file) for file in project.list_files):
             raise InputError(
                 "This is the newsletter's own list: all its readers would never be mailed again.",
                 where=Where(path),
@@ -104,15 +104,8 @@ def suppress(project: Project, parsed: Sequence[Address], reason: Reason) -> Sup
     }
     with closing(project.sound_ledger(create=True)) as ledger:
         with ledger.transaction():
-            known = {
-                leave.tag
-                for leave in leaves.values()
-                if any(each.reason is reason for each in ledger.suppressions.in_force(leave.tag))
-            }
-            # Also for those: what is newest counts, should they return.
-            for leave in leaves.values():
-                ledger.suppressions.add(leave)
-        new = len({leave.tag for leave in leaves.values()} - known)
+            # Also who is suppressed already: what is newest counts, should they return.
+            new = ledger.suppressions.add_all(leaves.values())
         folder_only = into_record(project, ledger, leaves)
     return Suppressed(new, len(parsed) - new, folder_only)
 
@@ -188,8 +181,7 @@ def suppress_mailed(project: Project, file: Path) -> UnsubscribeMailResult:
         with ledger.transaction():
             gone = {tag for tag in {each.tag for each in latest.values()}
                     if ledger.suppressions.is_suppressed(tag)}  # fmt: skip
-            for leave in latest.values():
-                ledger.suppressions.add(leave)
+            ledger.suppressions.add_all(latest.values())
             tags = {each.tag for each in latest.values()}
             new = sum(ledger.suppressions.is_suppressed(tag) for tag in tags - gone)
         return UnsubscribeMailResult(new, len(tags) - new, others, into_record(project, ledger, {}))

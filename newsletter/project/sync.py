@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import ConfigError, InputError, LogUnreachable, NewsletterError, Where
+from newsletter.ledger.log_entries import Cursor
 from newsletter.project.log_reader import LogReader, OpenedEntries, SyncResult
-from newsletter.project.log_source import has_public_log, log_source
+from newsletter.project.log_source import former_log, has_public_log, log_source
 from newsletter.project.project import Project
 from newsletter.project.rights import keep_promises
 from newsletter.render.public_pages import words_digest
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _LONGEST_S = 600.0
 """A server that invents entries without an end is left after so many seconds."""
+_BEHIND_ALL = 2**62
+"""A place in a log behind all entries."""
 
 
 def sync(project: Project, *, again: bool = False) -> SyncResult:
@@ -43,15 +47,14 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
         closing(log_source(project)) as source,
         closing(project.ledger(create=True)) as ledger,
     ):
-        reader = LogReader(source, project, ledger.log_entries.cursor, again=again)
-        until = project.clock.monotonic() + _LONGEST_S
-        while not (batch := _read_on(project, reader, ledger)).is_last:
-            if project.clock.monotonic() > until:
-                raise LogUnreachable(
-                    "The public log does not come to an end.",
-                    next="What was read so far counts. Run “newsletter sync” again; if that does "
-                    "not end either, somebody may be flooding the log.",
-                )
+        former = _read_former(project, ledger)
+        cursor = ledger.log_entries.cursor
+        if former and cursor and cursor.log_id == former.log_id:
+            cursor = None  # the list moved to a server since
+        reader = LogReader(source, project, cursor, again=again)
+        if former:
+            reader.result = former.result
+        batch = _read_all(project, reader, ledger)
         with ledger.transaction():
             reader.try_kept(ledger)
             if again:
@@ -62,13 +65,70 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
         if guard := project.copy_guard(ledger):
             guard.follow()  # so that the send record knows as well
         reader.result.erased = keep_promises(project, ledger)
-        public = project.settings.public
-        keep_days = public.keep_log_days if public else KEEP_LOG_DAYS
         try:
-            source.synced(batch.cursor.seq, keep_days=keep_days)
+            source.synced(batch.cursor.seq, keep_days=_keep_days(project))
         except LogUnreachable as error:
             reader.result.warnings.append(f"Old entries stay on the server: {error.what}")
     return reader.result
+
+
+@dataclass(frozen=True, slots=True)
+class _Former:
+    """What came of reading the folder's own log, where another one counts now."""
+
+    log_id: str
+    result: SyncResult
+
+
+def _read_former(project: Project, ledger: Ledger) -> _Former | None:
+    """Read what is unread of the log from before there was a server; None: there is none.
+
+    Raises:
+        LogUnreachable: it cannot be read.
+    """
+    source = former_log(project)
+    if source is None:
+        return None
+    with closing(source):
+        try:
+            page = source.page(_BEHIND_ALL)
+            cursor = Cursor(page.log_id, page.synced, b"", 0.0)
+            reader = LogReader(source, project, cursor, former=True)
+            if page.synced < page.last:
+                batch = _read_all(project, reader, ledger)
+                source.synced(batch.cursor.seq, keep_days=_keep_days(project))
+        except LogUnreachable as error:
+            raise LogUnreachable(
+                f"{error.what} Readers who left before there was a server could be in it.",
+                where=error.where,
+                next=f"{error.next} If all in it was read, move the file away.",
+            ) from None
+    return _Former(page.log_id, reader.result)
+
+
+def _read_all(project: Project, reader: LogReader, ledger: Ledger) -> OpenedEntries:
+    """Read a log to its end.
+
+    Returns:
+        The last entries.
+
+    Raises:
+        LogUnreachable: it cannot be read, or does not end.
+    """
+    until = project.clock.monotonic() + _LONGEST_S
+    while not (batch := _read_on(project, reader, ledger)).is_last:
+        if project.clock.monotonic() > until:
+            raise LogUnreachable(
+                "The public log does not come to an end.",
+                next="What was read so far counts. Run “newsletter sync” again; if that does "
+                "not end either, somebody may be flooding the log.",
+            )
+    return batch
+
+
+def _keep_days(project: Project) -> int:
+    public = project.settings.public
+    return public.keep_log_days if public else KEEP_LOG_DAYS
 
 
 def _read_on(project: Project, reader: LogReader, ledger: Ledger) -> OpenedEntries:

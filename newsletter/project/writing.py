@@ -65,7 +65,7 @@ def refuse_own(project: Project, path: Path, *, instead: str = "build/report.htm
         project.outbox,
     )
     if (
-        place == (folder / project.settings.audience.file).resolve()
+        place in {file.resolve() for file in project.list_files}
         or (place.parent == folder and place.name.startswith("newsletter."))
         or any(place.is_relative_to(each.resolve()) for each in folders)
     ):

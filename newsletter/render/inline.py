@@ -8,6 +8,7 @@ every ``<style>`` that MJML made is shielded and comes out as it went in.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from typing import Any
@@ -64,19 +65,38 @@ def _refuse_slow(css: str, html: str) -> None:
         raise InlineError("it has too many rules for a mail of that size")
 
 
+@functools.cache
+def _inliner() -> Any:
+    """A Premailer, imported when first needed, that works a style sheet out once.
+
+    It writes each value of each rule anew for every mail, which takes half of its time;
+    the languages of an issue share their style sheet.
+    """
+    from premailer import Premailer
+
+    class Inliner(Premailer):  # type: ignore[misc] # it ships no types
+        def _parse_style_rules(self, css_body: str, ruleset_index: int) -> Any:
+            return rules(css_body, ruleset_index)
+
+    @functools.lru_cache(maxsize=4)
+    def rules(css: str, index: int) -> Any:
+        return Premailer(**_OPTIONS)._parse_style_rules(css, index)  # noqa: SLF001 - the overridden
+
+    return Inliner
+
+
 def inline_css(html: str, css: str) -> str:
     """Write the rules of ``css`` into the elements they match.
 
     Raises:
         InlineError: premailer gave up; the message says over what.
     """
-    from premailer import Premailer
-
     _refuse_slow(css, html)
     html = _DOCTYPE.sub("<!DOCTYPE html>", html, count=1)
     shielded = _STYLE.sub(lambda found: found[1] or f"<style{_SHIELD}", html)
     try:
-        inlined: str = Premailer(shielded, css_text=[css], **_OPTIONS).transform(pretty_print=False)
+        inliner = _inliner()(shielded, css_text=[css], **_OPTIONS)
+        inlined: str = inliner.transform(pretty_print=False)
     except Exception as error:  # cssutils and lxml raise what they like over bad CSS
         raise InlineError(str(error) or type(error).__name__) from error
     if not inlined.startswith("<!DOCTYPE html>") or "data-premailer" in inlined:

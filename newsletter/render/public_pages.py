@@ -31,13 +31,14 @@ PAGE = "web/public.html.j2"
 SHEET = "web/public.css"
 NOTICE_HTML, NOTICE_TEXT = "web/notice.html.j2", "web/notice.txt.j2"
 PAGES = (
-    "leave", "sure", "left", "left_before", "undone", "too_late", "thanks", "proof", "broken",
-    "unavailable",
+    "leave", "sure", "left", "left_before", "left_again", "undone", "too_late", "thanks", "proof",
+    "broken", "unavailable",
     "join", "asked", "confirm", "confirmed", "returned", "expired", "closed",
     "choose", "choose_wrong", "saved", "unchanged", "stale", "privacy",
 )  # fmt: skip
 """The pages by name; the heading of each is the phrase ``page_`` and its name, but for
-``choose_wrong``, which is ``choose`` with an error, and ``left_before``, ``left`` without undo."""
+``choose_wrong``, which is ``choose`` with an error, and for whoever comes back after leaving
+``left_before``, which is ``left`` without undo, and ``left_again``, with a box to tick for it."""
 # Private use: no text that a person reads holds them.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _SLOT = re.compile(f"{_OPEN}([a-z0-9_-]+){_CLOSE}")

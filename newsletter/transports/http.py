@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 from typing import Any
 
 import requests
@@ -199,6 +200,18 @@ class _BoundedSocket(io.RawIOBase):
         super().close()
 
 
+class _TrustingAsThisMachine(HTTPSConnection):
+    """Verifies as SMTP does, against this machine's authorities; requests adds its own list.
+
+    Among them is that of an organisation that opens its users' TLS.
+    """
+
+    def connect(self) -> None:
+        """Connect and verify the certificate."""
+        self.ssl_context = ssl.create_default_context()
+        super().connect()
+
+
 class _Adapter(HTTPAdapter):
     """One connection without retries, whose responses are limited in time and size.
 
@@ -217,7 +230,7 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {
             "http": self._pool(HTTPConnectionPool, HTTPConnection),
-            "https": self._pool(HTTPSConnectionPool, HTTPSConnection),
+            "https": self._pool(HTTPSConnectionPool, _TrustingAsThisMachine),
         }
 
     def _pool(self, pool: type[Any], connection: type[Any]) -> type[Any]:

@@ -46,6 +46,7 @@ class Answers:
         *,
         status: int = 200,
         action: str | None = None,
+        again: bool = False,
         **values: str,
     ) -> Response:
         """A page.
@@ -55,13 +56,14 @@ class Answers:
             name: one of :data:`~newsletter.render.public_pages.PAGES`.
             status: of HTTP.
             action: where its forms lead; by default to its own address.
+            again: whether it says that a button was pressed too soon or too late.
             values: for its other slots.
         """
         language = self.language_of(request)
         here = f"?lang={language}"
-        top = "../" * (request.scope["path"].count("/") - 1)
         filled = {
-            "privacy": f"{top}privacy{here}",
+            "privacy": f"{request.scope['top']}privacy{here}",
+            "again": "" if again else "hidden",
             "action": here if action is None else action + here,
             **values,
         }

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,22 +27,17 @@ from newsletter.errors import LedgerRefused
 from newsletter.render.public_pages import PublicPages
 from newsletter.web.answers import Answers
 from newsletter.web.bundle import Bundle
-from newsletter.web.confirm_links import ConfirmLinks
 from newsletter.web.confirmations import Confirmations
 from newsletter.web.confirming import Confirming
-from newsletter.web.events import PublicEvents
-from newsletter.web.forms import Nonces, TooLarge
+from newsletter.web.context import Context
+from newsletter.web.forms import TooLarge
 from newsletter.web.leaving import Leaving
-from newsletter.web.limits import RateLimit
 from newsletter.web.log import LogUnwritable, PublicLog
 from newsletter.web.preferences import PreferencePage
-from newsletter.web.sign_up_limits import FormBreaker
 from newsletter.web.signing_up import SigningUp
 from newsletter.web.sync_api import sync_routes
-from newsletter.web.tokens import TokenReader, TooMany
+from newsletter.web.tokens import TooMany
 
-_UNKNOWN_EACH, _UNKNOWN_IN_ALL = 60, 600
-"""Tokens of an unknown secret that a network, and all together, may bring in a minute."""
 _ARCHIVE_HEADERS = {
     # The pages bring a policy of their own; this one only adds to it.
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -51,32 +47,35 @@ _ARCHIVE_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _METHODS = ["GET", "HEAD", "POST"]
+_Page = Callable[[Request], Awaitable[Response]]
 
 
 class _Paths:
     """Makes the path of a request what our routes expect.
 
     Takes off the public address's own path, which some proxies leave on, the origin of
-    a request in absolute form (RFC 9112 3.2.2), and slashes too many.
+    a request in absolute form (RFC 9112 3.2.2), and slashes too many. ``top`` in the scope
+    leads from the address as the visitor has it to the public address.
     """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app
-        self._prefix = prefix
+        self._prefix = urllib.parse.unquote(prefix)
+        self._seen_prefix = re.compile("^" + re.escape(prefix).replace("/", "/+") + "(?=/)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = _SLASHES.sub("/", _ORIGIN.sub("", scope["path"]))
-            path = _SLASH_BEHIND_TOKEN.sub("", path)
             if path.startswith(f"{self._prefix}/"):
                 path = path.removeprefix(self._prefix)
-            scope = {**scope, "path": path}
+            seen = _ORIGIN.sub("", scope.get("raw_path", b"").decode("latin-1"))
+            depth = self._seen_prefix.sub("", seen, count=1).count("/") - 1
+            scope = {**scope, "path": path, "top": "../" * depth}
         await self._app(scope, receive, send)
 
 
 _ORIGIN = re.compile(r"https?://[^/]*", re.IGNORECASE)
 _SLASHES = re.compile(r"/{2,}")
-_SLASH_BEHIND_TOKEN = re.compile(r"(?<=[A-Za-z0-9_-]{52})/$", re.ASCII)
 
 
 def create_app(
@@ -100,31 +99,52 @@ def create_app(
     clock = clock or SystemClock()
     with suppress(LogUnwritable):  # told by /health; the server answers all the same
         log.note_secret(bundle.box_number)
-    answers = Answers(pages)
-    events = PublicEvents(log, bundle, clock)
-    limit = RateLimit(each=_UNKNOWN_EACH, total=_UNKNOWN_IN_ALL, clock=clock)
-    tokens, nonces = TokenReader(bundle.verifier, limit), Nonces(log.form_key, clock)
-    leaving = Leaving(answers, events, tokens, nonces, clock)
-    preferences = PreferencePage(answers, events, tokens, nonces, clock)
-    links, breaker = ConfirmLinks(bundle.verifier, clock), FormBreaker(clock)
-    confirming = Confirming(
-        answers,
-        events,
-        links=links,
-        breaker=breaker,
-        nonces=nonces,
-        clock=clock,
-        on_return=leaving.came_back,
+    context = Context.of(bundle, pages, log, clock)
+    app = Starlette(
+        routes=[
+            *_readers_routes(context, confirmations),
+            Route("/health", _health(context, log, confirmations), methods=["GET"]),
+            *sync_routes(log, bundle.bearer_hash, clock, secret=bundle.box_number),
+        ],
+        middleware=[Middleware(_Paths, prefix=bundle.path)],
+        exception_handlers=_on_errors(context.answers),
     )
-    signing_up = confirmations and SigningUp(
-        answers,
-        events,
-        bundle,
-        confirmations=confirmations,
-        breaker=breaker,
-        nonces=nonces,
-        clock=clock,
-    )
+    # It would lead to the Host that was asked for, which a proxy may have changed.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _readers_routes(context: Context, confirmations: Confirmations | None) -> Sequence[BaseRoute]:
+    """What readers and their mail programs ask for."""
+    leaving, preferences = Leaving(context), PreferencePage(context)
+    confirming = Confirming(context, on_return=leaving.came_back)
+    signing_up = confirmations and SigningUp(context, confirmations)
+
+    async def privacy(request: Request) -> Response:
+        return context.answers.page(request, "privacy")
+
+    return [
+        *_token_routes("/1/{token}", leaving.header),
+        *_token_routes("/leave/{token}", leaving.page),
+        *_token_routes("/preferences/{token}", preferences.page),
+        *([Route("/subscribe", signing_up.form, methods=_METHODS)] if signing_up else []),
+        *_token_routes("/confirm/{token}", confirming.page),
+        Route("/privacy", privacy, methods=["GET"]),
+        *_single_route(context.bundle, leaving),
+        *_archive(context.bundle),
+        # Where no archive is: the form, or whose server it is.
+        Route("/", signing_up.form if signing_up else privacy, methods=_METHODS),
+    ]
+
+
+def _token_routes(path: str, page: _Page) -> Sequence[Route]:
+    """A link's address, also with the slash at its end that some programs add."""
+    return [Route(path, page, methods=_METHODS), Route(f"{path}/", page, methods=_METHODS)]
+
+
+def _health(context: Context, log: PublicLog, confirmations: Confirmations | None) -> _Page:
+    """What a monitor asks for: whether the log can be read and took the latest entry."""
+    answers = context.answers
 
     async def health(request: Request) -> Response:
         del request
@@ -132,18 +152,23 @@ def create_app(
             log.page(0, 0)
         except LedgerRefused:
             return answers.text("The log cannot be read.\n", status=503)
-        if not events.writable:
+        if not context.events.writable:
             return answers.text("The log cannot be written.\n", status=503)
         # Leaving works all the same, so this is no reason to take the server out of service.
         said = ["ok"]
-        if breaker.is_closed:
+        if context.breaker.is_closed:
             said.append("The sign-up form has closed itself, since it was misused.")
         if confirmations and confirmations.trouble:
             said.append(f"Confirmations do not go out: {confirmations.trouble}")
         return answers.text("".join(f"{line}\n" for line in said))
 
-    async def privacy(request: Request) -> Response:
-        return answers.page(request, "privacy")
+    return health
+
+
+def _on_errors(
+    answers: Answers,
+) -> Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]:
+    """What is answered instead of an exception."""
 
     async def on_unwritable(request: Request, error: Exception) -> Response:
         del error
@@ -161,48 +186,24 @@ def create_app(
             return answers.page(request, "broken", status=404)
         return answers.text(f"{error.detail}.\n", status=error.status_code)
 
-    prefix = urllib.parse.urlsplit(bundle.url).path.rstrip("/")
-    routes = [
-        Route("/1/{token}", leaving.header, methods=_METHODS),
-        Route("/leave/{token}", leaving.page, methods=_METHODS),
-        Route("/preferences/{token}", preferences.page, methods=_METHODS),
-        *([Route("/subscribe", signing_up.form, methods=_METHODS)] if signing_up else []),
-        Route("/confirm/{token}", confirming.page, methods=_METHODS),
-        Route("/privacy", privacy, methods=["GET"]),
-        Route("/health", health, methods=["GET"]),
-        *sync_routes(log, bundle.bearer_hash, clock),
-        *_single_route(bundle.unsubscribe_url, prefix, leaving),
-        *_archive(bundle),
-        # Where no archive is: the form, or whose server it is.
-        Route("/", signing_up.form if signing_up else privacy, methods=_METHODS),
-    ]
-    app = Starlette(
-        routes=routes,
-        middleware=[Middleware(_Paths, prefix=prefix)],
-        exception_handlers={
-            LogUnwritable: on_unwritable,
-            TooMany: on_unwritable,
-            TooLarge: on_too_large,
-            HTTPException: on_http_error,
-        },
-    )
-    # It would lead to the Host that was asked for, which a proxy may have changed.
-    app.router.redirect_slashes = False
-    return app
+    return {
+        LogUnwritable: on_unwritable,
+        TooMany: on_unwritable,
+        TooLarge: on_too_large,
+        HTTPException: on_http_error,
+    }
 
 
-def _single_route(
-    unsubscribe_url: str | None, prefix: str, leaving: Leaving
-) -> Sequence[BaseRoute]:
+def _single_route(bundle: Bundle, leaving: Leaving) -> Sequence[BaseRoute]:
     """The path of [list] unsubscribe_url, if it is set: the token stands in the path or query."""
-    if unsubscribe_url is None:
+    if bundle.unsubscribe_url is None:
         return []
-    parts = urllib.parse.urlsplit(unsubscribe_url)
-    path = urllib.parse.unquote(parts.path)
+    parts = urllib.parse.urlsplit(bundle.unsubscribe_url)
+    path, prefix = (urllib.parse.unquote(each) for each in (parts.path, bundle.path))
     if path.startswith(f"{prefix}/"):
         path = path.removeprefix(prefix)
     if "{token}" in path:
-        return [Route(path, leaving.single, methods=_METHODS)]
+        return _token_routes(path, leaving.single)
     fields = urllib.parse.parse_qsl(parts.query)
     return [_QueryRoute(path or "/", field, leaving) for field in fields if "{token}" in field[1]]
 
@@ -221,17 +222,16 @@ class _QueryRoute(Route):
             if request.method == "POST":
                 request.scope["path_params"] = {"token": text}
                 return await leaving.header(request)
-            top = "../" * (request.scope["path"].count("/") - 1)
-            place = f"{top}leave/{urllib.parse.quote(text, safe='')}"
+            place = f"{request.scope['top']}leave/{urllib.parse.quote(text, safe='')}"
             return RedirectResponse(place, 302)
 
         self._name = name
-        super().__init__(path, answer, methods=_METHODS)
+        super().__init__(path.rstrip("/") or "/", answer, methods=_METHODS)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Also whether the query holds the token."""
         if self._name in urllib.parse.parse_qs(scope.get("query_string", b"").decode("latin-1")):
-            return super().matches(scope)
+            return super().matches({**scope, "path": scope["path"].rstrip("/") or "/"})
         return Match.NONE, {}
 
 

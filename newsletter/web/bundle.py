@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tomllib
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,13 +172,18 @@ class Bundle:
             # The cause is left out: it could quote a key.
             raise ConfigError("The bundle is damaged.", where=Where(path), next=again) from None
 
+    @property
+    def path(self) -> str:
+        """The path of the server's own address, which a proxy may leave on; empty: its root."""
+        return urllib.parse.urlsplit(self.url).path.rstrip("/")
+
     def pages(self) -> PublicPages:
-        """The pages in the theme's look and words.
+        """The pages in the theme's look and words; whoever serves them checks them first.
 
         Raises:
-            TemplateError: something in the theme is wrong.
+            TemplateError: the theme cannot be read.
         """
-        pages = PublicPages(
+        return PublicPages(
             load_theme(self.theme),
             list_name=self.list_name,
             organisation=self.organisation,
@@ -185,8 +191,6 @@ class Bundle:
             topics=self.topics,
             privacy=self.privacy,
         )
-        pages.check()
-        return pages
 
     def write(self, folder: Path) -> None:
         """Write it to a folder, for the server; ``public.toml`` last, whole or not at all.

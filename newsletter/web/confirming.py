@@ -13,14 +13,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from newsletter.clock import Clock
 from newsletter.message.tokens import Purpose, claimed_address_tag, claims_purpose
-from newsletter.web.answers import Answers
-from newsletter.web.confirm_links import ConfirmLinks
-from newsletter.web.events import PublicEvents, RecentEvents
-from newsletter.web.forms import Nonces, read_form
+from newsletter.web.context import Context
+from newsletter.web.events import RecentEvents
+from newsletter.web.forms import read_form
 from newsletter.web.limits import RateLimit
-from newsletter.web.sign_up_limits import FormBreaker
 from newsletter.web.tokens import TokenReader
 
 _PURPOSE = "confirm"
@@ -32,34 +29,16 @@ class Confirming:
     """The page, and what its button does.
 
     Args:
-        answers: makes the pages.
-        events: where a confirmation is written.
-        links: reads a sign-up's link.
-        breaker: hears of each that was confirmed.
-        nonces: tie a form to its page.
-        clock: tells the time.
+        context: of the server.
         on_return: told the address tag in the link by which somebody came back.
     """
 
-    def __init__(
-        self,
-        answers: Answers,
-        events: PublicEvents,
-        *,
-        on_return: Callable[[bytes], None],
-        links: ConfirmLinks,
-        breaker: FormBreaker,
-        nonces: Nonces,
-        clock: Clock,
-    ) -> None:
-        self._answers = answers
-        self._links = links
-        self._breaker = breaker
-        self._nonces = nonces
-        self._clock = clock
+    def __init__(self, context: Context, *, on_return: Callable[[bytes], None]) -> None:
+        self._answers, self._nonces = context.answers, context.nonces
+        self._links, self._breaker = context.links, context.breaker
         self._on_return = on_return
-        self._recent = RecentEvents(events, clock)
-        self._returns = RateLimit(each=_RETURNS_EACH, total=_RETURNS_IN_ALL, clock=clock)
+        self._recent = RecentEvents(context.events, context.clock)
+        self._returns = RateLimit(each=_RETURNS_EACH, total=_RETURNS_IN_ALL, clock=context.clock)
 
     async def page(self, request: Request) -> Response:
         """The link's page, and what its button does."""
@@ -87,11 +66,12 @@ class Confirming:
         return {"kind": "signup", "box": base64.b64encode(link.box).decode()}
 
     def _show(self, request: Request, text: str, nonce: str = "") -> Response:
-        again = self._nonces.again(nonce, _PURPOSE, text)
-        return self._answers.page(request, "confirm", nonce=again)
+        again = self._nonces.age(nonce, _PURPOSE, text) is not None
+        nonce = self._nonces.again(nonce, _PURPOSE, text)
+        return self._answers.page(request, "confirm", nonce=nonce, again=again)
 
     async def _confirm(self, request: Request, text: str, event: dict[str, Any]) -> Response:
-        if self._recent.find(text) is None:
+        if not self._recent.holds(text):
             host = request.client.host if request.client else None
             if event["kind"] != "return":
                 self._breaker.confirmed()

@@ -9,6 +9,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from newsletter.clock import Clock
 from newsletter.web.bundle import Bundle
@@ -17,6 +18,7 @@ from newsletter.web.seal import seal
 
 _A_DAY_S = 86_400
 _MOST_RECENT = 100_000
+T = TypeVar("T")
 
 
 class PublicEvents:
@@ -35,8 +37,13 @@ class PublicEvents:
         self.writable = True
         """Whether the latest event could be written."""
 
-    async def add(self, content: Mapping[str, object]) -> str:
+    async def add(self, content: Mapping[str, object], id_: str = "") -> str:
         """Write one event down.
+
+        Args:
+            content: of the event.
+            id_: hexadecimal; a new one if it is left out. Where the log holds it, nothing is
+                added.
 
         Returns:
             Its id, hexadecimal, once it is on disk.
@@ -47,7 +54,7 @@ class PublicEvents:
         dated = {"v": 1, "at": self._clock.now().timestamp(), **content}
         box = seal(dated, self._bundle.box, self._bundle.box_number)
         try:
-            written = await asyncio.wrap_future(self._log.submit(box))
+            written = await asyncio.wrap_future(self._log.submit(box, bytes.fromhex(id_)))
         except LogUnwritable:
             self.writable = False
             raise
@@ -55,34 +62,47 @@ class PublicEvents:
         return written.hex()
 
 
-@dataclass(frozen=True, slots=True)
-class _Recent:
-    """An event of the last day.
+class OfToday(Generic[T]):
+    """What is remembered of a link or reader for a day, and of no more than the latest 100,000.
 
-    Attributes:
-        id: hexadecimal; there once it is on disk.
-        at: when it was asked for, in seconds since the epoch.
+    It knows keyed hashes under a key of this process alone. One process serves a log
+    (see :mod:`newsletter.web.server`), or what one remembers another would not know.
     """
 
-    id: asyncio.Task[str]
-    at: float
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._known: OrderedDict[bytes, tuple[float, T]] = OrderedDict()
+
+    def find(self, about: str) -> T | None:
+        """What was noted within the last day."""
+        at, known = self._known.get(self._digest(about), (0.0, None))
+        return known if self._clock.now().timestamp() - at <= _A_DAY_S else None
+
+    def note(self, about: str, value: T) -> T:
+        """Remember ``value`` for a day from now on; gives it back."""
+        self._known[self._digest(about)] = (self._clock.now().timestamp(), value)
+        if len(self._known) > _MOST_RECENT:
+            self._known.popitem(last=False)
+        return value
+
+    def forget(self, about: str) -> None:
+        """Remember nothing of this one any more."""
+        self._known.pop(self._digest(about), None)
+
+    def _digest(self, about: str) -> bytes:
+        return hmac.digest(self._key, about.encode(), hashlib.sha256)[:16]
 
 
 class RecentEvents:
-    """What was asked for within a day, by token, so that a repeated request adds nothing.
-
-    It knows keyed hashes under a key of this process alone. One process serves a log
-    (see :mod:`newsletter.web.server`), or an undo in one would not be known in another.
-    """
+    """What was asked for within a day, so that a repeated request adds nothing to the log."""
 
     def __init__(self, events: PublicEvents, clock: Clock) -> None:
         self._events = events
-        self._clock = clock
-        self._key = secrets.token_bytes(32)
-        self._recent: OrderedDict[bytes, _Recent] = OrderedDict()
+        self._written: OfToday[asyncio.Task[str]] = OfToday(clock)
 
-    async def once(self, token: str, content: Mapping[str, object]) -> str:
-        """Write this token's event down, unless that was done within the last day.
+    async def once(self, about: str, content: Mapping[str, object]) -> str:
+        """Write this event down, unless that was done within the last day.
 
         Returns:
             The event's id, hexadecimal, once it is on disk.
@@ -90,62 +110,32 @@ class RecentEvents:
         Raises:
             LogUnwritable: it is not on disk.
         """
-        task = self.find(token)
-        if task is None:
-            task = asyncio.create_task(self._events.add(content))
-            self._recent[self._digest(token)] = _Recent(task, self._clock.now().timestamp())
-            if len(self._recent) > _MOST_RECENT:
-                self._recent.popitem(last=False)
+        if (known := self._find(about)) is None:
+            known = self._written.note(about, asyncio.create_task(self._events.add(content)))
+        elif known.done():
+            # The log may have been replaced since. Where it holds the id, this adds nothing.
+            return await self._events.add(content, known.result())
         # Whoever hangs up must not take the others' answer along.
-        return await asyncio.shield(task)
+        return await asyncio.shield(known)
 
-    def find(self, token: str) -> asyncio.Task[str] | None:
-        """The event of this token within the last day: its id, maybe still on its way to disk."""
-        known = self._recent.get(self._digest(token))
-        if known is None or self._clock.now().timestamp() - known.at > _A_DAY_S:
-            return None
-        failed = known.id.done() and (known.id.cancelled() or known.id.exception() is not None)
-        return None if failed else known.id
+    def holds(self, about: str) -> bool:
+        """Whether the event was asked for within the last day."""
+        return self._find(about) is not None
 
-    def forget(self, token: str) -> None:
+    def forget(self, about: str) -> None:
         """The event was undone: the next one counts."""
-        self._recent.pop(self._digest(token), None)
+        self._written.forget(about)
 
-    def _digest(self, token: str) -> bytes:
-        return hmac.digest(self._key, token.encode(), hashlib.sha256)[:16]
+    def _find(self, about: str) -> asyncio.Task[str] | None:
+        """The event of the last day, maybe still on its way to disk; None if it failed."""
+        known = self._written.find(about)
+        failed = known and known.done() and (known.cancelled() or known.exception() is not None)
+        return None if failed else known
 
 
 @dataclass(slots=True)
 class Changed:
-    """What one link or reader changed of late."""
+    """How often one link or reader changed something, and what last."""
 
-    since: float
-    number: int
-    last: str
-
-
-class RecentChanges:
-    """How often a link or reader changed something within a day, and what last.
-
-    It knows keyed hashes under a key of this process alone.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._key = secrets.token_bytes(32)
-        self._changed: OrderedDict[bytes, Changed] = OrderedDict()
-
-    def find(self, token: str) -> Changed:
-        """What is remembered of one; empty where nothing is."""
-        now = self._clock.now().timestamp()
-        known = self._changed.get(self._digest(token))
-        return known if known and now - known.since <= _A_DAY_S else Changed(now, 0, "")
-
-    def note(self, token: str, changed: Changed) -> None:
-        """Remember it for a day from the first change on."""
-        self._changed[self._digest(token)] = changed
-        if len(self._changed) > _MOST_RECENT:
-            self._changed.popitem(last=False)
-
-    def _digest(self, token: str) -> bytes:
-        return hmac.digest(self._key, token.encode(), hashlib.sha256)[:16]
+    number: int = 0
+    last: str = ""

@@ -73,30 +73,30 @@ class Nonces:
         return self.issue(purpose, about)
 
     def holds(
-        self,
-        nonce: str,
-        purpose: str,
-        about: str,
-        *,
-        youngest_s: float = _FASTEST_S,
-        oldest_s: float = _A_DAY_S,
+        self, nonce: str, purpose: str, about: str, *, youngest_s: float = _FASTEST_S
     ) -> bool:
-        """Whether we issued ``nonce`` for this, and its age is between the two, in seconds.
+        """Whether we issued ``nonce`` for this, within a day, and ``youngest_s`` seconds ago.
 
         By default as a person fills in a form: no sooner than two seconds after its page was
-        loaded, and within a day.
+        loaded.
         """
+        age = self.age(nonce, purpose, about)
+        if age is None:
+            return False
+        # A clock that was set back makes a form look as if it came from the future.
+        return youngest_s <= age <= _A_DAY_S or -_SET_BACK_S <= age < 0
+
+    def age(self, nonce: str, purpose: str, about: str) -> float | None:
+        """How many seconds ago we issued ``nonce`` for this; None: we did not."""
         try:
             data = base64.b64decode(nonce.encode("ascii"), altchars=b"-_", validate=True)
         except ValueError:
-            return False
+            return None
         at, mac = data[: _TIME.size], data[_TIME.size :]
         if len(at) != _TIME.size or not hmac.compare_digest(mac, self._mac(at, purpose, about)):
-            return False
+            return None
         (issued,) = _TIME.unpack(at)
-        age = self._clock.now().timestamp() - float(issued)
-        # A clock that was set back makes a form look as if it came from the future.
-        return youngest_s <= age <= oldest_s or -_SET_BACK_S <= age < 0
+        return self._clock.now().timestamp() - float(issued)
 
     def _mac(self, at: bytes, purpose: str, about: str) -> bytes:
         message = at + purpose.encode() + b"\0" + about.encode()

@@ -12,12 +12,10 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from newsletter.clock import Clock
 from newsletter.message.tokens import Purpose, Token
-from newsletter.web.answers import Answers
-from newsletter.web.events import Changed, PublicEvents, RecentChanges, RecentEvents
-from newsletter.web.forms import Nonces, TooLarge, read_form
-from newsletter.web.tokens import TokenReader
+from newsletter.web.context import Context
+from newsletter.web.events import Changed, OfToday, RecentEvents
+from newsletter.web.forms import TooLarge, read_form
 
 _FRESH_MINUTES = 60
 """So long after it was composed a mail's page asks twice."""
@@ -29,34 +27,27 @@ _MOST_UNDOS = 10
 _LEFT = "You have left. You get no more mail from this list.\n"
 _OF_PAGES = (Purpose.HEADER, Purpose.PAGE, Purpose.PREFERENCES)
 """The tokens with which a page may be asked to leave."""
+_FORMS = ("leave", "sure", "undo", "undo_ticked", "reason")
+"""What our pages issue nonces for."""
 _MOST_UNREAD = 65_536
 
 
 class Leaving:
     """The two ways to leave, undo and reason."""
 
-    def __init__(
-        self,
-        answers: Answers,
-        events: PublicEvents,
-        tokens: TokenReader,
-        nonces: Nonces,
-        clock: Clock,
-    ) -> None:
-        self._answers = answers
-        self._events = events
-        self._tokens = tokens
-        self._nonces = nonces
-        self._clock = clock
-        self._recent = RecentEvents(events, clock)
-        self._undone = RecentChanges(clock)
-        self._returned = RecentChanges(clock)
+    def __init__(self, context: Context) -> None:
+        self._answers, self._events = context.answers, context.events
+        self._tokens, self._nonces = context.tokens, context.nonces
+        self._clock = context.clock
+        self._recent = RecentEvents(context.events, context.clock)
+        self._undone = OfToday[Changed](context.clock)
+        self._returned = OfToday[int](context.clock)
 
     async def header(self, request: Request) -> Response:
         """The address of the header List-Unsubscribe: any POST leaves, GET shows the page."""
         text = self._tokens.text_of(request)
         if request.method != "POST":
-            return await self._show(request, text, action=f"../leave/{text}")
+            return await self._show(request, text, action=f"{request.scope['top']}leave/{text}")
         await _drain(request)
         return await self._leave_at_once(request, text)
 
@@ -68,7 +59,11 @@ class Leaving:
         return await self._step(request, text, await read_form(request))
 
     async def single(self, request: Request) -> Response:
-        """One address for both, as [list] unsubscribe_url has it: the token tells which it is."""
+        """One address for both, as [list] unsubscribe_url has it.
+
+        A POST leaves as at the header's address, unless it is the form of a page of ours, as its
+        nonce proves: mail programs may send fields of any name.
+        """
         text = self._tokens.text_of(request)
         if request.method != "POST":
             return await self._show(request, text)
@@ -77,34 +72,52 @@ class Leaving:
         except TooLarge:
             await _drain(request)
             fields = {}
-        if "do" not in fields and self._tokens.read(text, Purpose.HEADER) is not None:
-            return await self._leave_at_once(request, text)
-        return await self._step(request, text, fields)
+        if self._tokens.read(text, Purpose.HEADER) is None or self._is_ours(text, fields):
+            return await self._step(request, text, fields)
+        return await self._leave_at_once(request, text)
 
     def came_back(self, address_tag: bytes) -> None:
         """A reader confirmed that they are back: from now on a link of theirs leaves anew."""
         reader = address_tag.hex()
-        known = self._returned.find(reader)
-        self._returned.note(reader, Changed(known.since, known.number + 1, ""))
+        self._returned.note(reader, 1 + (self._returned.find(reader) or 0))
 
     def _left_by(self, text: str, token: Token) -> str:
         """What names a reader's leave by a link, from one return of theirs to the next."""
-        return f"{text} {self._returned.find(token.address_tag.hex()).number}"
+        return f"{text} {self._returned.find(token.address_tag.hex()) or 0}"
+
+    def _is_ours(self, text: str, fields: dict[str, list[str]]) -> bool:
+        """Whether a page of ours issued this form, however long ago."""
+        id_, _, mark = _first(fields, "nonce").rpartition(".")
+        about = f"{text} {id_}" if id_ else text
+        return any(self._nonces.age(mark, purpose, about) is not None for purpose in _FORMS)
 
     async def _show(
-        self, request: Request, text: str, action: str | None = None, nonce: str = ""
+        self,
+        request: Request,
+        text: str,
+        *,
+        action: str | None = None,
+        nonce: str = "",
+        again: bool = False,
     ) -> Response:
         token = self._tokens.read(text, *_OF_PAGES)
         if token is None:
             return self._answers.page(request, "broken", status=404)
         if token.inert:
             return self._answers.page(request, "proof")
-        if (left := self._recent.find(self._left_by(text, token))) is not None:
-            # A program that opens links while the mail is fresh must not find a button to undo.
-            page = "left_before" if self._asks_twice(token) else "left"
-            return self._say_left(request, text, await left, page)
-        again = self._nonces.again(nonce, "leave", text)
-        return self._answers.page(request, "leave", action=action, nonce=again)
+        if self._recent.holds(self._left_by(text, token)):
+            left = await self._leave(request, text, token, "page")
+            # A program that opens links must not find a button to undo; so a box goes with it,
+            # and while the mail is fresh there is none.
+            page = "left_before" if self._asks_twice(token) else "left_again"
+            return self._say_left(request, text, left, page, action)
+        return self._answers.page(
+            request,
+            "leave",
+            action=action,
+            nonce=self._nonces.again(nonce, "leave", text),
+            again=again,
+        )
 
     async def _leave_at_once(self, request: Request, text: str) -> Response:
         token = self._tokens.read(text, Purpose.HEADER)
@@ -121,23 +134,29 @@ class Leaving:
             return self._answers.page(request, "broken", status=400)
         if token.inert:
             return self._answers.page(request, "proof")
-        do, nonce = fields.get("do", [""])[0], fields.get("nonce", [""])[0]
+        do, nonce = _first(fields, "do"), _first(fields, "nonce")
         if do == "undo":
-            return await self._undo(request, text, token, nonce)
+            return await self._undo(request, text, token, fields)
         if do == "reason":
             return await self._reason(request, text, token, fields)
         fits = self._nonces.holds(nonce, do, text)
         if do == "sure" and fields.get("sure") == ["yes"] and fits:
-            return self._say_left(request, text, await self._leave(request, text, token, "page"))
+            return await self._leave_by_page(request, text, token)
         if do == "leave" and fits:
             if not self._asks_twice(token):
-                id_ = await self._leave(request, text, token, "page")
-                return self._say_left(request, text, id_)
+                return await self._leave_by_page(request, text, token)
             return self._answers.page(request, "sure", nonce=self._nonces.issue("sure", text))
         if do == "sure" and self._nonces.holds(nonce, "sure", text, youngest_s=0):
-            return self._answers.page(request, "sure", nonce=nonce)
+            return self._answers.page(request, "sure", nonce=nonce, again=not fits)
         # A form that is too old, too quick or not ours: the question stands again.
-        return await self._show(request, text, nonce=nonce if do == "leave" else "")
+        again = self._nonces.age(nonce, do, text) is not None
+        return await self._show(request, text, nonce=nonce if do == "leave" else "", again=again)
+
+    async def _leave_by_page(self, request: Request, text: str, token: Token) -> Response:
+        # Whoever kept a form from before the leave must not get a button that undoes it.
+        page = "left_again" if self._recent.holds(self._left_by(text, token)) else "left"
+        id_ = await self._leave(request, text, token, "page")
+        return self._say_left(request, text, id_, page)
 
     def _asks_twice(self, token: Token) -> bool:
         now = self._clock.now().timestamp() / 60
@@ -155,7 +174,7 @@ class Leaving:
         """
         key = self._left_by(text, token)
         if not token.verified:
-            if self._recent.find(key) is None:
+            if not self._recent.holds(key):
                 self._tokens.count(request)
             return await self._recent.once(key, {"kind": "token", "token": text, "road": road})
         content = {
@@ -166,41 +185,54 @@ class Leaving:
         }
         return await self._recent.once(key, content)
 
-    def _say_left(self, request: Request, text: str, id_: str, page: str = "left") -> Response:
-        undo = f"{id_}.{self._nonces.issue('undo', f'{text} {id_}')}"
+    def _say_left(
+        self,
+        request: Request,
+        text: str,
+        id_: str,
+        page: str = "left",
+        action: str | None = None,
+    ) -> Response:
+        purpose = "undo" if page == "left" else "undo_ticked"
+        undo = f"{id_}.{self._nonces.issue(purpose, f'{text} {id_}')}"
         return self._answers.page(
-            request, page, nonce=self._nonces.issue("reason", text), undo=undo
+            request, page, action=action, nonce=self._nonces.issue("reason", text), undo=undo
         )
 
-    async def _undo(self, request: Request, text: str, token: Token, nonce: str) -> Response:
-        id_, _, mark = nonce.partition(".")
+    async def _undo(
+        self, request: Request, text: str, token: Token, fields: dict[str, list[str]]
+    ) -> Response:
+        id_, _, mark = _first(fields, "nonce").partition(".")
         about = f"{text} {id_}"
-        if self._nonces.holds(mark, "undo", about, youngest_s=0):
+        purpose = "undo_ticked" if fields.get("sure") == ["yes"] else "undo"
+        if self._nonces.holds(mark, purpose, about, youngest_s=0):
             key = self._left_by(text, token)
-            if (left := self._recent.find(key)) is not None and await left != id_:
-                return self._say_left(request, text, await left)  # they left again since
-            changed = self._undone.find(text)
+            if self._recent.holds(key):
+                left = await self._leave(request, text, token, "page")
+                if left != id_:
+                    # They left again since.
+                    return self._say_left(request, text, left, "left_again")
+            changed = self._undone.find(text) or self._undone.note(text, Changed())
             if changed.last != id_:
                 if changed.number >= _MOST_UNDOS:
                     return self._answers.page(request, "unavailable", status=429)
                 # Counted before it is on disk, so that many at once are counted as well.
-                self._undone.note(text, Changed(changed.since, changed.number + 1, ""))
+                changed.number, changed.last = changed.number + 1, ""
                 await self._events.add({"kind": "undo", "leave": id_})
-                self._undone.find(text).last = id_
+                changed.last = id_
             self._recent.forget(key)
             return self._answers.page(request, "undone")
-        if self._nonces.holds(mark, "undo", about, youngest_s=0, oldest_s=float("inf")):
+        if self._nonces.age(mark, purpose, about) is not None:
             return self._answers.page(request, "too_late")
         return await self._show(request, text)
 
     async def _reason(
         self, request: Request, text: str, token: Token, fields: dict[str, list[str]]
     ) -> Response:
-        nonce = fields.get("nonce", [""])[0]
-        if not self._nonces.holds(nonce, "reason", text, youngest_s=0):
+        if not self._nonces.holds(_first(fields, "nonce"), "reason", text, youngest_s=0):
             return await self._show(request, text)
-        reason = fields.get("reason", [""])[0]
-        words = _fitting(fields.get("words", [""])[0].strip()[:_MOST_WORDS])
+        reason = _first(fields, "reason")
+        words = _fitting(_first(fields, "words").strip()[:_MOST_WORDS])
         if reason in _REASONS or words:
             # Neither the leave nor the person is named, so that the two stay apart.
             content = {
@@ -211,6 +243,10 @@ class Leaving:
             }
             await self._recent.once(f"reason {text}", content)
         return self._answers.page(request, "thanks")
+
+
+def _first(fields: dict[str, list[str]], name: str) -> str:
+    return fields.get(name, [""])[0]
 
 
 def _fitting(words: str) -> str:

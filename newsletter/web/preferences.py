@@ -16,12 +16,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from newsletter.clock import Clock
 from newsletter.message.tokens import Purpose, Token
-from newsletter.web.answers import Answers
-from newsletter.web.events import Changed, PublicEvents, RecentChanges
-from newsletter.web.forms import Nonces, read_form
-from newsletter.web.tokens import TokenReader
+from newsletter.web.context import Context
+from newsletter.web.events import Changed, OfToday
+from newsletter.web.forms import read_form
 
 _CHANGE_DAYS = 30
 """How long after its mail was composed a link may change something."""
@@ -43,20 +41,11 @@ class _WrongDay(Exception):
 class PreferencePage:
     """The page, and what its form does."""
 
-    def __init__(
-        self,
-        answers: Answers,
-        events: PublicEvents,
-        tokens: TokenReader,
-        nonces: Nonces,
-        clock: Clock,
-    ) -> None:
-        self._answers = answers
-        self._events = events
-        self._tokens = tokens
-        self._nonces = nonces
-        self._clock = clock
-        self._recent = RecentChanges(clock)
+    def __init__(self, context: Context) -> None:
+        self._answers, self._events = context.answers, context.events
+        self._tokens, self._nonces = context.tokens, context.nonces
+        self._clock = context.clock
+        self._recent = OfToday[Changed](context.clock)
 
     async def page(self, request: Request) -> Response:
         """The link in a mail's text."""
@@ -73,7 +62,7 @@ class PreferencePage:
                 request, "stale", status=status, leave=self._leave(request, text)
             )
         if request.method != "POST":
-            return self._ask(request, text)
+            return self._ask(request, text, {})
         return await self._save(request, text, token)
 
     def _may_change(self, token: Token) -> bool:
@@ -84,10 +73,10 @@ class PreferencePage:
         return f"../leave/{text}?lang={self._answers.language_of(request)}"
 
     def _ask(
-        self, request: Request, text: str, fields: Mapping[str, str] | None = None
+        self, request: Request, text: str, chosen: Mapping[str, str], *, wrong: bool = False
     ) -> Response:
-        """The form; where a day is wrong, again with what was chosen."""
-        chosen = fields or {}
+        """The form with what was chosen; ``wrong``: the day is not one."""
+        nonce = chosen.get("nonce", "")
         today = self._clock.now().date()
         marks = {
             f"{name}-{value}".lower(): "selected" if name == "language" else "checked"
@@ -96,9 +85,10 @@ class PreferencePage:
         }
         return self._answers.page(
             request,
-            "choose" if fields is None else "choose_wrong",
-            status=200 if fields is None else 400,
-            nonce=self._nonces.again(chosen.get("nonce", ""), "choose", text),
+            "choose_wrong" if wrong else "choose",
+            status=400 if wrong else 200,
+            again=not wrong and self._nonces.age(nonce, "choose", text) is not None,
+            nonce=self._nonces.again(nonce, "choose", text),
             leave=self._leave(request, text),
             first=(today + timedelta(days=1)).isoformat(),
             last=(today + timedelta(days=_LONGEST_PAUSE_DAYS)).isoformat(),
@@ -111,13 +101,13 @@ class PreferencePage:
         nonce = fields.get("nonce", "")
         if not self._nonces.holds(nonce, "choose", text):
             # A form that is too old, too quick or not ours: the question stands again.
-            return self._ask(request, text)
+            return self._ask(request, text, fields)
         try:
             changes = self._changes(fields)
         except _WrongForm:
             return self._answers.page(request, "broken", status=400)
         except _WrongDay:
-            return self._ask(request, text, fields)
+            return self._ask(request, text, fields, wrong=True)
         if not changes:
             return self._answers.page(request, "unchanged")
         return await self._write(request, text, token, changes)
@@ -127,7 +117,8 @@ class PreferencePage:
     ) -> Response:
         # A reader's, whose links are many; of one that is not verified anybody could be meant.
         reader = token.address_tag.hex() if token.verified else text
-        recent, told = self._recent.find(reader), json.dumps(changes, sort_keys=True)
+        recent = self._recent.find(reader) or self._recent.note(reader, Changed())
+        told = json.dumps(changes, sort_keys=True)
         if told == recent.last:
             return self._answers.page(request, "saved")
         if recent.number >= _MOST_A_DAY:
@@ -135,10 +126,10 @@ class PreferencePage:
         if not token.verified:
             self._tokens.count(request)
         # Counted before it is on disk, so that many at once are counted as well.
-        self._recent.note(reader, Changed(recent.since, recent.number + 1, ""))
+        recent.number, recent.last = recent.number + 1, ""
         whose = {"tag" if token.verified else "token": reader}
         await self._events.add({"kind": "preferences", **whose, "changes": changes})
-        self._recent.find(reader).last = told
+        recent.last = told
         return self._answers.page(request, "saved")
 
     def _changes(self, fields: Mapping[str, str]) -> dict[str, Any]:

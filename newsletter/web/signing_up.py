@@ -15,19 +15,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from newsletter.addresses import Address, AddressError
-from newsletter.clock import Clock
 from newsletter.display_names import shortened
 from newsletter.message.notice import Notice
 from newsletter.render.public_pages import words_digest
-from newsletter.web.answers import Answers
-from newsletter.web.bundle import Bundle
-from newsletter.web.confirm_links import ConfirmLinks, message_name
+from newsletter.web.confirm_links import message_name
 from newsletter.web.confirmations import Confirmations
-from newsletter.web.events import PublicEvents
-from newsletter.web.forms import Nonces, read_form
+from newsletter.web.context import Context
+from newsletter.web.forms import read_form
 from newsletter.web.limits import RateLimit
 from newsletter.web.seal import FORM_BYTES, seal
-from newsletter.web.sign_up_limits import Cooldown, FormBreaker
+from newsletter.web.sign_up_limits import Cooldown
 
 _PURPOSE, _ABOUT = "join", "form"
 _EACH, _IN_ALL = 6, 60
@@ -62,37 +59,18 @@ class SigningUp:
     """The form.
 
     Args:
-        answers: makes the pages.
-        events: where it is told that the form closed itself.
-        bundle: what the server may know, such as the keys of the links that are mailed.
-        confirmations: sends it.
-        breaker: closes the form when it is misused.
-        nonces: tie a form to its page.
-        clock: tells the time.
+        context: of the server.
+        confirmations: sends the mails that ask to confirm.
     """
 
-    def __init__(
-        self,
-        answers: Answers,
-        events: PublicEvents,
-        bundle: Bundle,
-        *,
-        confirmations: Confirmations,
-        breaker: FormBreaker,
-        nonces: Nonces,
-        clock: Clock,
-    ) -> None:
-        self._answers = answers
-        self._pages = answers.pages
-        self._events = events
-        self._bundle = bundle
-        self._links = ConfirmLinks(bundle.verifier, clock)
+    def __init__(self, context: Context, confirmations: Confirmations) -> None:
+        self._answers, self._pages = context.answers, context.answers.pages
+        self._events, self._nonces = context.events, context.nonces
+        self._links, self._breaker = context.links, context.breaker
+        self._bundle, self._clock = context.bundle, context.clock
         self._confirmations = confirmations
-        self._breaker = breaker
-        self._nonces = nonces
-        self._clock = clock
-        self._cooldown = Cooldown(clock)
-        self._limit = RateLimit(each=_EACH, total=_IN_ALL, clock=clock)
+        self._cooldown = Cooldown(context.clock)
+        self._limit = RateLimit(each=_EACH, total=_IN_ALL, clock=context.clock)
 
     async def form(self, request: Request) -> Response:
         """The page with the form, and what its button does."""
@@ -191,11 +169,13 @@ class SigningUp:
         """The form with what was typed; ``wrong``: and with what is amiss in it."""
         no_address = wrong and typed.parsed is None
         not_agreed = wrong and not typed.agrees
+        too_soon = not wrong and self._nonces.age(nonce, _PURPOSE, _ABOUT) is not None
         chosen = [f"topic-{topic}" for topic in typed.topics]
         return self._answers.page(
             request,
             "join",
             status=422 if wrong else 200,
+            again=too_soon,
             nonce=self._nonces.again(nonce, _PURPOSE, _ABOUT),
             page=typed.page,
             address=typed.address,

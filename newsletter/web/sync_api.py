@@ -30,13 +30,15 @@ _MOST_DAYS = 36_500
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def sync_routes(log: PublicLog, bearer_hash: str, clock: Clock) -> list[Route]:
+def sync_routes(log: PublicLog, bearer_hash: str, clock: Clock, *, secret: int = 0) -> list[Route]:
     """The routes, for an application that answers readers as well.
 
     Args:
         log: the public log.
         bearer_hash: SHA-256 of the bearer secret, hexadecimal; empty: nobody may read it.
         clock: tells the day, by which old entries leave.
+        secret: the number of the newest secret whose keys the server has. Told to whoever is
+            refused, since each mail's links show it: so they know which side is old.
     """
 
     def guarded(
@@ -45,7 +47,8 @@ def sync_routes(log: PublicLog, bearer_hash: str, clock: Clock) -> list[Route]:
         async def guarded_answer(request: Request) -> Response:
             if not _may_read(request, bearer_hash):
                 headers = {"WWW-Authenticate": "Bearer"}
-                return _refusal(401, "The bearer secret is missing or wrong.", headers)
+                words = "The bearer secret is missing or wrong."
+                return _refusal(401, words, headers, secret=secret)
             try:
                 return await answer(request)
             except LedgerRefused as error:
@@ -130,5 +133,7 @@ async def _body(request: Request) -> tuple[int, int] | None:
     return max(0, min(seq, 10**_MOST_DIGITS)), max(1, min(days, _MOST_DAYS))
 
 
-def _refusal(status: int, words: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": words}, status, headers={**_HEADERS, **(headers or {})})
+def _refusal(
+    status: int, words: str, headers: dict[str, str] | None = None, **more: int
+) -> Response:
+    return JSONResponse({"error": words, **more}, status, headers={**_HEADERS, **(headers or {})})

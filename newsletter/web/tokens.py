@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 
 from newsletter.message.tokens import Purpose, Token, Verifier, claimed, verify
 from newsletter.web.limits import RateLimit
 
-_STUCK = " \t.,;:!?)]}>»”’\"'"
+_STUCK = " \t.,;:!?)]}>»”’\"'/"
+_FOLLOWING = re.compile(r"[&?#]")
+"""What a query begins with that a program stuck to the token instead of the address."""
 _LONGEST = 1000
 
 
@@ -32,7 +36,7 @@ class TokenReader:
     def text_of(request: Request) -> str:
         """The token in the address, without what a mail program stuck to it."""
         text: str = request.path_params.get("token") or request.query_params.get("token", "")
-        return text[:_LONGEST].strip(_STUCK)
+        return _FOLLOWING.split(text[:_LONGEST].strip(_STUCK))[0].rstrip(_STUCK)
 
     def read(self, text: str, *purposes: Purpose) -> Token | None:
         """What a token says; None if it is not one of ours, or for none of ``purposes``.

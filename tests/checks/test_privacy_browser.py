@@ -45,13 +45,13 @@ def requested(browser: Browser, edition: Edition) -> set[str]:
         route.abort()
 
     slots = {slot.token: slot for slot in edition.slots}
+    page = browser.new_page()
+    page.route("**/*", refuse)
     for width, scheme, media in LOOKS:
-        context = browser.new_context(viewport={"width": width, "height": 900})
-        context.route("**/*", refuse)
-        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme, media=media)
         page.set_content(bind(edition.html, slots, VALUES), wait_until="load")
-        context.close()
+    page.close()
     return {url for url in asked if url.startswith("http")}
 
 

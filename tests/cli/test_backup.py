@@ -246,9 +246,9 @@ def hostile(**entries: bytes | str) -> bytes:
         hostile(__tmp__escaped=b"out of the folder"),
         hostile(backup_dot_json=b"{}", newsletter_dot_key="/etc/passwd"),
         hostile(backup_dot_json=b'{"made_at": "2017-03-31T09:00:00+00:00", "list_id": '
-                                b'"news.defenders.test", "list_file": "../escaped"}'),
+                                b'"news.defenders.test", "list_files": ["../escaped"]}'),
         hostile(backup_dot_json=b'{"made_at": "soon", "list_id": "news.defenders.test", '
-                                b'"list_file": ""}'),
+                                b'"list_files": []}'),
     ],
 )  # fmt: skip
 def test_what_is_no_backup_changes_nothing(
@@ -269,7 +269,7 @@ def test_a_damaged_ledger_in_a_backup_is_refused_and_the_old_one_kept(
     went_well(project.run("send", "2017-04", "--yes"))
     file.write_bytes(hostile(
         backup_dot_json=b'{"made_at": "2017-03-31T09:00:00+00:00", "list_id": '
-        b'"news.defenders.test", "list_file": ""}',
+        b'"news.defenders.test", "list_files": []}',
         newsletter_dot_db=b"no database at all" * 500,
         newsletter_dot_key=(project.folder / "newsletter.key").read_bytes(),
     ))  # fmt: skip

@@ -18,6 +18,7 @@ from tests.cli.support import (
     outbox,
     running,
     stopped,
+    warm,
     went_well,
 )
 from tests.crash.warm import Piped
@@ -25,6 +26,12 @@ from tests.support.project import SHORT_ISSUE, Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer
 
 CANARY = "Too many of the first were refused."
+
+
+@pytest.fixture(autouse=True, scope="module")
+def ready() -> None:
+    """Times are seconds ahead here: what commands are forked from stands before they count."""
+    warm()
 
 
 def _clocks_go_back() -> str:

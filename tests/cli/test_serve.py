@@ -91,6 +91,13 @@ def test_the_demo_shows_no_other_newsletter(project: Project) -> None:
     stopped(project.run("serve", "--demo", "--host", "0.0.0.0"), 2, "on this machine only")
 
 
+def test_a_page_that_cannot_be_made_is_told_before_anybody_is_served(project: Project) -> None:
+    project.settings(public_settings())
+    page = project.folder / "templates" / "default" / "web" / "public.html.j2"
+    page.write_text("{% if page == 'privacy' %}{{ nowhere }}{% endif %}")
+    stopped(project.run("serve", "--port", "0"), 2, "public.html.j2:1", "'nowhere' is undefined")
+
+
 def test_its_output_holds_no_path_address_body_or_browser(tmp_path: Path) -> None:
     """Whatever is asked, also what makes an error; and a signal of systemd ends it well."""
     project = Project(tmp_path / "project")

@@ -3,7 +3,8 @@
 Half of a short run is Python reading modules, and a kill then proves nothing.
 So one process imports the whole program once and forks for each command. What
 is killed is a process of its own with everything that the program does from
-its first line on; only the imports are behind it. ``--cold`` does without.
+its first line on; only the imports are behind it, and compiling the theme's
+templates. ``--cold`` does without.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -25,6 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
+from tests.support.project import Project
 from tests.support.tools import ROOT
 
 
@@ -133,6 +136,7 @@ class Warm:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the harness, which ends it properly
             )
+        assert self._orders.recv(1), "the warm process ended"
         self._started: list[Forked] = []
 
     def start(
@@ -219,6 +223,14 @@ def _import_everything() -> None:
             importlib.import_module(module.name)
 
 
+def _compile_once() -> None:
+    """Compile an issue: what that imports, and the templates, every command would read anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = Project(Path(folder) / "project").run("send", "2017-04", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert threading.active_count() == 1, "a fork would lose the other threads"
+
+
 def _run(order: dict[str, Any], stdout: int, stderr: int) -> None:
     """Be the program from here on; never returns."""
     os.environ.clear()
@@ -258,8 +270,10 @@ def _let_anybody_trace() -> None:
 
 def _serve(orders: socket.socket) -> None:
     _import_everything()
+    _compile_once()
     gc.collect()
     gc.freeze()  # else each child copies what its collector looks at
+    orders.send(b"\n")  # ready
     running: dict[int, tuple[int, int]] = {}
     while True:
         readable, _, _ = select.select([orders.fileno(), *running], [], [])

@@ -39,7 +39,7 @@ def plan(
     canary_share: float = 0.0,
 ) -> Plan:
     roster = Roster(
-        Path("subscribers.csv"),
+        (Path("subscribers.csv"),),
         subscribers=subscribers,
         refused=(Problem("no address"),) * refused,
         repeated=(Problem("again"),) * repeated,
@@ -143,7 +143,7 @@ def test_a_reader_gets_the_nearest_edition_there_is(wanted: str | None, gets: st
 
 def waved(count: int, *, seeds: tuple[str, ...] = (), share: float = 0.01) -> Plan:
     roster = Roster(
-        Path("subscribers.csv"),
+        (Path("subscribers.csv"),),
         subscribers=tuple(
             Subscriber(
                 Address.parse(f"reader{n}@{'rare' if n % 10 == 0 else 'big'}.example"),

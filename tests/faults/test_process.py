@@ -15,10 +15,17 @@ from tests.support.project import Project, smtp_delivery
 Frozen = tuple[Newsletter, SinkArrivals]
 
 
+@pytest.fixture(scope="module")
+def job() -> Iterator[Job]:
+    """The program, imported once for both tests."""
+    with Job() as shared:
+        yield shared
+
+
 @pytest.fixture
-def frozen(tmp_path: Path) -> Iterator[Frozen]:
+def frozen(tmp_path: Path, job: Job) -> Iterator[Frozen]:
     """A campaign of one connection that was killed before anybody was mailed."""
-    with Job() as job, postfix_sink(tmp_path / "sink") as sink:
+    with postfix_sink(tmp_path / "sink") as sink:
         project = Project(
             tmp_path / "project",
             delivery=smtp_delivery(sink.port, connections=1, more="batch = 5"),

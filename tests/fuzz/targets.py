@@ -4,7 +4,9 @@ A target takes bytes and returns nothing. It lets the errors pass that its parse
 documented to raise, and asserts bounds; anything else that comes out is a finding.
 """
 
+import atexit
 import io
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +40,7 @@ Target = Callable[[bytes], None]
 
 _NOW = datetime(2017, 4, 1, 9, 0, tzinfo=UTC)
 _FOLDER = Path(mkdtemp(prefix="newsletter-fuzz-"))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 _KEYS = KeyRing(b"p" * 32, {1: b"k" * 32})
 _TOKEN = Token(Purpose.PAGE, b"a" * 12, b"c" * 8, 0)
 SIGNED = sign(_TOKEN, keys=_KEYS, list_id="news")

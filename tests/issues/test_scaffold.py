@@ -198,7 +198,8 @@ def test_a_new_project_is_ready_to_use(tmp_path: Path, scaffold: Path) -> None:
     settings = load_settings(folder / "newsletter.toml")
     issue = load_issue(folder / "issues" / "2017-04.yaml").issue
     assert (settings.delivery.transport, issue.title) == ("mailbox", "April 2017")
-    assert (folder / settings.audience.file).read_text() == "email,name\nanna@ngo.example,Anna\n"
+    (example,) = settings.audience.files
+    assert (folder / example).read_text() == "email,name\nanna@ngo.example,Anna\n"
     assert (folder / "subscribers.csv").read_text() == "email,name\n"
     assert {
         file.relative_to(folder / "templates").as_posix(): file.read_text()

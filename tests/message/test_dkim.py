@@ -269,14 +269,17 @@ def test_a_changed_byte_in_a_signed_field_or_the_body_is_noticed() -> None:
     assert [] == [mail for mail in forged if passes_dkimpy(mail)]
 
 
-@pytest.mark.parametrize("name", [name.title() for name in SEALED])
-def test_another_one_of_a_sealed_field_is_noticed_wherever_it_stands(name: str) -> None:
+def test_another_one_of_a_sealed_field_is_noticed_wherever_it_stands() -> None:
     mail = signed().as_bytes()
-    extra = f"{name}: <https://evil.example/>\r\n".encode()
     head, _, rest = mail.partition(b"\r\n\r\n")
-    forged = [extra + mail, head + b"\r\n" + extra + b"\r\n" + rest]
-    assert [["fail", "fail"]] * 2 == results(forged)
-    assert not any(map(passes_dkimpy, forged))
+    forged = {}
+    for name in map(str.title, SEALED):
+        extra = f"{name}: <https://evil.example/>\r\n".encode()
+        forged[name, "above"] = extra + mail
+        forged[name, "below"] = head + b"\r\n" + extra + b"\r\n" + rest
+    told = dict(zip(forged, results([*forged.values()]), strict=True))
+    assert {where: ["fail", "fail"] for where in forged} == told
+    assert [] == [where for where, mail in forged.items() if passes_dkimpy(mail)]
 
 
 def test_a_relay_that_refolds_and_trims_does_no_harm() -> None:

@@ -14,7 +14,7 @@ def roster(*people: tuple[str, str | None]) -> Roster:
         Subscriber(Address.parse(f"p{row}@readers.example"), name, language, row=row)
         for row, (name, language) in enumerate(people, start=2)
     )
-    return Roster(Path("list.csv"), subscribers, (), (), (), len(subscribers))
+    return Roster((Path("list.csv"),), subscribers, (), (), (), len(subscribers))
 
 
 def test_without_a_list_there_is_a_reader_without_a_name() -> None:

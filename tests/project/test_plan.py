@@ -141,7 +141,25 @@ def test_another_list_may_be_named(project: Project, tmp_path: Path) -> None:
     other.write_text("email,name,language\nboss@readers.example,Boss,en\n")
     planned = prepare(project, ISSUE, SendOptions(subscribers=other))
     assert ["boss"] == who(planned)
-    assert other == planned.roster.file
+    assert (other,) == planned.roster.files
+
+
+def test_a_segment_that_changed_after_the_plan_was_shown_is_not_frozen(
+    project: Project, folder: Folder
+) -> None:
+    segment = '[audience]\nfields = ["name"]\n[segments.some]\nfields.name = ["Reader 1"]\n'
+    folder.settings(segment)
+    with project.lock():
+        prepared = prepare_to_freeze(project, ISSUE, SendOptions(segment="some"))
+        assert ["reader1"] == who(prepared)
+        folder.settings(segment.replace("Reader 1", "Reader 2"))
+        with pytest.raises(InputError, match="“some” was changed after the plan was shown"):
+            freeze(project, prepared)
+        folder.settings("")
+        with pytest.raises(InputError, match="was changed"):
+            freeze(project, prepared)
+        folder.settings(segment + "# a note changes nothing\n")
+        assert 1 == freeze(project, prepared).planned
 
 
 def test_the_transport_examines_a_message_of_each_language(

@@ -1,6 +1,8 @@
 """Reading the public log: twice, late, from two machines, and from whoever holds the server."""
 
+import base64
 import contextlib
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -9,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,13 +22,17 @@ import pytest
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from newsletter.addresses import Address
+from newsletter.clock import moment_at
 from newsletter.errors import InputError, LogUnreachable
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import Purpose, Token, sign
 from newsletter.project import Project
 from newsletter.project.log_events import event_of
 from newsletter.project.log_reader import SyncResult
+from newsletter.project.rights import forget
 from newsletter.project.sync import sync
+from newsletter.testing import FrozenClock
 from newsletter.web.log import PublicLog
 
 from tests.support.project import Project as Folder
@@ -132,6 +139,42 @@ def test_an_entry_from_a_far_future_keeps_nobody_from_coming_back(
     side.come_back("anna@readers.example", form_at=now - 600)
     sync(project)
     assert set() == left(project, side, "anna")
+
+
+@pytest.mark.fault(
+    "Public",
+    "a server whose clock is far ahead",
+    state="who left has left, and can come back",
+)
+@pytest.mark.parametrize("ahead_s", [600, 3600 * 24 * 400])
+def test_a_leave_from_the_future_can_be_ended_by_a_return(
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    now = time.time()
+    clock = FrozenClock(moment_at(now))
+    monkeypatch.setattr(project, "clock", clock)
+    side.leave("anna@readers.example", at=now + ahead_s)
+    side.come_back("anna@readers.example", form_at=now - 600)
+    assert {"leave": 1, "return": 1} == numbers(sync(project))
+    assert {"anna"} == left(project, side, "anna")
+    clock.sleep(3600)
+    side.come_back("anna@readers.example", form_at=now + 1800)
+    for again in (False, True):
+        sync(project, again=again)
+        assert set() == left(project, side, "anna")
+    clock.sleep(3600)
+    side.leave("anna@readers.example", at=now + 7200 + ahead_s)
+    for again in (False, True):
+        sync(project, again=again)
+        assert {"anna"} == left(project, side, "anna")
+
+
+def test_a_reader_who_leaves_in_two_ways_is_told_as_one(project: Project, side: PublicSide) -> None:
+    for road in ("page", "header"):
+        side.leave("anna@readers.example", road=road)
+    assert {"leave": 1} == numbers(sync(project))
+    side.leave("anna@readers.example")
+    assert SyncResult() == sync(project)
 
 
 def test_an_undo_voids_one_leave(project: Project, side: PublicSide) -> None:
@@ -545,15 +588,59 @@ def test_a_server_elsewhere_is_read_over_http(folder: Folder, tmp_path: Path) ->
         assert 1 == side.log.drop_synced(10**6)  # the server was told how far it was read
 
 
-def test_another_secret_is_refused(folder: Folder, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("newer", "what", "following"),
+    [
+        ("neither", "from another newsletter.key", "If newsletter.key here is the newest"),
+        ("here", "its bundle is older", "run “newsletter keys public” here"),
+        ("there", "newsletter.key here is older", "Copy the newest newsletter.key"),
+    ],
+)
+def test_another_secret_is_refused_and_the_older_side_named(
+    folder: Folder, tmp_path: Path, newer: str, what: str, following: str
+) -> None:
+    key_file = folder.folder / "newsletter.key"
+    KeyRing.load_or_create(key_file)
+    old = key_file.read_text()
+    if newer == "there":
+        KeyRing.rotate(key_file)
     with server_of(folder, tmp_path / "elsewhere.db"):
-        key_file = folder.folder / "newsletter.key"
-        text = key_file.read_text()
         bearer = KeyRing.load(key_file).bearer
         assert bearer is not None
-        key_file.write_text(text.replace(bearer.hex(), "0" * 64))
-        with pytest.raises(LogUnreachable, match="bearer secret"):
+        other = key_file.read_text().replace(bearer.hex(), "0" * 64)
+        key_file.write_text(f'bearer = "{"0" * 64}"\n{old}' if newer == "there" else other)
+        if newer == "here":
+            KeyRing.rotate(key_file)
+        with pytest.raises(LogUnreachable, match="bearer secret") as refused:
             sync(Project(folder.folder))
+    assert what in refused.value.what
+    assert following in refused.value.next
+
+
+@pytest.mark.parametrize("was_read", [False, True])
+def test_who_left_in_the_folder_before_there_was_a_server_has_left(
+    folder: Folder, tmp_path: Path, side: PublicSide, was_read: bool
+) -> None:
+    if was_read:
+        side.leave("carl@readers.example")
+        sync(Project(folder.folder))
+    side.leave("anna@readers.example")
+    with server_of(folder, tmp_path / "elsewhere.db") as (there, _):
+        there.leave("bela@readers.example")
+        project = Project(folder.folder)
+        result = sync(project)
+        assert ({"leave": 2}, [], []) == (numbers(result), result.warnings, result.obstacles)
+        assert {"anna", "bela"} == left(project, side, "anna", "bela")
+        assert SyncResult() == sync(project)
+        # A server that still runs in the folder answers readers with 200.
+        side.leave("dora@readers.example")
+        assert {"leave": 1} == numbers(sync(project))
+        assert SyncResult() == sync(project)
+    # Nor does it hang on whether the new server answers.
+    side.leave("emil@readers.example")
+    with pytest.raises(LogUnreachable):
+        sync(project)
+    assert {"dora", "emil"} == left(project, side, "dora", "emil")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -759,3 +846,66 @@ def test_who_left_long_ago_can_sign_up_again_and_is_erased_without_an_answer(
         assert 1 <= sync(project).erased.sign_ups
         with closing(project.ledger(create=False)) as ledger:
             assert [] == ledger.sign_ups.all()
+
+
+def test_a_sign_up_from_before_its_reader_was_forgotten_is_not_taken_in(
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, anna = time.time(), "anna@readers.example"
+    clock = FrozenClock(moment_at(now))
+    monkeypatch.setattr(project, "clock", clock)
+    forget(project, anna)
+    side.sign_up(anna, form_at=now - 600, at=now - 500)
+    result = sync(project)
+    assert ({}, 0) == (numbers(result), result.erased.sign_ups)
+    clock.sleep(3600)
+    side.sign_up(anna, form_at=now + 600, at=now + 700)
+    assert {"signup": 1} == numbers(sync(project))
+
+
+@pytest.mark.parametrize("first", ["change", "sign-up"])
+def test_a_change_that_has_a_sign_ups_id_keeps_nobody_off_the_list(
+    project: Project, side: PublicSide, first: str
+) -> None:
+    """Whoever has the server can give an entry the id that a sign-up's own change will have."""
+    box = side.form("anna@readers.example", language="fr")
+    change = side.box(
+        kind="preferences", tag=side.tag("bela@readers.example").hex(), changes={"language": "es"}
+    )
+
+    def collide() -> None:
+        side.log.append(change, hashlib.sha256(box).digest()[:16])
+
+    if first == "change":
+        collide()
+    side.add(kind="signup", box=base64.b64encode(box).decode())
+    if first == "sign-up":
+        collide()
+    for again in (False, True):
+        assert [] == sync(project, again=again).warnings
+        listed = {str(each.address): each.language for each in project.roster().subscribers}
+        assert "fr" == listed["anna@readers.example"]
+
+
+@pytest.mark.parametrize("profile", ["proof", "eu-institution", "minimal"])
+def test_who_left_under_a_former_pepper_has_left_whatever_is_erased(
+    folder: Folder, profile: str
+) -> None:
+    folder.settings(f'{public_settings()}[privacy]\nprofile = "{profile}"\n')
+    key_file, anna = folder.folder / "newsletter.key", Address("anna", "readers.example")
+    former = KeyRing.load_or_create(key_file)
+    ring = replace(former, pepper=bytes(32)).joined(former)
+    ring.save(key_file)
+    with public_side(folder.folder) as side:
+        side.leave(str(anna), at=time.time() - 400 * 86_400)
+        side.add(
+            kind="leave",
+            tag=former.address_tag(anna).hex(),
+            road="header",
+            at=time.time() - 3000 * 86_400,
+        )
+        project = Project(folder.folder)
+        for again in (False, True):
+            sync(project, again=again)
+            with closing(project.ledger(create=False)) as ledger:
+                assert {*project.keys.tags(anna)} == ledger.suppressions.tags()

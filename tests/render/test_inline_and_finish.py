@@ -98,6 +98,13 @@ def test_cssutils_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert [] == caplog.records
 
 
+def test_every_style_sheet_writes_its_own_rules() -> None:
+    for colour in ("red", "blue", "red"):
+        assert f'<p style="color:{colour}">' in inline_css(
+            page("<p>x</p>"), f"p {{color: {colour}}}"
+        )
+
+
 def test_a_style_sheet_premailer_cannot_read_names_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -104,7 +104,8 @@ def log_app(log: PublicLog, keys: KeyRing) -> Starlette:
     """The server's routes for a project whose key file has a bearer secret."""
     assert keys.bearer is not None
     bearer_hash = hashlib.sha256(keys.bearer).hexdigest()
-    return Starlette(routes=sync_routes(log, bearer_hash, SystemClock()))
+    secret = keys.signing_key_id
+    return Starlette(routes=sync_routes(log, bearer_hash, SystemClock(), secret=secret))
 
 
 @contextlib.contextmanager

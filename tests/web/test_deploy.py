@@ -1,10 +1,12 @@
 """The examples in docs/deploy: the proxies run before a real server, and log nobody."""
 
 import json
+import os
 import re
 import shlex
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,8 +18,10 @@ import requests
 import trustme
 from newsletter.message.tokens import Purpose
 
+from tests.support.namespaces import Machine
 from tests.support.tools import ROOT, program
 from tests.test_docs import parse
+from tests.web.process import leave_token, wait_for, write_bundle
 from tests.web.served import bundle, running, token
 
 DEPLOY = ROOT / "docs" / "deploy"
@@ -241,6 +245,84 @@ def test_systemd_finds_no_fault_in_the_service_and_calls_it_safe(
     assert 0 == rated.returncode, rated.stdout
 
 
+AS_THE_SERVICE = """
+mount -t tmpfs none /var/lib
+mkdir /var/lib/newsletter
+while read -r _ place _; do mount -o remount,bind,ro "$place" 2>/dev/null; done < /proc/self/mounts
+mount --bind "$1" /var/lib/newsletter && mount -o remount,bind,rw /var/lib/newsletter
+"""
+"""What its StateDirectory= and ProtectSystem=strict make of the disk."""
+
+
+def forbidden_calls(service: str) -> list[str]:
+    """The system calls for which systemd kills the server."""
+    shown = subprocess.run(
+        [program("systemd-analyze"), "syscall-filter"], check=True, capture_output=True, text=True
+    ).stdout
+    sets: dict[str, list[str]] = {}
+    name = ""
+    for line in shown.splitlines():
+        if line.startswith("@"):
+            name = line
+        elif line.startswith(" ") and not line.strip().startswith("#"):
+            sets.setdefault(name, []).append(line.strip())
+
+    def calls(name: str) -> set[str]:
+        return set().union(*map(calls, sets[name])) if name.startswith("@") else {name}
+
+    allowed, forbidden = re.findall(r"^SystemCallFilter=(.*)$", service, re.MULTILINE)
+    assert forbidden.startswith("~")
+    let = set().union(*map(calls, ["@default", *allowed.split()]))
+    return sorted(calls("@known") - (let - set().union(*map(calls, forbidden[1:].split()))))
+
+
+def test_the_server_answers_with_no_more_rights_than_the_service_has(tmp_path: Path) -> None:
+    """Another user, no capability, one folder to write to, and no call that systemd forbids."""
+    service = (DEPLOY / "newsletter.service").read_text()
+    command = re.search(r"^ExecStart=\S+/newsletter (.*)$", service, re.MULTILINE)
+    umask = re.search(r"^UMask=(.*)$", service, re.MULTILINE)
+    families = re.search(r"^RestrictAddressFamilies=(.*)$", service, re.MULTILINE)
+    assert command
+    assert umask
+    assert families
+    watched = ",".join(f"?{call}" for call in ["execve", "socket", *forbidden_calls(service)])
+    user = [program("setpriv"), "--reuid", "10001", "--regid", "10001", "--clear-groups"]
+    user += ["--no-new-privs", "--bounding-set=-all"]
+    folder = write_bundle(tmp_path / "bundle")
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 10001, 10001)
+    with Machine(Path("/etc/hosts")) as machine, (tmp_path / "said").open("wb") as said:
+        machine.run("sh", "-c", AS_THE_SERVICE, "sh", str(folder))
+        watching = [program("strace"), "-D", "-f", "--seccomp-bpf", "-e", f"trace={watched}"]
+        with_mask = ["sh", "-c", f'umask {umask[1]}; exec "$@"', "sh"]
+        server = [sys.executable, "-m", "newsletter", *command[1].split()]
+        process = subprocess.Popen(
+            [*machine.prefix, *watching, *with_mask, *user, *server],
+            cwd="/",
+            stderr=said,
+            env={**os.environ, "HOME": "/var/lib/newsletter", "PYTHONPATH": str(ROOT)},
+        )
+        try:
+            deadline = time.monotonic() + WITHIN_S
+            url = "http://127.0.0.1:8025"
+            while "ok" not in machine.run("sh", "-c", f"curl -s {url}/health || true"):
+                assert process.poll() is None, (tmp_path / "said").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            header, _ = leave_token()
+            assert "You have left." in machine.run("curl", "-sd", "x=y", f"{url}/1/{header}")
+        finally:
+            process.terminate()
+            process.wait(WITHIN_S)
+        wait_for(lambda: "+++ exited with 0 +++" in (tmp_path / "said").read_text())
+    before, _, traced = (tmp_path / "said").read_text().rpartition("execve(")
+    assert "setresuid(" in before  # what is forbidden is seen
+    seen = re.findall(r"^(?:\[pid +\d+\] )?(\w+)\(", traced, re.MULTILINE)
+    assert {"socket"} == set(seen)
+    assert set(re.findall(r"socket\((\w+)", traced)) <= set(families[1].split())
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in folder.glob("public.db*")}
+
+
 def test_the_container_runs_without_root_and_its_build_takes_no_list_and_no_key() -> None:
     text = (DEPLOY / "Containerfile").read_text()
     lines = re.sub(r"\\\n", " ", text).splitlines()
@@ -260,6 +342,7 @@ def test_the_container_runs_without_root_and_its_build_takes_no_list_and_no_key(
     parse(shlex.join(["newsletter", *rest]))
     assert "VOLUME /var/lib/newsletter" in lines
     assert "--read-only" in text
+    assert "podman build --format docker " in text  # else the image has no HEALTHCHECK
 
 
 def test_each_example_is_named_where_the_server_is_set_up() -> None:

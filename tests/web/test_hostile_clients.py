@@ -89,15 +89,15 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reached]:
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reached]:
     """A server like it that nobody attacks: it has as much of the machine as the other."""
     server = ServerProcess(write_bundle(tmp_path_factory.mktemp("quiet") / "public"))
-    with server.running():
-        yield server
+    with server.running() as process:
+        yield Reached(server, process)
 
 
 @pytest.fixture(autouse=True)
-def readers(reached: Reached, quiet: ServerProcess) -> Iterator[None]:
+def readers(reached: Reached, quiet: Reached) -> Iterator[None]:
     """People who look at the page and leave by the header's address, all along, at either."""
     waits: list[float] = []
     otherwise: list[float] = []
@@ -119,7 +119,7 @@ def readers(reached: Reached, quiet: ServerProcess) -> Iterator[None]:
         while not stop.is_set():
             try:
                 told.append(visit(reached.server, waits))
-                visit(quiet, otherwise)
+                visit(quiet.server, otherwise)
             except (OSError, AssertionError) as error:
                 problems.append(error)
             stop.wait(0.1)
@@ -166,7 +166,7 @@ def post(token: str, *headers: str, body: bytes = b"", version: str = "1.1") -> 
 @pytest.mark.fault(
     "Public",
     "thousands of connections that say nothing, or half of a request",
-    state="readers are answered within a second; the silent ones are closed",
+    state="readers wait no longer than it takes to accept them; the silent ones are closed",
 )
 @pytest.mark.parametrize("said", ["", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "], ids=["0", "half"])
 def test_connections_that_say_nothing(reached: Reached, said: str) -> None:
@@ -382,17 +382,22 @@ def test_no_address_leads_elsewhere_or_breaks(reached: Reached, path: str, metho
     state="answered alike, one entry, no more memory",
 )
 @pytest.mark.timeout(3600 if PROVE else 180)
-def test_one_token_posted_again_and_again(reached: Reached) -> None:
+def test_one_token_posted_again_and_again(reached: Reached, quiet: Reached) -> None:
     token, campaign = leave_token()
     one = post(token, "Content-Length: 0")
-    memory = [reached.memory_kb()]
+
+    def more_than_quiet_kb() -> int:
+        # The readers' leaves, which both servers remember for a day, grow with the time it takes.
+        return reached.memory_kb() - quiet.memory_kb()
+
+    memory = [more_than_quiet_kb()]
     for _ in range(2):
         answered = 0
         for _ in range(REPEATED // 200):
             answered += reached.send(one * 100, 100).count(200)
         assert REPEATED // 2 == answered
-        memory.append(reached.memory_kb())
-    print(f"{REPEATED:,} times; kB of memory before, in the middle and after: {memory}")
+        memory.append(more_than_quiet_kb())
+    print(f"{REPEATED:,} times; kB more than a quiet server before, midway and after: {memory}")
     assert 1 == reached.left(campaign)
     # What the first requests take is not given back; more requests take no more.
     assert memory[1] - memory[0] < 20_000

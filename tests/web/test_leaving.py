@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hmac
 import re
 import struct
@@ -33,8 +34,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[tuple[Running, FrozenClock]]:
     """A server of its own, whose clock a test moves."""
-    import datetime as dt
-
     clock = FrozenClock(dt.datetime.now(dt.UTC))
     with running(tmp_path, clock=clock) as started:
         yield started, clock
@@ -67,15 +66,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "json": {"json": {"List-Unsubscribe": "One-Click"}},
     "unknown type": {"data": b"\x00\xff", "headers": {"Content-Type": "x/y"}},
     "no type": {"data": b"List-Unsubscribe=One-Click"},
-    "a form of ours": {"data": {"do": "undo", "nonce": "x"}},
+    "a form like ours": {"data": {"do": "undo", "nonce": "x"}},
+    "fields of ours": {"data": {"do": "leave", "nonce": f"{'0' * 32}.{'A' * 32}", "sure": "yes"}},
     "a megabyte": {"data": b"x" * 1_000_000},
 }
 
 
 @pytest.mark.parametrize(
     ("road", "body"),
-    # One address for both roads, [list] unsubscribe_url, takes forms of ours as forms.
-    [("1", body) for body in BODIES] + [("u", body) for body in BODIES if body != "a form of ours"],
+    [(road, body) for road in ("1", "u") for body in BODIES],
 )
 def test_any_post_to_the_header_address_leaves(server: Running, road: str, body: str) -> None:
     before = len(server.events())
@@ -266,8 +265,10 @@ def test_a_button_pressed_too_soon_works_at_the_next_press(
     path = f"/leave/{token(Purpose.PAGE, minutes_ago=0)}"
     sent = fields(server.get(path).text, "leave")
     clock.sleep(1)
-    early = server.post(path, sent)
+    early = server.post(f"{path}?lang=fr", sent)
     assert 200 == early.status_code
+    assert re.search(r'role="alert"\s*>Rien n’a encore changé', early.text)
+    assert 'role="alert" hidden>' in server.get(path).text
     clock.sleep(1.1)
     sent = {**fields(server.post(path, fields(early.text, "leave")).text, "sure"), "sure": "yes"}
     clock.sleep(1)
@@ -330,6 +331,77 @@ def test_a_program_that_opens_the_link_afterwards_finds_no_undo_while_the_mail_i
     assert ["leave", "undo"] == server.kinds()
 
 
+@pytest.mark.parametrize("after_h", [0.5, 2, 23, 25])
+def test_a_program_that_presses_every_button_once_after_the_leave_undoes_nothing(
+    fresh: tuple[Running, FrozenClock], after_h: float
+) -> None:
+    server, clock = fresh
+    link = token(Purpose.PAGE, minutes_ago=0)
+    path, kept = f"/leave/{link}", server.get(f"/leave/{link}").text  # opened before
+    clock.sleep(3)
+    sure = fields(server.post(path, fields(kept, "leave")).text, "sure")
+    clock.sleep(3)
+    server.post(path, {**sure, "sure": "yes"})
+    header = token(Purpose.HEADER, minutes_ago=0)
+    server.post(f"/1/{header}")
+    theirs = {event["id"] for event in server.events()}
+    assert 2 == len(theirs)
+    clock.sleep(after_h * 3600)
+    for way in (path, f"/1/{header}", f"/u/{link}", f"/u/{header}"):
+        place, page = way, server.get(way).text
+        seen: set[str] = set()
+        # Every button once, also of the pages that these lead to; no box is ticked.
+        todo = _forms(place, page) + (_forms(path, kept) if way == path else [])
+        while todo:
+            to, sent = todo.pop()
+            if sent["do"] in seen:
+                continue
+            seen.add(sent["do"])
+            clock.sleep(3)
+            todo += _forms(to, server.post(to, sent).text)
+        assert seen
+    undone = {event["leave"] for event in server.events() if event["kind"] == "undo"}
+    assert not theirs & undone
+
+
+def test_a_person_undoes_on_the_page_opened_again_by_ticking_its_box(
+    fresh: tuple[Running, FrozenClock],
+) -> None:
+    server, clock = fresh
+    for road in ("1", "u"):
+        header = token(Purpose.HEADER)
+        server.post(f"/{road}/{header}")
+        left = server.events()[-1]["id"]
+        clock.sleep(20 * 3600)
+        ((to, sent), *_) = _forms(f"/{road}/{header}", server.get(f"/{road}/{header}").text)
+        assert "Your leaving was undone" not in server.post(to, sent).text
+        assert "Your leaving was undone" in server.post(to, {**sent, "sure": "yes"}).text
+        assert ("undo", left) == (server.kinds()[-1], server.events()[-1]["leave"])
+        clock.sleep(86_400)
+
+
+def _forms(place: str, page: str) -> list[tuple[str, dict[str, str]]]:
+    """Where each form of a page leads, as a browser finds it, and what its button sends."""
+    return [
+        (
+            _followed(place, re.findall(r'action="([^"]*)"', form)[0]),
+            dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form)),
+        )
+        for form in re.findall(r"<form.*?</form>", page, re.DOTALL)
+    ]
+
+
+def _followed(place: str, link: str) -> str:
+    """Where a relative link leads, as in browsers, which keep empty segments (WHATWG URL 4.4)."""
+    path = place.partition("?")[0]
+    if link.startswith("?"):
+        return path + link
+    folders = path.split("/")[1:-1]
+    while link.startswith("../"):
+        folders, link = folders[:-1], link[3:]
+    return "/" + "/".join([*folders, link])
+
+
 def test_a_forged_undo_undoes_nothing(fresh: tuple[Running, FrozenClock]) -> None:
     server, _ = fresh
     server.post(f"/1/{token(Purpose.HEADER)}")
@@ -378,8 +450,8 @@ def test_one_link_fills_no_disk_with_undos_and_reasons(
     header = token(Purpose.HEADER)
     for _ in range(12):
         server.post(f"/1/{header}")
-        again = server.get(f"/1/{header}").text
-        server.post(f"/leave/{header}", fields(again, "undo"))
+        again = fields(server.get(f"/1/{header}").text, "undo")
+        server.post(f"/leave/{header}", {**again, "sure": "yes"})
     assert 10 + 1 == server.kinds().count("undo")
     # Who leaves in the end has left: an undo that is not taken undoes nothing.
     last = [event["id"] for event in server.events() if event["kind"] == "leave"][-1]
@@ -428,9 +500,51 @@ def test_the_link_of_a_proof_takes_nobody_off(server: Running) -> None:
 
 def test_what_mail_programs_stick_to_a_link_is_taken_off(server: Running) -> None:
     before = len(server.events())
-    for stuck in (").", "%3E", "%20", "?utm_source=x", "%E2%80%9D", "."):
-        assert 200 == server.post(f"/1/{token(Purpose.HEADER, minutes_ago=9)}{stuck}").status_code
+    sent = token(Purpose.HEADER, minutes_ago=9)
+    stuck = (
+        ").",
+        "%3E",
+        "%20",
+        "?utm_source=x",
+        "%E2%80%9D",
+        ".",
+        "/",
+        "//",
+        "%2F",
+        "/.",
+        "/?fbclid=x",
+    )
+    for each in (*stuck, "&utm_source=x", "%3Futm_source=x", "?utm_source=x&y=z"):
+        for road in ("1", "u"):
+            assert 200 == server.post(f"/{road}/{sent}{each}").status_code, each
+    for escaped in (sent[:-1] + f"%{ord(sent[-1]):02X}", sent[:-1] + f"%{ord(sent[-1]):02x}"):
+        assert 200 == server.post(f"//1///{escaped}").status_code
     assert 1 == len(new(server, before))
+
+
+@pytest.mark.parametrize("prefix", ["", "/news/letter"])
+def test_a_page_leads_on_from_however_its_link_was_spelled(tmp_path: Path, prefix: str) -> None:
+    clock = FrozenClock(dt.datetime.now(dt.UTC))
+    known = bundle(f"https://x.example{prefix}")
+    spelled = (
+        "/1/{}",
+        "/1/{}/",
+        "//1//{}",
+        "/1/{}//?utm_source=x",
+        "/1/{}%2F",
+        "/u/{}/",
+        "/leave/{}/",
+    )
+    with running(tmp_path, known=known, clock=clock) as server:
+        for number, path in enumerate(spelled):
+            place = prefix + path.format(token(Purpose.HEADER, minutes_ago=100 + number))
+            page = server.get(place, allow_redirects=False).text
+            (privacy,) = re.findall(r'href="([^"]*privacy[^"]*)"', page)
+            assert 200 == server.get(_followed(place, privacy)).status_code
+            ((to, sent),) = _forms(place, page)
+            clock.sleep(3)
+            assert "You have left" in server.post(to, sent).text, path
+        assert ["leave"] * len(spelled) == server.kinds()
 
 
 @pytest.mark.parametrize("stays", [True, False])
@@ -523,8 +637,6 @@ def test_a_page_speaks_the_readers_language(
 def test_links_of_earlier_mail_lead_where_they_always_did(
     tmp_path: Path, url: str, template: str, path: str
 ) -> None:
-    import datetime as dt
-
     assert template == ListIdentity(id=LIST, name="News", unsubscribe_url=template).unsubscribe_url
     clock = FrozenClock(dt.datetime.now(dt.UTC))
     with running(tmp_path, known=bundle(url, unsubscribe_url=template), clock=clock) as server:
@@ -533,6 +645,8 @@ def test_links_of_earlier_mail_lead_where_they_always_did(
         by_page = old_token(b"another_")
         page = server.get(path.format(by_page))
         place = urllib.parse.urlsplit(page.url).path
+        for tail in ("/", "&utm_source=x" if "?" in path else "?utm_source=x"):
+            assert 200 == server.get(path.format(by_page) + tail).status_code, tail
         clock.sleep(3)
         sure = server.post(place, fields(page.text, "leave")).text
         clock.sleep(3)

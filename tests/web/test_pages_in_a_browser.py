@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from newsletter.message.tokens import Purpose
 from newsletter.testing import FrozenClock
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, Request
 
 from tests.support.browser import chromium
 from tests.web.served import Running, bundle, running, token
@@ -38,12 +38,16 @@ def public(
         yield server, clock
 
 
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Page:
+    return browser.new_page()
+
+
 @pytest.mark.parametrize(("language", "width"), [("en", 375), ("fr", 1280), ("ar", 375)])
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_is_wrong_with_a_page(
-    browser: Browser,
+    page: Page,
     public: tuple[Running, FrozenClock],
-    tmp_path_factory: pytest.TempPathFactory,
     name: str,
     language: str,
     width: int,
@@ -52,10 +56,13 @@ def test_nothing_is_wrong_with_a_page(
     days = 40 if name == "too old" else 1
     link = token(Purpose.PREFERENCES, minutes_ago=days * 24 * 60 + width)
     path = "privacy" if name == "privacy" else f"preferences/{link}"
-    context = browser.new_context(viewport={"width": width, "height": 800})
-    page = context.new_page()
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    page.set_viewport_size({"width": width, "height": 800})
+    page.on("request", note)
     page.goto(f"{server.url}/{path}?lang={language}")
     if name in {"saved", "wrong day"}:
         clock.sleep(3)
@@ -71,12 +78,7 @@ def test_nothing_is_wrong_with_a_page(
         ".filter(e => e.type != 'hidden').map(e => e.getBoundingClientRect().height)"
     )
     assert all(height >= 24 for height in heights)  # WCAG 2.2, 2.5.8
-    folder = tmp_path_factory.getbasetemp() / "pages"
-    folder.mkdir(exist_ok=True)
-    page.screenshot(
-        path=folder / f"{name.replace(' ', '-')}.{language}.{width}.png", full_page=True
-    )
-    context.close()
+    page.remove_listener("request", note)
 
 
 def test_a_person_changes_what_they_get_without_scripts(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from newsletter.message.tokens import Purpose
 from newsletter.testing import FrozenClock
+from newsletter.web.log import PublicLog
 
 from tests.web.process import ServerProcess, leave_token, write_bundle
 from tests.web.served import bundle, running
@@ -111,6 +112,28 @@ def test_a_log_that_was_cut_in_half(tmp_path: Path) -> None:
         file.rename(tmp_path / file.name)
     with server.running():
         assert 200 == post(server, leave_token()[0])
+
+
+@pytest.mark.fault(
+    "Public",
+    "a log that was replaced while it is served",
+    state="503, then the entry is written again; nobody is told 200 for what the new log lacks",
+)
+def test_a_log_that_was_replaced_while_it_is_served(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with running(tmp_path) as server:
+        token, campaign = leave_token()
+        path = f"/leave/{token}"
+        assert 200 == server.post(f"/1/{token}").status_code
+        PublicLog(tmp_path / "other" / "public.db").close()
+        for each in tmp_path.glob("public.db-*"):
+            each.unlink()
+        (tmp_path / "other" / "public.db").replace(tmp_path / "public.db")
+        # Looking says that they left: so that is made true as well.
+        assert [503, 200] == [server.get(path).status_code for _ in range(2)]
+        assert [campaign] == [event["campaign"] for event in server.events()]
+        assert 200 == server.post(f"/1/{token}").status_code
+        assert ["leave"] == server.kinds()
 
 
 @pytest.mark.fault(
