@@ -39,7 +39,8 @@ _SAMPLE = 60_000
 """Bytes of cells that are not ASCII; addresses beside them would hide what they tell."""
 _LEAST = 600
 """Bytes that charset-normalizer needs: a smaller sample is said again and again."""
-_NOT_ASCII = re.compile(rb'[^\r\n,;\t"]{0,200}[\x80-\xff][^\r\n,;\t"]{0,200}')
+_CELL_END = rb'[\r\n,;\t"]'
+_NOT_ASCII = re.compile(rb'[\x80-\xff][^\r\n,;\t"]{0,200}')
 _WORD = re.compile(r"[^\s,;\"|]*[^\x00-\x7f][^\s,;\"|]{0,40}")
 _PAGE = re.compile(r"\s*(?:<[!?]|<[a-z][a-z0-9]*[\s/>]|\{|\[\s*\{)", re.IGNORECASE)
 
@@ -117,16 +118,18 @@ def _by_content(source: Source) -> tuple[str, tuple[Problem, ...]]:
         wrong = len(re.findall(r"[\udc80-\udcff]", text))
         damaged += wrong
         letters += len(re.findall(r"[\x80-\ud7ff\ue000-\U0010ffff]", text))
-        for cell in _NOT_ASCII.finditer(chunk) if size < _SAMPLE else ():
-            cells[cell.group()] = None
-            size += len(cell.group())
+        for found in _NOT_ASCII.finditer(chunk) if size < _SAMPLE else ():
+            before = chunk[max(0, found.start() - 200) : found.start()]
+            cell = re.split(_CELL_END, before)[-1] + found.group()
+            cells[cell] = None
+            size += len(cell)
             if size >= _SAMPLE:
                 break
     if not damaged or letters > damaged:
         return "utf-8", ()
     sample = b"\n".join(cells)
-    found = _guess(b"\n".join([sample] * -(-_LEAST // len(sample))))
-    encoding = found if _decodes(source, found) else "cp1252"
+    guess = _guess(b"\n".join([sample] * -(-_LEAST // len(sample))))
+    encoding = guess if _decodes(source, guess) else "cp1252"
     shown = _WORD.search(sample.decode(encoding, "replace"))
     return encoding, (
         Problem(

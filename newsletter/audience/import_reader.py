@@ -131,10 +131,12 @@ class ImportFile:
             try:
                 yield self._row(number, cells, fault)
             except (AddressError, RowError) as error:
-                again = [trim(cell) for cell in cells] == header
-                if not again:
-                    self._refuse_other_header(number, cells)
-                why = "This is the header once more." if again else fault or str(error)
+                names = [trim(cell) for cell in cells]
+                if names == header:
+                    why = "This is the header once more."
+                else:
+                    self._refuse_other_header(number, names)
+                    why = fault or str(error)
                 yield RejectedRow(number, why, cells)
         if number >= SHEET_ROWS:
             self.notes.append(
@@ -147,13 +149,12 @@ class ImportFile:
             )
         self._refuse_unclear()
 
-    def _refuse_other_header(self, number: int, cells: Sequence[str]) -> None:
+    def _refuse_other_header(self, number: int, names: list[str]) -> None:
         """Refuse files joined into one whose columns differ: who left would stand in any of them.
 
         Raises:
             RosterError: a row names columns, and others than the header does.
         """
-        names = [trim(cell) for cell in cells]
         while names and not names[-1]:
             names.pop()
         here = {fold(cell) for cell in self.header}

@@ -285,8 +285,8 @@ def _staged(
     is_gone = tag in gone or not gone.isdisjoint(keys.former_tags(address))
     # Of what a date can mean, the leave is the latest and the confirmation the earliest.
     left_at = at[1].timestamp() if at else None
-    if at and left_at and at[0].timestamp() < confirmations.get(tag, 0.0) <= left_at:
-        left_at = None  # before or after they signed up here: asked about, as without a date
+    if at and (here := confirmations.get(tag)) and at[0].timestamp() < here <= at[1].timestamp():
+        left_at = None  # before or after they signed up here: it does not say, so it is asked about
     if state is not ReaderState.IN:
         return tag, state.rank, left_at, None, program, is_gone, "", "", "", "{}", "{}"
     if program:
