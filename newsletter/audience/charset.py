@@ -1,7 +1,7 @@
 """In which encoding the text of an export is, told by all of its bytes. Reads that file.
 
 A byte order mark decides, then UTF-8 if all of it is, or most. Else charset-normalizer looks at
-the lines that are not ASCII, wherever in the file they stand, and the whole file must decode. A
+the cells that are not ASCII, wherever in the file they stand, and the whole file must decode. A
 guess is always said, with a word to judge it by.
 """
 
@@ -36,11 +36,13 @@ _SIGNS = re.compile(
 )
 _CHUNK = 1 << 20
 _SAMPLE = 60_000
-"""Bytes of lines that are not ASCII."""
-_LINE_BYTES = 2_000
-_NOT_ASCII = re.compile(rb"[^\r\n]{0,500}[\x80-\xff][^\r\n]{0,500}")
+"""Bytes of cells that are not ASCII; addresses beside them would hide what they tell."""
+_LEAST = 600
+"""Bytes that charset-normalizer needs: a smaller sample is said again and again."""
+_CELL_END = rb'[\r\n,;\t"]'
+_NOT_ASCII = re.compile(rb'[\x80-\xff][^\r\n,;\t"]{0,200}')
 _WORD = re.compile(r"[^\s,;\"|]*[^\x00-\x7f][^\s,;\"|]{0,40}")
-_PAGE = re.compile(r"\s*(?:<!doctype|<html|<\?xml|<head|<body|\{|\[\s*\{)", re.IGNORECASE)
+_PAGE = re.compile(r"\s*(?:<[!?]|<[a-z][a-z0-9]*[\s/>]|\{|\[\s*\{)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ def find_text(source: Source) -> Text:
             "This is a web page or data for programs (JSON, XML), not a list: maybe an error that "
             "was saved in place of the export.",
             where=source.where,
-            next="Open it in a browser to read what it says, and export the list again as CSV.",
+            next="Open it in a browser to read what it says, and export the list again as CSV. If "
+            "it is a table for Excel, open it there and save it as “CSV UTF-8”.",
         )
     return text
 
@@ -105,7 +108,7 @@ def _by_content(source: Source) -> tuple[str, tuple[Problem, ...]]:
         return "utf-8", ()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     damaged, letters = 0, 0
-    sample: list[bytes] = []
+    cells: dict[bytes, None] = {}
     size = 0
     for chunk in _chunks(source):
         if chunk.isascii() and not damaged:
@@ -115,16 +118,19 @@ def _by_content(source: Source) -> tuple[str, tuple[Problem, ...]]:
         wrong = len(re.findall(r"[\udc80-\udcff]", text))
         damaged += wrong
         letters += len(re.findall(r"[\x80-\ud7ff\ue000-\U0010ffff]", text))
-        for line in _NOT_ASCII.finditer(chunk) if size < _SAMPLE else ():
-            sample.append(line.group()[:_LINE_BYTES])
-            size += len(sample[-1])
+        for found in _NOT_ASCII.finditer(chunk) if size < _SAMPLE else ():
+            before = chunk[max(0, found.start() - 200) : found.start()]
+            cell = re.split(_CELL_END, before)[-1] + found.group()
+            cells[cell] = None
+            size += len(cell)
             if size >= _SAMPLE:
                 break
     if not damaged or letters > damaged:
         return "utf-8", ()
-    found = _guess(b"\n".join(sample))
-    encoding = found if _decodes(source, found) else "cp1252"
-    shown = _WORD.search(b"\n".join(sample).decode(encoding, "replace"))
+    sample = b"\n".join(cells)
+    guess = _guess(b"\n".join([sample] * -(-_LEAST // len(sample))))
+    encoding = guess if _decodes(source, guess) else "cp1252"
+    shown = _WORD.search(sample.decode(encoding, "replace"))
     return encoding, (
         Problem(
             f"The file is not UTF-8; it was read as {_title(encoding)}, "
@@ -180,4 +186,4 @@ def _decodes(source: Source, encoding: str) -> bool:
 def _title(encoding: str) -> str:
     if encoding.startswith("cp125"):
         return f"Windows-{encoding[2:]}"
-    return encoding.replace("iso8859_", "ISO 8859-").replace("_", " ").title()
+    return encoding.replace("iso8859_", "ISO 8859-").replace("_", "-").upper()

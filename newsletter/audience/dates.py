@@ -22,7 +22,7 @@ _ZONES = timedelta(hours=14)
 _LONGEST = 60
 _CLOCK = (
     r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?"
-    r"\s*(?P<half>[ap]\.?m\.?)?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?(?:\s*\(?[A-Z]{2,5}\)?)?"
+    r"\s*(?P<half>[ap]\.?m\.?)?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?:\s*\(?[A-Z]{2,5}\)?)?"
 )
 _YEAR_FIRST = re.compile(
     rf"(?P<year>\d{{4}})[-/.](?P<one>\d{{1,2}})[-/.](?P<two>\d{{1,2}}){_CLOCK}", re.IGNORECASE
@@ -106,7 +106,7 @@ def _span(found: re.Match[str], month: int, day: int) -> Span | None:
 def _zone(text: str | None) -> timezone:
     if not text or text[0] not in "+-":
         return UTC
-    minutes = int(text[1:3]) * 60 + int(text[-2:])
+    minutes = int(text[1:3]) * 60 + int(text[3:].removeprefix(":") or 0)
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 

@@ -158,7 +158,8 @@ _ACTIVE = (
         {"uuid", "attributes", "status"},
         "listmonk",
         "it does not mark readers who left a single list",
-        "the subscribers whose subscription is “unsubscribed” (newsletter docs subscribers)",
+        "the subscribers whose subscription is “unsubscribed” "
+        "(newsletter docs moving-from-listmonk)",
     ),
     (
         {"emailblacklisted"},
@@ -181,6 +182,7 @@ _ACTIVE = (
     ({"email1value"}, "Google Contacts", *_ADDRESS_BOOK),
     ({"email2address", "email3address"}, "Outlook", *_ADDRESS_BOOK),
     ({"connectedon", "url"}, "LinkedIn", *_ADDRESS_BOOK),
+    ({"vcardversion", "categories"}, "an address book", *_ADDRESS_BOOK),
 )
 _TELLS = {"unsubtime", "cleantime"}
 _ACTIVE_NAME = re.compile(

@@ -61,6 +61,7 @@ class ImportOptions:
         mail: values that let a row be mailed, each “Column=value”.
         no_mail: values that stop it.
         fields: further columns to keep for merge fields.
+        mend: whether damaged letters are taken for what they seem to have been.
     """
 
     column: str | None = None
@@ -68,6 +69,7 @@ class ImportOptions:
     mail: Sequence[str] = ()
     no_mail: Sequence[str] = ()
     fields: Sequence[str] = ()
+    mend: bool = False
 
 
 class Judge:

@@ -25,7 +25,7 @@ from newsletter.audience.exports import leavers_in, missing_leavers
 from newsletter.audience.header import address_columns, holds_address
 from newsletter.audience.import_judge import OF_FILE, ImportOptions, Judge
 from newsletter.audience.languages import read_language
-from newsletter.audience.placeholders import says_nothing, what_is_wrong
+from newsletter.audience.placeholders import diagnose, reread, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
 from newsletter.audience.sources import Source
@@ -38,6 +38,7 @@ _MAILMAN = {"bybounce": ReaderState.DEAD, "byuser": ReaderState.NEVER, "byadmin"
 _LONGEST_NAME = 300
 _DEFUSED = frozenset("=+-@")
 _MOST_ASKED = 20
+_MOST_PROPOSED = 1_000
 SHEET_ROWS = 1_048_576
 """Rows of a sheet in Excel: a list that has as many may have been cut there."""
 
@@ -84,13 +85,16 @@ class ImportFile:
         state: what all of it says by name or header; None: each row for itself.
         missing: why those who left may be elsewhere, and where; None: they are not.
         notes: what is odd about it.
-        names: how many names were left out, and what is odd, by words.
+        odd: how many names and values are odd, by words.
+        damaged: texts in a wrong encoding, and what they seem to have been.
     """
 
     def __init__(self, table: FileTable, options: ImportOptions) -> None:
         self.source = table.source
         self.notes: list[Problem] = list(table.notes)
         self.odd: Counter[str] = Counter()
+        self.damaged: dict[str, str] = {}
+        self._mend = options.mend
         self._delimiter = table.delimiter
         header, self._records, exporter = _find_header(table, options)
         self._exporter = exporter
@@ -127,8 +131,12 @@ class ImportFile:
             try:
                 yield self._row(number, cells, fault)
             except (AddressError, RowError) as error:
-                again = [trim(cell) for cell in cells] == header
-                why = "This is the header once more." if again else fault or str(error)
+                names = [trim(cell) for cell in cells]
+                if names == header:
+                    why = "This is the header once more."
+                else:
+                    self._refuse_other_header(number, names)
+                    why = fault or str(error)
                 yield RejectedRow(number, why, cells)
         if number >= SHEET_ROWS:
             self.notes.append(
@@ -140,6 +148,30 @@ class ImportFile:
                 )
             )
         self._refuse_unclear()
+
+    def _refuse_other_header(self, number: int, names: list[str]) -> None:
+        """Refuse files joined into one whose columns differ: who left would stand in any of them.
+
+        Raises:
+            RosterError: a row names columns, and others than the header does.
+        """
+        while names and not names[-1]:
+            names.pop()
+        here = {fold(cell) for cell in self.header}
+        known = sum(fold(name) in here for name in names)
+        # A contact without an address may prefer “Email”, and is no header for that.
+        if known < 2 or known * 2 < len(names) or not all(names):
+            return
+        if not has_email(names) or any(map(holds_address, names)):
+            return
+        if [*map(fold, names)] == [fold(cell) for cell in self.header if trim(cell)]:
+            return
+        raise RosterError(
+            f"Row {number:,} names other columns than the header: {listed(names)}. Several files "
+            "seem to be joined into one.",
+            where=Where(self.source.place, row=number),
+            next="Take them apart there, and import them together.",
+        )
 
     def _row(self, number: int, cells: Sequence[str], fault: str) -> ImportedRow:
         if fault:
@@ -180,11 +212,24 @@ class ImportFile:
         name = " ".join(name.split())
         if not name:
             return ""
-        if why := what_is_wrong(name):
-            damaged = "; it seems to be" in why
-            self.odd["names that look damaged" if damaged else "names that are none"] += 1
+        why, meant = diagnose(name)
+        if meant:
+            return self._mended(name, meant, "")
+        if why:
+            self.odd["names that are none; they are left out"] += 1
             return ""
         return name
+
+    def _mended(self, text: str, meant: str, otherwise: str) -> str:
+        """What a damaged text seems to have been, if a person saw that and said yes."""
+        if len(self.damaged) < _MOST_PROPOSED:
+            self.damaged[text] = meant
+        if self._mend:
+            self.odd["damaged names and values, taken for what they seem to have been"] += 1
+            return meant
+        said = "values that look damaged; they are imported as they are"
+        self.odd[said if otherwise else "names that look damaged; they are left out"] += 1
+        return otherwise
 
     def _language(self, cells: Sequence[str]) -> str:
         cell = "" if self._columns.language is None else trim(cells[self._columns.language])
@@ -192,11 +237,13 @@ class ImportFile:
             return ""
         tag = read_language(cell)
         if tag is None:
-            self.odd["languages that are not known"] += 1
+            self.odd["languages that are not known; they are left out"] += 1
         return tag or ""
 
     def _value(self, cell: str) -> str:
         text, _ = read_line(cell[:MAX_CELL])
+        if meant := reread(text):
+            return self._mended(text, meant, text)
         return "" if text and says_nothing(text) else text
 
     def _refuse_unclear(self) -> None:

@@ -63,7 +63,7 @@ _ERRORS = re.compile(
 )
 """A spreadsheet's, in the language of whoever wrote it: #REF!, #¡REF!, #ССЫЛКА!, #WAARDE!"""
 _NO_LETTER = re.compile(r"[\W\d_]*|-inf|[\d.,]+E[+-]?\d+", re.IGNORECASE)
-_FORMULA = re.compile(r"=\w[\w$.]*(?:\(.*)?")
+_FORMULA = re.compile(r"=\s*[\w'\"(+-].*|[+@-]\s*\w+[(|!].*")
 _BESIDE = frozenset(("null", "NULL", "undefined", "nan", "NaN", "\\N", "#N/A", "(null)"))
 """What a program joins to a name when the other half is missing."""
 
@@ -99,26 +99,38 @@ def what_is_wrong(name: str) -> str:
 
     A name in a wrong encoding comes with what it seems to have been.
     """
+    return diagnose(name)[0]
+
+
+def diagnose(name: str) -> tuple[str, str]:
+    """As :func:`what_is_wrong`, and what a damaged name seems to have been; "" if none can tell."""
     if _USUAL.fullmatch(name) and name.lower() not in _WORDS:
         first, _, others = name.partition(" ")
         if first != others:
-            return ""
+            return "", ""
     words = name.split()
     usual = _BESIDE.isdisjoint(words) and words[1:] != words[:1]
     plain = usual and _PLAIN.fullmatch(name) and name.casefold() not in _WORDS
     plain = plain and name[:4].casefold() != "www."
     if not name or (plain and (name.isascii() or all(map(_is_sound, words)))):
-        return ""
+        return "", ""
     if not plain:
-        if found := _not_text(name):
-            return found
+        found, meant = _not_text(name)
+        if found:
+            return found, meant
         if _means_nothing(name, words):
-            return "means nothing"
+            return "means nothing", ""
     if not usual and words[1:] != words[:1] and not (name.islower() or name.isupper()):
-        return "holds a word that programs write for an empty value"
-    if not name.isascii() and (meant := _reread(name)) != name:
-        return f"seems to be “{meant}”, read in a wrong encoding"
-    return "holds letters that were lost" if _LOST.search(name) else ""
+        return "holds a word that programs write for an empty value", ""
+    if meant := reread(name):
+        return f"seems to be “{meant}”, read in a wrong encoding", meant
+    return "holds letters that were lost" if _LOST.search(name) else "", ""
+
+
+def reread(text: str) -> str:
+    """What a text was before it was read in a wrong encoding; "" if it was not."""
+    meant = text if text.isascii() else _reread(text)
+    return meant if meant != text else ""
 
 
 @lru_cache(maxsize=65_536)
@@ -151,14 +163,14 @@ def _means_nothing(name: str, words: list[str]) -> bool:
     return len(words) > 1 and each <= _WORDS and len(written) == len(words)
 
 
-def _not_text(name: str) -> str:
-    """What a program wrote instead of a name, or in a form of its own."""
+def _not_text(name: str) -> tuple[str, str]:
+    """What a program wrote instead of a name, or in a form of its own; and what it meant."""
     if any(map(_ADDRESS.fullmatch, name.split())):
-        return "is an address"
+        return "is an address", ""
     if "://" in name or name.casefold().startswith("www."):
-        return "is a web address"
+        return "is a web address", ""
     if _FORMULA.fullmatch(name):
-        return "is a formula"
+        return "is a formula", ""
     if _ENCODED_WORD.search(name):
         return _seems(name, _decoded(name), "is an encoded header")
     if _ENTITY.search(name) and (meant := html.unescape(html.unescape(name))) != name:
@@ -167,11 +179,11 @@ def _not_text(name: str) -> str:
         return _seems(name, meant, "is encoded for a URL")
     marked = _MARKED.fullmatch(name)
     if _TAG.search(name) or (marked and _FIELD.fullmatch(_folded(marked[1]))):
-        return "is a field of a template"
+        return "is a field of a template", ""
     if _ESCAPE.search(name):
         meant = _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), name)
         return _seems(name, meant, "holds escapes")
-    return ""
+    return "", ""
 
 
 def _folded(text: str) -> str:
@@ -193,9 +205,10 @@ def _decoded(name: str) -> str:
         return name
 
 
-def _seems(name: str, meant: str, what: str) -> str:
-    usable = meant.isprintable() and meant != name and not what_is_wrong(meant)
-    return f"{what}; it seems to be “{meant}”" if usable else what
+def _seems(name: str, meant: str, what: str) -> tuple[str, str]:
+    if meant.isprintable() and meant != name and not what_is_wrong(meant):
+        return f"{what}; it seems to be “{meant}”", meant
+    return what, ""
 
 
 @cache

@@ -27,12 +27,13 @@ MOST_RATIO = 200
 """How many times smaller than its text a file in a ZIP can be; text seldom packs to a fiftieth."""
 _FREE = 1_000_000
 """Bytes up to which no ratio is asked for."""
-_LISTS = (".csv", ".tsv", ".txt", ".tab", ".dump", ".xlsx", ".xls", ".ods", "")
+_LISTS = (".csv", ".tsv", ".txt", ".tab", ".dump", ".vcf", ".xlsx", ".xls", ".ods", "")
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
 _ZIP = b"PK\x03\x04"
 _SHEET_MARKS = ("[Content_Types].xml", "mimetype")
 """Names inside of XLSX and ODS, which are ZIPs as well."""
+_NUMBERS = ".iwa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,12 @@ def _members(path: Path) -> list[Source] | None:
         infos = [info for info in archive.infolist() if info.filename.rpartition("/")[2]]
         if {info.filename for info in infos} & {*_SHEET_MARKS}:
             return None
+    if any(info.filename.endswith(_NUMBERS) for info in infos):
+        raise RosterError(
+            "The file is a Numbers document, which only Numbers can read.",
+            where=Where(path),
+            next="In Numbers choose File, Export To, “CSV…”, and import that.",
+        )
     if len(infos) > MOST_MEMBERS:
         raise _unsafe(path, f"it holds {len(infos):,} files; {MOST_MEMBERS:,} are the most")
     if sum(info.file_size for info in infos) > MOST_UNPACKED:

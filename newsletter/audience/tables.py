@@ -1,4 +1,4 @@
-"""A file of a move as rows of cells: CSV, sheets, lines of addresses, a dump. Reads it."""
+"""A file of a move as rows of cells: CSV, sheets, contacts, addresses, a dump. Reads it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from newsletter.audience.charset import Text, find_text
 from newsletter.audience.records import MAX_LINE, Record, find_delimiter, read_records
 from newsletter.audience.sources import Source
 from newsletter.audience.spreadsheets import read_sheets
+from newsletter.audience.vcards import read_cards
 from newsletter.errors import Problem
 
 _HEAD = 20_000
 """Characters by which the kind of a file is told."""
 _SAMPLE = 50
-_LINE = re.compile(r"[^<>]*<[^<>@\s]+@[^<>@\s]+>[,;]?|[^\s,;<>@]+@[^\s,;<>@]+[,;]?")
+_MAILBOX = re.compile(r'(?:"[^"<>]{0,200}"|[^<>"@]{0,200}?)\s*<[^<>\s]+>|[^\s,;<>"]+@[^\s,;<>"]+')
+"""An address as mail programs show it, with or without a name (RFC 5322, section 3.4)."""
 _STANZA = re.compile(r"(?:[a-z_]+ .*\n)*email \S+@\S+\n", re.IGNORECASE)
+_NOBODY = re.compile(r"\S+ has no members")
+"""What Mailman 3 prints in place of an empty list."""
 _DUMP = ("email", "name", "date", "reception", "visibility")
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 
@@ -59,8 +63,14 @@ def open_tables(source: Source) -> Iterator[FileTable]:
     with text.open() as opened:
         head = opened.read(_HEAD)
     lines = [line for each in head.splitlines()[:-1] or [head] if (line := trim(each))][:_SAMPLE]
-    if lines and any("<" in line for line in lines) and all(map(_is_line, lines)):
+    if len(lines) == 1 and _NOBODY.fullmatch(lines[0]):
+        yield FileTable(source, iter([(1, ["email"], "")]), program="a member list")
+        return
+    pasted = len(lines) == 1 and len(_MAILBOX.findall(lines[0])) > 1
+    if lines and (pasted or any("<" in line for line in lines)) and all(map(_is_line, lines)):
         yield FileTable(source, _lines(text), notes=text.notes, bare=True, program="a member list")
+    elif head.lstrip("\ufeff\r\n\t ")[:11].upper() == "BEGIN:VCARD":
+        yield FileTable(source, _cards(text), notes=text.notes, program="vCard")
     elif _STANZA.match(head.lstrip("\ufeff\n")):
         yield FileTable(source, _stanzas(text), notes=text.notes, program="Sympa")
     else:
@@ -68,7 +78,7 @@ def open_tables(source: Source) -> Iterator[FileTable]:
 
 
 def _is_line(line: str) -> bool:
-    return line.startswith("#") or _LINE.fullmatch(line) is not None
+    return line.startswith("#") or not _MAILBOX.sub("", line).strip(" ,;\t")
 
 
 def _csv(text: Text, head: str) -> FileTable:
@@ -83,14 +93,27 @@ def _csv(text: Text, head: str) -> FileTable:
 
 
 def _lines(text: Text) -> Iterator[Record]:
-    """One address a line: ``Name <address>``, as Mailman prints its members."""
+    """Addresses such as ``Name <address>``, one or several a line.
+
+    Mailman prints its members so, and mail programs show who a mail went to.
+    """
     with text.open() as opened:
         number = 0
         while line := opened.readline(MAX_LINE):
             number += 1
             shown = trim(line)
-            if shown and not shown.startswith("#"):
+            if not shown or shown.startswith("#"):
+                continue
+            rest = _MAILBOX.sub("", shown).strip(" ,;\t")
+            for found in [] if rest else _MAILBOX.findall(shown):
+                yield number, [found.strip(" ,;\t")], ""
+            if rest:
                 yield number, [shown.rstrip(",;")], ""
+
+
+def _cards(text: Text) -> Iterator[Record]:
+    with text.open() as opened:
+        yield from read_cards(opened)
 
 
 def _stanzas(text: Text) -> Iterator[Record]:

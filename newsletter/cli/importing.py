@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +29,7 @@ _KEPT_OFF = {
     ReaderState.WAIT: "never confirmed",
 }
 _MOST_SHOWN = 10
-MOVES = frozenset((".zip", ".xlsx", ".xls", ".ods", ".dump"))
+MOVES = frozenset((".zip", ".xlsx", ".xls", ".ods", ".dump", ".vcf"))
 """Endings of files that can be imported, and are no list of a project."""
 
 
@@ -167,14 +168,21 @@ def _staged(
     *,
     yes: bool,
 ) -> StagedImport:
-    """All files, read; a person at the keyboard is asked about values that may mean either."""
+    """All files, read; a person at the keyboard is asked about what may mean either."""
     from newsletter.project.imports import UnclearValues, stage
 
+    asks = not yes and sys.stdin.isatty()
     while True:
         try:
-            return stage(project, into, files, options)
+            staged = stage(project, into, files, options)
+            if not staged.damaged or options.mend:
+                return staged
+            _show_damaged(staged.damaged, asks=asks)
+            if not asks or not confirmed("Take all of them for what they seem to have been?"):
+                return staged
+            options = replace(options, mend=True)
         except UnclearValues as unclear:
-            if yes or not sys.stdin.isatty():
+            if not asks:
                 raise
             say(f"{unclear.where}: these values may mean that a row must not be mailed.")
             mail, no_mail = [*options.mail], [*options.no_mail]
@@ -182,6 +190,16 @@ def _staged(
                 words = f"“{said}” ({count(len(rows), 'row')}): may they be mailed?"
                 (mail if confirmed(words) else no_mail).append(said)
             options = replace(options, mail=mail, no_mail=no_mail)
+
+
+def _show_damaged(damaged: Mapping[str, str], *, asks: bool) -> None:
+    say("These were read in a wrong encoding by another program, and seem to have been:")
+    shown = list(damaged.items())[:_MOST_SHOWN]
+    show_table(("in the file", "seems to have been"), shown)
+    if len(damaged) > len(shown):
+        say(f"… and {len(damaged) - len(shown):,} more.")
+    if not asks:
+        say("They are not changed unasked: without --yes you are asked.")
 
 
 def _leaves_are_included(staged: StagedImport, *, yes: bool, look: bool) -> bool:
@@ -216,7 +234,8 @@ def _decide(staged: StagedImport, *, yes: bool) -> None:
     left = True
     if staged.disputed:
         say(
-            f"{people(staged.disputed)} signed up here, and left by a file that does not say when.",
+            f"{people(staged.disputed)} signed up here, and left by a file that does not say "
+            "whether that was before or after.",
             style="yellow",
         )
         if not yes and sys.stdin.isatty():
@@ -269,7 +288,7 @@ def _show(staged: StagedImport) -> None:
 
 def _notes(staged: StagedImport) -> list[str]:
     """What is odd, with counts; no address."""
-    notes = [f"{number:,} {words}; they are left out." for words, number in staged.odd.items()]
+    notes = [f"{number:,} {words}." for words, number in staged.odd.items()]
     if slips := staged.addresses.slips.most_common(_MOST_SHOWN):
         told = joined([f"{wrong} ({n:,}; {meant}?)" for (wrong, meant), n in slips])
         notes.append(f"Domains that look mistyped, imported as they are: {told}.")

@@ -6,11 +6,11 @@ made anew by whatever changed what it covers. HMAC with SHA-256 (RFC 2104).
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Iterable, Mapping
 
 from newsletter.errors import LedgerRefused, Where
-from newsletter.message.keys import keyed_hash
 
 DELIVERY = "campaign, issue, round, address, domain, tag, name, language, fields, wave"
 """The columns of a delivery that are frozen, in the order in which they are sealed."""
@@ -31,7 +31,7 @@ def seal(key: bytes, values: Iterable[object]) -> bytes:
     """
     # JSON keeps neighbours apart, and the types too.
     told = [["bytes", value.hex()] if isinstance(value, bytes) else value for value in values]
-    return keyed_hash(key, json.dumps(told).encode())[:_BYTES]
+    return hmac.digest(key, json.dumps(told).encode(), "sha256")[:_BYTES]
 
 
 def reader_tag(key: bytes, address: str) -> bytes:
@@ -43,7 +43,7 @@ def reader_tag(key: bytes, address: str) -> bytes:
     local, _, domain = address.rpartition("@")
     if domain == FORGOTTEN_DOMAIN:
         return bytes.fromhex(local)
-    return keyed_hash(key, b"reader\0" + address.encode())[:12]
+    return hmac.digest(key, b"reader\0" + address.encode(), "sha256")[:12]
 
 
 def version_seal(

@@ -284,13 +284,13 @@ class KeyRing:
 
     def _hash(self, message: bytes) -> bytes:
         # No address holds a NUL, so the uses above never hash the same bytes.
-        return keyed_hash(self.pepper, message)
+        return _keyed_hash(self.pepper, message)
 
     def __repr__(self) -> str:
         return f"KeyRing(key ids {', '.join(map(str, self.secrets))})"
 
 
-def keyed_hash(key: bytes, message: bytes) -> bytes:
+def _keyed_hash(key: bytes, message: bytes) -> bytes:
     """HMAC with SHA-256 (RFC 2104), 32 bytes; for many messages under one key.
 
     Args:

@@ -130,9 +130,11 @@ class StagedImport:
 
     Attributes:
         files: each, in the order given.
-        disputed: how many readers signed up here, and left by a file that does not say when.
+        disputed: how many readers signed up here, and left by a file that does not say whether
+            that was before or after.
         rejected: rows that cannot be used, as many as are kept.
-        odd: what is odd about names and languages, with counts.
+        odd: what is odd about names and values, with counts.
+        damaged: names and values in a wrong encoding, and what they seem to have been.
         addresses: what is odd about addresses.
         changes: what it changes, once that is decided.
     """
@@ -142,6 +144,7 @@ class StagedImport:
     disputed: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     odd: Counter[str] = field(default_factory=Counter)
+    damaged: dict[str, str] = field(default_factory=dict)
     addresses: AddressNotes = field(default_factory=AddressNotes)
     changes: Changes = field(default_factory=lambda: Changes(0, 0, 0, {}, 0, 0))
 
@@ -213,14 +216,16 @@ def stage(
     standing = [each for each in ledger.imports.all() if each.reverted_at is None]
     known = {file["digest"]: each.id for each in standing for file in each.files}
     gone = ledger.suppressions.tags()
+    confirmations: dict[bytes, float] = {}
+    for sign_up in ledger.sign_ups.all():
+        confirmations[keys.address_tag(sign_up.address)] = sign_up.form_at.timestamp()
     staged = StagedImport([], ledger.staging())
     for path in paths:
         for source in sources_of(path):
             for number, table in enumerate(read_import_files(source, options)):
-                _stage_file(staged, table, _digest(table, options, number), known, keys, gone)
-    confirmations: dict[bytes, float] = {}
-    for sign_up in ledger.sign_ups.all():
-        confirmations[keys.address_tag(sign_up.address)] = sign_up.form_at.timestamp()
+                _stage_file(
+                    staged, table, _digest(table, options, number), known, keys, gone, confirmations
+                )
     staged.disputed = staged.staging.settle(confirmations)
     return staged
 
@@ -232,6 +237,7 @@ def _stage_file(
     known: Mapping[str, int],
     keys: KeyRing,
     gone: frozenset[bytes],
+    confirmations: Mapping[bytes, float],
 ) -> None:
     source = table.source
     file = StagedFile(
@@ -253,7 +259,7 @@ def _stage_file(
                 _keep(staged.rejected, file, row)
                 continue
             staged.addresses.take(row.address)
-            yield _staged(row, table.program, keys, gone)
+            yield _staged(row, table.program, keys, gone, confirmations)
 
     if file.imported_as:
         for _ in rows():
@@ -263,15 +269,24 @@ def _stage_file(
     else:
         file.staged = staged.staging.add(rows())
     staged.odd.update(table.odd)
+    staged.damaged.update(table.damaged)
     file.notes = tuple(table.notes)
 
 
-def _staged(row: ImportedRow, program: str, keys: KeyRing, gone: frozenset[bytes]) -> StagedRow:
+def _staged(
+    row: ImportedRow,
+    program: str,
+    keys: KeyRing,
+    gone: frozenset[bytes],
+    confirmations: Mapping[bytes, float],
+) -> StagedRow:
     address, name, language, fields, state, at, confirmed, consent = row
     tag = keys.address_tag(address)
     is_gone = tag in gone or not gone.isdisjoint(keys.former_tags(address))
     # Of what a date can mean, the leave is the latest and the confirmation the earliest.
     left_at = at[1].timestamp() if at else None
+    if at and (here := confirmations.get(tag)) and at[0].timestamp() < here <= at[1].timestamp():
+        left_at = None  # before or after they signed up here: it does not say, so it is asked about
     if state is not ReaderState.IN:
         return tag, state.rank, left_at, None, program, is_gone, "", "", "", "{}", "{}"
     if program:
@@ -298,7 +313,7 @@ def _keep(rejected: list[Rejected], file: StagedFile, row: RejectedRow) -> None:
 def _digest(table: ImportFile, options: ImportOptions, number: int) -> str:
     """Of a table's content, and of all that decides how it is read."""
     told = [table.source.digest(), number, table.what, table.state, options.column]
-    told += [sorted(options.mail), sorted(options.no_mail), sorted(options.fields)]
+    told += [sorted(options.mail), sorted(options.no_mail), sorted(options.fields), options.mend]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.cli.support import mails, stopped, went_well
+from tests.cli.support import at_a_terminal, mails, stopped, went_well
 from tests.project.moves import written
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer
@@ -156,3 +156,15 @@ def test_check_says_what_an_import_of_several_files_would_do(project: Project) -
     done = project.run("subscribers", "check", "a.csv", "left.csv", "b.csv")
     assert 2 == done.returncode
     assert "b.csv, row 2" in done.stdout
+
+
+def test_damaged_letters_are_shown_and_mended_only_by_a_persons_yes(project: Project) -> None:
+    without_list(project)
+    written(project.folder, {"a.csv": "email,name\nanna@a.example,MÃ¼ller\n"})
+    done = project.run(*IMPORT, "a.csv", "--yes", "--report", "report.txt")
+    went_well(done, "MÃ¼ller  Müller", "not changed unasked", "1 names that look damaged")
+    assert "ller" not in (project.folder / "report.txt").read_text()
+    went_well(project.run("subscribers", "show", "anna@a.example"))
+    code, shown = at_a_terminal(project, *IMPORT, "a.csv", answer=b"y\ny\n")
+    assert (0, True) == (code, "taken for what they seem to have been" in shown), shown
+    assert "Müller" in project.run("subscribers", "access", "anna@a.example", "--json").stdout

@@ -58,6 +58,19 @@ def moved(
         return staged, write(project, into, staged)
 
 
+def everybody(project: Project) -> dict[bytes, tuple[str, str, str]]:
+    """All of whom the ledger knows anything by imports, by tag: state, name, language."""
+    with import_ledger(project, dry_run=True) as into:
+        ledger, tag_of = into.ledger, project.keys.address_tag
+        found = {tag_of(each.address): ("in", each.name, each.language)
+                 for each in ledger.imports.readers()}  # fmt: skip
+        found |= {tag: (str(state), "", "") for tag, state in ledger.imports.held_back().items()}
+        for tag in ledger.suppressions.tags():
+            reasons = [_STATES[leave.reason] for leave in ledger.suppressions.in_force(tag)]
+            found[tag] = (max(reasons, key=("dead", "left", "spam").index), "", "")
+        return found
+
+
 def people(project: Project, *names: str) -> dict[str, str]:
     """What counts for each reader: a state, or “unknown”."""
     keys, found = project.keys, {}

@@ -246,7 +246,7 @@ class Laptop:
         (issues / f"{name}.fr.yaml").write_text(_FRENCH)
 
     @contextlib.contextmanager
-    def _here(self) -> Iterator[Project]:
+    def here(self) -> Iterator[Project]:
         """Work on this machine, in the project's folder."""
         with (
             mock.patch("newsletter.ledger.copy_guard.machine_name", return_value=self.name),
@@ -258,28 +258,28 @@ class Laptop:
             yield project
 
     def sync(self, *, again: bool = False) -> SyncResult:
-        with self._here() as project:
+        with self.here() as project:
             return sync(project, again=again)
 
     def ask_returning(self) -> Asked:
-        with self._here() as project:
+        with self.here() as project:
             return ask_returning(project)
 
     def forget(self, reader: str) -> None:
-        with self._here() as project:
+        with self.here() as project:
             forget(project, reader)
 
     def back_up(self, file: Path) -> None:
-        with self._here() as project:
+        with self.here() as project:
             back_up(project, file)
 
     def restore(self, file: Path) -> None:
-        with self._here():
+        with self.here():
             assert restore(file, agree=lambda _, __: True, on_placed=lambda _: None)
 
     def send(self, issue: str) -> None:
         """As “newsletter send” does; to those who do not have the issue yet."""
-        with self._here() as project, project.lock() as check_lock:
+        with self.here() as project, project.lock() as check_lock:
             prepared = prepare_to_freeze(project, issue, SendOptions())
             if not prepared.plan.recipients:
                 return
@@ -293,7 +293,7 @@ class Laptop:
 
     def resume(self, issue: str) -> None:
         """As “newsletter resume” does."""
-        with self._here() as project, project.lock() as check_lock:
+        with self.here() as project, project.lock() as check_lock:
             waiting = ready(project, issue, as_frozen=True, late=False)
             read_before_send(project, required=True)
             with closing(open_transport(project)) as transport:
@@ -326,7 +326,8 @@ class Laptop:
 
 def _hasty(settings: Settings) -> Settings:
     """With a log that is read far more often in a send than a person may say."""
-    assert settings.public is not None
+    if settings.public is None:
+        return settings
     public = settings.public.model_copy(update={"read_every_s": _READ_EVERY_S})
     return settings.model_copy(update={"public": public})
 
@@ -387,7 +388,7 @@ class World:
 @contextlib.contextmanager
 def world_in(folder: Path, relay: Relay) -> Iterator[World]:
     """A world, while the block runs."""
-    with confirmations_to(relay) as confirmations, _compiled_once():
+    with confirmations_to(relay) as confirmations, compiled_once():
         world = World(folder, relay, confirmations)
         with contextlib.closing(world):
             yield world
@@ -398,7 +399,7 @@ _COMPILED: dict[Any, Any] = {}
 
 
 @contextlib.contextmanager
-def _compiled_once() -> Iterator[None]:
+def compiled_once() -> Iterator[None]:
     """Compile pages and issues for the first world alone: in all of them they are the same."""
     pages_of = Bundle.pages
 

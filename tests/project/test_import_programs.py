@@ -1,21 +1,33 @@
 """Exports of other programs, made after their header rows: each reader ends as they should."""
 
+import multiprocessing
+import os
+import signal
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from newsletter.errors import RosterError
 from newsletter.project import Project
-from newsletter.project.imports import ImportOptions
+from newsletter.project.imports import ImportOptions, decide, import_ledger, imports_of, stage
+from newsletter.reader_states import ReaderState
 
-from tests.project.moves import Files, moved, people, written, zipped
+from tests.project.moves import Files, everybody, moved, people, written, zipped
 from tests.support.project import Project as Folder
+
+
+def without_list(folder: Path) -> Project:
+    made = Folder(folder)
+    (made.folder / "subscribers.csv").unlink()
+    return Project(made.folder)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    folder = Folder(tmp_path / "project")
-    (folder.folder / "subscribers.csv").unlink()
-    return Project(folder.folder)
+    return without_list(tmp_path / "project")
 
 
 @dataclass(frozen=True)
@@ -299,15 +311,6 @@ def test_a_second_import_of_the_same_files_changes_nothing(
     assert export.truth == people(project, *export.truth)
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2), (2, 0, 3, 1)], ids=str)
-def test_the_order_of_files_makes_no_difference(
-    project: Project, tmp_path: Path, order: tuple[int, ...]
-) -> None:
-    paths = written(tmp_path / "move", MAILCHIMP)
-    moved(project, [paths[place] for place in order])
-    assert EXPORTS[0].truth == people(project, *EXPORTS[0].truth)
-
-
 @pytest.mark.parametrize("first", range(4))
 def test_files_of_a_move_may_come_one_after_the_other(
     project: Project, tmp_path: Path, first: int
@@ -318,3 +321,90 @@ def test_files_of_a_move_may_come_one_after_the_other(
     # Only files that are side by side tell a confirmation from a leave before it: doubt means left.
     alone = {**EXPORTS[0].truth, "ben": "left" if first in {0, 1} else "in"}
     assert alone == people(project, *EXPORTS[0].truth)
+
+
+# A whole move: the export, the files of those who left, and whatever goes wrong on the way
+
+SUPPRESSIONS = {
+    "opted-out.csv": csv("email,reason", f"{at('anna').upper()},", f"{at('gil')},too many"),
+    "bounces.csv": csv("Email", at("ben"), at("hal"), at("ida")),
+    "spam-complaints.csv": csv("address;when", f"{at('ida')};2024-01-01", delimiter=","),
+}
+SAID = {"anna": "left", "gil": "left", "ben": "dead", "hal": "dead", "ida": "spam"}
+MOVES = {
+    export.program: Export(
+        export.program,
+        {**(MAILCHIMP if export.program == "Mailchimp" else export.files), **SUPPRESSIONS},
+        {
+            name: max(
+                [states[name] for states in (export.truth, SAID) if name in states],
+                key=lambda state: -1 if state == "unknown" else ReaderState(state).rank,
+            )
+            for name in {**export.truth, **SAID}
+        },
+    )
+    for export in EXPORTS
+}
+# The files of permutations tell enough by themselves, and each example is a whole move.
+ORDERS = settings(max_examples=2, deadline=None, phases=[Phase.generate])
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+@ORDERS
+@given(data=st.data())
+def test_a_move_ends_person_by_person_right_whatever_happens_on_the_way(
+    move: Export, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as room:
+        project = without_list(Path(room) / "project")
+        paths = data.draw(st.permutations(written(Path(room) / "move", move.files)))
+        with pytest.raises(RosterError):
+            moved(project, [paths[0], Path(room) / "none.csv", *paths[1:]])
+        assert {} == everybody(project)
+        assert [] == imports_of(project)
+        moved(project, paths)
+        assert move.truth == people(project, *move.truth)
+        known, _ = moved(project, data.draw(st.permutations(paths)))
+        assert known.is_known
+        # A list of somebody who knows nothing of leaves lifts none.
+        everyone = csv("email", *(at(name) for name, state in move.truth.items() if state != "in"))
+        moved(project, written(Path(room), {"readers.csv": everyone}))
+        after = {name: "in" if was == "unknown" else was for name, was in move.truth.items()}
+        assert after == people(project, *move.truth)
+
+
+def test_a_process_killed_before_its_commit_leaves_nothing_and_the_move_is_made_again(
+    project: Project, tmp_path: Path
+) -> None:
+    move = MOVES["Mailchimp"]
+    paths = written(tmp_path / "move", move.files)
+
+    def doomed() -> None:
+        with import_ledger(project, dry_run=False) as into:
+            staged = stage(project, into, paths, ImportOptions())
+            decide(staged)
+            with into.ledger.transaction():
+                staged.staging.write([], now=project.clock.now())
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    process = multiprocessing.get_context("fork").Process(target=doomed)
+    process.start()
+    process.join()
+    assert -signal.SIGKILL == process.exitcode
+    assert {} == everybody(project)
+    assert [] == imports_of(project)
+    moved(project, paths)
+    assert move.truth == people(project, *move.truth)
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+@ORDERS
+@given(data=st.data())
+def test_a_move_file_by_file_ends_as_one_in_a_call(move: Export, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as room:
+        project = without_list(Path(room) / "project")
+        for path in data.draw(st.permutations(written(Path(room) / "move", move.files))):
+            moved(project, [path])
+        # Only files that are side by side tell a confirmation from a leave before it.
+        alone = {"ben": "left"} if move.program == "Mailchimp" else {}
+        assert {**move.truth, **alone} == people(project, *move.truth)

@@ -361,3 +361,32 @@ def test_imported_leaves_are_dated_as_the_export_dates_them(project: Project, mo
     assert datetime(2020, 12, 1, 10, tzinfo=UTC) == old.at
     assert new.at <= datetime.now(UTC)
     assert "import 1" == old.source
+
+
+@pytest.mark.parametrize(
+    ("said", "disputed"),
+    [
+        ("01/02/2021", 1),
+        ("2021-01-15", 1),
+        ("13/12/2020", 0),
+        ("12/13/2020", 0),
+        ("16 Feb 2021", 0),
+    ],
+)
+def test_a_leave_that_may_be_before_or_after_a_sign_up_is_asked_about(
+    project: Project, move: Path, said: str, disputed: int
+) -> None:
+    signed_up(project, datetime(2021, 1, 15, tzinfo=UTC))
+    paths = written(move, {"a.csv": f"email,unsubscribed_at\n{ANNA},{said}\n"})
+    with import_ledger(project, dry_run=True) as into:
+        assert disputed == stage(project, into, paths, ImportOptions()).disputed
+
+
+def test_damaged_letters_are_proposed_and_taken_by_a_yes_alone(
+    project: Project, move: Path
+) -> None:
+    paths = written(move, {"a.csv": f"email,name\n{ANNA},MÃ¼ller\nben@a.example,Zoë\n"})
+    for options in (ImportOptions(), ImportOptions(mend=True)):
+        staged, _ = moved(project, paths, options)
+        assert {"MÃ¼ller": "Müller"} == staged.damaged
+        assert {ANNA: "Müller" if options.mend else "", "ben@a.example": "Zoë"} == readers(project)
