@@ -20,6 +20,7 @@ from newsletter.web.log import (
     PublicLog,
     forget_synced,
 )
+from newsletter.web.seal import WEBHOOK_BYTES, sealed_length
 
 if TYPE_CHECKING:
     from newsletter.project.project import Project
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 LOG_NAME = "public.db"
 _TIMEOUT_S = 10.0
 """For a whole answer."""
-_LONGEST_BOX = 8_192
+_LONGEST_BOX = sealed_length(WEBHOOK_BYTES[-1])
 
 
 class LogSource(Protocol):
