@@ -130,6 +130,7 @@ class LogReader:
         self._verifier = Verifier.of(project.keys, self._list_id)
         self._newest_secret = project.keys.signing_key_id
         self._issues: dict[str, str] | None = None
+        self._misuse = ""
         self.result = SyncResult()
 
     def fetch(self) -> OpenedEntries:
@@ -277,7 +278,7 @@ class LogReader:
                 issue = self._issue_of(content, ledger)
                 ledger.leave_reasons.add(id_, replace(event, issue=issue))
             case Misuse():
-                self._warn(event.told)
+                self._tell_misuse(event.told)
             case _ if ledger.suppressions.add(event):
                 self.result.new[type(event).__name__.lower()] += 1
         return None
@@ -343,6 +344,13 @@ class LogReader:
             tag = self._project.keys.campaign_tag
             self._issues = {tag(each.id).hex(): each.issue for each in ledger.campaigns.all()}
         return self._issues.get(str(content.get("campaign")), "")
+
+    def _tell_misuse(self, words: str) -> None:
+        """Tell the latest alone: whoever has the server could invent any number."""
+        if self._misuse in self.result.warnings:
+            self.result.warnings.remove(self._misuse)
+        self._misuse = words
+        self._warn(words)
 
     def _obstruct(self, obstacle: Obstacle) -> None:
         self._warn(f"{obstacle.what} {obstacle.next}")

@@ -208,6 +208,16 @@ def test_a_leave_counts_although_the_clock_here_was_set_back(
     assert {"anna"} == left(project, side, "anna")
 
 
+def test_of_many_times_that_the_form_closed_itself_the_latest_is_told(
+    project: Project, side: PublicSide
+) -> None:
+    """Whoever has the server could invent any number, and what matters would be lost in them."""
+    for asked in range(100, 105):
+        side.add(kind="breaker", asked=asked, confirmed=1)
+    (warning,) = sync(project).warnings
+    assert "104 mails" in warning
+
+
 def test_a_reader_who_leaves_in_two_ways_is_told_as_one(project: Project, side: PublicSide) -> None:
     for road in ("page", "header"):
         side.leave("anna@readers.example", road=road)
