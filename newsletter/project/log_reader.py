@@ -104,8 +104,8 @@ class LogReader:
         project: whose keys open the boxes.
         cursor: how far it was read; None: not at all.
         again: read all of it again.
-        former: readers are answered by another log now: nothing hinges on the keys of this
-            one's server, and the ledger's place stays in the other.
+        former: another log counts now: nothing hinges on the keys of this one's server, and the
+            ledger has a place of its own for it.
     """
 
     def __init__(
@@ -185,7 +185,9 @@ class LogReader:
             ledger.log_entries.note_missed(batch.missed)
             self.tell_missed(ledger)
         cursor = replace(batch.cursor, latest=latest)
-        if not self._former:
+        if self._former:
+            ledger.log_entries.move_former(cursor)
+        else:
             ledger.log_entries.move(cursor, now=now)
         self._cursor = cursor
 

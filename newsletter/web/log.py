@@ -96,8 +96,6 @@ class Page:
             know it, since entries left or there never were so many.
         secret: the number of the newest secret whose keys the log's server has; 0: no server
             said so yet.
-        synced: up to which place the officer's machine said that it read the log; told on the
-            log's own machine alone.
     """
 
     log_id: str
@@ -106,7 +104,6 @@ class Page:
     last: int
     head: bytes | None
     secret: int = 0
-    synced: int = 0
 
 
 def first_head(log_id: str) -> bytes:
@@ -197,9 +194,9 @@ class PublicLog:
                 (after, max(0, min(most, MOST_ENTRIES))),
             ).fetchall()
             head = _head_at(reader, after)
-            secret, synced = (int(_meta(reader, key)) for key in ("secret", "synced"))
+            secret = int(_meta(reader, "secret"))
         entries = tuple(Entry(*row) for row in rows)
-        return Page(log_id, entries, left + 1, last, head, secret, synced)
+        return Page(log_id, entries, left + 1, last, head, secret)
 
     def note_secret(self, number: int) -> None:
         """Note the newest secret whose keys this log's server has, for whoever reads the log.

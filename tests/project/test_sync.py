@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -641,6 +641,41 @@ def test_who_left_in_the_folder_before_there_was_a_server_has_left(
     with pytest.raises(LogUnreachable):
         sync(project)
     assert {"dora", "emil"} == left(project, side, "dora", "emil")
+
+
+def test_a_restored_ledger_reads_on_in_the_log_from_before_there_was_a_server(
+    folder: Folder, tmp_path: Path, side: PublicSide
+) -> None:
+    project = Project(folder.folder)
+    side.leave("anna@readers.example")
+    side.leave("bela@readers.example")
+    sync(project)
+    side.log.drop_synced(10**6)  # so that a reading from the beginning would miss them
+    with server_of(folder, tmp_path / "elsewhere.db"):
+        project = Project(folder.folder)
+        sync(project)
+        backup = folder.folder / "backup.db"
+        with closing(sqlite3.connect(folder.folder / "newsletter.db")) as db:
+            db.execute("VACUUM INTO ?", (str(backup),))
+        side.leave("carl@readers.example")
+        sync(project)
+        backup.replace(folder.folder / "newsletter.db")
+        result = sync(project)
+        assert ({"leave": 1}, [], []) == (numbers(result), result.warnings, result.obstacles)
+        assert {"anna", "bela", "carl"} == left(project, side, "anna", "bela", "carl", "dora")
+        assert SyncResult() == sync(project, again=True)
+
+
+def test_old_entries_leave_the_log_from_before_there_was_a_server(
+    folder: Folder, tmp_path: Path, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side.leave("anna@readers.example")
+    with server_of(folder, tmp_path / "elsewhere.db"):
+        project = Project(folder.folder)
+        sync(project)
+        monkeypatch.setattr(project, "clock", FrozenClock(datetime.now(UTC) + timedelta(days=91)))
+        assert SyncResult() == sync(project)
+    assert () == side.log.page(0).entries
 
 
 class Handler(BaseHTTPRequestHandler):
