@@ -493,6 +493,13 @@ def test_a_flood_of_junk_is_kept_within_bounds(
     assert "no more were kept" in warning
 
 
+def test_a_server_that_invents_misuse_is_told_of_once(project: Project, side: PublicSide) -> None:
+    for number in range(30):
+        side.add(kind="breaker", asked=150 + number, confirmed=2)
+    (warning,) = sync(project).warnings
+    assert "150 mails" in warning
+
+
 def test_junk_that_anybody_can_send_leaves_room_for_a_key_that_comes_later(
     folder: Folder, side: PublicSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -773,6 +780,25 @@ def test_whatever_a_server_answers_is_said_and_changes_nothing(folder: Folder, n
             sync(project)
         with closing(project.ledger(create=False)) as ledger:
             assert ledger.log_entries.cursor is None
+
+
+def test_a_server_that_makes_ever_more_entries_missed_is_told_of_within_bounds(
+    folder: Folder,
+) -> None:
+    KeyRing.load_or_create(folder.folder / "newsletter.key")
+    KeyRing.with_bearer(folder.folder / "newsletter.key")
+
+    def with_gaps(handler: Handler) -> None:
+        seq = int(handler.path.partition("after=")[2].partition("&")[0] or 0) + 10
+        new = entry(seq=seq, id=seq.to_bytes(16, "big").hex(), box="AAAA")
+        handler.send(200, page(first=seq, last=300, entries=[new]))
+
+    with stranger(with_gaps) as server:
+        folder.settings(public_settings(f"http://127.0.0.1:{server.server_port}"))
+        result = sync(Project(folder.folder))
+    assert 30 == result.waiting[""]
+    told = [each for each in result.warnings if "left the log before this machine" in each]
+    assert 1 < len(told) <= 20
 
 
 def test_a_log_without_an_end_is_left_after_a_while(
