@@ -17,6 +17,7 @@ from newsletter.project import Project
 _TITLES = {
     "list": "On the list",
     "sign_ups": "Their sign-ups, with the record of the consent",
+    "return_questions": "When they were asked by mail whether they are back",
     "imports": "What imported files said of them",
     "preferences": "What they chose",
     "preference_changes": "When they chose it",

@@ -104,6 +104,7 @@ def access(project: Project, address: str) -> dict[str, Any]:
         "asked": project.clock.now().isoformat(timespec="seconds"),
         "list": _list_rows(project, parsed),
         "sign_ups": [],
+        "return_questions": [],
         "imports": [],
         "preferences": {},
         "preference_changes": [],
@@ -252,6 +253,7 @@ def _held(ledger: Ledger, tags: tuple[bytes, ...]) -> dict[str, Any]:
     wanted = next((current[tag] for tag in tags if tag in current), None)
     return {
         "sign_ups": [each for tag in tags for each in ledger.sign_ups.proofs(tag)],
+        "return_questions": _plain([at for tag in tags for at in ledger.sign_ups.questions(tag)]),
         "imports": [each for tag in tags for each in ledger.imports.of(tag)],
         "preferences": _wanted(wanted) if wanted else {},
         "preference_changes": [
