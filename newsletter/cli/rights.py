@@ -72,9 +72,12 @@ def forget(
     """
     from newsletter.project.addresses import parse_addresses
     from newsletter.project.rights import forget as erase
+    from newsletter.project.rights import knows
 
     project = Project.here()
     parse_addresses([address])
+    if not knows(project, address):
+        say(f"Nothing is held of {address} here: check the spelling.", style="yellow")
     say(
         f"Name, address, fields and servers' replies of {address} are erased from the "
         "ledger, with their sign-ups and preferences. A keyed hash stays, so that "

@@ -119,6 +119,17 @@ def access(project: Project, address: str) -> dict[str, Any]:
     return held
 
 
+def knows(project: Project, address: str) -> bool:
+    """Whether the ledger or the list names a person; a list that cannot be read may.
+
+    Raises:
+        InputError, LedgerRefused: as :func:`access`.
+    """
+    held = access(project, address)
+    kinds = ("sign_ups", "imports", "preference_changes", "suppressions", "deliveries")
+    return bool(held["list"].get("rows", True) or any(held[kind] for kind in kinds))
+
+
 def forget(project: Project, address: str) -> Forgotten:
     """Erase who a reader is from the ledger, and never mail them again. Holds during a send.
 
