@@ -10,8 +10,8 @@ from newsletter.ledger.database import Database
 
 MOST_KEPT = 10_000
 """The most entries that wait: whoever has the server could invent any number."""
-_CURSOR = ("log_id", "log_seq", "log_head", "log_latest")
-_FORMER = "former_"
+_CURSOR = ("id", "seq", "head", "latest")
+_LOG, _FORMER_LOG = "log", "former_log"
 _READ_AT = "log_read_at"
 _MISSED = "log_missed"
 
@@ -42,15 +42,15 @@ class LogEntries:
     @property
     def cursor(self) -> Cursor | None:
         """How far it was read; None before the first time."""
-        return self._cursor()
+        return self._cursor(_LOG)
 
     @property
     def former_cursor(self) -> Cursor | None:
-        """How far the log from before there was a server was read since; None: not at all."""
-        return self._cursor(_FORMER)
+        """The same of the log in the folder, once another one counts."""
+        return self._cursor(_FORMER_LOG)
 
-    def _cursor(self, prefix: str = "") -> Cursor | None:
-        log_id, seq, head, latest = (self._database.meta(prefix + key) for key in _CURSOR)
+    def _cursor(self, log: str) -> Cursor | None:
+        log_id, seq, head, latest = (self._database.meta(f"{log}_{key}") for key in _CURSOR)
         if log_id is None or seq is None or head is None:
             return None
         return Cursor(log_id, int(seq), bytes.fromhex(head), float(latest or 0))
@@ -63,17 +63,17 @@ class LogEntries:
 
     def move(self, cursor: Cursor, *, now: datetime) -> None:
         """Note how far it was read, and when."""
-        self._move(cursor)
+        self._move(_LOG, cursor)
         self._database.put_meta(_READ_AT, repr(now.timestamp()))
 
     def move_former(self, cursor: Cursor) -> None:
-        """Note how far the log from before there was a server was read."""
-        self._move(cursor, _FORMER)
+        """Note how far the log in the folder was read, where another one counts."""
+        self._move(_FORMER_LOG, cursor)
 
-    def _move(self, cursor: Cursor, prefix: str = "") -> None:
+    def _move(self, log: str, cursor: Cursor) -> None:
         values = (cursor.log_id, str(cursor.seq), cursor.head.hex(), repr(cursor.latest))
         for key, value in zip(_CURSOR, values, strict=True):
-            self._database.put_meta(prefix + key, value)
+            self._database.put_meta(f"{log}_{key}", value)
 
     @property
     def missed(self) -> int:
