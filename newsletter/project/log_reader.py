@@ -21,6 +21,7 @@ from newsletter.ledger.log_entries import MOST_KEPT, Cursor
 from newsletter.ledger.preferences import LONGEST_PAUSE, PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Return
+from newsletter.ledger.webhooks import MOST_WEBHOOKS
 from newsletter.message.tokens import Verifier
 from newsletter.phrases import count
 from newsletter.project.log_events import LogEvent, Misuse, event_of, sign_up_of
@@ -62,7 +63,7 @@ class SyncResult:
 
     Attributes:
         new: how many events were new, by their kind: ``leave`` (of readers who had not left),
-            ``void``, ``return``, ``preferences``, ``signup``.
+            ``void``, ``return``, ``preferences``, ``signup``; of ``webhook`` how many were read.
         waiting: how many entries are kept, by the kind that this version does not know;
             under the empty kind, those that no key opens or that make no sense.
         warnings: what a person should look into, the obstacles among it.
@@ -172,6 +173,9 @@ class LogReader:
         latest = batch.cursor.latest
         for entry, content in batch.events:
             latest = _later(latest, content, now)
+            if content is not None and content.get("kind") == "webhook":
+                self._keep_webhook(entry, content, ledger, now=now)
+                continue
             if self._apply(entry.id, content, ledger, not_before=latest) is None:
                 continue
             if not ledger.log_entries.keep(entry.id, entry.box, opens=content is not None):
@@ -188,6 +192,20 @@ class LogReader:
         if not self._former:
             ledger.log_entries.move(cursor, now=now)
         self._cursor = cursor
+
+    def _keep_webhook(
+        self, entry: Entry, content: Mapping[str, Any], ledger: Ledger, *, now: datetime
+    ) -> None:
+        """Keep a provider's webhook until it is verified, which may need the network."""
+        at = content.get("at")
+        arrived = moment_at(float(at)) if isinstance(at, int | float) else now
+        if ledger.webhooks.keep(entry.id, entry.box, at=min(arrived, now)):
+            self.result.new["webhook"] += 1
+        else:
+            self._warn(
+                f"{MOST_WEBHOOKS:,} webhooks wait already, so no more were kept. When “newsletter "
+                "bounces” has applied them, “newsletter sync --again” reads the others again."
+            )
 
     def tell_missed(self, ledger: Ledger) -> None:
         """Tell what left the log before it was read here, until a person gives it up."""

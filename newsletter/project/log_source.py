@@ -13,6 +13,7 @@ from newsletter.message.keys import KeyRing
 from newsletter.transports.http import HttpClient, NoResponse, NotSent
 from newsletter.transports.http_values import Request, Response, canonical_json
 from newsletter.web.log import MOST_ENTRIES, Entry, Page, PublicLog, forget_synced
+from newsletter.web.seal import WEBHOOK_BYTES, sealed_length
 
 if TYPE_CHECKING:
     from newsletter.project.project import Project
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 LOG_NAME = "public.db"
 _TIMEOUT_S = 10.0
 """For a whole answer."""
-_LONGEST_BOX = 8_192
+_LONGEST_BOX = sealed_length(WEBHOOK_BYTES[-1])
 _LARGEST_SEQ = 2**62
 
 

@@ -37,6 +37,7 @@ from newsletter.web.preferences import PreferencePage
 from newsletter.web.signing_up import SigningUp
 from newsletter.web.sync_api import sync_routes
 from newsletter.web.tokens import TooMany
+from newsletter.web.webhooks import webhook_routes
 
 _ARCHIVE_HEADERS = {
     # The pages bring a policy of their own; this one only adds to it.
@@ -105,6 +106,7 @@ def create_app(
             *_readers_routes(context, confirmations),
             Route("/health", _health(context, log, confirmations), methods=["GET"]),
             *sync_routes(log, bundle.bearer_hash, clock, secret=bundle.box_number),
+            *webhook_routes(log, bundle, context.events, clock),
         ],
         middleware=[Middleware(_Paths, prefix=bundle.path)],
         exception_handlers=_on_errors(context.answers),

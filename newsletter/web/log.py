@@ -18,7 +18,7 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +32,8 @@ from newsletter.system import one_at_a_time, sync_folder
 ID_BYTES = 16
 MOST_ENTRIES = 1_000
 """The most entries of one page."""
+_MOST_PAGE_BYTES = 1_200_000
+"""The most bytes of one page's boxes, but for a single box that is larger."""
 
 _NAMES = ("application_id", "user_version")
 _NAMES_ARE = (0x4E4C6F67, 1)
@@ -188,14 +190,28 @@ class PublicLog:
             log_id = _meta(reader, "log_id")
             left = int(_meta(reader, "left"))
             last = _last(reader)
-            rows = reader.execute(
+            found = reader.execute(
                 "SELECT seq, id, box, head FROM entry WHERE seq > ? ORDER BY seq LIMIT ?",
                 (after, max(0, min(most, MOST_ENTRIES))),
-            ).fetchall()
+            )
+            entries = tuple(_as_many_as_fit(Entry(*row) for row in found))
             head = _head_at(reader, after)
             secret, synced = (int(_meta(reader, key)) for key in ("secret", "synced"))
-        entries = tuple(Entry(*row) for row in rows)
         return Page(log_id, entries, left + 1, last, head, secret, synced)
+
+    def bytes_by_day(self, *, longer_than: int) -> dict[int, int]:
+        """How many bytes of boxes longer than so many are there, by day since 1970.
+
+        Raises:
+            LogUnwritable: the log cannot be read.
+        """
+        with self._read(LogUnwritable) as reader:
+            return dict(
+                reader.execute(
+                    "SELECT day, SUM(LENGTH(box)) FROM entry WHERE LENGTH(box) > ? GROUP BY day",
+                    (longer_than,),
+                ).fetchall()
+            )
 
     def note_secret(self, number: int) -> None:
         """Note the newest secret whose keys this log's server has, for whoever reads the log.
@@ -482,6 +498,16 @@ class _Look:
             return True
         cut = self.header == before.header and self.wal.st_size < before.wal.st_size
         return self.header.startswith(_WAL_MAGIC) and not cut
+
+
+def _as_many_as_fit(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The first entries, as far as a page has room for their boxes; one at least."""
+    size = 0
+    for entry in entries:
+        size += len(entry.box)
+        if size > _MOST_PAGE_BYTES and size > len(entry.box):
+            return
+        yield entry
 
 
 def _close(file: _File | None) -> None:

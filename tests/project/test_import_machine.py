@@ -300,7 +300,7 @@ class Moves(RuleBasedStateMachine):
 
 
 Moves.TestCase.settings = settings(
-    max_examples=150 if PROVE else 4, stateful_step_count=30 if PROVE else 14, deadline=None,
+    max_examples=150 if PROVE else 4, stateful_step_count=30 if PROVE else 10, deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 TestMoves = pytest.mark.timeout(3600 if PROVE else 180)(Moves.TestCase)

@@ -711,7 +711,7 @@ ANSWERS: dict[str, tuple[Callable[[Handler], None], str]] = {
     "no entries": (lambda h: h.send(200, page(entries=3)), "not a public log"),
     "no base64": (lambda h: h.send(200, page(entries=[entry(box="*")])), "not a public log"),
     "a huge box": (
-        lambda h: h.send(200, page(entries=[entry(box="A" * 20_000)])),
+        lambda h: h.send(200, page(entries=[entry(box="A" * 2_900_000)])),
         "not a public log",
     ),
     "a huge answer": (lambda h: h.send(200, b" " * 5_000_000 + page()), "not a public log"),

@@ -57,6 +57,7 @@ def nginx(folder: Path, port: int, upstream: str, path: str) -> list[str]:
             "    location / {\n        proxy_pass http://127.0.0.1:8025;": (
                 f"    location {path}/ {{\n        proxy_pass {upstream};"
             ),
+            "        proxy_pass http://127.0.0.1:8025;": f"        proxy_pass {upstream};",
         },
     )
     places = "".join(
