@@ -15,7 +15,7 @@ PACKAGE = ROOT / "newsletter"
 BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
     "credentials", "material", "archive_layout", "state_folder", "bounded_json",
-    "log", "regular_file", "system", "wrong_value", "phrases", "refusal_words",
+    "log", "regular_file", "keyed_hash", "system", "wrong_value", "phrases", "refusal_words",
     "web_addresses", "display_names", "invisible", "reader_states",
 }  # fmt: skip
 

@@ -44,9 +44,14 @@ _MOMENT = re.compile(r"(?!0000)\d{4}-\d\d-\d\d[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5
 """The usual form of a time that most often differs from row to row."""
 
 
+def is_moment(cell: str) -> bool:
+    """Whether a cell has that form; there may be no such day."""
+    return _MOMENT.fullmatch(cell) is not None
+
+
 def read_date(cell: str) -> Span | None:
     """The span that a cell can mean; None if it is no date, or one that stands for none."""
-    if _MOMENT.fullmatch(cell):
+    if is_moment(cell):
         try:
             at = datetime.fromisoformat(cell + "+00:00")
         except ValueError:

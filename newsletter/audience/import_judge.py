@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import Columns, fold
-from newsletter.audience.dates import Span, read_date
+from newsletter.audience.dates import Span, is_moment, read_date
 from newsletter.audience.exporters import SPAM_REASONS, Exporter, Rule, is_complaint
 from newsletter.audience.exports import Leavers, leavers_in
 from newsletter.audience.standing import (
@@ -157,8 +157,22 @@ _MAY_BE_MAILED: _Judged = (ReaderState.IN, (), "")
 def _by_words(
     column: str, kind: Kind, mail: frozenset[str], no_mail: frozenset[str], cell: str
 ) -> _Judged:
-    if kind is Kind.OTHER and not mail and not no_mail and is_without_letters(cell):
-        return _MAY_BE_MAILED  # as most cells are that differ from row to row
+    if not mail and not no_mail:  # most cells that differ from row to row are such
+        if kind is Kind.OTHER and is_without_letters(cell):
+            return _MAY_BE_MAILED
+        if kind is Kind.LEFT_IF_FILLED and is_moment(cell):
+            return _at_any_moment(column)
+    return _judged(column, kind, mail, no_mail, cell)
+
+
+@lru_cache(maxsize=64)
+def _at_any_moment(column: str) -> _Judged:
+    return _judged(column, Kind.LEFT_IF_FILLED, frozenset(), frozenset(), "2021-03-04 10:11:12")
+
+
+def _judged(
+    column: str, kind: Kind, mail: frozenset[str], no_mail: frozenset[str], cell: str
+) -> _Judged:
     why, unclear, answers = judge_cell(column, kind, mail, no_mail, cell)
     return _state_of(why) if why else ReaderState.IN, unclear, answers
 

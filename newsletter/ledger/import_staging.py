@@ -253,13 +253,14 @@ class Staging:
                 WHERE reader.rank > 0 OR NOT EXISTS ({TOMBSTONES} AND leave.tag = reader.tag)""",
             (id_,),
         )
+        # By id, as the table is kept: else each would go to another page of it.
         leaves = run(
             f"""INSERT INTO suppression ({COLUMNS})
                 SELECT seal_of('import', ?1, ?2, tag), MIN(COALESCE(at, ?2), ?2), 'leave', tag,
                   NULL, CASE rank {_REASON_OF_RANK} END, 'import ' || ?1,
                   '[{{"source": "import ' || ?1 || '", "said": "' ||
                     CASE rank {_STATE_OF_RANK} END || '"}}]'
-                FROM temp.reader WHERE rank >= {_DEAD}""",
+                FROM temp.reader WHERE rank >= {_DEAD} ORDER BY 1""",
             (id_, now.timestamp()),
         ).rowcount
         return int(id_), leaves

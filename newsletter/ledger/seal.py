@@ -6,11 +6,11 @@ made anew by whatever changed what it covers. HMAC with SHA-256 (RFC 2104).
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Iterable, Mapping
 
 from newsletter.errors import LedgerRefused, Where
+from newsletter.keyed_hash import keyed_hash
 
 DELIVERY = "campaign, issue, round, address, domain, tag, name, language, fields, wave"
 """The columns of a delivery that are frozen, in the order in which they are sealed."""
@@ -21,6 +21,9 @@ FORGOTTEN_DOMAIN = "forgotten.invalid"
 """Of the address of a delivery whose reader was erased; nobody's (RFC 2606)."""
 _BYTES = 16
 
+_told = json.JSONEncoder(default=lambda value: ["bytes", value.hex()]).encode
+"""Values as JSON, which keeps neighbours apart, and the types too."""
+
 
 def seal(key: bytes, values: Iterable[object]) -> bytes:
     """16 bytes that only who has ``key`` can make for exactly these values.
@@ -29,9 +32,7 @@ def seal(key: bytes, values: Iterable[object]) -> bytes:
         key: secret.
         values: text, numbers, bytes or None, as SQLite holds them.
     """
-    # JSON keeps neighbours apart, and the types too.
-    told = [["bytes", value.hex()] if isinstance(value, bytes) else value for value in values]
-    return hmac.digest(key, json.dumps(told).encode(), "sha256")[:_BYTES]
+    return keyed_hash(key, _told(tuple(values)).encode())[:_BYTES]
 
 
 def reader_tag(key: bytes, address: str) -> bytes:
@@ -43,7 +44,7 @@ def reader_tag(key: bytes, address: str) -> bytes:
     local, _, domain = address.rpartition("@")
     if domain == FORGOTTEN_DOMAIN:
         return bytes.fromhex(local)
-    return hmac.digest(key, b"reader\0" + address.encode(), "sha256")[:12]
+    return keyed_hash(key, b"reader\0" + address.encode())[:12]
 
 
 def version_seal(

@@ -161,17 +161,17 @@ class Suppressions:
             How many readers must not be mailed for a reason for which they could be before.
         """
         run = self._database.execute
-        run(f"CREATE TEMP TABLE IF NOT EXISTS told ({COLUMNS}, PRIMARY KEY (id, at)) WITHOUT ROWID")
+        run(f"CREATE TEMP TABLE IF NOT EXISTS told ({COLUMNS})")
         run("DELETE FROM temp.told")
         self._database.executemany(
-            f"INSERT OR IGNORE INTO temp.told VALUES ({', '.join('?' * 8)})",
+            f"INSERT INTO temp.told VALUES ({', '.join('?' * 8)})",
             (_row(event, self._database.seal_key) for event in events),
         )
         ((new,),) = self._database.rows(
             "SELECT COUNT(DISTINCT tag) FROM temp.told WHERE NOT EXISTS (SELECT 1 FROM suppression"
             f" AS leave WHERE leave.tag = told.tag AND leave.reason = told.reason AND {IN_FORCE})"
         )
-        run(join_sql("temp.told", "suppression"))
+        run(join_sql("temp.told", "suppression") + " GROUP BY id, at")
         return int(new)
 
     def id_of(self, *rests_on: bytes | str) -> bytes:

@@ -26,12 +26,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from newsletter.addresses import Address
 from newsletter.errors import ConfigError, Where
+from newsletter.keyed_hash import keyed_hash
 from newsletter.regular_file import open_regular
 from newsletter.system import shared, sync_file, sync_folder
 
@@ -41,7 +41,6 @@ CAMPAIGN_TAG_BYTES = 8
 WEBHOOK_KEY_BYTES = 16
 
 _SECRET_BYTES = 32
-_BLOCK_BYTES = 64
 _MOST_SECRETS = 0xFFFF
 _MOST_BYTES = 10_000_000
 _HEAD = """\
@@ -284,34 +283,10 @@ class KeyRing:
 
     def _hash(self, message: bytes) -> bytes:
         # No address holds a NUL, so the uses above never hash the same bytes.
-        return _keyed_hash(self.pepper, message)
+        return keyed_hash(self.pepper, message)
 
     def __repr__(self) -> str:
         return f"KeyRing(key ids {', '.join(map(str, self.secrets))})"
-
-
-def _keyed_hash(key: bytes, message: bytes) -> bytes:
-    """HMAC with SHA-256 (RFC 2104), 32 bytes; for many messages under one key.
-
-    Args:
-        key: at most 64 bytes.
-        message: what is hashed.
-    """
-    started, ended = _hmac_of(key)
-    inner, outer = started.copy(), ended.copy()
-    inner.update(message)
-    outer.update(inner.digest())
-    return bytes(outer.digest())
-
-
-@lru_cache(maxsize=256)
-def _hmac_of(key: bytes) -> tuple[Any, Any]:
-    """SHA-256 that took in the inner and the outer key, to be copied.
-
-    ``hmac.digest`` takes in both anew for each message, at twice the cost.
-    """
-    padded = key.ljust(_BLOCK_BYTES, b"\0")
-    return sha256(bytes(b ^ 0x36 for b in padded)), sha256(bytes(b ^ 0x5C for b in padded))
 
 
 @lru_cache(maxsize=256)
