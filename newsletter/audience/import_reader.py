@@ -40,6 +40,8 @@ from newsletter.reader_states import ReaderState
 _MAILMAN = {"bybounce": ReaderState.DEAD, "byuser": ReaderState.NEVER, "byadmin": ReaderState.NEVER}
 _SEVERAL = " ::: "
 """Between several values in a cell, as Google writes them."""
+_AT = re.compile(r"\s*[(\[{]at[)\]}]\s*", re.IGNORECASE)
+_SUBJECT = re.compile(r"(?<=\w)\?\w+=.*")
 _BETWEEN = re.compile(r"[\s,;|/<>()]+|:::")
 _LONGEST_NAME = 300
 _DEFUSED = frozenset("=+-@")
@@ -171,11 +173,12 @@ class ImportFile:
         if state is None:
             return []
         place = self._columns.email
+        cells = [_AT.sub("@", cell[:MAX_CELL]) for cell in cells]
         named = cells[place] if place < len(cells) and "@" in cells[place] else " ".join(cells)
         found: dict[str, Address] = {}
         for text in _BETWEEN.split(named[:MAX_CELL]):
             with suppress(AddressError):
-                address = Address.parse(_cleaned(text))
+                address = Address.parse(_cleaned(_SUBJECT.sub("", text)).strip(".'"))
                 found.setdefault(address.suppression_key, address)
         return [ImportedRow(each, "", "", {}, state, None, None, {}) for each in found.values()]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -77,10 +78,12 @@ def sources_of(path: Path) -> Iterator[Source]:
     """A file as it is; of a ZIP, the lists in it.
 
     Raises:
-        RosterError: it cannot be opened, is too large, or is a ZIP that cannot be read safely.
+        RosterError: it cannot be opened, is too large, is a ZIP that cannot be read safely, or
+            was changed before all of it was read.
     """
     try:
         with open_regular(path) as file:
+            before = os.fstat(file.fileno())
             packed = file.read(4) == _ZIP
             size = file.seek(0, io.SEEK_END)
     except OSError as error:
@@ -106,8 +109,31 @@ def sources_of(path: Path) -> Iterator[Source]:
             ) from None
         if members is not None:
             yield from members
+            _refuse_changed(path, before)
             return
     yield Source(path.name, str(path), lambda: open_regular(path), size)
+    _refuse_changed(path, before)
+
+
+def _refuse_changed(path: Path, before: os.stat_result) -> None:
+    """Make sure that a file, which is read several times, was the same each time.
+
+    Raises:
+        RosterError: it was not.
+    """
+    try:
+        now = path.stat()
+    except OSError:
+        now = None
+    same = now and (now.st_ino, now.st_size, now.st_mtime_ns) == (
+        *(before.st_ino, before.st_size, before.st_mtime_ns),
+    )
+    if not same:
+        raise RosterError(
+            "The file was changed while it was read.",
+            where=Where(path),
+            next="Wait until it is whole, and import it again.",
+        )
 
 
 def _members(path: Path) -> list[Source] | None:

@@ -81,6 +81,7 @@ def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list
     if not listed:
         raise _refusal(source, "no sheet of it holds an address")
     for name, sheet in listed:
+        _refuse_merged(source, name, sheet)
         # A sheet's name tells who is in it, as a file's does.
         named = len(listed) > 1 or leavers_in(name, ()) is not None
         title = f"{visible(name)[:60]} ({source.name})" if named else source.name
@@ -91,6 +92,22 @@ def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list
 
 def _sheet(workbook: CalamineWorkbook, name: str) -> CalamineSheet:
     return workbook.get_sheet_by_name(name)
+
+
+def _refuse_merged(source: Source, name: str, sheet: CalamineSheet) -> None:
+    """Refuse a sheet where a value stands for several rows: only the first of them has it.
+
+    Raises:
+        RosterError: cells of a column are merged below the first row.
+    """
+    for (top, first), (bottom, last) in sheet.merged_cell_ranges or ():
+        if 0 < top < bottom and first == last:
+            raise RosterError(
+                f"On the sheet “{visible(name)[:60]}” cells of rows {top + 1} to {bottom + 1} are "
+                "merged, so only the first of these rows has their value.",
+                where=source.where,
+                next="Take them apart, and write the value into each of the rows.",
+            )
 
 
 def _records(sheet: CalamineSheet) -> Iterator[Record]:

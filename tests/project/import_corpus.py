@@ -489,6 +489,14 @@ PEOPLE = {
         {"anna": on_list("Anna"), "ben": LEFT},
         ("1 0 1 0", "0 2 0 0"),
     ),
+    "who left by addresses written oddly": Sound(
+        {
+            "unsubscribed.csv": f"email\nmailto:{ANNA}?subject=leave\nben(at)readers.example.\n",
+            "b.csv": LIST,
+        },
+        {"anna": LEFT, "ben": LEFT},
+        ("0 0 2 0", "0 2 0 0"),
+    ),
     "several who left in a cell": Sound(
         {"unsubscribed.csv": f"email\n{ANNA}; {BEN}\n", "b.csv": LIST},
         {"anna": LEFT, "ben": LEFT},

@@ -111,6 +111,7 @@ def many_rows() -> bytes:
     return ods(f"<table:table-row table:number-rows-repeated='9000'>{cell}</table:table-row>")
 
 
+MERGED = '<mergeCells count="1"><mergeCell ref="C3:C4"/></mergeCells></worksheet>'
 FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
 
 
@@ -125,6 +126,10 @@ FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
         (otherwise("<sheetData>", "<x count='2000000000'/><sheetData>"), "more than a list"),
         (zipped({"[Content_Types].xml": "", "xl/workbook.bin": "x"}), "XLSB"),
         (many_rows(), "repeats cells"),
+        (
+            xlsx({"S": sheet(ROWS).replace("</worksheet>", MERGED)}),
+            "cells of rows 3 to 4 are merged",
+        ),
         (repeated(), "repeats cells"),
         (xlsx({"S": sheet([["a"], ["b"]])}), "no sheet of it holds an address"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000), "damaged"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.addresses import Address
+from newsletter.audience.sources import sources_of
 from newsletter.errors import InputError, RosterError
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Reason, Return
@@ -241,6 +242,15 @@ def test_who_left_by_a_file_of_two_moves_has_left_when_one_is_reverted(
     moved(project, [second, left])
     revert(project, 1)
     assert {ANNA: "in", "ben@a.example": "left"} == people(project, ANNA, "ben@a.example")
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_imported(move: Path) -> None:
+    (path,) = written(move, {"a.csv": f"email\n{ANNA}\n"})
+    found = sources_of(path)
+    next(found)
+    path.write_text("email\n")
+    with pytest.raises(RosterError, match="changed while it was read"):
+        next(found)
 
 
 def test_a_date_of_bouncing_is_none_of_leaving(project: Project, move: Path) -> None:
