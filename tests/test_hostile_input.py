@@ -6,6 +6,7 @@ it is its own tests' matter.
 """
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,12 +22,13 @@ from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.checks import dates, links, page, placeholders, privacy, tracking
 from newsletter.checks.contacts import addresses_in_css, host_of
 from newsletter.checks.styles import rules
-from newsletter.config import load_settings
+from newsletter.config import SIGNATURE_HEADERS, load_settings
 from newsletter.errors import NewsletterError
 from newsletter.feedback.bounce_mailbox import Mail
 from newsletter.feedback.bounces import read_bounce
 from newsletter.feedback.mail_news import read_mail
 from newsletter.feedback.provider_events import read_events
+from newsletter.feedback.webhooks import Trust, Webhook, verify_webhook
 from newsletter.issues.authors import authors_in
 from newsletter.issues.credit import Credit
 from newsletter.issues.credit_metadata import read_iim, read_xmp
@@ -71,6 +73,17 @@ def subscribers(text: str, folder: Path) -> None:
     path = folder / "list.csv"
     path.write_text(f"email,name\n{text}\na@a.example,A\n")
     read_roster(path)
+
+
+def webhooks(text: str) -> None:
+    """As the body, in each header, and as each text that Amazon signs."""
+    told = {"Type": "Notification", "TopicArn": "a", "SignatureVersion": "2", "Message": text,
+            "SigningCertURL": text, "Signature": text, "signature": {"token": text}}  # fmt: skip
+    for body in (text.encode(), json.dumps(told).encode()):
+        for provider in ("mailgun", "ses", *SIGNATURE_HEADERS):
+            headers = dict.fromkeys(SIGNATURE_HEADERS.get(provider, ()), text[:2000])
+            webhook = Webhook(provider, headers, body)
+            assert verify_webhook(webhook, "a", lambda _: b"").trust is Trust.REFUSED
 
 
 def settings(text: str, folder: Path) -> None:
@@ -186,6 +199,7 @@ MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
         (*COMMON, "{}\n", '{"a":\n', "[{", "}]", '{"a": "b"},'),
     ),
     "an event for many": (alone(event), ("a",)),
+    "a webhook": (alone(webhooks), ("a", "=", "t=,v1=", "v1,", "https://sns.a")),
     "a refusal": (alone(refused), (*COMMON, "1.", "5.1.1 ", "user ", "no ", "limit ", "per a ")),
     "a bounce": (alone(bounce), (*COMMON, "--b\n", "a: b\n", " a\n", "=?utf-8?q?a?= ", ";a=")),
     "a PDF": (

@@ -81,7 +81,7 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "bounces": (
             "bounces:bounces",
-            "Read bounces, complaints and unsubscribe mails from a mailbox, and apply them.",
+            "Hear what comes back: bounces, complaints and unsubscribes, from mails and providers.",
         ),
         "backup": (
             "backup:backup",

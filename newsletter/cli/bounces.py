@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newsletter.cli.events import show_events
 from newsletter.cli.output import say, show_counts, show_line, tell
 from newsletter.errors import ExitCode
 from newsletter.phrases import count, people
@@ -24,10 +25,10 @@ def bounces(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, a line for each look.")] = False,
 ) -> None:
-    """Read bounces, complaints and unsubscribe mails from a mailbox, and apply them.
+    """Hear what comes back: bounces, complaints and unsubscribes, from mails and providers.
 
-    The table [bounces] in newsletter.toml names the mailbox. No mail is deleted, and none
-    is counted twice.
+    Reads the mailbox that [bounces] in newsletter.toml names, and providers' events. No mail
+    is deleted, and nothing is counted twice.
 
     Example: newsletter bounces
     """
@@ -50,8 +51,10 @@ def bounces(
 def _show(account: BounceAccount) -> None:
     from newsletter.feedback.mail_news import Told
 
+    if account.provider_events is not None:
+        show_events(account.provider_events, nothing="No new event of a provider.")
     read = account.mails.total()
-    if not read and not account.unreadable and account.failure is None:
+    if account.has_mailbox and not read and not account.unreadable and account.failure is None:
         say("Nothing new in the bounce mailbox.")
     if read:
         say(f"Read {count(read, 'mail')}.")
@@ -112,7 +115,9 @@ def _show_json(account: BounceAccount) -> None:
     import json
 
     from newsletter.feedback.mail_news import Told
+    from newsletter.project.event_account import Fate
 
+    events = account.provider_events
     found = {
         "read": account.mails.total(),
         "mails": {told.value: account.mails[told] for told in Told},
@@ -124,5 +129,12 @@ def _show_json(account: BounceAccount) -> None:
         "moved": account.moved,
         "has_more": account.has_more,
         "failure": account.failure.what if account.failure else None,
+        "provider_events": events
+        and {
+            "events": {fate.value: events.events[fate] for fate in Fate},
+            "people": events.people,
+            "doubts_settled": events.settled,
+            "reasons": events.reasons,
+        },
     }
     show_line(json.dumps(found, ensure_ascii=False))

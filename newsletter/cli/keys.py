@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.output import say
+from newsletter.cli.output import say, tell
 from newsletter.project import Project
 
 keys = typer.Typer(help="The key file: it signs unsubscribe links.", no_args_is_help=True)
@@ -51,5 +51,7 @@ def public(
 
     bundle = write_bundle(Project.here(), out)
     say(f"{out}/ holds what the server at {bundle.url} may know. Copy it there.")
+    for provider, url in bundle.webhook_urls().items():
+        tell(url, lead=f"Webhooks of {provider} go to: ")
     say("With it, somebody could unsubscribe readers: keep it from others. Make a new")
     say("copy of newsletter.key, too: it now holds the secret of “newsletter sync”.")

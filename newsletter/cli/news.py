@@ -43,6 +43,8 @@ def show_news(result: SyncResult | None, *, nothing: str = "") -> None:
     told = [f"{people(number)} {words}" for kind, words in _WORDS if (number := result.new[kind])]
     if changes := result.new["preferences"]:
         told.append(f"{count(changes, 'change')} of what readers get")
+    if webhooks := result.new["webhook"]:
+        told.append(f"{count(webhooks, 'webhook')} of providers")
     if told:
         say(f"From the public log: {joined(told)}.")
     elif nothing and not result.warnings and not result.erased.words:

@@ -11,6 +11,7 @@ import typer
 
 from newsletter.cli.accounts import show_accounts
 from newsletter.cli.asking import confirmed
+from newsletter.cli.events import show_events
 from newsletter.cli.news import show_news
 from newsletter.cli.output import say, tell
 from newsletter.cli.progress import Watch
@@ -19,6 +20,7 @@ from newsletter.errors import ExitCode
 from newsletter.phrases import moment
 from newsletter.project import Project
 from newsletter.project.account import accounts, worst
+from newsletter.project.events import hear_at_a_send
 from newsletter.project.resume import Unfinished, lift_holds, ready
 from newsletter.project.send import RunResult, run_campaign
 from newsletter.project.sync import read_before_send
@@ -97,6 +99,7 @@ def work_off(
     Raises:
         NewsletterError: why a run stopped; its account has been printed.
     """
+    show_events(hear_at_a_send(project, None))
     codes = [
         _show(
             run_campaign(
@@ -110,6 +113,7 @@ def work_off(
         )
         for campaign in campaigns
     ]
+    show_events(hear_at_a_send(project, transport))
     if project.trial:
         say("Nothing of a trial is remembered outside this folder.")
     if project.settings.delivery.transport == "mailbox":

@@ -33,6 +33,7 @@ from newsletter.config.public import LinkTemplates, Public
 from newsletter.config.secret import Secret
 from newsletter.config.segments import MOST_NESTED, Condition, unknown_names
 from newsletter.config.ways_out import Delivery, Dkim, PrivateKey, Relay, RelayAccess, Smtp
+from newsletter.config.webhooks import SIGNATURE_HEADERS, Webhooks
 from newsletter.errors import ConfigError, Problem, Where
 from newsletter.invisible import hidden_in_key
 from newsletter.model import Language
@@ -43,6 +44,7 @@ __all__ = [
     "BOUNCE_SLOT",
     "FILE_NAME",
     "PROVIDERS",
+    "SIGNATURE_HEADERS",
     "Archive",
     "Audience",
     "Bounces",
@@ -66,6 +68,7 @@ __all__ = [
     "Smtp",
     "ThemeLocation",
     "Translation",
+    "Webhooks",
     "load_settings",
 ]
 
@@ -95,6 +98,7 @@ class Settings(ProviderTables):
     smtp: Smtp | None = None
     dkim: Dkim | None = None
     bounces: Bounces | None = None
+    webhooks: Webhooks = Webhooks()
 
     @model_validator(mode="after")
     def _transport_has_settings(self) -> Settings:
@@ -110,6 +114,15 @@ class Settings(ProviderTables):
                 "readers need a way to leave: a table [public] with url = "
                 '"https://news.example.org" for “newsletter serve”, or '
                 "unsubscribe_url under [list] for a page of your own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _webhooks_have_a_server(self) -> Settings:
+        if self.webhooks.providers and self.public is None:
+            raise ValueError(
+                "webhooks are taken by the public server: [webhooks] needs a table [public] with "
+                'url = "https://news.example.org"'
             )
         return self
 

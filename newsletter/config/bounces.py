@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from newsletter.config.secret import Secret
 from newsletter.config.table import Table
 
+CHECK_EVERY_S = 300.0
+
 
 class Bounces(Table):
     """Where bounces, complaints and unsubscribe mails are read: files, or a mailbox by IMAP."""
@@ -33,7 +35,7 @@ class Bounces(Table):
     )
     timeout_s: float = Field(default=60, gt=0, le=600, description="For each answer, in seconds.")
     check_every_s: float = Field(
-        default=300, ge=1, le=86400, description="How often --watch looks, in seconds."
+        default=CHECK_EVERY_S, ge=1, le=86400, description="How often --watch looks, in seconds."
     )
 
     @model_validator(mode="after")

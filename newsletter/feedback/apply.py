@@ -120,6 +120,21 @@ def apply_event(
     return Applied(settled, suppressed, new=1)
 
 
+def is_known(event: DeliveryEvent, ledger: Ledger, looked_at: Container[str]) -> bool | None:
+    """Whether the ledger knows that this happened to this message; None: it knows no such message.
+
+    Args:
+        event: the news.
+        ledger: open.
+        looked_at: the ids of the campaigns whose messages are looked for.
+    """
+    row = _delivery(event, ledger, looked_at)
+    if row is None:
+        return None
+    kind = _about(row, event).kind
+    return any(each.kind == kind for each in ledger.events.about(row.id))
+
+
 def settle_by_known_events(ledger: Ledger, campaigns: Iterable[Campaign], *, now: datetime) -> int:
     """Settle doubts that came up after the event that proves acceptance was written down.
 
@@ -142,7 +157,10 @@ def settle_by_known_events(ledger: Ledger, campaigns: Iterable[Campaign], *, now
 def _delivery(
     event: DeliveryEvent, ledger: Ledger, looked_at: Container[str]
 ) -> DeliveryRow | None:
-    """The one that the event is about: one lookup by index for each tag in it."""
+    """The one that the event is about: one lookup by index for each tag in it, or by its id."""
+    if not event.tags:
+        known = ledger.deliveries.by_provider_id(event.provider_id) if event.provider_id else []
+        return known[0] if len(known) == 1 and known[0].campaign in looked_at else None
     found = [
         row
         for tag in event.tags

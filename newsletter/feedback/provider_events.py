@@ -10,9 +10,9 @@ can at the most settle a doubt or stop further mail. No I/O but the stream it is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, product
 from typing import Any, BinaryIO
 
 from newsletter.bounded_json import JSONRefused, read_json
@@ -154,6 +154,21 @@ def read_events(
             yield found
 
 
+def read_listed(row: Mapping[str, Any], *, now: datetime) -> tuple[DeliveryEvent, ...]:
+    """What one event says that a provider listed; nothing, if it is understood in no way.
+
+    It may name its message by the provider's id alone, which nobody else can have given it.
+
+    Args:
+        row: the event.
+        now: the time of one that tells none.
+    """
+    try:
+        return tuple(_read(dict(row), now, untagged=True))
+    except Exception:  # noqa: BLE001 - one event must not take the others along
+        return ()
+
+
 def _events(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     """Single events, out of lists and of the envelopes that some providers put around them."""
     if depth > _MOST_DEPTH:
@@ -194,12 +209,14 @@ def _single(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield event
 
 
-def _read(event: dict[str, Any], now: datetime) -> Iterator[DeliveryEvent]:
+def _read(
+    event: dict[str, Any], now: datetime, *, untagged: bool = False
+) -> Iterator[DeliveryEvent]:
     tags = frozenset(tag for text in _strings(event) for tag in TAG.findall(text))
     word = next((str(event[name]) for name in _WORD_FIELDS if isinstance(event.get(name), str)), "")
     last = word.rpartition(".")[2]
     found = _kind_of(word) or _kind_of(last)
-    if found is None or not tags:
+    if found is None or not (tags or untagged):
         return
     known = (text for name, text in _fields(event, all_=True) if name in _IDS)
     provider_id = next(known, "")
@@ -212,7 +229,7 @@ def _read(event: dict[str, Any], now: datetime) -> Iterator[DeliveryEvent]:
         yield DeliveryEvent(
             tags,
             kind,
-            _time(event, now),
+            _time(single, now),
             _SOURCE,
             word,
             _recipient(single),
@@ -347,8 +364,14 @@ def _strings(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _time(event: dict[str, Any], now: datetime) -> datetime:
-    for name in _TIME_FIELDS:
-        value = event.get(name)
+    """When it happened: as the event tells, or what it holds; the message's own time is none."""
+    inner = [
+        each
+        for name, each in event.items()
+        if isinstance(each, dict) and _bare(name) not in _OF_THE_LETTER
+    ]
+    for holder, name in product((event, *inner), _TIME_FIELDS):
+        value = holder.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             seconds = value / 1000 if value > 1e11 else value  # some tell milliseconds
             if 0 < seconds < 1e11:

@@ -26,6 +26,7 @@ from newsletter.ledger.report_queries import ReportQueries
 from newsletter.ledger.runs import Runs
 from newsletter.ledger.sign_ups import SignUps
 from newsletter.ledger.suppressions import Suppressions
+from newsletter.ledger.webhooks import Webhooks
 from newsletter.message.keys import KeyRing
 
 
@@ -58,6 +59,7 @@ class Ledger:
         self.sign_ups = SignUps(self._database)
         self.read_mails = ReadMails(self._database)
         self.imports = Imports(self._database)
+        self.webhooks = Webhooks(self._database)
         self.record: SendRecord | None = None
 
     @property

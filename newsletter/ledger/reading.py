@@ -120,6 +120,17 @@ class DeliveryQueries:
         rows = self._database.rows(BY_MESSAGE_TAG, (bytes.fromhex(tag),))
         return _intact(rows[0]) if rows else None
 
+    def by_provider_id(self, provider_id: str) -> list[DeliveryRow]:
+        """The deliveries that a provider, or another next hop, knows by this id.
+
+        Raises:
+            LedgerRefused: one is not what was frozen.
+        """
+        rows = self._database.rows(
+            f"SELECT {_CHECKED_ROW} FROM delivery WHERE provider_id = ? LIMIT 2", (provider_id,)
+        )
+        return list(map(_intact, rows))
+
     def letters_to(self, address: str) -> list[tuple[DeliveryRow, datetime]]:
         """What left for an address, the latest first, with the dates; trials aside."""
         rows = self._database.rows(

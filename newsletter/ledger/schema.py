@@ -104,6 +104,7 @@ CREATE UNIQUE INDEX once ON delivery (issue, round, address)
 CREATE INDEX queue ON delivery (campaign, state, wave, next_attempt_at);
 CREATE INDEX of_domain ON delivery (campaign, domain);
 CREATE UNIQUE INDEX of_message ON delivery (message_tag);
+CREATE INDEX of_provider ON delivery (provider_id) WHERE provider_id IS NOT NULL;
 -- Planned = the sum of the states: nobody can be taken out or slipped in later,
 -- none becomes another's, and the number itself stays.
 CREATE TRIGGER delivery_stays BEFORE DELETE ON delivery
@@ -314,6 +315,14 @@ CREATE TABLE read_mail (
     id BLOB PRIMARY KEY,           -- 16 bytes: a digest of the mailbox and the mail's name in it
     understood INTEGER NOT NULL    -- 1: what it told is applied; 0: it is kept for a person
 ) WITHOUT ROWID;
+
+-- Webhooks of providers that wait to be verified or for their message, see webhooks.py.
+CREATE TABLE webhook (
+    id BLOB PRIMARY KEY,           -- 16 bytes: the public log's entry
+    at REAL NOT NULL,              -- when it arrived at the server
+    box BLOB NOT NULL,             -- sealed, see web/seal.py
+    waits TEXT NOT NULL            -- tags of messages that are not known yet; empty: not applied
+);
 
 -- Files of readers that were imported together, see imports.py.
 CREATE TABLE import (

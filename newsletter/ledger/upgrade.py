@@ -72,7 +72,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         f"CREATE TABLE suppression AS {events_of('old_suppression')}",
         "DROP TABLE old_suppression",
     ),
-    # 6 to 7: imports, and mails that were read, in tables of their own.
+    # 6 to 7: imports, mails that were read, and webhooks, in tables of their own.
     (),
 )
 """From each version to the next; the first leads from version 1 to 2."""

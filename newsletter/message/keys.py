@@ -38,6 +38,7 @@ from newsletter.system import shared, sync_file, sync_folder
 FILE_NAME = "newsletter.key"
 ADDRESS_TAG_BYTES = 12
 CAMPAIGN_TAG_BYTES = 8
+WEBHOOK_KEY_BYTES = 16
 
 _SECRET_BYTES = 32
 _BLOCK_BYTES = 64
@@ -226,6 +227,15 @@ class KeyRing:
 
         number = self.signing_key_id
         return number, bytes(PrivateKey(self.box_keys(list_id)[number]).public_key)
+
+    def webhook_key(self, list_id: str) -> bytes | None:
+        """16 bytes that stand in the address of a list's webhooks; None without a bearer secret.
+
+        They say nothing of the bearer secret, and change with it.
+        """
+        if self.bearer is None:
+            return None
+        return derived(self.bearer, list_id, "webhooks")[:WEBHOOK_KEY_BYTES]
 
     @property
     def pepper_id(self) -> str:

@@ -1,4 +1,4 @@
-"""The bounce mailbox read: what its mails tell is applied, and each is accounted for.
+"""What comes back: the bounce mailbox and providers' events, each mail and event accounted for.
 
 A mail is remembered as read in the transaction of what it led to, so that a program
 that dies in between counts nothing twice and misses nothing.
@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from newsletter.config import FILE_NAME, Bounces
+from newsletter.config.bounces import CHECK_EVERY_S
 from newsletter.credentials import read_secret, read_token
 from newsletter.errors import InputError, MailboxUnreachable, NewsletterError, Where
 from newsletter.feedback.apply import Applied, apply_event, settle_by_known_events
@@ -23,6 +24,8 @@ from newsletter.feedback.unsubscribe_mails import Mailed
 from newsletter.ledger.lock import SenderAtWork
 from newsletter.ledger.states import State
 from newsletter.project.doubts import recover
+from newsletter.project.event_account import EventAccount
+from newsletter.project.events import hear_providers
 from newsletter.project.project import Project
 from newsletter.project.suppress import into_record, leave_verifier, leaves_of
 
@@ -54,6 +57,8 @@ class BounceAccount:
         has_more: whether so many lie there that another run has to read on.
         folder_only: why the list's send record does not know who left; None if it does.
         failure: why the mailbox could not be read to its end; None if it was.
+        provider_events: what became of providers' events; None if nothing tells any.
+        has_mailbox: whether there is a mailbox to read.
     """
 
     mails: Counter[Told] = field(default_factory=Counter)
@@ -67,21 +72,32 @@ class BounceAccount:
     has_more: bool = False
     folder_only: NewsletterError | None = None
     failure: MailboxUnreachable | None = None
+    provider_events: EventAccount | None = None
+    has_mailbox: bool = True
 
 
 def read_bounces(project: Project, *, again: bool = False) -> BounceAccount:
-    """Read the bounce mailbox. May run during a send.
+    """Hear what comes back: providers' events, and the bounce mailbox. May run during a send.
 
     Args:
         project: the project.
-        again: read all that lies there, whatever was read before.
+        again: read all that lies in the mailbox, whatever was read before.
 
     Raises:
-        InputError: there is no table [bounces], or the mailbox cannot be opened.
+        InputError: there is neither a table [bounces] nor a provider that tells events, or the
+            mailbox cannot be opened.
         LedgerRefused: the ledger cannot be used. What was applied stays.
     """
     project.refuse_without_ledger()
-    account = BounceAccount()
+    account = BounceAccount(provider_events=hear_providers(project))
+    if project.settings.bounces is None and account.provider_events is not None:
+        account.has_mailbox = False
+    else:
+        _read_mailbox(project, account, again=again)
+    return account
+
+
+def _read_mailbox(project: Project, account: BounceAccount, *, again: bool) -> None:
     with (
         closing(_mailbox(project)) as mailbox,
         closing(project.sound_ledger(create=True)) as ledger,
@@ -100,7 +116,6 @@ def read_bounces(project: Project, *, again: bool = False) -> BounceAccount:
             now = project.clock.now()
             account.settled += settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
         account.folder_only = into_record(project, ledger, {})
-    return account
 
 
 def watch_bounces(
@@ -121,8 +136,8 @@ def watch_bounces(
     while True:
         on_read(read_bounces(project, again=again))
         again = False
-        assert project.settings.bounces is not None  # read_bounces refused it
-        project.clock.sleep(project.settings.bounces.check_every_s)
+        settings = project.settings.bounces
+        project.clock.sleep(settings.check_every_s if settings else CHECK_EVERY_S)
 
 
 def _mailbox(project: Project) -> BounceMailbox:

@@ -21,6 +21,7 @@ from newsletter.ledger.log_entries import MOST_KEPT, Cursor
 from newsletter.ledger.preferences import LONGEST_PAUSE, PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Return
+from newsletter.ledger.webhooks import MOST_WEBHOOKS
 from newsletter.message.tokens import Verifier
 from newsletter.phrases import count
 from newsletter.project.log_events import LogEvent, Misuse, event_of, sign_up_of
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _A_DAY_S = 86_400
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,30}", re.ASCII)
+_MOST_WARNINGS = 20
+"""Whoever has the server could invent any number of things to warn of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class SyncResult:
 
     Attributes:
         new: how many events were new, by their kind: ``leave`` (of readers who had not left),
-            ``void``, ``return``, ``preferences``, ``signup``.
+            ``void``, ``return``, ``preferences``, ``signup``; of ``webhook`` how many were read.
         waiting: how many entries are kept, by the kind that this version does not know;
             under the empty kind, those that no key opens or that make no sense.
         warnings: what a person should look into, the obstacles among it.
@@ -104,8 +107,8 @@ class LogReader:
         project: whose keys open the boxes.
         cursor: how far it was read; None: not at all.
         again: read all of it again.
-        former: readers are answered by another log now: nothing hinges on the keys of this
-            one's server, and the ledger's place stays in the other.
+        former: another log counts now: nothing hinges on the keys of this one's server, and the
+            ledger has a place of its own for it.
     """
 
     def __init__(
@@ -129,6 +132,7 @@ class LogReader:
         self._verifier = Verifier.of(project.keys, self._list_id)
         self._newest_secret = project.keys.signing_key_id
         self._issues: dict[str, str] | None = None
+        self._misuse: Misuse | None = None
         self.result = SyncResult()
 
     def fetch(self) -> OpenedEntries:
@@ -172,6 +176,9 @@ class LogReader:
         latest = batch.cursor.latest
         for entry, content in batch.events:
             latest = _later(latest, content, now)
+            if content is not None and content.get("kind") == "webhook":
+                self._keep_webhook(entry, content, ledger, now=now)
+                continue
             if self._apply(entry.id, content, ledger, not_before=latest) is None:
                 continue
             if not ledger.log_entries.keep(entry.id, entry.box, opens=content is not None):
@@ -185,9 +192,25 @@ class LogReader:
             ledger.log_entries.note_missed(batch.missed)
             self.tell_missed(ledger)
         cursor = replace(batch.cursor, latest=latest)
-        if not self._former:
+        if self._former:
+            ledger.log_entries.move_former(cursor)
+        else:
             ledger.log_entries.move(cursor, now=now)
         self._cursor = cursor
+
+    def _keep_webhook(
+        self, entry: Entry, content: Mapping[str, Any], ledger: Ledger, *, now: datetime
+    ) -> None:
+        """Keep a provider's webhook until it is verified, which may need the network."""
+        at = content.get("at")
+        arrived = moment_at(float(at)) if isinstance(at, int | float) else now
+        if ledger.webhooks.keep(entry.id, entry.box, at=min(arrived, now)):
+            self.result.new["webhook"] += 1
+        else:
+            self._warn(
+                f"{MOST_WEBHOOKS:,} webhooks wait already, so no more were kept. When “newsletter "
+                "bounces” has applied them, “newsletter sync --again” reads the others again."
+            )
 
     def tell_missed(self, ledger: Ledger) -> None:
         """Tell what left the log before it was read here, until a person gives it up."""
@@ -257,7 +280,8 @@ class LogReader:
                 issue = self._issue_of(content, ledger)
                 ledger.leave_reasons.add(id_, replace(event, issue=issue))
             case Misuse():
-                self._warn(event.told)
+                self._misuse = self._misuse or event
+                self._warn(self._misuse.told)
             case _ if ledger.suppressions.add(event):
                 self.result.new[type(event).__name__.lower()] += 1
         return None
@@ -329,8 +353,9 @@ class LogReader:
             self.result.obstacles.append(obstacle)
 
     def _warn(self, words: str) -> None:
-        if words not in self.result.warnings:
-            self.result.warnings.append(words)
+        warnings = self.result.warnings
+        if len(warnings) < _MOST_WARNINGS and words not in warnings:
+            warnings.append(words)
 
 
 def _mismatch(page: Page, known: Cursor) -> str:

@@ -8,6 +8,8 @@ and limits come from its :class:`newsletter.transports.provider.Provider`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,9 +20,12 @@ from newsletter.transports.api_client import ApiClient, acceptances, digest
 from newsletter.transports.api_result import Each, Stop, Taken
 from newsletter.transports.batches import Batch, Refusals
 from newsletter.transports.http import HttpClient
+from newsletter.transports.http_values import Request, objects_at
 from newsletter.transports.protocol import Accepted, Allowance, Call, Journal, Outcome, Rejected
 from newsletter.transports.provider import ApiMessage, Provider, call_key
 
+_MOST_PAGES = 200
+"""Of one kind of events that are read at a time."""
 _SINGLES_AT_A_TIME = 20
 """How many messages a session takes together if each is a call of its own."""
 
@@ -92,6 +97,45 @@ class ApiTransport:
         if not self._provider.key_lifetime_s and not self._provider.can_search:
             return None
         return ApiStatusLookup(self._connect())
+
+    @property
+    def lists_events(self) -> bool:
+        """Whether it can be asked what happened since a time."""
+        return bool(self._provider.events_listed)
+
+    def events_since(self, since: datetime) -> Iterator[list[Mapping[str, Any]]]:
+        """What the provider tells of since a time, page by page; some of it from before.
+
+        Raises:
+            TransportStopped: it does not answer, does not let this key ask, or does not come to
+                an end.
+        """
+        provider = self._provider
+        since -= provider.events_overlap
+        with closing(self._connect()) as client:
+            for kind in provider.events_of:
+                request: Request | None = provider.events(since, kind, 0)
+                for page in range(1, _MOST_PAGES + 1):
+                    assert request is not None
+                    response = client.ask(request, attempts=1)
+                    rows = response.json()
+                    if response.status != 200 or not isinstance(rows, dict):
+                        raise self._no_events(f"answered {response.status}")
+                    listed = objects_at(rows, provider.events_listed)
+                    yield [provider.event(row) for row in listed]
+                    request = provider.more_events(since, kind, page, response)
+                    if request is None:
+                        break
+                else:
+                    raise self._no_events(f"lists more than {_MOST_PAGES} pages")
+
+    def _no_events(self, why: str) -> TransportStopped:
+        return TransportStopped(
+            f"{self._provider.title} cannot be asked for events: it {why}.",
+            where=Where(item=self._provider.title),
+            next="Give the key the right to read events. An export of them can be read with "
+            "“newsletter reconcile ISSUE --events FILE”.",
+        )
 
     def close(self) -> None:
         """Sessions share nothing."""

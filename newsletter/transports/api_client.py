@@ -85,18 +85,25 @@ class ApiClient:
         return result
 
     def search(self, message: ApiMessage) -> Response:
-        """Ask for one message, and again after a pause if that was too fast.
+        """Ask for one message, as :meth:`ask`."""
+        return self.ask(self.provider.search(message))
+
+    def ask(self, request: Request, *, attempts: int = _SEARCH_ATTEMPTS) -> Response:
+        """Ask for what is known, and again after a pause if that was too fast.
+
+        Args:
+            request: the question.
+            attempts: how often it is asked at the most, 1 or more.
 
         Raises:
             TransportStopped: no answer comes.
         """
-        request = self.provider.search(message)
-        for _ in range(_SEARCH_ATTEMPTS):
+        for attempt in range(1, attempts + 1):
             try:
                 response = self._http.send(request)
             except (NotSent, NoResponse) as error:
                 raise self.unreachable(error) from None
-            if response.status != 429:
+            if response.status != 429 or attempt == attempts:
                 break
             asked = retry_after_s(response.headers, now=self._clock.now(), value=response.json())
             self._clock.sleep(min(asked or _SEARCH_PAUSE_S, _LONGEST_S))

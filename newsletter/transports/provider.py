@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, ClassVar, Generic, TypeVar
@@ -160,6 +161,15 @@ class Provider(Generic[S]):
     listed: ClassVar[str] = ""
     """The list in answers to :meth:`search`; "": the provider cannot be asked for a message."""
 
+    events_listed: ClassVar[str] = ""
+    """The list in answers to :meth:`events`; "": it cannot be asked what happened since a time."""
+    events_of: ClassVar[tuple[str, ...]] = ("",)
+    """The kinds of events that are asked for, one after the other; ("",): all at once."""
+    events_page: ClassVar[int] = 500
+    """Rows of a page; a shorter page is the last."""
+    events_overlap: ClassVar[timedelta] = timedelta(days=1)
+    """How much is asked for once more: for events that are listed late, or by their mail's time."""
+
     def __init__(
         self, settings: S, secrets: Mapping[str, str], *, clock: Clock, sandbox: bool
     ) -> None:
@@ -248,6 +258,21 @@ class Provider(Generic[S]):
     def proof(self, row: Mapping[str, Any], message: ApiMessage) -> Accepted | None:
         """What a row of :attr:`listed` proves: that the message was taken, or nothing."""
         raise NotImplementedError
+
+    def events(self, since: datetime, kind: str, page: int) -> Request:
+        """The request for a page, from 0, of what happened; called only if it can be asked."""
+        raise NotImplementedError
+
+    def more_events(
+        self, since: datetime, kind: str, page: int, response: Response
+    ) -> Request | None:
+        """The request for a page that follows ``response``; None: that was the last."""
+        rows = objects_at(response.json(), self.events_listed)
+        return self.events(since, kind, page) if len(rows) >= self.events_page else None
+
+    def event(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An event in words that all providers share, see :mod:`newsletter.feedback`."""
+        return row
 
     # What follows from it.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -37,6 +38,7 @@ from newsletter.web.preferences import PreferencePage
 from newsletter.web.signing_up import SigningUp
 from newsletter.web.sync_api import sync_routes
 from newsletter.web.tokens import TooMany
+from newsletter.web.webhooks import webhook_routes
 
 _ARCHIVE_HEADERS = {
     # The pages bring a policy of their own; this one only adds to it.
@@ -105,6 +107,7 @@ def create_app(
             *_readers_routes(context, confirmations),
             Route("/health", _health(context, log, confirmations), methods=["GET"]),
             *sync_routes(log, bundle.bearer_hash, clock, secret=bundle.box_number),
+            *webhook_routes(log, bundle, context.events, clock),
         ],
         middleware=[Middleware(_Paths, prefix=bundle.path)],
         exception_handlers=_on_errors(context.answers),
@@ -149,7 +152,8 @@ def _health(context: Context, log: PublicLog, confirmations: Confirmations | Non
     async def health(request: Request) -> Response:
         del request
         try:
-            log.page(0, 0)
+            # It may have to wait while old entries leave, and nobody else must.
+            await run_in_threadpool(log.page, 0, 0)
         except LedgerRefused:
             return answers.text("The log cannot be read.\n", status=503)
         if not context.events.writable:

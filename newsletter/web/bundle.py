@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from newsletter.config import FILE_NAME as SETTINGS_FILE
 from newsletter.config import Organisation, Privacy, RelayAccess, Settings
 from newsletter.errors import ConfigError, Where
-from newsletter.message.keys import KeyRing
+from newsletter.message.keys import WEBHOOK_KEY_BYTES, KeyRing
 from newsletter.message.tokens import PUBLIC, Purpose, Verifier
 from newsletter.regular_file import read_regular
 from newsletter.render.public_pages import PublicPages
@@ -83,6 +83,8 @@ class Bundle:
         relay: what those leave through, with where its password comes from; None: nobody
             can sign up.
         shares_account: whether that is the account that the newsletter itself leaves through.
+        webhooks: the providers whose webhooks are taken.
+        webhook_key: stands in their address, 16 bytes; None: there is none, so none are taken.
     """
 
     verifier: Verifier
@@ -103,6 +105,8 @@ class Bundle:
     confirm_from: str = ""
     relay: RelayAccess | None = None
     shares_account: bool = False
+    webhooks: tuple[str, ...] = ()
+    webhook_key: bytes | None = None
 
     @classmethod
     def of(cls, project: PublicProject) -> Bundle:
@@ -140,6 +144,8 @@ class Bundle:
             confirm_from=settings.confirm_from,
             relay=settings.public.relay if settings.public else None,
             shares_account=_shares_account(settings),
+            webhooks=settings.webhooks.providers,
+            webhook_key=keys.webhook_key(list_id),
         )
 
     @classmethod
@@ -151,6 +157,12 @@ class Bundle:
         """
         path = folder / FILE_NAME
         again = "Make it with “newsletter keys public” where the list is, and copy it again."
+        if folder.is_file():
+            raise ConfigError(
+                "The bundle is a folder, and this is a file.",
+                where=Where(folder),
+                next=f"Name its folder: --bundle {folder.parent}",
+            )
         try:
             lax = shared(path.stat().st_mode)
             content = read_regular(path, max_bytes=_MOST_BYTES)
@@ -164,13 +176,23 @@ class Bundle:
             raise ConfigError(
                 "The bundle can be read by other users of this machine.",
                 where=Where(path),
-                next=f"Run: chmod 600 {FILE_NAME}",
+                next=f"Run: chmod 600 {path}",
             )
         try:
-            return _parse(content, folder)
+            bundle = _parse(content, folder)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             # The cause is left out: it could quote a key.
             raise ConfigError("The bundle is damaged.", where=Where(path), next=again) from None
+        if not bundle.theme.is_dir():
+            raise ConfigError(
+                "The bundle lacks its folder “theme”.", where=Where(bundle.theme), next=again
+            )
+        return bundle
+
+    def webhook_urls(self) -> dict[str, str]:
+        """The address to give to each provider, for its webhooks."""
+        key = self.webhook_key.hex() if self.webhook_key else ""
+        return {name: f"{self.url}/hooks/{name}/{key}" for name in self.webhooks if key}
 
     @property
     def path(self) -> str:
@@ -239,6 +261,8 @@ class Bundle:
             "confirm_from": self.confirm_from,
             "relay": self.relay.model_dump(mode="json") if self.relay else None,
             "shares_account": self.shares_account,
+            "webhooks": list(self.webhooks),
+            "webhook_key": self.webhook_key.hex() if self.webhook_key else None,
         }
 
     def __repr__(self) -> str:
@@ -278,6 +302,8 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         confirm_from=str(data.get("confirm_from", "")),
         relay=RelayAccess.model_validate(data["relay"]) if "relay" in data else None,
         shares_account=bool(data.get("shares_account")),
+        webhooks=tuple(map(str, data.get("webhooks", ()))),
+        webhook_key=_webhook_key(data.get("webhook_key")),
     )
 
 
@@ -298,6 +324,13 @@ def _shares_account(settings: Settings) -> bool:
 def _key(text: str) -> bytes:
     key = bytes.fromhex(text)
     if len(key) != 32:
+        raise ValueError
+    return key
+
+
+def _webhook_key(text: str | None) -> bytes | None:
+    key = None if text is None else bytes.fromhex(text)
+    if key is not None and len(key) != WEBHOOK_KEY_BYTES:
         raise ValueError
     return key
 

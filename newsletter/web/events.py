@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from newsletter.clock import Clock
 from newsletter.web.bundle import Bundle
 from newsletter.web.log import LogUnwritable, PublicLog
-from newsletter.web.seal import seal
+from newsletter.web.seal import ENTRY_BYTES, seal
 
 _A_DAY_S = 86_400
 _MOST_RECENT = 100_000
@@ -37,13 +37,16 @@ class PublicEvents:
         self.writable = True
         """Whether the latest event could be written."""
 
-    async def add(self, content: Mapping[str, object], id_: str = "") -> str:
+    async def add(
+        self, content: Mapping[str, object], id_: str = "", *, size: int = ENTRY_BYTES
+    ) -> str:
         """Write one event down.
 
         Args:
             content: of the event.
             id_: hexadecimal; a new one if it is left out. Where the log holds it, nothing is
                 added.
+            size: how long the content is made before it is sealed, in bytes.
 
         Returns:
             Its id, hexadecimal, once it is on disk.
@@ -52,7 +55,7 @@ class PublicEvents:
             LogUnwritable: it is not on disk.
         """
         dated = {"v": 1, "at": self._clock.now().timestamp(), **content}
-        box = seal(dated, self._bundle.box, self._bundle.box_number)
+        box = seal(dated, self._bundle.box, self._bundle.box_number, size=size)
         try:
             written = await asyncio.wrap_future(self._log.submit(box, bytes.fromhex(id_)))
         except LogUnwritable:

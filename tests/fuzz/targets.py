@@ -17,7 +17,7 @@ from newsletter.audience.reader import read_roster
 from newsletter.audience.shape import MAX_CELL
 from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import EARLIEST, LATEST
-from newsletter.config import Audience, load_settings
+from newsletter.config import SIGNATURE_HEADERS, Audience, load_settings
 from newsletter.errors import NewsletterError
 from newsletter.feedback.bounce_mailbox import Mail
 from newsletter.feedback.bounces import read_bounce
@@ -25,6 +25,7 @@ from newsletter.feedback.event import DeliveryEvent
 from newsletter.feedback.json_items import UnreadableItem
 from newsletter.feedback.mail_news import read_mail
 from newsletter.feedback.provider_events import read_events
+from newsletter.feedback.webhooks import Trust, Webhook, verify_webhook
 from newsletter.issues.authors import authors_in
 from newsletter.issues.credit_metadata import read_iim, read_xmp
 from newsletter.issues.files import Unusable
@@ -94,6 +95,16 @@ def events(data: bytes) -> None:
         else:
             for event in item:
                 _check_event(event)
+
+
+def webhooks(data: bytes) -> None:
+    """Webhooks: the first line names the provider and fills its headers, the rest is the body."""
+    line, _, body = data.partition(b"\n")
+    provider, _, value = line.decode("latin-1").partition(" ")
+    headers = dict.fromkeys(SIGNATURE_HEADERS.get(provider, ()), value)
+    found = verify_webhook(Webhook(provider, headers, body), "key", lambda _: body)
+    assert found.trust is not Trust.PROVED, "nobody hits a signature by chance"
+    assert found.content in {b"", body}
 
 
 def json_values(data: bytes) -> None:
@@ -203,7 +214,7 @@ def markdown(data: bytes) -> None:
 
 TARGETS: dict[str, Target] = {
     target.__name__: target
-    for target in (smtp_replies, bounces, events, json_values, lists, addresses, issues, pictures,
-                   metadata, authors, tokens, settings, markdown)
+    for target in (smtp_replies, bounces, events, webhooks, json_values, lists, addresses,
+                   issues, pictures, metadata, authors, tokens, settings, markdown)
 }  # fmt: skip
 """By name, which is its corpus's folder as well."""

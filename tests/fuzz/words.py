@@ -43,6 +43,11 @@ WORDS: dict[str, tuple[bytes, ...]] = {
         b"\\",
         b"null",
     ),
+    "webhooks": (
+        *(b"resend ", b"sendgrid ", b"lettermint ", b"mailersend ", b"mailtrap ", b"mailgun "),
+        *(b"ses ", b"t=1,v1=", b"v1,", b"=", b"\n", b'"Type": "Notification"', b'"Signature": "'),
+        *(b'"SigningCertURL": "https://sns.eu-central-1.amazonaws.com/', b'"TopicArn": "key"'),
+    ),
     "json_values": (
         b"\\ud800",
         b"\\u0000",

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row
+from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, listed
 
 
 def error(
@@ -56,6 +56,8 @@ class BrevoSide(Provider):
 
     def search(self, request: Request, mails: Sequence[Mail]) -> Reply:
         asked = parse_qs(urlsplit(request.path).query)
+        if "startDate" in asked:
+            return Reply(200, {"events": listed(self.happened, asked, of="event")})
         (tag,) = json.loads(asked["tags"][0])
         events = [
             {"email": mail.address, "event": "requests", "messageId": mail.id, "tag": tag}

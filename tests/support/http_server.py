@@ -37,6 +37,17 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def listed(
+    rows: Sequence[Mapping[str, Any]], asked: Mapping[str, list[str]], *, of: str = ""
+) -> list[Mapping[str, Any]]:
+    """The page of events that a query asks for; ``of`` names the field for their kind."""
+    told = {name.lower(): values[0] for name, values in asked.items()}
+    start = int(told.get("offset", 0))
+    kind = told.get(of.lower())
+    wanted = [row for row in rows if kind is None or row.get("_kind", row.get(of)) == kind]
+    return wanted[start : start + int(told.get("count") or told["limit"])]
+
+
 @dataclass(frozen=True)
 class Item:
     """One mail of a request; ``key`` is its own idempotency key, if it has one."""
@@ -66,6 +77,8 @@ class Provider:
 
     whole = True
     accepted_status = 200
+    happened: Sequence[Mapping[str, Any]] = ()
+    """What it tells of events, where it can be asked what happened."""
 
     def knows(self, request: "Request") -> bool:
         """Whether the request carries the right secret."""

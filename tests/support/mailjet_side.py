@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row
+from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, listed
 
 
 def failure(code: str, related: Sequence[str] = (), message: str = "") -> dict[str, Any]:
@@ -63,7 +63,10 @@ class MailjetSide(Provider):
         return error(status, "mj-0500")
 
     def search(self, request: Request, mails: Sequence[Mail]) -> Reply:
-        (asked,) = parse_qs(urlsplit(request.path).query)["CustomID"]
+        query = parse_qs(urlsplit(request.path).query)
+        if "FromTS" in query:
+            return Reply(200, {"Data": listed(self.happened, query, of="MessageStatus")})
+        (asked,) = query["CustomID"]
         found = [
             {"ID": mail.id, "Status": "sent", "CustomID": asked}
             for mail in mails

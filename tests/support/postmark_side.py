@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, address_in
+from tests.support.http_server import Item, Mail, Provider, Reply, Request, Row, address_in, listed
 
 INACTIVE = (
     "You tried to send to a recipient that has been marked as inactive. Found inactive "
@@ -53,7 +53,10 @@ class PostmarkSide(Provider):
         return error(status, 500)
 
     def search(self, request: Request, mails: Sequence[Mail]) -> Reply:
-        (asked,) = parse_qs(urlsplit(request.path).query)["metadata_reference"]
+        query = parse_qs(urlsplit(request.path).query)
+        if "fromdate" in query:
+            return Reply(200, {"Bounces": listed(self.happened, query)})
+        (asked,) = query["metadata_reference"]
         found = [
             {"MessageID": mail.id, "Status": "Sent", "Metadata": sent["Metadata"]}
             for mail in mails

@@ -8,7 +8,7 @@ import hashlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from newsletter.clock import SystemClock
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import Purpose, Token, sign
 from newsletter.web.log import PublicLog
-from newsletter.web.seal import FORM_BYTES, seal
+from newsletter.web.seal import ENTRY_BYTES, FORM_BYTES, seal, webhook_size
 from newsletter.web.sync_api import sync_routes
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
@@ -48,13 +48,27 @@ class PublicSide:
         local, _, domain = address.partition("@")
         return self.keys.address_tag(Address(local, domain))
 
-    def box(self, **content: Any) -> bytes:
+    def box(self, size: int = ENTRY_BYTES, /, **content: Any) -> bytes:
         number, private = next(iter(self.keys.box_keys(LIST_ID).items()))
         public = bytes(PrivateKey(private).public_key)
-        return seal({"v": 1, "at": time.time(), **content}, public, number)
+        return seal({"v": 1, "at": time.time(), **content}, public, number, size=size)
 
     def add(self, **content: Any) -> bytes:
         return self.log.append(self.box(**content))
+
+    def webhook(
+        self, provider: str, body: bytes, headers: Mapping[str, str] | None = None, /, **more: Any
+    ) -> bytes:
+        """A webhook, as the server seals it."""
+        content = {
+            "kind": "webhook",
+            "provider": provider,
+            "headers": dict(headers or {}),
+            "body": base64.b64encode(body).decode(),
+            **more,
+        }
+        room = {"room": "0" * 40}
+        return self.log.append(self.box(webhook_size({**content, **room}), **content))
 
     def leave(self, address: str, **more: Any) -> bytes:
         leave = {"kind": "leave", "road": "header", "campaign": "00" * 8, "key": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import os
 import re
 import secrets
@@ -26,7 +27,7 @@ from newsletter.config import RelayAccess
 from newsletter.message.tokens import PUBLIC, Purpose, Token, Verifier, sign, verify
 from newsletter.web.bundle import Bundle
 from newsletter.web.confirm_links import ConfirmLinks
-from newsletter.web.seal import unseal
+from newsletter.web.seal import sealed_length, unseal
 from requests.adapters import HTTPAdapter
 
 from tests.web.process import ServerProcess, entries
@@ -38,6 +39,8 @@ CANDIDATES = [Address.parse(f"reader{number}@readers.example") for number in ran
 LETTER_OF = CANDIDATES[5]
 BY_HEADER, BY_PAGE, CHOSE = CANDIDATES[10:200:7], CANDIDATES[300:304], CANDIDATES[400:403]
 SIGNED_UP, UNCONFIRMED = CANDIDATES[500:505], CANDIDATES[600:603]
+BOUNCED = CANDIDATES[700:712]
+WEBHOOK_KEY = b"w" * 16
 WORDS = "They read my mail."
 FASTEST_S = 2.1
 """No form counts that is sent sooner than two seconds after its page."""
@@ -123,6 +126,9 @@ def use(public: Public, relay: Relay) -> list[str]:
     time.sleep(FASTEST_S)
     for reader, form in confirming.items():
         public.ask(reader, "POST", links[str(reader)], form)
+    for reader in BOUNCED:
+        told = json.dumps({"event": "hard_bounce", "email": str(reader)}).encode()
+        public.ask(reader, "POST", f"/hooks/resend/{WEBHOOK_KEY.hex()}", told)
     return [links[str(each)].removeprefix("/confirm/") for each in UNCONFIRMED]
 
 
@@ -233,7 +239,13 @@ def test_a_server_that_was_taken_names_nobody(tmp_path: Path) -> None:
             }
         )
         bearer = hashlib.sha256(b"b" * 32).hexdigest()
-        bundle(bearer_hash=bearer, confirm_from=FROM, relay=access).write(folder)
+        bundle(
+            bearer_hash=bearer,
+            confirm_from=FROM,
+            relay=access,
+            webhooks=("resend",),
+            webhook_key=WEBHOOK_KEY,
+        ).write(folder)
         server = ServerProcess(folder)
         process = opened.enter_context(server.running())
         upstream = f"http://127.0.0.1:{server.port}"
@@ -251,7 +263,8 @@ def test_a_server_that_was_taken_names_nobody(tmp_path: Path) -> None:
     assert {"public.db", "public.db-wal", "public.db-shm"} <= {Path(f).name for f in files}
     files |= {"credential": password.encode(), "links": "\n".join(in_flight).encode()}
     mine, known = key_ring(), Bundle.load(server.folder)
-    keys = keys_in(files, server.log)
+    keys = keys_in(files, server.log) | {WEBHOOK_KEY}
+    assert known.webhook_key == WEBHOOK_KEY
     assert len(keys) >= 2 * len(PUBLIC)
     assert not {mine.pepper, *mine.secrets.values(), *mine.box_keys(LIST).values()} & keys
 
@@ -293,7 +306,7 @@ def test_a_server_that_was_taken_names_nobody(tmp_path: Path) -> None:
     for box in (*boxes, *(entry.box for entry in written)):
         assert unseal(box, dict(enumerate(keys))) is None
     # Two events of one reader, or of one kind, are no more alike than others.
-    assert {1074} == {len(entry.box) for entry in written}
+    assert {1074, sealed_length(2048)} == {len(entry.box) for entry in written}
     pieces = [entry.box[n : n + 16] for entry in written for n in range(2, 1074 - 16, 16)]
     assert len(pieces) == len({*pieces})
     assert len(written) == len({entry.id for entry in written})
@@ -314,6 +327,8 @@ def test_a_server_that_was_taken_names_nobody(tmp_path: Path) -> None:
     assert wanted == tags_by_kind["leave"]
     assert [mine.address_tag(reader).hex() for reader in CHOSE] == tags_by_kind["preferences"]
     assert (1, 2) == (len(tags_by_kind["undo"]), len(tags_by_kind["reason"]))
+    hooks_told = [base64.b64decode(e["body"]) for e in events if e["kind"] == "webhook"]
+    assert list(map(str, BOUNCED)) == [json.loads(body)["email"] for body in hooks_told]
     confirmed = [base64.b64decode(event["box"]) for event in events if event["kind"] == "signup"]
     assert list(map(str, SIGNED_UP)) == [address_in(box) for box in confirmed]
     assert list(map(str, UNCONFIRMED)) == [address_in(box) for box in boxes]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from email.header import Header
 from html import escape
 from typing import Any, ClassVar
@@ -40,6 +41,16 @@ _SPECIALS = re.compile(r'[()<>@,;:\\".\[\]]')
 _LONGEST_NAME = 70
 """Characters that Brevo takes, encoded as it sends them (name in the reference of the call)."""
 _SEARCHED_DAYS = "30"
+_LONGEST_SPAN = timedelta(days=89)
+_EVENTS = {
+    "hardBounces": "hard_bounce",
+    "softBounces": "soft_bounce",
+    "spam": "spam",
+    "blocked": "blocked",
+    "invalid": "invalid_email",
+    "unsubscribed": "unsubscribed",
+}
+"""Brevo's words for events where it lists them, and where it sends them."""
 _PROOF = frozenset({"requests", "delivered", "deferred", "softBounces", "hardBounces"})
 """Events of mails that Brevo took and did not drop."""
 
@@ -71,6 +82,9 @@ class Brevo(Provider[BrevoSettings]):
     template_syntax = (BRACES,)
     file_fields = FileFields(name="name")
     listed = "events"
+    events_listed = "events"
+    events_of = tuple(_EVENTS)
+    events_page = 1000
     errors: ClassVar = {
         "invalid_parameter": MESSAGE,
         "missing_parameter": MESSAGE,
@@ -207,6 +221,29 @@ class Brevo(Provider[BrevoSettings]):
         ):
             return None
         return Accepted(f"found at Brevo: {row['event']}", valid_id(row.get("messageId")))
+
+    def events(self, since: datetime, kind: str, page: int) -> Request:
+        """Events of one kind, for 90 days at the most."""
+        now = self.clock.now()
+        asked = {
+            "event": kind,
+            "startDate": max(since, now - _LONGEST_SPAN).date().isoformat(),
+            "endDate": now.date().isoformat(),
+            "limit": self.events_page,
+            "offset": page * self.events_page,
+            "sort": "asc",
+        }
+        return self.get("/v3/smtp/statistics/events", asked)
+
+    def event(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """It names the message by Brevo's id alone."""
+        return {
+            "event": _EVENTS.get(str(row.get("event"))),
+            "messageId": row.get("messageId"),
+            "email": row.get("email"),
+            "reason": row.get("reason"),
+            "timestamp": row.get("date"),
+        }
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -62,6 +63,7 @@ class Mailgun(Provider[MailgunSettings]):
         BRACES,
     )
     listed = "items"
+    events_listed = "items"
     errors: ClassVar = {
         400: MESSAGE,
         401: account(
@@ -150,6 +152,33 @@ class Mailgun(Provider[MailgunSettings]):
         if event in _TOOK and at(row, "user-variables", "reference") == message.reference:
             return Accepted(f"Found at Mailgun: {event}", message.message.message_id)
         return None
+
+    def events(self, since: datetime, kind: str, page: int) -> Request:  # noqa: ARG002 - pages by link
+        """What happened since, oldest first; its rows are those of webhooks."""
+        query = {
+            "begin": int(since.timestamp()),
+            "ascending": "yes",
+            "event": "failed OR complained OR unsubscribed OR rejected",
+            "limit": 300,
+        }
+        return self.get(f"/v3/{self.settings.domain}/events", query)
+
+    def more_events(
+        self,
+        since: datetime,
+        kind: str,
+        page: int,
+        response: Response,
+    ) -> Request | None:
+        """By the link to the next page, if this one was not empty."""
+        del since, kind, page
+        value = response.json()
+        link = text_at(value, "paging", "next") or ""
+        begin = f"{self.base_url.rstrip('/')}/v3/{self.settings.domain}/events/"
+        if not at(value, "items", 0) or not link.startswith(begin):
+            return None
+        path = link.removeprefix(self.base_url.rstrip("/"))
+        return Request(path, headers={**self.auth(), "Accept": "application/json"}, method="GET")
 
 
 def _check_words(message: ApiMessage) -> None:

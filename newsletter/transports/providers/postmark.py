@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -81,6 +82,7 @@ class Postmark(Provider[PostmarkSettings]):
     template_syntax = (TWO_BRACES,)
     file_fields = FileFields("Name", "Content", "ContentType", "ContentID")
     listed = "Messages"
+    events_listed = "Bounces"
     errors: ClassVar = {
         10: ACCOUNT,
         100: RATE,
@@ -184,6 +186,29 @@ class Postmark(Provider[PostmarkSettings]):
         if at(row, "Metadata", "reference") != message.reference:
             return None
         return Accepted(f"found at Postmark: {row.get('Status')}", valid_id(row.get("MessageID")))
+
+    def events(self, since: datetime, kind: str, page: int) -> Request:  # noqa: ARG002 - it has none
+        """Bounces and complaints; the date is of Postmark's own time zone.
+
+        https://postmarkapp.com/developer/api/bounce-api
+        """
+        asked = {
+            "count": self.events_page,
+            "offset": page * self.events_page,
+            "fromdate": since.date().isoformat(),
+        }
+        return self.get("/bounces", asked)
+
+    def event(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """It names the message by Postmark's id alone."""
+        return {
+            "event": row.get("Type"),
+            "messageId": row.get("MessageID"),
+            "email": row.get("Email"),
+            "description": row.get("Description"),
+            "details": row.get("Details"),
+            "timestamp": row.get("BouncedAt"),
+        }
 
 
 def _whom(row: Any) -> frozenset[str]:

@@ -80,6 +80,8 @@ class Resend(Provider[ResendSettings]):
             "html": content.html,
             "text": content.text,
             "headers": dict(content.headers),
+            # Told again in each webhook; a value has letters, digits, “_” and “-” only.
+            "tags": [{"name": "reference", "value": message.reference.replace(".", "_")}],
             "reply_to": [content.reply_to] if content.reply_to else None,
         }
 

@@ -6,6 +6,7 @@ https://www.scaleway.com/en/developers/api/transactional-email
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -57,6 +58,17 @@ class Scaleway(Provider[ScalewaySettings]):
     file_fields = FileFields(name="name", media_type="type")
     no_sandbox = "Send the proof to an address of your own."
     listed = "emails"
+    events_listed = "emails"
+    events_of = (
+        "mailbox_not_found",
+        "hard_bounce",
+        "spam",
+        "blocklisted",
+        "mailbox_full",
+        "soft_bounce",
+    )
+    events_page = 100
+    events_overlap = timedelta(days=7)
     # By an error's type, after the kinds of error in Scaleway's own clients.
     errors: ClassVar = {
         "invalid_arguments": MESSAGE,
@@ -155,6 +167,32 @@ class Scaleway(Provider[ScalewaySettings]):
         if status not in _TAKEN or str(row.get("message_id")).strip("<>") != wanted:
             return None
         return Accepted(f"Found at Scaleway: {status}", valid_id(row.get("id")))
+
+    def events(self, since: datetime, kind: str, page: int) -> Request:
+        """Mails with one flag, by when they were handed over."""
+        asked = {
+            "project_id": self.settings.project_id,
+            "since": since.isoformat(),
+            "flags": kind,
+            "page": page + 1,
+            "page_size": self.events_page,
+            "order_by": "created_at_asc",
+        }
+        return self.get(self.path, asked)
+
+    def event(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Its worst flag is the event, and the last try says why."""
+        flags = row.get("flags")
+        tries = objects_at(row, "last_tries")
+        return {
+            "event": next((each for each in self.events_of if each in (flags or ())), None),
+            "reference": row.get("message_id"),
+            "messageId": row.get("id"),
+            "email": row.get("mail_rcpt"),
+            "reason": " ".join(str(each.get("message", "")) for each in tries[-1:]),
+            "details": row.get("status_details"),
+            "timestamp": row.get("created_at"),
+        }
 
 
 def _outcome(response: Response, row: Mapping[str, Any]) -> Outcome:

@@ -47,7 +47,7 @@ _FILES = {"content", "base64content", "contentbytes"}
 
 
 @functools.cache
-def _configure() -> None:
+def configure_django() -> None:
     from django.conf import settings
 
     settings.configure(ANYMAIL={}, USE_TZ=True, EMAIL_USE_LOCALTIME=False)
@@ -104,7 +104,7 @@ def anymail_ses_payload(message: Message, *, tag: str, region: str, **settings: 
     from botocore.awsrequest import AWSResponse
     from urllib3 import HTTPResponse
 
-    _configure()
+    configure_django()
     bodies: list[bytes] = []
 
     def answer(request: Any, **_: Any) -> Any:
@@ -130,7 +130,7 @@ def anymail_ses_payload(message: Message, *, tag: str, region: str, **settings: 
 def _parameters(
     provider: str, content: Content, metadata: Mapping[str, str], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    _configure()
+    configure_django()
     module = importlib.import_module(f"anymail.backends.{_MODULES[provider]}")
     with warnings.catch_warnings():
         # SendGrid's backend says that nobody there tries it with an account any more.

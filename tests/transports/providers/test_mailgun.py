@@ -81,6 +81,11 @@ class MailgunSide(Provider):
 
     def search(self, request: Request, mails: Sequence[Mail]) -> Reply:
         query = parse_qs(urlsplit(request.path).query)
+        if "begin" in query:
+            link = f"{request.server.url}/v3/{DOMAIN}/events/next-page"
+            return Reply(200, {"items": list(self.happened), "paging": {"next": link}})
+        if request.path.endswith("/events/next-page"):
+            return Reply(200, {"items": [], "paging": {}})
         items = []
         for mail in mails:
             fields = form(mail.request.headers["content-type"], mail.request.body)

@@ -60,6 +60,7 @@ def test_the_whole_letter_travels(harness: ProviderHarness) -> None:
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             "Message-ID": message.message_id,
         },
+        "tags": [{"name": "reference", "value": ApiMessage(message).reference}],
     } == mail
     assert "/emails/batch" == request.path
     assert "strict" == request.headers["x-batch-validation"]
@@ -70,6 +71,8 @@ def test_anymail_writes_the_same_letter() -> None:
     letter = composer().compose(reader(), date=DATE)
     theirs = anymail_payload("resend", letter, api_key=API_KEY)
     (ours,) = json.loads(provider_of("resend").request([ApiMessage(letter)], "k").body)
+    # In each webhook it comes back; the webhook is matched by it.
+    assert "2017-03_1_" in ours.pop("tags")[0]["value"]
     assert theirs == normalised(ours)
 
 

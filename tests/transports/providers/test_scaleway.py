@@ -74,6 +74,10 @@ class ScalewaySide(Provider):
         query = parse_qs(url.query)
         assert PATH == url.path
         assert [PROJECT] == query["project_id"]
+        if "flags" in query:
+            flag = query["flags"][0]
+            rows = [row for row in self.happened if flag in row.get("flags", ())]
+            return Reply(200, {"emails": rows, "total_count": len(rows)})
         emails = [
             {
                 "id": mail.id,

@@ -1,0 +1,90 @@
+"""Webhooks of providers that wait: to be verified, for proof, or for the message they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from newsletter.clock import moment_at
+from newsletter.ledger.database import Database
+
+MOST_WEBHOOKS = 20_000
+MOST_BYTES = 500_000_000
+"""Of all boxes that wait: whoever has the server could invent any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingWebhook:
+    """One webhook.
+
+    Attributes:
+        id: of the public log's entry, 16 bytes.
+        at: when it arrived at the server.
+        waits_for: the tags of the messages that it waits for; empty: it was not applied yet.
+    """
+
+    id: bytes
+    at: datetime
+    waits_for: tuple[str, ...]
+
+
+class Webhooks:
+    """The table of webhooks; each stays sealed. Written inside the caller's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, id_: bytes, box: bytes, *, at: datetime) -> bool:
+        """Keep one that was read from the public log.
+
+        Returns:
+            Whether it is kept; False if there is no room for more.
+        """
+        self._database.execute(
+            "INSERT INTO webhook SELECT ?1, ?2, ?3, ''"
+            " WHERE NOT EXISTS (SELECT 1 FROM webhook WHERE id = ?1)"
+            " AND (SELECT COUNT(*) FROM webhook) < ?4"
+            " AND (SELECT COALESCE(SUM(LENGTH(box)), 0) FROM webhook) + LENGTH(?3) <= ?5",
+            (id_, at, box, MOST_WEBHOOKS, MOST_BYTES),
+        )
+        found = self._database.execute("SELECT 1 FROM webhook WHERE id = ?", (id_,))
+        return found.fetchone() is not None
+
+    def all(self) -> list[WaitingWebhook]:
+        """All that wait, in the order in which they arrived."""
+        rows = self._database.rows("SELECT id, at, waits FROM webhook ORDER BY at, id")
+        return [WaitingWebhook(id_, moment_at(at), tuple(tags.split())) for id_, at, tags in rows]
+
+    def box(self, id_: bytes) -> bytes:
+        """What one is sealed in."""
+        (box,) = self._database.rows("SELECT box FROM webhook WHERE id = ?", (id_,))[0]
+        return bytes(box)
+
+    def wait_for(self, id_: bytes, tags: Iterable[str]) -> None:
+        """Note that one is applied as far as possible, and waits for messages by their tags."""
+        self._database.execute(
+            "UPDATE webhook SET waits = ? WHERE id = ?", (" ".join(sorted(tags)), id_)
+        )
+
+    def done(self, id_: bytes) -> None:
+        """Nothing more is expected of one: it is removed."""
+        self._database.execute("DELETE FROM webhook WHERE id = ?", (id_,))
+
+    def certificate(self, url: str) -> bytes | None:
+        """The certificate that was once had from an address, PEM; None: never."""
+        found = self._database.meta(f"certificate {url}")
+        return None if found is None else found.encode()
+
+    def note_certificate(self, url: str, pem: bytes) -> None:
+        """Keep a certificate, so that what it signed can be verified without the network."""
+        self._database.put_meta(f"certificate {url}", pem.decode("ascii"))
+
+    def asked_until(self, provider: str) -> datetime | None:
+        """Until when a provider's events were asked for; None: never."""
+        found = self._database.meta(f"events of {provider}")
+        return None if found is None else moment_at(float(found))
+
+    def note_asked(self, provider: str, until: datetime) -> None:
+        """Note until when a provider's events are applied; in the transaction that applies them."""
+        self._database.put_meta(f"events of {provider}", repr(until.timestamp()))

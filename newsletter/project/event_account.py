@@ -1,0 +1,60 @@
+"""What became of providers' events, however they came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from newsletter.errors import NewsletterError
+from newsletter.feedback.apply import Applied
+from newsletter.project.log_reader import SyncResult
+
+_MOST_NAMED = 20
+
+
+class Fate(StrEnum):
+    """What became of an event."""
+
+    APPLIED = "applied"
+    KNOWN = "known already"
+    HINT = "hint"
+    """Nobody signed it, and the provider does not tell of it either: nothing follows."""
+    REFUSED = "refused"
+    """A webhook without a right signature, or one that could not be verified in time."""
+    WAITING = "waiting"
+    """A webhook that cannot be verified yet, or an event before its message."""
+    NOT_OURS = "not ours"
+
+
+@dataclass(slots=True)
+class EventAccount:
+    """What became of providers' events.
+
+    Attributes:
+        events: how many, by what became of them.
+        people: how many are not mailed any more.
+        settled: doubts.
+        reasons: why some wait or were not heard, the first of them.
+        folder_only: why the list's send record does not know who left; None if it does.
+        log: what else was new in the public log; None if it was not read.
+    """
+
+    events: Counter[Fate] = field(default_factory=Counter)
+    people: int = 0
+    settled: int = 0
+    reasons: list[str] = field(default_factory=list)
+    folder_only: NewsletterError | None = None
+    log: SyncResult | None = None
+
+    def add(self, applied: Applied) -> None:
+        """Count what came of events that were applied."""
+        self.events[Fate.APPLIED] += applied.new
+        self.events[Fate.KNOWN] += applied.known
+        self.people += applied.suppressed
+        self.settled += applied.settled
+
+    def tell(self, why: str) -> None:
+        """Note why something was not heard, once."""
+        if why not in self.reasons and len(self.reasons) < _MOST_NAMED:
+            self.reasons.append(why)

@@ -1,0 +1,144 @@
+"""Providers' events, heard by themselves: webhooks from the public log, and the provider asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from newsletter.errors import LogUnreachable, NewsletterError, TransportStopped
+from newsletter.feedback.apply import Applied, apply_event, settle_by_known_events
+from newsletter.feedback.provider_events import read_listed
+from newsletter.project.event_account import EventAccount, Fate
+from newsletter.project.log_source import has_public_log
+from newsletter.project.project import Project
+from newsletter.project.suppress import into_record
+from newsletter.project.sync import sync
+from newsletter.project.transport import open_transport
+from newsletter.project.webhooks import apply_webhooks
+from newsletter.transports.provider import provider_class
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
+    from newsletter.transports.protocol import Transport
+
+_FIRST_SPAN = timedelta(days=30)
+"""How far back a provider is asked the first time."""
+_LONGEST_S = 300.0
+_AFTER_SEND_S = 20.0
+
+
+def hear_providers(project: Project) -> EventAccount | None:
+    """Read the public log for webhooks, ask the provider, and apply what they tell.
+
+    May run during a send.
+
+    Returns:
+        What became of each event; None if no provider tells any here.
+
+    Raises:
+        ConfigError: the provider's key is not to be had.
+        LedgerRefused: the ledger cannot be used. What was applied stays.
+    """
+    has_webhooks = bool(project.settings.webhooks.providers)
+    asks = project.settings.provider is not None and bool(
+        provider_class(project.settings.delivery.transport).events_listed
+    )
+    if not asks and not has_webhooks:
+        return None
+    account = EventAccount()
+    if has_webhooks and has_public_log(project):
+        try:
+            account.log = sync(project)
+        except LogUnreachable as error:
+            account.tell(error.what)
+    if asks and project.has_ledger:
+        with closing(open_transport(project)) as transport:
+            ask_provider(project, transport, account, within_s=_LONGEST_S)
+    apply_webhooks(project, account)
+    return account
+
+
+def hear_at_a_send(project: Project, transport: Transport | None) -> EventAccount:
+    """Apply webhooks as a run begins and, as it ends, ask its provider, too; in a short time.
+
+    What goes wrong is told in the account: no send fails because of it.
+    """
+    account = EventAccount()
+    try:
+        if transport is not None:
+            ask_provider(project, transport, account, within_s=_AFTER_SEND_S)
+        if project.settings.webhooks.providers:
+            apply_webhooks(project, account)
+    except NewsletterError as error:
+        account.tell(error.what)
+    return account
+
+
+def ask_provider(
+    project: Project, transport: Transport, account: EventAccount, *, within_s: float
+) -> None:
+    """Ask a provider what happened since it was last asked, and apply that page by page.
+
+    The next time begins where this one ended, if all was read.
+
+    Args:
+        project: with a ledger.
+        transport: which provider.
+        account: takes what became of the events, and why not all were heard.
+        within_s: no further page is read after so many seconds.
+
+    Raises:
+        LedgerRefused: the ledger cannot be written. What was applied stays.
+    """
+    from newsletter.transports.api import ApiTransport
+
+    if not isinstance(transport, ApiTransport) or not transport.lists_events:
+        return
+    now = project.clock.now()
+    until = project.clock.monotonic() + within_s
+    with closing(project.ledger(create=False)) as ledger:
+        frozen = [campaign.frozen_at for campaign in ledger.campaigns.all()]
+        first = max(now - _FIRST_SPAN, min(frozen, default=now))
+        since = ledger.webhooks.asked_until(transport.name) or first
+        try:
+            for page in transport.events_since(since):
+                _apply_page(project, ledger, page, account, now=now)
+                if project.clock.monotonic() > until:
+                    account.tell(
+                        "The provider lists more events than could be read in time; "
+                        "“newsletter bounces” reads them."
+                    )
+                    return
+        except TransportStopped as stopped:
+            account.tell(f"{stopped.what} {stopped.next}".strip())
+            return
+        with ledger.transaction():
+            account.settled += settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
+            ledger.webhooks.note_asked(transport.name, now)
+        account.folder_only = into_record(project, ledger, {})
+
+
+def _apply_page(
+    project: Project,
+    ledger: Ledger,
+    page: Sequence[Mapping[str, Any]],
+    account: EventAccount,
+    *,
+    now: datetime,
+) -> None:
+    campaigns = {campaign.id for campaign in ledger.campaigns.all()}
+    total = Applied()
+    with ledger.transaction():
+        for row in page:
+            for event in read_listed(row, now=now):
+                total += apply_event(
+                    event,
+                    ledger,
+                    campaigns,
+                    now=now,
+                    suppress_after=project.settings.delivery.suppress_after_returns,
+                )
+    account.add(total)
+    account.events[Fate.NOT_OURS] += total.strangers

@@ -1,0 +1,191 @@
+"""Events that the provider is asked for, by itself after a send and by “newsletter bounces”."""
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.support.brevo_side import BrevoSide
+from tests.support.http_server import HttpServer, Provider
+from tests.support.mailjet_side import MailjetSide
+from tests.support.postmark_side import PostmarkSide
+from tests.support.project import Project
+from tests.support.public_side import public_settings, public_side
+from tests.transports.providers.test_mailgun import DOMAIN, MailgunSide
+from tests.transports.providers.test_scaleway import PROJECT, ScalewaySide
+
+GONE = "550 5.1.1 no such user here"
+NOW = datetime.now(UTC).isoformat()
+KEY = {"api_key": "api_key-0123456789"}
+Told = Callable[[str, str, str], Mapping[str, Any]]
+"""What a provider lists of a bounce: by its id of the message, our reference, the address."""
+
+WAYS: dict[str, tuple[type[Provider], dict[str, str], str, Told]] = {
+    "postmark": (
+        PostmarkSide,
+        {"server_token": "server_token-0123456789"},
+        "",
+        lambda known, _, address: {
+            "ID": 692560173, "Type": "HardBounce", "TypeCode": 1, "MessageID": known,
+            "Description": "The server was unable to deliver your message (ex: unknown user).",
+            "Details": GONE, "Email": address, "BouncedAt": NOW,
+        },
+    ),
+    "brevo": (
+        BrevoSide,
+        KEY,
+        "",
+        lambda known, _, address: {
+            "event": "hardBounces", "messageId": known, "email": address, "reason": GONE,
+            "date": NOW, "tag": "2017-04",
+        },
+    ),
+    "mailjet": (
+        MailjetSide,
+        {**KEY, "secret_key": "secret_key-0123456789"},
+        "",
+        lambda _, reference, __: {
+            "ID": 1, "Status": "hardbounced", "StateID": 1, "CustomID": reference,
+            "ArrivedAt": NOW, "_kind": "10",
+        },
+    ),
+    "mailgun": (
+        MailgunSide,
+        KEY,
+        f'domain = "{DOMAIN}"',
+        lambda _, reference, address: {
+            "event": "failed", "severity": "permanent", "recipient": address,
+            "timestamp": time.time() // 1, "user-variables": {"reference": reference},
+            "delivery-status": {"code": 550, "message": GONE},
+        },
+    ),
+    "scaleway": (
+        ScalewaySide,
+        {"secret_key": "secret_key-0123456789"},
+        f'project_id = "{PROJECT}"',
+        lambda known, reference, address: {
+            "id": known, "message_id": f"{reference}@defenders.example", "mail_rcpt": address,
+            "status": "failed", "flags": ["hard_bounce", "mailbox_not_found"],
+            "created_at": NOW, "last_tries": [{"code": 550, "message": GONE}],
+        },
+    ),
+}  # fmt: skip
+
+
+class Account:
+    """A project that sends through a provider, which runs."""
+
+    def __init__(self, project: Project, name: str, server: HttpServer, more: str = "") -> None:
+        _, secrets, extra, self._told = WAYS[name]
+        self.project, self.server, self.name = project, server, name
+        keys = "\n".join(f'{key} = {{ env = "{key.upper()}" }}' for key in secrets)
+        self.environment = project.environment(
+            **{key.upper(): text for key, text in secrets.items()}
+        )
+        project.settings(
+            f'transport = "{name}"\nconnections = 1\n[{name}]\n{keys}\n'
+            f'base_url = "{server.url}"\n{extra}\n{more}'
+        )
+
+    def run(self, *arguments: str) -> str:
+        done = self.project.run(*arguments, env=self.environment)
+        assert 0 == done.returncode, done.stdout + done.stderr
+        return done.stdout
+
+    def heard(self) -> dict[str, int]:
+        events = json.loads(self.run("bounces", "--json"))["provider_events"]["events"]
+        return {fate: number for fate, number in events.items() if number}
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(self.project.folder / "newsletter.db")) as db:
+            return db.execute(sql).fetchall()
+
+    @property
+    def gone(self) -> int:
+        return int(self.rows("SELECT COUNT(*) FROM suppression")[0][0])
+
+    def bounces(self) -> list[Mapping[str, Any]]:
+        """What the provider lists if each message comes back."""
+        return [
+            self._told(known or "", f"{campaign}.{tag.hex()}", address)
+            for known, campaign, tag, address in self.rows(
+                "SELECT provider_id, campaign, message_tag, address FROM delivery ORDER BY id"
+            )
+        ]
+
+
+@pytest.fixture
+def account(project: Project, request: pytest.FixtureRequest) -> Iterator[Account]:
+    name = getattr(request, "param", "postmark")
+    project.list_of(3)
+    with HttpServer(WAYS[name][0]()) as server:
+        yield Account(project, name, server)
+
+
+@pytest.mark.parametrize("account", WAYS, indirect=True)
+def test_what_a_provider_lists_is_applied_once(account: Account) -> None:
+    account.run("send", "2017-04", "--yes")
+    bounces = account.bounces()
+    account.server.provider.happened = [bounces[0], *bounces[:2], {}, {"event": 5, "Type": []}]
+    first = account.heard()
+    assert 2 == first["applied"]
+    assert 2 == account.gone
+    assert {"known already"} >= set(account.heard())
+    account.server.provider.happened = bounces
+    assert 1 == account.heard()["applied"]
+    assert 3 == account.gone
+
+
+def test_a_send_asks_by_itself_and_no_trouble_makes_it_fail(account: Account) -> None:
+    account.run("send", "2017-04", "--yes")
+    account.server.provider.happened = account.bounces()[:1]
+    told = account.run("send", "2017-04", "--yes", "--again")
+    assert "1 event of providers; 1 person not mailed any more." in told
+    assert 1 == account.gone
+
+    class Locked(PostmarkSide):
+        def search(self, *_: object) -> Any:
+            return self.locked_out()
+
+    account.server.provider = Locked()
+    told = account.run("send", "2017-04", "--yes", "--again")
+    assert "Postmark cannot be asked for events: it answered 401." in told
+    assert "Postmark cannot be asked for events" in account.run("bounces")
+
+
+def test_more_than_a_page_is_read_and_the_next_time_begins_where_this_ended(
+    account: Account,
+) -> None:
+    account.run("send", "2017-04", "--yes")
+    other = {"Type": "SoftBounce", "MessageID": "of another list", "Details": "x"}
+    account.server.provider.happened = [other] * 1200 + list(account.bounces()[:1])
+    assert {"applied": 1, "not ours": 1200} == account.heard()
+    (asked,) = account.rows("SELECT value FROM meta WHERE key = 'events of postmark'")[0]
+    assert abs(float(asked) - time.time()) < 60
+    asked_for = [r.path for r in account.server.requests if "fromdate" in r.path]
+    assert 3 == len({path for path in asked_for if "offset" in path})
+
+
+def test_a_hint_is_one_no_more_once_the_provider_itself_tells_of_it(project: Project) -> None:
+    project.list_of(3)
+    with HttpServer(PostmarkSide()) as server:
+        account = Account(project, "postmark", server)
+        account.run("send", "2017-04", "--yes")
+        bounce, other = account.bounces()[:2]
+        Account(project, "postmark", server, f"{public_settings()}\n[webhooks]\npostmark = true\n")
+        references = account.rows("SELECT campaign, message_tag FROM delivery ORDER BY id")
+        with public_side(project.folder) as side:
+            for told, (campaign, tag) in zip((bounce, other), references, strict=False):
+                reference = {"reference": f"{campaign}.{tag.hex()}"}
+                body = {"RecordType": "Bounce", **told, "Metadata": reference}
+                side.webhook("postmark", json.dumps(body).encode())
+            assert {"hint": 2} == account.heard()
+            assert 0 == account.gone
+            server.provider.happened = [bounce]
+            assert {"applied": 1, "known already": 1, "hint": 1} == account.heard()
+            assert 1 == account.gone

@@ -1,0 +1,329 @@
+"""Webhooks on the officer's machine: verified, applied once, and each accounted for."""
+
+import contextlib
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import newsletter.project.webhooks as module
+import pytest
+from newsletter.project import Project
+from newsletter.project.sync import sync
+from newsletter.project.webhooks import NotYet
+
+from tests.feedback.test_webhooks import (
+    SECRET,
+    SVIX,
+    TOPIC,
+    certificate,
+    mailgun,
+    signed,
+    sns,
+)
+from tests.support.project import Project as Folder
+from tests.support.public_side import PublicSide, public_settings, public_side
+from tests.support.returned_mail import Sent, sent
+
+GONE = "550 5.1.1 no such user here"
+HAPPENED = int(time.time()) - 60
+
+
+def settings(**providers: str) -> str:
+    lines = "".join(f"{name} = {value}\n" for name, value in providers.items())
+    return public_settings() + f"\n[webhooks]\n{lines}"
+
+
+def env(name: str) -> str:
+    return f'{{ env = "{name}" }}'
+
+
+ALL = settings(
+    lettermint=env("LETTERMINT"),
+    mailersend=env("MAILERSEND"),
+    mailgun=env("MAILGUN"),
+    mailtrap=env("MAILTRAP"),
+    resend=env("RESEND"),
+    sendgrid=f'"{signed("sendgrid")[1]}"',
+    ses=f'"{TOPIC}"',
+    brevo="true",
+    mailjet="true",
+    postmark="true",
+    scaleway="true",
+)
+SECRETS = dict.fromkeys(("LETTERMINT", "MAILERSEND", "MAILGUN", "MAILTRAP"), SECRET) | {
+    "RESEND": SVIX
+}
+
+
+@pytest.fixture
+def letters(project: Folder) -> list[Sent]:
+    project.list_of(6)
+    return sent(project)
+
+
+@pytest.fixture
+def side(project: Folder, letters: list[Sent]) -> Iterator[PublicSide]:
+    assert letters
+    project.settings(ALL)
+    with public_side(project.folder) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def amazon(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked of Amazon SNS, which answers with its certificate."""
+    asked: list[str] = []
+
+    def fetch(url: str, _: object) -> bytes:
+        asked.append(url)
+        return certificate()
+
+    monkeypatch.setattr(module, "fetch", fetch)
+    return asked
+
+
+def bounced(letter: Sent, **more: Any) -> bytes:
+    """A hard bounce, as most providers tell it."""
+    told = {"event": "hard_bounce", "email": letter.address, "reason": GONE,
+            "reference": f"2017-04.{letter.tag}", "timestamp": HAPPENED}  # fmt: skip
+    return json.dumps({**told, **more}).encode()
+
+
+def add(side: PublicSide, provider: str, body: bytes, **more: Any) -> None:
+    webhook, _ = signed(provider, body)
+    side.webhook(provider, webhook.body, webhook.headers, **more)
+
+
+def heard(project: Folder, **more: str) -> dict[str, int]:
+    """What “newsletter bounces” says of events, without those of which there are none."""
+    done = project.run("bounces", "--json", env=project.environment(**{**SECRETS, **more}))
+    assert (0, "") == (done.returncode, done.stderr)
+    events = json.loads(done.stdout)["provider_events"]["events"]
+    return {fate: number for fate, number in events.items() if number}
+
+
+def gone(project: Folder) -> int:
+    with contextlib.closing(sqlite3.connect(project.folder / "newsletter.db")) as db:
+        return int(db.execute("SELECT COUNT(DISTINCT tag) FROM suppression").fetchone()[0])
+
+
+def waiting(project: Folder) -> int:
+    with contextlib.closing(sqlite3.connect(project.folder / "newsletter.db")) as db:
+        return int(db.execute("SELECT COUNT(*) FROM webhook").fetchone()[0])
+
+
+UNSIGNED = ["brevo", "mailgun", "mailjet", "postmark", "scaleway"]
+SIGNING = ["lettermint", "mailersend", "mailtrap", "resend", "sendgrid", "ses"]
+
+
+def test_what_providers_signed_suppresses_and_counts_once_however_often_it_comes(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    for provider, letter in zip(SIGNING, letters, strict=True):
+        add(side, provider, bounced(letter))
+    assert {"applied": 6} == heard(project)
+    assert 6 == gone(project)
+    for provider, letter in zip(SIGNING, letters, strict=True):
+        add(side, provider, bounced(letter))
+    assert {"known already": 6} == heard(project)
+    assert {} == heard(project)
+    again = project.run("sync", "--again", env=project.environment(**SECRETS))
+    assert "known already" in again.stdout
+    assert (6, 0) == (gone(project), waiting(project))
+    shown = project.run("bounces", env=project.environment(**SECRETS)).stdout
+    assert "No new event of a provider." in shown
+
+
+def test_sync_tells_what_came_of_them(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    add(side, "resend", bounced(letters[0]))
+    side.webhook("resend", bounced(letters[1]), {"svix-id": "1", "svix-signature": "v1,x"})
+    done = project.run("sync", env=project.environment(**SECRETS))
+    for words in ("2 webhooks of providers", "2 events of providers; 1 person not mailed any more",
+                  "refused: no right signature"):  # fmt: skip
+        assert words in done.stdout
+
+
+def test_webhooks_with_a_byte_changed_are_refused(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    for provider in SIGNING:
+        webhook, _ = signed(provider, bounced(letters[0]))
+        side.webhook(provider, webhook.body.replace(b"hard_b", b"hard-b"), webhook.headers)
+    assert {"refused": 6} == heard(project)
+    assert (0, 0) == (gone(project), waiting(project))
+
+
+def test_what_nobody_signed_suppresses_nobody_alone(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    for provider, letter in zip(UNSIGNED, letters, strict=False):
+        body = json.loads(bounced(letter))
+        if provider == "mailgun":
+            body = {**json.loads(mailgun().body), "event-data": body}
+        side.webhook(provider, json.dumps(body).encode())
+    for _ in range(2):
+        assert {"hint": 5} == heard(project), "until the provider itself tells of it"
+    assert 0 == gone(project)
+    add(side, "resend", bounced(letters[0]))
+    heard(project)
+    heard(project)
+    assert {"hint": 4} == heard(project), "what is known is no hint any more"
+    assert (1, 4) == (gone(project), waiting(project))
+
+
+def test_a_hint_is_given_up_after_a_week(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    side.webhook("postmark", bounced(letters[0]), at=time.time() - 8 * 86400)
+    assert {"hint": 1} == heard(project)
+    assert {} == heard(project)
+
+
+def test_an_event_that_is_read_days_after_it_came_counts(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    """Its signature is of 2024, which a server that verified at once would refuse."""
+    add(side, "resend", bounced(letters[0]), at=time.time() - 20 * 86400)
+    assert {"applied": 1} == heard(project)
+
+
+def test_an_event_waits_for_its_message_and_is_given_up_after_a_month(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    with contextlib.closing(sqlite3.connect(project.folder / "newsletter.db")) as db, db:
+        (tag,) = db.execute("SELECT message_tag FROM delivery WHERE address = ?",
+                            (letters[0].address,)).fetchone()  # fmt: skip
+        db.execute("DROP TRIGGER delivery_is_frozen")
+        db.execute("UPDATE delivery SET message_tag = ? WHERE message_tag = ?", (b"x" * 12, tag))
+    both = json.dumps([json.loads(bounced(letters[0])), json.loads(bounced(letters[1]))])
+    add(side, "resend", both.encode())
+    add(side, "resend", bounced(letters[0], tag="f" * 24), at=time.time() - 31 * 86400)
+    assert {"applied": 1, "waiting": 1, "not ours": 1} == heard(project)
+    assert {"waiting": 1} == heard(project)
+    with contextlib.closing(sqlite3.connect(project.folder / "newsletter.db")) as db, db:
+        db.execute("UPDATE delivery SET message_tag = ? WHERE message_tag = ?", (tag, b"x" * 12))
+    assert {"applied": 1, "known already": 1} == heard(project)
+    assert (2, 0) == (gone(project), waiting(project))
+
+
+def test_events_of_other_mail_are_counted_and_ignored(project: Folder, side: PublicSide) -> None:
+    for body in (b'{"event": "hard_bounce", "email": "anna@shop.example"}', b"[]", b"no JSON",
+                 b'[{"event": "spam"}, {"event": "open"}]', b"{}"):  # fmt: skip
+        add(side, "resend", body)
+    assert {"not ours": 5} == heard(project)
+    assert 0 == gone(project)
+
+
+def test_without_its_secret_a_webhook_waits_and_it_is_told(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    add(side, "resend", bounced(letters[0]))
+    side.webhook("stranger", bounced(letters[1]))
+    bare = {name: value for name, value in project.environment().items() if name != "RESEND"}
+    done = project.run("bounces", env=bare)
+    assert "2  waiting" in done.stdout
+    assert "Webhooks for resend wait" in done.stdout
+    assert "not under [webhooks] here" in done.stdout
+    assert {"applied": 1, "waiting": 1} == heard(project)
+
+
+def test_amazons_certificate_is_had_once_and_no_network_is_needed_later(
+    project: Folder, side: PublicSide, letters: list[Sent], amazon: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def offline(*_: object) -> bytes:
+        raise NotYet("Webhooks for ses wait: Amazon SNS does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "fetch", offline)
+        add(side, "ses", bounced(letters[0]))
+        assert {"waiting": 1} == heard(project)
+    assert {"applied": 1} == heard(project)
+    monkeypatch.setattr(module, "fetch", offline)
+    add(side, "ses", bounced(letters[1]))
+    assert {"applied": 1} == heard(project)
+    assert 1 == len(amazon)
+
+
+def test_a_subscription_of_the_topic_is_confirmed(
+    project: Folder, side: PublicSide, amazon: list[str]
+) -> None:
+    url = f"https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={TOPIC}"
+    told = {"Type": "SubscriptionConfirmation", "SubscribeURL": url, "Token": "2336412f37"}
+    side.webhook("ses", sns("You may.", Subject=None, **told))
+    assert {"applied": 1} == heard(project)
+    assert url == amazon[-1]
+
+
+def test_what_makes_no_sense_is_refused_and_stops_no_other(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    senseless: list[dict[str, Any]] = [
+        {"headers": "x"},
+        {"headers": {"a": {}}},
+        {"body": "***"},
+        {"body": None},
+    ]
+    for changes in senseless:
+        side.webhook("resend", b"{}", **changes)
+    side.add(kind="webhook")
+    add(side, "resend", bounced(letters[0]))
+    assert {"applied": 1, "refused": 5} == heard(project)
+
+
+def test_only_so_many_wait(
+    project: Folder, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import newsletter.ledger.webhooks as ledger
+
+    monkeypatch.setattr(ledger, "MOST_WEBHOOKS", 3)
+    for _ in range(5):
+        side.webhook("stranger", b"{}")
+    done = project.run("sync", env=project.environment(**SECRETS))
+    assert "so no more were kept" in done.stdout
+    assert 3 == waiting(project)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import newsletter.project.webhooks as module
+from newsletter.ledger.webhooks import Webhooks
+from newsletter.project import Project
+from newsletter.project.event_account import EventAccount
+
+left = int(sys.argv[2])
+def done(self, id_, done=Webhooks.done):
+    global left
+    done(self, id_)
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+Webhooks.done = done
+module.apply_webhooks(Project(Path(sys.argv[1])), EventAccount())
+"""
+
+
+def test_a_program_that_is_killed_counts_nothing_twice_and_misses_nothing(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    for letter in letters:
+        add(side, "resend", bounced(letter))
+    sync(Project(project.folder))
+    for left in (0, 2):
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, str(project.folder), str(left)],
+            env={**project.environment(**SECRETS)}, cwd=project.folder, check=False,
+        )  # fmt: skip
+        assert -signal.SIGKILL == killed.returncode
+    assert {"applied": 4} == heard(project)
+    assert (6, 0) == (gone(project), waiting(project))
+    with contextlib.closing(sqlite3.connect(project.folder / "newsletter.db")) as db:
+        assert (6,) == db.execute("SELECT COUNT(*) FROM event").fetchone()
