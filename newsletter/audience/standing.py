@@ -270,7 +270,9 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     if kind is Kind.OTHER or kind is Kind.WANTED:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
-        return stays and not _ONE_WORD.fullmatch(value)
+        parts = _SEVERAL.split(text) if _SEVERAL.search(text) else ()
+        named = any(_CLEAR_WORD.fullmatch(fold(part)) for part in parts)
+        return stays and not named and not _ONE_WORD.fullmatch(value)
     if (kind is Kind.LEFT or kind is Kind.LEFT_IF_FILLED) and (
         not value.strip("0") or value in _NO_WORDS
     ):
@@ -280,6 +282,8 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     return _by_flag(kind, value) if value in _FLAGS else _by_word(kind, text, value)
 
 
+_SEVERAL = re.compile("[,;|]")
+"""Between several values in a cell, such as tags."""
 _NO_LETTERS = re.compile(r"[ -@\[-`{-~]*")
 
 
