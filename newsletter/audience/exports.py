@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from newsletter.audience.columns import fold
+from newsletter.audience.standing import is_word_of_leaving, is_word_of_waiting
 
 _UNSUBSCRIBED = (
     r"unsub\w*|opt(?:ed)? ?outs?|leavers?|desabonn\w*|desinscri\w*|desabonnements?|desuscri\w*|"
     r"bajas|disiscri\w*|cancellati|descadastr\w*|abgemeldete?[nr]?|abmeldung(?:en)?|"
     r"ausgetragene?n?|afgemeld\w*|afmelding(?:en)?|uitgeschreven\w*|wypisan\w*|avregistrerade|"
+    r"abbestell\w*|kundigung(?:en)?|abgange|ausgetretene?n?|churned|"
     r"avmeldte|afmeldte|odhlasen\w*|leiratkozott\w*|dezabon\w*|отпис\w*|відпис\w*|الغاء الاشتراك"
 )
 _BOUNCED = (
@@ -110,7 +112,9 @@ _HEADERS = (
 
 def leavers_in(name: str, header: Sequence[str]) -> Leavers | None:
     """Whether a file of this name and header holds people who must not be mailed."""
-    reason = _by_name(name)
+    # A sheet is called “its name (its file)”, and either may tell.
+    sheet = _OF_SHEET.fullmatch(name)
+    reason = next(filter(_is_told, map(_by_name, sheet.groups() if sheet else (name,))), None)
     if reason is not None:
         return Leavers(f"its name, “{name}”", reason)
     folded = {fold(cell) for cell in header} - {""}
@@ -121,11 +125,18 @@ def leavers_in(name: str, header: Sequence[str]) -> Leavers | None:
     return None
 
 
+_OF_SHEET = re.compile(r"(.+) \((.+\.\w{1,5})\)", re.DOTALL)
+
+
+def _is_told(reason: str | None) -> bool:
+    return reason is not None
+
+
 def _by_name(name: str) -> str | None:
     stem = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\.\w{1,5}$", "", name))
     letters = unicodedata.normalize("NFKD", stem).casefold()
     plain = "".join(char for char in letters if not unicodedata.combining(char))
-    words = re.sub(r"[\W_]+", " ", plain).strip()
+    words = re.sub(r"[\W\d_]+", " ", plain).strip()
     for pattern, reason in _ALONE:
         if re.fullmatch(pattern, words):
             return reason
@@ -136,10 +147,13 @@ def _by_name(name: str) -> str | None:
         before, after = words[: found.start()].split(), words[found.end() :].split()
         if before and re.fullmatch(_WITHOUT, before[-1]):
             continue
-        if after and re.fullmatch(_TAKEN_OUT, after[0]):
+        # “list, bounces removed” is free of them; “unsubscribed, cleaned” may be both.
+        if after and re.fullmatch(_TAKEN_OUT, after[0]) and (before or after[0] != "cleaned"):
             continue
         return reason
-    return None
+    if is_word_of_waiting(words):
+        return ""
+    return "unsubscribed" if is_word_of_leaving(words) else None
 
 
 _ADDRESS_BOOK = (

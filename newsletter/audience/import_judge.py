@@ -100,6 +100,7 @@ class Judge:
             *((index, Kept(partial(_by_rule, name, rule))) for index, name, rule in rules),
         ]  # fmt: skip
         self._dates = [index for index, _, kind in heard if kind in _OF_LEAVING]
+        self._of_dates = [(index, said) for index, said in self._said if index in self._dates]
         self._reasons = [index for index, name in enumerate(folded) if name in SPAM_REASONS]
         self._since = [index for index, name in enumerate(folded) if name in _SUPPRESSED_AT]
         self._confirmed = [index for index, name in enumerate(folded) if name in _CONFIRMED]
@@ -120,9 +121,12 @@ class Judge:
                 found = state
         if found is ReaderState.IN:
             return found, None, unclear
+        by = found
         if found is ReaderState.LEFT and any(is_complaint(cells[n]) for n in self._reasons):
             found = ReaderState.SPAM
-        return found, self._latest(cells, self._dates), unclear
+        # A date of bouncing is none of leaving.
+        dates = [index for index, said in self._of_dates if said[cells[index]][0] is by]
+        return found, self._latest(cells, dates), unclear
 
     def since(self, cells: Sequence[str]) -> Span | None:
         """Since when a row is in a file of those who left."""

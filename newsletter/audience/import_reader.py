@@ -6,8 +6,10 @@ file is not known, the file is refused with what stands there and the option tha
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple
@@ -29,12 +31,18 @@ from newsletter.audience.placeholders import diagnose, reread, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
 from newsletter.audience.sources import Source
-from newsletter.audience.standing import Unclear
+from newsletter.audience.standing import Kind, Unclear, may_mail
 from newsletter.audience.tables import FileTable, open_tables
 from newsletter.errors import Problem, RosterError, Where
+from newsletter.invisible import visible
 from newsletter.reader_states import ReaderState
 
 _MAILMAN = {"bybounce": ReaderState.DEAD, "byuser": ReaderState.NEVER, "byadmin": ReaderState.NEVER}
+_SEVERAL = " ::: "
+"""Between several values in a cell, as Google writes them."""
+_AT = re.compile(r"\s*[(\[{]at[)\]}]\s*", re.IGNORECASE)
+_SUBJECT = re.compile(r"(?<=\w)\?\w+=.*")
+_BETWEEN = re.compile(r"[\s,;|/<>()]+|:::")
 _LONGEST_NAME = 300
 _DEFUSED = frozenset("=+-@")
 _MOST_ASKED = 20
@@ -96,7 +104,7 @@ class ImportFile:
         self.damaged: dict[str, str] = {}
         self._mend = options.mend
         self._delimiter = table.delimiter
-        header, self._records, exporter = _find_header(table, options)
+        header, self._records, exporter, above = _find_header(table, options)
         self._exporter = exporter
         self.program = exporter.program if exporter else table.program
         self.header = header
@@ -104,6 +112,7 @@ class ImportFile:
         self._columns = _columns(header, exporter, options, self.source)
         self._width = max(self._columns.width, self._columns.email + 1)
         self.state, self._certain = _state_of_file(name, header, options)
+        _refuse_above(self.source, above, self.state, options)
         if exporter and exporter.state_in_name and self.state is None:
             if not name.lower().startswith("subscribed"):
                 raise _no_state(self.source, exporter)
@@ -126,12 +135,19 @@ class ImportFile:
             RosterError: a value may mean that a row must not be mailed, and nobody has decided
                 about it; or the file is damaged so that rows cannot be told apart.
         """
-        header, number = [trim(cell) for cell in self.header], 0
+        header, number, section = [trim(cell) for cell in self.header], 0, (0, "")
         for number, cells, fault in self._records:
             try:
-                yield self._row(number, cells, fault)
+                row = self._row(number, cells, fault)
+                if section[0] and row.state is ReaderState.IN:
+                    raise _below_section(self.source, number, *section)
+                yield row
             except (AddressError, RowError) as error:
+                if left := self._left_nevertheless(cells):
+                    yield from left
+                    continue
                 names = [trim(cell) for cell in cells]
+                section = _section(number, names) or section
                 if names == header:
                     why = "This is the header once more."
                 else:
@@ -148,6 +164,23 @@ class ImportFile:
                 )
             )
         self._refuse_unclear()
+
+    def _left_nevertheless(self, cells: Sequence[str]) -> list[ImportedRow]:
+        """Who left by a row that cannot be used otherwise: for them the addresses are enough."""
+        state = self.state if self.state is not None and self.state.suppresses else None
+        if state is None and not all(may_mail(Kind.OTHER, cell) for cell in cells):
+            state = ReaderState.LEFT
+        if state is None:
+            return []
+        place = self._columns.email
+        cells = [_AT.sub("@", cell[:MAX_CELL]) for cell in cells]
+        named = cells[place] if place < len(cells) and "@" in cells[place] else " ".join(cells)
+        found: dict[str, Address] = {}
+        for text in _BETWEEN.split(named[:MAX_CELL]):
+            with suppress(AddressError):
+                address = Address.parse(_cleaned(_SUBJECT.sub("", text)).strip(".'"))
+                found.setdefault(address.suppression_key, address)
+        return [ImportedRow(each, "", "", {}, state, None, None, {}) for each in found.values()]
 
     def _refuse_other_header(self, number: int, names: list[str]) -> None:
         """Refuse files joined into one whose columns differ: who left would stand in any of them.
@@ -191,6 +224,8 @@ class ImportFile:
         for value in unclear if state is ReaderState.IN else ():
             self._unclear.setdefault(value, []).append(number)
         if state is not ReaderState.IN:
+            if state.suppresses and _SEVERAL in filled[columns.email]:
+                raise AddressError("The cell holds several addresses; give each a row of its own.")
             return ImportedRow(address, "", "", {}, state, at, None, {})
         confirmed, consent = self._judge.consent(filled)
         return ImportedRow(
@@ -312,7 +347,7 @@ def _read_address(cell: str) -> tuple[Address, str]:
 
 def _cleaned(cell: str) -> str:
     """A cell with what other programs write around an address taken off."""
-    text = trim(cell.split(" ::: ", 1)[0])
+    text = trim(cell.split(_SEVERAL, 1)[0])
     if text[:7].lower() == "mailto:":
         text = text[7:]
     if text[:1] == "'" and text[1:2] in _DEFUSED:
@@ -356,8 +391,10 @@ def _columns(
 
 def _find_header(
     table: FileTable, options: ImportOptions
-) -> tuple[list[str], Iterable[Record], Exporter | None]:
-    """The header, the rows below it and the program; a file of addresses alone has none.
+) -> tuple[list[str], Iterable[Record], Exporter | None, list[Record]]:
+    """The header, the rows below it, the program, and the rows above it.
+
+    A file of addresses alone has no header.
 
     Raises:
         RosterError: nobody can tell which column holds the addresses.
@@ -367,21 +404,62 @@ def _find_header(
         raise RosterError("The file is empty.", where=table.source.where, next="Export it again.")
     rows = chain(first, table.records)
     if table.bare:
-        return ["email"], rows, None
+        return ["email"], rows, None, []
     for place, (_, cells, fault) in enumerate(first):
         if fault:
             continue
-        below = chain(first[place + 1 :], table.records)
+        above, below = first[:place], chain(first[place + 1 :], table.records)
         if exporter := recognise(cells):
-            return cells, below, exporter
+            return cells, below, exporter, above
         if options.column and fold(options.column) in {fold(cell) for cell in cells}:
-            return cells, below, None
+            return cells, below, None, above
         if has_email(cells) and not any(map(holds_address, cells)) and _fits(cells, first, place):
             named = first[place + 1 : place + 2]
             if named and (known := phplist_in_translation(cells, named[0][1])):
-                return known, below, recognise(known)
-            return cells, below, None
-    return _without_header(table, first, rows, options)
+                return known, below, recognise(known), above
+            return cells, below, None, above
+    return _without_header(table, first, options), rows, None, []
+
+
+def _refuse_above(
+    source: Source, above: Sequence[Record], state: ReaderState | None, options: ImportOptions
+) -> None:
+    """Refuse a file whose rows above the header name readers, or say who stands below.
+
+    Raises:
+        RosterError: they do.
+    """
+    for number, cells, _ in above:
+        where = Where(source.place, row=number)
+        if any(map(holds_address, cells)) and not options.column:
+            raise RosterError(
+                "An address stands above the row that names the columns.",
+                where=where,
+                next="Move that row to the top; or, if the address is of no reader, delete it.",
+            )
+        told = next((cell for cell in map(trim, cells) if leavers_in(cell, ())), "")
+        if told and state is None:
+            raise RosterError(
+                f"Above the columns stands “{visible(told[:60])}”: the rows below may be of "
+                "readers who left.",
+                where=where,
+                next=f"Say what they are: --state “{source.name}=left”, or in.",
+            )
+
+
+def _section(number: int, cells: Sequence[str]) -> tuple[int, str] | None:
+    """The number and text of a row that holds nothing but a title of readers who left."""
+    told = [cell for cell in cells if cell]
+    return (number, told[0]) if len(told) == 1 and leavers_in(told[0], ()) else None
+
+
+def _below_section(source: Source, number: int, above: int, title: str) -> RosterError:
+    return RosterError(
+        f"Row {above:,} is a title, “{visible(title[:60])}”: row {number:,} and others below it "
+        "may be of readers who left.",
+        where=Where(source.place, row=above),
+        next="Put them into a file of their own, and import both.",
+    )
 
 
 def _fits(cells: Sequence[str], first: Sequence[Record], place: int) -> bool:
@@ -393,9 +471,12 @@ def _fits(cells: Sequence[str], first: Sequence[Record], place: int) -> bool:
     return any(index < len(below) and holds_address(below[index]) for index in named)
 
 
-def _without_header(
-    table: FileTable, first: Sequence[Record], rows: Iterable[Record], options: ImportOptions
-) -> tuple[list[str], Iterable[Record], Exporter | None]:
+def _without_header(table: FileTable, first: Sequence[Record], options: ImportOptions) -> list[str]:
+    """Names for the columns of a file without a header.
+
+    Raises:
+        RosterError: nobody can tell which holds the addresses.
+    """
     found = address_columns(first)
     width = max(len(cells) for _, cells, _ in first)
     number = int(options.column) - 1 if options.column and options.column.isdecimal() else None
@@ -413,7 +494,7 @@ def _without_header(
     names[number] = "email"
     if width == 2:
         names[1 - number] = "name"
-    return names, rows, None
+    return names
 
 
 def read_import_files(source: Source, options: ImportOptions) -> Iterator[ImportFile]:

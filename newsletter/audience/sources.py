@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from newsletter.audience.decoding import MAX_BYTES
+from newsletter.audience.exports import leavers_in
 from newsletter.errors import RosterError, Where
 from newsletter.invisible import visible
 from newsletter.regular_file import open_regular
@@ -27,7 +29,13 @@ MOST_RATIO = 200
 """How many times smaller than its text a file in a ZIP can be; text seldom packs to a fiftieth."""
 _FREE = 1_000_000
 """Bytes up to which no ratio is asked for."""
-_LISTS = (".csv", ".tsv", ".txt", ".tab", ".dump", ".vcf", ".xlsx", ".xls", ".ods", "")
+_LISTS = (".csv", ".tsv", ".txt", ".tab", ".dump", ".vcf", ".xlsx", ".xlsm", ".xls", ".ods", "")
+_NO_LISTS_WORDS = (
+    ".md .pdf .png .jpg .jpeg .gif .webp .svg .html .htm .css .js .json .xml .log .ini .db "
+    ".yml .yaml .doc .docx .rtf .eml .ics"
+)
+_NO_LISTS = frozenset(_NO_LISTS_WORDS.split())
+"""What may lie in a ZIP beside the lists and is passed over, unless its name says more."""
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
 _ZIP = b"PK\x03\x04"
@@ -70,10 +78,12 @@ def sources_of(path: Path) -> Iterator[Source]:
     """A file as it is; of a ZIP, the lists in it.
 
     Raises:
-        RosterError: it cannot be opened, is too large, or is a ZIP that cannot be read safely.
+        RosterError: it cannot be opened, is too large, is a ZIP that cannot be read safely, or
+            was changed before all of it was read.
     """
     try:
         with open_regular(path) as file:
+            before = os.fstat(file.fileno())
             packed = file.read(4) == _ZIP
             size = file.seek(0, io.SEEK_END)
     except OSError as error:
@@ -99,8 +109,31 @@ def sources_of(path: Path) -> Iterator[Source]:
             ) from None
         if members is not None:
             yield from members
+            _refuse_changed(path, before)
             return
     yield Source(path.name, str(path), lambda: open_regular(path), size)
+    _refuse_changed(path, before)
+
+
+def _refuse_changed(path: Path, before: os.stat_result) -> None:
+    """Make sure that a file, which is read several times, was the same each time.
+
+    Raises:
+        RosterError: it was not.
+    """
+    try:
+        now = path.stat()
+    except OSError:
+        now = None
+    same = now and (now.st_ino, now.st_size, now.st_mtime_ns) == (
+        *(before.st_ino, before.st_size, before.st_mtime_ns),
+    )
+    if not same:
+        raise RosterError(
+            "The file was changed while it was read.",
+            where=Where(path),
+            next="Wait until it is whole, and import it again.",
+        )
 
 
 def _members(path: Path) -> list[Source] | None:
@@ -119,7 +152,7 @@ def _members(path: Path) -> list[Source] | None:
         raise _unsafe(path, f"it holds {len(infos):,} files; {MOST_MEMBERS:,} are the most")
     if sum(info.file_size for info in infos) > MOST_UNPACKED:
         raise _unsafe(path, f"it unpacks to more than {MOST_UNPACKED / 1e9:g} GB")
-    sources = []
+    sources, unread = [], []
     for info in infos:
         name = info.filename.replace("\\", "/").rpartition("/")[2]
         if name.startswith((".", "__MACOSX")) or "__MACOSX/" in info.filename:
@@ -135,15 +168,24 @@ def _members(path: Path) -> list[Source] | None:
         if info.file_size > max(_FREE, MOST_RATIO * info.compress_size):
             raise _unsafe(path, f"“{visible(name)[:100]}” unpacks to {info.file_size:,} bytes from "
                           f"{info.compress_size:,}")  # fmt: skip
-        if Path(name).suffix.lower() in _LISTS:
+        ending = Path(name).suffix.lower()
+        if ending in _LISTS:
             sources.append(_member(path, info, name))
-    if not sources:
-        raise RosterError(
-            "The ZIP holds no list.",
-            where=Where(path),
-            next="Unpack it, and import the files with readers in it.",
-        )
+        elif ending not in _NO_LISTS or leavers_in(name, ()):
+            unread.append(name)
+    _refuse_unread(path, sources, unread)
     return sources
+
+
+def _refuse_unread(path: Path, sources: Sequence[Source], unread: Sequence[str]) -> None:
+    if not sources or unread:
+        raise RosterError(
+            f"“{visible(unread[0])[:100]}” in the ZIP cannot be read there, and may say who left."
+            if sources
+            else "The ZIP holds no list.",
+            where=Where(path),
+            next="Unpack it, and import the files with readers in it together.",
+        )
 
 
 def _member(path: Path, info: zipfile.ZipInfo, name: str) -> Source:

@@ -10,7 +10,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from typing import IO, TYPE_CHECKING
@@ -29,18 +29,24 @@ MOST_BYTES = 50_000_000
 MOST_UNPACKED = 400_000_000
 MOST_CELLS = 20_000_000
 """Cells that a sheet spans: a million rows of twenty columns."""
-_MOST_REPEATED = 10_000
+_MOST_COLUMNS = 16_384
 _CHUNK = 1 << 20
-_CELL = re.compile(rb'<c [^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
-_LONGEST_TAG = 200
-_ODS_ROW = re.compile(rb"<table:table-row\b([^>]*)>(.*?)</table:table-row>", re.DOTALL)
-_ODS_CELL = re.compile(rb"<table:(?:covered-)?table-cell\b([^>]*[^/])>")
-_REPEATED = re.compile(rb'number-(?:rows|columns)-repeated="(\d+)"')
+_REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})(\d{1,7})["']""")
+_CELL = re.compile(rb"<(?:[\w.-]{1,50}:)?c[\s/>]")
+_COUNT = re.compile(rb"""ount\s*=\s*["'](\d{8,30})["']""")
+"""How many texts or cells follow, for which room is made beforehand."""
+_ODS_TAG = re.compile(
+    rb"""<(/?)table:(table-row|table-cell|covered-table-cell|table)\b((?:[^>"']|"[^"]*"|'[^']*')*)>"""
+)
+_REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["'](\d+)["']""")
 _SAVE_AS = "In Excel choose File, Save as, “CSV UTF-8 (comma delimited)”, and import that."
 
 
 def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list[Problem]]]:
-    """The visible sheets with addresses in them: each as a file, its rows, and what is odd.
+    """The sheets with addresses in them: each as a file, its rows, and what is odd.
+
+    A hidden sheet is read only if its name says that its readers left: it may be what somebody
+    put away, and it can only keep readers off.
 
     Raises:
         RosterError: it is too large, damaged, protected by a password, or holds no address.
@@ -54,17 +60,17 @@ def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list
     _refuse_unsafe(source, raw)
     try:
         workbook = load_workbook(io.BytesIO(raw))
-        visible_ones = [
+        read = [
             sheet.name
             for sheet in workbook.sheets_metadata
-            if sheet.visible is SheetVisibleEnum.Visible
+            if sheet.visible is SheetVisibleEnum.Visible or leavers_in(sheet.name, ())
         ]
-        sheets = [(name, _sheet(workbook, name)) for name in visible_ones]
+        sheets = [(name, _sheet(workbook, name)) for name in read]
     except PasswordError:
         raise _refusal(source, "a password protects it") from None
     except (CalamineError, OSError, ValueError) as error:
         raise _refusal(source, f"it is damaged: {visible(str(error))[:200]}") from None
-    hidden = len(workbook.sheets_metadata) - len(visible_ones)
+    hidden = len(workbook.sheets_metadata) - len(read)
     notes = [Problem(f"Hidden sheets, not read: {hidden}.", source.where)] if hidden else []
     listed = [(name, sheet) for name, sheet in sheets if _holds_addresses(sheet)]
     notes += [
@@ -75,6 +81,7 @@ def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list
     if not listed:
         raise _refusal(source, "no sheet of it holds an address")
     for name, sheet in listed:
+        _refuse_merged(source, name, sheet)
         # A sheet's name tells who is in it, as a file's does.
         named = len(listed) > 1 or leavers_in(name, ()) is not None
         title = f"{visible(name)[:60]} ({source.name})" if named else source.name
@@ -85,6 +92,22 @@ def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list
 
 def _sheet(workbook: CalamineWorkbook, name: str) -> CalamineSheet:
     return workbook.get_sheet_by_name(name)
+
+
+def _refuse_merged(source: Source, name: str, sheet: CalamineSheet) -> None:
+    """Refuse a sheet where a value stands for several rows: only the first of them has it.
+
+    Raises:
+        RosterError: cells of a column are merged below the first row.
+    """
+    for (top, first), (bottom, last) in sheet.merged_cell_ranges or ():
+        if 0 < top < bottom and first == last:
+            raise RosterError(
+                f"On the sheet “{visible(name)[:60]}” cells of rows {top + 1} to {bottom + 1} are "
+                "merged, so only the first of these rows has their value.",
+                where=source.where,
+                next="Take them apart, and write the value into each of the rows.",
+            )
 
 
 def _records(sheet: CalamineSheet) -> Iterator[Record]:
@@ -127,27 +150,46 @@ def _refuse_unsafe(source: Source, raw: bytes) -> None:
             infos = archive.infolist()
             if sum(info.file_size for info in infos) > MOST_UNPACKED:
                 raise _refusal(source, f"it unpacks to more than {MOST_UNPACKED / 1e6:g} MB")
+            if any(info.filename.lower().endswith("workbook.bin") for info in infos):
+                raise _refusal(source, "it is of a kind that is not read, such as XLSB")
+            span = 0
             for info in infos:
-                if info.filename.startswith("xl/worksheets/"):
-                    with archive.open(info) as part:
-                        _check_span(source, part)
-                elif info.filename == "content.xml":
+                if info.filename == "content.xml":
                     _check_repeats(source, archive.read(info))
+                with archive.open(info) as part:
+                    span += _span_of(source, part)
+            if span > MOST_CELLS:
+                raise _refusal(source, f"its sheets span {span:,} cells")
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, ValueError, EOFError,
             RuntimeError) as error:  # fmt: skip
         raise _refusal(source, f"it is damaged: {visible(str(error))[:200]}") from None
 
 
-def _check_span(source: Source, sheet: IO[bytes]) -> None:
-    columns = rows = 0
+def _span_of(source: Source, part: IO[bytes]) -> int:
+    """Cells that a sheet of XLSX spans, whatever folder and namespace it is in.
+
+    Raises:
+        RosterError: it spans more than a list can, or says so.
+    """
+    columns = rows = cells = referred = 0
     before = b""
-    while chunk := sheet.read(_CHUNK):
-        for letters, digits in _CELL.findall(before + chunk):
+    while chunk := part.read(_CHUNK):
+        text = before + chunk
+        end = max(text.rfind(b">") + 1, len(text) - _CHUNK)
+        for letters, digits in _REFERENCE.findall(text, 0, end):
             rows = max(rows, int(digits))
-            columns = max(columns, _column(letters))
-        before = chunk[-_LONGEST_TAG:]
-        if columns * rows > MOST_CELLS:
-            raise _refusal(source, f"a sheet spans {rows:,} rows and {columns:,} columns")
+            columns = max(columns, _column(letters.upper()))
+            referred += letters != b""
+        if any(int(number) > MOST_CELLS for number in _COUNT.findall(text, 0, end)):
+            raise _refusal(source, "it says that it holds more than a list can")
+        cells += len(_CELL.findall(text, 0, end))
+        before = text[end:]
+    if cells > referred:  # cells that do not say where they stand follow one another
+        columns = max(columns, min(cells, _MOST_COLUMNS))
+    span = rows * columns
+    if span > MOST_CELLS:
+        raise _refusal(source, f"a sheet spans {rows:,} rows and {columns:,} columns")
+    return span
 
 
 def _column(letters: bytes) -> int:
@@ -158,17 +200,31 @@ def _column(letters: bytes) -> int:
 
 
 def _check_repeats(source: Source, content: bytes) -> None:
-    """An ODS file says “as before, a million times”; of empty cells at the end that is usual."""
-    for row, cells in _ODS_ROW.findall(content):
-        filled = [_times(cell) for cell in _ODS_CELL.findall(cells)]
-        times = _times(row)
-        if filled and (times > _MOST_REPEATED or sum(filled) > _MOST_REPEATED):
+    """An ODS file says “as before, a million times”; of empty cells at the end that is usual.
+
+    Raises:
+        RosterError: its sheets span more cells than a list can.
+    """
+    before = rows = top = width = widest = columns = times = 0
+    for end, kind, told in _ODS_TAG.findall(content):
+        repeated = _REPEATED.search(told)
+        number = int(repeated[1][:12]) if repeated else 1
+        if kind == b"table":
+            before += rows * widest if end else 0
+            rows = widest = top = 0
+        elif kind != b"table-row":
+            columns += number
+            if not told.endswith(b"/") or b"value" in told:
+                width = columns
+        elif not end and not told.endswith(b"/"):
+            times, columns, width = number, 0, 0
+        else:
+            top += times if end else number
+            if width:
+                rows, widest = top, max(widest, width)
+            width = 0
+        if before + rows * widest > MOST_CELLS or columns > MOST_CELLS:
             raise _refusal(source, "it repeats cells more often than a list can")
-
-
-def _times(attributes: bytes) -> int:
-    found: Sequence[bytes] = _REPEATED.findall(attributes)
-    return int(found[0][:12]) if found else 1
 
 
 def _refusal(source: Source, why: str) -> RosterError:

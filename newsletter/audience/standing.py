@@ -115,6 +115,18 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(fold(word) or word for word in text.split(","))
 
 
+# Names of columns that say so in a sentence, as HubSpot and Dynamics do in each language.
+_REFUSES = (
+    "se dio de baja,dado de baja,cancelado la suscripción,canceló la suscripción,no participación "
+    "en correo,sin correo masivo,no desea,no quiere,cancelou inscrição,cancelou a inscrição,não "
+    "deseja,não quer,non desidera,non vuole,revoca consenso,consenso revocato,ne pas envoyer,ne "
+    "pas contacter,ne pas solliciter,ne souhaite plus,ne veut plus,droit d'opposition,not allow "
+    "email,not allow bulk email,off list,off the list,take off list,please remove,"
+    "e-mails nicht zulassen,keine e-mails,keine massen,werbesperre,versandsperre,mailsperre,"
+    "abo gekündigt,ausschluss,wil geen,zrezygnowan,nie chce,avprenumerer,avslutat pren,meldt av,"
+    "afmeldt,peruuttanut,leiratkoz,iptal,відпис,не хочет,登録解除,配信停止,退会,退订,הוסר,"
+    "hủy đăng ký,berhenti langganan"
+)
 _JOINED_WORDS, _YES_WORDS, _NO_WORDS = _words(_JOINED), _words(_YES), _words(_NO)
 _FLAGS = _YES_WORDS | _NO_WORDS
 _CLEAR_NO = _NO_WORDS - _words("none,null,\\N,n/a,-")
@@ -133,6 +145,7 @@ _LEFT_HEADER = re.compile(
     r"spam|desabonn|desinscri|desuscri|disiscri|descadastr|abgemeldet|abmeld|ausgetragen|gesperrt|"
     r"sperrliste|afgemeld|uitgeschreven|wypisan|отпис|"
     r"(?:portal|global)bounce|الغاءالاشتراك|محظور|"
+    rf"{'|'.join(map(fold, _REFUSES.split(',')))}|^(?:stop|declined|died|rip)$|"
     r"^(?:isthissubscriber|isthisaccount|is|email|account|member)?"
     r"(?:blocked|disabled|deleted|deletedat|deceased|inactive|inaktiv|inactif|bounces?|baja|"
     r"fechadebaja|invalid|cleaned|removed|left|leftat|cancell?ed|verstorben|decede|archived|banned|deactivated|"
@@ -214,7 +227,7 @@ _WANTED_HEADER = re.compile(
     r"de|del|recibir)*"
     rf"(?:{_NEWSLETTER})"
     r"(?:erwunscht|gewunscht|erlaubt|empfanger|abonniert|abo|ok|allowed|permitted|wanted|consent|"
-    r"subscriber|subscription|optin|valid|verified|deliverable)*$"
+    r"subscriber|subscription|optin|valid|verified|deliverable|marketing)*$"
     r"|^(?:is|email)?(?:mailable|emailable|contactable|deliverable|reachable|valid|"
     r"zustellbar|erreichbar)$|^(?:is)?emailverified$|^(?:is)?validemail$|^(?:einverstandnis|zustimmung|consentimiento|"
     r"consentimento|infomails?)$"
@@ -257,7 +270,9 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     if kind is Kind.OTHER or kind is Kind.WANTED:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
-        return stays and not _ONE_WORD.fullmatch(value)
+        parts = _SEVERAL.split(text) if _SEVERAL.search(text) else ()
+        named = any(_CLEAR_WORD.fullmatch(fold(part)) for part in parts)
+        return stays and not named and not _ONE_WORD.fullmatch(value)
     if (kind is Kind.LEFT or kind is Kind.LEFT_IF_FILLED) and (
         not value.strip("0") or value in _NO_WORDS
     ):
@@ -267,6 +282,8 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     return _by_flag(kind, value) if value in _FLAGS else _by_word(kind, text, value)
 
 
+_SEVERAL = re.compile("[,;|]")
+"""Between several values in a cell, such as tags."""
 _NO_LETTERS = re.compile(r"[ -@\[-`{-~]*")
 
 
@@ -315,6 +332,21 @@ def _by_word(kind: Kind, text: str, value: str) -> bool | None:
     if kind is Kind.LEFT and re.match(r"\d", value):
         return False  # a date, or CiviCRM's codes of “on hold”
     return True if kind is Kind.JOINED and re.match(r"\d{4,}", value) else None
+
+
+def is_word_of_leaving(name: str) -> bool:
+    """Whether a name is a single word that says of all below it that they must not be mailed."""
+    value = fold(name)
+    if len(name.split()) != 1 or not value:
+        return False
+    singular = re.sub("(?:en|es|e|s|n)$", "", value)
+    said = (_ONE_WORD.fullmatch(value), *map(_LEAVING_HEADER.fullmatch, (value, singular)))
+    return any(said)
+
+
+def is_word_of_waiting(name: str) -> bool:
+    """Whether a name is a single word that says of all below it that they never confirmed."""
+    return is_word_of_leaving(name) and _WAIT_WORD.search(fold(name)) is not None
 
 
 class Unclear(NamedTuple):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from newsletter.audience.cells import trim
 from newsletter.audience.charset import Text, find_text
+from newsletter.audience.exports import leavers_in
 from newsletter.audience.records import MAX_LINE, Record, find_delimiter, read_records
 from newsletter.audience.sources import Source
 from newsletter.audience.spreadsheets import read_sheets
@@ -102,7 +103,12 @@ def _lines(text: Text) -> Iterator[Record]:
         while line := opened.readline(MAX_LINE):
             number += 1
             shown = trim(line)
-            if not shown or shown.startswith("#"):
+            if shown.startswith("#"):
+                shown = shown.strip("# ")
+                if leavers_in(shown, ()):  # a title of those below it
+                    yield number, [shown], ""
+                continue
+            if not shown:
                 continue
             rest = _MAILBOX.sub("", shown).strip(" ,;\t")
             for found in [] if rest else _MAILBOX.findall(shown):

@@ -73,6 +73,7 @@ class StagedFile:
         missing: why those who left may not be in it, and what to look for.
         notes: what is odd about it.
         imported_as: the import that holds it already, so that its rows say nothing new; 0: none.
+            Whom they keep off, this move keeps off as well.
         staged: the numbers of its rows among all that are put side by side.
         says_left: whether all of its readers must not be mailed.
         counts: what becomes of its rows, once that is decided.
@@ -262,8 +263,9 @@ def _stage_file(
             yield _staged(row, table.program, keys, gone, confirmations)
 
     if file.imported_as:
-        for _ in rows():
-            pass
+        # Who must not be mailed by it must not be by this move either, if the other is reverted.
+        again = file.imported_as > 0
+        staged.staging.add(row for row in rows() if again and row[1] > 0)
         usable = file.rows - file.rejected
         file.counts = FileCounts(0, usable, 0, {})
     else:

@@ -144,7 +144,7 @@ def with_imported(
         if (place := there.get(key)) is not None:
             known = kept[place]
             kept[place] = replace(known, joined=earliest(known.joined, joined))
-        elif key not in roster.left_keys:
+        elif key not in roster.left_keys and not held_back(each.address):
             of_fields = {name: each.fields.get(name, "") for name in fields}
             language = each.language or None
             new.append(

@@ -65,6 +65,13 @@ LEFT = [
     ("CLEAN_TIME", "", "2024-03-01 10:00:00"),
     ("unsubscribed_at", "NULL", "2024-03-01"),
     ("Abgemeldet", "nein", "ja"),
+    ("Tags", "press;donors", "press;unsubscribed,Opt-out | press"),
+    ("Se dio de baja de todos los correos electrónicos", "", "TRUE"),  # HubSpot, as all three
+    ("Cancelou inscrição em todos os e-mails", "", "TRUE"),
+    ("すべてのEメールの登録解除済み", "", "TRUE"),
+    ("Do not allow Bulk Emails", "No", "Yes,1"),  # Dynamics
+    ("Massen-E-Mails nicht zulassen", "nein", "ja"),
+    ("Email Marketing Consent", "SUBSCRIBED", "UNSUBSCRIBED,NEVER_SUBSCRIBED,FALSE"),  # Klaviyo
     ("Désabonné", "non", "oui"),
     ("Opt-in", "sí", "no"),
     ("Newsletter", "x", "Unsubscribed"),  # of a name that may mean more

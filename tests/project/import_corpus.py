@@ -481,6 +481,32 @@ PEOPLE = {
         ("0 0 1 0", "0 0 1 0", "0 1 0 0"),
         options=ImportOptions(state={"1.csv": ReaderState.SPAM, "2.csv": ReaderState.NEVER}),
     ),
+    "who left by a row of a wrong shape": Sound(
+        {
+            "a.csv": f"email,name,status\n{BEN},Lind, Ben,Unsubscribed\n{ANNA},Anna,Active\n",
+            "b.csv": LIST,
+        },
+        {"anna": on_list("Anna"), "ben": LEFT},
+        ("1 0 1 0", "0 2 0 0"),
+    ),
+    "who left by addresses written oddly": Sound(
+        {
+            "unsubscribed.csv": f"email\nmailto:{ANNA}?subject=leave\nben(at)readers.example.\n",
+            "b.csv": LIST,
+        },
+        {"anna": LEFT, "ben": LEFT},
+        ("0 0 2 0", "0 2 0 0"),
+    ),
+    "several who left in a cell": Sound(
+        {"unsubscribed.csv": f"email\n{ANNA}; {BEN}\n", "b.csv": LIST},
+        {"anna": LEFT, "ben": LEFT},
+        ("0 0 2 0", "0 2 0 0"),
+    ),
+    "several who left in a cell of Google": Sound(
+        {"unsubscribed.csv": f"email\n{ANNA} ::: {BEN}\n", "b.csv": LIST},
+        {"anna": LEFT, "ben": LEFT},
+        ("0 0 2 0", "0 2 0 0"),
+    ),
     "the same file twice": Sound({"a.csv": LIST, "b.csv": LIST}, BOTH, ("2 0 0 0", "0 2 0 0")),
     "in a file of those who left, whatever else it says": one(
         "Email Address,First Name,CONFIRM_TIME,UNSUB_TIME,LEID,EUID\n"
@@ -583,6 +609,28 @@ REFUSED = {
         lambda: zipped({"bomb.csv": "a" * 20_000_000}),
         "The ZIP was not unpacked: “bomb.csv” unpacks to 20,000,000 bytes",
         "all.zip",
+    ),
+    "a ZIP with a ZIP": Refused(
+        lambda: zipped({"list.csv": LIST, "more.zip": zipped({"a.csv": LIST})}),
+        "“more.zip” in the ZIP cannot be read there",
+        "all.zip",
+    ),
+    "leavers that are no list in a ZIP": Refused(
+        lambda: zipped({"list.csv": LIST, "unsubscribed.html": BEN}),
+        "“unsubscribed.html” in the ZIP cannot be read there",
+        "all.zip",
+    ),
+    "a title above the columns": Refused(
+        f"Unsubscribed members\n\n{LIST}", "Above the columns stands “Unsubscribed members”"
+    ),
+    "a title between the rows": Refused(
+        f"email,name\n{ANNA},Anna\n,Unsubscribed\n{BEN},Ben\n", "Row 3 is a title, “Unsubscribed”"
+    ),
+    "a title in a pasted list": Refused(
+        f"Anna <{ANNA}>\n# Unsubscribed\nBen <{BEN}>\n", "Row 2 is a title", "list.txt"
+    ),
+    "rows above the columns": Refused(
+        f"{ANNA},Anna\nemail,name\n{BEN},Ben\n", "An address stands above the row"
     ),
     "nested bomb": Refused(nested, "The ZIP holds no list.", "all.zip"),
     "encrypted": Refused(encrypted, "“secret.csv” in the ZIP is encrypted.", "all.zip"),

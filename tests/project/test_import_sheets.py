@@ -65,6 +65,23 @@ def test_each_sheet_says_by_its_name_who_is_in_it(project: Project, tmp_path: Pa
     assert "“Notes” holds no address" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "state"), [("Removed", "left"), ("Spam 2024", "spam"), ("Pending", "wait")]
+)
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_sheet_is_told_by_one_word_as_a_file_is_and_hidden_as_well(
+    project: Project, tmp_path: Path, name: str, state: str, hidden: bool
+) -> None:
+    both: list[list[str | int | float]] = [
+        ["email"],
+        ["anna@readers.example"],
+        ["ben@readers.example"],
+    ]
+    made = xlsx({"Readers": sheet(both), name: sheet(both[:2])}, hidden=name if hidden else "")
+    moved(project, written(tmp_path, {"list.xlsx": made}))
+    assert {"anna": state, "ben": "in"} == people(project, "anna", "ben")
+
+
 def corners() -> bytes:
     cells = ('<c r="A1"><v>1</v></c>', '<c r="XFD1048576" t="str"><v>a@a.example</v></c>')
     rows = f'<row r="1">{cells[0]}</row><row r="1048576">{cells[1]}</row>'
@@ -79,10 +96,40 @@ def repeated() -> bytes:
     return ods(f'<table:table-row table:number-rows-repeated="1048576">{cell}</table:table-row>')
 
 
+def otherwise(was: str, now: str) -> bytes:
+    """The sheet of two corners, written as another program might."""
+    with zipfile.ZipFile(io.BytesIO(corners())) as archive:
+        parts = {each: archive.read(each).decode() for each in archive.namelist()}
+    return zipped({name.replace(was, now): text.replace(was, now) for name, text in parts.items()})
+
+
+def many_rows() -> bytes:
+    cell = (
+        '<table:table-cell table:number-columns-repeated="9000" office:value-type="string">'
+        "<text:p>a@a.example</text:p></table:table-cell>"
+    )
+    return ods(f"<table:table-row table:number-rows-repeated='9000'>{cell}</table:table-row>")
+
+
+MERGED = '<mergeCells count="1"><mergeCell ref="C3:C4"/></mergeCells></worksheet>'
+FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (corners(), "spans 1,048,576 rows"),
+        (otherwise('r="XFD1048576"', "r = 'xfd1048576'"), "spans 1,048,576 rows"),
+        (otherwise("<c ", "<c\tx='>' "), "spans 1,048,576 rows"),
+        (otherwise("worksheets/", "media/"), "spans 1,048,576 rows"),
+        (otherwise("<sheetData>", f"<sheetData>{'<c/>' * 99}{FAR}"), "spans 1,048,576 rows"),
+        (otherwise("<sheetData>", "<x count='2000000000'/><sheetData>"), "more than a list"),
+        (zipped({"[Content_Types].xml": "", "xl/workbook.bin": "x"}), "XLSB"),
+        (many_rows(), "repeats cells"),
+        (
+            xlsx({"S": sheet(ROWS).replace("</worksheet>", MERGED)}),
+            "cells of rows 3 to 4 are merged",
+        ),
         (repeated(), "repeats cells"),
         (xlsx({"S": sheet([["a"], ["b"]])}), "no sheet of it holds an address"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000), "damaged"),

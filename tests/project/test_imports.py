@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from newsletter.addresses import Address
+from newsletter.audience.sources import sources_of
 from newsletter.errors import InputError, RosterError
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Reason, Return
@@ -227,6 +228,36 @@ def test_a_revert_withdraws_what_the_import_said_and_only_that(
     with pytest.raises(InputError, match="no import 9"):
         revert(project, 9)
     assert [True, True, False] == [bool(each.reverted_at) for each in imports_of(project)]
+
+
+def test_who_left_by_a_file_of_two_moves_has_left_when_one_is_reverted(
+    project: Project, move: Path
+) -> None:
+    left, first, second = written(
+        move,
+        {"unsubscribed.csv": "email\nben@a.example\n", "a.csv": f"email\n{ANNA}\n",
+         "b.csv": f"email\n{ANNA}\nben@a.example\n"},
+    )  # fmt: skip
+    moved(project, [left, first])
+    moved(project, [second, left])
+    revert(project, 1)
+    assert {ANNA: "in", "ben@a.example": "left"} == people(project, ANNA, "ben@a.example")
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_imported(move: Path) -> None:
+    (path,) = written(move, {"a.csv": f"email\n{ANNA}\n"})
+    found = sources_of(path)
+    next(found)
+    path.write_text("email\n")
+    with pytest.raises(RosterError, match="changed while it was read"):
+        next(found)
+
+
+def test_a_date_of_bouncing_is_none_of_leaving(project: Project, move: Path) -> None:
+    signed_up(project, LONG_AGO)
+    said = f"email,status,bounced_at\n{ANNA},Unsubscribed,2019-05-01 10:00:00\n"
+    moved(project, written(move, {"a.csv": said}))
+    assert suppressed(project)
 
 
 def test_what_was_reverted_can_be_imported_again(project: Project, move: Path) -> None:
