@@ -110,15 +110,16 @@ class PreferencePage:
             return self._ask(request, text, fields, wrong=True)
         if not changes:
             return self._answers.page(request, "unchanged")
-        return await self._write(request, text, token, changes)
+        return await self._write(request, text, token, nonce, changes)
 
     async def _write(
-        self, request: Request, text: str, token: Token, changes: Mapping[str, Any]
+        self, request: Request, text: str, token: Token, nonce: str, changes: Mapping[str, Any]
     ) -> Response:
         # A reader's, whose links are many; of one that is not verified anybody could be meant.
         reader = token.address_tag.hex() if token.verified else text
         recent = self._recent.find(reader) or self._recent.note(reader, Changed())
-        told = json.dumps(changes, sort_keys=True)
+        # Of a form sent twice. The same choice on a new page counts: they may have signed up between.
+        told = nonce + json.dumps(changes, sort_keys=True)
         whose = {"tag" if token.verified else "token": reader}
         content = {"kind": "preferences", **whose, "changes": changes}
         if told == recent.last:
