@@ -1,7 +1,7 @@
 """Webhooks that the public log brought: opened, verified and applied, and each accounted for.
 
-A webhook is removed in the transaction of what it led to, so that a program that dies
-in between counts nothing twice and misses nothing.
+A webhook is removed in the last transaction of what it led to, and the same event twice is
+one, so that a program that dies in between counts nothing twice and misses nothing.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ _LONGEST_S = 20.0
 """For all that Amazon SNS is asked at a time: anybody can name certificates that it lacks."""
 _MOST_ITEMS = 10_000
 """Of one webhook; the largest, of 768 KB, has about half as many events."""
+_MOST_AT_ONCE = 500
+"""Events in one transaction: a send that runs waits for it."""
 _LARGEST_CERTIFICATE = 20_000
 
 
@@ -136,25 +138,30 @@ class _Applying:
             self._weigh(waiting, events)
             return
         total, early = Applied(), set[str]()
-        with self._ledger.transaction():
-            for event in events:
-                applied = apply_event(
-                    event,
-                    self._ledger,
-                    self._campaigns,
-                    now=self._now,
-                    suppress_after=self._project.settings.delivery.suppress_after_returns,
-                )
-                total += applied
-                if applied.strangers:
-                    early |= event.tags
-            expired = self._now - waiting.at > _WAIT_FOR
-            if early and not expired:
-                self._ledger.webhooks.wait_for(waiting.id, early)
-            else:
-                self._ledger.webhooks.done(waiting.id)
+        expired = self._now - waiting.at > _WAIT_FOR
+        starts = range(0, max(1, len(events)), _MOST_AT_ONCE)
+        for start in starts:
+            with self._ledger.transaction():
+                for event in events[start : start + _MOST_AT_ONCE]:
+                    applied = self._apply_event(event)
+                    total += applied
+                    if applied.strangers:
+                        early |= event.tags
+                if start == starts[-1] and early and not expired:
+                    self._ledger.webhooks.wait_for(waiting.id, early)
+                elif start == starts[-1]:
+                    self._ledger.webhooks.done(waiting.id)
         self._account.add(total)
         self._account.events[Fate.NOT_OURS if expired else Fate.WAITING] += total.strangers
+
+    def _apply_event(self, event: DeliveryEvent) -> Applied:
+        return apply_event(
+            event,
+            self._ledger,
+            self._campaigns,
+            now=self._now,
+            suppress_after=self._project.settings.delivery.suppress_after_returns,
+        )
 
     def _weigh(self, waiting: WaitingWebhook, events: list[DeliveryEvent]) -> None:
         """Compare hints with what is known; what is not known stays a hint for a time."""

@@ -349,6 +349,26 @@ def test_what_makes_no_sense_is_refused_and_stops_no_other(
     assert {"applied": 1, "refused": 5} == heard(project)
 
 
+def test_a_webhook_of_many_events_is_applied_in_several_transactions(
+    project: Folder, side: PublicSide, letters: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 2)
+    monkeypatch.setattr(module, "_MOST_ITEMS", 5)
+    told = [json.loads(bounced(letter)) for letter in letters]
+    add(side, "resend", json.dumps(told).encode())
+    assert {"applied": 5} == heard(project)
+    assert (5, 0) == (gone(project), waiting(project))
+
+
+def test_of_one_message_only_so_many_events_of_a_kind_are_news(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    many = [json.loads(bounced(letters[0], timestamp=HAPPENED + n)) for n in range(25)]
+    add(side, "resend", json.dumps([*many, json.loads(bounced(letters[1]))]).encode())
+    assert {"applied": 21, "known already": 5} == heard(project)
+    assert 2 == gone(project)
+
+
 def test_of_a_provider_that_the_server_invents_nothing_is_shown_and_nothing_believed(
     project: Folder, side: PublicSide, letters: list[Sent]
 ) -> None:
