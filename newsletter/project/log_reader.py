@@ -184,7 +184,8 @@ class LogReader:
                     f"{MOST_KEPT:,} entries wait already, so no more were kept. "
                     "“newsletter sync --again” reads them again."
                 )
-        self._keep_webhooks(webhooks, ledger)
+        if webhooks:
+            self._keep_webhooks(webhooks, ledger)
         for warning in batch.warnings:
             self._warn(warning)
         if batch.missed:
@@ -203,7 +204,7 @@ class LogReader:
         Returns:
             The ids of those for which there is no room.
         """
-        without_room = ledger.webhooks.keep(webhooks) if webhooks else frozenset()
+        without_room = ledger.webhooks.keep(webhooks)
         self.result.new["webhook"] += len(webhooks) - len(without_room)
         if without_room:
             self._warn(
