@@ -10,7 +10,7 @@ from newsletter.ledger.database import Database
 
 MOST_KEPT = 10_000
 """The most entries that wait: whoever has the server could invent any number."""
-_MOST_BYTES = 50_000_000
+MOST_KEPT_BYTES = 50_000_000
 """Of their boxes: those of webhooks can be large."""
 _CURSOR = ("log_id", "log_seq", "log_head")
 _LATEST = "log_latest"
@@ -99,7 +99,7 @@ class LogEntries:
             " WHERE NOT EXISTS (SELECT 1 FROM log_entry WHERE id = ?1)"
             " AND (SELECT COUNT(*) FROM log_entry) < ?3"
             " AND (SELECT COALESCE(SUM(LENGTH(box)), 0) FROM log_entry) + LENGTH(?2) <= ?4",
-            (id_, box, most, _MOST_BYTES),
+            (id_, box, most, MOST_KEPT_BYTES),
         )
         found = self._database.execute("SELECT 1 FROM log_entry WHERE id = ?", (id_,))
         return found.fetchone() is not None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from newsletter.clock import moment_at
 from newsletter.ledger.leave_reasons import LeaveReason
-from newsletter.ledger.log_entries import MOST_KEPT, Cursor
+from newsletter.ledger.log_entries import MOST_KEPT, MOST_KEPT_BYTES, Cursor
 from newsletter.ledger.preferences import LONGEST_PAUSE, PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Return
@@ -181,7 +181,8 @@ class LogReader:
                 continue
             if not ledger.log_entries.keep(entry.id, entry.box, opens=content is not None):
                 self._warn(
-                    f"{MOST_KEPT:,} entries wait already, so no more were kept. "
+                    f"{MOST_KEPT:,} entries, or {MOST_KEPT_BYTES // 1_000_000} MB of them, wait "
+                    "already, so no more were kept. "
                     "“newsletter sync --again” reads them again."
                 )
         if webhooks:
