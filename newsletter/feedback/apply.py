@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _BARE = re.compile(r"^[^<]*<([^<>]+)>.*$", re.DOTALL)
 _IN_WORDS = re.compile(r"(?<![^\s<(\[\"':,;])[^\s<>(),;:\"'\[\]]{1,64}@[\w.-]{1,255}\w")
 _LONG_ENOUGH = timedelta(weeks=2)
+_MOST_OF_A_KIND = 20
+"""Of one message; whoever saw its Message-ID can make up any number."""
 _REASONS = {
     Kind.BOUNCED: Reason.BOUNCED,
     Kind.COMPLAINED: Reason.COMPLAINED,
@@ -102,7 +104,8 @@ def apply_event(
     if row is None:
         return Applied(strangers=1)
     event = _about(row, event)  # from here on, nothing else is believed
-    if not ledger.events.add(
+    told = sum(each.kind == event.kind for each in ledger.events.about(row.id))
+    if told >= _MOST_OF_A_KIND or not ledger.events.add(
         row.id,
         kind=event.kind,
         source=event.source,

@@ -129,6 +129,8 @@ _DENIES = {
 _MOST_DEPTH = 12
 _MOST_RECIPIENTS = 50
 """Of one event, as in a message of Amazon SES; ours has one."""
+_MOST_TAGS = 50
+"""Of one event: an account may write ids of its own in the same way."""
 _MOST_FIELDS = 300
 """Of one event, without what the letter says; the longest known has about sixty."""
 
@@ -212,7 +214,9 @@ def _single(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _read(
     event: dict[str, Any], now: datetime, *, untagged: bool = False
 ) -> Iterator[DeliveryEvent]:
-    tags = frozenset(tag for text in _strings(event) for tag in TAG.findall(text))
+    tags = frozenset(
+        islice((tag for text in _strings(event) for tag in TAG.findall(text)), _MOST_TAGS)
+    )
     word = next((str(event[name]) for name in _WORD_FIELDS if isinstance(event.get(name), str)), "")
     last = word.rpartition(".")[2]
     found = _kind_of(word) or _kind_of(last)

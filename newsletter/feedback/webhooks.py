@@ -23,9 +23,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from newsletter.bounded_json import JSONRefused, read_json
 
-_HOST = r"https://sns\.([a-z0-9-]{1,40})\.amazonaws\.(?:com|com\.cn|eu)"
-_CERTIFICATE_URL = re.compile(_HOST + r"/SimpleNotificationService-[A-Za-z0-9_-]{1,100}\.pem")
-_SUBSCRIBE_URL = re.compile(_HOST + r"/\?Action=ConfirmSubscription&[!-~]{1,2000}")
+_CERTIFICATE_PATH = r"/SimpleNotificationService-[A-Za-z0-9_-]{1,100}\.pem"
+_SUBSCRIBE_PATH = r"/\?Action=ConfirmSubscription&[!-~]{1,2000}"
 _SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
     "SubscriptionConfirmation": (
@@ -167,7 +166,7 @@ def _sns(body: bytes, topic: str, certificate: Callable[[str], bytes]) -> Verifi
         names is None
         or not topic
         or told.get("TopicArn") != topic
-        or not _CERTIFICATE_URL.fullmatch(url)
+        or not _is_of_region(url, topic, _CERTIFICATE_PATH)
     ):
         return _REFUSED
     values = {name: told[name] for name in names if told.get(name) is not None}
@@ -187,8 +186,26 @@ def _sns(body: bytes, topic: str, certificate: Callable[[str], bytes]) -> Verifi
     if told["Type"] == "Notification":
         return Verified(Trust.PROVED, values.get("Message", "").encode())
     address = values.get("SubscribeURL", "")
-    confirms = _SUBSCRIBE_URL.fullmatch(address) is not None
+    confirms = _is_of_region(address, topic, _SUBSCRIBE_PATH)
     return Verified(Trust.PROVED, subscribe_url=address if confirms else "")
+
+
+def _is_of_region(url: str, topic: str, path: str) -> bool:
+    """Whether an address is Amazon SNS's own, in the topic's region: nobody else's is like it.
+
+    In ``sns.ANYTHING.amazonaws.com`` a bucket of somebody's could answer: ``sns.s3.…``.
+    """
+    region = re.escape(topic.split(":")[3])
+    host = rf"https://sns\.{region}\.amazonaws\.(?:com|com\.cn|eu)"
+    return re.fullmatch(host + path, url) is not None
+
+
+def is_certificate(pem: bytes) -> bool:
+    """Whether this is one certificate as Amazon SNS signs with, PEM."""
+    try:
+        return isinstance(x509.load_pem_x509_certificate(pem).public_key(), rsa.RSAPublicKey)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from newsletter.ledger.database import Database
 
 MOST_KEPT = 10_000
 """The most entries that wait: whoever has the server could invent any number."""
+MOST_KEPT_BYTES = 50_000_000
+"""Of their boxes: those of webhooks can be large."""
 _CURSOR = ("id", "seq", "head", "latest")
 _LOG, _FORMER_LOG = "log", "former_log"
 _READ_AT = "log_read_at"
@@ -98,14 +100,15 @@ class LogEntries:
                 no sense, so that has half of the room: the rest is for a key that comes later.
 
         Returns:
-            Whether it is kept; False if there are :data:`MOST_KEPT` already.
+            Whether it is kept; False if there is no room for more.
         """
         most = MOST_KEPT // 2 if opens else MOST_KEPT
         self._database.execute(
             "INSERT INTO log_entry SELECT ?1, ?2"
             " WHERE NOT EXISTS (SELECT 1 FROM log_entry WHERE id = ?1)"
-            " AND (SELECT COUNT(*) FROM log_entry) < ?3",
-            (id_, box, most),
+            " AND (SELECT COUNT(*) FROM log_entry) < ?3"
+            " AND (SELECT COALESCE(SUM(LENGTH(box)), 0) FROM log_entry) + LENGTH(?2) <= ?4",
+            (id_, box, most, MOST_KEPT_BYTES),
         )
         found = self._database.execute("SELECT 1 FROM log_entry WHERE id = ?", (id_,))
         return found.fetchone() is not None

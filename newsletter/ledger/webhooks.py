@@ -35,21 +35,26 @@ class Webhooks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, id_: bytes, box: bytes, *, at: datetime) -> bool:
-        """Keep one that was read from the public log.
+    def keep(self, read: Iterable[tuple[bytes, datetime, bytes]]) -> frozenset[bytes]:
+        """Keep those that were read from the public log: of each its id, its time and its box.
 
         Returns:
-            Whether it is kept; False if there is no room for more.
+            The ids of those for which there is no room.
         """
-        self._database.execute(
-            "INSERT INTO webhook SELECT ?1, ?2, ?3, ''"
-            " WHERE NOT EXISTS (SELECT 1 FROM webhook WHERE id = ?1)"
-            " AND (SELECT COUNT(*) FROM webhook) < ?4"
-            " AND (SELECT COALESCE(SUM(LENGTH(box)), 0) FROM webhook) + LENGTH(?3) <= ?5",
-            (id_, at, box, MOST_WEBHOOKS, MOST_BYTES),
+        # Once for all, since it looks at every row.
+        ((number, size),) = self._database.rows(
+            "SELECT COUNT(*), COALESCE(SUM(LENGTH(box)), 0) FROM webhook", ()
         )
-        found = self._database.execute("SELECT 1 FROM webhook WHERE id = ?", (id_,))
-        return found.fetchone() is not None
+        without_room = set()
+        for id_, at, box in read:
+            if number >= MOST_WEBHOOKS or size + len(box) > MOST_BYTES:
+                without_room.add(id_)
+                continue
+            added = self._database.execute(
+                "INSERT INTO webhook VALUES (?, ?, ?, '') ON CONFLICT DO NOTHING", (id_, at, box)
+            ).rowcount
+            number, size = number + added, size + added * len(box)
+        return frozenset(without_room)
 
     def all(self) -> list[WaitingWebhook]:
         """All that wait, in the order in which they arrived."""

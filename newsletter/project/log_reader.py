@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from newsletter.clock import moment_at
 from newsletter.ledger.leave_reasons import LeaveReason
-from newsletter.ledger.log_entries import MOST_KEPT, Cursor
+from newsletter.ledger.log_entries import MOST_KEPT, MOST_KEPT_BYTES, Cursor
 from newsletter.ledger.preferences import LONGEST_PAUSE, PreferenceChange
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Return
-from newsletter.ledger.webhooks import MOST_WEBHOOKS
+from newsletter.ledger.webhooks import MOST_BYTES, MOST_WEBHOOKS
 from newsletter.message.tokens import Verifier
 from newsletter.phrases import count
 from newsletter.project.log_events import LogEvent, Misuse, event_of, sign_up_of
@@ -174,18 +174,22 @@ class LogReader:
     def write(self, batch: OpenedEntries, ledger: Ledger, *, now: datetime) -> None:
         """Apply what was fetched ``now``; inside the caller's transaction."""
         latest = batch.cursor.latest
+        webhooks = []
         for entry, content in batch.events:
             latest = _later(latest, content, now)
             if content is not None and content.get("kind") == "webhook":
-                self._keep_webhook(entry, content, ledger, now=now)
+                webhooks.append((entry.id, _arrived(content, now), entry.box))
                 continue
             if self._apply(entry.id, content, ledger, not_before=latest) is None:
                 continue
             if not ledger.log_entries.keep(entry.id, entry.box, opens=content is not None):
                 self._warn(
-                    f"{MOST_KEPT:,} entries wait already, so no more were kept. "
+                    f"{MOST_KEPT:,} entries, or {MOST_KEPT_BYTES // 1_000_000} MB of them, wait "
+                    "already, so no more were kept. "
                     "“newsletter sync --again” reads them again."
                 )
+        if webhooks:
+            self._keep_webhooks(webhooks, ledger)
         for warning in batch.warnings:
             self._warn(warning)
         if batch.missed:
@@ -198,19 +202,23 @@ class LogReader:
             ledger.log_entries.move(cursor, now=now)
         self._cursor = cursor
 
-    def _keep_webhook(
-        self, entry: Entry, content: Mapping[str, Any], ledger: Ledger, *, now: datetime
-    ) -> None:
-        """Keep a provider's webhook until it is verified, which may need the network."""
-        at = content.get("at")
-        arrived = moment_at(float(at)) if isinstance(at, int | float) else now
-        if ledger.webhooks.keep(entry.id, entry.box, at=min(arrived, now)):
-            self.result.new["webhook"] += 1
-        else:
+    def _keep_webhooks(
+        self, webhooks: Sequence[tuple[bytes, datetime, bytes]], ledger: Ledger
+    ) -> frozenset[bytes]:
+        """Keep providers' webhooks until they are verified, which may need the network.
+
+        Returns:
+            The ids of those for which there is no room.
+        """
+        without_room = ledger.webhooks.keep(webhooks)
+        self.result.new["webhook"] += len(webhooks) - len(without_room)
+        if without_room:
             self._warn(
-                f"{MOST_WEBHOOKS:,} webhooks wait already, so no more were kept. When “newsletter "
-                "bounces” has applied them, “newsletter sync --again” reads the others again."
+                f"{MOST_WEBHOOKS:,} webhooks, or {MOST_BYTES // 1_000_000} MB of them, wait "
+                "already, so no more were kept. When “newsletter bounces” has applied them, "
+                "“newsletter sync --again” reads the others again."
             )
+        return without_room
 
     def tell_missed(self, ledger: Ledger) -> None:
         """Tell what left the log before it was read here, until a person gives it up."""
@@ -230,8 +238,15 @@ class LogReader:
 
         Inside the caller's transaction.
         """
+        now = self._project.clock.now()
         for id_, box in ledger.log_entries.kept():
-            why = self._apply(id_, unseal(box, self._box_keys), ledger)
+            content = unseal(box, self._box_keys)
+            if content is not None and content.get("kind") == "webhook":
+                # It came before its key, or before this program knew of webhooks.
+                if not self._keep_webhooks([(id_, _arrived(content, now), box)], ledger):
+                    ledger.log_entries.applied(id_)
+                continue
+            why = self._apply(id_, content, ledger)
             if why is None:
                 ledger.log_entries.applied(id_)
             else:
@@ -388,6 +403,12 @@ def _follow(page: Page, start: Cursor) -> tuple[Cursor, bool]:
         holds = holds and entry.seq == seq + 1 and entry.head == right
         seq, head = entry.seq, entry.head
     return replace(start, seq=seq, head=head), holds
+
+
+def _arrived(content: Mapping[str, Any], now: datetime) -> datetime:
+    """When a webhook came to the server, as that says; not in the future."""
+    at = content.get("at")
+    return min(moment_at(float(at)), now) if isinstance(at, int | float) else now
 
 
 def _later(latest: float, content: Mapping[str, Any] | None, now: datetime) -> float:

@@ -1,7 +1,7 @@
 """Webhooks that the public log brought: opened, verified and applied, and each accounted for.
 
-A webhook is removed in the transaction of what it led to, so that a program that dies
-in between counts nothing twice and misses nothing.
+A webhook is removed in the last transaction of what it led to, and the same event twice is
+one, so that a program that dies in between counts nothing twice and misses nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from newsletter.config import Secret
@@ -20,7 +21,13 @@ from newsletter.feedback.apply import Applied, apply_event, is_known, settle_by_
 from newsletter.feedback.event import DeliveryEvent
 from newsletter.feedback.json_items import UnreadableItem
 from newsletter.feedback.provider_events import read_events
-from newsletter.feedback.webhooks import Trust, Verified, Webhook, verify_webhook
+from newsletter.feedback.webhooks import (
+    Trust,
+    Verified,
+    Webhook,
+    is_certificate,
+    verify_webhook,
+)
 from newsletter.ledger.webhooks import WaitingWebhook
 from newsletter.project.event_account import EventAccount, Fate
 from newsletter.project.project import Project
@@ -32,11 +39,17 @@ from newsletter.web.seal import unseal
 if TYPE_CHECKING:
     from newsletter.ledger.ledger import Ledger
 
-T = TypeVar("T", str, bytes)
+T = TypeVar("T", str, bytes | None)
 
 _HINT_FOR = timedelta(days=7)
 _WAIT_FOR = timedelta(days=30)
 _TIMEOUT_S = 10.0
+_LONGEST_S = 20.0
+"""For all that Amazon SNS is asked at a time: anybody can name certificates that it lacks."""
+_MOST_ITEMS = 10_000
+"""Of one webhook; the largest, of 768 KB, has about half as many events."""
+_MOST_AT_ONCE = 500
+"""Events in one transaction: a send that runs waits for it."""
 _LARGEST_CERTIFICATE = 20_000
 
 
@@ -76,7 +89,8 @@ class _Applying:
         self._box_keys = project.keys.box_keys(project.settings.list.id)
         self._campaigns = {campaign.id for campaign in ledger.campaigns.all()}
         self._keys: dict[str, str | NotYet] = {}
-        self._had: dict[str, bytes | NotYet] = {}
+        self._had: dict[str, bytes | NotYet | None] = {}
+        self._until = project.clock.monotonic() + _LONGEST_S
 
     def apply(self, waiting: WaitingWebhook) -> None:
         """Apply it as far as possible now."""
@@ -92,14 +106,19 @@ class _Applying:
             return
         try:
             verified = verify_webhook(webhook, self._key(webhook.provider), self._certificate)
-            if verified.subscribe_url:
-                self._subscribe(verified.subscribe_url)
+            confirms = not verified.subscribe_url or self._get(verified.subscribe_url) is not None
         except NotYet as error:
             self._account.tell(str(error))
             self._wait(waiting, Fate.REFUSED)
             return
         if verified.trust is Trust.REFUSED:
             self._account.tell(f"A webhook for {webhook.provider} has no right signature.")
+            self._end(waiting, Fate.REFUSED)
+        elif not confirms:
+            self._account.tell(
+                "Amazon SNS did not take the confirmation of a subscription: maybe it was older "
+                "than three days. Ask for a new one there (Request confirmation)."
+            )
             self._end(waiting, Fate.REFUSED)
         elif verified.subscribe_url or not verified.content:
             self._end(waiting, Fate.APPLIED)
@@ -109,7 +128,8 @@ class _Applying:
     def _read(self, waiting: WaitingWebhook, verified: Verified) -> None:
         """Apply what a verified webhook tells, or weigh what one that nobody signed says."""
         events: list[DeliveryEvent] = []
-        for item in read_events(io.BytesIO(verified.content), now=waiting.at):
+        items = read_events(io.BytesIO(verified.content), now=waiting.at)
+        for item in islice(items, _MOST_ITEMS):
             if isinstance(item, UnreadableItem) or not item:
                 self._account.events[Fate.NOT_OURS] += 1
             else:
@@ -118,25 +138,30 @@ class _Applying:
             self._weigh(waiting, events)
             return
         total, early = Applied(), set[str]()
-        with self._ledger.transaction():
-            for event in events:
-                applied = apply_event(
-                    event,
-                    self._ledger,
-                    self._campaigns,
-                    now=self._now,
-                    suppress_after=self._project.settings.delivery.suppress_after_returns,
-                )
-                total += applied
-                if applied.strangers:
-                    early |= event.tags
-            expired = self._now - waiting.at > _WAIT_FOR
-            if early and not expired:
-                self._ledger.webhooks.wait_for(waiting.id, early)
-            else:
-                self._ledger.webhooks.done(waiting.id)
+        expired = self._now - waiting.at > _WAIT_FOR
+        starts = range(0, max(1, len(events)), _MOST_AT_ONCE)
+        for start in starts:
+            with self._ledger.transaction():
+                for event in events[start : start + _MOST_AT_ONCE]:
+                    applied = self._apply_event(event)
+                    total += applied
+                    if applied.strangers:
+                        early |= event.tags
+                if start == starts[-1] and early and not expired:
+                    self._ledger.webhooks.wait_for(waiting.id, early)
+                elif start == starts[-1]:
+                    self._ledger.webhooks.done(waiting.id)
         self._account.add(total)
         self._account.events[Fate.NOT_OURS if expired else Fate.WAITING] += total.strangers
+
+    def _apply_event(self, event: DeliveryEvent) -> Applied:
+        return apply_event(
+            event,
+            self._ledger,
+            self._campaigns,
+            now=self._now,
+            suppress_after=self._project.settings.delivery.suppress_after_returns,
+        )
 
     def _weigh(self, waiting: WaitingWebhook, events: list[DeliveryEvent]) -> None:
         """Compare hints with what is known; what is not known stays a hint for a time."""
@@ -166,6 +191,10 @@ class _Applying:
         Raises:
             NotYet: it is not to be had.
         """
+        if provider not in self._project.settings.webhooks.providers:
+            known = provider in type(self._project.settings.webhooks).model_fields
+            name = provider if known else "an unknown provider"  # whoever has the server named it
+            raise NotYet(f"Webhooks for {name} wait, since it is not under [webhooks] here.")
         if provider not in self._keys:
             try:
                 self._keys[provider] = self._read_key(provider)
@@ -174,9 +203,7 @@ class _Applying:
         return _or_raise(self._keys[provider])
 
     def _read_key(self, provider: str) -> str:
-        setting = getattr(self._project.settings.webhooks, provider, None)
-        if setting is None:
-            raise NotYet(f"Webhooks for {provider} wait, since it is not under [webhooks] here.")
+        setting = getattr(self._project.settings.webhooks, provider)
         if isinstance(setting, Secret):
             try:
                 return read_secret(setting, what=f"secret of the webhooks of {provider}")
@@ -185,7 +212,7 @@ class _Applying:
         return setting if isinstance(setting, str) else ""
 
     def _certificate(self, url: str) -> bytes:
-        """A certificate of Amazon SNS: the one that is known, else from its address.
+        """A certificate of Amazon SNS: the one that is known, else from its address, or nothing.
 
         Raises:
             NotYet: it cannot be had now.
@@ -194,27 +221,23 @@ class _Applying:
         if known is not None:
             return known
         body = self._get(url)
-        if not body.startswith(b"-----BEGIN CERTIFICATE-----") or not body.isascii():
+        if body is None:
+            return b""
+        if not body.isascii() or not is_certificate(body):
             raise NotYet("Webhooks for ses wait: there is no certificate at its address.")
         with self._ledger.transaction():
             self._ledger.webhooks.note_certificate(url, body)
         return body
 
-    def _subscribe(self, url: str) -> None:
-        """Confirm to Amazon SNS that the server takes the topic's messages.
-
-        Raises:
-            NotYet: it does not answer.
-        """
-        self._get(url)
-
-    def _get(self, url: str) -> bytes:
-        """What an address holds, asked for once.
+    def _get(self, url: str) -> bytes | None:
+        """What an address of Amazon SNS holds, asked for once; None: nothing.
 
         Raises:
             NotYet: it cannot be had now.
         """
         if url not in self._had:
+            if self._project.clock.monotonic() > self._until:
+                raise NotYet("Webhooks for ses wait: there was no time to ask Amazon SNS for all.")
             try:
                 self._had[url] = fetch(url, self._project)
             except NotYet as error:
@@ -222,8 +245,8 @@ class _Applying:
         return _or_raise(self._had[url])
 
 
-def fetch(url: str, project: Project) -> bytes:
-    """What Amazon SNS answers at an address of its own.
+def fetch(url: str, project: Project) -> bytes | None:
+    """What Amazon SNS answers at an address of its own; None: that there is nothing (4xx).
 
     Raises:
         NotYet: it does not answer.
@@ -233,6 +256,8 @@ def fetch(url: str, project: Project) -> bytes:
             response = client.send(Request(url, method="GET"))
         except (NotSent, NoResponse) as error:
             raise NotYet(f"Webhooks for ses wait: Amazon SNS does not answer, {error}.") from None
+    if 400 <= response.status < 500 and response.status not in {408, 429}:
+        return None
     if response.status != 200 or response.body is None or len(response.body) > _LARGEST_CERTIFICATE:
         raise NotYet(f"Webhooks for ses wait: Amazon SNS answered {response.status}.")
     return response.body

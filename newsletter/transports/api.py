@@ -121,6 +121,9 @@ class ApiTransport:
                     rows = response.json()
                     if response.status != 200 or not isinstance(rows, dict):
                         raise self._no_events(f"answered {response.status}")
+                    # An object without anything is how some tell that there are none.
+                    if rows and not isinstance(rows.get(provider.events_listed), list):
+                        raise self._no_events("listed none, and said something else")
                     listed = objects_at(rows, provider.events_listed)
                     yield [provider.event(row) for row in listed]
                     request = provider.more_events(since, kind, page, response)

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from newsletter.clock import Clock
 from newsletter.web.bundle import Bundle
-from newsletter.web.log import LogUnwritable, PublicLog
+from newsletter.web.log import ID_BYTES, LogUnwritable, PublicLog
 from newsletter.web.seal import ENTRY_BYTES, seal
 
 _A_DAY_S = 86_400
@@ -102,7 +102,7 @@ class RecentEvents:
 
     def __init__(self, events: PublicEvents, clock: Clock) -> None:
         self._events = events
-        self._written: OfToday[asyncio.Task[str]] = OfToday(clock)
+        self._written: OfToday[_Asked] = OfToday(clock)
 
     async def once(self, about: str, content: Mapping[str, object]) -> str:
         """Write this event down, unless that was done within the last day.
@@ -113,27 +113,46 @@ class RecentEvents:
         Raises:
             LogUnwritable: it is not on disk.
         """
-        if (known := self._find(about)) is None:
-            known = self._written.note(about, asyncio.create_task(self._events.add(content)))
-        elif known.done():
-            # The log may have been replaced since.
-            return await self._events.add(content, known.result())
+        known = self._written.find(about)
+        if known is None or known.has_failed:
+            # By the same id again: what failed may be on disk all the same.
+            id_ = known.id if known else secrets.token_hex(ID_BYTES)
+            task = asyncio.create_task(self._events.add(content, id_))
+            known = self._written.note(about, _Asked(id_, task))
+        elif known.task is None or known.task.done():
+            # The log may have been replaced since. Where it holds the id, this adds nothing.
+            return await self._events.add(content, known.id)
+        else:
+            task = known.task
         # Whoever hangs up must not take the others' answer along.
-        return await asyncio.shield(known)
+        await asyncio.shield(task)
+        known.task = None
+        return known.id
 
     def holds(self, about: str) -> bool:
         """Whether the event was asked for within the last day."""
-        return self._find(about) is not None
+        known = self._written.find(about)
+        return known is not None and not known.has_failed
 
     def forget(self, about: str) -> None:
         """The event was undone: the next one counts."""
         self._written.forget(about)
 
-    def _find(self, about: str) -> asyncio.Task[str] | None:
-        """The event of the last day, maybe still on its way to disk; None if it failed."""
-        known = self._written.find(about)
-        failed = known and known.done() and (known.cancelled() or known.exception() is not None)
-        return None if failed else known
+
+@dataclass(slots=True)
+class _Asked:
+    """An event that was asked for: its id, and its way to disk; None: it is there."""
+
+    id: str
+    task: asyncio.Task[str] | None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is not known to be on disk, and is no longer on its way."""
+        task = self.task
+        return (
+            task is not None and task.done() and (task.cancelled() or task.exception() is not None)
+        )
 
 
 @dataclass(slots=True)

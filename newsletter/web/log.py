@@ -470,10 +470,11 @@ class _File:
     def _look(self) -> _Look | None:
         try:
             log, wal = Path(self._path), Path(f"{self._path}-wal")
+            # The size before the header: a checkpoint in between would look like a cut.
+            sizes = log.stat(), wal.stat()
             # The log itself is not opened: closing it would drop SQLite's locks (F_SETLK).
             with wal.open("rb") as file:
-                header = file.read(_WAL_HEADER_BYTES)
-            return _Look(log.stat(), wal.stat(), header)
+                return _Look(*sizes, file.read(_WAL_HEADER_BYTES))
         except OSError:
             return None
 

@@ -118,7 +118,8 @@ class PreferencePage:
         # A reader's, whose links are many; of one that is not verified anybody could be meant.
         reader = token.address_tag.hex() if token.verified else text
         recent = self._recent.find(reader) or self._recent.note(reader, Changed())
-        # Of a form sent twice. The same choice on a new page counts: they may have signed up between.
+        # A form sent twice adds nothing. From a new page the same choice counts: they may have
+        # signed up in between.
         told = nonce + json.dumps(changes, sort_keys=True)
         whose = {"tag" if token.verified else "token": reader}
         content = {"kind": "preferences", **whose, "changes": changes}

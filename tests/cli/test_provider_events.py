@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.brevo_side import BrevoSide
-from tests.support.http_server import HttpServer, Provider
+from tests.support.http_server import HttpServer, Provider, Reply
 from tests.support.mailjet_side import MailjetSide
 from tests.support.postmark_side import PostmarkSide
 from tests.support.project import Project
@@ -156,6 +157,48 @@ def test_a_send_asks_by_itself_and_no_trouble_makes_it_fail(account: Account) ->
     told = account.run("send", "2017-04", "--yes", "--again")
     assert "Postmark cannot be asked for events: it answered 401." in told
     assert "Postmark cannot be asked for events" in account.run("bounces")
+
+
+def test_an_answer_without_a_list_and_a_clock_that_was_ahead_skip_no_event(
+    account: Account,
+) -> None:
+    account.run("send", "2017-04", "--yes")
+
+    class Confused(PostmarkSide):
+        def search(self, *_: object) -> Any:
+            return Reply(200, {"Message": "Something went wrong."})
+
+    known, account.server.provider = account.server.provider, Confused()
+    asked = "SELECT value FROM meta WHERE key = 'events of postmark'"
+    before = account.rows(asked)
+    assert "listed none, and said something else" in account.run("bounces")
+    assert before == account.rows(asked)
+    account.server.provider = known
+    known.happened = account.bounces()[:1]
+    with contextlib.closing(sqlite3.connect(account.project.folder / "newsletter.db")) as db, db:
+        ahead = time.time() + 400 * 86_400
+        db.execute("UPDATE meta SET value = ? WHERE key = 'events of postmark'", (repr(ahead),))
+    requests = len(account.server.requests)
+    assert 1 == account.heard()["applied"]
+    dates = [re.search(r"fromdate=(\S{10})", each.path) for each in account.server.requests]
+    assert all(found and found[1] < NOW for found in dates[requests:])
+    assert abs(float(account.rows(asked)[0][0]) - time.time()) < 60
+
+
+GARBAGE = [5, True, 1e300, "x", [], [5], {}, {"x": 1}]
+
+
+@pytest.mark.parametrize("account", WAYS, indirect=True)
+def test_rows_of_garbage_are_about_other_mail_and_stop_nothing(account: Account) -> None:
+    account.run("send", "2017-04", "--yes")
+    bounce = account.bounces()[0]
+    account.server.provider.happened = [
+        *(dict.fromkeys(bounce, each) for each in GARBAGE),
+        *({**bounce, name: each} for name in bounce for each in GARBAGE),
+        bounce,
+    ]
+    assert account.heard()["applied"] > 0
+    assert [(1,)] == account.rows("SELECT COUNT(DISTINCT tag) FROM suppression")
 
 
 def test_more_than_a_page_is_read_and_the_next_time_begins_where_this_ended(

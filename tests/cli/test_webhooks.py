@@ -1,20 +1,24 @@
 """Webhooks on the officer's machine: verified, applied once, and each accounted for."""
 
 import contextlib
+import gzip
+import http.server
 import json
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import newsletter.project.log_reader as log_reader
 import newsletter.project.webhooks as module
 import pytest
 from newsletter.project import Project
 from newsletter.project.sync import sync
-from newsletter.project.webhooks import NotYet
+from newsletter.project.webhooks import fetch
 
 from tests.feedback.test_webhooks import (
     SECRET,
@@ -74,17 +78,44 @@ def side(project: Folder, letters: list[Sent]) -> Iterator[PublicSide]:
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def amazon(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was asked of Amazon SNS, which answers with its certificate."""
-    asked: list[str] = []
+class Amazon(http.server.ThreadingHTTPServer):
+    """Amazon SNS: what it was asked for, and what it answers, its certificate to begin with."""
 
-    def fetch(url: str, _: object) -> bytes:
-        asked.append(url)
-        return certificate()
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _OfAmazon)
+        self.asked: list[str] = []
+        self.answer = answer(certificate())
 
-    monkeypatch.setattr(module, "fetch", fetch)
-    return asked
+
+class _OfAmazon(http.server.BaseHTTPRequestHandler):
+    server: Amazon
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self.wfile.write(self.server.answer)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def answer(body: bytes, status: str = "200 OK", more: str = "") -> bytes:
+    return f"HTTP/1.1 {status}\r\nConnection: close\r\n{more}\r\n".encode() + body
+
+
+AMAZON = "https://sns.eu-central-1.amazonaws.com"
+
+
+@pytest.fixture
+def amazon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
+    """Amazon SNS on this machine; what is asked of its own host comes here."""
+    with Amazon() as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        here = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(
+            module, "fetch", lambda url, project: fetch(url.replace(AMAZON, here, 1), project)
+        )
+        yield server
+        server.shutdown()
 
 
 def bounced(letter: Sent, **more: Any) -> bytes:
@@ -121,6 +152,7 @@ UNSIGNED = ["brevo", "mailgun", "mailjet", "postmark", "scaleway"]
 SIGNING = ["lettermint", "mailersend", "mailtrap", "resend", "sendgrid", "ses"]
 
 
+@pytest.mark.usefixtures("amazon")
 def test_what_providers_signed_suppresses_and_counts_once_however_often_it_comes(
     project: Folder, side: PublicSide, letters: list[Sent]
 ) -> None:
@@ -150,6 +182,7 @@ def test_sync_tells_what_came_of_them(
         assert words in done.stdout
 
 
+@pytest.mark.usefixtures("amazon")
 def test_webhooks_with_a_byte_changed_are_refused(
     project: Folder, side: PublicSide, letters: list[Sent]
 ) -> None:
@@ -230,36 +263,74 @@ def test_without_its_secret_a_webhook_waits_and_it_is_told(
     done = project.run("bounces", env=bare)
     assert "2  waiting" in done.stdout
     assert "Webhooks for resend wait" in done.stdout
-    assert "not under [webhooks] here" in done.stdout
+    assert "for an unknown provider wait, since it is not under [webhooks] here" in done.stdout
     assert {"applied": 1, "waiting": 1} == heard(project)
 
 
 def test_amazons_certificate_is_had_once_and_no_network_is_needed_later(
-    project: Folder, side: PublicSide, letters: list[Sent], amazon: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    def offline(*_: object) -> bytes:
-        raise NotYet("Webhooks for ses wait: Amazon SNS does not answer.")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "fetch", offline)
-        add(side, "ses", bounced(letters[0]))
-        assert {"waiting": 1} == heard(project)
+    project: Folder, side: PublicSide, letters: list[Sent], amazon: Amazon
+) -> None:
+    add(side, "ses", bounced(letters[0]))
+    whole, amazon.answer = amazon.answer, b""
+    assert {"waiting": 1} == heard(project)
+    amazon.answer = whole
     assert {"applied": 1} == heard(project)
-    monkeypatch.setattr(module, "fetch", offline)
+    amazon.answer = b""
     add(side, "ses", bounced(letters[1]))
     assert {"applied": 1} == heard(project)
-    assert 1 == len(amazon)
+    assert 2 == len(amazon.asked)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        answer(b"", "302 Found", "Location: https://evil.example/a.pem\r\n"),
+        answer(b"", "500 Internal Server Error"),
+        answer(b"<html>", more="Content-Type: text/html\r\n"),
+        answer(certificate()[:400]),
+        answer(certificate(), more="Content-Length: 99999\r\n"),
+        answer(certificate() + b"x" * 5_000_000),
+        answer(gzip.compress(bytes(5_000_000)), more="Content-Encoding: gzip\r\n"),
+    ],
+    ids=["redirect", "fault", "page", "cut", "unfinished", "huge", "bomb"],
+)
+def test_what_is_no_certificate_is_not_kept_and_the_webhook_waits_for_a_right_one(
+    project: Folder, side: PublicSide, letters: list[Sent], amazon: Amazon, hostile: bytes
+) -> None:
+    add(side, "ses", bounced(letters[0]))
+    whole, amazon.answer = amazon.answer, hostile
+    assert {"waiting": 1} == heard(project)
+    amazon.answer = whole
+    assert {"applied": 1} == heard(project)
+
+
+def test_a_certificate_that_amazon_lacks_is_refused_and_all_are_asked_for_in_a_short_time(
+    project: Folder, side: PublicSide, letters: list[Sent], amazon: Amazon,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for number in range(4):
+        invented = f"{AMAZON}/SimpleNotificationService-{number}.pem"
+        side.webhook("ses", sns(bounced(letters[0]).decode(), SigningCertURL=invented))
+    amazon.answer = answer(b"", "404 Not Found")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_LONGEST_S", -1.0)
+        assert {"waiting": 4} == heard(project)
+        assert [] == amazon.asked
+    assert {"refused": 4} == heard(project)
+    assert 4 == len(amazon.asked)
 
 
 def test_a_subscription_of_the_topic_is_confirmed(
-    project: Folder, side: PublicSide, amazon: list[str]
+    project: Folder, side: PublicSide, amazon: Amazon
 ) -> None:
-    url = f"https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={TOPIC}"
+    url = f"{AMAZON}/?Action=ConfirmSubscription&TopicArn={TOPIC}"
     told = {"Type": "SubscriptionConfirmation", "SubscribeURL": url, "Token": "2336412f37"}
     side.webhook("ses", sns("You may.", Subject=None, **told))
     assert {"applied": 1} == heard(project)
-    assert url == amazon[-1]
+    assert url == AMAZON + amazon.asked[-1]
+    amazon.answer = answer(b"<Error>", "400 Bad Request")
+    side.webhook("ses", sns("You may.", Subject=None, **told))
+    assert {"refused": 1} == heard(project)
 
 
 def test_what_makes_no_sense_is_refused_and_stops_no_other(
@@ -278,6 +349,51 @@ def test_what_makes_no_sense_is_refused_and_stops_no_other(
     assert {"applied": 1, "refused": 5} == heard(project)
 
 
+def test_a_webhook_of_many_events_is_applied_in_several_transactions(
+    project: Folder, side: PublicSide, letters: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 2)
+    monkeypatch.setattr(module, "_MOST_ITEMS", 5)
+    told = [json.loads(bounced(letter)) for letter in letters]
+    add(side, "resend", json.dumps(told).encode())
+    assert {"applied": 5} == heard(project)
+    assert (5, 0) == (gone(project), waiting(project))
+
+
+def test_of_one_message_only_so_many_events_of_a_kind_are_news(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    many = [json.loads(bounced(letters[0], timestamp=HAPPENED + n)) for n in range(25)]
+    add(side, "resend", json.dumps([*many, json.loads(bounced(letters[1]))]).encode())
+    assert {"applied": 21, "known already": 5} == heard(project)
+    assert 2 == gone(project)
+
+
+def test_of_a_provider_that_the_server_invents_nothing_is_shown_and_nothing_believed(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    for name in ("\x1b[31mred", "x" * 100_000, "providers", "__class__"):
+        side.webhook(name, bounced(letters[0]))
+    done = project.run("bounces", env=project.environment(**SECRETS))
+    assert "4  waiting" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert len(done.stdout) < 1000
+
+
+def test_a_webhook_that_was_kept_without_its_key_is_applied_once_that_is_here(
+    project: Folder, side: PublicSide, letters: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(side, "resend", bounced(letters[0]))
+    with monkeypatch.context() as patch:
+        patch.setattr(log_reader, "unseal", lambda *_: None)
+        sync(Project(project.folder))
+    assert 0 == waiting(project)
+    for events in ({"applied": 1}, {}):
+        assert events == heard(project)
+    assert "kind" not in project.run("sync", env=project.environment(**SECRETS)).stdout
+    assert 1 == gone(project)
+
+
 def test_only_so_many_wait(
     project: Folder, side: PublicSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +410,7 @@ def test_only_so_many_wait(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+import newsletter.project.log_reader as log_reader
 import newsletter.project.webhooks as module
 from newsletter.ledger.webhooks import Webhooks
 from newsletter.project import Project

@@ -237,6 +237,15 @@ def test_amazon_sns_by_both_of_its_hashes_and_without_a_subject(version: str) ->
         {"SigningCertURL": CERTIFICATE_URL.replace("amazonaws.com", "amazonaws.com.evil.example")},
         {"SigningCertURL": CERTIFICATE_URL.replace("https", "http")},
         {"SigningCertURL": CERTIFICATE_URL.replace("sns.", "bucket.s3.")},
+        # A bucket by the name “sns” may be anybody's.
+        {"SigningCertURL": CERTIFICATE_URL.replace("eu-central-1", "s3")},
+        {"SigningCertURL": CERTIFICATE_URL.replace("eu-central-1", "s3-us-west-2")},
+        {"SigningCertURL": CERTIFICATE_URL.replace("eu-central-1", "eu-west-1")},
+        {"SigningCertURL": CERTIFICATE_URL.replace(".com/", ".com:8443/")},
+        {"SigningCertURL": CERTIFICATE_URL.replace("//", "//user@")},
+        {"SigningCertURL": CERTIFICATE_URL.replace("sns.", "ｓns.")},
+        {"SigningCertURL": CERTIFICATE_URL + "\n"},
+        {"SigningCertURL": [CERTIFICATE_URL]},
         {"SigningCertURL": f"{CERTIFICATE_URL}?x=.pem"},
         {"SigningCertURL": "https://sns.eu-central-1.amazonaws.com@evil.example/a.pem"},
         {"Type": "UnsubscribeConfirmation"},
@@ -257,7 +266,11 @@ def test_nothing_beside_what_amazon_signed_is_read() -> None:
 
 
 def test_a_subscription_is_confirmed_at_amazons_own_address_alone() -> None:
-    for host, confirms in (("sns.eu-central-1.amazonaws.com", True), ("evil.example", False)):
+    for host, confirms in (
+        ("sns.eu-central-1.amazonaws.com", True),
+        ("sns.s3.amazonaws.com", False),
+        ("evil.example", False),
+    ):
         url = f"https://{host}/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=2336412f37"
         told = {"Type": "SubscriptionConfirmation", "SubscribeURL": url, "Token": "2336412f37"}
         found = judged(Webhook("ses", {}, sns("You may.", Subject=None, **told)), TOPIC)

@@ -519,10 +519,11 @@ def test_boxes_of_another_key_wait_until_it_is_there(folder: Folder, side: Publi
     assert {"anna"} == left(project, side, "anna")
 
 
+@pytest.mark.parametrize(("bound", "most"), [("MOST_KEPT", 3), ("MOST_KEPT_BYTES", 3 * 1074)])
 def test_a_flood_of_junk_is_kept_within_bounds(
-    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
-    monkeypatch.setattr("newsletter.ledger.log_entries.MOST_KEPT", 3)
+    monkeypatch.setattr(f"newsletter.ledger.log_entries.{bound}", most)
     for number in range(9):
         side.log.append(bytes([number]) * 1074)
     side.leave("anna@readers.example")

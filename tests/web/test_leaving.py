@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import newsletter.web.log as log_module
 import pytest
 import requests
 from newsletter.config.identity import ListIdentity
@@ -92,6 +93,19 @@ def test_the_same_click_again_is_answered_alike_and_adds_nothing(server: Running
     answers = [server.post(f"/1/{sent}") for _ in range(20)]
     assert 1 == len(new(server, before))
     assert 1 == len({(answer.status_code, answer.text) for answer in answers})
+
+
+def test_a_click_whose_answer_failed_once_it_was_on_disk_adds_nothing_again(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(server.events())
+    sent = token(Purpose.HEADER, minutes_ago=8)
+    looks = iter([True, False])  # before the commit, and behind it
+    with monkeypatch.context() as patch:
+        patch.setattr(log_module._File, "is_in_place", lambda _: next(looks, True))
+        assert 503 == server.post(f"/1/{sent}").status_code
+    assert [200, 200] == [server.post(f"/1/{sent}").status_code for _ in range(2)]
+    assert 1 == len(new(server, before))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

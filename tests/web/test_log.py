@@ -446,6 +446,23 @@ def test_a_fault_in_the_writer_is_told_and_the_next_one_is_written(
     assert [log.append(BOX)] == ids(log.page(0))
 
 
+def test_a_checkpoint_while_the_files_are_looked_at_is_no_cut(
+    log: PublicLog, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.append(BOX)
+    wal, look = Path(f"{path}-wal"), Path.stat
+    with closing(sqlite3.connect(path, check_same_thread=False)) as other:
+
+        def stat(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+            if self == wal:
+                other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return look(self, follow_symlinks=follow_symlinks)
+
+        monkeypatch.setattr(Path, "stat", stat)
+        log.append(BOX)
+        assert 2 == log.page(0).last
+
+
 # Damage
 
 

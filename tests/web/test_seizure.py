@@ -100,8 +100,10 @@ def hidden_in(page: str, do: str = "") -> dict[str, str]:
 def use(public: Public, relay: Relay) -> list[str]:
     """Let readers leave, choose, sign up and confirm; gives the links that nobody opened."""
     for reader in BY_HEADER:
+        # One token for both: one of the next minute would be another link, and so another leave.
+        path = f"/1/{token_of(reader, Purpose.HEADER)}"
         for _ in range(2):
-            public.ask(reader, "POST", f"/1/{token_of(reader, Purpose.HEADER)}")
+            public.ask(reader, "POST", path)
     pages = {each: f"/leave/{token_of(each, Purpose.PAGE)}?lang=fr" for each in BY_PAGE}
     choose = {each: f"/preferences/{token_of(each, Purpose.PREFERENCES)}" for each in CHOSE}
     leaving = {each: public.hidden(each, path, "leave") for each, path in pages.items()}

@@ -106,7 +106,8 @@ class Mailjet(Provider[MailjetSettings]):
     listed = "Data"
     events_listed = "Data"
     events_of = ("5", "6", "7", "8", "9", "10")  # bounce, spam, unsub, blocked, soft, hard
-    events_overlap = timedelta(days=7)
+    # It lists by when a mail was handed over, and complaints come weeks later.
+    events_overlap = timedelta(days=30)
     errors: ClassVar = {
         "send-0003": MESSAGE,
         "send-0004": MESSAGE,

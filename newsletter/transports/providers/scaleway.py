@@ -68,7 +68,8 @@ class Scaleway(Provider[ScalewaySettings]):
         "soft_bounce",
     )
     events_page = 100
-    events_overlap = timedelta(days=7)
+    # It lists by when a mail was handed over, and complaints come weeks later.
+    events_overlap = timedelta(days=30)
     # By an error's type, after the kinds of error in Scaleway's own clients.
     errors: ClassVar = {
         "invalid_arguments": MESSAGE,
@@ -183,9 +184,10 @@ class Scaleway(Provider[ScalewaySettings]):
     def event(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Its worst flag is the event, and the last try says why."""
         flags = row.get("flags")
+        flags = flags if isinstance(flags, list) else ()
         tries = objects_at(row, "last_tries")
         return {
-            "event": next((each for each in self.events_of if each in (flags or ())), None),
+            "event": next((each for each in self.events_of if each in flags), None),
             "reference": row.get("message_id"),
             "messageId": row.get("id"),
             "email": row.get("mail_rcpt"),
