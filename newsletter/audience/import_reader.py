@@ -29,7 +29,7 @@ from newsletter.audience.placeholders import diagnose, reread, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
 from newsletter.audience.sources import Source
-from newsletter.audience.standing import Unclear
+from newsletter.audience.standing import MOST_UNCLEAR, Unclear
 from newsletter.audience.tables import FileTable, open_tables
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.reader_states import ReaderState
@@ -190,6 +190,8 @@ class ImportFile:
             at = at or self._judge.since(filled)
         for value in unclear if state is ReaderState.IN else ():
             self._unclear.setdefault(value, []).append(number)
+        if len(self._unclear) > MOST_UNCLEAR:
+            self._refuse_unclear()
         if state is not ReaderState.IN:
             return ImportedRow(address, "", "", {}, state, at, None, {})
         confirmed, consent = self._judge.consent(filled)

@@ -317,6 +317,10 @@ def _by_word(kind: Kind, text: str, value: str) -> bool | None:
     return True if kind is Kind.JOINED and re.match(r"\d{4,}", value) else None
 
 
+MOST_UNCLEAR = 1_000
+"""Values to ask about that are kept: a column with more of them is none of states."""
+
+
 class Unclear(NamedTuple):
     """A value of which nobody can tell whether its row may be mailed.
 

@@ -29,6 +29,8 @@ _KEPT_OFF = {
     ReaderState.WAIT: "never confirmed",
 }
 _MOST_SHOWN = 10
+_MOST_QUESTIONS = 20
+"""A column of more values than that is decided about as a whole, by an option."""
 MOVES = frozenset((".zip", ".xlsx", ".xls", ".ods", ".dump", ".vcf"))
 """Endings of files that can be imported, and are no list of a project."""
 
@@ -182,7 +184,7 @@ def _staged(
                 return staged
             options = replace(options, mend=True)
         except UnclearValues as unclear:
-            if not asks:
+            if not asks or len(unclear.values) > _MOST_QUESTIONS:
                 raise
             say(f"{unclear.where}: these values may mean that a row must not be mailed.")
             mail, no_mail = [*options.mail], [*options.no_mail]

@@ -74,7 +74,7 @@ class StagedFile:
         notes: what is odd about it.
         imported_as: the import that holds it already, so that its rows say nothing new; 0: none.
         staged: the numbers of its rows among all that are put side by side.
-        says_left: whether all of its readers must not be mailed.
+        says_left: whether it is a file of those who left; one of bounces does not say who did.
         counts: what becomes of its rows, once that is decided.
     """
 
@@ -150,7 +150,7 @@ class StagedImport:
 
     @property
     def missing(self) -> list[StagedFile]:
-        """Files without those who left, if no other file of the move holds such people."""
+        """Files without those who left, if no other file of the move is of such people."""
         if any(file.says_left for file in self.files):
             return []
         return [file for file in self.files if file.missing and not file.imported_as]
@@ -244,7 +244,7 @@ def _stage_file(
         *(source.name, source.place, table.what, digest),
         missing=table.missing,
         imported_as=known.get(digest, 0),
-        says_left=table.state is not None and table.state.suppresses,
+        says_left=table.state is ReaderState.LEFT,
     )
     for earlier in staged.files:
         if earlier.digest == digest:  # the same file, named twice
