@@ -10,7 +10,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from typing import IO, TYPE_CHECKING
@@ -28,14 +28,16 @@ MOST_BYTES = 50_000_000
 """Of a spreadsheet file."""
 MOST_UNPACKED = 400_000_000
 MOST_CELLS = 20_000_000
-"""Cells that a sheet spans: a million rows of twenty columns."""
-_MOST_REPEATED = 10_000
+"""Cells that the sheets of a file span: a million rows of twenty columns."""
 _CHUNK = 1 << 20
-_CELL = re.compile(rb'<c [^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
-_LONGEST_TAG = 200
-_ODS_ROW = re.compile(rb"<table:table-row\b([^>]*)>(.*?)</table:table-row>", re.DOTALL)
-_ODS_CELL = re.compile(rb"<table:(?:covered-)?table-cell\b([^>]*[^/])>")
-_REPEATED = re.compile(rb'number-(?:rows|columns)-repeated="(\d+)"')
+_CELL = re.compile(rb"\br\s*=\s*[\"']([A-Za-z]{1,3})(\d{1,7})[\"']")
+"""Where a cell of XLSX stands, such as AB12."""
+_LONGEST_PLACE = 200
+_ODS_TAG = re.compile(
+    rb"<table:(table|table-row|(?:covered-)?table-cell)(?=[\s/>])"
+    rb"((?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*+)>"
+)
+_REPEATED = re.compile(rb"number-(?:rows|columns)-repeated\s*=\s*[\"'](\d{1,12})")
 _SAVE_AS = "In Excel choose File, Save as, “CSV UTF-8 (comma delimited)”, and import that."
 
 
@@ -115,7 +117,7 @@ def _text(cell: object) -> str:
 
 
 def _refuse_unsafe(source: Source, raw: bytes) -> None:
-    """Refuse a file that spans more cells than memory should hold; XLS cannot.
+    """Refuse a file that spans more cells than memory should hold.
 
     Raises:
         RosterError: it does, or is no sound ZIP.
@@ -127,27 +129,32 @@ def _refuse_unsafe(source: Source, raw: bytes) -> None:
             infos = archive.infolist()
             if sum(info.file_size for info in infos) > MOST_UNPACKED:
                 raise _refusal(source, f"it unpacks to more than {MOST_UNPACKED / 1e6:g} MB")
+            cells = 0
             for info in infos:
-                if info.filename.startswith("xl/worksheets/"):
+                if info.filename == "xl/workbook.bin":
+                    raise _refusal(source, "it is a binary workbook (XLSB)")
+                if info.filename == "content.xml":
+                    cells += _ods_span(archive.read(info))
+                elif info.filename.endswith(".xml") and "calcChain" not in info.filename:
                     with archive.open(info) as part:
-                        _check_span(source, part)
-                elif info.filename == "content.xml":
-                    _check_repeats(source, archive.read(info))
+                        cells += _span(part)
+                if cells > MOST_CELLS:
+                    raise _refusal(source, f"its sheets span more than {MOST_CELLS:,} cells")
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, ValueError, EOFError,
             RuntimeError) as error:  # fmt: skip
         raise _refusal(source, f"it is damaged: {visible(str(error))[:200]}") from None
 
 
-def _check_span(source: Source, sheet: IO[bytes]) -> None:
+def _span(part: IO[bytes]) -> int:
+    """The cells that a sheet of XLSX spans, from its corner to the last in each direction."""
     columns = rows = 0
     before = b""
-    while chunk := sheet.read(_CHUNK):
+    while chunk := part.read(_CHUNK):
         for letters, digits in _CELL.findall(before + chunk):
             rows = max(rows, int(digits))
-            columns = max(columns, _column(letters))
-        before = chunk[-_LONGEST_TAG:]
-        if columns * rows > MOST_CELLS:
-            raise _refusal(source, f"a sheet spans {rows:,} rows and {columns:,} columns")
+            columns = max(columns, _column(letters.upper()))
+        before = chunk[-_LONGEST_PLACE:]
+    return columns * rows
 
 
 def _column(letters: bytes) -> int:
@@ -157,18 +164,26 @@ def _column(letters: bytes) -> int:
     return number
 
 
-def _check_repeats(source: Source, content: bytes) -> None:
-    """An ODS file says “as before, a million times”; of empty cells at the end that is usual."""
-    for row, cells in _ODS_ROW.findall(content):
-        filled = [_times(cell) for cell in _ODS_CELL.findall(cells)]
-        times = _times(row)
-        if filled and (times > _MOST_REPEATED or sum(filled) > _MOST_REPEATED):
-            raise _refusal(source, "it repeats cells more often than a list can")
+def _ods_span(content: bytes) -> int:
+    """The cells that all sheets of ODS span, each from its corner to the last that is filled.
 
-
-def _times(attributes: bytes) -> int:
-    found: Sequence[bytes] = _REPEATED.findall(attributes)
-    return int(found[0][:12]) if found else 1
+    The format says “as before, a million times”; of empty cells at an end that is usual.
+    """
+    spanned = rows = filled_rows = columns = filled_columns = 0
+    for tag in _ODS_TAG.finditer(content):
+        name, attributes = tag.groups()
+        repeated = _REPEATED.search(attributes)
+        times = int(repeated[1]) if repeated else 1
+        if name == b"table":
+            spanned += filled_rows * filled_columns
+            rows = filled_rows = filled_columns = 0
+        elif name == b"table-row":
+            rows, columns = rows + times, 0
+        else:
+            columns += times
+            if not attributes.endswith(b"/") or b"office:" in attributes:
+                filled_rows, filled_columns = rows, max(filled_columns, columns)
+    return spanned + filled_rows * filled_columns
 
 
 def _refusal(source: Source, why: str) -> RosterError:

@@ -71,19 +71,37 @@ def corners() -> bytes:
     return xlsx({"S": f"<worksheet {WORKBOOK}><sheetData>{rows}</sheetData></worksheet>"})
 
 
-def repeated() -> bytes:
+def corners_of_many_sheets() -> bytes:
+    """Three sheets, each of which is small enough alone."""
+    cells = "<c r='A1'><v>1</v></c><c r='J1000000' t='str'><v>a@a.example</v></c>"
+    content = f"<worksheet {WORKBOOK}><sheetData><row>{cells}</row></sheetData></worksheet>"
+    return xlsx(dict.fromkeys("STU", content))
+
+
+def repeated(rows: int, columns: int) -> bytes:
     cell = (
-        '<table:table-cell table:number-columns-repeated="16384" office:value-type="string">'
+        f'<table:table-cell table:number-columns-repeated="{columns}" office:value-type="string">'
         "<text:p>a@a.example</text:p></table:table-cell>"
     )
-    return ods(f'<table:table-row table:number-rows-repeated="1048576">{cell}</table:table-row>')
+    return ods(f'<table:table-row table:number-rows-repeated="{rows}">{cell}</table:table-row>')
+
+
+def far_cell() -> bytes:
+    """One cell, behind as many empty ones as a file likes to say."""
+    cell = '<table:table-cell office:value-type="string"><text:p>a@a.example</text:p>'
+    gap = "<table:table-cell table:formula='of:=1>0' table:number-columns-repeated='900000000'/>"
+    return ods(f"<table:table-row>{gap}{cell}</table:table-cell></table:table-row>")
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (corners(), "spans 1,048,576 rows"),
-        (repeated(), "repeats cells"),
+        (corners(), "span more than 20,000,000 cells"),
+        (corners_of_many_sheets(), "span more than 20,000,000 cells"),
+        (repeated(1_048_576, 16_384), "span more than 20,000,000 cells"),
+        (repeated(10_000, 10_000), "span more than 20,000,000 cells"),
+        (far_cell(), "span more than 20,000,000 cells"),
+        (zipped({"[Content_Types].xml": "<Types/>", "xl/workbook.bin": "x"}), "binary workbook"),
         (xlsx({"S": sheet([["a"], ["b"]])}), "no sheet of it holds an address"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000), "damaged"),
         (xlsx({"S": "<worksheet><sheetData><row><c"}), "cannot be read"),
