@@ -54,9 +54,11 @@ __all__ = [
     "write",
 ]
 
-MOST_REJECTED = 100_000
-"""Rejected rows that are kept to be looked at; all are counted."""
+MOST_REJECTED = 50_000_000
+"""Bytes, about, of rejected rows that are kept to be looked at; all are counted."""
 _MOST_CELLS, _LONGEST_CELL = 30, 500
+_CELL_TAKES = 60
+"""Bytes of a text in memory beside its letters."""
 
 
 @dataclass(slots=True)
@@ -133,6 +135,7 @@ class StagedImport:
         disputed: how many readers signed up here, and left by a file that does not say whether
             that was before or after.
         rejected: rows that cannot be used, as many as are kept.
+        rejected_takes: bytes, about, that those take.
         odd: what is odd about names and values, with counts.
         damaged: names and values in a wrong encoding, and what they seem to have been.
         addresses: what is odd about addresses.
@@ -143,10 +146,16 @@ class StagedImport:
     staging: Staging
     disputed: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+    rejected_takes: int = 0
     odd: Counter[str] = field(default_factory=Counter)
     damaged: dict[str, str] = field(default_factory=dict)
     addresses: AddressNotes = field(default_factory=AddressNotes)
     changes: Changes = field(default_factory=lambda: Changes(0, 0, 0, {}, 0, 0))
+
+    @property
+    def rejected_rows(self) -> int:
+        """How many rows cannot be used, kept or not."""
+        return sum(file.rejected for file in self.files)
 
     @property
     def missing(self) -> list[StagedFile]:
@@ -256,7 +265,7 @@ def _stage_file(
             file.rows += 1
             if isinstance(row, RejectedRow):
                 file.rejected += 1
-                _keep(staged.rejected, file, row)
+                _keep(staged, file, row)
                 continue
             staged.addresses.take(row.address)
             yield _staged(row, table.program, keys, gone, confirmations)
@@ -304,10 +313,11 @@ def _json(values: Mapping[str, str]) -> str:
     return "{" + ", ".join(pairs) + "}"
 
 
-def _keep(rejected: list[Rejected], file: StagedFile, row: RejectedRow) -> None:
-    if len(rejected) < MOST_REJECTED:
-        cells = [cell[:_LONGEST_CELL] for cell in row.cells[:_MOST_CELLS]]
-        rejected.append(Rejected(file.name, row.number, row.why, cells))
+def _keep(staged: StagedImport, file: StagedFile, row: RejectedRow) -> None:
+    cells = [cell[:_LONGEST_CELL] for cell in row.cells[:_MOST_CELLS]]
+    staged.rejected_takes += sum(map(len, cells)) + _CELL_TAKES * (len(cells) + 5)
+    if staged.rejected_takes <= MOST_REJECTED:
+        staged.rejected.append(Rejected(file.name, row.number, row.why, cells))
 
 
 def _digest(table: ImportFile, options: ImportOptions, number: int) -> str:

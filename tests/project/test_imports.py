@@ -309,6 +309,16 @@ def test_a_column_of_as_many_words_as_readers_is_refused_before_all_are_kept(
     assert len(found.value.values) < 1_100
 
 
+def test_of_very_many_rejected_rows_the_first_are_kept_and_all_are_counted(
+    project: Project, move: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = written(move, {"a.csv": "email,name\n" + f"none,{'x' * 400}\n" * 50})
+    monkeypatch.setattr("newsletter.project.imports.MOST_REJECTED", 2_700)
+    staged, _ = moved(project, paths)
+    assert (50, 50) == (staged.rejected_rows, staged.files[0].rejected)
+    assert [2, 3, 4] == [each.row for each in staged.rejected]
+
+
 @pytest.mark.parametrize("others", [("bounces.csv",), ("bounces.csv", "complaints.csv")])
 def test_who_left_is_asked_for_beside_a_file_of_bounces_or_complaints(
     project: Project, move: Path, others: tuple[str, ...]
