@@ -36,7 +36,6 @@ from newsletter.reader_states import ReaderState
 
 _MAILMAN = {"bybounce": ReaderState.DEAD, "byuser": ReaderState.NEVER, "byadmin": ReaderState.NEVER}
 _LONGEST_NAME = 300
-_DEFUSED = frozenset("=+-@")
 _MOST_ASKED = 20
 _MOST_PROPOSED = 1_000
 SHEET_ROWS = 1_048_576
@@ -317,8 +316,6 @@ def _cleaned(cell: str) -> str:
     text = trim(cell.split(" ::: ", 1)[0])
     if text[:7].lower() == "mailto:":
         text = text[7:]
-    if text[:1] == "'" and text[1:2] in _DEFUSED:
-        text = text[1:]  # as our own exports keep spreadsheets from running a cell
     return text.rstrip(",;").strip()
 
 
