@@ -109,7 +109,10 @@ _UNSUB_REASON = re.compile(r"abuse|spam|complain|junk", re.IGNORECASE)
 _MAILCHIMP = "leid euid"
 EXPORTERS = (
     _of("Mailchimp", f"{_MAILCHIMP} unsubtime", Rule("unsubtime", kind=Kind.LEFT_IF_FILLED)),
-    _of("Mailchimp", f"{_MAILCHIMP} cleantime", Rule("cleantime", _DEAD, Kind.LEFT_IF_FILLED)),
+    _of("Mailchimp", f"{_MAILCHIMP} cleantime",
+        Rule("cleantime", _DEAD, Kind.LEFT_IF_FILLED),
+        Rule("cleancampaigntitle", _DEAD, Kind.LEFT_IF_FILLED),
+        Rule("cleancampaignid", _DEAD, Kind.LEFT_IF_FILLED)),
     _of("Mailchimp", _MAILCHIMP, state_in_name=True),
     _of("Brevo", "emailblacklisted", Rule("emailblacklisted")),
     _of("Constant Contact", "emailstatus emailpermissionstatus",

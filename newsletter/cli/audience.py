@@ -270,11 +270,11 @@ def check(
     mailable = people(len(roster.subscribers) - gone)
     say(f"{roster.named}: {count(roster.rows, 'row')}, {mailable} to mail.")
     if roster.signed_up:
-        say(f"{people(roster.signed_up)} of them signed up on the public side.")
+        say(f"Signed up on the public side: {people(roster.signed_up)}.")
     if roster.imported:
         say(f"Imported: {people(roster.imported)}.")
     if gone:
-        say(f"{people(gone)} on it left, complained or cannot be reached, and will not be mailed.")
+        say(f"Left, complained or cannot be reached, and will not be mailed: {people(gone)}.")
     for title, problems in (
         ("Rows that cannot be used:", roster.refused),
         ("Repeated; mailed once:", roster.repeated),

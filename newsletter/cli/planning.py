@@ -58,17 +58,28 @@ def publish_first(compiled: CompiledIssue) -> str:
     )
 
 
+def _whose(prepared: Prepared) -> str:
+    """Where the readers come from: files, imports and sign-ups, with how many each brought."""
+    roster = prepared.roster
+    in_files = roster.rows - roster.imported - roster.signed_up
+    parts = [f"{roster.named}, {count(in_files, 'row')}"] if roster.files else []
+    if roster.imported:
+        parts.append(f"{people(roster.imported)} who were imported")
+    if roster.signed_up:
+        parts.append(f"{people(roster.signed_up)} who signed up")
+    return ", and ".join(parts)
+
+
 def _show(project: Project, prepared: Prepared) -> None:
     compiled, plan, roster = prepared.compiled, prepared.plan, prepared.roster
     issue = compiled.original.loaded.issue
     appointment = prepared.options.appointment
     sender = project.settings.sender
-    joined_in = f", and {people(roster.signed_up)} who signed up" if roster.signed_up else ""
     facts = [
         ("Issue", f"{issue.title} ({plan.issue})"),
         ("Subject", issue.subject),
         ("From", f"{sender.name} <{sender.address}>"),
-        ("List", f"{roster.named}, {count(roster.rows - roster.signed_up, 'row')}{joined_in}"),
+        ("List", _whose(prepared)),
         *_segment(prepared),
         ("Will get it", f"{people(len(plan.recipients))}{_by_language(plan, compiled)}"),
         *(("Will not", excluded_words(reason, n)) for reason, n in plan.excluded.items()),

@@ -17,6 +17,7 @@ from newsletter.project import Project
 _TITLES = {
     "list": "On the list",
     "sign_ups": "Their sign-ups, with the record of the consent",
+    "return_questions": "When they were asked by mail whether they are back",
     "imports": "What imported files said of them",
     "preferences": "What they chose",
     "preference_changes": "When they chose it",
@@ -71,9 +72,12 @@ def forget(
     """
     from newsletter.project.addresses import parse_addresses
     from newsletter.project.rights import forget as erase
+    from newsletter.project.rights import knows
 
     project = Project.here()
     parse_addresses([address])
+    if not knows(project, address):
+        say(f"Nothing is held of {address} here: check the spelling.", style="yellow")
     say(
         f"Name, address, fields and servers' replies of {address} are erased from the "
         "ledger, with their sign-ups and preferences. A keyed hash stays, so that "

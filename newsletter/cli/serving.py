@@ -93,8 +93,8 @@ def _warn(served: Served) -> None:
         )
     if missing := served.bundle.privacy.missing:
         say(
-            f"The privacy notice lacks {joined(missing)}: set them under [privacy]. "
-            "“newsletter docs rights” says more.",
+            f"The privacy notice lacks {joined(missing)}: set them under [privacy] in "
+            "newsletter.toml, where the list is. “newsletter docs rights” says more.",
             style="yellow",
         )
     if served.bundle.shares_account:

@@ -10,8 +10,8 @@ from newsletter.ledger.database import Database
 
 MOST_KEPT = 10_000
 """The most entries that wait: whoever has the server could invent any number."""
-_CURSOR = ("log_id", "log_seq", "log_head")
-_LATEST = "log_latest"
+_CURSOR = ("id", "seq", "head", "latest")
+_LOG, _FORMER_LOG = "log", "former_log"
 _READ_AT = "log_read_at"
 _MISSED = "log_missed"
 
@@ -42,11 +42,18 @@ class LogEntries:
     @property
     def cursor(self) -> Cursor | None:
         """How far it was read; None before the first time."""
-        log_id, seq, head = (self._database.meta(key) for key in _CURSOR)
+        return self._cursor(_LOG)
+
+    @property
+    def former_cursor(self) -> Cursor | None:
+        """The same of the log in the folder, once another one counts."""
+        return self._cursor(_FORMER_LOG)
+
+    def _cursor(self, log: str) -> Cursor | None:
+        log_id, seq, head, latest = (self._database.meta(f"{log}_{key}") for key in _CURSOR)
         if log_id is None or seq is None or head is None:
             return None
-        latest = float(self._database.meta(_LATEST) or 0)
-        return Cursor(log_id, int(seq), bytes.fromhex(head), latest)
+        return Cursor(log_id, int(seq), bytes.fromhex(head), float(latest or 0))
 
     @property
     def read_at(self) -> datetime | None:
@@ -56,15 +63,17 @@ class LogEntries:
 
     def move(self, cursor: Cursor, *, now: datetime) -> None:
         """Note how far it was read, and when."""
-        values = (
-            cursor.log_id,
-            str(cursor.seq),
-            cursor.head.hex(),
-            repr(cursor.latest),
-            repr(now.timestamp()),
-        )
-        for key, value in zip((*_CURSOR, _LATEST, _READ_AT), values, strict=True):
-            self._database.put_meta(key, value)
+        self._move(_LOG, cursor)
+        self._database.put_meta(_READ_AT, repr(now.timestamp()))
+
+    def move_former(self, cursor: Cursor) -> None:
+        """Note how far the log in the folder was read, where another one counts."""
+        self._move(_FORMER_LOG, cursor)
+
+    def _move(self, log: str, cursor: Cursor) -> None:
+        values = (cursor.log_id, str(cursor.seq), cursor.head.hex(), repr(cursor.latest))
+        for key, value in zip(_CURSOR, values, strict=True):
+            self._database.put_meta(f"{log}_{key}", value)
 
     @property
     def missed(self) -> int:

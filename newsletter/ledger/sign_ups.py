@@ -194,6 +194,11 @@ class SignUps:
         sql = "SELECT tag FROM return_question WHERE at > ?"
         return frozenset(tag for (tag,) in self._database.rows(sql, (since.timestamp(),)))
 
+    def questions(self, tag: bytes) -> list[datetime]:
+        """When a reader was asked so, the first time first."""
+        sql = "SELECT at FROM return_question WHERE tag = ? ORDER BY at"
+        return [moment_at(at) for (at,) in self._database.rows(sql, (tag,))]
+
     def asked_until(self, moment: datetime) -> dict[bytes, datetime]:
         """Who was asked so by then, by tag, with the latest such time."""
         sql = "SELECT tag, MAX(at) FROM return_question WHERE at <= ? GROUP BY tag"

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _A_DAY_S = 86_400
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,30}", re.ASCII)
+_MOST_WARNINGS = 20
+"""Whoever has the server could invent any number of things to warn of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,8 @@ class LogReader:
         project: whose keys open the boxes.
         cursor: how far it was read; None: not at all.
         again: read all of it again.
-        former: readers are answered by another log now: nothing hinges on the keys of this
-            one's server, and the ledger's place stays in the other.
+        former: another log counts now: nothing hinges on the keys of this one's server, and the
+            ledger has a place of its own for it.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class LogReader:
         self._verifier = Verifier.of(project.keys, self._list_id)
         self._newest_secret = project.keys.signing_key_id
         self._issues: dict[str, str] | None = None
+        self._misuse: Misuse | None = None
         self.result = SyncResult()
 
     def fetch(self) -> OpenedEntries:
@@ -189,7 +192,9 @@ class LogReader:
             ledger.log_entries.note_missed(batch.missed)
             self.tell_missed(ledger)
         cursor = replace(batch.cursor, latest=latest)
-        if not self._former:
+        if self._former:
+            ledger.log_entries.move_former(cursor)
+        else:
             ledger.log_entries.move(cursor, now=now)
         self._cursor = cursor
 
@@ -275,7 +280,8 @@ class LogReader:
                 issue = self._issue_of(content, ledger)
                 ledger.leave_reasons.add(id_, replace(event, issue=issue))
             case Misuse():
-                self._warn(event.told)
+                self._misuse = self._misuse or event
+                self._warn(self._misuse.told)
             case _ if ledger.suppressions.add(event):
                 self.result.new[type(event).__name__.lower()] += 1
         return None
@@ -347,8 +353,9 @@ class LogReader:
             self.result.obstacles.append(obstacle)
 
     def _warn(self, words: str) -> None:
-        if words not in self.result.warnings:
-            self.result.warnings.append(words)
+        warnings = self.result.warnings
+        if len(warnings) < _MOST_WARNINGS and words not in warnings:
+            warnings.append(words)
 
 
 def _mismatch(page: Page, known: Cursor) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from newsletter.clock import Clock
 from newsletter.errors import LedgerRefused, LogUnreachable, Where
+from newsletter.invisible import visible
 from newsletter.message.keys import KeyRing
 from newsletter.transports.http import HttpClient, NoResponse, NotSent
 from newsletter.transports.http_values import Request, Response, canonical_json
@@ -64,9 +65,11 @@ def log_source(project: Project) -> LogSource:
     file = project.folder / (named or LOG_NAME)
     if not file.exists():
         raise LogUnreachable(
-            "There is no public log yet, so nobody could leave.",
+            "There is no public log yet.",
             where=Where(file),
-            next="Start “newsletter serve” here, or set up a server: “newsletter docs public”.",
+            next="Start “newsletter serve” here, or set up a server: “newsletter docs public”. If "
+            "readers use a server already, copy the newest newsletter.key here: it holds the "
+            "secret to read its log.",
         )
     return _FileLog(file, project.clock)
 
@@ -144,7 +147,7 @@ class _ServerLog:
         try:
             return self._client.send(request)
         except (NotSent, NoResponse) as error:
-            raise self._unreachable(str(error)) from None
+            raise self._unreachable(_plain(str(error))) from None
 
     def _refused(self, response: Response) -> LogUnreachable:
         if response.status not in {401, 403}:
@@ -196,6 +199,24 @@ _WHO_IS_OLD = {
     ),
 }
 """What a refused bearer secret means, by :meth:`_ServerLog._compared`, and what to do."""
+
+
+_PLAIN = (
+    ("Connection refused", "nothing answers at this address and port"),
+    ("Failed to resolve", "no server of this name is known"),
+    ("WRONG_VERSION_NUMBER", "the server there does not speak HTTPS"),
+    ("timed out", "no answer came in time"),
+)
+"""What the system says of a connection, and the same in plain words."""
+_LONGEST_REASON = 200
+
+
+def _plain(reason: str) -> str:
+    """Why no answer came; what a stranger's server wrote is shown on one line, cut."""
+    for said, plain in _PLAIN:
+        if said in reason:
+            return f"{plain} ({said})"
+    return visible(" ".join(reason.split()))[:_LONGEST_REASON].rstrip(" .")
 
 
 def _why(response: Response) -> str:

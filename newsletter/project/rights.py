@@ -104,6 +104,7 @@ def access(project: Project, address: str) -> dict[str, Any]:
         "asked": project.clock.now().isoformat(timespec="seconds"),
         "list": _list_rows(project, parsed),
         "sign_ups": [],
+        "return_questions": [],
         "imports": [],
         "preferences": {},
         "preference_changes": [],
@@ -116,6 +117,17 @@ def access(project: Project, address: str) -> dict[str, Any]:
             held.update(_held(ledger, project.keys.tags(parsed)))
     held["elsewhere"] = list(_unreachable(project))
     return held
+
+
+def knows(project: Project, address: str) -> bool:
+    """Whether the ledger or the list names a person; a list that cannot be read may.
+
+    Raises:
+        InputError, LedgerRefused: as :func:`access`.
+    """
+    held = access(project, address)
+    kinds = ("sign_ups", "imports", "preference_changes", "suppressions", "deliveries")
+    return bool(held["list"].get("rows", True) or any(held[kind] for kind in kinds))
 
 
 def forget(project: Project, address: str) -> Forgotten:
@@ -252,6 +264,7 @@ def _held(ledger: Ledger, tags: tuple[bytes, ...]) -> dict[str, Any]:
     wanted = next((current[tag] for tag in tags if tag in current), None)
     return {
         "sign_ups": [each for tag in tags for each in ledger.sign_ups.proofs(tag)],
+        "return_questions": _plain([at for tag in tags for at in ledger.sign_ups.questions(tag)]),
         "imports": [each for tag in tags for each in ledger.imports.of(tag)],
         "preferences": _wanted(wanted) if wanted else {},
         "preference_changes": [

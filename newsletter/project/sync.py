@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import ConfigError, InputError, LogUnreachable, NewsletterError, Where
-from newsletter.ledger.log_entries import Cursor
 from newsletter.project.log_reader import LogReader, OpenedEntries, SyncResult
-from newsletter.project.log_source import former_log, has_public_log, log_source
+from newsletter.project.log_source import LogSource, former_log, has_public_log, log_source
 from newsletter.project.project import Project
 from newsletter.project.rights import keep_promises
 from newsletter.render.public_pages import words_digest
@@ -47,7 +46,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
         closing(log_source(project)) as source,
         closing(project.ledger(create=True)) as ledger,
     ):
-        former = _read_former(project, ledger)
+        former = _read_former(project, ledger, again=again)
         cursor = ledger.log_entries.cursor
         if former and cursor and cursor.log_id == former.log_id:
             cursor = None  # the list moved to a server since
@@ -65,10 +64,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
         if guard := project.copy_guard(ledger):
             guard.follow()  # so that the send record knows as well
         reader.result.erased = keep_promises(project, ledger)
-        try:
-            source.synced(batch.cursor.seq, keep_days=_keep_days(project))
-        except LogUnreachable as error:
-            reader.result.warnings.append(f"Old entries stay on the server: {error.what}")
+        _let_old_leave(project, source, batch, reader.result)
     return reader.result
 
 
@@ -80,7 +76,7 @@ class _Former:
     result: SyncResult
 
 
-def _read_former(project: Project, ledger: Ledger) -> _Former | None:
+def _read_former(project: Project, ledger: Ledger, *, again: bool) -> _Former | None:
     """Read what is unread of the log from before there was a server; None: there is none.
 
     Raises:
@@ -91,19 +87,20 @@ def _read_former(project: Project, ledger: Ledger) -> _Former | None:
         return None
     with closing(source):
         try:
-            page = source.page(_BEHIND_ALL)
-            cursor = Cursor(page.log_id, page.synced, b"", 0.0)
-            reader = LogReader(source, project, cursor, former=True)
-            if page.synced < page.last:
-                batch = _read_all(project, reader, ledger)
-                source.synced(batch.cursor.seq, keep_days=_keep_days(project))
+            log_id = source.page(_BEHIND_ALL).log_id
+            # Until the list moved, the place was that of the log that counted.
+            places = (ledger.log_entries.former_cursor, ledger.log_entries.cursor)
+            cursor = next((each for each in places if each and each.log_id == log_id), None)
+            reader = LogReader(source, project, cursor, again=again, former=True)
+            batch = _read_all(project, reader, ledger)
         except LogUnreachable as error:
             raise LogUnreachable(
                 f"{error.what} Readers who left before there was a server could be in it.",
                 where=error.where,
                 next=f"{error.next} If all in it was read, move the file away.",
             ) from None
-    return _Former(page.log_id, reader.result)
+        _let_old_leave(project, source, batch, reader.result)
+    return _Former(log_id, reader.result)
 
 
 def _read_all(project: Project, reader: LogReader, ledger: Ledger) -> OpenedEntries:
@@ -126,9 +123,16 @@ def _read_all(project: Project, reader: LogReader, ledger: Ledger) -> OpenedEntr
     return batch
 
 
-def _keep_days(project: Project) -> int:
+def _let_old_leave(
+    project: Project, source: LogSource, read: OpenedEntries, result: SyncResult
+) -> None:
+    """Tell a log how far it was read. If it does not take that, only its old entries stay."""
     public = project.settings.public
-    return public.keep_log_days if public else KEEP_LOG_DAYS
+    keep_days = public.keep_log_days if public else KEEP_LOG_DAYS
+    try:
+        source.synced(read.cursor.seq, keep_days=keep_days)
+    except LogUnreachable as error:
+        result.warnings.append(f"Old entries stay in the log: {error.what}")
 
 
 def _read_on(project: Project, reader: LogReader, ledger: Ledger) -> OpenedEntries:

@@ -157,6 +157,12 @@ class Bundle:
         """
         path = folder / FILE_NAME
         again = "Make it with “newsletter keys public” where the list is, and copy it again."
+        if folder.is_file():
+            raise ConfigError(
+                "The bundle is a folder, and this is a file.",
+                where=Where(folder),
+                next=f"Name its folder: --bundle {folder.parent}",
+            )
         try:
             lax = shared(path.stat().st_mode)
             content = read_regular(path, max_bytes=_MOST_BYTES)
@@ -170,13 +176,18 @@ class Bundle:
             raise ConfigError(
                 "The bundle can be read by other users of this machine.",
                 where=Where(path),
-                next=f"Run: chmod 600 {FILE_NAME}",
+                next=f"Run: chmod 600 {path}",
             )
         try:
-            return _parse(content, folder)
+            bundle = _parse(content, folder)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             # The cause is left out: it could quote a key.
             raise ConfigError("The bundle is damaged.", where=Where(path), next=again) from None
+        if not bundle.theme.is_dir():
+            raise ConfigError(
+                "The bundle lacks its folder “theme”.", where=Where(bundle.theme), next=again
+            )
+        return bundle
 
     def webhook_urls(self) -> dict[str, str]:
         """The address to give to each provider, for its webhooks."""

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from newsletter.message.tokens import Purpose, claimed_address_tag, claims_purpose
 from newsletter.web.context import Context
 from newsletter.web.events import RecentEvents
-from newsletter.web.forms import read_form
+from newsletter.web.forms import first, read_form
 from newsletter.web.limits import RateLimit
 from newsletter.web.tokens import TokenReader
 
@@ -49,7 +49,7 @@ class Confirming:
         if request.method != "POST":
             return self._show(request, text)
         fields = await read_form(request)
-        nonce = fields.get("nonce", [""])[0]
+        nonce = first(fields, "nonce")
         if not self._nonces.holds(nonce, _PURPOSE, text):
             return self._show(request, text, nonce)
         return await self._confirm(request, text, event)

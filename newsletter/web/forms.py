@@ -6,6 +6,7 @@ import base64
 import hmac
 import struct
 import urllib.parse
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 
@@ -41,6 +42,11 @@ async def read_form(request: Request) -> dict[str, list[str]]:
         )
     except ValueError:
         return {}
+
+
+def first(fields: Mapping[str, Sequence[str]], name: str) -> str:
+    """A field's first value; empty if the form lacks it."""
+    return fields.get(name, [""])[0]
 
 
 class Nonces:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from newsletter.message.tokens import Purpose, Token
 from newsletter.web.context import Context
 from newsletter.web.events import Changed, OfToday, RecentEvents
-from newsletter.web.forms import TooLarge, read_form
+from newsletter.web.forms import TooLarge, first, read_form
 
 _FRESH_MINUTES = 60
 """So long after it was composed a mail's page asks twice."""
@@ -87,7 +87,7 @@ class Leaving:
 
     def _is_ours(self, text: str, fields: dict[str, list[str]]) -> bool:
         """Whether a page of ours issued this form, however long ago."""
-        id_, _, mark = _first(fields, "nonce").rpartition(".")
+        id_, _, mark = first(fields, "nonce").rpartition(".")
         about = f"{text} {id_}" if id_ else text
         return any(self._nonces.age(mark, purpose, about) is not None for purpose in _FORMS)
 
@@ -134,7 +134,7 @@ class Leaving:
             return self._answers.page(request, "broken", status=400)
         if token.inert:
             return self._answers.page(request, "proof")
-        do, nonce = _first(fields, "do"), _first(fields, "nonce")
+        do, nonce = first(fields, "do"), first(fields, "nonce")
         if do == "undo":
             return await self._undo(request, text, token, fields)
         if do == "reason":
@@ -202,7 +202,7 @@ class Leaving:
     async def _undo(
         self, request: Request, text: str, token: Token, fields: dict[str, list[str]]
     ) -> Response:
-        id_, _, mark = _first(fields, "nonce").partition(".")
+        id_, _, mark = first(fields, "nonce").partition(".")
         about = f"{text} {id_}"
         purpose = "undo_ticked" if fields.get("sure") == ["yes"] else "undo"
         if self._nonces.holds(mark, purpose, about, youngest_s=0):
@@ -229,10 +229,10 @@ class Leaving:
     async def _reason(
         self, request: Request, text: str, token: Token, fields: dict[str, list[str]]
     ) -> Response:
-        if not self._nonces.holds(_first(fields, "nonce"), "reason", text, youngest_s=0):
+        if not self._nonces.holds(first(fields, "nonce"), "reason", text, youngest_s=0):
             return await self._show(request, text)
-        reason = _first(fields, "reason")
-        words = _fitting(_first(fields, "words").strip()[:_MOST_WORDS])
+        reason = first(fields, "reason")
+        words = _fitting(first(fields, "words").strip()[:_MOST_WORDS])
         if reason in _REASONS or words:
             # Neither the leave nor the person is named, so that the two stay apart.
             content = {
@@ -243,10 +243,6 @@ class Leaving:
             }
             await self._recent.once(f"reason {text}", content)
         return self._answers.page(request, "thanks")
-
-
-def _first(fields: dict[str, list[str]], name: str) -> str:
-    return fields.get(name, [""])[0]
 
 
 def _fitting(words: str) -> str:

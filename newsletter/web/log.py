@@ -42,6 +42,10 @@ _WAIT_S = 5.0
 """How long another program may keep the file locked before an entry is refused."""
 _MOST_WAITING = 10_000
 _MOST_A_COMMIT = 1_000
+_MOST_DROPPED = 1_000
+"""Of old entries, in one transaction: some 0.05 s, more with long boxes."""
+_PAUSE_S = 0.1
+"""Between two of those: SQLite looks that often whether a lock is free."""
 _SECONDS_A_DAY = 86_400
 _WAL_HEADER_BYTES = 32
 _WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
@@ -94,8 +98,6 @@ class Page:
             know it, since entries left or there never were so many.
         secret: the number of the newest secret whose keys the log's server has; 0: no server
             said so yet.
-        synced: up to which place the officer's machine said that it read the log; told on the
-            log's own machine alone.
     """
 
     log_id: str
@@ -104,7 +106,6 @@ class Page:
     last: int
     head: bytes | None
     secret: int = 0
-    synced: int = 0
 
 
 def first_head(log_id: str) -> bytes:
@@ -196,8 +197,8 @@ class PublicLog:
             )
             entries = tuple(_as_many_as_fit(Entry(*row) for row in found))
             head = _head_at(reader, after)
-            secret, synced = (int(_meta(reader, key)) for key in ("secret", "synced"))
-        return Page(log_id, entries, left + 1, last, head, secret, synced)
+            secret = int(_meta(reader, "secret"))
+        return Page(log_id, entries, left + 1, last, head, secret)
 
     def bytes_by_day(self, *, longer_than: int) -> dict[int, int]:
         """How many bytes of boxes longer than so many are there, by day since 1970.
@@ -238,7 +239,8 @@ class PublicLog:
         """Let the oldest entries leave that were read and are from before a day.
 
         What stays can still be verified: the chain's end before it is kept. The bytes of
-        those that left are overwritten.
+        those that left are overwritten. Some leave at a time, so that what readers ask for
+        is not refused meanwhile.
 
         Args:
             before_day: in days since 1970.
@@ -249,23 +251,33 @@ class PublicLog:
         Raises:
             LogUnwritable: it cannot be written.
         """
+        dropped = 0
+        while some := self._drop_some(before_day):
+            dropped += some
+            if some == _MOST_DROPPED:
+                self._clock.sleep(_PAUSE_S)
         with self._read(LogUnwritable) as connection:
-            with _transaction(connection):
-                synced = int(_meta(connection, "synced"))
-                (stays,) = connection.execute(
-                    "SELECT MIN(seq) FROM entry WHERE seq > ? OR day >= ?", (synced, before_day)
-                ).fetchone()
-                left = _last(connection) if stays is None else stays - 1
-                if left < 1:
-                    return 0
-                head = _head_at(connection, left)
-                assert head is not None
-                _note(connection, "left", str(left))
-                _note(connection, "left_head", head.hex())
-                dropped = connection.execute("DELETE FROM entry WHERE seq <= ?", (left,)).rowcount
             # Else they would stay readable in the -wal file until it is written over.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return dropped
+
+    def _drop_some(self, before_day: int) -> int:
+        with self._read(LogUnwritable) as connection, _transaction(connection):
+            synced, left = (int(_meta(connection, key)) for key in ("synced", "left"))
+            until = min(_last(connection), left + _MOST_DROPPED)
+            (stays,) = connection.execute(
+                "SELECT MIN(seq) FROM entry WHERE seq <= ? AND (seq > ? OR day >= ?)",
+                (until, synced, before_day),
+            ).fetchone()
+            if stays is not None:
+                until = stays - 1
+            if until == left:
+                return 0
+            head = _head_at(connection, until)
+            assert head is not None
+            _note(connection, "left", str(until))
+            _note(connection, "left_head", head.hex())
+            return connection.execute("DELETE FROM entry WHERE seq <= ?", (until,)).rowcount
 
     @property
     def form_key(self) -> bytes:
@@ -276,15 +288,6 @@ class PublicLog:
         """
         with self._read(LedgerRefused) as reader:
             return bytes.fromhex(_meta(reader, "form_key"))
-
-    def ping(self) -> None:
-        """Make sure that the log takes entries. Blocks as long as an entry may.
-
-        Raises:
-            LogUnwritable: it does not.
-        """
-        with self._read(LogUnwritable) as connection, _transaction(connection):
-            _note(connection, "ping", "1")
 
     def close(self) -> None:
         """Write what waits, then close the file. Never raises."""

@@ -186,24 +186,7 @@ def serve(
     """
     most = min(MOST_CONNECTIONS, raise_file_limit() - _OTHER_FILES)
     sys.setswitchinterval(_SWITCH_S)
-    protocol = type("Protocol", (BoundedProtocol,), {"open": Connections(most)})
-    config = uvicorn.Config(
-        app,
-        loop="asyncio",
-        http=protocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        backlog=_ACCEPTED_AT_ONCE,
-        server_header=False,
-        date_header=True,
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=_GRACE_S,
-        h11_max_incomplete_event_size=16_384,
-    )
-    server = _Server(config)
+    server = _Server(_config(app, Connections(most)))
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -222,6 +205,26 @@ def serve(
             asyncio.run(run())
     finally:
         listening.close()
+
+
+def _config(app: Any, connections: Connections) -> uvicorn.Config:
+    """Uvicorn's settings: it writes no log, does not name itself, and bounds each connection."""
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        http=type("Protocol", (BoundedProtocol,), {"open": connections}),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        backlog=_ACCEPTED_AT_ONCE,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=_GRACE_S,
+        h11_max_incomplete_event_size=16_384,
+    )
 
 
 class _Server(uvicorn.Server):

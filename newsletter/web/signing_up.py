@@ -21,7 +21,7 @@ from newsletter.render.public_pages import words_digest
 from newsletter.web.confirm_links import message_name
 from newsletter.web.confirmations import Confirmations
 from newsletter.web.context import Context
-from newsletter.web.forms import read_form
+from newsletter.web.forms import first, read_form
 from newsletter.web.limits import RateLimit
 from newsletter.web.seal import FORM_BYTES, seal
 from newsletter.web.sign_up_limits import Cooldown
@@ -81,9 +81,9 @@ class SigningUp:
             return self._show(request, _Typed("", "", language, (), _OWN_PAGE, agrees=False))
         fields = await read_form(request)
         typed = self._typed(fields, language)
-        if fields.get("website", [""])[0]:
+        if first(fields, "website"):
             return self._answers.page(request, "asked")
-        nonce = fields.get("nonce", [""])[0]
+        nonce = first(fields, "nonce")
         if not self._nonces.holds(nonce, _PURPOSE, _ABOUT):
             # From another site's form, too quick or too old: nobody ticked our words yet.
             return self._show(request, typed, nonce)
@@ -150,12 +150,12 @@ class SigningUp:
 
     def _typed(self, fields: dict[str, list[str]], language: str) -> _Typed:
         def line(key: str, longest: int) -> str:
-            return " ".join(_UNSEEN.sub(" ", fields.get(key, [""])[0][: 4 * longest]).split())
+            return " ".join(_UNSEEN.sub(" ", first(fields, key)[: 4 * longest]).split())
 
-        chosen, page = fields.get("language", [""])[0], fields.get("page", [""])[0]
+        chosen, page = first(fields, "language"), first(fields, "page")
         return _Typed(
             # Never cut: what is left could be somebody else's.
-            address=fields.get("address", [""])[0].strip(),
+            address=first(fields, "address").strip(),
             name=shortened(line("name", _LONGEST_NAME), _LONGEST_NAME),
             language=chosen if chosen in self._pages.languages else language,
             topics=tuple(t for t in self._pages.topics if t in fields.get("topic", [])),

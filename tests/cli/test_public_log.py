@@ -103,6 +103,22 @@ def test_a_send_does_not_begin_without_the_log(project: Project, relay: SmtpServ
     assert "The public log was never read" in project.run("status", "2017-04").stdout
 
 
+def test_sync_says_in_plain_words_why_the_server_gave_no_log(
+    project: Project, relay: SmtpServer
+) -> None:
+    with_bearer(project)
+    for url, why in (
+        ("http://127.0.0.1:9", "nothing answers at this address and port"),
+        (f"https://127.0.0.1:{relay.port}", "the server there does not speak HTTPS"),
+        ("https://no.server.invalid", "no server of this name is known"),
+    ):
+        project.settings(public_settings(url))
+        stopped(project.run("sync"), 4, why, url, "[public] url")
+    project.settings(public_settings(f"http://127.0.0.1:{relay.port}"))
+    said = project.run("sync").stderr
+    assert 3 == len(said.splitlines()), said  # what a stranger wrote breaks no line
+
+
 def test_a_send_does_not_begin_while_the_server_lacks_the_newest_key(
     project: Project, relay: SmtpServer
 ) -> None:

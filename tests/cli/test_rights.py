@@ -171,8 +171,17 @@ def test_forget_before_anything_was_sent(project: Project) -> None:
 
 def test_forget_asks_first(project: Project) -> None:
     sent(project)
-    stopped(project.run("subscribers", "forget", ANNA), 2, "--yes")
+    said = project.run("subscribers", "forget", ANNA)
+    stopped(said, 2, "--yes")
+    assert "check the spelling" not in said.stdout
     assert held(project)["mailed"]
+
+
+def test_forget_warns_of_an_address_that_nothing_here_names(project: Project) -> None:
+    sent(project)
+    said = project.run("subscribers", "forget", "anan@readers.example")
+    stopped(said, 2, "--yes")
+    assert "Nothing is held of anan@readers.example here: check the spelling." in said.stdout
 
 
 def test_forget_promises_nothing_of_what_is_no_address(project: Project) -> None:

@@ -119,4 +119,5 @@ def test_without_a_file_the_list_is_who_was_imported(project: Project) -> None:
     went_well(project.run("backup", "none.backup"))
     (project.folder / "old.csv").rename(project.folder / "subscribers.csv")
     went_well(project.run("send", "2017-04", "--yes"), "subscribers.csv: This file is not read",
+              "3 people who were imported",
               "3 planned = 3 accepted")  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from email.message import EmailMessage
 
 import pytest
@@ -119,6 +121,10 @@ def test_the_whole_way_and_back(project: Project) -> None:
         assert "again?" in str(question["Subject"])
         assert "not mailed" in project.run("subscribers", "show", ANNA).stdout
         assert "mail" not in project.run("sync").stdout  # once a week
+        (asked,) = json.loads(project.run("subscribers", "access", ANNA, "--json").stdout)[
+            "return_questions"
+        ]
+        assert abs(datetime.fromisoformat(asked).timestamp() - time.time()) < 600
         said_back = press(server, clock, link_in(question)).text
         assert "within the last 30 days, you get" in said_back
         went_well(project.run("sync"), "1 person came back")

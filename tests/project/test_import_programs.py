@@ -65,7 +65,8 @@ MAILCHIMP = {
         f"{at('ben')},Ben,B,Bonn,2,,,2022-05-01 00:00:00,March,NORMAL,2,b,",
     ),
     "cleaned_members_export_1.csv": csv(
-        MC.format("CLEAN_TIME"), f"{at('eve')},Eve,E,Bonn,2,,,2021-01-01 00:00:00,5,e,"
+        MC.format("CLEAN_TIME,CLEAN_CAMPAIGN_TITLE,CLEAN_CAMPAIGN_ID"),
+        f"{at('eve')},Eve,E,Bonn,2,,,2021-01-01 00:00:00,March,ab12,5,e,",
     ),
     "nonsubscribed_members_export_1.csv": csv(
         MC.format("LAST_CHANGED"), f"{at('fay')},Fay,F,Bonn,2,,,x,6,f,"

@@ -100,7 +100,7 @@ def test_only_its_owner_can_read_it(project: Opened, tmp_path: Path) -> None:
     for path in (folder, *folder.rglob("*")):
         assert (0o700 if path.is_dir() else 0o600) == path.stat().st_mode & 0o777, path
     (folder / "public.toml").chmod(0o640)
-    with pytest.raises(ConfigError, match=r"chmod 600 public\.toml"):
+    with pytest.raises(ConfigError, match=r"chmod 600 /.*public\.toml"):
         Bundle.load(folder)
 
 
@@ -199,6 +199,20 @@ def test_a_damaged_bundle_is_refused_and_not_shown(
     file.unlink()
     with pytest.raises(ConfigError, match="The bundle cannot be read"):
         Bundle.load(folder)
+
+
+def test_what_is_no_whole_bundle_is_refused_with_what_to_do(
+    project: Opened, tmp_path: Path
+) -> None:
+    folder = tmp_path / "public"
+    write_bundle(project, folder)
+    with pytest.raises(ConfigError, match="is a folder") as refusal:
+        Bundle.load(folder / "public.toml")
+    assert f"--bundle {folder}" in refusal.value.next
+    (folder / "theme").rename(tmp_path / "aside")
+    with pytest.raises(ConfigError, match="lacks its folder “theme”") as refusal:
+        Bundle.load(folder)
+    assert "newsletter keys public" in refusal.value.next
 
 
 def test_any_text_is_written_as_toml() -> None:

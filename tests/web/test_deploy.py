@@ -9,20 +9,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 import requests
 import trustme
 from newsletter.message.tokens import Purpose
+from newsletter.testing import FrozenClock
 
 from tests.support.namespaces import Machine
 from tests.support.tools import ROOT, program
 from tests.test_docs import parse
 from tests.web.process import leave_token, wait_for, write_bundle
-from tests.web.served import bundle, running, token
+from tests.web.served import bundle, key_ring, running, token
 
 DEPLOY = ROOT / "docs" / "deploy"
 WITHIN_S = 30
@@ -344,6 +347,28 @@ def test_the_container_runs_without_root_and_its_build_takes_no_list_and_no_key(
     assert "VOLUME /var/lib/newsletter" in lines
     assert "--read-only" in text
     assert "podman build --format docker " in text  # else the image has no HEALTHCHECK
+
+
+def test_in_the_container_readers_do_not_share_one_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (DEPLOY / "Containerfile").read_text().splitlines()
+    (trusted,) = [each for each in lines if each.startswith("ENV FORWARDED_ALLOW_IPS=")]
+    monkeypatch.setenv(*trusted.removeprefix("ENV ").split("=", 1))
+    clock = FrozenClock(datetime.now(UTC))
+    unknown = replace(key_ring(), secrets={9: b"t" * 32})
+    with running(tmp_path, clock=clock) as server:
+        codes = []
+        for number in range(61):
+            # As the container sees the proxy on its host: not at 127.0.0.1.
+            _, port = server.url.rsplit(":", 1)
+            asking = HTTPConnection("127.0.0.1", int(port), WITHIN_S, ("127.0.0.2", 0))
+            with closing(asking):
+                path = f"/1/{token(Purpose.HEADER, minutes_ago=number, keys=unknown)}"
+                headers = {"X-Forwarded-For": f"198.51.100.{number}"}
+                asking.request("POST", path, b"List-Unsubscribe=One-Click", headers)
+                codes.append(asking.getresponse().status)
+    assert [200] * 61 == codes
 
 
 def test_each_example_is_named_where_the_server_is_set_up() -> None:

@@ -226,7 +226,6 @@ def test_a_log_that_another_program_keeps_locked_is_waited_for_a_while(
         assert time.monotonic() - began < 5
         assert [] == ids(log.page(0))
         other.execute("ROLLBACK")
-        patient.ping()
         assert [patient.append(BOX)] == ids(log.page(0))
 
 
@@ -509,6 +508,28 @@ def test_old_entries_leave_when_they_were_read(path: Path) -> None:
         log.append(BOX)
         verify(log.page(4))
         assert [5] == [entry.seq for entry in log.page(0).entries]
+
+
+def test_others_write_and_read_while_many_leave(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_DROPPED", 2)
+    firsts: list[int] = []
+
+    class Pausing(FrozenClock):
+        def sleep(self, seconds: float) -> None:
+            opened.append(BOX)
+            firsts.append(opened.page(0).first_kept)
+
+    with closing(PublicLog(path, clock=Pausing(NOON))) as opened:
+        for _ in range(5):
+            opened.append(BOX)
+        whole = opened.page(0)
+        opened.note_synced(5)
+        assert 5 == opened.drop_synced(TODAY + 1)
+        assert [3, 5] == firsts
+        verify(opened.page(5), whole.entries[4].head)
+        assert [6, 7] == [entry.seq for entry in opened.page(0).entries]
 
 
 def test_a_clock_that_was_set_back_keeps_the_order(path: Path) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import socket
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from newsletter.message.tokens import Purpose
 from newsletter.testing import FrozenClock
 from newsletter.web.log import PublicLog
 
-from tests.web.process import ServerProcess, leave_token, write_bundle
+from tests.web.process import ServerProcess, leave_token, wait_for, write_bundle
 from tests.web.served import bundle, running
 from tests.web.test_leaving import fields
 
@@ -174,3 +180,21 @@ def test_a_proxy_that_changes_host_scheme_and_path(tmp_path: Path, path: str) ->
         assert "evil.example" not in page.text + str(page.headers)
         assert 200 == server.post(f"{path}/1/{leave_token()[0]}", headers=changed).status_code
         assert ["leave"] == server.kinds()
+
+
+def test_a_reader_of_the_log_holds_nobody_up(tmp_path: Path) -> None:
+    with (
+        running(tmp_path) as started,
+        ThreadPoolExecutor() as at_once,
+        closing(sqlite3.connect(tmp_path / "public.db")) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        noting = at_once.submit(started.log.note_synced, 0)
+        wait_for(started.log._reading.locked)
+        with socket.create_connection(("127.0.0.1", urlsplit(started.url).port)) as health:
+            health.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert 200 == requests.get(f"{started.url}/privacy", timeout=2).status_code
+            assert not noting.done()
+            other.execute("ROLLBACK")
+            health.settimeout(10)
+            assert health.recv(1000).startswith(b"HTTP/1.1 200 OK")
