@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from newsletter.audience.cells import trim
 from newsletter.audience.charset import Text, find_text
+from newsletter.audience.decoding import SPREADSHEETS
 from newsletter.audience.records import MAX_LINE, Record, find_delimiter, read_records
 from newsletter.audience.sources import Source
 from newsletter.audience.spreadsheets import read_sheets
@@ -30,7 +31,6 @@ _STANZA = re.compile(r"(?:[a-z_]+ .*\n)*email \S+@\S+\n", re.IGNORECASE)
 _NOBODY = re.compile(r"\S+ has no members")
 """What Mailman 3 prints in place of an empty list."""
 _DUMP = ("email", "name", "date", "reception", "visibility")
-_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def open_tables(source: Source) -> Iterator[FileTable]:
     """
     with source.open() as file:
         start = file.read(8)
-    if start.startswith(_SPREADSHEETS):
+    if start.startswith(SPREADSHEETS):
         for sheet, records, notes in read_sheets(source):
             yield FileTable(sheet, records, "\t", tuple(notes))
         return
