@@ -32,6 +32,8 @@ MOST_CELLS = 20_000_000
 _CHUNK = 1 << 20
 _CELL = re.compile(rb"\br\s*=\s*[\"']([A-Za-z]{1,3})(\d{1,7})[\"']")
 """Where a cell of XLSX stands, such as AB12."""
+_NO_PLACE = re.compile(rb"<(?:\w+:)?c(?:\s(?![^<>]*\br\s*=)[^<>]*)?/?>")
+"""A cell of XLSX that does not say where it stands: in the row that is open, which may be any."""
 _LONGEST_PLACE = 200
 _ODS_TAG = re.compile(
     rb"<table:(table|table-row|(?:covered-)?table-cell)(?=[\s/>])"
@@ -137,7 +139,7 @@ def _refuse_unsafe(source: Source, raw: bytes) -> None:
                     cells += _ods_span(archive.read(info))
                 elif info.filename.endswith(".xml") and "calcChain" not in info.filename:
                     with archive.open(info) as part:
-                        cells += _span(part)
+                        cells += _span(source, part)
                 if cells > MOST_CELLS:
                     raise _refusal(source, f"its sheets span more than {MOST_CELLS:,} cells")
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, ValueError, EOFError,
@@ -145,11 +147,17 @@ def _refuse_unsafe(source: Source, raw: bytes) -> None:
         raise _refusal(source, f"it is damaged: {visible(str(error))[:200]}") from None
 
 
-def _span(part: IO[bytes]) -> int:
-    """The cells that a sheet of XLSX spans, from its corner to the last in each direction."""
+def _span(source: Source, part: IO[bytes]) -> int:
+    """The cells that a sheet of XLSX spans, from its corner to the last in each direction.
+
+    Raises:
+        RosterError: nobody can tell.
+    """
     columns = rows = 0
     before = b""
     while chunk := part.read(_CHUNK):
+        if _NO_PLACE.search(before + chunk):
+            raise _refusal(source, "its cells do not say where they stand")
         for letters, digits in _CELL.findall(before + chunk):
             rows = max(rows, int(digits))
             columns = max(columns, _column(letters.upper()))

@@ -78,6 +78,12 @@ def corners_of_many_sheets() -> bytes:
     return xlsx(dict.fromkeys("STU", content))
 
 
+def cells_without_place() -> bytes:
+    cell = '<c t="str"><v>a@a.example</v></c>'
+    rows = f'<row r="1">{cell * 1_000}</row><row r="1048576">{cell}</row>'
+    return xlsx({"S": f"<worksheet {WORKBOOK}><sheetData>{rows}</sheetData></worksheet>"})
+
+
 def repeated(rows: int, columns: int) -> bytes:
     cell = (
         f'<table:table-cell table:number-columns-repeated="{columns}" office:value-type="string">'
@@ -98,6 +104,7 @@ def far_cell() -> bytes:
     [
         (corners(), "span more than 20,000,000 cells"),
         (corners_of_many_sheets(), "span more than 20,000,000 cells"),
+        (cells_without_place(), "do not say where they stand"),
         (repeated(1_048_576, 16_384), "span more than 20,000,000 cells"),
         (repeated(10_000, 10_000), "span more than 20,000,000 cells"),
         (far_cell(), "span more than 20,000,000 cells"),
