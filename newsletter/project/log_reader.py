@@ -297,14 +297,15 @@ class LogReader:
     def _leave(self, leave: Leave, ledger: Ledger, not_before: float) -> None:
         """Note a leave, whatever clock dated it; told as news of who had not left.
 
-        It counts from ``not_before`` on at the earliest, or a return by an older form could end
-        it; and from when it is read at the latest, or no return could end it.
+        It counts from when it is first read at the latest, or no return could end it; but never
+        as earlier than ``not_before``, or a return by an older form could end it, should the
+        clock here have been set back.
         """
-        at, now = max(leave.at, moment_at(not_before)), self._project.clock.now()
-        if at > now and ledger.suppressions.knows(leave.id):
+        if ledger.suppressions.knows(leave.id):
             return  # it has the time of the first reading
+        at = max(min(leave.at, self._project.clock.now()), moment_at(not_before))
         had_left = ledger.suppressions.has_left(leave.tag)
-        if ledger.suppressions.add(replace(leave, at=min(at, now))) and not had_left:
+        if ledger.suppressions.add(replace(leave, at=at)) and not had_left:
             self.result.new["leave"] += 1
 
     def _within_time(self, change: PreferenceChange) -> PreferenceChange:

@@ -13,7 +13,14 @@ from newsletter.invisible import visible
 from newsletter.message.keys import KeyRing
 from newsletter.transports.http import HttpClient, NoResponse, NotSent
 from newsletter.transports.http_values import Request, Response, canonical_json
-from newsletter.web.log import MOST_ENTRIES, Entry, Page, PublicLog, forget_synced
+from newsletter.web.log import (
+    LARGEST_SEQ,
+    MOST_ENTRIES,
+    Entry,
+    Page,
+    PublicLog,
+    forget_synced,
+)
 from newsletter.web.seal import WEBHOOK_BYTES, sealed_length
 
 if TYPE_CHECKING:
@@ -23,7 +30,6 @@ LOG_NAME = "public.db"
 _TIMEOUT_S = 10.0
 """For a whole answer."""
 _LONGEST_BOX = sealed_length(WEBHOOK_BYTES[-1])
-_LARGEST_SEQ = 2**62
 
 
 class LogSource(Protocol):
@@ -257,7 +263,7 @@ def _page(told: Any) -> Page | None:
 
 
 def _seq(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= _LARGEST_SEQ:
+    if type(value) is not int or not 0 <= value <= LARGEST_SEQ:
         raise ValueError
     return value
 

@@ -131,9 +131,9 @@ def write_bundle(project: Project, folder: Path) -> Bundle:
             where=Where(folder),
             next="Name a new folder with --out, such as public.",
         )
-    _ = project.theme  # says what is wrong with it
     project.keys_with_bearer()
     bundle = Bundle.of(project)
+    bundle.pages().check()  # here a person can mend the theme; on the server readers would wait
     try:
         bundle.write(folder)
     except OSError as error:

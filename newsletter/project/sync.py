@@ -14,14 +14,13 @@ from newsletter.project.project import Project
 from newsletter.project.rights import keep_promises
 from newsletter.render.public_pages import words_digest
 from newsletter.web.bundle import Bundle
+from newsletter.web.log import LARGEST_SEQ
 
 if TYPE_CHECKING:
     from newsletter.ledger.ledger import Ledger
 
 _LONGEST_S = 600.0
 """A server that invents entries without an end is left after so many seconds."""
-_BEHIND_ALL = 2**62
-"""A place in a log behind all entries."""
 
 
 def sync(project: Project, *, again: bool = False) -> SyncResult:
@@ -48,7 +47,7 @@ def sync(project: Project, *, again: bool = False) -> SyncResult:
     ):
         former = _read_former(project, ledger, again=again)
         cursor = ledger.log_entries.cursor
-        if former and cursor and cursor.log_id == former.log_id:
+        if former and cursor and cursor.log_id == former.log_id != source.page(LARGEST_SEQ).log_id:
             cursor = None  # the list moved to a server since
         reader = LogReader(source, project, cursor, again=again)
         if former:
@@ -79,6 +78,8 @@ class _Former:
 def _read_former(project: Project, ledger: Ledger, *, again: bool) -> _Former | None:
     """Read what is unread of the log from before there was a server; None: there is none.
 
+    How far it was read says the ledger, since an earlier state of that may be restored.
+
     Raises:
         LogUnreachable: it cannot be read.
     """
@@ -87,7 +88,7 @@ def _read_former(project: Project, ledger: Ledger, *, again: bool) -> _Former | 
         return None
     with closing(source):
         try:
-            log_id = source.page(_BEHIND_ALL).log_id
+            log_id = source.page(LARGEST_SEQ).log_id
             # Until the list moved, the place was that of the log that counted.
             places = (ledger.log_entries.former_cursor, ledger.log_entries.cursor)
             cursor = next((each for each in places if each and each.log_id == log_id), None)

@@ -120,15 +120,16 @@ class PublicPages:
         )
 
     def check(self) -> None:
-        """Compile each page once, so that what is wrong with the theme is known at the start.
+        """Compile each page in each language, so that what is wrong is known at the start.
 
         Raises:
             TemplateError: something in the theme is wrong.
         """
-        for name in PAGES:
-            self._compiled(name, self.languages[0])
-        for kind in ("confirm", "return"):
-            self.notice(kind, self.languages[0])
+        for language in self.languages:
+            for name in PAGES:
+                self._compiled(name, language)
+            for kind in ("confirm", "return"):
+                self.notice(kind, language)
 
     def consent(self, language: str) -> str:
         """The words beside the box that whoever signs up ticks."""

@@ -180,7 +180,7 @@ class Bundle:
             )
         try:
             bundle = _parse(content, folder)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except (ValueError, OverflowError, LookupError, TypeError, AttributeError, RecursionError):
             # The cause is left out: it could quote a key.
             raise ConfigError("The bundle is damaged.", where=Where(path), next=again) from None
         if not bundle.theme.is_dir():
@@ -281,6 +281,10 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         for number, text in keys.items()
     }
     archive = folder / "archive"
+    topics, unsubscribe_url = data.get("topics", {}), data.get("unsubscribe_url")
+    named = all(names and all(map(_is_text, names.values())) for names in topics.values())
+    if not (data["languages"] and named and (unsubscribe_url is None or _is_text(unsubscribe_url))):
+        raise ValueError
     return Bundle(
         verifier=Verifier(
             list_id, verify, {int(n): _key(t) for n, t in data["verify_old"].items()}
@@ -290,14 +294,14 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         list_id=list_id,
         list_name=str(data["list_name"]),
         url=str(data["url"]),
-        unsubscribe_url=data.get("unsubscribe_url"),
+        unsubscribe_url=unsubscribe_url,
         languages=tuple(map(str, data["languages"])),
         organisation=Organisation.model_validate(data["organisation"]),
         bearer_hash=str(data["bearer_hash"]),
         theme=folder / theme,
         archive=archive if archive.is_dir() else None,
         archive_path=str(data["archive_path"]),
-        topics=data.get("topics", {}),
+        topics=topics,
         privacy=Privacy.model_validate(data.get("privacy", {})),
         confirm_from=str(data.get("confirm_from", "")),
         relay=RelayAccess.model_validate(data["relay"]) if "relay" in data else None,
@@ -319,6 +323,10 @@ def _shares_account(settings: Settings) -> bool:
     relay = settings.public.relay if settings.public else None
     smtp = settings.smtp
     return bool(relay and smtp and any(map(relay.is_account_of, smtp.relays)))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _key(text: str) -> bytes:

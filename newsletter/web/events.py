@@ -116,7 +116,7 @@ class RecentEvents:
         if (known := self._find(about)) is None:
             known = self._written.note(about, asyncio.create_task(self._events.add(content)))
         elif known.done():
-            # The log may have been replaced since. Where it holds the id, this adds nothing.
+            # The log may have been replaced since.
             return await self._events.add(content, known.result())
         # Whoever hangs up must not take the others' answer along.
         return await asyncio.shield(known)
@@ -138,7 +138,8 @@ class RecentEvents:
 
 @dataclass(slots=True)
 class Changed:
-    """How often one link or reader changed something, and what last."""
+    """How often one link or reader changed something, what last, and the id of its event."""
 
     number: int = 0
     last: str = ""
+    id: str = ""

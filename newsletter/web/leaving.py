@@ -213,13 +213,15 @@ class Leaving:
                     # They left again since.
                     return self._say_left(request, text, left, "left_again")
             changed = self._undone.find(text) or self._undone.note(text, Changed())
-            if changed.last != id_:
+            content = {"kind": "undo", "leave": id_}
+            if changed.last == id_:
+                await self._events.add(content, changed.id)  # the log may have been replaced since
+            else:
                 if changed.number >= _MOST_UNDOS:
                     return self._answers.page(request, "unavailable", status=429)
                 # Counted before it is on disk, so that many at once are counted as well.
                 changed.number, changed.last = changed.number + 1, ""
-                await self._events.add({"kind": "undo", "leave": id_})
-                changed.last = id_
+                changed.id, changed.last = await self._events.add(content), id_
             self._recent.forget(key)
             return self._answers.page(request, "undone")
         if self._nonces.age(mark, purpose, about) is not None:

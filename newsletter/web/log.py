@@ -32,6 +32,8 @@ from newsletter.system import one_at_a_time, sync_folder
 ID_BYTES = 16
 MOST_ENTRIES = 1_000
 """The most entries of one page."""
+LARGEST_SEQ = 10**18 - 1
+"""The last place that a log may have and that may be asked for."""
 _MOST_PAGE_BYTES = 1_200_000
 """The most bytes of one page's boxes, but for a single box that is larger."""
 

@@ -119,7 +119,10 @@ class PreferencePage:
         reader = token.address_tag.hex() if token.verified else text
         recent = self._recent.find(reader) or self._recent.note(reader, Changed())
         told = json.dumps(changes, sort_keys=True)
+        whose = {"tag" if token.verified else "token": reader}
+        content = {"kind": "preferences", **whose, "changes": changes}
         if told == recent.last:
+            await self._events.add(content, recent.id)  # the log may have been replaced since
             return self._answers.page(request, "saved")
         if recent.number >= _MOST_A_DAY:
             return self._answers.page(request, "unavailable", status=429)
@@ -127,9 +130,7 @@ class PreferencePage:
             self._tokens.count(request)
         # Counted before it is on disk, so that many at once are counted as well.
         recent.number, recent.last = recent.number + 1, ""
-        whose = {"tag" if token.verified else "token": reader}
-        await self._events.add({"kind": "preferences", **whose, "changes": changes})
-        recent.last = told
+        recent.id, recent.last = await self._events.add(content), told
         return self._answers.page(request, "saved")
 
     def _changes(self, fields: Mapping[str, str]) -> dict[str, Any]:

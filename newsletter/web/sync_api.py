@@ -21,11 +21,11 @@ from starlette.routing import Route
 from newsletter.bounded_json import JSONRefused, read_json
 from newsletter.clock import Clock
 from newsletter.errors import LedgerRefused
-from newsletter.web.log import MOST_ENTRIES, Page, PublicLog, forget_synced
+from newsletter.web.log import LARGEST_SEQ, MOST_ENTRIES, Page, PublicLog, forget_synced
 
 _MOST_BODY = 1_000
 """Octets of a request."""
-_MOST_DIGITS = 18
+_MOST_DIGITS = len(str(LARGEST_SEQ))
 _MOST_DAYS = 36_500
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -130,7 +130,7 @@ async def _body(request: Request) -> tuple[int, int] | None:
     seq, days = told.get("seq"), told.get("keep_days")
     if type(seq) is not int or type(days) is not int:
         return None
-    return max(0, min(seq, 10**_MOST_DIGITS)), max(1, min(days, _MOST_DAYS))
+    return max(0, min(seq, LARGEST_SEQ)), max(1, min(days, _MOST_DAYS))
 
 
 def _refusal(

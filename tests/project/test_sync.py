@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from newsletter.addresses import Address
 from newsletter.clock import moment_at
 from newsletter.errors import InputError, LogUnreachable
+from newsletter.ledger.log_entries import Cursor
 from newsletter.message.keys import KeyRing
 from newsletter.message.tokens import Purpose, Token, sign
 from newsletter.project import Project
@@ -33,7 +34,7 @@ from newsletter.project.log_reader import SyncResult
 from newsletter.project.rights import forget
 from newsletter.project.sync import sync
 from newsletter.testing import FrozenClock
-from newsletter.web.log import PublicLog
+from newsletter.web.log import LARGEST_SEQ, PublicLog
 
 from tests.support.project import Project as Folder
 from tests.support.project import smtp_delivery
@@ -167,6 +168,44 @@ def test_a_leave_from_the_future_can_be_ended_by_a_return(
     for again in (False, True):
         sync(project, again=again)
         assert {"anna"} == left(project, side, "anna")
+
+
+def test_a_leave_from_the_future_stays_where_its_first_reading_put_it(
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also once its own time is no longer in the future."""
+    now = time.time()
+    clock = FrozenClock(moment_at(now))
+    monkeypatch.setattr(project, "clock", clock)
+    side.leave("anna@readers.example", at=now + 3600)
+    sync(project)
+    clock.sleep(600)
+    side.come_back("anna@readers.example", form_at=now + 600)
+    sync(project)
+    clock.sleep(7200)
+    for again in (False, True):
+        sync(project, again=again)
+        assert set() == left(project, side, "anna")
+
+
+@pytest.mark.fault(
+    "Public",
+    "a laptop's clock that was set back between a return and a leave",
+    state="who left has left",
+)
+def test_a_leave_counts_although_the_clock_here_was_set_back(
+    project: Project, side: PublicSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    clock = FrozenClock(moment_at(now))
+    monkeypatch.setattr(project, "clock", clock)
+    side.sign_up("anna@readers.example", form_at=now - 600, at=now - 500)
+    side.come_back("anna@readers.example", form_at=now - 600)
+    sync(project)
+    clock.sleep(-400 * 86_400)
+    side.leave("anna@readers.example", at=now + 60)
+    sync(project)
+    assert {"anna"} == left(project, side, "anna")
 
 
 def test_a_reader_who_leaves_in_two_ways_is_told_as_one(project: Project, side: PublicSide) -> None:
@@ -650,6 +689,46 @@ def test_who_left_in_the_folder_before_there_was_a_server_has_left(
     assert {"dora", "emil"} == left(project, side, "dora", "emil")
 
 
+def test_the_log_from_before_the_server_is_read_again_for_a_restored_ledger(
+    folder: Folder, tmp_path: Path, side: PublicSide
+) -> None:
+    ledger = folder.folder / "newsletter.db"
+    with server_of(folder, tmp_path / "elsewhere.db"):
+        sync(Project(folder.folder))
+        earlier = ledger.read_bytes()
+        side.leave("anna@readers.example")
+        side.sign_up("zoe@readers.example")
+        for again in (False, True):
+            assert {"leave": 1, "signup": 1} == numbers(sync(Project(folder.folder), again=again))
+            assert {"anna"} == left(Project(folder.folder), side, "anna")
+            for file in folder.folder.glob("newsletter.db*"):
+                file.unlink()
+            ledger.write_bytes(earlier)
+
+
+def test_a_server_in_the_folder_that_is_read_over_http_is_one_log(folder: Folder) -> None:
+    with server_of(folder, folder.folder / "public.db") as (side, _):
+        for name in ("anna", "bela"):
+            side.leave(f"{name}@readers.example")
+            assert {"leave": 1} == numbers(sync(Project(folder.folder)))
+        assert 2 == side.log.drop_synced(10**6)
+        assert SyncResult() == sync(Project(folder.folder))
+
+
+def test_a_place_that_somebody_invented_keeps_nobody_from_the_log(
+    folder: Folder, tmp_path: Path
+) -> None:
+    with server_of(folder, tmp_path / "elsewhere.db") as (side, _):
+        side.leave("anna@readers.example")
+        project = Project(folder.folder)
+        with closing(project.ledger(create=True)) as ledger, ledger.transaction():
+            cursor = Cursor(side.log.page(0).log_id, LARGEST_SEQ, bytes(32))
+            ledger.log_entries.move(cursor, now=project.clock.now())
+        result = sync(project)
+        assert {"leave": 1} == numbers(result)
+        assert "rolled back" in result.warnings[0]
+
+
 def test_a_restored_ledger_reads_on_in_the_log_from_before_there_was_a_server(
     folder: Folder, tmp_path: Path, side: PublicSide
 ) -> None:
@@ -748,6 +827,10 @@ ANSWERS: dict[str, tuple[Callable[[Handler], None], str]] = {
     "a list": (lambda h: h.send(200, b"[1]"), "not a public log"),
     "a short id": (lambda h: h.send(200, page(log_id="00")), "not a public log"),
     "a wrong number": (lambda h: h.send(200, page(last=-1)), "not a public log"),
+    "a number beyond all": (
+        lambda h: h.send(200, page(last=LARGEST_SEQ + 1)),
+        "not a public log",
+    ),
     "a true number": (lambda h: h.send(200, page(last=True)), "not a public log"),
     "a short head": (lambda h: h.send(200, page(head="00")), "not a public log"),
     "no entries": (lambda h: h.send(200, page(entries=3)), "not a public log"),

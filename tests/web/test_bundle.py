@@ -2,11 +2,12 @@
 
 import base64
 import os
+import re
 from pathlib import Path
 
 import pytest
 from nacl.public import PrivateKey
-from newsletter.errors import ConfigError, InputError
+from newsletter.errors import ConfigError, InputError, TemplateError
 from newsletter.message.keys import KeyRing, derived
 from newsletter.message.tokens import Purpose, Token, sign, verify
 from newsletter.project import Project as Opened
@@ -165,6 +166,17 @@ def test_a_theme_in_the_projects_own_folder_brings_nothing_else(
     assert Bundle.load(tmp_path / "public").theme.is_dir()
 
 
+def test_a_theme_that_fails_readers_of_one_language_is_refused_before_it_is_copied(
+    project: Opened, tmp_path: Path
+) -> None:
+    """Else the server would answer them with an error when they want to leave."""
+    words = Bundle.of(project).theme / "words" / "ar.toml"
+    words.write_text(words.read_text().replace("\npage_undone ", "\npage_undone_before "))
+    with pytest.raises(TemplateError, match="page_undone"):
+        write_bundle(project, tmp_path / "public")
+    assert not (tmp_path / "public").exists()
+
+
 def test_without_a_public_server_there_is_no_bundle(tmp_path: Path) -> None:
     made = Opened(Project(tmp_path / "project").folder)
     with pytest.raises(ConfigError, match="no public server"):
@@ -183,6 +195,11 @@ def test_without_a_public_server_there_is_no_bundle(tmp_path: Path) -> None:
         lambda text: text.replace("header", "letters"),
         lambda text: text.replace('"key" = "', '"key" = "00'),
         lambda text: text + "\x00",
+        lambda text: text.replace('"number" = 1', '"number" = inf'),
+        lambda text: text.replace("topics = {", 'topics = {"news" = {}'),
+        lambda text: text.replace("topics = {", 'topics = {"news" = "x"'),
+        lambda text: f"unsubscribe_url = 3\n{text}",
+        lambda text: re.sub("languages = .*", "languages = []", text),
     ],
 )
 def test_a_damaged_bundle_is_refused_and_not_shown(

@@ -20,7 +20,7 @@ from newsletter.testing import FrozenClock
 from newsletter.web.log import PublicLog
 
 from tests.web.process import ServerProcess, leave_token, wait_for, write_bundle
-from tests.web.served import bundle, running
+from tests.web.served import bundle, running, token
 from tests.web.test_leaving import fields
 
 
@@ -126,20 +126,49 @@ def test_a_log_that_was_cut_in_half(tmp_path: Path) -> None:
     state="503, then the entry is written again; nobody is told 200 for what the new log lacks",
 )
 def test_a_log_that_was_replaced_while_it_is_served(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
     with running(tmp_path) as server:
         token, campaign = leave_token()
         path = f"/leave/{token}"
         assert 200 == server.post(f"/1/{token}").status_code
-        PublicLog(tmp_path / "other" / "public.db").close()
-        for each in tmp_path.glob("public.db-*"):
-            each.unlink()
-        (tmp_path / "other" / "public.db").replace(tmp_path / "public.db")
+        replace_log(tmp_path)
         # Looking says that they left: so that is made true as well.
         assert [503, 200] == [server.get(path).status_code for _ in range(2)]
         assert [campaign] == [event["campaign"] for event in server.events()]
         assert 200 == server.post(f"/1/{token}").status_code
         assert ["leave"] == server.kinds()
+
+
+def replace_log(folder: Path) -> None:
+    """Put an empty log where one is served."""
+    PublicLog(folder / "other.db").close()
+    for each in folder.glob("public.db-*"):
+        each.unlink()
+    (folder / "other.db").replace(folder / "public.db")
+
+
+def test_what_a_reader_undid_or_chose_is_written_into_a_new_log_as_well(tmp_path: Path) -> None:
+    clock = FrozenClock(datetime.now(UTC))
+    with running(tmp_path, clock=clock) as server:
+        leave, choose = (
+            (f"/{road}/{token(purpose)}", do)
+            for road, purpose, do in (
+                ("leave", Purpose.PAGE, "leave"),
+                ("preferences", Purpose.PREFERENCES, "save"),
+            )
+        )
+        forms = {path: fields(server.get(path).text, do) for path, do in (leave, choose)}
+        clock.sleep(5)
+        left = server.post(leave[0], forms[leave[0]]).text
+        asked = {leave[0]: fields(left, "undo"), choose[0]: {**forms[choose[0]], "language": "fr"}}
+        for path, form in asked.items():
+            assert 200 == server.post(path, form).status_code
+        assert ["leave", "undo", "preferences"] == server.kinds()
+        replace_log(tmp_path)
+        for path, form in asked.items():
+            for _ in range(3):
+                last = server.post(path, form).status_code
+            assert 200 == last
+        assert ["undo", "preferences"] == server.kinds()
 
 
 @pytest.mark.fault(
