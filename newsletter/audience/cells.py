@@ -22,6 +22,7 @@ _WITHIN = re.compile(f"[{re.escape(_INVISIBLE)}]")
 _BREAKS = re.compile(r"[\t\n\r\v\f\x85\u2028\u2029]+ *")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SYNTAX = frozenset('<>"')
+_DEFUSED = frozenset("=+-@")
 
 
 def trim(text: str) -> str:
@@ -36,9 +37,11 @@ def read_address(cell: str) -> tuple[Address, str]:
     Raises:
         AddressError: there is none, or more than one; a sentence without the address.
     """
-    if plain := Address.plain(cell):
+    if cell[:1] != "'" and (plain := Address.plain(cell)):
         return plain, ""
     text = trim(cell)
+    if text[:1] == "'" and text[1:2] in _DEFUSED:
+        text = text[1:]  # as our own exports keep spreadsheets from running a cell
     if not text:
         raise AddressError("There is no address.")
     name, text = _parted(text)

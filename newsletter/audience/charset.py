@@ -14,16 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
+from newsletter.audience.decoding import MARKS
 from newsletter.audience.sources import Source
 from newsletter.errors import Problem, RosterError
 
-_MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 # The commonest first: where several read the same, it is named.
 _CANDIDATES = (
     *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1256", "iso8859_15", "mac_roman"),
@@ -72,7 +66,7 @@ def find_text(source: Source) -> Text:
         head = file.read(4096)
     if not head.strip(b"\0 \r\n\t"):
         raise RosterError("The file is empty.", where=source.where, next="Export it again.")
-    encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "")
+    encoding = next((name for mark, name in MARKS if head.startswith(mark)), "")
     if not encoding:
         encoding = _unmarked_utf16(head)
     notes: tuple[Problem, ...] = ()

@@ -13,14 +13,16 @@ from pathlib import Path
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.regular_file import read_regular
 
-_MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
+MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+"""Byte order marks, and what Python calls the encoding."""
+SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+"""How XLSX and ODS, and XLS begin."""
 MAX_BYTES = 200_000_000
 """More than a million readers need."""
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -40,11 +42,11 @@ def read_text(path: Path) -> tuple[str, list[Problem]]:
         RosterError: the file cannot be opened, is too large, or is no text.
     """
     raw = _read(path)
-    if raw.startswith(_SPREADSHEETS):
+    if raw.startswith(SPREADSHEETS):
         raise RosterError(
             "The list is a spreadsheet file, not CSV.", where=Where(path), next=_SAVE_AS
         )
-    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
+    encoding = next((name for mark, name in MARKS if raw.startswith(mark)), None)
     warnings: list[Problem] = []
     try:
         if encoding is None:

@@ -31,7 +31,7 @@ from newsletter.audience.placeholders import diagnose, reread, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
 from newsletter.audience.sources import Source
-from newsletter.audience.standing import Kind, Unclear, may_mail
+from newsletter.audience.standing import MOST_UNCLEAR, Kind, Unclear, may_mail
 from newsletter.audience.tables import FileTable, open_tables
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible
@@ -44,7 +44,6 @@ _AT = re.compile(r"\s*[(\[{]at[)\]}]\s*", re.IGNORECASE)
 _SUBJECT = re.compile(r"(?<=\w)\?\w+=.*")
 _BETWEEN = re.compile(r"[\s,;|/<>()]+|:::")
 _LONGEST_NAME = 300
-_DEFUSED = frozenset("=+-@")
 _MOST_ASKED = 20
 _MOST_PROPOSED = 1_000
 SHEET_ROWS = 1_048_576
@@ -223,6 +222,8 @@ class ImportFile:
             at = at or self._judge.since(filled)
         for value in unclear if state is ReaderState.IN else ():
             self._unclear.setdefault(value, []).append(number)
+        if len(self._unclear) > MOST_UNCLEAR:
+            self._refuse_unclear()
         if state is not ReaderState.IN:
             if state.suppresses and _SEVERAL in filled[columns.email]:
                 raise AddressError("The cell holds several addresses; give each a row of its own.")
@@ -350,8 +351,6 @@ def _cleaned(cell: str) -> str:
     text = trim(cell.split(_SEVERAL, 1)[0])
     if text[:7].lower() == "mailto:":
         text = text[7:]
-    if text[:1] == "'" and text[1:2] in _DEFUSED:
-        text = text[1:]  # as our own exports keep spreadsheets from running a cell
     return text.rstrip(",;").strip()
 
 

@@ -31,7 +31,7 @@ from newsletter.audience.model import Roster, Subscriber
 from newsletter.audience.placeholders import says_nothing, what_is_wrong
 from newsletter.audience.records import Record, find_delimiter, read_records
 from newsletter.audience.shape import RowError, check_shape
-from newsletter.audience.standing import Standing, Unclear
+from newsletter.audience.standing import MOST_UNCLEAR, Standing, Unclear
 from newsletter.config import Audience
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible
@@ -261,6 +261,8 @@ class _Reading:
             return
         for value in unclear:
             self._unclear.setdefault(value, []).append(number)
+        if len(self._unclear) > MOST_UNCLEAR:
+            self._refuse_unclear()
         self._subscribers.append(
             Subscriber(
                 address=address,

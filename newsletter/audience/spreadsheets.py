@@ -138,7 +138,7 @@ def _text(cell: object) -> str:
 
 
 def _refuse_unsafe(source: Source, raw: bytes) -> None:
-    """Refuse a file that spans more cells than memory should hold; XLS cannot.
+    """Refuse a file that spans more cells than memory should hold.
 
     Raises:
         RosterError: it does, or is no sound ZIP.

@@ -349,6 +349,10 @@ def is_word_of_waiting(name: str) -> bool:
     return is_word_of_leaving(name) and _WAIT_WORD.search(fold(name)) is not None
 
 
+MOST_UNCLEAR = 1_000
+"""Values to ask about that are kept: a column with more of them is none of states."""
+
+
 class Unclear(NamedTuple):
     """A value of which nobody can tell whether its row may be mailed.
 

@@ -29,6 +29,8 @@ _KEPT_OFF = {
     ReaderState.WAIT: "never confirmed",
 }
 _MOST_SHOWN = 10
+_MOST_QUESTIONS = 20
+"""A column of more values than that is decided about as a whole, by an option."""
 MOVES = frozenset((".zip", ".xlsx", ".xls", ".ods", ".dump", ".vcf"))
 """Endings of files that can be imported, and are no list of a project."""
 
@@ -137,7 +139,7 @@ def look(project: Project, files: list[Path]) -> int:
         _leaves_are_included(staged, yes=True, look=True)
         _decide(staged, yes=True)
         _show(staged)
-        return sum(file.rejected for file in staged.files)
+        return staged.rejected_rows
 
 
 def _options(
@@ -182,7 +184,7 @@ def _staged(
                 return staged
             options = replace(options, mend=True)
         except UnclearValues as unclear:
-            if not asks:
+            if not asks or len(unclear.values) > _MOST_QUESTIONS:
                 raise
             say(f"{unclear.where}: these values may mean that a row must not be mailed.")
             mail, no_mail = [*options.mail], [*options.no_mail]
@@ -282,8 +284,10 @@ def _show(staged: StagedImport) -> None:
     say_problems([problem for file in staged.files for problem in file.notes], most=_MOST_SHOWN)
     if staged.rejected:
         say("Cannot be used; nobody is mailed for these:")
-        shown = [Problem(each.why, Where(each.file, row=each.row)) for each in staged.rejected]
-        say_problems(shown, most=_MOST_SHOWN)
+        first = staged.rejected[:_MOST_SHOWN]
+        say_problems([Problem(each.why, Where(each.file, row=each.row)) for each in first])
+        if more := staged.rejected_rows - len(first):
+            tell(f"and {more:,} more.", lead="  • ")
 
 
 def _notes(staged: StagedImport) -> list[str]:
@@ -307,7 +311,9 @@ def _write_files(
 
     if rejected:
         write_private(project, rejected, rejected_csv(staged))
-        say(f"{count(len(staged.rejected), 'row')} that cannot be used: {rejected}")
+        kept = len(staged.rejected)
+        some = "" if kept == staged.rejected_rows else f", of {staged.rejected_rows:,} the first"
+        say(f"{count(kept, 'row')} that cannot be used{some}: {rejected}")
     if report:
         write_private(project, report, report_text(project, staged, _notes(staged)))
         say(f"The report, without any address: {report}")

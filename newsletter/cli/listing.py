@@ -80,6 +80,11 @@ def set_(
     """
     from newsletter.project.listing import note_wish
 
+    if both := {*(topic or ())} & {*(no_topic or ())}:
+        raise InputError(
+            f"“{min(both)}” stands under --topic and under --no-topic.",
+            next="Leave one of them out.",
+        )
     topics = {**dict.fromkeys(topic or (), True), **dict.fromkeys(no_topic or (), False)}
     if not language and not topics:
         raise InputError("Nothing to note.", next="Give --language, --topic or --no-topic.")

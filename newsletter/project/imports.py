@@ -54,9 +54,11 @@ __all__ = [
     "write",
 ]
 
-MOST_REJECTED = 100_000
-"""Rejected rows that are kept to be looked at; all are counted."""
+MOST_REJECTED = 50_000_000
+"""Bytes, about, of rejected rows that are kept to be looked at; all are counted."""
 _MOST_CELLS, _LONGEST_CELL = 30, 500
+_CELL_TAKES = 60
+"""Bytes of a text in memory beside its letters."""
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ class StagedFile:
         imported_as: the import that holds it already, so that its rows say nothing new; 0: none.
             Whom they keep off, this move keeps off as well.
         staged: the numbers of its rows among all that are put side by side.
-        says_left: whether all of its readers must not be mailed.
+        says_left: whether it is a file of those who left; one of bounces does not say who did.
         counts: what becomes of its rows, once that is decided.
     """
 
@@ -134,6 +136,7 @@ class StagedImport:
         disputed: how many readers signed up here, and left by a file that does not say whether
             that was before or after.
         rejected: rows that cannot be used, as many as are kept.
+        rejected_takes: bytes, about, that those take.
         odd: what is odd about names and values, with counts.
         damaged: names and values in a wrong encoding, and what they seem to have been.
         addresses: what is odd about addresses.
@@ -144,14 +147,20 @@ class StagedImport:
     staging: Staging
     disputed: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+    rejected_takes: int = 0
     odd: Counter[str] = field(default_factory=Counter)
     damaged: dict[str, str] = field(default_factory=dict)
     addresses: AddressNotes = field(default_factory=AddressNotes)
     changes: Changes = field(default_factory=lambda: Changes(0, 0, 0, {}, 0, 0))
 
     @property
+    def rejected_rows(self) -> int:
+        """How many rows cannot be used, kept or not."""
+        return sum(file.rejected for file in self.files)
+
+    @property
     def missing(self) -> list[StagedFile]:
-        """Files without those who left, if no other file of the move holds such people."""
+        """Files without those who left, if no other file of the move is of such people."""
         if any(file.says_left for file in self.files):
             return []
         return [file for file in self.files if file.missing and not file.imported_as]
@@ -245,7 +254,7 @@ def _stage_file(
         *(source.name, source.place, table.what, digest),
         missing=table.missing,
         imported_as=known.get(digest, 0),
-        says_left=table.state is not None and table.state.suppresses,
+        says_left=table.state is ReaderState.LEFT,
     )
     for earlier in staged.files:
         if earlier.digest == digest:  # the same file, named twice
@@ -257,7 +266,7 @@ def _stage_file(
             file.rows += 1
             if isinstance(row, RejectedRow):
                 file.rejected += 1
-                _keep(staged.rejected, file, row)
+                _keep(staged, file, row)
                 continue
             staged.addresses.take(row.address)
             yield _staged(row, table.program, keys, gone, confirmations)
@@ -306,10 +315,11 @@ def _json(values: Mapping[str, str]) -> str:
     return "{" + ", ".join(pairs) + "}"
 
 
-def _keep(rejected: list[Rejected], file: StagedFile, row: RejectedRow) -> None:
-    if len(rejected) < MOST_REJECTED:
-        cells = [cell[:_LONGEST_CELL] for cell in row.cells[:_MOST_CELLS]]
-        rejected.append(Rejected(file.name, row.number, row.why, cells))
+def _keep(staged: StagedImport, file: StagedFile, row: RejectedRow) -> None:
+    cells = [cell[:_LONGEST_CELL] for cell in row.cells[:_MOST_CELLS]]
+    staged.rejected_takes += sum(map(len, cells)) + _CELL_TAKES * (len(cells) + 5)
+    if staged.rejected_takes <= MOST_REJECTED:
+        staged.rejected.append(Rejected(file.name, row.number, row.why, cells))
 
 
 def _digest(table: ImportFile, options: ImportOptions, number: int) -> str:

@@ -77,11 +77,20 @@ def readers_of(project: Project, segment: str = "") -> Iterator[Listed]:
 def as_csv(readers: Iterator[Listed], fields: Sequence[str]) -> Iterator[bytes]:
     """The list as CSV that a spreadsheet opens and does not run, and that can be imported."""
     yield "\ufeff".encode()
-    yield _line(("email", "name", "language", *fields, "source", "status"))
+    # A further column may be called as one of ours.
+    names = [*dict.fromkeys(("email", "name", "language", *fields, "joined", "source", "status"))]
+    yield _line(names)
     for each in readers:
-        told = [each.fields.get(name, "") for name in fields]
-        status = "active" if each.mailed else "suppressed"
-        yield _line((each.address, each.name, each.language, *told, each.source, status))
+        told = {
+            "joined": each.joined,
+            "source": each.source,
+            **{name: each.fields.get(name, "") for name in fields},
+            "email": each.address,
+            "name": each.name,
+            "language": each.language,
+            "status": "active" if each.mailed else "suppressed",
+        }
+        yield _line([told[name] for name in names])
 
 
 def _line(cells: Sequence[str]) -> bytes:

@@ -99,6 +99,11 @@ def test_every_dialect_of_a_spreadsheet_gives_the_same_list(
     assert [2, 3] == [s.row for s in found.subscribers]
 
 
+def test_an_address_that_our_export_keeps_from_being_a_formula_is_the_same(tmp_path: Path) -> None:
+    found = roster(tmp_path, "email\n'=x@a.example\n'o.neill@a.example\n")
+    assert ["=x@a.example", "'o.neill@a.example"] == addresses(found)
+
+
 def test_excels_sep_line_names_the_separator_and_is_no_row(tmp_path: Path) -> None:
     found = roster(tmp_path, "sep=|\r\nemail|name\r\nanna@a.example|Anna; Bob, too\r\n")
     assert ("Anna; Bob, too", 2) == (found.subscribers[0].name, found.subscribers[0].row)

@@ -115,8 +115,9 @@ def test_the_list_is_shown_exported_and_imported_again(project: Project) -> None
     went_well(project.run("subscribers", "export", "out.csv"), "out.csv")
     assert 0o600 == (project.folder / "out.csv").stat().st_mode & 0o777
     rows = (project.folder / "out.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert "'=x@a.example,Anna,,import,active" in rows
-    assert "reader1@readers.example,Reader 1,en,file,suppressed" in rows
+    today = json.loads(lines[-1])["joined"]
+    assert f"'=x@a.example,Anna,,{today},import,active" in rows
+    assert "reader1@readers.example,Reader 1,en,,file,suppressed" in rows
     went_well(project.run("subscribers", "export", "out.json"))
     assert 5 == len((project.folder / "out.json").read_text().splitlines())
     again = project.run(*IMPORT, "out.csv", "--dry-run")
@@ -143,6 +144,8 @@ def test_a_language_that_a_reader_asked_for_counts_in_the_next_plan(project: Pro
     stopped(project.run("subscribers", "set", reader), 2, "Nothing to note")
     stopped(project.run("subscribers", "set", reader, "--language", "x!"), 2, "language")
     stopped(project.run("subscribers", "set", reader, "--topic", "alerts"), 2, "no topic")
+    both = ("--topic", "alerts", "--no-topic", "alerts")
+    stopped(project.run("subscribers", "set", reader, *both), 2, "under --topic and under")
     stopped(project.run("subscribers", "set", "no@a.example", "--language", "fr"), 2, "not on the")
 
 

@@ -566,6 +566,8 @@ REFUSED = {
     "XML": Refused('<?xml version="1.0"?><Error/>', NOT_A_LIST),
     "empty": Refused("", "The file is empty."),
     "white space": Refused(" \r\n\t\r\n", "The file is empty."),
+    "name of spaces": Refused(f"a{' ' * 18_000}b <c", "Nobody can tell which column"),
+    "one word of 20,000 letters": Refused("a" * 20_000, "Nobody can tell which column"),
     "NULs alone": Refused(b"\0" * 5000, "The file is empty."),
     "joined, columns moved": Refused(
         LIST + "name,email\r\nCy,cy@readers.example\r\n",
@@ -663,7 +665,7 @@ REFUSED = {
     ),
     "a sheet of a million rows": Refused(
         sheet_beyond_the_limit,
-        "The spreadsheet file cannot be read: a sheet spans 1,048,576 rows and 26 columns.",
+        "The spreadsheet file cannot be read: its sheets span more than 20,000,000 cells.",
         "list.xlsx",
     ),
     "XLSX without an address": Refused(

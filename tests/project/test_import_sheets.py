@@ -88,12 +88,32 @@ def corners() -> bytes:
     return xlsx({"S": f"<worksheet {WORKBOOK}><sheetData>{rows}</sheetData></worksheet>"})
 
 
-def repeated() -> bytes:
+def corners_of_many_sheets() -> bytes:
+    """Three sheets, each of which is small enough alone."""
+    cells = "<c r='A1'><v>1</v></c><c r='J1000000' t='str'><v>a@a.example</v></c>"
+    content = f"<worksheet {WORKBOOK}><sheetData><row>{cells}</row></sheetData></worksheet>"
+    return xlsx(dict.fromkeys("STU", content))
+
+
+def cells_without_place() -> bytes:
+    cell = '<c t="str"><v>a@a.example</v></c>'
+    rows = f'<row r="1">{cell * 1_000}</row><row r="1048576">{cell}</row>'
+    return xlsx({"S": f"<worksheet {WORKBOOK}><sheetData>{rows}</sheetData></worksheet>"})
+
+
+def repeated(rows: int, columns: int) -> bytes:
     cell = (
-        '<table:table-cell table:number-columns-repeated="16384" office:value-type="string">'
+        f'<table:table-cell table:number-columns-repeated="{columns}" office:value-type="string">'
         "<text:p>a@a.example</text:p></table:table-cell>"
     )
-    return ods(f'<table:table-row table:number-rows-repeated="1048576">{cell}</table:table-row>')
+    return ods(f'<table:table-row table:number-rows-repeated="{rows}">{cell}</table:table-row>')
+
+
+def far_cell() -> bytes:
+    """One cell, behind as many empty ones as a file likes to say."""
+    cell = '<table:table-cell office:value-type="string"><text:p>a@a.example</text:p>'
+    gap = "<table:table-cell table:formula='of:=1>0' table:number-columns-repeated='900000000'/>"
+    return ods(f"<table:table-row>{gap}{cell}</table:table-cell></table:table-row>")
 
 
 def otherwise(was: str, now: str) -> bytes:
@@ -130,7 +150,11 @@ FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
             xlsx({"S": sheet(ROWS).replace("</worksheet>", MERGED)}),
             "cells of rows 3 to 4 are merged",
         ),
-        (repeated(), "repeats cells"),
+        (repeated(1_048_576, 16_384), "repeats cells"),
+        (corners_of_many_sheets(), "sheets span"),
+        (cells_without_place(), "spans 1,048,576 rows"),
+        (repeated(10_000, 10_000), "repeats cells"),
+        (far_cell(), "repeats cells"),
         (xlsx({"S": sheet([["a"], ["b"]])}), "no sheet of it holds an address"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000), "damaged"),
         (xlsx({"S": "<worksheet><sheetData><row><c"}), "cannot be read"),

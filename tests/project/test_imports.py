@@ -331,6 +331,37 @@ def test_a_value_that_may_mean_either_is_asked_about(project: Project, move: Pat
     assert {ANNA: "in", "ben@a.example": "left"} == people(project, ANNA, "ben@a.example")
 
 
+def test_a_column_of_as_many_words_as_readers_is_refused_before_all_are_kept(
+    project: Project, move: Path
+) -> None:
+    rows = "".join(f"reader{n}@a.example,Word{n}\n" for n in range(3_000))
+    with pytest.raises(UnclearValues) as found:
+        moved(project, written(move, {"a.csv": f"email,status\n{rows}"}))
+    assert len(found.value.values) < 1_100
+
+
+def test_of_very_many_rejected_rows_the_first_are_kept_and_all_are_counted(
+    project: Project, move: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = written(move, {"a.csv": "email,name\n" + f"none,{'x' * 400}\n" * 50})
+    monkeypatch.setattr("newsletter.project.imports.MOST_REJECTED", 2_700)
+    staged, _ = moved(project, paths)
+    assert (50, 50) == (staged.rejected_rows, staged.files[0].rejected)
+    assert [2, 3, 4] == [each.row for each in staged.rejected]
+
+
+@pytest.mark.parametrize("others", [("bounces.csv",), ("bounces.csv", "complaints.csv")])
+def test_who_left_is_asked_for_beside_a_file_of_bounces_or_complaints(
+    project: Project, move: Path, others: tuple[str, ...]
+) -> None:
+    files = {"a.csv": f"uuid,email,name,attributes,status\nu1,{ANNA},Anna,{{}},enabled\n"}
+    files |= dict.fromkeys(others, "email\nben@a.example\n")
+    staged, _ = moved(project, written(move, files))
+    assert ["a.csv"] == [file.name for file in staged.missing]
+    staged, _ = moved(project, written(move, {**files, "unsubscribed.csv": "email\n"}))
+    assert [] == staged.missing
+
+
 def test_an_unknown_file_shows_its_columns(project: Project, move: Path) -> None:
     paths = written(move, {"a.csv": f"Who,Where\nAnna,{ANNA}\n"})
     with pytest.raises(RosterError, match="“Who”, “Where”"):
