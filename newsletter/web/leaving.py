@@ -17,8 +17,9 @@ from newsletter.web.context import Context
 from newsletter.web.events import Changed, OfToday, RecentEvents
 from newsletter.web.forms import TooLarge, first, read_form
 
-_FRESH_MINUTES = 60
-"""So long after it was composed a mail's page asks twice."""
+_FRESH_MINUTES = 120
+"""So long after it was composed a mail's page asks twice: an hour, and one in which the server's
+clock may be ahead of the laptop's."""
 _REASONS = frozenset({"often", "useless", "unasked", "unsafe", "other"})
 _MOST_WORDS, _MOST_WORD_BYTES = 500, 900
 """Of a reason, in characters and as JSON: with the rest it fits into an entry's box."""
