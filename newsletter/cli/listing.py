@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from newsletter.cli.output import say, show_line
 from newsletter.errors import InputError
 from newsletter.phrases import people
 from newsletter.project import Project
+
+if TYPE_CHECKING:
+    from newsletter.project.listing import Listed
 
 
 def list_(
@@ -42,6 +46,10 @@ def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Where to: .csv, or .json for one reader a line.")
     ],
+    segment: Segment = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON into the file, and the result as JSON.")
+    ] = False,
 ) -> None:
     """Write the list to a file that you alone can read, to be taken elsewhere.
 
@@ -51,13 +59,27 @@ def export(
     from newsletter.project.writing import write_private
 
     project = Project.here()
-    readers = readers_of(project)
-    if file.suffix == ".json":
+    number = 0
+
+    def counted() -> Iterator[Listed]:
+        nonlocal number
+        for each in readers_of(project, segment):
+            number += 1
+            yield each
+
+    readers = counted()
+    if as_json or file.suffix == ".json":
         lines = (json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in readers)
         write_private(project, file, (line.encode(errors="replace") for line in lines))
     else:
         write_private(project, file, as_csv(readers, project.settings.audience.fields))
-    say(f"The list: {file}. Who must not be mailed is not in it unless it was on the list.")
+    if as_json:
+        show_line(json.dumps({"file": str(file), "readers": number}, ensure_ascii=False))
+        return
+    say(
+        f"{people(number)}: {file}. Those who must not be mailed are not in it unless they are on "
+        "the list."
+    )
 
 
 def set_(
@@ -71,6 +93,7 @@ def set_(
     no_topic: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="One they do not want. Repeatable.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="What was noted, as JSON.")] = False,
 ) -> None:
     """Note the language and topics that a reader asked you for.
 
@@ -89,4 +112,8 @@ def set_(
     if not language and not topics:
         raise InputError("Nothing to note.", next="Give --language, --topic or --no-topic.")
     note_wish(Project.here(), address, language=language, topics=topics)
+    if as_json:
+        noted = {"address": address, "language": language, "topics": topics}
+        show_line(json.dumps(noted, ensure_ascii=False))
+        return
     say(f"Noted for {address}. It counts from the next plan on.")

@@ -120,6 +120,10 @@ def test_the_list_is_shown_exported_and_imported_again(project: Project) -> None
     assert "reader1@readers.example,Reader 1,en,,file,suppressed" in rows
     went_well(project.run("subscribers", "export", "out.json"))
     assert 5 == len((project.folder / "out.json").read_text().splitlines())
+    told = json.loads(project.run("subscribers", "export", "told.csv", "--json").stdout)
+    assert {"file": "told.csv", "readers": 5} == told
+    assert (project.folder / "told.csv").read_text() == (project.folder / "out.json").read_text()
+    went_well(project.run("subscribers", "export", "out.csv"), "5 people")
     again = project.run(*IMPORT, "out.csv", "--dry-run")
     went_well(again, "in 4, left 1", "2  new on the list", "2  on the list as they were")
     assert "Cannot be used" not in again.stdout
@@ -141,6 +145,10 @@ def test_a_language_that_a_reader_asked_for_counts_in_the_next_plan(project: Pro
     reader = "reader0@readers.example"
     went_well(project.run("subscribers", "set", reader, "--language", "fr"), "Noted")
     went_well(project.run("subscribers", "list"), f"{reader}, Reader 0, fr, file")
+    told = json.loads(
+        project.run("subscribers", "set", reader, "--language", "en", "--json").stdout
+    )
+    assert {"address": reader, "language": "en", "topics": {}} == told
     stopped(project.run("subscribers", "set", reader), 2, "Nothing to note")
     stopped(project.run("subscribers", "set", reader, "--language", "x!"), 2, "language")
     stopped(project.run("subscribers", "set", reader, "--topic", "alerts"), 2, "no topic")

@@ -96,6 +96,8 @@ def test_a_segment_is_listed_and_nobody_in_it_is_said(project: Project) -> None:
     assert "2024-03-01" == json.loads(done.stdout.splitlines()[0])["joined"]
     done = project.run("subscribers", "list", "--segment", "belgium")
     went_well(done, "reader4@readers.example", "3 people in “belgium”")
+    went_well(project.run("subscribers", "export", "b.json", "--segment", "belgium"), "3 people")
+    assert 3 == len((project.folder / "b.json").read_text().splitlines())
     went_well(project.run(*SEND, "--segment", "nobody"), "nobody: 0 of 5 people",
               "5 people: they do not read ar", "Nobody is left to mail")  # fmt: skip
     stopped(project.run(*SEND, "--segment", "belgum"), 2, "no segment “belgum”",
