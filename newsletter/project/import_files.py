@@ -16,14 +16,21 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def rejected_csv(staged: StagedImport) -> Iterator[bytes]:
     """The rows that cannot be used, as CSV that a spreadsheet opens and does not run."""
-    yield "\ufeff".encode()
-    for cells in (
-        ("file", "row", "why", "cells"),
-        *((each.file, str(each.row), each.why, *each.cells) for each in staged.rejected),
-    ):
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\r\n").writerow(map(defused, cells))
-        yield line.getvalue().encode(errors="replace")
+    yield csv_head(("file", "row", "why", "cells"))
+    for each in staged.rejected:
+        yield csv_line((each.file, str(each.row), each.why, *each.cells))
+
+
+def csv_head(names: Sequence[str]) -> bytes:
+    """The beginning of a CSV: its byte order mark and header, by which an earlier one is known."""
+    return "\ufeff".encode() + csv_line(names)
+
+
+def csv_line(cells: Sequence[str]) -> bytes:
+    """A row of a CSV that a spreadsheet opens and does not run."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(map(defused, cells))
+    return line.getvalue().encode(errors="replace")
 
 
 def defused(cell: str) -> str:

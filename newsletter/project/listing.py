@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from dataclasses import dataclass
 from newsletter.errors import InputError, LedgerRefused
 from newsletter.ledger.preferences import PreferenceChange, Preferences
 from newsletter.project.addresses import parse_addresses
-from newsletter.project.import_files import defused
+from newsletter.project.import_files import csv_head, csv_line
 from newsletter.project.preferences import with_preferences
 from newsletter.project.project import Project
 from newsletter.project.segments import in_segment
@@ -76,10 +74,9 @@ def readers_of(project: Project, segment: str = "") -> Iterator[Listed]:
 
 def as_csv(readers: Iterator[Listed], fields: Sequence[str]) -> Iterator[bytes]:
     """The list as CSV that a spreadsheet opens and does not run, and that can be imported."""
-    yield "\ufeff".encode()
     # A further column may be called as one of ours.
     names = [*dict.fromkeys(("email", "name", "language", *fields, "joined", "source", "status"))]
-    yield _line(names)
+    yield csv_head(names)
     for each in readers:
         told = {
             "joined": each.joined,
@@ -90,13 +87,7 @@ def as_csv(readers: Iterator[Listed], fields: Sequence[str]) -> Iterator[bytes]:
             "language": each.language,
             "status": "active" if each.mailed else "suppressed",
         }
-        yield _line([told[name] for name in names])
-
-
-def _line(cells: Sequence[str]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(map(defused, cells))
-    return line.getvalue().encode(errors="replace")
+        yield csv_line([told[name] for name in names])
 
 
 def note_wish(

@@ -78,6 +78,8 @@ def test_rejected_rows_are_written_for_a_spreadsheet(project: Project) -> None:
     text = (project.folder / "rejected.csv").read_text(encoding="utf-8-sig")
     assert text.splitlines()[1].startswith("a.csv,3,")
     assert "'=1+1" in text
+    again = project.run(*IMPORT, "a.csv", "--dry-run", "--rejected", "rejected.csv")
+    assert "There is a file of another kind" not in again.stdout + again.stderr
     stopped(project.run(*IMPORT, "a.csv", "--yes", "--rejected", "subscribers.csv"), 2)
 
 
