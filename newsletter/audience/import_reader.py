@@ -46,6 +46,8 @@ _BETWEEN = re.compile(r"[\s,;|/<>()]+|:::")
 _LONGEST_NAME = 300
 _MOST_ASKED = 20
 _MOST_PROPOSED = 1_000
+A_LIST = "a list"
+"""What a file is whose program is not known."""
 SHEET_ROWS = 1_048_576
 """Rows of a sheet in Excel: a list that has as many may have been cut there."""
 
@@ -125,7 +127,7 @@ class ImportFile:
     @property
     def what(self) -> str:
         """What it was recognised as."""
-        return self.program or "a list"
+        return self.program or A_LIST
 
     def rows(self) -> Iterator[ImportedRow | RejectedRow]:
         """Each row with anything in it, read and judged.

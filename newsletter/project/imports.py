@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from newsletter.audience.address_notes import AddressNotes
 from newsletter.audience.import_judge import ImportOptions
 from newsletter.audience.import_reader import (
+    A_LIST,
     ImportedRow,
     ImportFile,
     RejectedRow,
@@ -160,10 +161,18 @@ class StagedImport:
 
     @property
     def missing(self) -> list[StagedFile]:
-        """Files without those who left, if no other file of the move is of such people."""
-        if any(file.says_left for file in self.files):
-            return []
-        return [file for file in self.files if file.missing and not file.imported_as]
+        """Files without those who left, if no file of the move may hold them.
+
+        One of another program cannot: what listmonk lacks is not in an export of Mailchimp.
+        """
+        of = {file.what for file in self.files if file.says_left}
+        return [
+            file
+            for file in self.files
+            if file.missing
+            and not file.imported_as
+            and (not of or (file.what != A_LIST and of.isdisjoint({file.what, A_LIST})))
+        ]
 
     @property
     def is_known(self) -> bool:

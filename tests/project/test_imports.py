@@ -362,6 +362,16 @@ def test_who_left_is_asked_for_beside_a_file_of_bounces_or_complaints(
     assert [] == staged.missing
 
 
+def test_who_left_by_one_program_is_asked_for_beside_the_leavers_of_another(
+    project: Project, move: Path
+) -> None:
+    listmonk = f"uuid,email,name,attributes,status\nu1,{ANNA},Anna,{{}},enabled\n"
+    left = "Email Address,First Name,LEID,EUID,UNSUB_TIME\nben@a.example,Ben,1,2,2020-01-01\n"
+    files = {"a.csv": listmonk, "unsubscribed_email_audience.csv": left}
+    staged, _ = moved(project, written(move, files))
+    assert ["a.csv"] == [file.name for file in staged.missing]
+
+
 def test_an_unknown_file_shows_its_columns(project: Project, move: Path) -> None:
     paths = written(move, {"a.csv": f"Who,Where\nAnna,{ANNA}\n"})
     with pytest.raises(RosterError, match="“Who”, “Where”"):
