@@ -44,6 +44,9 @@ _THROW_AWAY_WORDS = (
 _THROW_AWAY = frozenset(_THROW_AWAY_WORDS.split())
 
 
+_MOST_SLIPS = 10_000
+
+
 class AddressNotes:
     """Counts what is odd about the addresses of a move."""
 
@@ -58,7 +61,8 @@ class AddressNotes:
     def take(self, address: Address) -> None:
         """Look at one address."""
         domain = address.domain
-        if meant := meant_domain(domain):
+        meant = meant_domain(domain)
+        if meant and (len(self.slips) < _MOST_SLIPS or (domain, meant) in self.slips):
             self.slips[domain, meant] += 1
         if address.local.casefold() in _ROLES:
             self.roles += 1

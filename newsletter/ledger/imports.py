@@ -108,10 +108,10 @@ class Imports:
     def held_back(self) -> dict[bytes, ReaderState]:
         """Who never confirmed or is excluded, by tag."""
         return {
-            tag: ReaderState(state)
-            for tag, state in self._database.rows(
-                f"SELECT tag, MIN(state) FROM imported WHERE tag IN ({HELD_BACK})"
-                f" AND import IN {STANDS}"
+            tag: ReaderState.NEVER if excluded else ReaderState.WAIT
+            for tag, excluded in self._database.rows(
+                f"SELECT tag, MAX(state = '{ReaderState.NEVER}') FROM imported"
+                f" WHERE tag IN ({HELD_BACK}) AND import IN {STANDS}"
                 f" AND state IN ('{ReaderState.WAIT}', '{ReaderState.NEVER}') GROUP BY tag"
             )
         }
