@@ -134,6 +134,13 @@ def raise_file_limit() -> int:
         return soft
 
 
+def limit_memory(most: int) -> None:
+    """Let this process have at most so many bytes of memory; on Windows, as many as there are."""
+    if sys.platform != "win32":
+        with suppress(OSError, ValueError):  # macOS does not limit it
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
 def send_pieces(sock: socket.socket, pieces: Sequence[bytes]) -> int:
     """Write ``pieces`` one after the other; returns how many octets one call took.
 

@@ -43,6 +43,7 @@ def test_on_windows_one_at_a_time_holds_a_file_since_a_folder_cannot_be_opened(
 def test_on_windows_permission_bits_and_owners_say_nothing(windows: Callable[[str], Any]) -> None:
     assert not windows("shared")(0o666)
     assert windows("user_number")() is None
+    windows("limit_memory")(1)
     assert [21] == [each for each in windows("STOP_SIGNALS") if each not in system.STOP_SIGNALS]
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import IO, TYPE_CHECKING
 
+from newsletter.audience import xls_probe
 from newsletter.audience.exports import leavers_in
 from newsletter.audience.records import Record
 from newsletter.audience.sources import Source
@@ -144,6 +145,8 @@ def _refuse_unsafe(source: Source, raw: bytes) -> None:
         RosterError: it does, or is no sound ZIP.
     """
     if not raw.startswith(b"PK"):
+        if not xls_probe.is_bearable(raw):
+            raise _refusal(source, "its cells stand too far apart to be held in memory")
         return
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:

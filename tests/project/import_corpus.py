@@ -665,7 +665,7 @@ REFUSED = {
     ),
     "a sheet of a million rows": Refused(
         sheet_beyond_the_limit,
-        "The spreadsheet file cannot be read: its sheets span more than 20,000,000 cells.",
+        "The spreadsheet file cannot be read: a sheet spans 1,048,576 rows and 26 columns.",
         "list.xlsx",
     ),
     "XLSX without an address": Refused(

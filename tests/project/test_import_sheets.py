@@ -1,7 +1,9 @@
 """Spreadsheet files: their readers come out as from CSV, and no file eats the memory."""
 
+import base64
 import io
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,23 @@ def far_cell() -> bytes:
     return ods(f"<table:table-row>{gap}{cell}</table:table-cell></table:table-row>")
 
 
+# Three cells, one in row and column 65,536 (by xlwt, the column patched); zlib, base64.
+FAR_XLS = zlib.decompress(
+    base64.b64decode(
+        "eNrtWE1oE0EU/mabND+2aVJToRVCKFi1FkG8eGm3CtqTpepBEUG37R5K07QED+pBqzVHQfCkeCn04qXqxR8qojcP"
+        "QkUPgiAkevQkKHhos775sktT7aEBLVXmW+bNy5v3Zt7mvXnLzJvFVGn2YUcZv6APDah4MTTWyJS0WPAjCRn3PM0G"
+        "fVSaZ/BPIRaVQDaGsdD8OqJjqONdhoUHoZdCgU/SzmAKg5N5N7uBOEQfHKV96BWqcFckCbTTq1bSEdKtpPep+Yy0"
+        "n5IbpL2iW1KnsWgPdh/ws/iU1cmxBPS8j2nzgZJ9aMMrncVXbqqqbhgHC2NObnMOZEJNmIPEbcDNuwUnV0JaAjiH"
+        "714W+Bbs1BdZI99YuYLIf6yWR9aQ37JCwDS8c0zwohTX5w3VAJ9YQoYZqVsYcCecsdwWwOl39roXnImpnBvX1Zi7"
+        "N7lq9zYzq5uEjqKFfIqzJKU+L937+vbo8JB9lpJpVuxqXd+hXYGHq9pCjBM1NV+TblrsIb3GWbeT7yBNi4/Sdw21"
+        "+cyRGepc52iXrLOfeGfvrOF3CV/8cuxJpvjZ3i38/ED5Unr+vT2LTvkrRsVePzPoUT3qzm2Np3bQK78GfCRt/60e"
+        "RK2k77/nv0gLlhEnmyLVGmoNDUUN5Wvwy6ZWNC5bcX7jUliQcPRZrXikl5Oas4I4DAwMDAwMDAwMDDYnlH/G0OeO"
+        "UPWswVNExL/XWZZWMdck/y2OY1Ke83IwPYy89AVcrCt/tiGsgrnUOm2C+0KNk7J6AeMYph/jdeevnAJV7fus2zD5"
+        "57ZQvetX6vHzL6//E4pMxp4="
+    )
+)
+
+
 def otherwise(was: str, now: str) -> bytes:
     """The sheet of two corners, written as another program might."""
     with zipfile.ZipFile(io.BytesIO(corners())) as archive:
@@ -155,6 +174,7 @@ FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
         (cells_without_place(), "spans 1,048,576 rows"),
         (repeated(10_000, 10_000), "repeats cells"),
         (far_cell(), "repeats cells"),
+        (FAR_XLS, "too far apart"),
         (xlsx({"S": sheet([["a"], ["b"]])}), "no sheet of it holds an address"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000), "damaged"),
         (xlsx({"S": "<worksheet><sheetData><row><c"}), "cannot be read"),
