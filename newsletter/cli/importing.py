@@ -96,6 +96,8 @@ def import_(
     if list_ or revert is not None:
         if files:
             raise InputError("--list and --revert take no files.", next="Leave the files out.")
+        if list_ and revert is not None:
+            raise InputError("--list shows, --revert changes.", next="Leave one of them out.")
         _show_imports(project) if list_ else _revert(project, revert or 0, yes=yes)
         return
     if not files:
@@ -332,8 +334,9 @@ def _show_imports(project: Project) -> None:
 
 
 def _revert(project: Project, id_: int, *, yes: bool) -> None:
-    from newsletter.project.imports import revert
+    from newsletter.project.imports import imports_of, revert, standing_import
 
+    standing_import(imports_of(project), id_)
     say(
         f"What import {id_} says of its readers counts no more: its leaves are voided, and who is "
         "on the list by it alone is not on it. What other imports, readers and bounces said stays."

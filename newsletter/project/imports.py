@@ -374,17 +374,27 @@ def revert(project: Project, id_: int) -> Done:
         LedgerRefused: it cannot be written.
     """
     with closing(project.sound_ledger()) as ledger:
-        found = next((each for each in ledger.imports.all() if each.id == id_), None)
-        if found is None or found.reverted_at is not None:
-            raise InputError(
-                f"There is no import {id_}." if found is None else f"Import {id_} was reverted.",
-                next="“newsletter subscribers import --list” shows all imports.",
-            )
+        found = standing_import(ledger.imports.all(), id_)
         # The send record must know before and after: what it lacks cannot be voided there.
         _into_record(project, ledger)
         with ledger.transaction():
             voided = ledger.imports.revert(found, now=project.clock.now())
         return Done(id_, voided, _into_record(project, ledger))
+
+
+def standing_import(imports: Sequence[Import], id_: int) -> Import:
+    """The import of that number.
+
+    Raises:
+        InputError: there is none, or it was reverted.
+    """
+    found = next((each for each in imports if each.id == id_), None)
+    if found is None or found.reverted_at is not None:
+        raise InputError(
+            f"There is no import {id_}." if found is None else f"Import {id_} was reverted.",
+            next="“newsletter subscribers import --list” shows all imports.",
+        )
+    return found
 
 
 def imports_of(project: Project) -> list[Import]:

@@ -67,7 +67,8 @@ def test_options_that_make_no_sense_are_refused(project: Project) -> None:
     stopped(project.run(*IMPORT, "a.csv", "--mail", "Gold"), 2, "names no value")
     stopped(project.run(*IMPORT, "a.csv", "--yes"), 2, "status=Gold", "--no-mail")
     stopped(project.run(*IMPORT, "none.csv", "--yes"), 2, "cannot be opened")
-    stopped(project.run(*IMPORT, "--revert", "7", "--yes"), 2, "no import 7")
+    stopped(project.run(*IMPORT, "--revert", "7"), 2, "no import 7")
+    stopped(project.run(*IMPORT, "--list", "--revert", "7"), 2, "Leave one of them out")
     went_well(project.run(*IMPORT, "a.csv", "--mail", "status=Gold", "--yes"), "Imported as 1")
 
 
