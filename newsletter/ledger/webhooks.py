@@ -38,15 +38,27 @@ class Webhooks:
     def keep(self, read: Iterable[tuple[bytes, datetime, bytes]]) -> frozenset[bytes]:
         """Keep those that were read from the public log: of each its id, its time and its box.
 
+        Where room is short, those go that waited longest for a message that is not known.
+
         Returns:
             The ids of those for which there is no room.
         """
+        new = list(read)
         # Once for all, since it looks at every row.
-        ((number, size),) = self._database.rows(
-            "SELECT COUNT(*), COALESCE(SUM(LENGTH(box)), 0) FROM webhook", ()
-        )
+        number, size = self._kept()
+        if (
+            number + len(new) > MOST_WEBHOOKS
+            or size + sum(len(box) for *_, box in new) > MOST_BYTES
+        ):
+            # What waits longest for a message that nobody knows is of another list, most likely.
+            self._database.execute(
+                "DELETE FROM webhook WHERE id IN"
+                " (SELECT id FROM webhook WHERE waits != '' ORDER BY at LIMIT ?)",
+                (len(new),),
+            )
+            number, size = self._kept()
         without_room = set()
-        for id_, at, box in read:
+        for id_, at, box in new:
             if number >= MOST_WEBHOOKS or size + len(box) > MOST_BYTES:
                 without_room.add(id_)
                 continue
@@ -55,6 +67,14 @@ class Webhooks:
             ).rowcount
             number, size = number + added, size + added * len(box)
         return frozenset(without_room)
+
+    def _kept(self) -> tuple[int, int]:
+        """How many there are, and the bytes of their boxes."""
+        (found,) = self._database.rows(
+            "SELECT COUNT(*), COALESCE(SUM(LENGTH(box)), 0) FROM webhook", ()
+        )
+        number, size = found
+        return number, size
 
     def all(self) -> list[WaitingWebhook]:
         """All that wait, in the order in which they arrived."""
