@@ -195,8 +195,10 @@ def _is_of_region(url: str, topic: str, path: str) -> bool:
 
     In ``sns.ANYTHING.amazonaws.com`` a bucket of somebody's could answer: ``sns.s3.…``.
     """
-    region = re.escape(topic.split(":")[3])
-    host = rf"https://sns\.{region}\.amazonaws\.(?:com|com\.cn|eu)"
+    parts = topic.split(":")  # arn:aws:sns:REGION:ACCOUNT:NAME
+    if len(parts) < 6:
+        return False
+    host = rf"https://sns\.{re.escape(parts[3])}\.amazonaws\.(?:com|com\.cn|eu)"
     return re.fullmatch(host + path, url) is not None
 
 

@@ -412,7 +412,9 @@ def compiled_once() -> Iterator[None]:
         return once(bundle.languages, lambda: pages_of(bundle))
 
     def issue(project: Project, name: str) -> CompiledIssue:
-        compiled = once(name, lambda: compile_issue(project, name))
+        # Mail links to a public side only where there is one.
+        has_public_side = project.settings.public is not None
+        compiled = once((name, has_public_side), lambda: compile_issue(project, name))
         assert isinstance(compiled, CompiledIssue)
         return compiled
 
