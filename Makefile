@@ -13,7 +13,8 @@ export PYTHONDONTWRITEBYTECODE :=
 # server, rendering, transports; nor the files here that take ten seconds or more.
 QUICK := tests/audience tests/delivery tests/feedback tests/issues tests/ledger tests/message \
 	--ignore tests/delivery/test_pacing.py --ignore tests/issues/test_hostile_pictures.py \
-	--ignore tests/issues/test_image_prepare.py --ignore tests/message/test_dkim.py
+	--ignore tests/issues/test_image_prepare.py --ignore tests/message/test_dkim.py \
+	--ignore tests/feedback/test_imap.py
 
 .PHONY: help demo check test lint prove crash copies fuzz faults bench screenshots clean
 
