@@ -22,7 +22,21 @@ _SET_BACK_S = 3700
 
 
 class TooLarge(Exception):
-    """The body has more than :data:`MOST_BYTES` bytes."""
+    """The body has more bytes than it may."""
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """A request's body of at most ``most`` bytes.
+
+    Raises:
+        TooLarge: it has more; what comes behind them is not read.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise TooLarge
+    return bytes(body)
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
@@ -31,11 +45,7 @@ async def read_form(request: Request) -> dict[str, list[str]]:
     Raises:
         TooLarge: it has more than :data:`MOST_BYTES` bytes.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise TooLarge
+    body = await read_body(request, MOST_BYTES)
     try:
         return urllib.parse.parse_qs(
             body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS

@@ -21,7 +21,7 @@ from newsletter.clock import Clock
 from newsletter.config import SIGNATURE_HEADERS
 from newsletter.web.bundle import Bundle
 from newsletter.web.events import PublicEvents
-from newsletter.web.forms import TooLarge
+from newsletter.web.forms import read_body
 from newsletter.web.log import PublicLog
 from newsletter.web.seal import ENTRY_BYTES, sealed_length, webhook_size
 
@@ -64,7 +64,7 @@ def webhook_routes(
                 for name in SIGNATURE_HEADERS.get(provider, ())
                 if name in request.headers
             },
-            "body": base64.b64encode(await _body(request)).decode(),
+            "body": base64.b64encode(await read_body(request, MOST_BODY)).decode(),
         }
         # The time and version that are added take less than this.
         size = webhook_size({**content, "room": "0" * 40})
@@ -74,20 +74,6 @@ def webhook_routes(
         return Response(status_code=200, headers=_HEADERS)
 
     return [Route("/hooks/{provider}/{key}", take, methods=["POST"])]
-
-
-async def _body(request: Request) -> bytes:
-    """The request's body.
-
-    Raises:
-        TooLarge: it has more than :data:`MOST_BODY` bytes.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BODY:
-            raise TooLarge
-    return bytes(body)
 
 
 class _Room:
