@@ -35,7 +35,7 @@ _FIRST = ("Anna", "Ben", "Zoë", "Renée", "Ahmed", "Jean-Pierre", "María", "Li
           "Tom", "Ivana", "Claire", "Ольга", "Peter", "نور")  # fmt: skip
 _LAST = ("Lind", "Oka", "No", "Mo", "Schmi", "Ros", "Pe", "Had")
 _ENDS = ("qvist", "for", "vak", "reau", "dt", "si", "trov", "dad", "ński", "müller")
-_START = datetime(2016, 1, 1)  # noqa: DTZ001
+_START = datetime(2016, 1, 1)  # noqa: DTZ001 - exports write times without a zone
 
 
 @dataclass(frozen=True)
