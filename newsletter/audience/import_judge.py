@@ -74,7 +74,6 @@ class ImportOptions:
 
 _Judged = tuple[ReaderState, tuple[Unclear, ...]]
 """The state that a cell says, and what to ask about. None, as most cells: its row may be mailed."""
-_IN: _Judged = (ReaderState.IN, ())
 
 
 class Judge:
@@ -105,7 +104,6 @@ class Judge:
             *((index, Kept(partial(_by_rule, name, rule))) for index, name, rule in rules),
         ]  # fmt: skip
         self._dates = [index for index, _, kind in heard if kind in _OF_LEAVING]
-        self._of_dates = [(index, said) for index, said in self._said if index in self._dates]
         self._reasons = [index for index, name in enumerate(folded) if name in SPAM_REASONS]
         self._since = [index for index, name in enumerate(folded) if name in _SUPPRESSED_AT]
         self._confirmed = [index for index, name in enumerate(folded) if name in _CONFIRMED]
@@ -117,19 +115,22 @@ class Judge:
         """The strongest state that a row says, since when, and the values to ask about."""
         found = ReaderState.IN
         unclear: tuple[Unclear, ...] = ()
+        by: list[tuple[int, ReaderState]] = []
         for index, said in self._said:
             if judged := said[cells[index]]:
                 state, asked = judged
+                by.append((index, state))
                 unclear += asked
                 if state.rank > found.rank:
                     found = state
         if found is ReaderState.IN:
             return found, None, unclear
-        by = found
-        if found is ReaderState.LEFT and any(is_complaint(cells[n]) for n in self._reasons):
-            found = ReaderState.SPAM
         # A date of bouncing is none of leaving.
-        dates = [index for index, said in self._of_dates if (said[cells[index]] or _IN)[0] is by]
+        dates = [index for index, state in by if state is found and index in self._dates]
+        if found is ReaderState.LEFT:
+            for index in self._reasons:
+                if is_complaint(cells[index]):
+                    found = ReaderState.SPAM
         return found, self._latest(cells, dates), unclear
 
     def since(self, cells: Sequence[str]) -> Span | None:

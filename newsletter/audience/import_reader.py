@@ -221,7 +221,8 @@ class ImportFile:
         address, written = _read_address(filled[columns.email])
         state, at, unclear = self._judge.row(filled)
         if self.state is not None and (self._certain or not state.suppresses):
-            state = max(state, self.state, key=lambda each: each.rank)
+            if self.state.rank > state.rank:
+                state = self.state
             at = at or self._judge.since(filled)
         for value in unclear if state is ReaderState.IN else ():
             self._unclear.setdefault(value, []).append(number)

@@ -137,7 +137,7 @@ class Staging:
                 "INSERT INTO temp.confirmation VALUES (?, ?)", confirmations.items()
             )
             # With all that merge() asks of each row.
-            run("CREATE INDEX temp.staged_of ON staged (tag, rank, seq, gone)")
+            run("CREATE INDEX temp.staged_of ON staged (tag, rank, seq, gone, at)")
             # UPDATE alone is a write that the ledger's own transactions are for.
             run("BEGIN")
             run(
