@@ -34,6 +34,7 @@ _LISTED = (
     "لا شيء|غير متوفر|غير متاح|无|暂无|没有|該当なし|無し|없음|미상"
 )
 _WORDS = frozenset(_LISTED.split("|"))
+_PARTS = frozenset(part for words in _WORDS for part in words.split(" "))
 # Those that are names as well, if written with one capital and without brackets.
 _NAMES_TOO = frozenset(
     (
@@ -128,14 +129,16 @@ def diagnose(name: str) -> tuple[str, str]:
 def is_usual(name: str) -> bool:
     """Whether a name is as most are: words in the right encoding that are no placeholder."""
     words = name.split(" ")
-    return all(map(_is_usual, words)) and words[1:] != words[:1] and name.casefold() not in _WORDS
+    return all(map(_is_usual, words)) and (len(words) != 2 or words[0] != words[1])
 
 
 @lru_cache(maxsize=65_536)
 def _is_usual(word: str) -> bool:
     """The same of one word; the words of names come again and again."""
-    usual = _WORD.fullmatch(word) and word not in _BESIDE and word[:4].casefold() != "www."
-    return bool(usual) and _is_sound(word)
+    if not _WORD.fullmatch(word) or word in _BESIDE:
+        return False
+    folded = word.casefold()
+    return folded not in _PARTS and not folded.startswith("www.") and _is_sound(word)
 
 
 def reread(text: str) -> str:

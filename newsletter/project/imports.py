@@ -321,7 +321,7 @@ def _json(values: Mapping[str, str]) -> str:
     """As ``json.dumps`` writes texts, in a third of the time."""
     if not values:
         return "{}"
-    pairs = [f"{encode_basestring(key)}: {encode_basestring(values[key])}" for key in values]
+    pairs = [f"{encode_basestring(k)}: {encode_basestring(v)}" for k, v in values.items()]
     return "{" + ", ".join(pairs) + "}"
 
 
