@@ -133,7 +133,9 @@ def test_the_mail_looks_the_same_pixel_by_pixel_and_computes_the_same_styles(
             page.set_content(html, wait_until="load")
             shots.append(page.screenshot(full_page=True))
             # What is set on the window outlives set_content; each table has millions of characters.
-            page.evaluate(f"() => [window.before, window.after] = [window.after, ({COMPUTED})()]")
+            page.evaluate(
+                f"() => {{ window.before = window.after; window.after = ({COMPUTED})() }}"
+            )
             assert page.evaluate("after.length") > 100_000
         same = page.evaluate("before === after")
         differences = [] if same else unlike(*page.evaluate("[before, after]"))
