@@ -13,7 +13,7 @@ from tests.support.browser import chromium
 
 pytestmark = pytest.mark.needs_chromium
 
-# A saved file means two editions compiled anew; the default of 5 s is little on a busy machine.
+# A saved file means an edition compiled anew; the default of 5 s is little on a busy machine.
 expect.set_options(timeout=20_000)
 
 
