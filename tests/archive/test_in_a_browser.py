@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request
 
 from tests.archive.built import MARCH, Archive
 from tests.support.browser import chromium, tab
@@ -49,17 +49,30 @@ class Looked:
 @pytest.fixture(scope="module", params=PAGES)
 def looked(request: pytest.FixtureRequest, browser: Browser, archive: Archive) -> Iterator[Looked]:
     """Each page, opened once for all who only look at it."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    seen = Looked(page, [], [])
-    page.on("console", lambda message: seen.complaints.append(message.text))
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.on("request", lambda request: seen.requests.append(request.url))
-    page.goto((archive.folder / request.param).as_uri())
-    page.evaluate("for (const picture of document.images) picture.loading = 'eager'")
-    page.wait_for_load_state("networkidle")
-    page.wait_for_function("[...document.images].every((picture) => picture.complete)")
-    yield seen
-    page.close()
+    complaints: list[str] = []
+    requests: list[str] = []
+
+    def told(message: ConsoleMessage) -> None:
+        complaints.append(message.text)
+
+    def failed(error: Error) -> None:
+        complaints.append(str(error))
+
+    def asked(sent: Request) -> None:
+        requests.append(sent.url)
+
+    with tab(browser, width=1280, height=800) as page:
+        page.on("console", told)
+        page.on("pageerror", failed)
+        page.on("request", asked)
+        page.goto((archive.folder / request.param).as_uri())
+        page.evaluate("for (const picture of document.images) picture.loading = 'eager'")
+        page.wait_for_load_state("networkidle")
+        page.wait_for_function("[...document.images].every((picture) => picture.complete)")
+        page.remove_listener("console", told)
+        page.remove_listener("pageerror", failed)
+        page.remove_listener("request", asked)
+        yield Looked(page, complaints, requests)
 
 
 def test_a_page_loads_its_own_files_and_the_browser_complains_of_nothing(
