@@ -29,7 +29,7 @@ def draft(sources: Sources) -> Iterator[Served]:
         yield served
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The preview of another copy, served for all tests that change no file."""
     with serving(copied(tmp_path_factory.mktemp("served"))) as served:
