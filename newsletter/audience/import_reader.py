@@ -24,13 +24,13 @@ from newsletter.audience.exporters import (
     recognise,
 )
 from newsletter.audience.exports import leavers_in, missing_leavers
-from newsletter.audience.header import address_columns, holds_address
+from newsletter.audience.header import address_columns, holds_address, is_usual_header
 from newsletter.audience.import_judge import OF_FILE, ImportOptions, Judge
 from newsletter.audience.languages import read_language
 from newsletter.audience.placeholders import diagnose, reread, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
-from newsletter.audience.sources import Source
+from newsletter.audience.source_file import Source
 from newsletter.audience.standing import MOST_UNCLEAR, Kind, Unclear, may_mail
 from newsletter.audience.tables import FileTable, open_tables
 from newsletter.errors import Problem, RosterError, Where
@@ -414,7 +414,7 @@ def _find_header(
             return cells, below, exporter, above
         if options.column and fold(options.column) in {fold(cell) for cell in cells}:
             return cells, below, None, above
-        if has_email(cells) and not any(map(holds_address, cells)) and _fits(cells, first, place):
+        if is_usual_header(first, place):
             named = first[place + 1 : place + 2]
             if named and (known := phplist_in_translation(cells, named[0][1])):
                 return known, below, recognise(known), above
@@ -461,15 +461,6 @@ def _below_section(source: Source, number: int, above: int, title: str) -> Roste
         where=Where(source.place, row=above),
         next="Put them into a file of their own, and import both.",
     )
-
-
-def _fits(cells: Sequence[str], first: Sequence[Record], place: int) -> bool:
-    """Whether a row with a usual name for addresses is the header: the first, or above one."""
-    if place == 0:
-        return True
-    below = first[place + 1][1] if place + 1 < len(first) else []
-    named = [index for index, cell in enumerate(cells) if has_email([cell])]
-    return any(index < len(below) and holds_address(below[index]) for index in named)
 
 
 def _without_header(table: FileTable, first: Sequence[Record], options: ImportOptions) -> list[str]:

@@ -22,14 +22,14 @@ from newsletter.audience.columns import (
     ignored_warning,
     listed,
 )
-from newsletter.audience.decoding import read_text
 from newsletter.audience.exports import Leavers, leavers_in, missing_leavers
 from newsletter.audience.header import holds_address, take_header
 from newsletter.audience.joined import joined_column, read_day
 from newsletter.audience.languages import read_language
+from newsletter.audience.list_file import open_list
 from newsletter.audience.model import Roster, Subscriber
 from newsletter.audience.placeholders import says_nothing, what_is_wrong
-from newsletter.audience.records import Record, find_delimiter, read_records
+from newsletter.audience.records import Record, read_records
 from newsletter.audience.shape import RowError, check_shape
 from newsletter.audience.standing import MOST_UNCLEAR, Standing, Unclear
 from newsletter.config import Audience
@@ -57,7 +57,7 @@ def read_roster(
     rows count, and a record whose cells hold line breaks is one row.
 
     Args:
-        path: the CSV file: comma, semicolon or tab; see :mod:`.decoding` for
+        path: the CSV file: comma, semicolon or tab; see :mod:`.charset` for
             encodings and :mod:`.columns` for the names of columns.
         settings: newsletter.toml's [audience]: further columns, the values that let a row be
             mailed or stop it, the row of the header, the column of addresses. The file that
@@ -144,9 +144,8 @@ class _Table:
 def _open(path: Path, settings: Audience, part: str = "", *, bare: bool = False) -> _Table:
     """Open a list; ``bare``: a file of others, without a header a plain column of addresses."""
     own = f'[audience.layout."{part}"]' if part else "[audience]"
-    text, warnings = read_text(path)
-    delimiter, text = find_delimiter(text)
-    records = read_records(path, text, delimiter)
+    text = open_list(path)
+    delimiter, records = read_records(text)
     header_row = settings.header_row
     if bare:
         first = next(records, (0, [], ""))
@@ -168,7 +167,7 @@ def _open(path: Path, settings: Audience, part: str = "", *, bare: bool = False)
         table=own,
     )
     lacking = tuple(name for name in settings.fields if name not in columns.fields)
-    return _Table(header, columns, delimiter, rows, warnings, lacking)
+    return _Table(header, columns, delimiter, rows, [*text.notes], lacking)
 
 
 def _lacking(path: Path, names: Sequence[str]) -> Problem:
