@@ -247,25 +247,25 @@ def check(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FILES...",
-            help="The list, or all files of a move. Default: the list of newsletter.toml.",
+            metavar="[FILES]...",
+            help="All files of a move. Default: the list of newsletter.toml.",
         ),
     ] = None,
 ) -> None:
     """Check the list: each row that cannot be used, and why. Exit code 2 if any.
 
-    Of several files, a ZIP or a spreadsheet it says what an import would do.
+    Of files it says what “subscribers import” would say of them, and changes nothing.
 
-    Example: newsletter subscribers check subscribers.csv
+    Example: newsletter subscribers check audience.zip bounces.csv
     """
     from newsletter.project.suppress import gone_from
 
     project = Project.here()
-    if files and (len(files) > 1 or files[0].suffix.lower() in importing.MOVES):
+    if files:
         if importing.look(project, files):
             raise typer.Exit(ExitCode.BAD_INPUT)
         return
-    roster = project.roster(files[0] if files else None)
+    roster = project.roster()
     gone = gone_from(project, roster)
     mailable = people(len(roster.subscribers) - gone)
     say(f"{roster.named}: {count(roster.rows, 'row')}, {mailable} to mail.")

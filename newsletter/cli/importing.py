@@ -28,11 +28,10 @@ _KEPT_OFF = {
     ReaderState.NEVER: "excluded by whoever kept the list",
     ReaderState.WAIT: "never confirmed",
 }
+_UNCHANGED = "Nothing was changed."
 _MOST_SHOWN = 10
 _MOST_QUESTIONS = 20
 """A column of more values than that is decided about as a whole, by an option."""
-MOVES = frozenset((".zip", ".xlsx", ".xls", ".ods", ".dump", ".vcf"))
-"""Endings of files that can be imported, and are no list of a project."""
 
 
 def import_(
@@ -114,11 +113,11 @@ def import_(
         if not missing_included:
             raise _without_leavers(staged)
         if dry_run:
-            say("Nothing was changed.")
+            say(_UNCHANGED)
         elif staged.is_known:
             say("All of it was imported before, so nothing was changed.")
         elif not yes and not confirmed("Import them?"):
-            say("Nothing was changed.")
+            say(_UNCHANGED)
         else:
             from newsletter.project.imports import write
 
@@ -141,6 +140,7 @@ def look(project: Project, files: list[Path]) -> int:
         _leaves_are_included(staged, yes=True, look=True)
         _decide(staged, yes=True)
         _show(staged)
+        say(_UNCHANGED)
         return staged.rejected_rows
 
 
@@ -342,7 +342,7 @@ def _revert(project: Project, id_: int, *, yes: bool) -> None:
         "on the list by it alone is not on it. What other imports, readers and bounces said stays."
     )
     if not yes and not confirmed("Revert it?"):
-        say("Nothing was changed.")
+        say(_UNCHANGED)
         return
     done = revert(project, id_)
     say(f"Import {id_} is reverted; {count(done.leaves, 'leave')} voided.")

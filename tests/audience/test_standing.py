@@ -1,6 +1,5 @@
 """The list's own words: who left, bounced or never confirmed is not mailed."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -283,13 +282,16 @@ def test_who_left_by_one_row_is_not_mailed_for_another(tmp_path: Path) -> None:
 
 
 def test_the_program_says_how_many_left_and_why(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "newsletter.toml", tmp_path)
+    told = (ROOT / "newsletter.toml").read_text("utf-8")
+    named = told.replace('file = "subscribers.example.csv"', 'file = "list.csv"')
+    assert told != named
+    (tmp_path / "newsletter.toml").write_text(named, "utf-8")
     rows = "".join(
         f"r{n}@a.example,{'Unsubscribed' if n % 3 == 0 else 'Active'},Org\n" for n in range(30)
     )
     (tmp_path / "list.csv").write_text(f"Email,Status,organisation\n{rows}", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "newsletter", "subscribers", "check", "list.csv"],
+        [sys.executable, "-m", "newsletter", "subscribers", "check"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
     )  # fmt: skip
