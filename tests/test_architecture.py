@@ -16,7 +16,7 @@ BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
     "credentials", "material", "archive_layout", "state_folder", "bounded_json",
     "log", "regular_file", "keyed_hash", "system", "wrong_value", "phrases", "refusal_words",
-    "web_addresses", "display_names", "invisible", "reader_states",
+    "web_addresses", "display_names", "formulas", "invisible", "reader_states",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows

@@ -17,6 +17,7 @@ from newsletter.audience.cells import read_address, trim
 from newsletter.audience.columns import MAX_COLUMNS, has_email, listed
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.errors import RosterError, Where
+from newsletter.formulas import undefused
 
 
 def take_header(
@@ -70,6 +71,20 @@ def take_header(
             next="Save the list again as CSV UTF-8 (comma delimited).",
         )
     return number, header, chain(first[1:], records)
+
+
+def as_exported(header: Sequence[str], rows: Iterable[Record]) -> Iterable[Record]:
+    """The rows; of our own export as they were before formulas were defused.
+
+    In another file an apostrophe may be the reader's own. Addresses are read so in any file.
+    """
+    if header[:3] != ["email", "name", "language"] or not {*header} >= _OWN:
+        return rows
+    return ((n, [*cells[:1], *map(undefused, cells[1:])], fault) for n, cells, fault in rows)
+
+
+_OWN = frozenset(("joined", "source", "status"))
+"""Further columns of our own export; see :func:`newsletter.project.listing.as_csv`."""
 
 
 def address_columns(rows: Sequence[Record]) -> list[int]:

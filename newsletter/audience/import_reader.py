@@ -24,7 +24,12 @@ from newsletter.audience.exporters import (
     recognise,
 )
 from newsletter.audience.exports import leavers_in, missing_leavers
-from newsletter.audience.header import address_columns, holds_address, is_usual_header
+from newsletter.audience.header import (
+    address_columns,
+    as_exported,
+    holds_address,
+    is_usual_header,
+)
 from newsletter.audience.import_judge import OF_FILE, ImportOptions, Judge
 from newsletter.audience.languages import read_language
 from newsletter.audience.placeholders import diagnose, reread, says_nothing
@@ -105,7 +110,8 @@ class ImportFile:
         self.damaged: dict[str, str] = {}
         self._mend = options.mend
         self._delimiter = table.delimiter
-        header, self._records, exporter, above = _find_header(table, options)
+        header, records, exporter, above = _find_header(table, options)
+        self._records = as_exported(header, records)
         self._exporter = exporter
         self.program = exporter.program if exporter else table.program
         self.header = header

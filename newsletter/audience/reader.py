@@ -23,7 +23,7 @@ from newsletter.audience.columns import (
     listed,
 )
 from newsletter.audience.exports import Leavers, leavers_in, missing_leavers
-from newsletter.audience.header import holds_address, take_header
+from newsletter.audience.header import as_exported, holds_address, take_header
 from newsletter.audience.joined import joined_column, read_day
 from newsletter.audience.languages import read_language
 from newsletter.audience.list_file import open_list
@@ -167,7 +167,7 @@ def _open(path: Path, settings: Audience, part: str = "", *, bare: bool = False)
         table=own,
     )
     lacking = tuple(name for name in settings.fields if name not in columns.fields)
-    return _Table(header, columns, delimiter, rows, [*text.notes], lacking)
+    return _Table(header, columns, delimiter, as_exported(header, rows), [*text.notes], lacking)
 
 
 def _lacking(path: Path, names: Sequence[str]) -> Problem:

@@ -104,6 +104,12 @@ def test_an_address_that_our_export_keeps_from_being_a_formula_is_the_same(tmp_p
     assert ["=x@a.example", "'o.neill@a.example"] == addresses(found)
 
 
+def test_of_our_own_export_alone_a_defused_name_is_had_back(tmp_path: Path) -> None:
+    own = "email,name,language,joined,source,status\na@a.example,'-Jo,en,,file,active\n"
+    assert "-Jo" == roster(tmp_path, own).subscribers[0].name
+    assert "'-Jo" == roster(tmp_path, own.replace("source", "origin")).subscribers[0].name
+
+
 def test_excels_sep_line_names_the_separator_and_is_no_row(tmp_path: Path) -> None:
     found = roster(tmp_path, "sep=|\r\nemail|name\r\nanna@a.example|Anna; Bob, too\r\n")
     assert ("Anna; Bob, too", 2) == (found.subscribers[0].name, found.subscribers[0].row)
