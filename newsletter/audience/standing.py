@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import fold
+from newsletter.audience.notes import holds_notes, words_of_leaving
 from newsletter.invisible import without_invisible
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ class Kind(Enum):
     is doubtful beside a yes or a no."""
     OTHER = auto()
     """Another column; a single word of leaving in it still counts."""
+    NOTES = auto()
+    """Free text: a single word of leaving in it counts; one among others is asked about."""
     OF_A_PERSON = auto()
     """A name, a place, an order, an event: a word of leaving counts if it can be nothing else."""
 
@@ -234,7 +237,7 @@ _WANTED_HEADER = re.compile(
 )
 
 
-_SILENT = frozenset((Kind.OTHER, Kind.OF_A_PERSON, Kind.WANTED))
+_SILENT = frozenset((Kind.OTHER, Kind.OF_A_PERSON, Kind.WANTED, Kind.NOTES))
 _ANSWERED = frozenset((Kind.STATUS, Kind.JOINED, Kind.WANTED))
 
 
@@ -253,7 +256,9 @@ def kind_of(header: str) -> Kind:
         return Kind.JOINED
     if _WANTED_HEADER.search(name):
         return Kind.WANTED
-    return Kind.OF_A_PERSON if _OF_A_PERSON.search(name) else Kind.OTHER
+    if _OF_A_PERSON.search(name):
+        return Kind.OF_A_PERSON
+    return Kind.NOTES if holds_notes(name) else Kind.OTHER
 
 
 def may_mail(kind: Kind, cell: str) -> bool | None:
@@ -267,12 +272,14 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
             return False
         if _is_blank(kind, value):
             return None
-    if kind is Kind.OTHER or kind is Kind.WANTED:
+    if kind is Kind.OTHER or kind is Kind.WANTED or kind is Kind.NOTES:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
         parts = _SEVERAL.split(text) if _SEVERAL.search(text) else ()
         named = any(_CLEAR_WORD.fullmatch(fold(part)) for part in parts)
-        return stays and not named and not _ONE_WORD.fullmatch(value)
+        if not stays or named or _ONE_WORD.fullmatch(value):
+            return False
+        return None if kind is Kind.NOTES and words_of_leaving(text) else True
     if (kind is Kind.LEFT or kind is Kind.LEFT_IF_FILLED) and (
         not value.strip("0") or value in _NO_WORDS
     ):
@@ -399,7 +406,8 @@ class Standing:
         columns = tuple(
             (index, name.strip(), kind)
             for index, name in enumerate(header)
-            if name.strip() and ((kind := kind_of(name)) not in _SILENT or index not in used)
+            if name.strip()
+            and ((kind := kind_of(name)) not in _SILENT - {Kind.NOTES} or index not in used)
         )
         return cls(columns, mail, no_mail)
 
@@ -474,6 +482,10 @@ def judge_cell(
     allowed = _decided(column, text, mail, no_mail)
     if allowed is None:
         allowed = may_mail(kind, text)
+        if allowed is None and kind is Kind.NOTES:
+            # Notes differ from row to row: the words in them are asked about, and decided.
+            text = words_of_leaving(text)
+            allowed = _decided(column, text, mail, no_mail)
     if allowed:
         return Said(answers=answers) if answers else _NOTHING
     said = f"{column}={text[:60]}"

@@ -603,6 +603,10 @@ REFUSED = {
         "email," * 1_500 + "x\na@a.example\n",
         "The list's header names 1,501 columns; 1,000 are the most.",
     ),
+    "a note that says no": Refused(
+        f"email,Notes\n{ANNA},Called in May: please unsubscribe\n{BEN},\n",
+        "The file may say that some rows must not be mailed, so it was not imported.",
+    ),
     "a status that may be either": Refused(
         f"email,status\n{ANNA},Gold\n",
         "The file may say that some rows must not be mailed, so it was not imported.",
