@@ -91,6 +91,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "imapclient": {"feedback/imap.py"},
     "imaplib": {"feedback/imap.py"},
+    "dns": {"project/mail_domains.py"},
     "flufl": {"feedback/odd_bounces.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"feedback/webhooks.py", "message/dkim.py"},

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from newsletter.cli import importing, listing, rights
-from newsletter.cli.arguments import Yes
+from newsletter.cli.arguments import Online, Yes
 from newsletter.cli.asking import confirmed
-from newsletter.cli.output import say, say_problems, show_counts, show_facts, show_line
+from newsletter.cli.output import say, say_problems, show_counts, show_facts, show_line, tell
 from newsletter.errors import ExitCode
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
 from newsletter.phrases import count, moment, people
@@ -251,6 +251,7 @@ def check(
             help="All files of a move. Default: the list of newsletter.toml.",
         ),
     ] = None,
+    online: Online = False,
 ) -> None:
     """Check the list: each row that cannot be used, and why. Exit code 2 if any.
 
@@ -262,7 +263,7 @@ def check(
 
     project = Project.here()
     if files:
-        if importing.look(project, files):
+        if importing.look(project, files, online=online):
             raise typer.Exit(ExitCode.BAD_INPUT)
         return
     roster = project.roster()
@@ -284,5 +285,9 @@ def check(
         if problems:
             say(title)
             say_problems(problems)
+    if online:
+        addresses = (str(each.address) for each in roster.subscribers)
+        for note in importing.domain_notes(project, addresses):
+            tell(note, lead="Note: ", lead_style="cyan")
     if roster.refused:
         raise typer.Exit(ExitCode.BAD_INPUT)
