@@ -36,7 +36,14 @@ from newsletter.audience.placeholders import diagnose, reread, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
 from newsletter.audience.source_file import Source
-from newsletter.audience.standing import MOST_UNCLEAR, Kind, Unclear, may_mail
+from newsletter.audience.standing import (
+    MOST_UNCLEAR,
+    Kind,
+    Unclear,
+    as_problems,
+    may_mail,
+    questions,
+)
 from newsletter.audience.tables import FileTable, open_tables
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible
@@ -49,7 +56,6 @@ _AT = re.compile(r"\s*[(\[{]at[)\]}]\s*", re.IGNORECASE)
 _SUBJECT = re.compile(r"(?<=\w)\?\w+=.*")
 _BETWEEN = re.compile(r"[\s,;|/<>()]+|:::")
 _LONGEST_NAME = 300
-_MOST_ASKED = 20
 _MOST_PROPOSED = 1_000
 A_LIST = "a list"
 """What a file is whose program is not known."""
@@ -291,12 +297,7 @@ class ImportFile:
         return "" if text and says_nothing(text) else text
 
     def _refuse_unclear(self) -> None:
-        asked = {
-            value.said: rows
-            for value, rows in self._unclear.items()
-            if not value.beside or value.beside in self._judge.answered
-        }
-        if asked:
+        if asked := questions(self._unclear, self._judge.answered):
             raise UnclearValues(self.source, asked)
 
 
@@ -307,20 +308,13 @@ class UnclearValues(RosterError):
         values: each “Column=value”, with the rows that have it.
     """
 
-    def __init__(self, source: Source, values: Mapping[str, Sequence[int]]) -> None:
-        self.values = {said: tuple(rows) for said, rows in values.items()}
+    def __init__(self, source: Source, values: Mapping[str, tuple[int, ...]]) -> None:
+        self.values = values
         first = next(iter(values))
         super().__init__(
             "The file may say that some rows must not be mailed, so it was not imported.",
             where=source.where,
-            problems=[
-                Problem(
-                    f"“{said}” stands in {len(rows):,} {'row' if len(rows) == 1 else 'rows'}, "
-                    f"first in row {rows[0]}.",
-                    Where(source.place, row=rows[0]),
-                )
-                for said, rows in list(values.items())[:_MOST_ASKED]
-            ],
+            problems=as_problems(values, source.place),
             next=f"Say of each whether it may be mailed: --mail “{first}” or --no-mail “{first}”; "
             "“Column=*” is any value of a column.",
         )

@@ -31,13 +31,18 @@ from newsletter.audience.model import Roster, Subscriber
 from newsletter.audience.placeholders import says_nothing, what_is_wrong
 from newsletter.audience.records import Record, read_records
 from newsletter.audience.shape import RowError, check_shape
-from newsletter.audience.standing import MOST_UNCLEAR, Standing, Unclear
+from newsletter.audience.standing import (
+    MOST_UNCLEAR,
+    Standing,
+    Unclear,
+    as_problems,
+    questions,
+)
 from newsletter.config import Audience
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible
 
 MAX_ROWS = 2_000_000
-_MOST_ASKED = 20
 _LONGEST_NAME = 300
 """Characters of a name that are looked at for what is no name."""
 _AS_USUAL = Audience()
@@ -334,25 +339,13 @@ class _Reading:
 
     def _refuse_unclear(self) -> None:
         """Ask about values of which nobody can tell whether their readers left."""
-        # A column that is blank everywhere says nothing.
-        asked = {
-            value.said: numbers
-            for value, numbers in self._unclear.items()
-            if not value.beside or value.beside in self._standing.answered
-        }
+        asked = questions(self._unclear, self._standing.answered)
         if not asked:
             return
         raise RosterError(
             "The list may say that some rows must not be mailed, so it was not read.",
             where=Where(self._path),
-            problems=[
-                Problem(
-                    f"“{said}” stands in {len(numbers):,} "
-                    f"{'row' if len(numbers) == 1 else 'rows'}, first in row {numbers[0]}.",
-                    Where(self._path, row=numbers[0]),
-                )
-                for said, numbers in list(asked.items())[:_MOST_ASKED]
-            ],
+            problems=as_problems(asked, self._path),
             next="Under [audience] in newsletter.toml name each in “mail” or in “no_mail”, "
             f"e.g. mail = [{json.dumps(next(iter(asked)), ensure_ascii=False)}]; "
             "“Column=*” is any value of a column.",

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import fold
 from newsletter.audience.notes import holds_notes, words_of_leaving
+from newsletter.errors import Problem, Where
 from newsletter.invisible import without_invisible
 
 T = TypeVar("T")
@@ -356,6 +359,7 @@ def is_word_of_waiting(name: str) -> bool:
     return is_word_of_leaving(name) and _WAIT_WORD.search(fold(name)) is not None
 
 
+_MOST_ASKED = 20
 MOST_UNCLEAR = 1_000
 """Values to ask about that are kept: a column with more of them is none of states."""
 
@@ -370,6 +374,34 @@ class Unclear(NamedTuple):
 
     said: str
     beside: str
+
+
+def questions(
+    unclear: Mapping[Unclear, Sequence[int]], answered: Collection[str]
+) -> dict[str, tuple[int, ...]]:
+    """What to ask about, with the rows that have it.
+
+    Args:
+        unclear: values, and the rows that have them.
+        answered: columns that any row fills in: one that is blank everywhere says nothing.
+    """
+    return {
+        value.said: tuple(rows)
+        for value, rows in unclear.items()
+        if not value.beside or value.beside in answered
+    }
+
+
+def as_problems(asked: Mapping[str, Sequence[int]], place: Path | str) -> list[Problem]:
+    """The first questions, as a message shows them."""
+    return [
+        Problem(
+            f"“{said}” stands in {len(rows):,} {'row' if len(rows) == 1 else 'rows'}, "
+            f"first in row {rows[0]}.",
+            Where(place, row=rows[0]),
+        )
+        for said, rows in islice(asked.items(), _MOST_ASKED)
+    ]
 
 
 class Standing:
