@@ -85,6 +85,7 @@ _WORDS = (
 )  # fmt: skip
 _OF_LEAVING = re.compile(rf"\b(?:{_WORDS})\b")
 _ALONE = re.compile(r"left|gone|baja")
+_BETWEEN = re.compile(r"[\W_]+")
 
 
 def holds_notes(name: str) -> bool:
@@ -103,7 +104,7 @@ def words_of_leaving(note: str) -> str:
 
 def _plain(text: str) -> str:
     """Small letters without accents, and one space between words."""
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join(
-        re.sub(r"[\W_]+", " ", "".join(c for c in letters if not unicodedata.combining(c))).split()
-    )
+    if not text.isascii():
+        letters = unicodedata.normalize("NFKD", text.casefold())
+        text = "".join(char for char in letters if not unicodedata.combining(char))
+    return _BETWEEN.sub(" ", text.lower()).strip()
