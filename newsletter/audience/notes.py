@@ -26,7 +26,7 @@ _MAIL = r"(?:e ?)?mails?|newsletters?"
 _WORDS = (
     r"unsub\w*|opt(?:ed|s|ing)? out\w*|bounced|deceased|died|passed away|"
     r"(?:no longer|not|never|doesn t|don t|didn t|nothing) (?:\w+ ){0,3}?"
-    r"(?:want\w*|wish\w*|interested|receiv\w*|contact\w*|(?:e ?)?mail\w*|send|write)|"
+    r"(?:want\w*|wish\w*|interested|receive|receiving|contact\w*|(?:e ?)?mail\w*|send|write)|"
     r"no (?:more(?! than\b)|further|longer)(?: (?:\w+ )?(?:" + _MAIL + r"|"
     r"member|interested|works?|working|here))?|"
     r"(?:stop|cancel\w*|end) (?:\w+ ){0,3}?(?:sending|mailing|emailing|subscription|membership|"
@@ -64,7 +64,7 @@ _WORDS = (
     r"abgemeldet|abmeld\w*|abbestell\w*|ausgetragen|austragen|ausgetreten|austritt|"
     r"gekundigt|kundigung|widerruf\w*|verstorben|gestorben|kein interesse|"
     r"keine? (?:weiteren? )?(?:mailings?|post|werbung|infos?|" + _MAIL + r")|"
-    r"(?:mochte|will|wunscht|wollen|mochten|wollte) (?:\w+ ){0,3}?(?:keine?n?|nicht)|"
+    r"(?:mochte|will|wunscht|wollen|mochten|wollte) (?:\w+ ){0,3}?(?:keine?n?|nicht mehr)|"
     r"nicht (?:mehr )?(?:anschreiben|kontaktieren|senden|schicken|mailen|interessiert)|"
     r"(?:aus|vom) (?:\w+ ){0,3}?(?:verteiler|liste)|"
     # nl
