@@ -23,7 +23,8 @@ class Fate(StrEnum):
     REFUSED = "refused"
     """A webhook without a right signature, or one that could not be verified in time."""
     WAITING = "waiting"
-    """A webhook that cannot be verified yet, or an event before its message."""
+    """A webhook that cannot be verified yet, or was not read in time; or an event before its
+    message."""
     NOT_OURS = "not ours"
 
 
@@ -35,6 +36,7 @@ class EventAccount:
         events: how many, by what became of them.
         people: how many are not mailed any more.
         settled: doubts.
+        unread: webhooks that there was no time to read.
         reasons: why some wait or were not heard, the first of them.
         folder_only: why the list's send record does not know who left; None if it does.
         log: what else was new in the public log; None if it was not read.
@@ -43,6 +45,7 @@ class EventAccount:
     events: Counter[Fate] = field(default_factory=Counter)
     people: int = 0
     settled: int = 0
+    unread: int = 0
     reasons: list[str] = field(default_factory=list)
     folder_only: NewsletterError | None = None
     log: SyncResult | None = None

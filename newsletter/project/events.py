@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FIRST_SPAN = timedelta(days=30)
 """How far back a provider is asked the first time."""
 _LONGEST_S = 300.0
-_AFTER_SEND_S = 20.0
+_AT_SEND_S = 20.0
 
 
 def hear_providers(project: Project) -> EventAccount | None:
@@ -68,9 +68,9 @@ def hear_at_a_send(project: Project, transport: Transport | None) -> EventAccoun
     account = EventAccount()
     try:
         if transport is not None:
-            ask_provider(project, transport, account, within_s=_AFTER_SEND_S)
+            ask_provider(project, transport, account, within_s=_AT_SEND_S)
         if project.settings.webhooks.providers:
-            apply_webhooks(project, account)
+            apply_webhooks(project, account, within_s=_AT_SEND_S)
     except NewsletterError as error:
         account.tell(error.what)
     return account
@@ -134,7 +134,7 @@ def _apply_page(
     total = Applied()
     with ledger.transaction():
         for row in page:
-            for event in read_listed(row, now=now):
+            for event in read_listed(row):
                 total += apply_event(
                     event,
                     ledger,

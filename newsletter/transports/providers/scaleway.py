@@ -182,7 +182,7 @@ class Scaleway(Provider[ScalewaySettings]):
         return self.get(self.path, asked)
 
     def event(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Its worst flag is the event, and the last try says why."""
+        """Its worst flag is the event, the last try says why, and of when nothing is told."""
         flags = row.get("flags")
         flags = flags if isinstance(flags, list) else ()
         tries = objects_at(row, "last_tries")
@@ -193,7 +193,6 @@ class Scaleway(Provider[ScalewaySettings]):
             "email": row.get("mail_rcpt"),
             "reason": " ".join(str(each.get("message", "")) for each in tries[-1:]),
             "details": row.get("status_details"),
-            "timestamp": row.get("created_at"),
         }
 
 
