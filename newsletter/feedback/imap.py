@@ -37,6 +37,9 @@ _LAST_UID = 0xFFFFFFFF
 _MOST_FAILURES = 3
 """Mails in a row at which the connection breaks; then it is not their fault."""
 _GOODBYE_S = 5.0
+_LONGEST_IDLE_S = 28 * 60.0
+"""A server may hang up after 30 minutes without a command (RFC 2177)."""
+_NEW_MAIL = re.compile(rb"\* [0-9]{1,10} EXISTS", re.IGNORECASE)
 _CODE = re.compile(r"\[([A-Z]{2,30})\]")
 _FOR_NOW = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
 """Response codes of a login that can be accepted later (RFC 5530)."""
@@ -152,6 +155,11 @@ class _Imap4(imaplib.IMAP4):
             raise self.abort("its answer is longer than what was asked for")
         return super().read(size)
 
+    def wait_for_mail(self) -> None:
+        """Read until a line says that mails came; while the server is in IDLE."""
+        while not _NEW_MAIL.fullmatch(self._get_line()):
+            pass
+
 
 class _Client(IMAPClient):  # type: ignore[misc] # it ships no types
     def __init__(self, host: str, port: int, tls: _Tls | None, limits: _Limits) -> None:
@@ -162,6 +170,10 @@ class _Client(IMAPClient):  # type: ignore[misc] # it ships no types
 
     def _create_IMAP4(self) -> _Imap4:  # noqa: N802 - imapclient's name
         return _Imap4(self.host, self.port, self._tls, self._limits)
+
+    def wait_for_mail(self) -> None:
+        """See :meth:`_Imap4.wait_for_mail`."""
+        self._imap.wait_for_mail()
 
 
 class ImapMailbox:
@@ -181,6 +193,7 @@ class ImapMailbox:
         self._settings = settings
         self._host, self._user = settings.host, settings.username
         self._read_credential = read_credential
+        self._clock = clock
         self._limits = _Limits(clock)
         self._client: _Client | None = None
         self._validity = ""
@@ -209,6 +222,37 @@ class ImapMailbox:
         for begin in range(0, len(wanted), _GROUP):
             self._ask(client.move, wanted[begin : begin + _GROUP], folder)
         return len(wanted)
+
+    def listen(self) -> None:
+        """Connect, to hear of mail that comes from now on.
+
+        Raises:
+            ConfigError, MailboxUnreachable: as :meth:`mails`.
+        """
+        self._opened()
+
+    def mail_comes(self, within_s: float) -> bool:
+        """Wait until the server tells of mail that came since :meth:`listen` (IDLE, RFC 2177).
+
+        Returns:
+            Whether it did within so many seconds. False as well, perhaps sooner, if it tells of
+            none, or broke off.
+        """
+        client, came = self._client, False
+        until = self._clock.monotonic() + within_s
+        # Whatever goes wrong, the mailbox is read at the next time, and then it is told.
+        with suppress(Exception):
+            while client and not came and (left_s := until - self._clock.monotonic()) > 0:
+                self._ask(client.idle)
+                try:
+                    self._limits.allow(min(left_s, _LONGEST_IDLE_S), _SLACK)
+                    client.wait_for_mail()
+                    came = True
+                except TimeoutError:
+                    pass
+                finally:
+                    self._ask(client.idle_done)
+        return came
 
     def close(self) -> None:
         """See :class:`newsletter.feedback.bounce_mailbox.BounceMailbox`."""

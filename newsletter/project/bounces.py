@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from newsletter.project.project import Project
 from newsletter.project.suppress import into_record, leave_verifier, leaves_of
 
 if TYPE_CHECKING:
+    from newsletter.feedback.imap import ImapMailbox
     from newsletter.ledger.ledger import Ledger
     from newsletter.ledger.suppressions import Leave
 
@@ -39,6 +40,7 @@ _MOST_EVENTS = 1000
 """The same for events: one report can tell of many readers."""
 _MOST_A_RUN = 250_000
 _MOST_NAMED = 20
+_GATHER_S = 5.0
 
 
 @dataclass(slots=True)
@@ -123,7 +125,8 @@ def watch_bounces(
 ) -> None:
     """Read the bounce mailbox again and again, until the caller is interrupted.
 
-    A server that cannot be reached is asked again at the next time.
+    Each time as soon as the server tells of new mail, at the latest after the seconds of
+    [bounces] check_every_s. A server that cannot be reached is asked again then.
 
     Args:
         project: the project.
@@ -133,14 +136,35 @@ def watch_bounces(
     Raises:
         InputError, LedgerRefused: as :func:`read_bounces`.
     """
+    clock, settings = project.clock, project.settings.bounces
+    every_s = settings.check_every_s if settings else CHECK_EVERY_S
     while True:
-        on_read(read_bounces(project, again=again))
+        began = clock.monotonic()
+        # Before it is read, so that no mail comes unheard in between.
+        with _listening(project) as mail_comes:
+            on_read(read_bounces(project, again=again))
+            took_s = clock.monotonic() - began
+            comes = mail_comes(every_s)
         again = False
-        settings = project.settings.bounces
-        project.clock.sleep(settings.check_every_s if settings else CHECK_EVERY_S)
+        # Mails that come together are read together, and a flood of them one time in five.
+        rest_s = max(_GATHER_S, 4 * took_s) if comes else began + every_s - clock.monotonic()
+        clock.sleep(min(max(rest_s, 0), every_s))
 
 
-def _mailbox(project: Project) -> BounceMailbox:
+@contextmanager
+def _listening(project: Project) -> Iterator[Callable[[float], bool]]:
+    """What waits so many seconds for mail that comes from now on, and says whether it came."""
+    mailbox = _mailbox(project) if project.settings.bounces else None
+    if mailbox is None or isinstance(mailbox, FileMailbox):
+        yield lambda _: False
+        return
+    with closing(mailbox):
+        with suppress(NewsletterError):  # whoever reads it tells why
+            mailbox.listen()
+        yield mailbox.mail_comes
+
+
+def _mailbox(project: Project) -> FileMailbox | ImapMailbox:
     settings = project.settings.bounces
     if settings is None:
         raise InputError(

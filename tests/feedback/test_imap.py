@@ -1,9 +1,11 @@
 """A mailbox on an IMAP server that cuts, lies, drips and floods: each mail is read or told."""
 
+import threading
 import time
 import tracemalloc
 from contextlib import closing
 
+import newsletter.feedback.imap as imap
 import pytest
 from newsletter.clock import SystemClock
 from newsletter.config import Bounces
@@ -246,6 +248,59 @@ def test_a_refused_login_is_told_without_the_password(words: str, error: type[Ex
     with ImapServer(SMALL, at("LOGIN", refuse)) as server, pytest.raises(error) as raised:
         read(server)
     assert "secret" not in str(raised.value)
+
+
+def idle(line: Line, tag: str, words: str) -> bool:
+    line.write("+ idling", "* OK still here", "* 1 EXPUNGE", "* 11 EXISTS")
+    assert "DONE" == line.read().strip()
+    line.write(f"{tag} OK done")
+    return True
+
+
+def idle_again(line: Line, tag: str, words: str) -> bool:
+    """Nothing comes in the time after which a server may hang up, and then in the next."""
+    line.write("+ idling")
+    assert "DONE" == line.read().strip()
+    line.write(f"{tag} OK done")
+    tag, _, words = line.read().strip().partition(" ")
+    return words == "IDLE" and idle(line, tag, words)
+
+
+def idle_flood(line: Line, tag: str, words: str) -> bool:
+    line.write("+ idling")
+    return flood(line, tag, words)
+
+
+def idle_drip(line: Line, tag: str, words: str) -> bool:
+    line.write("+ idling")
+    line.drip(b"* OK still here\r\n", threading.Event())
+    return True
+
+
+def hang_up(line: Line, tag: str, words: str) -> bool:
+    line.cut()
+    return True
+
+
+@pytest.mark.parametrize(
+    ("answer", "capability", "comes"),
+    [(idle, "IDLE", True), (idle_again, "IDLE", True), (idle, "", False),
+     (idle_flood, "IDLE", False), (idle_drip, "IDLE", False), (hang_up, "IDLE", False),
+     (huge, "IDLE", False)],
+)  # fmt: skip
+def test_a_server_tells_of_new_mail_if_it_can_and_whatever_it_does_the_wait_ends(
+    answer: Answer, capability: str, comes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "_GOODBYE_S", 0.2)
+    monkeypatch.setattr(imap, "_LONGEST_IDLE_S", 0.3)
+    began = time.monotonic()
+    with (
+        ImapServer(SMALL, at("IDLE", answer), capability=capability) as server,
+        closing(mailbox(server, timeout_s=0.5)) as opened,
+    ):
+        opened.listen()
+        assert comes is opened.mail_comes(0.6)
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.timeout(900)
