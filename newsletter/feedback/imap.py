@@ -28,6 +28,8 @@ from newsletter.feedback.bounces import MAX_BYTES
 
 _WINDOW = 500
 """Mails that are listed at once."""
+_MOST_LISTED = 2_000_000
+"""Of a folder; a server may say that it holds any number."""
 _GROUP = 100
 _GROUP_BYTES = 2_000_000
 """What is fetched at once, of however many mails."""
@@ -274,7 +276,8 @@ class ImapMailbox:
     def _listed(self) -> Iterator[dict[int, int]]:
         """The mails in the folder in portions: the size of each by its UID."""
         self._opened()
-        for begin in range(1, self._exists + 1, _WINDOW):
+        last = 0
+        for begin in range(1, min(self._exists, _MOST_LISTED) + 1, _WINDOW):
             numbers = range(begin, min(begin + _WINDOW, self._exists + 1))
             client = self._opened()
             client.use_uid = False
@@ -282,10 +285,18 @@ class ImapMailbox:
                 found = self._ask(client.fetch, numbers, ["UID", "RFC822.SIZE"])
             finally:
                 client.use_uid = True
-            sizes = dict(filter(None, map(_uid_and_size, found.values())))
+            listed = dict(filter(None, map(_uid_and_size, found.values())))
+            # UIDs ascend (RFC 9051 2.3.1.1): what does not go on was listed before.
+            sizes = {uid: size for uid, size in listed.items() if uid > last}
             if not sizes:
                 return  # the server counted more than there are
+            last = max(sizes)
             yield sizes
+        if self._exists > _MOST_LISTED:
+            raise self._unreachable(
+                f"The folder holds more than {_MOST_LISTED:,} mails; the later ones are not read. "
+                "Set move_to under [bounces], or delete old mails."
+            )
 
     def _fetch_each(self, group: Mapping[int, int]) -> Iterator[Mail | UnreadableMail]:
         """The mails of a group; at a failure each alone, so that one does not cost the others."""

@@ -19,6 +19,7 @@ from newsletter.credentials import read_secret, read_token
 from newsletter.errors import InputError, MailboxUnreachable, NewsletterError, Where
 from newsletter.feedback.apply import Applied, apply_event, settle_by_known_events
 from newsletter.feedback.bounce_mailbox import BounceMailbox, FileMailbox, UnreadableMail
+from newsletter.feedback.event import one_line
 from newsletter.feedback.mail_news import MailNews, Told, read_mail
 from newsletter.feedback.unsubscribe_mails import Mailed
 from newsletter.ledger.lock import SenderAtWork
@@ -275,4 +276,4 @@ def _leave(leave: Leave, ledger: Ledger) -> bool:
 
 def _name(named: list[str], words: str) -> None:
     if len(named) < _MOST_NAMED:
-        named.append(words)
+        named.append(one_line(words))  # a file's name can steer a terminal

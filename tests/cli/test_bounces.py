@@ -237,7 +237,8 @@ def test_a_reply_that_quotes_a_token_leaves_for_nobody(
 
 @pytest.mark.fault(
     "Input",
-    "bad mails in the bounce mailbox: pipes, folders, 100 MB, no head, NUL, a broken boundary",
+    "bad mails in the bounce mailbox: pipes, folders, 100 MB, no head, NUL, a broken boundary, "
+    "names that steer a terminal",
     state="each is kept and told; the others are read",
 )
 def test_one_bad_mail_never_stops_the_others(project: Project, letters: list[Sent]) -> None:
@@ -250,9 +251,15 @@ def test_one_bad_mail_never_stops_the_others(project: Project, letters: list[Sen
     os.mkfifo(folder / "new" / "pipe")
     (folder / "new" / "folder").mkdir()
     (folder / "new" / "circle").symlink_to("circle")
+    (folder / "new" / "zero").symlink_to("/dev/zero")
+    for name in (b"\x1b[31mred\n", b"\xff\xfe"):
+        (folder / "new" / os.fsdecode(name)).write_bytes(b"Subject: ?\n\n")
+        os.mkfifo(folder / "new" / os.fsdecode(name + b"pipe"))
     done = project.run("bounces")
-    went_well(done, "Read 8 mails.", "2  bounces: 2 people", "6  not understood",
-              "tried again: 3 mails", "new/pipe")  # fmt: skip
+    assert "\x1b" not in done.stdout
+    assert 8 == len(json.loads(project.run("bounces", "--json", "--again").stdout)["kept"])
+    went_well(done, "Read 10 mails.", "2  bounces: 2 people", "8  not understood",
+              "tried again: 6 mails", "new/pipe")  # fmt: skip
     assert {("bounced", "bounce report")} == suppressed(project)
 
 

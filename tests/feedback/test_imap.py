@@ -1,5 +1,6 @@
 """A mailbox on an IMAP server that cuts, lies, drips and floods: each mail is read or told."""
 
+import re
 import threading
 import time
 import tracemalloc
@@ -192,6 +193,34 @@ def test_a_server_that_lies_about_uids_and_numbers_is_not_believed() -> None:
 
     with ImapServer(SMALL, lie) as server:
         assert ([b"yes"], ["127.0.0.1, INBOX, UID 12"]) == read(server)
+
+
+def test_a_server_that_lists_the_same_mail_for_ever_is_left() -> None:
+    def repeat(line: Line, tag: str, words: str) -> bool:
+        if words.startswith("EXAMINE"):
+            line.write("* 4294967295 EXISTS", "* OK [UIDVALIDITY 7] valid", f"{tag} OK done")
+        elif words.startswith("FETCH"):
+            begin = int(re.split("[ ,]", words)[1])
+            line.write(f"* {begin} FETCH (UID 4294967295 RFC822.SIZE 3)", f"{tag} OK done")
+        else:
+            return False
+        return True
+
+    with ImapServer({4294967295: b"abc"}, repeat) as server:
+        assert ([b"abc"], []) == read(server)
+        assert 2 == sum(words.startswith("FETCH") for words in server.commands)
+
+
+def test_of_a_folder_without_end_only_so_many_mails_are_read_and_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(imap, "_WINDOW", 2)
+    monkeypatch.setattr(imap, "_MOST_LISTED", 4)
+    with ImapServer(SMALL) as server, closing(mailbox(server)) as opened:
+        mails = opened.mails(lambda id_: False)
+        assert 4 == sum(isinstance(next(mails), Mail) for _ in range(4))
+        with pytest.raises(MailboxUnreachable, match="more than 4 mails"):
+            next(mails)
 
 
 def test_a_folder_replaced_while_it_is_read_ends_the_run() -> None:
