@@ -8,15 +8,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from newsletter.ledger.lock import sender_lock
+from newsletter.ledger.suppressions import Return
+from newsletter.project import Project as Newsletter
 
 from tests.cli.support import ended, running_program, stopped, went_well
 from tests.feedback.test_odd_bounces import qmail
 from tests.support.project import Project
-from tests.support.returned_mail import Sent, mail, question, sent
+from tests.support.returned_mail import SOMETIME, Sent, mail, question, sent
 
 FILES = '\n[bounces]\npath = "bounces"\n'
 
@@ -221,6 +224,24 @@ def test_a_person_s_mail_and_a_bounce_in_prose_are_no_automatic_replies(
                  "Auto-Submitted: auto-replied", body="This user does not exist.")  # fmt: skip
     maildir(project, mail("Auto-Submitted: no", "Subject: Automatically yours"), prose)
     assert {"not understood": 2} == counted(project)
+
+
+def test_a_leave_of_a_mailer_with_a_wrong_clock_is_not_ended_by_an_older_confirmation(
+    project: Project, letters: list[Sent]
+) -> None:
+    with contextlib.closing(Newsletter(project.folder).ledger(create=False)) as ledger:
+        (campaign,) = ledger.campaigns.all()
+        reader = ledger.deliveries.by_message_tag(letters[0].tag)
+        assert reader
+        with ledger.transaction():
+            back = Return(reader.tag, "public log", campaign.frozen_at - timedelta(days=2))
+            ledger.suppressions.add(back)
+    wrong = letters[0].leave().replace(SOMETIME.encode(), b"Thu, 1 Jan 1970 00:00:00 +0000")
+    maildir(project, wrong)
+    went_well(project.run("bounces"), "1  unsubscribe mail: 1 person not mailed any more")
+    assert {} == counted(project)
+    went_well(project.run("bounces", "--again"), "1  unsubscribe mail")
+    assert 1 == len(rows(project, "SELECT id FROM suppression WHERE kind = 'leave'"))
 
 
 def test_a_reply_that_quotes_a_token_leaves_for_nobody(
