@@ -87,7 +87,7 @@ class FileMailbox:
             yield from file_mails(self._path, is_read)
         except OSError as error:
             raise InputError(
-                f"The bounce mailbox cannot be read: {_reason(error)}.",
+                f"The bounce mailbox cannot be read: {reason(error)}.",
                 where=Where(self._path),
                 next="Name a Maildir, a folder of mails or an mbox that you may read, as path "
                 "under [bounces] in newsletter.toml.",
@@ -136,7 +136,7 @@ def file_mails(path: Path, is_read: IsRead = _nothing) -> Iterator[Mail | Unread
         except OSError as error:
             if folder == path:
                 raise
-            yield UnreadableMail(str(folder), _reason(error))
+            yield UnreadableMail(str(folder), reason(error))
             continue
         for name in names:
             is_mail = name not in {"new", "cur", "tmp"} and name[:1] != "."
@@ -153,10 +153,11 @@ def _file(mailbox: Path, path: Path, is_read: IsRead) -> Mail | UnreadableMail |
     try:
         return Mail(id_, str(path), read_start(path, max_bytes=MAX_BYTES))
     except OSError as error:
-        return UnreadableMail(str(path), _reason(error))
+        return UnreadableMail(str(path), reason(error))
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """Why a file cannot be read, in a clause."""
     return error.strerror or type(error).__name__
 
 
@@ -185,4 +186,4 @@ def _mbox(file: BinaryIO, place: str, is_read: IsRead) -> Iterator[Mail | Unread
             begins = not line.strip()
         yield from whole()
     except OSError as error:
-        yield UnreadableMail(place, f"its rest cannot be read, {_reason(error)}")
+        yield UnreadableMail(place, f"its rest cannot be read, {reason(error)}")

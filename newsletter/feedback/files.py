@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from newsletter.errors import Problem, Where
-from newsletter.feedback.bounce_mailbox import Mail, file_mails
+from newsletter.feedback.bounce_mailbox import Mail, file_mails, reason
 from newsletter.feedback.bounces import read_bounce
 from newsletter.feedback.event import DeliveryEvent
 from newsletter.feedback.json_items import UnreadableItem
@@ -46,7 +46,7 @@ class Skipped:
 
     def add_path(self, path: Path, error: OSError) -> None:
         """A path that was named and gave nothing at all."""
-        self.unusable.append(Problem(f"It cannot be read: {_reason(error)}.", Where(path)))
+        self.unusable.append(Problem(f"It cannot be read: {reason(error)}.", Where(path)))
 
 
 def read_news(
@@ -106,7 +106,7 @@ def _events(path: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
                     place = f"{path}, event {readable + refused}"
                     yield from (replace(event, place=place) for event in item)
         except OSError as error:
-            skipped.add(path, f"its rest cannot be read, {_reason(error)}")
+            skipped.add(path, f"its rest cannot be read, {reason(error)}")
     if refused and not readable:
         skipped.unusable.append(
             Problem(
@@ -115,7 +115,3 @@ def _events(path: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
                 "Use the JSON that the provider sends or exports, unchanged.",
             )
         )
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -41,7 +41,7 @@ _MOST_FAILURES = 3
 _GOODBYE_S = 5.0
 _LONGEST_IDLE_S = 28 * 60.0
 """A server may hang up after 30 minutes without a command (RFC 2177)."""
-_NEW_MAIL = re.compile(rb"\* [0-9]{1,10} EXISTS", re.IGNORECASE)
+_NEW_MAIL = re.compile(rb"\* [0-9]{1,10} EXISTS\r?\n", re.IGNORECASE)
 _CODE = re.compile(r"\[([A-Z]{2,30})\]")
 _FOR_NOW = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
 """Response codes of a login that can be accepted later (RFC 5530)."""
@@ -157,11 +157,6 @@ class _Imap4(imaplib.IMAP4):
             raise self.abort("its answer is longer than what was asked for")
         return super().read(size)
 
-    def wait_for_mail(self) -> None:
-        """Read until a line says that mails came; while the server is in IDLE."""
-        while not _NEW_MAIL.fullmatch(self._get_line()):
-            pass
-
 
 class _Client(IMAPClient):  # type: ignore[misc] # it ships no types
     def __init__(self, host: str, port: int, tls: _Tls | None, limits: _Limits) -> None:
@@ -173,9 +168,10 @@ class _Client(IMAPClient):  # type: ignore[misc] # it ships no types
     def _create_IMAP4(self) -> _Imap4:  # noqa: N802 - imapclient's name
         return _Imap4(self.host, self.port, self._tls, self._limits)
 
-    def wait_for_mail(self) -> None:
-        """See :meth:`_Imap4.wait_for_mail`."""
-        self._imap.wait_for_mail()
+    def wait_for_mail(self) -> bool:
+        """Read until a line says that mails came, or it breaks off; while the server is in IDLE."""
+        lines = iter(self._imap.readline, b"")
+        return any(map(_NEW_MAIL.match, lines))
 
 
 class ImapMailbox:
@@ -248,8 +244,7 @@ class ImapMailbox:
                 self._ask(client.idle)
                 try:
                     self._limits.allow(min(left_s, _LONGEST_IDLE_S), _SLACK)
-                    client.wait_for_mail()
-                    came = True
+                    came = client.wait_for_mail()
                 except TimeoutError:
                     pass
                 finally:

@@ -206,7 +206,9 @@ def _single(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _read(event: dict[str, Any], *, untagged: bool = False) -> Iterator[DeliveryEvent]:
     tags = frozenset(
-        islice((tag for text in _strings(event) for tag in TAG.findall(text)), _MOST_TAGS)
+        islice(
+            (tag for _, text in _fields(event, all_=True) for tag in TAG.findall(text)), _MOST_TAGS
+        )
     )
     word = next((str(event[name]) for name in _WORD_FIELDS if isinstance(event.get(name), str)), "")
     last = word.rpartition(".")[2]
@@ -343,19 +345,6 @@ def _fields(
     elif isinstance(value, list):
         for each in value:
             yield from _fields(each, name, depth + 1, all_=all_)
-
-
-def _strings(value: Any, depth: int = 0) -> Iterator[str]:
-    if depth > _MOST_DEPTH:
-        return
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _strings(each, depth + 1)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _strings(each, depth + 1)
 
 
 def _time(event: dict[str, Any]) -> datetime:

@@ -17,7 +17,7 @@ from newsletter.config import FILE_NAME, Bounces
 from newsletter.config.bounces import CHECK_EVERY_S
 from newsletter.credentials import read_secret, read_token
 from newsletter.errors import InputError, MailboxUnreachable, NewsletterError, Where
-from newsletter.feedback.apply import Applied, apply_event, settle_by_known_events
+from newsletter.feedback.apply import Applied
 from newsletter.feedback.bounce_mailbox import BounceMailbox, FileMailbox, UnreadableMail
 from newsletter.feedback.event import one_line
 from newsletter.feedback.mail_news import MailNews, Told, read_mail
@@ -25,10 +25,10 @@ from newsletter.feedback.unsubscribe_mails import Mailed
 from newsletter.ledger.lock import SenderAtWork
 from newsletter.ledger.states import State
 from newsletter.project.doubts import recover
-from newsletter.project.event_account import EventAccount
+from newsletter.project.event_account import EventAccount, conclude, event_applier
 from newsletter.project.events import hear_providers
 from newsletter.project.project import Project
-from newsletter.project.suppress import into_record, leave_verifier, leaves_of
+from newsletter.project.suppress import leave_verifier, leaves_of
 
 if TYPE_CHECKING:
     from newsletter.feedback.imap import ImapMailbox
@@ -115,10 +115,8 @@ def _read_mailbox(project: Project, account: BounceAccount, *, again: bool) -> N
             account.moved = mailbox.move(lambda id_: understood(id_) is True)
         except MailboxUnreachable as error:
             account.failure = error
-        with ledger.transaction():
-            now = project.clock.now()
-            account.settled += settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
-        account.folder_only = into_record(project, ledger, {})
+        settled, account.folder_only = conclude(project, ledger)
+        account.settled += settled
 
 
 def watch_bounces(
@@ -239,19 +237,11 @@ def _apply(
     project: Project, ledger: Ledger, portion: Sequence[MailNews], account: BounceAccount
 ) -> None:
     """Apply a portion and remember its mails, all or nothing."""
-    looked_at = {campaign.id for campaign in ledger.campaigns.all()}
+    apply = event_applier(project, ledger)
     outcomes = []
     with ledger.transaction():
         for news in portion:
-            applied = Applied()
-            for event in news.events:
-                applied += apply_event(
-                    event,
-                    ledger,
-                    looked_at,
-                    now=project.clock.now(),
-                    suppress_after=project.settings.delivery.suppress_after_returns,
-                )
+            applied = sum(map(apply, news.events), Applied())
             left = sum(_leave(leave, ledger) for leave in news.leaves)
             is_of_others = bool(news.events) and applied.strangers == len(news.events)
             told = Told.UNCLEAR if is_of_others else news.told

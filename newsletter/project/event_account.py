@@ -1,14 +1,23 @@
-"""What became of providers' events, however they came."""
+"""Events applied to the ledger, however they came, and what became of them."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
 
 from newsletter.errors import NewsletterError
-from newsletter.feedback.apply import Applied
+from newsletter.feedback.apply import Applied, apply_event, settle_by_known_events
+from newsletter.feedback.event import DeliveryEvent
 from newsletter.project.log_reader import SyncResult
+from newsletter.project.suppress import into_record
+
+if TYPE_CHECKING:
+    from newsletter.ledger.ledger import Ledger
+    from newsletter.project.project import Project
 
 _MOST_NAMED = 20
 
@@ -61,3 +70,26 @@ class EventAccount:
         """Note why something was not heard, once."""
         if why not in self.reasons and len(self.reasons) < _MOST_NAMED:
             self.reasons.append(why)
+
+
+def event_applier(project: Project, ledger: Ledger) -> Callable[[DeliveryEvent], Applied]:
+    """What applies an event that was heard by now, inside the caller's transaction."""
+    return partial(
+        apply_event,
+        ledger=ledger,
+        looked_at={campaign.id for campaign in ledger.campaigns.all()},
+        now=project.clock.now(),
+        suppress_after=project.settings.delivery.suppress_after_returns,
+    )
+
+
+def conclude(project: Project, ledger: Ledger) -> tuple[int, NewsletterError | None]:
+    """Settle doubts by the events that were applied, and let the send record know who left.
+
+    Returns:
+        How many were settled, and why the record does not know; None if it does.
+    """
+    with ledger.transaction():
+        now = project.clock.now()
+        settled = settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
+    return settled, into_record(project, ledger, {})

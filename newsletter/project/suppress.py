@@ -17,12 +17,12 @@ from newsletter.feedback.unsubscribe_mails import Mailed, read_mailed
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
 from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.project.addresses import parse_addresses
-from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
 
 if TYPE_CHECKING:
     from newsletter.ledger.leave_reasons import LeaveReason
     from newsletter.ledger.ledger import Ledger
+    from newsletter.project.project import Project
 
 
 @dataclass(frozen=True, slots=True)

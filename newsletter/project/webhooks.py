@@ -18,13 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from newsletter.config import Secret
 from newsletter.credentials import read_secret
 from newsletter.errors import ConfigError
-from newsletter.feedback.apply import (
-    Applied,
-    apply_event,
-    hint_of,
-    is_known,
-    settle_by_known_events,
-)
+from newsletter.feedback.apply import Applied, hint_of, is_known
 from newsletter.feedback.event import DeliveryEvent
 from newsletter.feedback.json_items import UnreadableItem
 from newsletter.feedback.provider_events import read_events
@@ -36,15 +30,14 @@ from newsletter.feedback.webhooks import (
     verify_webhook,
 )
 from newsletter.ledger.webhooks import WaitingWebhook
-from newsletter.project.event_account import EventAccount, Fate
-from newsletter.project.project import Project
-from newsletter.project.suppress import into_record
+from newsletter.project.event_account import EventAccount, Fate, conclude, event_applier
 from newsletter.transports.http import HttpClient, NoResponse, NotSent
 from newsletter.transports.http_values import Request
 from newsletter.web.seal import unseal
 
 if TYPE_CHECKING:
     from newsletter.ledger.ledger import Ledger
+    from newsletter.project.project import Project
 
 T = TypeVar("T", str, bytes | None)
 
@@ -90,10 +83,8 @@ def apply_webhooks(project: Project, account: EventAccount, *, within_s: float =
                 account.unread = sum(not each.is_read for each in waiting[number:])
                 break
             applying.apply(each)
-        with ledger.transaction():
-            now = project.clock.now()
-            account.settled += settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
-        account.folder_only = into_record(project, ledger, {})
+        settled, account.folder_only = conclude(project, ledger)
+        account.settled += settled
 
 
 class _Applying:
@@ -106,6 +97,7 @@ class _Applying:
         self._now = project.clock.now()
         self._box_keys = project.keys.box_keys(project.settings.list.id)
         self._campaigns = {campaign.id for campaign in ledger.campaigns.all()}
+        self._apply_event = event_applier(project, ledger)
         self._keys: dict[str, str | NotYet] = {}
         self._had: dict[str, bytes | NotYet | None] = {}
         self._until = project.clock.monotonic() + _LONGEST_S
@@ -176,15 +168,6 @@ class _Applying:
                     self._ledger.webhooks.done(waiting.id)
         self._account.add(total)
         self._account.events[Fate.NOT_OURS if expired else Fate.WAITING] += total.strangers
-
-    def _apply_event(self, event: DeliveryEvent) -> Applied:
-        return apply_event(
-            event,
-            self._ledger,
-            self._campaigns,
-            now=self._now,
-            suppress_after=self._project.settings.delivery.suppress_after_returns,
-        )
 
     def _weigh(self, waiting: WaitingWebhook, hints: Collection[tuple[str, str]]) -> None:
         """Compare hints with what is known; what is not known stays a hint for a time."""
