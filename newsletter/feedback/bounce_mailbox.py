@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from newsletter.errors import InputError, Where
 from newsletter.feedback.bounces import MAX_BYTES
@@ -52,24 +52,6 @@ IsRead = Callable[[bytes], bool]
 """Whether the mail of an id was read before."""
 
 
-class BounceMailbox(Protocol):
-    """Where mails come from."""
-
-    def mails(self, is_read: IsRead) -> Iterator[Mail | UnreadableMail]:
-        """Those that were not read before, one at a time.
-
-        Raises:
-            InputError: the mailbox cannot be opened, or a setting is wrong.
-            MailboxUnreachable: its server cannot be reached, or broke off.
-        """
-
-    def move(self, is_understood: IsRead) -> int:
-        """Move away the mails whose news is applied, if the settings say so; how many."""
-
-    def close(self) -> None:
-        """End the connection, if there is one. Never raises."""
-
-
 class FileMailbox:
     """A Maildir, a folder of mails, or an mbox.
 
@@ -81,7 +63,11 @@ class FileMailbox:
         self._path = path
 
     def mails(self, is_read: IsRead) -> Iterator[Mail | UnreadableMail]:
-        """See :class:`BounceMailbox`."""
+        """Those that were not read before, one at a time.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
         try:
             _refuse_others(self._path)
             yield from file_mails(self._path, is_read)
@@ -94,12 +80,12 @@ class FileMailbox:
             ) from None
 
     def move(self, is_understood: IsRead) -> int:
-        """See :class:`BounceMailbox`; files stay where they are."""
+        """Move nothing: files stay where they are."""
         del is_understood
         return 0
 
     def close(self) -> None:
-        """See :class:`BounceMailbox`."""
+        """Nothing is open."""
 
 
 def mail_id(*names: str) -> bytes:

@@ -199,14 +199,23 @@ class ImapMailbox:
         self._failures = 0
 
     def mails(self, is_read: IsRead) -> Iterator[Mail | UnreadableMail]:
-        """See :class:`newsletter.feedback.bounce_mailbox.BounceMailbox`."""
+        """Those that were not read before, one at a time.
+
+        Raises:
+            ConfigError: a setting is wrong.
+            MailboxUnreachable: the server cannot be reached, or broke off.
+        """
         for sizes in self._listed():
             unread = {uid: size for uid, size in sizes.items() if not is_read(self._id(uid))}
             for group in _groups(unread):
                 yield from self._fetch_each(group)
 
     def move(self, is_understood: IsRead) -> int:
-        """See :class:`newsletter.feedback.bounce_mailbox.BounceMailbox`."""
+        """Move away the mails whose news is applied, if the settings say so; how many.
+
+        Raises:
+            ConfigError, MailboxUnreachable: as :meth:`mails`.
+        """
         folder = self._settings.move_to
         if folder is None:
             return 0
@@ -252,7 +261,7 @@ class ImapMailbox:
         return came
 
     def close(self) -> None:
-        """See :class:`newsletter.feedback.bounce_mailbox.BounceMailbox`."""
+        """End the connection, if there is one. Never raises."""
         client, self._client = self._client, None
         if client is not None:
             self._limits.allow(_GOODBYE_S, _SLACK)

@@ -18,7 +18,7 @@ from newsletter.config.bounces import CHECK_EVERY_S
 from newsletter.credentials import read_secret, read_token
 from newsletter.errors import InputError, MailboxUnreachable, NewsletterError, Where
 from newsletter.feedback.apply import Applied
-from newsletter.feedback.bounce_mailbox import BounceMailbox, FileMailbox, UnreadableMail
+from newsletter.feedback.bounce_mailbox import FileMailbox, Mail, UnreadableMail
 from newsletter.feedback.event import one_line
 from newsletter.feedback.mail_news import MailNews, Told, read_mail
 from newsletter.feedback.unsubscribe_mails import Mailed
@@ -108,9 +108,8 @@ def _read_mailbox(project: Project, account: BounceAccount, *, again: bool) -> N
         _recover(project, ledger)
         understood = ledger.read_mails.understood
         try:
-            news = _news(project, mailbox, lambda id_: not again and understood(id_) is not None,
-                         account)  # fmt: skip
-            for portion in _portions(news):
+            mails = mailbox.mails(lambda id_: not again and understood(id_) is not None)
+            for portion in _portions(_news(project, mails, account)):
                 _apply(project, ledger, portion, account)
             account.moved = mailbox.move(lambda id_: understood(id_) is True)
         except MailboxUnreachable as error:
@@ -196,16 +195,15 @@ def _recover(project: Project, ledger: Ledger) -> None:
 
 
 def _news(
-    project: Project, mailbox: BounceMailbox, is_read: Callable[[bytes], bool],
-    account: BounceAccount,
-) -> Iterator[MailNews]:  # fmt: skip
+    project: Project, mails: Iterable[Mail | UnreadableMail], account: BounceAccount
+) -> Iterator[MailNews]:
     """What each mail tells; those that cannot be read are counted."""
     verifier = leave_verifier(project)
 
     def leaves(mailed: Mailed) -> Sequence[Leave]:
         return tuple(leaves_of(mailed, verifier).values())
 
-    for number, mail in enumerate(mailbox.mails(is_read)):
+    for number, mail in enumerate(mails):
         if number == _MOST_A_RUN:
             account.has_more = True
             return
