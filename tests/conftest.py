@@ -1,5 +1,5 @@
 """What all tests share: how many examples a property test takes that does not say it itself, how
-seldom Python looks for garbage, and which worker compiles which test."""
+seldom Python looks for garbage, which worker compiles which test, and what begins first."""
 
 import contextlib
 import gc
@@ -17,6 +17,14 @@ settings.load_profile("newsletter")
 # While ten thousand tests are collected nothing becomes garbage; looking all the same takes a third
 # of the time, and looking at what was collected a tenth of each test's.
 gc.disable()
+
+LONGEST = ("cli/test_laptop_and_server.py", "web/test_seizure.py")
+"""Begun last, they are what one worker runs for half a minute while the others have nothing."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest tests begin first."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
 
 
 def pytest_collection_finish() -> None:
