@@ -16,7 +16,7 @@ BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
     "credentials", "material", "archive_layout", "state_folder", "bounded_json",
     "log", "regular_file", "keyed_hash", "system", "wrong_value", "phrases", "refusal_words",
-    "web_addresses", "display_names", "invisible", "reader_states",
+    "web_addresses", "display_names", "invisible", "reader_states", "issue_dates",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows
@@ -25,7 +25,13 @@ ARROWS: dict[str, set[str]] = {
     "issues": set(),
     "audience": set(),
     "render": set(),
-    "checks": {"render.edition", "render.slots", "render.markdown", "render.mail_urls"},
+    "checks": {
+        "render.edition",
+        "render.slots",
+        "render.markdown",
+        "render.mail_urls",
+        "render.locales",
+    },
     "message": {"render.edition", "render.slots"},
     "transports": {"message.model", "render.edition"},
     "ledger": {"message.keys", "message.model", "render.edition"},

@@ -6,6 +6,8 @@ import datetime as dt
 import unicodedata
 from collections import Counter
 
+from newsletter.issue_dates import IssueDate, read_issue_date
+
 _ZEROS = {"arab": "٠", "arabext": "۰", "beng": "০", "deva": "०", "mymr": "၀"}
 """The zero of numbering systems that CLDR makes a language's own; 1 to 9 follow it."""
 
@@ -34,6 +36,50 @@ def long_date(date: dt.date, language: str, pattern: str = "long") -> str:
             continue
         return _in_digits(written, locale.default_numbering_system)
     return date.isoformat()
+
+
+def date_in_words(typed: str, language: str) -> str:
+    """A typed date, hours and the name of their zone as a language writes them (Unicode CLDR).
+
+    ``Thursday, 2 March 2017, 13:00–14:30 (Central European Standard Time)``.
+
+    Args:
+        typed: as :func:`newsletter.issue_dates.read_issue_date` reads it.
+        language: a BCP 47 tag; one that CLDR does not know gives ISO dates and the zone's id.
+    """
+    date = read_issue_date(typed)
+    begins, ends = (_hour(hour, language) if hour else "" for hour in (date.begins, date.ends))
+    zone = f" ({_zone_name(date, language)})" if date.zone else ""
+    first, last = (long_date(day, language, "full") for day in (date.first, date.last))
+    if date.first == date.last:
+        hours = "–".join(filter(None, (begins, ends)))
+        return f"{', '.join(filter(None, (first, hours)))}{zone}"
+    days = (", ".join(filter(None, pair)) for pair in ((first, begins), (last, ends)))
+    return f"{' – '.join(days)}{zone}"
+
+
+def _hour(hour: dt.time, language: str) -> str:
+    from babel import Locale, UnknownLocaleError
+    from babel.dates import format_time
+
+    name = "en-GB" if language == "en" else language
+    try:
+        locale = Locale.parse(name, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return f"{hour:%H:%M}"
+    return _in_digits(format_time(hour, "short", locale=locale), locale.default_numbering_system)
+
+
+def _zone_name(date: IssueDate, language: str) -> str:
+    """What a language calls the zone on that day: Central European Summer Time."""
+    from babel import Locale, UnknownLocaleError
+    from babel.dates import get_timezone_name
+
+    try:
+        locale = Locale.parse(language, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return date.zone
+    return get_timezone_name(date.with_zone, locale=locale)
 
 
 def duration(number: int, unit: str, language: str) -> str:

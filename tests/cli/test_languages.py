@@ -66,7 +66,7 @@ def test_a_reader_gets_the_edition_of_their_language(
     for kind in ("html", "plain"):
         text = shown(mail, kind)
         for story in issue.stories:
-            assert flat(story.headline) in text
+            assert flat(story.name) in text
         assert flat(issue.posts[0].text) in text
 
 
