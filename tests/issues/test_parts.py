@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 from newsletter.checks.check_input import CheckInput
-from newsletter.checks.finding import Finding
+from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.run import run_checks
 from newsletter.errors import IssueError
 from newsletter.issues.languages import load_languages
@@ -307,6 +307,31 @@ def test_a_translation_has_the_same_parts(tmp_path: Path, old: str, new: str, wh
     with pytest.raises(IssueError) as caught:
         load_languages(original)
     assert what in " ".join(problem.what for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("look", ["event", "call", "statement", "highlights", "sponsor"])
+def test_each_look_has_a_form_of_its_own_and_no_fault(
+    tmp_path: Path, look: str, theme: str
+) -> None:
+    plain, own = (
+        loaded(tmp_path, ISSUE.replace("    look: event\n", line))
+        for line in ("", f"    look: {look}\n")
+    )
+    shapes = []
+    for one in (plain, own):
+        given = CompileInput(one.issue, one.source, THEMES[theme], SETTINGS, Material())
+        edition = compile_edition(given)
+        found = run_checks(CheckInput.of(given, edition, None))
+        assert [] == [each.what for each in found if each.severity is Severity.ERROR]
+        shapes.append((edition, page_of(one)))
+    (before, page_before), (after, page) = shapes
+    label = THEMES[theme].words["en"][f"look_{look}"]
+    assert f"[ {label} ]" in after.text
+    assert label in html_of(after.html).text_content()
+    assert f'class="story look {look}"' in page
+    assert f"[ {label} ]" not in before.text
+    assert f"look {look}" not in page_before
 
 
 def test_readers_get_dates_in_their_language(tmp_path: Path) -> None:
