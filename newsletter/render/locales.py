@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 
 from newsletter.issue_dates import IssueDate, read_issue_date
 
@@ -48,26 +49,28 @@ def date_in_words(typed: str, language: str) -> str:
         language: a BCP 47 tag; one that CLDR does not know gives ISO dates and the zone's id.
     """
     date = read_issue_date(typed)
-    begins, ends = (_hour(hour, language) if hour else "" for hour in (date.begins, date.ends))
     zone = f" ({_zone_name(date, language)})" if date.zone else ""
-    first, last = (long_date(day, language, "full") for day in (date.first, date.last))
     if date.first == date.last:
-        hours = "–".join(filter(None, (begins, ends)))
-        return f"{', '.join(filter(None, (first, hours)))}{zone}"
-    days = (", ".join(filter(None, pair)) for pair in ((first, begins), (last, ends)))
-    return f"{' – '.join(days)}{zone}"
+        return f"{_day_and_hours(date.first, (date.begins, date.ends), language)}{zone}"
+    first = _day_and_hours(date.first, (date.begins,), language)
+    return f"{first} – {_day_and_hours(date.last, (date.ends,), language)}{zone}"
 
 
-def _hour(hour: dt.time, language: str) -> str:
+def _day_and_hours(day: dt.date, hours: Iterable[dt.time | None], language: str) -> str:
     from babel import Locale, UnknownLocaleError
     from babel.dates import format_time
 
-    name = "en-GB" if language == "en" else language
+    shown = long_date(day, language, "full")
+    given = [hour for hour in hours if hour is not None]
+    if not given:
+        return shown
     try:
-        locale = Locale.parse(name, sep="-")
+        locale = Locale.parse("en-GB" if language == "en" else language, sep="-")
     except (UnknownLocaleError, ValueError):
-        return f"{hour:%H:%M}"
-    return _in_digits(format_time(hour, "short", locale=locale), locale.default_numbering_system)
+        return f"{shown} {'–'.join(f'{hour:%H:%M}' for hour in given)}"
+    times = "–".join(format_time(hour, "short", locale=locale) for hour in given)
+    joined = str(locale.datetime_formats["medium"])
+    return joined.format(_in_digits(times, locale.default_numbering_system), shown)
 
 
 def _zone_name(date: IssueDate, language: str) -> str:

@@ -16,6 +16,7 @@ from newsletter.material import Material
 from newsletter.model import SHORTHAND, Issue, Story
 from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.feed import render_feed
+from newsletter.render.locales import date_in_words
 from newsletter.render.pipeline import compile_edition
 from newsletter.render.web import Site
 from newsletter.render.web_urls import WebIssue
@@ -341,6 +342,22 @@ def test_readers_get_dates_in_their_language(tmp_path: Path) -> None:
     edition = compiled(french)
     assert shown in html_of(edition.html).text_content()
     assert shown in " ".join(edition.text.split())
+
+
+@pytest.mark.parametrize(
+    ("typed", "language", "shown"),
+    [
+        ("2017-03-02", "en", "Thursday, 2 March 2017"),
+        ("2017-03-02 10:00", "de", "Donnerstag, 2. März 2017, 10:00"),
+        ("2017-03-02/2017-03-04", "es", "jueves, 2 de marzo de 2017 – sábado, 4 de marzo de 2017"),
+        ("2017-07-02 13:00 Europe/Paris", "zh", "2017年7月2日星期日 13:00 (中欧夏令时间)"),
+        ("2017-03-02 13:00 UTC", "ar-EG", "الخميس، ٢ مارس ٢٠١٧، ١:٠٠ م (التوقيت العالمي المنسق)"),
+        ("2017-03-02 13:00 UTC", "xx", "2017-03-02 13:00 (UTC)"),
+        ("0001-01-01 00:30 Asia/Tokyo", "en", "Monday, 1 January 1, 00:30 (Japan Standard Time)"),
+    ],
+)
+def test_a_date_is_written_as_its_language_does(typed: str, language: str, shown: str) -> None:
+    assert shown == date_in_words(typed, language)
 
 
 @pytest.mark.parametrize(
