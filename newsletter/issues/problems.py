@@ -140,6 +140,13 @@ def _sentence(error: ErrorDetails, path: Path_) -> tuple[str, str]:
             return _special(path) or (f"“{key}” is empty.", "Write something.")
         case "string_pattern_mismatch":
             return _no_id(key, error["input"])
+        case "literal_error":
+            meant = error.get("ctx", {}).get("expected", "").replace("'", "")
+            return f"“{shorten(str(error['input']))}” cannot be the value of “{key}”.", (
+                f"Write {meant}, or leave the key out."
+            )
+        case "bool_parsing" | "bool_type":
+            return f"“{key}” is neither true nor false.", "Write one of the two."
         case "tuple_type":
             return f"“{key}” must be a list.", "Start each item on its own line with a hyphen."
         case "too_short":

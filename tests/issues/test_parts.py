@@ -243,6 +243,18 @@ BAD = {
         "32:9",
         "“none” cannot be the id of a story.",
     ),
+    "a size that is none": (
+        "      - quote: {text",
+        "      - image: {file: port.png, alt: x, credit: y, size: big}\n      - quote: {text",
+        "25:58",
+        "“big” cannot be the value of “size”. Write small, or leave the key out.",
+    ),
+    "contents that are neither": (
+        "contents: false",
+        "contents: maybe",
+        "8:11",
+        "“contents” is neither true nor false.",
+    ),
     "no lead": ("lead: none", "lead: non", "7:7", "The lead story “non” is none of the stories."),
     "nothing said": (
         "    blurb: The office is closed on Monday.\n",
