@@ -98,10 +98,14 @@ def new(
             "a translation.",
         )
     if translated is not None:
-        if day or language or skeleton != "monthly":
+        if day or language:
             raise InputError(
-                "A translation is a copy of its original, in the language of its name.",
-                next="Leave --date, --language and --skeleton out.",
+                "A translation has the date of its original, and the language of its name.",
+                next="Leave --date and --language out.",
+            )
+        if skeleton != "monthly":
+            raise InputError(
+                "A translation begins as a copy of its original.", next="Leave --skeleton out."
             )
         _translate(project, path, title)
         return

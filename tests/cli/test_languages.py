@@ -243,6 +243,7 @@ def test_a_translation_begins_as_a_copy_that_check_goes_through(tmp_path: Path) 
         (("2017-05.fr",), "There is no issue “2017-05” to translate."),
         (("2017-04.fr", "--date", "2017-04-28"), "Leave --date and --language out."),
         (("2017-04.fr", "--language", "es"), "Leave --date and --language out."),
+        (("2017-04.fr", "--skeleton", "essay"), "Leave --skeleton out."),
     ],
 )
 def test_a_translation_that_makes_no_sense_is_not_begun(

@@ -140,7 +140,7 @@ def material_of(issue: Issue) -> Material:
                 "image/jpeg",
                 width=1120,
                 height=560,
-                shown=560,
+                shown=160 if picture.size else 560,
                 content=b"a picture",
             )
             for path, picture in issue.pictures()
