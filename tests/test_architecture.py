@@ -17,6 +17,7 @@ BASE = {
     "credentials", "material", "archive_layout", "state_folder", "bounded_json",
     "log", "regular_file", "keyed_hash", "system", "wrong_value", "phrases", "refusal_words",
     "web_addresses", "display_names", "formulas", "invisible", "reader_states",
+    "issue_dates",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows
@@ -25,7 +26,13 @@ ARROWS: dict[str, set[str]] = {
     "issues": set(),
     "audience": set(),
     "render": set(),
-    "checks": {"render.edition", "render.slots", "render.markdown", "render.mail_urls"},
+    "checks": {
+        "render.edition",
+        "render.slots",
+        "render.markdown",
+        "render.mail_urls",
+        "render.locales",
+    },
     "message": {"render.edition", "render.slots"},
     "transports": {"message.model", "render.edition"},
     "ledger": {"message.keys", "message.model", "render.edition"},

@@ -66,8 +66,8 @@ def theme(name: str) -> Theme:
 
 
 def compiled(made: Made, look: str = "default") -> Edition:
-    stories = made.issue.stories
-    material = Material(pictures={story.id: PICTURE for story in stories if story.image})
+    issue = made.issue
+    material = Material({path: PICTURE for path, _ in issue.pictures()})
     return compile_edition(
         CompileInput(made.issue, Source(Path("x.yaml")), theme(look), SETTINGS, material)
     )

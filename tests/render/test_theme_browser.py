@@ -142,8 +142,8 @@ def test_no_headline_is_parted_from_its_story(printed: Path, theme: str) -> None
     ).stdout
     together = 0
     for story in march_of(theme)[0].issue.stories:
-        headline = r"\s+".join(map(re.escape, story.headline.split()))
-        beginning = r"\s+".join(map(re.escape, story.blurb.split()[:3]))
+        headline = r"\s+".join(map(re.escape, story.name.split()))
+        beginning = r"\s+".join(map(re.escape, (story.blurb or "").split()[:3]))
         # Between the two there may be the credit of a picture.
         found = re.search(rf"{headline}\s+(?:[^.]{{0,60}}\s)??{beginning}", said)
         assert found, story.headline
