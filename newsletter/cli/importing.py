@@ -285,7 +285,7 @@ def _show(staged: StagedImport) -> None:
         tell(note, lead="Note: ", lead_style="cyan")
     say_problems([problem for file in staged.files for problem in file.notes], most=_MOST_SHOWN)
     if staged.rejected:
-        say("Cannot be used; nobody is mailed for these:")
+        say("Cannot be used; nobody is added or kept off the list by these:")
         first = staged.rejected[:_MOST_SHOWN]
         say_problems([Problem(each.why, Where(each.file, row=each.row)) for each in first])
         if more := staged.rejected_rows - len(first):

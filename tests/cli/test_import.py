@@ -182,3 +182,13 @@ def test_damaged_letters_are_shown_and_mended_only_by_a_persons_yes(project: Pro
     code, shown = at_a_terminal(project, *IMPORT, "a.csv", answer=b"y\ny\n")
     assert (0, True) == (code, "taken for what they seem to have been" in shown), shown
     assert "Müller" in project.run("subscribers", "access", "anna@a.example", "--json").stdout
+
+
+def test_a_leaver_whose_address_cannot_be_read_is_said_to_be_kept_off_by_nothing(
+    project: Project,
+) -> None:
+    written(project.folder, {"unsubscribed.csv": 'email\n"""reader0""@readers.example"\nben\n'})
+    done = project.run(*IMPORT, "unsubscribed.csv", "--yes")
+    went_well(done, "1  not mailed: left", "row 3", "added or kept off the list by these",
+              "its reader left", "suppress add")  # fmt: skip
+    went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted")
