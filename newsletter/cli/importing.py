@@ -256,10 +256,10 @@ def _show(staged: StagedImport) -> None:
             *(f"{file.counts.suppressed:,}", f"{file.rejected:,}"),
             f"{file.place}: {file.what}; "
             + (
-                f"imported before, as {file.imported_as}"
-                if file.imported_as > 0
-                else "the same file again"
-                if file.imported_as
+                "the same file again"
+                if file.repeated
+                else f"imported before, as {file.imported_as}"
+                if file.imported_as is not None
                 else ", ".join(f"{state} {n:,}" for state, n in file.counts.states.items())
                 or "nobody"
             ),

@@ -192,3 +192,47 @@ def test_a_leaver_whose_address_cannot_be_read_is_said_to_be_kept_off_by_nothing
     went_well(done, "1  not mailed: left", "row 3", "added or kept off the list by these",
               "its reader left", "suppress add")  # fmt: skip
     went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted")
+
+
+def test_who_never_confirmed_or_is_excluded_is_named_by_plan_record_and_show(
+    project: Project,
+) -> None:
+    """Also if another import names them as readers, and whichever list is sent to."""
+    people = [f"{name}@a.example" for name in ("wait", "never", "both", "in")]
+    written(project.folder, {
+        "all.csv": "email\n" + "\n".join(people) + "\n",
+        "w.csv": "email\nreader0@readers.example\nwait@a.example\nboth@a.example\n",
+        "n.csv": "email\nreader1@readers.example\nnever@a.example\nboth@a.example\n",
+    })  # fmt: skip
+    went_well(project.run(*IMPORT, "all.csv", "--yes"))
+    states = ("--state", "w.csv=wait", "--state", "n.csv=never")
+    went_well(project.run(*IMPORT, "w.csv", "n.csv", *states, "--yes"))
+    why = ("2 people who never confirmed, by an import", "3 people whom an import excludes")
+    went_well(project.run("send", "2017-04", "--dry-run"), "Will get it  2 people", *why)
+    went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted", *why)
+    went_well(project.run("status", "2017-04"), "Not in the plan", *why)
+    went_well(project.run("subscribers", "check"), "2 people to mail", "since an import says so")
+    only = project.run("send", "2017-04", "--again", "--dry-run", "--subscribers",
+                       "subscribers.csv")  # fmt: skip
+    went_well(only, "Will get it  1 person", "1 person who never confirmed", "1 person whom")
+    for address, said in (
+        ("reader0@readers.example", "never confirmed"),
+        ("wait@a.example", "never confirmed"),
+        ("both@a.example", "are excluded"),
+        ("reader1@readers.example", "are excluded"),
+    ):
+        shown = project.run("subscribers", "show", address)
+        went_well(shown, "They are not mailed: an import says that they", said)
+    told = project.run("subscribers", "show", "both@a.example", "--json").stdout
+    assert "never" == json.loads(told)["kept_off"]
+    shown = project.run("subscribers", "show", "in@a.example")
+    assert "not mailed" not in shown.stdout
+    went_well(project.run(*IMPORT, "--revert", "2", "--yes"))
+    went_well(project.run("send", "2017-04", "--dry-run"), "Will get it  5 people")
+
+
+def test_show_says_that_a_file_of_the_list_says_not_to_mail(project: Project) -> None:
+    (project.folder / "subscribers.csv").write_text(
+        "email,status\nanna@a.example,unsubscribed\nben@a.example,active\n"
+    )
+    went_well(project.run("subscribers", "show", "anna@a.example"), "a file of the list says so")
