@@ -1,7 +1,7 @@
-"""Opens an XLS file in a process of its own, with bounded memory: it may die of it, alone.
+"""Opens a spreadsheet file in a process of its own, with bounded memory: it may die of it, alone.
 
-The format says row and column of each cell in binary records, and a sheet is made as large as its
-farthest one when it is opened.
+In XLS a sheet is made as large as its farthest cell when it is opened; in XLSX and ODS a text that
+the file holds once stands in as many cells as it says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LONGEST_S = 120.0
 
 
 def is_bearable(raw: bytes) -> bool:
-    """Whether a process can open an XLS file, sound or damaged, within bounded memory and time."""
+    """Whether a process can open a file, sound or damaged, within bounded memory and time."""
     try:
         # -P: no module of the folder that the command runs in.
         done = subprocess.run(  # noqa: S603 - this module, by this Python
@@ -39,8 +39,7 @@ def _open(raw: bytes) -> None:
 
     try:
         workbook = load_workbook(io.BytesIO(raw))
-        for name in workbook.sheet_names:
-            workbook.get_sheet_by_name(name)
+        _ = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
     except (CalamineError, OSError, ValueError):
         return  # it is damaged, which the reader says better
 
