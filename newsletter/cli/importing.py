@@ -123,6 +123,8 @@ def import_(
             from newsletter.project.imports import write
 
             done = write(project, into, staged)
+            if report:
+                _write_report(project, staged, report, id_=done.id)
             say(f"Imported as {done.id}. To withdraw it: newsletter subscribers import "
                 f"--revert {done.id}", style="bold")  # fmt: skip
             _tell_folder_only(done)
@@ -308,7 +310,7 @@ def _notes(staged: StagedImport) -> list[str]:
 def _write_files(
     project: Project, staged: StagedImport, rejected: Path | None, report: Path | None
 ) -> None:
-    from newsletter.project.import_files import rejected_csv, report_text
+    from newsletter.project.import_files import rejected_csv
     from newsletter.project.writing import write_private
 
     if rejected:
@@ -317,8 +319,16 @@ def _write_files(
         some = "" if kept == staged.rejected_rows else f", of {staged.rejected_rows:,} the first"
         say(f"{count(kept, 'row')} that cannot be used{some}: {rejected}")
     if report:
-        write_private(project, report, report_text(project, staged, _notes(staged)))
+        _write_report(project, staged, report, id_=None)
         say(f"The report, without any address: {report}")
+
+
+def _write_report(project: Project, staged: StagedImport, report: Path, *, id_: int | None) -> None:
+    """Written before the question and again after the import, so that it never says too much."""
+    from newsletter.project.import_files import report_text
+    from newsletter.project.writing import write_private
+
+    write_private(project, report, report_text(project, staged, _notes(staged), id_=id_))
 
 
 def _show_imports(project: Project) -> None:

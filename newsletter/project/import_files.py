@@ -38,11 +38,21 @@ def defused(cell: str) -> str:
     return f"'{cell}" if cell.lstrip(" \u00a0").startswith(_FORMULA) else cell
 
 
-def report_text(project: Project, staged: StagedImport, notes: Sequence[str]) -> Iterator[bytes]:
-    """What a move brought, in numbers; no address stands in it."""
+def report_text(
+    project: Project, staged: StagedImport, notes: Sequence[str], *, id_: int | None
+) -> Iterator[bytes]:
+    """What a move brings, in numbers; no address stands in it.
+
+    Args:
+        project: the project.
+        staged: all files.
+        notes: what is odd about them.
+        id_: the import's; None: nothing was imported yet.
+    """
+    at = moment(project.clock.now())
     lines = [
         f"Readers moved to {project.settings.list.name}",
-        f"As of {moment(project.clock.now())}",
+        f"As of {at}: nothing is imported yet" if id_ is None else f"Import {id_}, {at}",
         "",
         "Files: rows = accepted + merged + suppressed + rejected",
     ]

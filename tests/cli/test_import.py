@@ -236,3 +236,14 @@ def test_show_says_that_a_file_of_the_list_says_not_to_mail(project: Project) ->
         "email,status\nanna@a.example,unsubscribed\nben@a.example,active\n"
     )
     went_well(project.run("subscribers", "show", "anna@a.example"), "a file of the list says so")
+
+
+def test_a_report_says_whether_the_import_was_done(project: Project) -> None:
+    written(project.folder, {"a.csv": "email\nanna@a.example\n"})
+    report = project.folder / "report.txt"
+    went_well(project.run(*IMPORT, "a.csv", "--dry-run", "--report", "report.txt"))
+    assert "nothing is imported yet" in report.read_text()
+    stopped(project.run(*IMPORT, "a.csv", "--report", "report.txt"), 2, "no terminal")
+    assert "nothing is imported yet" in report.read_text()
+    went_well(project.run(*IMPORT, "a.csv", "--yes", "--report", "report.txt"))
+    assert "Import 1, " in report.read_text()
