@@ -22,7 +22,7 @@ def is_bearable(raw: bytes) -> bool:
     try:
         # -P: no module of the folder that the command runs in.
         done = subprocess.run(  # noqa: S603 - this module, by this Python
-            [sys.executable, "-P", "-m", __name__],
+            [sys.executable, "-P", "-m", __name__, str(_MOST_MEMORY)],
             input=raw,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -45,6 +45,6 @@ def _open(raw: bytes) -> None:
 
 
 if __name__ == "__main__":
-    limit_memory(_MOST_MEMORY)
+    limit_memory(int(sys.argv[1]))
     with open(0, "rb") as given:
         _open(given.read())

@@ -252,7 +252,7 @@ def stage(
                 _stage_file(
                     staged, table, _digest(table, options, number), known, keys, gone, confirmations
                 )
-    staged.disputed = staged.staging.settle(confirmations)
+    staged.disputed = staged.staging.settle(confirmations, now=project.clock.now())
     return staged
 
 

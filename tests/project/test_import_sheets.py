@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from newsletter.audience import sheet_probe
 from newsletter.errors import RosterError
 from newsletter.project import Project
 
@@ -203,8 +204,13 @@ FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
     ],
 )
 def test_a_sheet_that_cannot_be_read_safely_is_refused(
-    project: Project, tmp_path: Path, content: bytes, words: str
+    project: Project,
+    tmp_path: Path,
+    content: bytes,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sheet_probe, "_MOST_MEMORY", 500_000_000)  # soon taken
     with pytest.raises(RosterError, match=words):
         moved(project, written(tmp_path, {"list.xlsx": content}))
 

@@ -92,6 +92,22 @@ def test_a_leave_before_the_readers_own_sign_up_changes_nothing(
     assert {ANNA: "Anna"} == readers(project)
 
 
+def test_a_confirmation_that_is_still_to_come_lifts_no_leave(project: Project, move: Path) -> None:
+    """Such as 2042 for 2024, or by a clock that is ahead."""
+    head = "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME,LEID,EUID\n"
+    rows = [f"{{}}@a.example,A,2,,{year}-01-01 10:00:00,,1,x\n" for year in (2042, 2025)]
+    left = [f"{name}@a.example,A,2,,,2024-05-01 10:00:00,1,x\n" for name in ("anna", "ben")]
+    files = {
+        "subscribed_x.csv": head + rows[0].format("anna") + rows[1].format("ben"),
+        "unsubscribed_x.csv": head + "".join(left),
+    }
+    moved(project, written(move, files))
+    assert (True, False) == (
+        suppressed(project, "anna@a.example"),
+        suppressed(project, "ben@a.example"),
+    )
+
+
 def test_a_leave_after_it_counts_and_one_that_may_be_either_counts_as_later(
     project: Project, move: Path
 ) -> None:
@@ -405,7 +421,7 @@ def test_the_report_names_nobody_and_rejected_rows_run_nothing(
         "=cmd|' /C calc'!A0,Eve\n@SUM(1),-1\n"
     )
     staged, _ = moved(project, written(move, {"bob@a.example.csv": rows}))
-    report = b"".join(report_text(project, staged, ())).decode()
+    report = b"".join(report_text(project, staged, (), id_=None)).decode()
     assert "@" not in report
     assert "4 = 2 + 0 + 0 + 2" in report
     lines = b"".join(rejected_csv(staged)).decode("utf-8-sig").splitlines()
