@@ -151,7 +151,7 @@ def test_a_language_that_a_reader_asked_for_counts_in_the_next_plan(project: Pro
     told = json.loads(
         project.run("subscribers", "set", reader, "--language", "en", "--json").stdout
     )
-    assert {"address": reader, "language": "en", "topics": {}} == told
+    assert {"address": reader, "language": "en", "topics": {}, "mailed": True} == told
     stopped(project.run("subscribers", "set", reader), 2, "Nothing to note")
     stopped(project.run("subscribers", "set", reader, "--language", "x!"), 2, "language")
     stopped(project.run("subscribers", "set", reader, "--topic", "alerts"), 2, "no topic")
@@ -247,3 +247,9 @@ def test_a_report_says_whether_the_import_was_done(project: Project) -> None:
     assert "nothing is imported yet" in report.read_text()
     went_well(project.run(*IMPORT, "a.csv", "--yes", "--report", "report.txt"))
     assert "Import 1, " in report.read_text()
+
+
+def test_set_says_that_who_left_is_not_mailed(project: Project) -> None:
+    reader = "reader0@readers.example"
+    went_well(project.run("suppress", "add", reader))
+    went_well(project.run("subscribers", "set", reader, "--language", "fr"), "They are not mailed")
