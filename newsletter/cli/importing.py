@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.arguments import Yes
-from newsletter.cli.asking import confirmed
+from newsletter.cli.asking import confirmed, decided
 from newsletter.cli.output import say, say_problems, show_counts, show_table, tell
 from newsletter.errors import InputError, Problem, Where
 from newsletter.phrases import count, joined, moment, people
@@ -184,7 +184,7 @@ def _staged(
             if not staged.damaged or options.mend:
                 return staged
             _show_damaged(staged.damaged, asks=asks)
-            if not asks or not confirmed("Take all of them for what they seem to have been?"):
+            if not asks or not decided("Take all of them for what they seem to have been?"):
                 return staged
             options = replace(options, mend=True)
         except UnclearValues as unclear:
@@ -194,7 +194,7 @@ def _staged(
             mail, no_mail = [*options.mail], [*options.no_mail]
             for said, rows in unclear.values.items():
                 words = f"“{said}” ({count(len(rows), 'row')}): may they be mailed?"
-                (mail if confirmed(words) else no_mail).append(said)
+                (mail if decided(words) else no_mail).append(said)
             options = replace(options, mail=mail, no_mail=no_mail)
 
 
@@ -245,7 +245,7 @@ def _decide(staged: StagedImport, *, yes: bool) -> None:
             style="yellow",
         )
         if not yes and sys.stdin.isatty():
-            left = not confirmed("Did they sign up after that, so that they stay?")
+            left = not decided("Did they sign up after that, so that they stay?")
         say("They count as left." if left else "They stay.")
     decide(staged, undated_leaves_count=left)
 

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.cli.support import at_a_terminal, mails, stopped, went_well
+from tests.cli.support import CTRL_C, at_a_terminal, mails, stopped, went_well
 from tests.project.moves import written
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer
@@ -191,7 +191,7 @@ def test_a_leaver_whose_address_cannot_be_read_is_said_to_be_kept_off_by_nothing
     done = project.run(*IMPORT, "unsubscribed.csv", "--yes")
     went_well(done, "1  not mailed: left", "row 3", "added or kept off the list by these",
               "its reader left", "suppress add")  # fmt: skip
-    went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted")
+    went_well(project.run("suppress", "show", "reader0@readers.example"), "not mailed")
 
 
 def test_who_never_confirmed_or_is_excluded_is_named_by_plan_record_and_show(
@@ -253,3 +253,9 @@ def test_set_says_that_who_left_is_not_mailed(project: Project) -> None:
     reader = "reader0@readers.example"
     went_well(project.run("suppress", "add", reader))
     went_well(project.run("subscribers", "set", reader, "--language", "fr"), "They are not mailed")
+
+
+def test_ctrl_c_decides_about_no_value(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,status\nanna@a.example,Gold\nben@a.example,active\n"})
+    code, shown = at_a_terminal(project, *IMPORT, "a.csv", answer=CTRL_C)
+    assert (2, True, False) == (code, "was not answered" in shown, "Import them?" in shown), shown
