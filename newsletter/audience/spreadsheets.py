@@ -18,7 +18,8 @@ from typing import IO, TYPE_CHECKING
 from newsletter.audience import sheet_probe
 from newsletter.audience.exports import leavers_in
 from newsletter.audience.records import Record
-from newsletter.audience.sources import Source, lists_too_many
+from newsletter.audience.source_file import Source
+from newsletter.audience.sources import lists_too_many
 from newsletter.errors import Problem, RosterError
 from newsletter.invisible import visible
 

@@ -16,6 +16,7 @@ from newsletter.checks import (
     images,
     language,
     links,
+    looks,
     parity,
     pictures,
     placeholders,
@@ -89,6 +90,8 @@ CHECKS: tuple[Check, ...] = (
     parity.parity_words,
     parity.parity_links,
     dates.weekday,
+    dates.date_over,
+    looks.look_unknown,
 )
 """Every check, in the order of docs/checks.md."""
 

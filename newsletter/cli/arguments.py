@@ -41,6 +41,11 @@ WithoutLog = Annotated[
     ),
 ]
 
+Online = Annotated[
+    bool,
+    typer.Option("--online", help="Ask the DNS whether each domain takes mail. No address leaves."),
+]
+
 WaitMinutes = Annotated[
     float | None,
     typer.Option(
