@@ -6,16 +6,15 @@ file is not known, the file is refused with what stands there and the option tha
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from newsletter.addresses import Address, AddressError
-from newsletter.audience.cells import read_address, read_line, trim
+from newsletter.audience.cells import addresses_of_leavers, read_address, read_line, trim
 from newsletter.audience.columns import Columns, find_columns, fold, has_email, listed
 from newsletter.audience.dates import Span
 from newsletter.audience.exporters import (
@@ -53,9 +52,7 @@ from newsletter.reader_states import ReaderState
 _MAILMAN = {"bybounce": ReaderState.DEAD, "byuser": ReaderState.NEVER, "byadmin": ReaderState.NEVER}
 _SEVERAL = " ::: "
 """Between several values in a cell, as Google writes them."""
-_AT = re.compile(r"\s*[(\[{]at[)\]}]\s*", re.IGNORECASE)
-_SUBJECT = re.compile(r"(?<=\w)\?\w+=.*")
-_BETWEEN = re.compile(r"[\s,;|/<>()]+|:::")
+_LEFT = "It says that its reader left: find the address, and name it to “newsletter suppress add”."
 _LONGEST_NAME = 300
 _MOST_PROPOSED = 1_000
 A_LIST = "a list"
@@ -158,8 +155,11 @@ class ImportFile:
                     raise _below_section(self.source, number, *section)
                 yield row
             except (AddressError, RowError) as error:
-                if left := self._left_nevertheless(cells):
-                    yield from left
+                state = self._left_nevertheless(cells)
+                left = addresses_of_leavers(cells, self._columns.email) if state else []
+                if state and left:
+                    for each in left:
+                        yield ImportedRow(each, "", "", {}, state, None, None, {})
                     continue
                 names = [trim(cell) for cell in cells]
                 section = _section(number, names) or section
@@ -167,7 +167,7 @@ class ImportFile:
                     why = "This is the header once more."
                 else:
                     self._refuse_other_header(number, names)
-                    why = fault or str(error)
+                    why = f"{fault or error} {_LEFT}" if state else fault or str(error)
                 yield RejectedRow(number, why, cells)
         if number >= SHEET_ROWS:
             self.notes.append(
@@ -180,22 +180,12 @@ class ImportFile:
             )
         self._refuse_unclear()
 
-    def _left_nevertheless(self, cells: Sequence[str]) -> list[ImportedRow]:
-        """Who left by a row that cannot be used otherwise: for them the addresses are enough."""
-        state = self.state if self.state is not None and self.state.suppresses else None
-        if state is None and not all(may_mail(Kind.OTHER, cell) for cell in cells):
-            state = ReaderState.LEFT
-        if state is None:
-            return []
-        place = self._columns.email
-        cells = [_AT.sub("@", cell[:MAX_CELL]) for cell in cells]
-        named = cells[place] if place < len(cells) and "@" in cells[place] else " ".join(cells)
-        found: dict[str, Address] = {}
-        for text in _BETWEEN.split(named[:MAX_CELL]):
-            with suppress(AddressError):
-                address = Address.parse(_cleaned(_SUBJECT.sub("", text)).strip(".'"))
-                found.setdefault(address.suppression_key, address)
-        return [ImportedRow(each, "", "", {}, state, None, None, {}) for each in found.values()]
+    def _left_nevertheless(self, cells: Sequence[str]) -> ReaderState | None:
+        """What a row that cannot be used says of a reader who left; None: nothing."""
+        if self.state is not None and self.state.suppresses:
+            return self.state
+        says_left = not all(may_mail(Kind.OTHER, cell) for cell in cells)
+        return ReaderState.LEFT if says_left else None
 
     def _refuse_other_header(self, number: int, names: list[str]) -> None:
         """Refuse files joined into one whose columns differ: who left would stand in any of them.
@@ -361,7 +351,7 @@ def _cleaned(cell: str) -> str:
     """A cell with what other programs write around an address taken off."""
     text = trim(cell.split(_SEVERAL, 1)[0])
     if text[:7].lower() == "mailto:":
-        text = text[7:]
+        text = unquote(text[7:])  # RFC 6068 2
     return text.rstrip(",;").strip()
 
 

@@ -120,13 +120,15 @@ class Staging:
                 self._rows += len(batch)
         return range(first, self._rows + 1)
 
-    def settle(self, confirmations: Mapping[bytes, float]) -> int:
+    def settle(self, confirmations: Mapping[bytes, float], *, now: datetime) -> int:
         """Drop each leave that its reader's own confirmation came after.
 
-        Such a confirmation is a sign-up here, or a row of the same program's export.
+        Such a confirmation is a sign-up here, or a row of the same program's export. One that is
+        still to come is a slip of the file, and lifts nothing.
 
         Args:
             confirmations: when readers last signed up here, by tag, in seconds since the epoch.
+            now: the current time.
 
         Returns:
             How many readers signed up here and are said to have left, nobody knows when.
@@ -146,7 +148,9 @@ class Staging:
                       at < (SELECT at FROM temp.confirmation AS c WHERE c.tag = this.tag)
                       OR this.program <> '' AND EXISTS (SELECT 1 FROM temp.staged AS other
                         WHERE other.tag = this.tag AND other.rank = 0
-                        AND other.program = this.program AND other.confirmed > this.at))"""
+                        AND other.program = this.program AND other.confirmed > this.at
+                        AND other.confirmed <= ?))""",
+                (now.timestamp(),),
             )
             run("COMMIT")
         ((number,),) = self._database.rows(
