@@ -140,11 +140,21 @@ def _loaded() -> dict[str, LoadedIssue]:
     return load_languages(ROOT / "issues" / "2017-03.yaml", fields=SETTINGS.audience.fields)
 
 
+def sized(theme: str, issue: Issue, material: Material) -> Material:
+    """The material with its pictures as wide as the theme shows them."""
+    look = THEMES[theme].settings.pictures
+    pictures = {
+        of: replace(each, shown=look.lead if of == issue.lead_story.id else look.story)
+        for of, each in material.pictures.items()
+    }
+    return replace(material, pictures=pictures)
+
+
 @functools.cache
 def march_of(theme: str, language: str = "en") -> tuple[LoadedIssue, Material, Edition]:
-    """The March 2017 issue of this repository, with made-up pictures."""
+    """The March 2017 issue of this repository, with made-up pictures as wide as the theme's."""
     loaded = _loaded()[language]
-    material = material_of(loaded.issue)
+    material = sized(theme, loaded.issue, material_of(loaded.issue))
     edition = compile_edition(
         CompileInput(loaded.issue, loaded.source, THEMES[theme], SETTINGS, material)
     )
