@@ -87,3 +87,46 @@ def _sides(cell: HtmlElement) -> float:
 def _length(said: str) -> float:
     found = _PX.match(said)
     return float(found[1]) if found else 0
+
+
+def hanging(page: HtmlElement) -> list[str]:
+    """What gets its place from something that Word passes over, without a substitute.
+
+    Word pads cells only and knows no inline blocks. A button's cell says ``mso-padding-alt``;
+    a paragraph's space for a thumb comes from rules for Outlook alone.
+    """
+    spaced = set(_SPACED.findall(" ".join(style.text or "" for style in page.iter("style"))))
+    return [
+        f"<{element.tag} class={element.get('class')}> {what}"
+        for element in page.find("body").iter()
+        if isinstance(element.tag, str)
+        for what in _hanging(element, spaced)
+    ]
+
+
+_SPACED = re.compile(r"p\.([a-z]+) \{ mso-margin-top-alt")
+_BLOCKS = frozenset({"div", "p", "h1", "h2", "h3", "h4", "blockquote", "li", "pre"})
+_INLINE = frozenset({"a", "span", "b", "strong", "i", "em", "code", "small", "cite", "q", "s"})
+
+
+def _hanging(element: HtmlElement, spaced: set[str]) -> Iterator[str]:
+    declared = declarations(element.get("style") or "")
+    padded = any(_length(part) for name in declared if name.startswith("padding")
+                 for part in declared[name].split())  # fmt: skip
+    if element.tag in _BLOCKS and padded:
+        yield "is padded"
+    if element.tag in _INLINE:
+        parent = element.getparent()
+        around = declarations(parent.get("style") or "")
+        stands_in = "mso-padding-alt" in around or parent.get("class") in spaced
+        if padded and not stands_in:
+            yield "is padded"
+        if declared.get("display") in {"block", "inline-block"} and not stands_in:
+            yield f"is shown as {declared['display']}"
+    if element.tag == "table" and element.get("role") and _below(declared.get("margin", "0")):
+        yield "keeps its distance by a margin"
+
+
+def _below(margin: str) -> float:
+    lengths = [_length(each) for each in margin.split()]
+    return lengths[2] if len(lengths) > 2 else lengths[0]

@@ -9,7 +9,7 @@ import pytest
 from lxml.html import HtmlElement
 from newsletter.render.mjml import prepare_mjml, to_html
 
-from tests.render.outlook import misfits, outlook_page
+from tests.render.outlook import hanging, misfits, outlook_page
 from tests.render.samples import material_of
 from tests.render.test_mjml import mjml
 from tests.render.themes import (
@@ -55,3 +55,25 @@ def test_a_zero_without_unit_takes_nothing_from_a_padding(padding: str) -> None:
 def test_a_table_that_is_too_wide_is_seen() -> None:
     source = mjml("<mj-text>x</mj-text>").replace("<mj-section>", '<mj-section padding="0 40px">')
     assert ["cells of 600 px in 520 px"] == misfits(outlook_page(to_html(source)), 600)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_nothing_hangs_on_what_word_passes_over(theme: str) -> None:
+    found = {of: hanging(page) for of, page in outlook_mails(theme).items()}
+    assert {of: [] for of in found} == found
+
+
+def test_what_hangs_is_seen() -> None:
+    page = outlook_page(
+        "<style>p.a { mso-margin-top-alt: 9px }</style>"
+        "<table role='presentation' style='margin:9px 0'><tr><td>"
+        "<p class='b' style='padding:1px'><a style='padding:9px 0'>x</a>"
+        "<span style='display:block'>x</span></p><p class='a'><a style='padding:9px 0'>x</a></p>"
+        "</td></tr></table>"
+    )
+    assert [
+        "<table class=None> keeps its distance by a margin",
+        "<p class=b> is padded",
+        "<a class=None> is padded",
+        "<span class=None> is shown as block",
+    ] == hanging(page)
