@@ -26,6 +26,10 @@ SEEDED = [
     ("style-size", W, "html", ".a{color:red}", ".a{color:red}" * 700, None),
     ("style-size", E, "html", ".a{color:red}", ".a{color:red}" * 1300, None),
     ("contrast", E, "html", "<p>Mexico</p>", '<p style="color:#999">Mexico</p>', None),
+    (
+        "contrast-forced-dark", W, "html", "<p>Mexico</p>",
+        '<p style="background:#ffc93c;color:#171b45">Mexico</p>', None,
+    ),
     ("control-characters", E, "html", "asks.", "asks\x92.", None),
     ("control-characters", E, "subject", "mock", "mock\x92", None),
     ("subject-long", W, "subject", SUBJECT, "m" * 51, 4),
