@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from newsletter.checks import (
+    accessibility,
     characters,
     contrast,
     dates,
@@ -52,6 +53,10 @@ CHECKS: tuple[Check, ...] = (
     headings.heading_one,
     headings.heading_order,
     headings.heading_empty,
+    accessibility.table_role,
+    accessibility.duplicate_id,
+    accessibility.zoom_disabled,
+    accessibility.aria_valid,
     contrast.contrast_of_text,
     forced_dark.contrast_forced_dark,
     images.alt_missing,
@@ -73,6 +78,7 @@ CHECKS: tuple[Check, ...] = (
     links.link_host,
     links.link_text,
     links.link_words,
+    accessibility.link_colour_only,
     privacy.privacy_contact,
     privacy.privacy_active,
     privacy.privacy_pixel,

@@ -17,6 +17,7 @@ E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 PREHEADER = "Fear in Veracruz, a year of safety, and a guard at the door"
 SUBJECT = "A mock retrial, and two more stories"
 REPORT = '<a href="https://rsf.example/veracruz">Read the report on Veracruz</a>'
+VIEWPORT = "<meta name='viewport' content='width=device-width, "
 HIDDEN = f'<a style="display: none" href="{LEAVE}">'
 LONG_ALT = "A harbour at dusk, " * 7
 
@@ -48,6 +49,19 @@ SEEDED = [
     ("language", E, "html", '<html lang="en"', '<html lang="fr"', None),
     ("direction", E, "html", 'lang="en" dir="ltr"><head', 'lang="en" dir="auto"><head', None),
     ("language-in-body", E, "html", 'role="article" lang="en" dir="ltr"', "", None),
+    ("language-in-body", E, "html", 'none" lang="en" dir="ltr"', 'none" lang="en"', None),
+    ("table-role", E, "html", REPORT, f"<table><tr><td>{REPORT}</td></tr></table>", None),
+    ("duplicate-id", E, "html", REPORT, f'<i id="a"></i><i id="a"></i>{REPORT}', None),
+    ("zoom-disabled", E, "html", "<title>", f"{VIEWPORT}user-scalable=no'><title>", None),
+    ("zoom-disabled", E, "html", "<title>", f"{VIEWPORT}maximum-scale=1.0'><title>", None),
+    ("aria-valid", E, "html", 'role="article"', 'role="letter"', None),
+    ("aria-valid", E, "html", 'role="article"', 'role="article" aria-lable="x"', None),
+    ("aria-valid", E, "html", 'role="article"', 'role="article" aria-hidden="no"', None),
+    ("aria-valid", E, "html", 'role="article"', 'role="article" aria-labelledby="gone"', None),
+    (
+        "link-colour-only", W, "html", '<a href="https://rsf.example/mx">',
+        '<a style="text-decoration:none" href="https://rsf.example/mx">', 11,
+    ),
     ("organisation-language", W, "issue", "language: en", "language: fr", None),
     ("heading-one", W, "html", "<h2>Fear in Veracruz</h2>", "<h1>Fear in Veracruz</h1>", None),
     ("heading-order", W, "html", "<h2>Fear in Veracruz</h2>", "<h4>Fear in Veracruz</h4>", 9),
