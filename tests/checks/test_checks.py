@@ -17,6 +17,7 @@ E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 PREHEADER = "Fear in Veracruz, a year of safety, and a guard at the door"
 SUBJECT = "A mock retrial, and two more stories"
 REPORT = '<a href="https://rsf.example/veracruz">Read the report on Veracruz</a>'
+WEB_PAGE = "https://pictures.example/2017-03.en.html"
 VIEWPORT = "<meta name='viewport' content='width=device-width, "
 HIDDEN = f'<a style="display: none" href="{LEAVE}">'
 LONG_ALT = "A harbour at dusk, " * 7
@@ -44,6 +45,8 @@ SEEDED = [
     ("preheader-length", W, "everywhere", PREHEADER, "Fear in Veracruz", 5),
     ("preheader-length", W, "everywhere", PREHEADER, "Fear in Veracruz. " * 7, 5),
     ("title-missing", E, "html", "Defenders · March 2017", " ", None),
+    ("first-words", W, "html", "March 2017</h1>", f"March 2017</h1><p>{'so ' * 60}</p>", 4),
+    ("first-words", W, "html", "<p>Dear", f'<a href="{WEB_PAGE}">Web</a><p>Dear', None),
     ("language", E, "html", '<html lang="en"', '<html lang="und"', None),
     ("language", E, "html", '<html lang="en"', "<html", None),
     ("language", E, "html", '<html lang="en"', '<html lang="fr"', None),

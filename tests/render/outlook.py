@@ -104,7 +104,7 @@ def hanging(page: HtmlElement) -> list[str]:
     ]
 
 
-_SPACED = re.compile(r"p\.([a-z]+) \{ mso-margin-top-alt")
+_SPACED = re.compile(r"p\.([a-z]+)(?=[^{}]*\{ mso-margin-top-alt)")
 _BLOCKS = frozenset({"div", "p", "h1", "h2", "h3", "h4", "blockquote", "li", "pre"})
 _INLINE = frozenset({"a", "span", "b", "strong", "i", "em", "code", "small", "cite", "q", "s"})
 
