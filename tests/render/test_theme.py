@@ -182,6 +182,19 @@ def test_no_line_of_the_text_is_wider_than_72_but_for_addresses(theme: str, lang
     assert [] == [line for line in wide if not re.fullmatch(r"(\[\d+\] )?\S+", line)]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_text_takes_its_direction_from_its_first_letter(theme: str, language: str) -> None:
+    # The list's name begins it, and may be in another script.
+    mark = {"ar": "\u200f"}.get(language, "")
+    assert edition_of(theme, language).text.startswith(mark + SETTINGS.list.name)
+
+
+def test_rules_of_the_text_part_fit_a_phone(theme: str) -> None:
+    lines = march_of(theme)[2].text.splitlines()
+    assert {"=" * 24, "---"} <= set(lines)
+    assert max(len(line) for line in lines if set(line) == {"="}) <= 24
+
+
 # Colours and sizes
 
 
@@ -189,6 +202,13 @@ def test_no_text_is_smaller_than_14_pixels(theme: str) -> None:
     shown = list(shown_texts(page_of(edition_of(theme, "en"))))
     assert len(shown) > 50
     assert {} == {each.text: each.manner.size for each in shown if each.manner.size < 14}
+
+
+def test_no_arabic_is_smaller_than_its_letters_allow(theme: str) -> None:
+    # The language's name at a link, the sources and the small print have 15 px, the rest 16.
+    shown = list(shown_texts(page_of(edition_of(theme, "ar"))))
+    assert len(shown) > 50
+    assert {} == {each.text: each.manner.size for each in shown if each.manner.size < 15}
 
 
 def sheets_of(theme: str) -> list[str]:
