@@ -182,6 +182,20 @@ def test_no_line_of_the_text_is_wider_than_72_but_for_addresses(theme: str, lang
     assert [] == [line for line in wide if not re.fullmatch(r"(\[\d+\] )?\S+", line)]
 
 
+def test_a_phone_that_drops_all_style_sheets_gets_its_sizes(theme: str) -> None:
+    page = page_of(march_of(theme)[2])
+    cells = page.cssselect(".gutter > table > tbody > tr > td, .gutter > table > tr > td")
+    assert len(cells) > 5
+    paddings = [declarations(cell.get("style"))["padding"].split() for cell in cells]
+    assert {"22px"} == {each[1] for each in paddings}
+    sizes = {
+        name: declarations(page.cssselect(name)[0].get("style"))["font-size"]
+        for name in (".title", ".lead")
+    }
+    assert all(int(size.removesuffix("px")) <= 38 for size in sizes.values())
+    assert int(sizes[".lead"].removesuffix("px")) <= 30
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_text_takes_its_direction_from_its_first_letter(theme: str, language: str) -> None:
     # The list's name begins it, and may be in another script.
