@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from newsletter.source import Path_
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedPicture:
@@ -64,12 +66,17 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The pictures and documents of an issue, each by the id of its story."""
+    """The pictures and documents of an issue.
 
-    pictures: Mapping[str, PreparedPicture] = field(default_factory=dict)
+    Attributes:
+        pictures: each by its place in the issue.
+        documents: by the file names that the issue has.
+        logo: the theme's picture in the head of the mail.
+    """
+
+    pictures: Mapping[Path_, PreparedPicture] = field(default_factory=dict)
     documents: Mapping[str, Document] = field(default_factory=dict)
     logo: PreparedPicture | None = None
-    """The theme's picture in the head of the mail."""
 
     @property
     def shown(self) -> tuple[PreparedPicture, ...]:

@@ -24,6 +24,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
@@ -185,12 +186,16 @@ class Says:
         name: what readers meet it as, in the HTML and in the text; "": not there, or elsewhere.
         markdown: it may hold Markdown.
         label: it is the label of the link that the part is.
+        address: it is where the part leads to.
+        date: it is a date, which readers get in the words of their language.
     """
 
     translated: Translated
     name: str = ""
     markdown: bool = False
     label: bool = False
+    address: bool = False
+    date: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +274,12 @@ class Link(Part):
     language: Language | None = Field(
         default=None, description="Language of the target, when it differs from the issue's."
     )
+    by: Annotated[Line | None, Says(Translated.UNLESS_NAME, "author of what a link leads to")] = (
+        Field(default=None, description="Who wrote what it leads to.")
+    )
+    note: Annotated[Line | None, Says(Translated.ANEW, "note of a link")] = Field(
+        default=None, description="A sentence about what it leads to."
+    )
 
 
 class Download(Part):
@@ -295,7 +306,7 @@ class Download(Part):
 
 
 class Picture(Part):
-    """A picture beside a story."""
+    """A picture of a story."""
 
     file: Annotated[Line, Says(Translated.NEVER)] = Field(
         description="File name below issues/images/."
@@ -305,6 +316,12 @@ class Picture(Part):
     )
     credit: Annotated[Line, Says(Translated.UNLESS_NAME, "picture credit")] = Field(
         description="Who made it."
+    )
+    url: Annotated[WebAddress | None, Says(Translated.MAYBE, address=True)] = Field(
+        default=None, description="Where a click on it leads."
+    )
+    size: Literal["small"] | None = Field(
+        default=None, description="“small” for a portrait, a logo or a cover."
     )
 
 
@@ -334,12 +351,95 @@ class Background(Part):
     )
 
 
+class Fact(Part):
+    """A term, and a value or a date: when and where, a key figure, an opening hour."""
+
+    term: Annotated[Line, Says(Translated.MAYBE, "term of a fact")] = Field(
+        description="What is told, e.g. “Where” or “People helped”."
+    )
+    value: Annotated[Markdown | None, Says(Translated.MAYBE, "value of a fact", markdown=True)] = (
+        Field(default=None, description="The value, in words or figures.")
+    )
+    when: Annotated[Line | None, Says(Translated.NEVER, "date of a fact", date=True)] = Field(
+        default=None,
+        description="A date: 2017-03-02, or 2017-03-02 13:00/14:30 Europe/Zurich.",
+    )
+    deadline: Annotated[Line | None, Says(Translated.NEVER, "deadline", date=True)] = Field(
+        default=None, description="A date after which it is too late, written like “when”."
+    )
+
+    @property
+    def date(self) -> str | None:
+        """The date that it tells, as it was typed."""
+        return self.when or self.deadline
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Fact:
+        if sum(each is not None for each in (self.value, self.when, self.deadline)) != 1:
+            raise ValueError("must have either “value”, “when” or “deadline”; write one of them")
+        return self
+
+
+class BodyPart(Part):
+    """One part of a story, of a section's introduction or of the closing: it has one key.
+
+    A field that is added here is a new kind of part: the file, the translations, the checks
+    and the feed follow; the themes need a template of its name.
+    """
+
+    text: Annotated[Markdown | None, Says(Translated.ANEW, "text", markdown=True)] = Field(
+        default=None, description="A paragraph or a few."
+    )
+    image: Picture | None = Field(default=None, description="A picture.")
+    highlight: Annotated[Line | None, Says(Translated.ANEW, "highlight")] = Field(
+        default=None, description="The key figure or sentence, set large."
+    )
+    quote: Quote | None = Field(default=None, description="A quotation.")
+    facts: tuple[Fact, ...] = Field(default=(), description="Terms with values or dates.")
+    links: tuple[Link, ...] = Field(default=(), description="A list of links.")
+    background: Background | None = Field(
+        default=None, description="Long text behind a link. In stories only."
+    )
+    download: Download | None = Field(default=None, description="A document to download.")
+    source: Annotated[Line | None, Says(Translated.UNLESS_NAME, "source")] = Field(
+        default=None, description="Where the story comes from."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> BodyPart:
+        found = [key for key in BodyPart.model_fields if getattr(self, key)]
+        if len(found) != 1:
+            raise ValueError(f"must have one key; write one of: {', '.join(BodyPart.model_fields)}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The key that it has, such as ``quote``."""
+        return next(key for key in BodyPart.model_fields if getattr(self, key))
+
+
+NO_LEAD = "none"
+"""What ``lead`` says where all stories are equal."""
+
+SHORTHAND = {
+    "image": "image",
+    "blurb": "text",
+    "highlight": "highlight",
+    "quote": "quote",
+    "background": "background",
+    "links": "links",
+    "download": "download",
+    "source": "source",
+}
+"""Keys of a story → the kinds of parts that they are short for, in their usual order."""
+
+
 class Story(Part):
     """One item of the newsletter."""
 
     id: Slug = Field(description="Unique in the issue; never changes, it is part of links.")
-    headline: Annotated[Line, Says(Translated.ANEW, "headline")] = Field(
-        description="The headline."
+    headline: Annotated[Line | None, Says(Translated.ANEW, "headline")] = Field(
+        default=None, description="The headline."
     )
     section: Annotated[Slug | None, Says(Translated.NEVER)] = Field(
         default=None, description="Id of the section the story belongs to, if there are sections."
@@ -347,8 +447,11 @@ class Story(Part):
     kicker: Annotated[Line | None, Says(Translated.UNLESS_NAME, "kicker")] = Field(
         default=None, description="A word or two above the headline."
     )
-    blurb: Annotated[Markdown, Says(Translated.ANEW, "text", markdown=True)] = Field(
-        description="The story itself: a paragraph or a few."
+    look: Annotated[Slug | None, Says(Translated.NEVER)] = Field(
+        default=None, description="The form that the theme gives it, such as “event”."
+    )
+    blurb: Annotated[Markdown | None, Says(Translated.ANEW, "text", markdown=True)] = Field(
+        default=None, description="The story itself: a paragraph or a few."
     )
     highlight: Annotated[Line | None, Says(Translated.ANEW, "highlight")] = Field(
         default=None, description="The key figure or sentence, set large."
@@ -363,9 +466,55 @@ class Story(Part):
     source: Annotated[Line | None, Says(Translated.UNLESS_NAME, "source")] = Field(
         default=None, description="Where the story comes from."
     )
+    body: tuple[BodyPart, ...] = Field(
+        default=(), description="All of the story in an order of its own, instead of these keys."
+    )
     language: Language | None = Field(
         default=None, description="Language of the story, when it differs from the issue's."
     )
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Story:
+        if self.body:
+            for key in SHORTHAND:
+                if getattr(self, key):
+                    raise ValueError(f"has “{key}” beside “body”; make it a part of the body")
+        elif self.blurb is None:
+            raise ValueError("has no “blurb”; write it, or “body:” and a list of parts")
+        if sum(part.background is not None for part in self.content) > 1:
+            raise ValueError("has two backgrounds; make them one, or two stories")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What messages call it: its headline, else its id."""
+        return self.headline or self.id
+
+    @property
+    def content(self) -> tuple[BodyPart, ...]:
+        """What the story says, part by part: its body, or what its other keys are short for."""
+        return self.body or tuple(
+            BodyPart.model_construct(**{kind: value})
+            for key, kind in SHORTHAND.items()
+            if (value := getattr(self, key))
+        )
+
+    @property
+    def opening(self) -> Picture | None:
+        """The picture that the story begins with, which may stand above its headline."""
+        first = self.content[:1]
+        return first[0].image if first and first[0].image and not first[0].image.size else None
+
+    @property
+    def rest(self) -> tuple[BodyPart, ...]:
+        """The content without the opening picture."""
+        return self.content[1:] if self.opening else self.content
+
+    @property
+    def button(self) -> Link | None:
+        """The first link, for a button; none if it leads to another language."""
+        links = next((part.links for part in self.content if part.links), ())
+        return links[0] if links and links[0].language is None else None
 
 
 class Section(Part):
@@ -373,6 +522,32 @@ class Section(Part):
 
     id: Slug = Field(description="What stories name in their “section”.")
     title: Annotated[Line, Says(Translated.MAYBE)] = Field(description="The heading.")
+    look: Annotated[Slug | None, Says(Translated.NEVER)] = Field(
+        default=None, description="The form of those of its stories that name none."
+    )
+    body: tuple[BodyPart, ...] = Field(
+        default=(), description="An introduction below the heading: a list of parts."
+    )
+
+    @field_validator("body")
+    @classmethod
+    def _no_background(cls, body: tuple[BodyPart, ...]) -> tuple[BodyPart, ...]:
+        return _without_background(body)
+
+    @property
+    def introduction(self) -> Story | None:
+        """The body as a story without a headline, so that one template shows both."""
+        return _as_story(self.id, self.body)
+
+
+def _without_background(body: tuple[BodyPart, ...]) -> tuple[BodyPart, ...]:
+    if any(part.background for part in body):
+        raise ValueError("has a background, which only a story can have; move it into one")
+    return body
+
+
+def _as_story(name: str, body: tuple[BodyPart, ...]) -> Story | None:
+    return Story(id=name, body=body) if body else None
 
 
 class Post(Part):
@@ -415,16 +590,32 @@ class Issue(Part):
         description="The page of this issue on the web, for “view in browser”. "
         "Default: its page in the archive.",
     )
+    strapline: Annotated[Line | None, Says(Translated.ANEW)] = Field(
+        default=None, description="A line below the title, such as “News for members”."
+    )
+    contents: bool = Field(
+        default=True, description="Whether a long issue lists its headlines after the first story."
+    )
     lead: Slug | None = Field(
-        default=None, description="Id of the story shown first and largest; else the first."
+        default=None,
+        description="Id of the story shown first and largest; “none” if all are equal. "
+        "Default: the first.",
     )
     sections: tuple[Section, ...] = Field(default=(), description="Sections, in order.")
     stories: tuple[Story, ...] = Field(min_length=1, description="The stories, in order.")
     posts: tuple[Post, ...] = Field(default=(), description="“Posted on …”.")
+    closing: tuple[BodyPart, ...] = Field(
+        default=(), description="What stands below all stories and posts: a list of parts."
+    )
     fallback: tuple[Slug, ...] = Field(
         default=(),
         description="In a translation: ids of stories that it shows in the original's language.",
     )
+
+    @field_validator("closing")
+    @classmethod
+    def _no_background(cls, closing: tuple[BodyPart, ...]) -> tuple[BodyPart, ...]:
+        return _without_background(closing)
 
     @model_validator(mode="after")
     def _names_fit(self) -> Issue:
@@ -433,14 +624,17 @@ class Issue(Part):
             if story.id in seen:
                 raise ValueError(f"two stories have the id “{story.id}”; give one another id")
             seen.add(story.id)
+        if NO_LEAD in seen:
+            raise ValueError(f"a story has the id “{NO_LEAD}”, which means that no story leads")
         for story in self.stories:
             # Both are anchors of the page on the web.
-            if story.background is not None and f"{story.id}-background" in seen:
+            backgrounds = [part.background for part in story.content if part.background]
+            if backgrounds and f"{story.id}-background" in seen:
                 raise ValueError(
                     f"the id “{story.id}-background” stands for the background of the story "
                     f"“{story.id}”; give the story that has it another id"
                 )
-        if self.lead is not None and self.lead not in {*seen, *self.fallback}:
+        if self.lead not in {None, NO_LEAD, *seen, *self.fallback}:
             raise ValueError(f"the lead story “{self.lead}” is none of the stories")
         sections = {section.id for section in self.sections}
         for story in self.stories:
@@ -461,27 +655,82 @@ class Issue(Part):
         return story.language or self.language
 
     @property
-    def lead_story(self) -> Story:
-        """The story shown first and largest."""
+    def lead_story(self) -> Story | None:
+        """The story shown first and largest; None if all are equal."""
+        if self.lead == NO_LEAD:
+            return None
         return next((s for s in self.stories if s.id == self.lead), self.stories[0])
+
+    @property
+    def closing_words(self) -> Story | None:
+        """The closing as a story without a headline, so that one template shows both."""
+        return _as_story("closing", self.closing)
 
     @property
     def grouped(self) -> tuple[tuple[Section | None, tuple[Story, ...]], ...]:
         """All stories but the lead, in reading order, by section.
 
-        Stories without a section come first, under ``None``. Empty groups are
-        left out. HTML and text both walk this, so their order cannot differ.
+        Stories without a section come first, under ``None``. Groups that say
+        nothing are left out. HTML and text both walk this, so their order cannot differ.
         """
         lead = self.lead_story
         groups: list[tuple[Section | None, tuple[Story, ...]]] = []
         for section in (None, *self.sections):
             name = section.id if section else None
-            stories = tuple(s for s in self.stories if s.section == name and s.id != lead.id)
-            if stories:
+            stories = tuple(
+                s for s in self.stories if s.section == name and not (lead and s.id == lead.id)
+            )
+            if stories or (section and section.body):
                 groups.append((section, stories))
         return tuple(groups)
 
     @property
     def reading_order(self) -> tuple[Story, ...]:
         """All stories as the reader meets them: the lead, then section by section."""
-        return (self.lead_story, *(s for _, stories in self.grouped for s in stories))
+        first = (self.lead_story,) if self.lead_story else ()
+        return (*first, *(s for _, stories in self.grouped for s in stories))
+
+    def story_at(self, path: tuple[str | int, ...]) -> Story | None:
+        """The story that a value of the issue stands in, if it stands in one."""
+        match path:
+            case ("stories", int(index), *_):
+                return self.stories[index]
+        return None
+
+    def language_at(self, path: tuple[str | int, ...]) -> str:
+        """The language of what stands at a place of the issue."""
+        story = self.story_at(path)
+        return self.language_of(story) if story else self.language
+
+    def look_of(self, story: Story) -> str | None:
+        """The form that a story or else its section names."""
+        section = next((each for each in self.sections if each.id == story.section), None)
+        return story.look or (section.look if section else None)
+
+    def kicker_of(self, story: Story) -> str | None:
+        """What stands above a headline; the lead, without a kicker, has its section's title."""
+        lead = self.lead_story
+        if story.kicker or lead is None or story.id != lead.id:
+            return story.kicker
+        return next((each.title for each in self.sections if each.id == story.section), None)
+
+    def pictures(self) -> Iterator[tuple[tuple[str | int, ...], Picture]]:
+        """Every picture, with its place."""
+        for value in self.parts():
+            if isinstance(value.part, Picture) and value.path[-1] == "file":
+                yield value.path[:-1], value.part
+
+    def place_of(self, part: Part) -> tuple[str | int, ...]:
+        """Where a part of the issue stands in it."""
+        return next(value.path[:-1] for value in self.parts() if value.part is part)
+
+    def files(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every document that goes with the issue, by its file name, with its place."""
+        for value in self.parts():
+            if isinstance(value.part, Download) and value.says.label and value.part.file:
+                yield value.path[:-1], value.part.file
+
+    def item(self, path: tuple[str | int, ...]) -> str | None:
+        """What messages call the story that a value stands in: story “The headline”."""
+        story = self.story_at(path)
+        return f"story “{story.name}”" if story else None

@@ -97,6 +97,9 @@ class Pictures(_Table):
 
     lead: int = Field(ge=100, le=640, description="The picture of the lead story.")
     story: int = Field(ge=100, le=640, description="The pictures of other stories.")
+    small: int = Field(
+        default=160, ge=40, le=320, description="Pictures with “size: small”, such as portraits."
+    )
 
 
 class ThemeSettings(_Table):
@@ -145,6 +148,7 @@ class ShownWidths:
 
     lead: int = 640
     story: int = 560
+    small: int = 160
     logo: LogoFile | None = None
 
 
@@ -172,10 +176,8 @@ class Theme:
     def shown(self) -> ShownWidths:
         """How wide the mail shows pictures, and the logo if there is one."""
         widths, logo = self.settings.pictures, self.settings.logo
-        if logo is None:
-            return ShownWidths(widths.lead, widths.story)
-        file = self.path(logo.file)
-        return ShownWidths(widths.lead, widths.story, LogoFile(file, logo.width))
+        file = LogoFile(self.path(logo.file), logo.width) if logo else None
+        return ShownWidths(widths.lead, widths.story, widths.small, file)
 
     def path(self, name: str) -> Path:
         """Where a file of the theme is: in its folder, or in that of a base that lends it."""

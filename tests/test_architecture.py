@@ -16,7 +16,8 @@ BASE = {
     "errors", "model", "addresses", "clock", "config", "source", "theme", "theme_files",
     "credentials", "material", "archive_layout", "state_folder", "bounded_json",
     "log", "regular_file", "keyed_hash", "system", "wrong_value", "phrases", "refusal_words",
-    "web_addresses", "display_names", "invisible", "reader_states",
+    "web_addresses", "display_names", "formulas", "invisible", "reader_states",
+    "issue_dates",
 }  # fmt: skip
 
 # Room → what it may import besides the base and itself. A dotted name allows
@@ -25,7 +26,13 @@ ARROWS: dict[str, set[str]] = {
     "issues": set(),
     "audience": set(),
     "render": set(),
-    "checks": {"render.edition", "render.slots", "render.markdown", "render.mail_urls"},
+    "checks": {
+        "render.edition",
+        "render.slots",
+        "render.markdown",
+        "render.mail_urls",
+        "render.locales",
+    },
     "message": {"render.edition", "render.slots"},
     "transports": {"message.model", "render.edition"},
     "ledger": {"message.keys", "message.model", "render.edition"},
@@ -91,6 +98,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "smtplib": {"transports/smtp_connection.py", "transports/smtp_wire.py"},
     "imapclient": {"feedback/imap.py"},
     "imaplib": {"feedback/imap.py"},
+    "dns": {"project/mail_domains.py"},
     "flufl": {"feedback/odd_bounces.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"feedback/webhooks.py", "message/dkim.py"},

@@ -113,7 +113,7 @@ def event(text: str) -> None:
         '"rcpt": {"recipients": [{}%s]}, "x": [1%s]}',
     ):
         filled = many % (",{}" * (len(text) // 6), ",1" * (len(text) // 4))
-        list(read_events(io.BytesIO(f"{start}{filled}".encode()), now=NOW))
+        list(read_events(io.BytesIO(f"{start}{filled}".encode())))
 
 
 def refused(text: str) -> None:
@@ -195,7 +195,7 @@ MENUS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
     "a list": (subscribers, (*COMMON, ",", ";", "a@a.example,A\n", '"a"', '",\n', "\0")),
     "JSON": (alone(read_json), (*COMMON, '"\\"', '{"a":', "[],", "1", "-", "1e9,")),
     "events": (
-        alone(lambda text: list(read_events(io.BytesIO(text.encode()), now=NOW))),
+        alone(lambda text: list(read_events(io.BytesIO(text.encode())))),
         (*COMMON, "{}\n", '{"a":\n', "[{", "}]", '{"a": "b"},'),
     ),
     "an event for many": (alone(event), ("a",)),

@@ -9,6 +9,7 @@ import re
 import unicodedata
 
 from newsletter.addresses import LONGEST_ADDRESS, Address, AddressError
+from newsletter.formulas import undefused
 from newsletter.invisible import without_invisible
 
 # White space, control characters and what takes no room at all: soft hyphens,
@@ -22,7 +23,6 @@ _WITHIN = re.compile(f"[{re.escape(_INVISIBLE)}]")
 _BREAKS = re.compile(r"[\t\n\r\v\f\x85\u2028\u2029]+ *")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SYNTAX = frozenset('<>"')
-_DEFUSED = frozenset("=+-@")
 
 
 def trim(text: str) -> str:
@@ -39,9 +39,7 @@ def read_address(cell: str) -> tuple[Address, str]:
     """
     if cell[:1] != "'" and (plain := Address.plain(cell)):
         return plain, ""
-    text = trim(cell)
-    if text[:1] == "'" and text[1:2] in _DEFUSED:
-        text = text[1:]  # as our own exports keep spreadsheets from running a cell
+    text = undefused(trim(cell))
     if not text:
         raise AddressError("There is no address.")
     name, text = _parted(text)

@@ -1,4 +1,4 @@
-"""In which encoding the text of an export is, told by all of its bytes. Reads that file.
+"""In which encoding the text of a list or an export is, told by all of its bytes. Reads that file.
 
 A byte order mark decides, then UTF-8 if all of it is, or most. Else charset-normalizer looks at
 the cells that are not ASCII, wherever in the file they stand, and the whole file must decode. A
@@ -14,10 +14,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from newsletter.audience.decoding import MARKS
-from newsletter.audience.sources import Source
+from newsletter.audience.source_file import Source
 from newsletter.errors import Problem, RosterError
 
+_MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks, and what Python calls the encoding."""
 # The commonest first: where several read the same, it is named.
 _CANDIDATES = (
     *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1256", "iso8859_15", "mac_roman"),
@@ -33,6 +40,8 @@ _SAMPLE = 60_000
 """Bytes of cells that are not ASCII; addresses beside them would hide what they tell."""
 _LEAST = 600
 """Bytes that charset-normalizer needs: a smaller sample is said again and again."""
+_FEW = 3
+"""Bytes that are not UTF-8; fewer tell no encoding but Windows-1252, and are damage."""
 _CELL_END = rb'[\r\n,;\t"]'
 _NOT_ASCII = re.compile(rb'[\x80-\xff][^\r\n,;\t"]{0,200}')
 _WORD = re.compile(r"[^\s,;\"|]*[^\x00-\x7f][^\s,;\"|]{0,40}")
@@ -66,7 +75,7 @@ def find_text(source: Source) -> Text:
         head = file.read(4096)
     if not head.strip(b"\0 \r\n\t"):
         raise RosterError("The file is empty.", where=source.where, next="Export it again.")
-    encoding = next((name for mark, name in MARKS if head.startswith(mark)), "")
+    encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "")
     if not encoding:
         encoding = _unmarked_utf16(head)
     notes: tuple[Problem, ...] = ()
@@ -98,7 +107,7 @@ def _unmarked_utf16(head: bytes) -> str:
 
 
 def _by_content(source: Source) -> tuple[str, tuple[Problem, ...]]:
-    if _decodes(source, "utf-8"):
+    if decodes(source, "utf-8"):
         return "utf-8", ()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     damaged, letters = 0, 0
@@ -119,11 +128,12 @@ def _by_content(source: Source) -> tuple[str, tuple[Problem, ...]]:
             size += len(cell)
             if size >= _SAMPLE:
                 break
-    if not damaged or letters > damaged:
+    few = damaged < _FEW and not decodes(source, "cp1252")
+    if not damaged or few or letters >= damaged:
         return "utf-8", ()
     sample = b"\n".join(cells)
     guess = _guess(b"\n".join([sample] * -(-_LEAST // len(sample))))
-    encoding = guess if _decodes(source, guess) else "cp1252"
+    encoding = guess if decodes(source, guess) else "cp1252"
     shown = _WORD.search(sample.decode(encoding, "replace"))
     return encoding, (
         Problem(
@@ -166,7 +176,8 @@ def _signs(sample: bytes, encoding: str) -> int:
     return len(_SIGNS.findall(sample.decode(encoding, "replace")))
 
 
-def _decodes(source: Source, encoding: str) -> bool:
+def decodes(source: Source, encoding: str) -> bool:
+    """Whether all of a file can be read so."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     try:
         for chunk in _chunks(source):

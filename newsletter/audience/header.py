@@ -17,6 +17,7 @@ from newsletter.audience.cells import read_address, trim
 from newsletter.audience.columns import MAX_COLUMNS, has_email, listed
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.errors import RosterError, Where
+from newsletter.formulas import undefused
 
 
 def take_header(
@@ -70,6 +71,20 @@ def take_header(
             next="Save the list again as CSV UTF-8 (comma delimited).",
         )
     return number, header, chain(first[1:], records)
+
+
+def as_exported(header: Sequence[str], rows: Iterable[Record]) -> Iterable[Record]:
+    """The rows; of our own export as they were before formulas were defused.
+
+    In another file an apostrophe may be the reader's own. Addresses are read so in any file.
+    """
+    if header[:3] != ["email", "name", "language"] or not {*header} >= _OWN:
+        return rows
+    return ((n, [*cells[:1], *map(undefused, cells[1:])], fault) for n, cells, fault in rows)
+
+
+_OWN = frozenset(("joined", "source", "status"))
+"""Further columns of our own export; see :func:`newsletter.project.listing.as_csv`."""
 
 
 def address_columns(rows: Sequence[Record]) -> list[int]:
@@ -150,18 +165,28 @@ def _ask(path: Path, first: Sequence[Record], *, table: str) -> None:
     raise RosterError(what, where=Where(path, row=number), next=advice)
 
 
-def _header_place(first: Sequence[Record]) -> int | None:
-    """Which of the first rows is the header: it names what holds addresses in the row below it.
+def is_usual_header(first: Sequence[Record], place: int) -> bool:
+    """Whether one of the first rows names a column of addresses as usual, and is the header.
 
-    One that calls that column “email” wins over whatever stands above the first address.
+    It is the very first row, or an address stands below that name.
     """
-    places = [
+    cells = first[place][1]
+    if not has_email(cells) or any(map(holds_address, cells)):
+        return False
+    below = first[place + 1][1] if place + 1 < len(first) else []
+    named = (index for index, cell in enumerate(cells) if has_email([cell]))
+    return place == 0 or any(index < len(below) and holds_address(below[index]) for index in named)
+
+
+def _header_place(first: Sequence[Record]) -> int | None:
+    """Which of the first rows is the header; else the first that names what stands in the next."""
+    known = (place for place in range(len(first)) if is_usual_header(first, place))
+    named = (
         place
         for place, ((_, above, _), (_, below, _)) in enumerate(pairwise(first))
         if not any("@" in cell for cell in above) and _names_addresses(above, below)
-    ]
-    known = (place for place in places if has_email(first[place][1]))
-    return next(known, next(iter(places), None))
+    )
+    return next(known, next(named, None))
 
 
 def _names_addresses(above: Sequence[str], below: Sequence[str]) -> bool:

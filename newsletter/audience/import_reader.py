@@ -24,14 +24,26 @@ from newsletter.audience.exporters import (
     recognise,
 )
 from newsletter.audience.exports import leavers_in, missing_leavers
-from newsletter.audience.header import address_columns, holds_address
+from newsletter.audience.header import (
+    address_columns,
+    as_exported,
+    holds_address,
+    is_usual_header,
+)
 from newsletter.audience.import_judge import OF_FILE, ImportOptions, Judge
 from newsletter.audience.languages import read_language
 from newsletter.audience.placeholders import diagnose, reread, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
-from newsletter.audience.sources import Source
-from newsletter.audience.standing import MOST_UNCLEAR, Kind, Unclear, may_mail
+from newsletter.audience.source_file import Source
+from newsletter.audience.standing import (
+    MOST_UNCLEAR,
+    Kind,
+    Unclear,
+    as_problems,
+    may_mail,
+    questions,
+)
 from newsletter.audience.tables import FileTable, open_tables
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible
@@ -44,7 +56,6 @@ _AT = re.compile(r"\s*[(\[{]at[)\]}]\s*", re.IGNORECASE)
 _SUBJECT = re.compile(r"(?<=\w)\?\w+=.*")
 _BETWEEN = re.compile(r"[\s,;|/<>()]+|:::")
 _LONGEST_NAME = 300
-_MOST_ASKED = 20
 _MOST_PROPOSED = 1_000
 A_LIST = "a list"
 """What a file is whose program is not known."""
@@ -105,7 +116,8 @@ class ImportFile:
         self.damaged: dict[str, str] = {}
         self._mend = options.mend
         self._delimiter = table.delimiter
-        header, self._records, exporter, above = _find_header(table, options)
+        header, records, exporter, above = _find_header(table, options)
+        self._records = as_exported(header, records)
         self._exporter = exporter
         self.program = exporter.program if exporter else table.program
         self.header = header
@@ -285,12 +297,7 @@ class ImportFile:
         return "" if text and says_nothing(text) else text
 
     def _refuse_unclear(self) -> None:
-        asked = {
-            value.said: rows
-            for value, rows in self._unclear.items()
-            if not value.beside or value.beside in self._judge.answered
-        }
-        if asked:
+        if asked := questions(self._unclear, self._judge.answered):
             raise UnclearValues(self.source, asked)
 
 
@@ -301,20 +308,13 @@ class UnclearValues(RosterError):
         values: each “Column=value”, with the rows that have it.
     """
 
-    def __init__(self, source: Source, values: Mapping[str, Sequence[int]]) -> None:
-        self.values = {said: tuple(rows) for said, rows in values.items()}
+    def __init__(self, source: Source, values: Mapping[str, tuple[int, ...]]) -> None:
+        self.values = values
         first = next(iter(values))
         super().__init__(
             "The file may say that some rows must not be mailed, so it was not imported.",
             where=source.where,
-            problems=[
-                Problem(
-                    f"“{said}” stands in {len(rows):,} {'row' if len(rows) == 1 else 'rows'}, "
-                    f"first in row {rows[0]}.",
-                    Where(source.place, row=rows[0]),
-                )
-                for said, rows in list(values.items())[:_MOST_ASKED]
-            ],
+            problems=as_problems(values, source.place),
             next=f"Say of each whether it may be mailed: --mail “{first}” or --no-mail “{first}”; "
             "“Column=*” is any value of a column.",
         )
@@ -414,7 +414,7 @@ def _find_header(
             return cells, below, exporter, above
         if options.column and fold(options.column) in {fold(cell) for cell in cells}:
             return cells, below, None, above
-        if has_email(cells) and not any(map(holds_address, cells)) and _fits(cells, first, place):
+        if is_usual_header(first, place):
             named = first[place + 1 : place + 2]
             if named and (known := phplist_in_translation(cells, named[0][1])):
                 return known, below, recognise(known), above
@@ -461,15 +461,6 @@ def _below_section(source: Source, number: int, above: int, title: str) -> Roste
         where=Where(source.place, row=above),
         next="Put them into a file of their own, and import both.",
     )
-
-
-def _fits(cells: Sequence[str], first: Sequence[Record], place: int) -> bool:
-    """Whether a row with a usual name for addresses is the header: the first, or above one."""
-    if place == 0:
-        return True
-    below = first[place + 1][1] if place + 1 < len(first) else []
-    named = [index for index, cell in enumerate(cells) if has_email([cell])]
-    return any(index < len(below) and holds_address(below[index]) for index in named)
 
 
 def _without_header(table: FileTable, first: Sequence[Record], options: ImportOptions) -> list[str]:

@@ -22,22 +22,27 @@ from newsletter.audience.columns import (
     ignored_warning,
     listed,
 )
-from newsletter.audience.decoding import read_text
 from newsletter.audience.exports import Leavers, leavers_in, missing_leavers
-from newsletter.audience.header import holds_address, take_header
+from newsletter.audience.header import as_exported, holds_address, take_header
 from newsletter.audience.joined import joined_column, read_day
 from newsletter.audience.languages import read_language
+from newsletter.audience.list_file import open_list
 from newsletter.audience.model import Roster, Subscriber
 from newsletter.audience.placeholders import says_nothing, what_is_wrong
-from newsletter.audience.records import Record, find_delimiter, read_records
+from newsletter.audience.records import Record, read_records
 from newsletter.audience.shape import RowError, check_shape
-from newsletter.audience.standing import MOST_UNCLEAR, Standing, Unclear
+from newsletter.audience.standing import (
+    MOST_UNCLEAR,
+    Standing,
+    Unclear,
+    as_problems,
+    questions,
+)
 from newsletter.config import Audience
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible
 
 MAX_ROWS = 2_000_000
-_MOST_ASKED = 20
 _LONGEST_NAME = 300
 """Characters of a name that are looked at for what is no name."""
 _AS_USUAL = Audience()
@@ -57,7 +62,7 @@ def read_roster(
     rows count, and a record whose cells hold line breaks is one row.
 
     Args:
-        path: the CSV file: comma, semicolon or tab; see :mod:`.decoding` for
+        path: the CSV file: comma, semicolon or tab; see :mod:`.charset` for
             encodings and :mod:`.columns` for the names of columns.
         settings: newsletter.toml's [audience]: further columns, the values that let a row be
             mailed or stop it, the row of the header, the column of addresses. The file that
@@ -144,9 +149,8 @@ class _Table:
 def _open(path: Path, settings: Audience, part: str = "", *, bare: bool = False) -> _Table:
     """Open a list; ``bare``: a file of others, without a header a plain column of addresses."""
     own = f'[audience.layout."{part}"]' if part else "[audience]"
-    text, warnings = read_text(path)
-    delimiter, text = find_delimiter(text)
-    records = read_records(path, text, delimiter)
+    text = open_list(path)
+    delimiter, records = read_records(text)
     header_row = settings.header_row
     if bare:
         first = next(records, (0, [], ""))
@@ -168,7 +172,7 @@ def _open(path: Path, settings: Audience, part: str = "", *, bare: bool = False)
         table=own,
     )
     lacking = tuple(name for name in settings.fields if name not in columns.fields)
-    return _Table(header, columns, delimiter, rows, warnings, lacking)
+    return _Table(header, columns, delimiter, as_exported(header, rows), [*text.notes], lacking)
 
 
 def _lacking(path: Path, names: Sequence[str]) -> Problem:
@@ -335,25 +339,13 @@ class _Reading:
 
     def _refuse_unclear(self) -> None:
         """Ask about values of which nobody can tell whether their readers left."""
-        # A column that is blank everywhere says nothing.
-        asked = {
-            value.said: numbers
-            for value, numbers in self._unclear.items()
-            if not value.beside or value.beside in self._standing.answered
-        }
+        asked = questions(self._unclear, self._standing.answered)
         if not asked:
             return
         raise RosterError(
             "The list may say that some rows must not be mailed, so it was not read.",
             where=Where(self._path),
-            problems=[
-                Problem(
-                    f"“{said}” stands in {len(numbers):,} "
-                    f"{'row' if len(numbers) == 1 else 'rows'}, first in row {numbers[0]}.",
-                    Where(self._path, row=numbers[0]),
-                )
-                for said, numbers in list(asked.items())[:_MOST_ASKED]
-            ],
+            problems=as_problems(asked, self._path),
             next="Under [audience] in newsletter.toml name each in “mail” or in “no_mail”, "
             f"e.g. mail = [{json.dumps(next(iter(asked)), ensure_ascii=False)}]; "
             "“Column=*” is any value of a column.",

@@ -7,12 +7,12 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any, TextIO
 
 from newsletter.audience.cells import trim
+from newsletter.audience.charset import Text
 from newsletter.audience.columns import fold, has_email
-from newsletter.audience.decoding import MAX_BYTES
+from newsletter.audience.source_file import MAX_BYTES
 from newsletter.errors import RosterError, Where
 
 _SEP_LINE = re.compile(r"\"?sep=(?P<sep>[!#-/:-@\[-`{-~]|\t)\"?\r?\n?", re.IGNORECASE)
@@ -23,21 +23,23 @@ SAMPLE = 30
 MAX_LINE = 1_000_000
 """Characters of a line of the file."""
 _BLOCK = 1 << 18
+_HEAD = 20_000
+"""Characters by which the delimiter is told."""
 _ENDS = ("\n", "\r")
 
 Record = tuple[int, list[str], str]
 """The row's number, its cells, and why it cannot be used, if it cannot."""
 
 
-def find_delimiter(text: str) -> tuple[str, str]:
-    """What separates the cells, and the text without Excel's ``sep=`` line.
+def _find_delimiter(text: str) -> tuple[str, str]:
+    """What separates the cells of a list by its beginning, and that without Excel's ``sep=`` line.
 
     Excel takes that line for no row, so neither do the row numbers.
     """
     told = _SEP_LINE.match(text)
     if told:
         return told["sep"], text[told.end() :]
-    headers = {delimiter: _header(text[:20_000], delimiter) for delimiter in _DELIMITERS}
+    headers = {delimiter: _header(text, delimiter) for delimiter in _DELIMITERS}
     with_email = [delimiter for delimiter in _DELIMITERS if has_email(headers[delimiter])]
     return max(with_email or _DELIMITERS, key=lambda each: len(headers[each])), text
 
@@ -61,8 +63,8 @@ def _header(text: str, delimiter: str) -> list[str]:
 class _Lines:
     """The lines of a list as csv takes them; ``fault`` is set by one that spoils its row."""
 
-    def __init__(self, text: str | TextIO) -> None:
-        self._text = io.StringIO(text, newline="") if isinstance(text, str) else text
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
         self.fault = ""
 
     def __iter__(self) -> Iterator[str]:
@@ -113,7 +115,25 @@ def _reader(lines: Iterable[str], delimiter: str) -> Any:
     return csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
 
 
-def read_records(path: Path | str, text: str | TextIO, delimiter: str) -> Iterator[Record]:
+def read_records(text: Text) -> tuple[str, Iterator[Record]]:
+    """What separates the cells, and the records with anything in them.
+
+    Raises:
+        RosterError: while they are read; see :func:`_records`.
+    """
+    with text.open() as opened:
+        head = opened.read(_HEAD)
+    delimiter, rest = _find_delimiter(head)
+
+    def records() -> Iterator[Record]:
+        with text.open() as opened:
+            opened.read(len(head) - len(rest))
+            yield from _records(text.source.place, opened, delimiter)
+
+    return delimiter, records()
+
+
+def _records(place: str, text: TextIO, delimiter: str) -> Iterator[Record]:
     """The records with anything in them.
 
     Raises:
@@ -132,7 +152,7 @@ def read_records(path: Path | str, text: str | TextIO, delimiter: str) -> Iterat
             return
         except csv.Error as error:
             if "unexpected end" in str(error) or reader.line_num > before + 1:
-                raise _broken(error, Where(path, row=number)) from None
+                raise _broken(error, Where(place, row=number)) from None
             lines.fault = ""
             yield number, [], _STRAY_MARK + " Take the mark out, or write it twice."
             continue

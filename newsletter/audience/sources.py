@@ -5,18 +5,16 @@ A ZIP may hold more than any disk: it is counted, member by member, while it is 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from newsletter.audience.decoding import MAX_BYTES
 from newsletter.audience.exports import leavers_in
+from newsletter.audience.source_file import MAX_BYTES, SPREADSHEETS, Source
 from newsletter.errors import RosterError, Where
 from newsletter.invisible import visible
 from newsletter.regular_file import open_regular
@@ -36,42 +34,11 @@ _NO_LISTS_WORDS = (
 )
 _NO_LISTS = frozenset(_NO_LISTS_WORDS.split())
 """What may lie in a ZIP beside the lists and is passed over, unless its name says more."""
-_CHUNK = 1 << 20
 _ENCRYPTED = 0x1
-_ZIP = b"PK\x03\x04"
+_ZIP = SPREADSHEETS[0]
 _SHEET_MARKS = ("[Content_Types].xml", "mimetype")
 """Names inside of XLSX and ODS, which are ZIPs as well."""
 _NUMBERS = ".iwa"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One file with readers.
-
-    Attributes:
-        name: the file's own, without folders.
-        place: where it is, as a message shows it.
-        open: opens it for reading; may be called again.
-        size: bytes.
-    """
-
-    name: str
-    place: str
-    open: Callable[[], IO[bytes]]
-    size: int
-
-    @property
-    def where(self) -> Where:
-        """Its place in a message."""
-        return Where(self.place)
-
-    def digest(self) -> str:
-        """SHA-256 of its content, hex."""
-        found = hashlib.sha256()
-        with self.open() as file:
-            while chunk := file.read(_CHUNK):
-                found.update(chunk)
-        return found.hexdigest()
 
 
 def sources_of(path: Path) -> Iterator[Source]:

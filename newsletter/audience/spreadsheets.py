@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 from newsletter.audience import xls_probe
 from newsletter.audience.exports import leavers_in
 from newsletter.audience.records import Record
-from newsletter.audience.sources import Source
+from newsletter.audience.source_file import Source
 from newsletter.errors import Problem, RosterError
 from newsletter.invisible import visible
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from newsletter.audience.cells import trim
 from newsletter.audience.columns import fold
+from newsletter.audience.notes import holds_notes, words_of_leaving
+from newsletter.errors import Problem, Where
 from newsletter.invisible import without_invisible
 
 T = TypeVar("T")
@@ -37,6 +41,8 @@ class Kind(Enum):
     is doubtful beside a yes or a no."""
     OTHER = auto()
     """Another column; a single word of leaving in it still counts."""
+    NOTES = auto()
+    """Free text: a single word of leaving in it counts; one among others is asked about."""
     OF_A_PERSON = auto()
     """A name, a place, an order, an event: a word of leaving counts if it can be nothing else."""
 
@@ -234,7 +240,7 @@ _WANTED_HEADER = re.compile(
 )
 
 
-_SILENT = frozenset((Kind.OTHER, Kind.OF_A_PERSON, Kind.WANTED))
+_SILENT = frozenset((Kind.OTHER, Kind.OF_A_PERSON, Kind.WANTED, Kind.NOTES))
 _ANSWERED = frozenset((Kind.STATUS, Kind.JOINED, Kind.WANTED))
 
 
@@ -253,7 +259,9 @@ def kind_of(header: str) -> Kind:
         return Kind.JOINED
     if _WANTED_HEADER.search(name):
         return Kind.WANTED
-    return Kind.OF_A_PERSON if _OF_A_PERSON.search(name) else Kind.OTHER
+    if _OF_A_PERSON.search(name):
+        return Kind.OF_A_PERSON
+    return Kind.NOTES if holds_notes(name) else Kind.OTHER
 
 
 def may_mail(kind: Kind, cell: str) -> bool | None:
@@ -267,12 +275,14 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
             return False
         if _is_blank(kind, value):
             return None
-    if kind is Kind.OTHER or kind is Kind.WANTED:
+    if kind is Kind.OTHER or kind is Kind.WANTED or kind is Kind.NOTES:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
         parts = _SEVERAL.split(text) if _SEVERAL.search(text) else ()
         named = any(_CLEAR_WORD.fullmatch(fold(part)) for part in parts)
-        return stays and not named and not _ONE_WORD.fullmatch(value)
+        if not stays or named or _ONE_WORD.fullmatch(value):
+            return False
+        return None if kind is Kind.NOTES and words_of_leaving(text) else True
     if (kind is Kind.LEFT or kind is Kind.LEFT_IF_FILLED) and (
         not value.strip("0") or value in _NO_WORDS
     ):
@@ -349,6 +359,7 @@ def is_word_of_waiting(name: str) -> bool:
     return is_word_of_leaving(name) and _WAIT_WORD.search(fold(name)) is not None
 
 
+_MOST_ASKED = 20
 MOST_UNCLEAR = 1_000
 """Values to ask about that are kept: a column with more of them is none of states."""
 
@@ -363,6 +374,34 @@ class Unclear(NamedTuple):
 
     said: str
     beside: str
+
+
+def questions(
+    unclear: Mapping[Unclear, Sequence[int]], answered: Collection[str]
+) -> dict[str, tuple[int, ...]]:
+    """What to ask about, with the rows that have it.
+
+    Args:
+        unclear: values, and the rows that have them.
+        answered: columns that any row fills in: one that is blank everywhere says nothing.
+    """
+    return {
+        value.said: tuple(rows)
+        for value, rows in unclear.items()
+        if not value.beside or value.beside in answered
+    }
+
+
+def as_problems(asked: Mapping[str, Sequence[int]], place: Path | str) -> list[Problem]:
+    """The first questions, as a message shows them."""
+    return [
+        Problem(
+            f"“{said}” stands in {len(rows):,} {'row' if len(rows) == 1 else 'rows'}, "
+            f"first in row {rows[0]}.",
+            Where(place, row=rows[0]),
+        )
+        for said, rows in islice(asked.items(), _MOST_ASKED)
+    ]
 
 
 class Standing:
@@ -399,7 +438,8 @@ class Standing:
         columns = tuple(
             (index, name.strip(), kind)
             for index, name in enumerate(header)
-            if name.strip() and ((kind := kind_of(name)) not in _SILENT or index not in used)
+            if name.strip()
+            and ((kind := kind_of(name)) not in _SILENT - {Kind.NOTES} or index not in used)
         )
         return cls(columns, mail, no_mail)
 
@@ -474,6 +514,10 @@ def judge_cell(
     allowed = _decided(column, text, mail, no_mail)
     if allowed is None:
         allowed = may_mail(kind, text)
+        if allowed is None and kind is Kind.NOTES:
+            # Notes differ from row to row: the words in them are asked about, and decided.
+            text = words_of_leaving(text)
+            allowed = _decided(column, text, mail, no_mail)
     if allowed:
         return Said(answers=answers) if answers else _NOTHING
     said = f"{column}={text[:60]}"

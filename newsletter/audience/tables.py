@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from newsletter.audience.cells import trim
 from newsletter.audience.charset import Text, find_text
-from newsletter.audience.decoding import SPREADSHEETS
 from newsletter.audience.exports import leavers_in
-from newsletter.audience.records import MAX_LINE, Record, find_delimiter, read_records
-from newsletter.audience.sources import Source
+from newsletter.audience.records import MAX_LINE, Record, read_records
+from newsletter.audience.source_file import SPREADSHEETS, Source
 from newsletter.audience.spreadsheets import read_sheets
 from newsletter.audience.vcards import read_cards
 from newsletter.errors import Problem
@@ -82,22 +81,12 @@ def open_tables(source: Source) -> Iterator[FileTable]:
     elif _STANZA.match(head.lstrip("\ufeff\n")):
         yield FileTable(source, _stanzas(text), notes=text.notes, program="Sympa")
     else:
-        yield _csv(text, head)
+        delimiter, records = read_records(text)
+        yield FileTable(source, records, delimiter, text.notes)
 
 
 def _is_line(line: str) -> bool:
     return line.startswith("#") or not _MAILBOX.sub("", line).strip(" ,;\t")
-
-
-def _csv(text: Text, head: str) -> FileTable:
-    delimiter, rest = find_delimiter(head)
-
-    def records() -> Iterator[Record]:
-        with text.open() as opened:
-            opened.read(len(head) - len(rest))  # Excel's line that names the delimiter
-            yield from read_records(text.source.place, opened, delimiter)
-
-    return FileTable(text.source, records(), delimiter, text.notes)
 
 
 def _lines(text: Text) -> Iterator[Record]:

@@ -1,7 +1,7 @@
 """Contacts in a vCard file as rows: versions 2.1, 3.0 (RFC 2426) and 4.0 (RFC 6350). No I/O.
 
-Of each card the address that it prefers is taken, the name, the language and the categories.
-Pictures and all else are passed over, however long they are.
+Of each card the address that it prefers is taken, the name, the language, the categories and the
+notes. Pictures and all else are passed over, however long they are.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TextIO
 
 from newsletter.audience.records import MAX_LINE, Record
 
-HEADER = ("email", "name", "language", "categories", "vCard version")
+HEADER = ("email", "name", "language", "categories", "vCard version", "note")
 _MOST_CHARACTERS = 10_000
 """Of a property that is used."""
-_USED = frozenset(("EMAIL", "FN", "N", "LANG", "CATEGORIES", "VERSION"))
+_USED = frozenset(("EMAIL", "FN", "N", "LANG", "CATEGORIES", "VERSION", "NOTE"))
 _PROPERTY = re.compile(
     r"(?:[\w-]+\.)?(?P<name>[\w-]+)(?P<parameters>(?:;(?:\"[^\"]*\"|[^\":])*)?):"
 )
@@ -48,6 +48,9 @@ def read_cards(lines: TextIO) -> Iterator[Record]:
             rank = int(found["rank"] or 1) if found else _LEAST_PREFERRED
             if name not in card or rank < card[name][0]:
                 card[name] = rank, _decoded(value, parameters)
+            elif name == "NOTE":  # any of several may say that they left
+                notes = f"{card[name][1]} {_decoded(value, parameters)}"
+                card[name] = card[name][0], notes[:_MOST_CHARACTERS]
     if start:
         yield start, _row(card), "The card has no end; the file may be cut off."
 
@@ -56,7 +59,7 @@ def _row(card: dict[str, tuple[int, str]]) -> list[str]:
     told = {name: value for name, (_, value) in card.items()}
     family, given = (*_parts(told.get("N", "")), "", "")[:2]
     name = _plain(told.get("FN", "")).strip() or f"{_plain(given)} {_plain(family)}".strip()
-    rest = (_plain(told.get(each, "")) for each in ("LANG", "CATEGORIES", "VERSION"))
+    rest = (_plain(told.get(each, "")) for each in ("LANG", "CATEGORIES", "VERSION", "NOTE"))
     return [_plain(told.get("EMAIL", "")), name, *rest]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,8 @@ from newsletter.checks.contacts import Contacts
 from newsletter.checks.finding import Location
 from newsletter.config import FILE_NAME
 from newsletter.errors import Where
-from newsletter.model import Issue
+from newsletter.material import PreparedPicture
+from newsletter.model import Issue, Picture
 from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.mail_urls import MailUrls
 from newsletter.render.slots import TOKEN, Slot, bind
@@ -60,6 +61,15 @@ class CheckInput(CompileInput):
     def places(self) -> MailUrls:
         """Where pictures, documents and pages are."""
         return MailUrls(self)
+
+    @cached_property
+    def pictures(self) -> Sequence[tuple[Path_, Picture, PreparedPicture]]:
+        """Each picture of the issue: its place, what the issue says of it, and as it is shown."""
+        return [
+            (path, picture, made)
+            for path, picture in self.issue.pictures()
+            if (made := self.material.pictures.get(path))
+        ]
 
     @cached_property
     def page(self) -> HtmlElement:
@@ -115,11 +125,8 @@ class CheckInput(CompileInput):
 
     def at(self, *path: str | int) -> Location:
         """The place of a value of the issue."""
-        story = None
-        if path[0] == "stories" and len(path) > 1 and isinstance(path[1], int):
-            story = self.issue.stories[path[1]]
-        item = f"story “{story.headline}”" if story else str(path[0])
-        return Location(self.source.where(*path, item=item), story)
+        item = self.issue.item(path) or str(path[0])
+        return Location(self.source.where(*path, item=item), self.issue.story_at(path))
 
     def place_of(self, text: str) -> Location:
         """Where ``text`` was written: in the issue, else in the settings, else in the theme."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
+from newsletter.issue_dates import read_issue_date
+from newsletter.model import Value
 
 _HALF_YEAR = dt.timedelta(days=183)
 
@@ -20,21 +22,55 @@ _HALF_YEAR = dt.timedelta(days=183)
 )
 def weekday(given: CheckInput) -> Iterator[Flaw]:
     """A weekday that does not fit its date, in the story's language."""
-    for index, story in enumerate(given.issue.stories):
-        calendar = _Calendar.of(given.issue.language_of(story))
-        if calendar is None:
+    for value in given.issue.parts():
+        calendar = _Calendar.of(given.issue.language_at(value.path))
+        if value.says.date:
+            yield from _typed_weekday(given, value, calendar)
+        if calendar is None or value.says.name not in {"headline", "text", "value of a fact"}:
             continue
-        for key, text in (("headline", story.headline), ("blurb", story.blurb)):
-            for phrase, said, date in calendar.dates(text, near=given.issue.date):
-                if date.weekday() == said:
-                    continue
-                place = given.at("stories", index, key)
-                yield Flaw(
-                    Severity.WARNING,
-                    f"“{phrase}”: {date.isoformat()} is a {calendar.name(date.weekday())}.",
-                    "Correct the weekday or the date.",
-                    place,
-                )
+        for phrase, said, date in calendar.dates(value.text, near=given.issue.date):
+            if date.weekday() == said:
+                continue
+            yield Flaw(
+                Severity.WARNING,
+                f"“{phrase}”: {date.isoformat()} is a {calendar.name(date.weekday())}.",
+                "Correct the weekday or the date.",
+                given.at(*value.path),
+            )
+
+
+def _typed_weekday(given: CheckInput, value: Value, calendar: _Calendar | None) -> Iterator[Flaw]:
+    """The weekday in front of a typed date; in the story's language or in English."""
+    date = read_issue_date(value.text)
+    said = date.weekday.strip(" .,").casefold()
+    english = _Calendar.of("en")
+    assert english is not None  # CLDR has English
+    known = {**english.days, **(calendar.days if calendar else {})}
+    fitting = {number for name, number in known.items() if name.startswith(said)}
+    if not said or date.first.weekday() in fitting:
+        return
+    told = (calendar or english).name(date.first.weekday())
+    yield Flaw(
+        Severity.WARNING,
+        f"“{date.weekday}” stands before {date.first.isoformat()}, which is a {told}.",
+        "Correct the weekday or the date.",
+        given.at(*value.path),
+    )
+
+
+@check("date-over", why="Readers would come too late, or take an old item for news.")
+def date_over(given: CheckInput) -> Iterator[Flaw]:
+    """A date in “facts” that is over on the issue's own date: a deadline, or when something is."""
+    for value in given.issue.parts():
+        if value.says.date and (last := read_issue_date(value.text).last) < given.issue.date:
+            key = value.path[-1]
+            yield Flaw(
+                Severity.WARNING if key == "deadline" else Severity.NOTE,
+                f"“{key}” is {last.isoformat()}, before the issue's date "
+                f"{given.issue.date.isoformat()}.",
+                "Correct it, or delete what can no longer be done.",
+                given.at(*value.path),
+            )
 
 
 @dataclass(frozen=True, slots=True)

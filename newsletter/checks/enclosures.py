@@ -43,14 +43,13 @@ def _travelling(size: int) -> int:
 
 def _place(given: CheckInput, name: str) -> Location:
     """Where the issue names the file that readers know by this name."""
-    for index, story in enumerate(given.issue.stories):
-        picture = given.material.pictures.get(story.id)
-        document = given.material.documents.get(story.id)
-        if picture is not None and picture.name == name:
-            return given.at("stories", index, "image", "file")
-        if document is not None and document.name == name:
-            return given.at("stories", index, "download", "file")
-    return given.theme_place
+    places = [path for path, _, made in given.pictures if made.name == name]
+    places += [
+        path
+        for path, file in given.issue.files()
+        if (document := given.material.documents.get(file)) and document.name == name
+    ]
+    return given.at(*places[0], "file") if places else given.theme_place
 
 
 @check(
@@ -60,8 +59,8 @@ def _place(given: CheckInput, name: str) -> Location:
 def document_author(given: CheckInput) -> Iterator[Flaw]:
     """A document that names its author or last editor, other than the organisation."""
     organisation = given.settings.organisation.name.casefold()
-    for index, story in enumerate(given.issue.stories):
-        document = given.material.documents.get(story.id)
+    for path, file in given.issue.files():
+        document = given.material.documents.get(file)
         authors = [
             f"“{name}”"
             for name in (document.authors if document else ())
@@ -73,5 +72,5 @@ def document_author(given: CheckInput) -> Iterator[Flaw]:
                 f"“{document.name}” says that it was written by {' and '.join(authors)}.",
                 "If readers should not see the name, remove it from the document's properties "
                 "and export the document again.",
-                given.at("stories", index, "download", "file"),
+                given.at(*path, "file"),
             )

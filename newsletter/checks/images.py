@@ -9,6 +9,7 @@ from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Location, Severity, check
 from newsletter.checks.page import words
 from newsletter.model import Picture
+from newsletter.source import Path_
 
 ALT_LONG = 125
 """Longest description that screen readers read in one breath, in characters."""
@@ -27,7 +28,7 @@ def alt_missing(given: CheckInput) -> Iterator[Flaw]:
     for image in given.page.iter("img"):
         alt, address = image.get("alt"), image.get("src") or ""
         linked = any(parent.tag == "a" for parent in image.iterancestors())
-        content = _story_of(given, address) is not None
+        content = _place_in_issue(given, address) is not None
         if alt is not None and (alt.strip() or not (linked or content)):
             continue
         place = _place_of_picture(given, address)
@@ -39,24 +40,19 @@ def alt_missing(given: CheckInput) -> Iterator[Flaw]:
         )
 
 
-def _story_of(given: CheckInput, address: str) -> int | None:
-    """The number of the story whose picture has the address."""
-    for number, story in enumerate(given.issue.stories):
-        picture = given.material.pictures.get(story.id)
-        if picture is not None and picture.name in address:
-            return number
-    return None
+def _place_in_issue(given: CheckInput, address: str) -> Path_ | None:
+    """Where the issue names the picture that has the address."""
+    return next((path for path, _, made in given.pictures if made.name in address), None)
 
 
 def _place_of_picture(given: CheckInput, address: str) -> Location:
-    number = _story_of(given, address)
-    return given.theme_place if number is None else given.at("stories", number, "image", "file")
+    path = _place_in_issue(given, address)
+    return given.theme_place if path is None else given.at(*path, "file")
 
 
 def _pictures(given: CheckInput) -> Iterator[tuple[Picture, Location]]:
-    for index, story in enumerate(given.issue.stories):
-        if story.image is not None:
-            yield story.image, given.at("stories", index, "image", "alt")
+    for path, picture in given.issue.pictures():
+        yield picture, given.at(*path, "alt")
 
 
 @check("alt-file-name", why="A file name tells nobody what the picture shows.")
@@ -94,8 +90,8 @@ def alt_long(given: CheckInput) -> Iterator[Flaw]:
 def alt_repeats(given: CheckInput) -> Iterator[Flaw]:
     """An alt that is the headline or the credit again."""
     for picture, place in _pictures(given):
-        assert place.story is not None  # pictures stand in stories
-        if words(picture.alt) in {words(place.story.headline), words(picture.credit)}:
+        headline = place.story.headline if place.story else None
+        if words(picture.alt) in {words(headline or ""), words(picture.credit)}:
             yield Flaw(
                 Severity.WARNING,
                 "The description of a picture repeats the headline or the credit.",

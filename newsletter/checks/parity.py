@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from newsletter.checks.check_input import CheckInput
 from newsletter.checks.finding import Flaw, Severity, check
 from newsletter.checks.page import addresses_in, anchors, words
+from newsletter.render.locales import date_in_words
 from newsletter.render.markdown import parse
 from newsletter.web_addresses import canonical
 
@@ -60,14 +61,14 @@ def _solid(text: str) -> str:
 
 
 def _pieces(given: CheckInput) -> Iterator[tuple[Path, str, str]]:
-    """What each story must say in both parts: its place, what it is, and the words."""
-    for index, story in enumerate(given.issue.stories):
-        language = given.issue.language_of(story)
-        for value in story.parts():
-            if value.says.name:
-                runs = _runs(value.text, language) if value.says.markdown else [value.text]
-                for piece in runs:
-                    yield ("stories", index, *value.path), value.says.name, piece
+    """What must be said in both parts: its place, what it is, and the words."""
+    for value in given.issue.parts():
+        if value.says.name:
+            language = given.issue.language_at(value.path)
+            said = date_in_words(value.text, language) if value.says.date else value.text
+            runs = _runs(said, language) if value.says.markdown else [said]
+            for piece in runs:
+                yield value.path, value.says.name, piece
 
 
 def _runs(markdown: str, language: str) -> Iterator[str]:
@@ -151,15 +152,16 @@ def _links(given: CheckInput) -> Iterator[tuple[Path, str]]:
         yield from (
             (("introduction",), url) for url in _targets(issue.introduction, issue.language)
         )
-    for index, story in enumerate(issue.stories):
-        for value in story.parts():
-            path: Path = ("stories", index, *value.path)
-            if value.says.label:
-                if (url := given.places.address(story, value.part)) is not None:
-                    yield (*path[:-1], "url"), url
-            elif value.says.markdown and value.says.name:
-                targets = _targets(value.text, issue.language_of(story))
-                yield from ((path, url) for url in targets)
+    for value in issue.parts():
+        path = value.path
+        if value.says.label:
+            if (url := given.places.address(path, value.part)) is not None:
+                yield (*path[:-1], "url"), url
+        elif value.says.address:
+            yield path, value.text
+        elif value.says.markdown and value.says.name:
+            targets = _targets(value.text, issue.language_at(path))
+            yield from ((path, url) for url in targets)
     for number, post in enumerate(issue.posts):
         yield ("posts", number, "url"), post.url
 

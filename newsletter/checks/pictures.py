@@ -17,11 +17,10 @@ SHARP = 1.5
 """Fewest pixels for each CSS pixel of width before a telephone's screen shows it soft."""
 
 
-def _shown(given: CheckInput, key: str = "file") -> Iterator[tuple[PreparedPicture, Location]]:
+def _shown(given: CheckInput) -> Iterator[tuple[PreparedPicture, Location]]:
     """Each picture of the mail and where it is named; the theme's logo last."""
-    for index, story in enumerate(given.issue.stories):
-        if (picture := given.material.pictures.get(story.id)) is not None:
-            yield picture, given.at("stories", index, "image", key)
+    for path, _, made in given.pictures:
+        yield made, given.at(*path, "file")
     if given.material.logo is not None:
         yield given.material.logo, given.theme_place
 
@@ -100,15 +99,14 @@ def picture_moves(given: CheckInput) -> Iterator[Flaw]:
 )
 def credit_differs(given: CheckInput) -> Iterator[Flaw]:
     """A picture whose file names somebody whom the credit does not name."""
-    for picture, place in _shown(given, "credit"):
-        if picture.withheld and place.story is not None and place.story.image is not None:
-            names = " and ".join(f"“{each}”" for each in picture.withheld)
-            also = "also " if picture.credit else ""
+    for path, picture, made in given.pictures:
+        if made.withheld:
+            names = " and ".join(f"“{each}”" for each in made.withheld)
+            also = "also " if made.credit else ""
             yield Flaw(
-                Severity.NOTE if picture.credit else Severity.WARNING,
-                f"The credit is “{place.story.image.credit}”, the file of the picture {also}says "
-                f"{names}.",
+                Severity.NOTE if made.credit else Severity.WARNING,
+                f"The credit is “{picture.credit}”, the file of the picture {also}says {names}.",
                 "If they should be named, add them to the credit. Names that are not in the "
                 "credit are removed from the picture that readers get.",
-                place,
+                given.at(*path, "credit"),
             )

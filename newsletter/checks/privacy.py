@@ -52,7 +52,7 @@ def privacy_contact(given: CheckInput) -> Iterator[Flaw]:
 
 def _listed(given: CheckInput) -> Iterator[str]:
     places = given.places
-    shown = [places.logo(alt=""), *(places.picture(story) for story in given.issue.stories)]
+    shown = [places.logo(alt=""), *(places.picture(image) for _, image in given.issue.pictures())]
     yield from (picture.src for picture in shown if picture is not None)
 
 

@@ -19,6 +19,7 @@ from newsletter.checks import (
     images,
     language,
     links,
+    looks,
     parity,
     pictures,
     placeholders,
@@ -99,6 +100,8 @@ CHECKS: tuple[Check, ...] = (
     parity.parity_words,
     parity.parity_links,
     dates.weekday,
+    dates.date_over,
+    looks.look_unknown,
 )
 """Every check, in the order of docs/checks.md."""
 

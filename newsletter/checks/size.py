@@ -160,13 +160,13 @@ def cut_in_words(sizes: MailSizes) -> str:
         return ""
     shown = [each for each in sizes.stories if each.gmail is Gmail.SHOWN]
     missed = [
-        f"{'the end of ' if each.gmail is Gmail.CUT else ''}“{each.story.headline}”"
+        f"{'the end of ' if each.gmail is Gmail.CUT else ''}“{each.story.name}”"
         for each in sizes.stories
         if each.gmail is not Gmail.SHOWN
     ]
     place = "before the end of the first story"
     if shown:
-        place = f"after story {shown[-1].number}, “{shown[-1].story.headline}”"
+        place = f"after story {shown[-1].number}, “{shown[-1].story.name}”"
     if not missed:
         return f"Gmail cuts the mail off {place}; readers there would not see what follows."
     if len(missed) > _MOST_NAMED:
@@ -193,7 +193,7 @@ def rows(sizes: MailSizes) -> Iterator[tuple[str, ...]]:
             in_kb(each.encoded),
             in_kb(each.end),
             _SEEN[each.gmail],
-            each.story.headline,
+            each.story.name,
         )
     rest = sizes.html - sum(each.size for each in sizes.stories)
     rest_encoded = sizes.html_encoded - sum(each.encoded for each in sizes.stories)

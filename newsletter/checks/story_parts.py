@@ -54,9 +54,10 @@ def story_parts(page: str, order: Sequence[Story]) -> Iterator[StoryPart]:
     begins += [_parting(*pair) for pair in pairwise(headings)]
     owners: dict[int, tuple[int, Story]] = {}
     for number, story in enumerate(order, start=1):
-        headline = words(story.headline)
+        headline = words(story.headline or "")
         rest = range(max(owners, default=-1) + 1, len(headings))
-        found = next((place for place in rest if headings[place].words == headline), None)
+        same = (place for place in rest if headline and headings[place].words == headline)
+        found = next(same, None)
         if found is not None:
             owners[found] = (number, story)
     for place, (number, story) in owners.items():

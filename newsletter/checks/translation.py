@@ -20,7 +20,7 @@ def translation_fallback(given: CheckInput) -> Iterator[Flaw]:
         story = next(story for story in issue.stories if story.id == name)
         yield Flaw(
             Severity.NOTE,
-            f"The edition in “{issue.language}” shows “{story.headline}” in "
+            f"The edition in “{issue.language}” shows “{story.name}” in "
             f"“{issue.language_of(story)}”.",
             f"Translate it when you can, and remove “{name}” from “fallback”.",
             Location(given.at("fallback", index).where, story),
@@ -54,11 +54,9 @@ def _base(language: str) -> str:
 def _short_words(issue: Issue) -> Iterator[Value]:
     """Words that a translation may keep, and that the loader therefore lets pass; without names."""
     for value in issue.parts():
-        match value.path:
-            case ("stories", int(number), *_):
-                story = issue.stories[number]
-                if story.language is not None or story.id in issue.fallback:
-                    continue
+        story = issue.story_at(value.path)
+        if story and (story.language is not None or story.id in issue.fallback):
+            continue
         match value.says.translated, value.part:
             case Translated.MAYBE, Link(language=str()) | Download(language=str()):
                 pass  # what leads to a page in another language may be called as it is there

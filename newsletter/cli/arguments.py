@@ -24,6 +24,11 @@ WithoutLog = Annotated[
     ),
 ]
 
+Online = Annotated[
+    bool,
+    typer.Option("--online", help="Ask the DNS whether each domain takes mail. No address leaves."),
+]
+
 WaitMinutes = Annotated[
     float | None,
     typer.Option(

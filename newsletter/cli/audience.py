@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from newsletter.cli import importing, listing, rights
-from newsletter.cli.arguments import Yes
+from newsletter.cli.arguments import Online, Yes
 from newsletter.cli.asking import confirmed
-from newsletter.cli.output import say, say_problems, show_counts, show_facts, show_line
+from newsletter.cli.output import say, say_problems, show_counts, show_facts, show_line, tell
 from newsletter.errors import ExitCode
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
 from newsletter.phrases import count, moment, people
@@ -247,25 +247,26 @@ def check(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FILES...",
-            help="The list, or all files of a move. Default: the list of newsletter.toml.",
+            metavar="[FILES]...",
+            help="All files of a move. Default: the list of newsletter.toml.",
         ),
     ] = None,
+    online: Online = False,
 ) -> None:
     """Check the list: each row that cannot be used, and why. Exit code 2 if any.
 
-    Of several files, a ZIP or a spreadsheet it says what an import would do.
+    Of files it says what “subscribers import” would say of them, and changes nothing.
 
-    Example: newsletter subscribers check subscribers.csv
+    Example: newsletter subscribers check audience.zip bounces.csv
     """
     from newsletter.project.suppress import gone_from
 
     project = Project.here()
-    if files and (len(files) > 1 or files[0].suffix.lower() in importing.MOVES):
-        if importing.look(project, files):
+    if files:
+        if importing.look(project, files, online=online):
             raise typer.Exit(ExitCode.BAD_INPUT)
         return
-    roster = project.roster(files[0] if files else None)
+    roster = project.roster()
     gone = gone_from(project, roster)
     mailable = people(len(roster.subscribers) - gone)
     say(f"{roster.named}: {count(roster.rows, 'row')}, {mailable} to mail.")
@@ -284,5 +285,9 @@ def check(
         if problems:
             say(title)
             say_problems(problems)
+    if online:
+        addresses = (str(each.address) for each in roster.subscribers)
+        for note in importing.domain_notes(project, addresses):
+            tell(note, lead="Note: ", lead_style="cyan")
     if roster.refused:
         raise typer.Exit(ExitCode.BAD_INPUT)

@@ -40,6 +40,12 @@ def show_events(account: EventAccount, *, nothing: str = "") -> None:
         say(nothing)
     if account.settled:
         say(f"{count(account.settled, 'doubt')} settled.")
+    if account.unread:
+        tell(
+            f"{count(account.unread, 'webhook')} of providers could not be read in time, and may "
+            "hold complaints. They are kept: “newsletter bounces” reads them.",
+            lead="Not read yet: ", lead_style="bold yellow",
+        )  # fmt: skip
     for reason in account.reasons:
         tell(reason, lead="Events: ", lead_style="yellow")
     if account.folder_only:

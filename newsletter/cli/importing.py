@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.arguments import Yes
+from newsletter.cli.arguments import Online, Yes
 from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, say_problems, show_counts, show_table, tell
 from newsletter.errors import InputError, Problem, Where
@@ -28,11 +28,10 @@ _KEPT_OFF = {
     ReaderState.NEVER: "excluded by whoever kept the list",
     ReaderState.WAIT: "never confirmed",
 }
+_UNCHANGED = "Nothing was changed."
 _MOST_SHOWN = 10
 _MOST_QUESTIONS = 20
 """A column of more values than that is decided about as a whole, by an option."""
-MOVES = frozenset((".zip", ".xlsx", ".xls", ".ods", ".dump", ".vcf"))
-"""Endings of files that can be imported, and are no list of a project."""
 
 
 def import_(
@@ -79,6 +78,7 @@ def import_(
         Path | None,
         typer.Option(metavar="FILE", help="Write what was imported, without any address."),
     ] = None,
+    online: Online = False,
     list_: Annotated[bool, typer.Option("--list", help="Show all imports.")] = False,
     revert: Annotated[
         int | None,
@@ -109,16 +109,17 @@ def import_(
         staged = _staged(project, into, files, options, yes=yes or dry_run)
         missing_included = leaves_included or _leaves_are_included(staged, yes=yes, look=dry_run)
         _decide(staged, yes=yes or dry_run)
-        _show(staged)
-        _write_files(project, staged, rejected, report)
+        notes = _notes(staged, project, online=online)
+        _show(staged, notes)
+        _write_files(project, staged, notes, rejected, report)
         if not missing_included:
             raise _without_leavers(staged)
         if dry_run:
-            say("Nothing was changed.")
+            say(_UNCHANGED)
         elif staged.is_known:
             say("All of it was imported before, so nothing was changed.")
         elif not yes and not confirmed("Import them?"):
-            say("Nothing was changed.")
+            say(_UNCHANGED)
         else:
             from newsletter.project.imports import write
 
@@ -128,7 +129,7 @@ def import_(
             _tell_folder_only(done)
 
 
-def look(project: Project, files: list[Path]) -> int:
+def look(project: Project, files: list[Path], *, online: bool) -> int:
     """Say what an import of files would do; changes nothing.
 
     Returns:
@@ -140,7 +141,8 @@ def look(project: Project, files: list[Path]) -> int:
         staged = _staged(project, into, files, _options(None, [], [], []), yes=True)
         _leaves_are_included(staged, yes=True, look=True)
         _decide(staged, yes=True)
-        _show(staged)
+        _show(staged, _notes(staged, project, online=online))
+        say(_UNCHANGED)
         return staged.rejected_rows
 
 
@@ -248,7 +250,7 @@ def _decide(staged: StagedImport, *, yes: bool) -> None:
     decide(staged, undated_leaves_count=left)
 
 
-def _show(staged: StagedImport) -> None:
+def _show(staged: StagedImport, notes: Sequence[str]) -> None:
     heads = ("rows", "accepted", "merged", "suppressed", "rejected", "file, recognised as, states")
     rows = [
         (
@@ -281,7 +283,7 @@ def _show(staged: StagedImport) -> None:
         show_counts(told)
     if changes.known:
         say(f"{people(changes.known)} of them must not be mailed by what the ledger knows already.")
-    for note in _notes(staged):
+    for note in notes:
         tell(note, lead="Note: ", lead_style="cyan")
     say_problems([problem for file in staged.files for problem in file.notes], most=_MOST_SHOWN)
     if staged.rejected:
@@ -292,7 +294,25 @@ def _show(staged: StagedImport) -> None:
             tell(f"and {more:,} more.", lead="  • ")
 
 
-def _notes(staged: StagedImport) -> list[str]:
+def domain_notes(project: Project, addresses: Iterable[str]) -> list[str]:
+    """Which domains take no mail by the DNS, with counts."""
+    from newsletter.project.mail_domains import ask_about
+
+    found = ask_about(addresses, project.clock)
+    notes = []
+    if without := found.without_mail:
+        shown = [f"{domain} ({number:,})" for domain, number in [*without.items()][:_MOST_SHOWN]]
+        if more := len(without) - len(shown):
+            shown.append(f"{more:,} more")
+        notes.append(f"Domains that take no mail, by the DNS: {joined(shown)}.")
+    if found.unanswered:
+        notes.append(
+            f"Domains without an answer, of which that says nothing: {found.unanswered:,}."
+        )
+    return notes
+
+
+def _notes(staged: StagedImport, project: Project, *, online: bool) -> list[str]:
     """What is odd, with counts; no address."""
     notes = [f"{number:,} {words}." for words, number in staged.odd.items()]
     if slips := staged.addresses.slips.most_common(_MOST_SHOWN):
@@ -302,11 +322,17 @@ def _notes(staged: StagedImport) -> list[str]:
         notes.append(f"{count(number, 'address', 'addresses')} of an office, such as info@.")
     if number := staged.addresses.throw_away:
         notes.append(f"{count(number, 'address', 'addresses')} of a service for throw-away mail.")
+    if online:
+        notes += domain_notes(project, staged.staging.addresses())
     return notes
 
 
 def _write_files(
-    project: Project, staged: StagedImport, rejected: Path | None, report: Path | None
+    project: Project,
+    staged: StagedImport,
+    notes: Sequence[str],
+    rejected: Path | None,
+    report: Path | None,
 ) -> None:
     from newsletter.project.import_files import rejected_csv, report_text
     from newsletter.project.writing import write_private
@@ -317,7 +343,7 @@ def _write_files(
         some = "" if kept == staged.rejected_rows else f", of {staged.rejected_rows:,} the first"
         say(f"{count(kept, 'row')} that cannot be used{some}: {rejected}")
     if report:
-        write_private(project, report, report_text(project, staged, _notes(staged)))
+        write_private(project, report, report_text(project, staged, notes))
         say(f"The report, without any address: {report}")
 
 
@@ -342,7 +368,7 @@ def _revert(project: Project, id_: int, *, yes: bool) -> None:
         "on the list by it alone is not on it. What other imports, readers and bounces said stays."
     )
     if not yes and not confirmed("Revert it?"):
-        say("Nothing was changed.")
+        say(_UNCHANGED)
         return
     done = revert(project, id_)
     say(f"Import {id_} is reverted; {count(done.leaves, 'leave')} voided.")

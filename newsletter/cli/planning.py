@@ -104,8 +104,12 @@ def _show(project: Project, prepared: Prepared) -> None:
         say(f"In the list, {count(len(roster.warnings), 'thing')} worth a look:", style="yellow")
         say_problems(roster.warnings, most=_MOST_WARNINGS)
         if len(roster.warnings) > _MOST_WARNINGS:
-            only = f" {roster.named}" if len(roster.files) == 1 else ""
-            say(f"To see all: newsletter subscribers check{only}")
+            own = (
+                ""
+                if roster.files == project.list_files
+                else (f" with {roster.named} as “file” under [audience]")
+            )
+            say(f"To see all{own}: newsletter subscribers check")
 
 
 def _segment(prepared: Prepared) -> list[tuple[str, str]]:

@@ -70,11 +70,15 @@ def new(
             metavar="CODE", help="Language, such as fr. Default: language in newsletter.toml."
         ),
     ] = "",
+    skeleton: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What to start from: monthly, links, essay or events."),
+    ] = "monthly",
 ) -> None:
     """Start an issue, or a translation of one (2017-04.fr). Overwrites nothing.
 
-    A new issue has one story and a note on every key. A translation begins as a
-    copy of its original, for you to write over.
+    A new issue has one story and a note on every key; --skeleton starts another kind of
+    newsletter. A translation begins as a copy of its original, for you to write over.
 
     Example: newsletter new 2017-04 --title "April 2017" --date 2017-04-28
     """
@@ -99,6 +103,10 @@ def new(
                 "A translation has the date of its original, and the language of its name.",
                 next="Leave --date and --language out.",
             )
+        if skeleton != "monthly":
+            raise InputError(
+                "A translation begins as a copy of its original.", next="Leave --skeleton out."
+            )
         _translate(project, path, title)
         return
     new_issue(
@@ -107,6 +115,7 @@ def new(
         date=day.date() if day else project.clock.now().date(),
         language=language or project.settings.language,
         web_url=None,
+        skeleton=skeleton,
     )
     say(f"{path} is ready. Write in it, and look at it with: newsletter preview {issue}")
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from newsletter.addresses import Address, AddressError
 from newsletter.config.table import Table
-from newsletter.model import Language, Line, Link, WebAddress
+from newsletter.model import Language, Line, WebAddress
 from newsletter.web_addresses import ascii_host, with_ascii_host
 
 
@@ -44,6 +44,16 @@ def _bounce_address(text: str) -> str:
             f"take {_LONGEST_LOCAL_PART} (RFC 5321); shorten it"
         )
     return text
+
+
+class Link(Table):
+    """A labelled link of the footer, with the language of what it leads to."""
+
+    label: Line = Field(description="What the reader will find there, e.g. “Report (PDF)”.")
+    url: WebAddress = Field(description="Where it leads.")
+    language: Language | None = Field(
+        default=None, description="Language of the target, when it differs from the issue's."
+    )
 
 
 class Sender(Table):

@@ -104,6 +104,8 @@ def apply_event(
     if row is None:
         return Applied(strangers=1)
     event = _about(row, event)  # from here on, nothing else is believed
+    mark = _mark(event, row)
+    event = replace(event, at=_happened_at(event, row, now))
     told = sum(each.kind == event.kind for each in ledger.events.about(row.id))
     if told >= _MOST_OF_A_KIND or not ledger.events.add(
         row.id,
@@ -111,20 +113,22 @@ def apply_event(
         source=event.source,
         at=event.at,
         detail=event.account,
-        mark=_mark(event, row),
+        mark=mark,
     ):
         return Applied(known=1)
     settled = _settle(event, row, ledger, now)
     before = ledger.suppressions.is_suppressed(row.tag)
-    _suppress(event, row, ledger, now)
+    _suppress(event, row, ledger)
     if event.kind is Kind.RETURNED and suppress_after:
         _add_up(row, ledger, now, suppress_after)
     suppressed = ledger.suppressions.is_suppressed(row.tag) > before
     return Applied(settled, suppressed, new=1)
 
 
-def is_known(event: DeliveryEvent, ledger: Ledger, looked_at: Container[str]) -> bool | None:
-    """Whether the ledger knows that this happened to this message; None: it knows no such message.
+def hint_of(
+    event: DeliveryEvent, ledger: Ledger, looked_at: Container[str]
+) -> tuple[str, Kind] | None:
+    """The tag of the message that an event is about, and what happened; None: no such message.
 
     Args:
         event: the news.
@@ -132,10 +136,13 @@ def is_known(event: DeliveryEvent, ledger: Ledger, looked_at: Container[str]) ->
         looked_at: the ids of the campaigns whose messages are looked for.
     """
     row = _delivery(event, ledger, looked_at)
-    if row is None:
-        return None
-    kind = _about(row, event).kind
-    return any(each.kind == kind for each in ledger.events.about(row.id))
+    return None if row is None else (row.message_tag, _about(row, event).kind)
+
+
+def is_known(message_tag: str, kind: str, ledger: Ledger) -> bool:
+    """Whether the ledger knows that this happened to a message."""
+    row = ledger.deliveries.by_message_tag(message_tag)
+    return row is not None and any(each.kind == kind for each in ledger.events.about(row.id))
 
 
 def settle_by_known_events(ledger: Ledger, campaigns: Iterable[Campaign], *, now: datetime) -> int:
@@ -179,16 +186,15 @@ def _settle(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetim
     return ledger.deliveries.evidence(row.id, reply, None, now)
 
 
-def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger, now: datetime) -> None:
+def _suppress(event: DeliveryEvent, row: DeliveryRow, ledger: Ledger) -> None:
     reason = _REASONS.get(event.kind)
     if reason is None:
         return
     # A message can bounce once, however many reports tell of it.
     id_ = ledger.suppressions.id_of(row.message_tag, reason)
-    # A report without a time, or from the future, is of now: else a return could not be later,
-    # or would be.
-    at = now if event.at == EARLIEST else min(event.at, now)
-    ledger.suppressions.add(Leave(row.tag, reason, event.source, at, [_evidence(event, row)], id_))
+    ledger.suppressions.add(
+        Leave(row.tag, reason, event.source, event.at, [_evidence(event, row)], id_)
+    )
 
 
 def _add_up(row: DeliveryRow, ledger: Ledger, now: datetime, enough: int) -> None:
@@ -273,7 +279,17 @@ def _speaks_of_others(words: str, reader: str) -> bool:
     return bool(named) and all(local != one and domain != other for one, _, other in named)
 
 
+def _happened_at(event: DeliveryEvent, row: DeliveryRow, now: datetime) -> datetime:
+    """When an event happened: as it says if that can be, else now.
+
+    It can be neither before the message was handed over nor in the future. A leave ends by a
+    later confirmation alone, so of all times that are possible the latest is taken.
+    """
+    handed_over = row.first_attempt_at or now
+    return event.at if handed_over <= event.at <= now else now
+
+
 def _mark(event: DeliveryEvent, row: DeliveryRow) -> str:
-    """The same for the same news, however often it comes."""
+    """The same for the same news, however often it comes, with its own time or none."""
     told = f"{row.id}\n{event.kind}\n{event.at.isoformat()}\n{event.source}\n{event.detail}"
     return hashlib.sha256(told.encode()).hexdigest()

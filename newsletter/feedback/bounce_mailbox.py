@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from newsletter.errors import InputError, Where
 from newsletter.feedback.bounces import MAX_BYTES
@@ -52,24 +52,6 @@ IsRead = Callable[[bytes], bool]
 """Whether the mail of an id was read before."""
 
 
-class BounceMailbox(Protocol):
-    """Where mails come from."""
-
-    def mails(self, is_read: IsRead) -> Iterator[Mail | UnreadableMail]:
-        """Those that were not read before, one at a time.
-
-        Raises:
-            InputError: the mailbox cannot be opened, or a setting is wrong.
-            MailboxUnreachable: its server cannot be reached, or broke off.
-        """
-
-    def move(self, is_understood: IsRead) -> int:
-        """Move away the mails whose news is applied, if the settings say so; how many."""
-
-    def close(self) -> None:
-        """End the connection, if there is one. Never raises."""
-
-
 class FileMailbox:
     """A Maildir, a folder of mails, or an mbox.
 
@@ -81,25 +63,29 @@ class FileMailbox:
         self._path = path
 
     def mails(self, is_read: IsRead) -> Iterator[Mail | UnreadableMail]:
-        """See :class:`BounceMailbox`."""
+        """Those that were not read before, one at a time.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
         try:
             _refuse_others(self._path)
             yield from file_mails(self._path, is_read)
         except OSError as error:
             raise InputError(
-                f"The bounce mailbox cannot be read: {_reason(error)}.",
+                f"The bounce mailbox cannot be read: {reason(error)}.",
                 where=Where(self._path),
                 next="Name a Maildir, a folder of mails or an mbox that you may read, as path "
                 "under [bounces] in newsletter.toml.",
             ) from None
 
     def move(self, is_understood: IsRead) -> int:
-        """See :class:`BounceMailbox`; files stay where they are."""
+        """Move nothing: files stay where they are."""
         del is_understood
         return 0
 
     def close(self) -> None:
-        """See :class:`BounceMailbox`."""
+        """Nothing is open."""
 
 
 def mail_id(*names: str) -> bytes:
@@ -136,7 +122,7 @@ def file_mails(path: Path, is_read: IsRead = _nothing) -> Iterator[Mail | Unread
         except OSError as error:
             if folder == path:
                 raise
-            yield UnreadableMail(str(folder), _reason(error))
+            yield UnreadableMail(str(folder), reason(error))
             continue
         for name in names:
             is_mail = name not in {"new", "cur", "tmp"} and name[:1] != "."
@@ -153,10 +139,11 @@ def _file(mailbox: Path, path: Path, is_read: IsRead) -> Mail | UnreadableMail |
     try:
         return Mail(id_, str(path), read_start(path, max_bytes=MAX_BYTES))
     except OSError as error:
-        return UnreadableMail(str(path), _reason(error))
+        return UnreadableMail(str(path), reason(error))
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """Why a file cannot be read, in a clause."""
     return error.strerror or type(error).__name__
 
 
@@ -185,4 +172,4 @@ def _mbox(file: BinaryIO, place: str, is_read: IsRead) -> Iterator[Mail | Unread
             begins = not line.strip()
         yield from whole()
     except OSError as error:
-        yield UnreadableMail(place, f"its rest cannot be read, {_reason(error)}")
+        yield UnreadableMail(place, f"its rest cannot be read, {reason(error)}")

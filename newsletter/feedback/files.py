@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
 from newsletter.errors import Problem, Where
-from newsletter.feedback.bounce_mailbox import Mail, file_mails
+from newsletter.feedback.bounce_mailbox import Mail, file_mails, reason
 from newsletter.feedback.bounces import read_bounce
 from newsletter.feedback.event import DeliveryEvent
 from newsletter.feedback.json_items import UnreadableItem
@@ -47,24 +46,23 @@ class Skipped:
 
     def add_path(self, path: Path, error: OSError) -> None:
         """A path that was named and gave nothing at all."""
-        self.unusable.append(Problem(f"It cannot be read: {_reason(error)}.", Where(path)))
+        self.unusable.append(Problem(f"It cannot be read: {reason(error)}.", Where(path)))
 
 
 def read_news(
-    bounces: Sequence[Path], events: Sequence[Path], *, now: datetime, skipped: Skipped
+    bounces: Sequence[Path], events: Sequence[Path], *, skipped: Skipped
 ) -> Iterator[DeliveryEvent]:
     """What the files tell, read as it is asked for.
 
     Args:
         bounces: mails, folders of mails, or mboxes; of a Maildir its ``new`` and ``cur``.
         events: files of JSON.
-        now: the time of events that tell none.
         skipped: takes what cannot be read; complete when the last piece of news is out.
     """
     for path in bounces:
         yield from _mails(path, skipped)
     for path in events:
-        yield from _events(path, now, skipped)
+        yield from _events(path, skipped)
 
 
 def _mails(path: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
@@ -90,7 +88,7 @@ def _news(mail: Mail, skipped: Skipped) -> tuple[DeliveryEvent, ...]:
     return tuple(replace(event, place=mail.place) for event in found)
 
 
-def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEvent]:
+def _events(path: Path, skipped: Skipped) -> Iterator[DeliveryEvent]:
     try:
         file = open_regular(path)
     except OSError as error:
@@ -99,7 +97,7 @@ def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEve
     readable, refused = 0, 0
     with file:
         try:
-            for item in read_events(file, now=now):
+            for item in read_events(file):
                 if isinstance(item, UnreadableItem):
                     refused += 1
                     skipped.add(path, item.why, f"event {item.number}")
@@ -108,7 +106,7 @@ def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEve
                     place = f"{path}, event {readable + refused}"
                     yield from (replace(event, place=place) for event in item)
         except OSError as error:
-            skipped.add(path, f"its rest cannot be read, {_reason(error)}")
+            skipped.add(path, f"its rest cannot be read, {reason(error)}")
     if refused and not readable:
         skipped.unusable.append(
             Problem(
@@ -117,7 +115,3 @@ def _events(path: Path, now: datetime, skipped: Skipped) -> Iterator[DeliveryEve
                 "Use the JSON that the provider sends or exports, unchanged.",
             )
         )
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

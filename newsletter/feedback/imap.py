@@ -28,6 +28,8 @@ from newsletter.feedback.bounces import MAX_BYTES
 
 _WINDOW = 500
 """Mails that are listed at once."""
+_MOST_LISTED = 2_000_000
+"""Of a folder; a server may say that it holds any number."""
 _GROUP = 100
 _GROUP_BYTES = 2_000_000
 """What is fetched at once, of however many mails."""
@@ -37,6 +39,9 @@ _LAST_UID = 0xFFFFFFFF
 _MOST_FAILURES = 3
 """Mails in a row at which the connection breaks; then it is not their fault."""
 _GOODBYE_S = 5.0
+_LONGEST_IDLE_S = 28 * 60.0
+"""A server may hang up after 30 minutes without a command (RFC 2177)."""
+_NEW_MAIL = re.compile(rb"\* [0-9]{1,10} EXISTS\r?\n", re.IGNORECASE)
 _CODE = re.compile(r"\[([A-Z]{2,30})\]")
 _FOR_NOW = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
 """Response codes of a login that can be accepted later (RFC 5530)."""
@@ -163,6 +168,11 @@ class _Client(IMAPClient):  # type: ignore[misc] # it ships no types
     def _create_IMAP4(self) -> _Imap4:  # noqa: N802 - imapclient's name
         return _Imap4(self.host, self.port, self._tls, self._limits)
 
+    def wait_for_mail(self) -> bool:
+        """Read until a line says that mails came, or it breaks off; while the server is in IDLE."""
+        lines = iter(self._imap.readline, b"")
+        return any(map(_NEW_MAIL.match, lines))
+
 
 class ImapMailbox:
     """A folder on an IMAP server.
@@ -181,6 +191,7 @@ class ImapMailbox:
         self._settings = settings
         self._host, self._user = settings.host, settings.username
         self._read_credential = read_credential
+        self._clock = clock
         self._limits = _Limits(clock)
         self._client: _Client | None = None
         self._validity = ""
@@ -188,14 +199,23 @@ class ImapMailbox:
         self._failures = 0
 
     def mails(self, is_read: IsRead) -> Iterator[Mail | UnreadableMail]:
-        """See :class:`newsletter.feedback.bounce_mailbox.BounceMailbox`."""
+        """Those that were not read before, one at a time.
+
+        Raises:
+            ConfigError: a setting is wrong.
+            MailboxUnreachable: the server cannot be reached, or broke off.
+        """
         for sizes in self._listed():
             unread = {uid: size for uid, size in sizes.items() if not is_read(self._id(uid))}
             for group in _groups(unread):
                 yield from self._fetch_each(group)
 
     def move(self, is_understood: IsRead) -> int:
-        """See :class:`newsletter.feedback.bounce_mailbox.BounceMailbox`."""
+        """Move away the mails whose news is applied, if the settings say so; how many.
+
+        Raises:
+            ConfigError, MailboxUnreachable: as :meth:`mails`.
+        """
         folder = self._settings.move_to
         if folder is None:
             return 0
@@ -210,8 +230,38 @@ class ImapMailbox:
             self._ask(client.move, wanted[begin : begin + _GROUP], folder)
         return len(wanted)
 
+    def listen(self) -> None:
+        """Connect, to hear of mail that comes from now on.
+
+        Raises:
+            ConfigError, MailboxUnreachable: as :meth:`mails`.
+        """
+        self._opened()
+
+    def mail_comes(self, within_s: float) -> bool:
+        """Wait until the server tells of mail that came since :meth:`listen` (IDLE, RFC 2177).
+
+        Returns:
+            Whether it did within so many seconds. False as well, perhaps sooner, if it tells of
+            none, or broke off.
+        """
+        client, came = self._client, False
+        until = self._clock.monotonic() + within_s
+        # Whatever goes wrong, the mailbox is read at the next time, and then it is told.
+        with suppress(Exception):
+            while client and not came and (left_s := until - self._clock.monotonic()) > 0:
+                self._ask(client.idle)
+                try:
+                    self._limits.allow(min(left_s, _LONGEST_IDLE_S), _SLACK)
+                    came = client.wait_for_mail()
+                except TimeoutError:
+                    pass
+                finally:
+                    self._ask(client.idle_done)
+        return came
+
     def close(self) -> None:
-        """See :class:`newsletter.feedback.bounce_mailbox.BounceMailbox`."""
+        """End the connection, if there is one. Never raises."""
         client, self._client = self._client, None
         if client is not None:
             self._limits.allow(_GOODBYE_S, _SLACK)
@@ -230,7 +280,8 @@ class ImapMailbox:
     def _listed(self) -> Iterator[dict[int, int]]:
         """The mails in the folder in portions: the size of each by its UID."""
         self._opened()
-        for begin in range(1, self._exists + 1, _WINDOW):
+        last = 0
+        for begin in range(1, min(self._exists, _MOST_LISTED) + 1, _WINDOW):
             numbers = range(begin, min(begin + _WINDOW, self._exists + 1))
             client = self._opened()
             client.use_uid = False
@@ -238,10 +289,18 @@ class ImapMailbox:
                 found = self._ask(client.fetch, numbers, ["UID", "RFC822.SIZE"])
             finally:
                 client.use_uid = True
-            sizes = dict(filter(None, map(_uid_and_size, found.values())))
+            listed = dict(filter(None, map(_uid_and_size, found.values())))
+            # UIDs ascend (RFC 9051 2.3.1.1): what does not go on was listed before.
+            sizes = {uid: size for uid, size in listed.items() if uid > last}
             if not sizes:
                 return  # the server counted more than there are
+            last = max(sizes)
             yield sizes
+        if self._exists > _MOST_LISTED:
+            raise self._unreachable(
+                f"The folder holds more than {_MOST_LISTED:,} mails; the later ones are not read. "
+                "Set move_to under [bounces], or delete old mails."
+            )
 
     def _fetch_each(self, group: Mapping[int, int]) -> Iterator[Mail | UnreadableMail]:
         """The mails of a group; at a failure each alone, so that one does not cost the others."""

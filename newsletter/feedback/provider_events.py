@@ -16,7 +16,7 @@ from itertools import islice, product
 from typing import Any, BinaryIO
 
 from newsletter.bounded_json import JSONRefused, read_json
-from newsletter.clock import moment_at
+from newsletter.clock import EARLIEST, moment_at
 from newsletter.feedback.event import TAG, DeliveryEvent, Kind
 from newsletter.feedback.json_items import UnreadableItem, json_items
 from newsletter.refusal_words import proves_gone
@@ -135,38 +135,31 @@ _MOST_FIELDS = 300
 """Of one event, without what the letter says; the longest known has about sixty."""
 
 
-def read_events(
-    stream: BinaryIO, *, now: datetime
-) -> Iterator[tuple[DeliveryEvent, ...] | UnreadableItem]:
+def read_events(stream: BinaryIO) -> Iterator[tuple[DeliveryEvent, ...] | UnreadableItem]:
     """The events in a file: of each item there those that it holds, or why it cannot be read.
 
     Args:
         stream: one JSON value, a list, or one value on each line.
-        now: the time of those that tell none.
     """
     for item in json_items(stream):
         if isinstance(item, UnreadableItem):
             yield item
             continue
         try:
-            found = tuple(event for each in _events(item.value) for event in _read(each, now))
+            found = tuple(event for each in _events(item.value) for event in _read(each))
         except Exception as error:  # noqa: BLE001 - one event must not take the others along
             yield UnreadableItem(item.number, f"it cannot be understood ({type(error).__name__})")
         else:
             yield found
 
 
-def read_listed(row: Mapping[str, Any], *, now: datetime) -> tuple[DeliveryEvent, ...]:
+def read_listed(row: Mapping[str, Any]) -> tuple[DeliveryEvent, ...]:
     """What one event says that a provider listed; nothing, if it is understood in no way.
 
     It may name its message by the provider's id alone, which nobody else can have given it.
-
-    Args:
-        row: the event.
-        now: the time of one that tells none.
     """
     try:
-        return tuple(_read(dict(row), now, untagged=True))
+        return tuple(_read(dict(row), untagged=True))
     except Exception:  # noqa: BLE001 - one event must not take the others along
         return ()
 
@@ -211,11 +204,11 @@ def _single(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield event
 
 
-def _read(
-    event: dict[str, Any], now: datetime, *, untagged: bool = False
-) -> Iterator[DeliveryEvent]:
+def _read(event: dict[str, Any], *, untagged: bool = False) -> Iterator[DeliveryEvent]:
     tags = frozenset(
-        islice((tag for text in _strings(event) for tag in TAG.findall(text)), _MOST_TAGS)
+        islice(
+            (tag for _, text in _fields(event, all_=True) for tag in TAG.findall(text)), _MOST_TAGS
+        )
     )
     word = next((str(event[name]) for name in _WORD_FIELDS if isinstance(event.get(name), str)), "")
     last = word.rpartition(".")[2]
@@ -233,7 +226,7 @@ def _read(
         yield DeliveryEvent(
             tags,
             kind,
-            _time(single, now),
+            _time(single),
             _SOURCE,
             word,
             _recipient(single),
@@ -354,21 +347,11 @@ def _fields(
             yield from _fields(each, name, depth + 1, all_=all_)
 
 
-def _strings(value: Any, depth: int = 0) -> Iterator[str]:
-    if depth > _MOST_DEPTH:
-        return
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _strings(each, depth + 1)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _strings(each, depth + 1)
+def _time(event: dict[str, Any]) -> datetime:
+    """When it happened: as the event tells, or what it holds; else the earliest time.
 
-
-def _time(event: dict[str, Any], now: datetime) -> datetime:
-    """When it happened: as the event tells, or what it holds; the message's own time is none."""
+    The message's own time is none.
+    """
     inner = [
         each
         for name, each in event.items()
@@ -386,4 +369,4 @@ def _time(event: dict[str, Any], now: datetime) -> datetime:
             except ValueError:
                 continue
             return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return now
+    return EARLIEST

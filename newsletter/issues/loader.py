@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from newsletter.errors import IssueError, Problem, Where
+from newsletter.issues.dates import date_problems
 from newsletter.issues.document import (
     MAX_CHARACTERS,
     Unreadable,
@@ -88,6 +89,7 @@ def parse_issue(text: str, path: Path, *, fields: Sequence[str] = ()) -> LoadedI
         document.problems,
         _heading_problems(document, language),
         reference_problems(document),
+        date_problems(document),
         merge_field_problems(document, fields),
         picture_problems(document, path.parent / IMAGES_FOLDER),
         download_problems(document, path.parent / FILES_FOLDER),

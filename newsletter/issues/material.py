@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from newsletter.errors import IssueError, Problem, Where
@@ -10,6 +11,7 @@ from newsletter.issues.files import Unusable
 from newsletter.issues.image_prepare import prepare
 from newsletter.issues.loader import FILES_FOLDER, IMAGES_FOLDER, LoadedIssue
 from newsletter.material import Document, Material, PreparedPicture
+from newsletter.source import Path_
 from newsletter.theme import ShownWidths
 
 
@@ -25,24 +27,26 @@ def load_material(loaded: LoadedIssue, issues: Path, *, shown: ShownWidths) -> M
         IssueError: some of them cannot be used; names each with its place.
     """
     problems: list[Problem] = []
-    pictures: dict[str, PreparedPicture] = {}
+    pictures: dict[Path_, PreparedPicture] = {}
     documents: dict[str, Document] = {}
-    lead = loaded.issue.lead_story
-    for number, story in enumerate(loaded.issue.stories):
-        if (image := story.image) is not None:
-            try:
-                pictures[story.id] = prepare(
-                    issues / IMAGES_FOLDER / image.file,
-                    shown=shown.lead if story is lead else shown.story,
-                    caption=image.credit,
-                )
-            except Unusable as error:
-                problems.append(_problem(loaded, number, "image", error))
-        if story.download is not None and story.download.file is not None:
-            try:
-                documents[story.id] = load_document(issues / FILES_FOLDER / story.download.file)
-            except Unusable as error:
-                problems.append(_problem(loaded, number, "download", error))
+    prepared = functools.cache(prepare)
+    for path, picture in loaded.issue.pictures():
+        lead = loaded.issue.lead_story
+        if picture.size:
+            width = shown.small
+        else:
+            width = shown.lead if lead and lead.opening is picture else shown.story
+        try:
+            pictures[path] = prepared(
+                issues / IMAGES_FOLDER / picture.file, shown=width, caption=picture.credit
+            )
+        except Unusable as error:
+            problems.append(_problem(loaded, path, error))
+    for path, name in loaded.issue.files():
+        try:
+            documents[name] = load_document(issues / FILES_FOLDER / name)
+        except Unusable as error:
+            problems.append(_problem(loaded, path, error))
     logo = None
     if shown.logo is not None:
         try:
@@ -53,12 +57,11 @@ def load_material(loaded: LoadedIssue, issues: Path, *, shown: ShownWidths) -> M
         raise IssueError(
             "Some pictures or documents cannot be used.",
             where=Where(loaded.source.file),
-            problems=problems,
+            problems=sorted(problems, key=lambda each: each.where.line or 0),
         )
     return Material(pictures, documents, logo)
 
 
-def _problem(loaded: LoadedIssue, number: int, key: str, error: Unusable) -> Problem:
-    item = f"story “{loaded.issue.stories[number].headline}”"
-    where = loaded.source.where("stories", number, key, "file", item=item)
+def _problem(loaded: LoadedIssue, path: Path_, error: Unusable) -> Problem:
+    where = loaded.source.where(*path, "file", item=loaded.issue.item(path))
     return Problem(error.what, where, error.advice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -11,7 +12,7 @@ from pydantic_core import ErrorDetails
 from newsletter.errors import Problem
 from newsletter.issues.document import YamlDocument
 from newsletter.issues.hints import shorten
-from newsletter.model import Issue, Part
+from newsletter.model import BodyPart, Issue, Part, Story
 from newsletter.phrases import did_you_mean, nearest
 from newsletter.source import Path_
 
@@ -19,7 +20,8 @@ DATE_ADVICE = "Write year, month and day as in 2017-03-31."
 
 # The key that holds a part → the part, and what it is called in a sentence.
 PARTS: dict[str, tuple[type[Part], str]] = {
-    key: (part, f"The {part.__name__.lower()}") for key, part in Issue.inner().items()
+    key: (part, "The part" if part is BodyPart else f"The {part.__name__.lower()}")
+    for key, part in Issue.inner().items()
 }
 
 _MISSING = {
@@ -138,6 +140,13 @@ def _sentence(error: ErrorDetails, path: Path_) -> tuple[str, str]:
             return _special(path) or (f"“{key}” is empty.", "Write something.")
         case "string_pattern_mismatch":
             return _no_id(key, error["input"])
+        case "literal_error":
+            meant = error.get("ctx", {}).get("expected", "").replace("'", "")
+            return f"“{shorten(str(error['input']))}” cannot be the value of “{key}”.", (
+                f"Write {meant}, or leave the key out."
+            )
+        case "bool_parsing" | "bool_type":
+            return f"“{key}” is neither true nor false.", "Write one of the two."
         case "tuple_type":
             return f"“{key}” must be a list.", "Start each item on its own line with a hyphen."
         case "too_short":
@@ -145,9 +154,14 @@ def _sentence(error: ErrorDetails, path: Path_) -> tuple[str, str]:
         case "model_type" | "model_attributes_type" if in_list or key in PARTS:
             part, noun = part_at(path)
             needed = [name for name, field in part.model_fields.items() if field.is_required()]
-            return f"{noun} must have keys of its own.", f"It needs {_join(needed)}."
+            needed += ["blurb"] if part is Story else []
+            advice = f"It needs {_join(needed)}." if needed else _one_of(part.model_fields)
+            return f"{noun} must have keys of its own.", advice
         case "value_error" if key == "download":
             return _no_place(error["input"])
+        case "value_error" if in_list:
+            what, _, advice = error["msg"].removeprefix("Value error, ").partition("; ")
+            return f"{part_at(path)[1]} {what}.", _capital(advice)
         case _:
             what, _, advice = error["msg"].removeprefix("Value error, ").partition("; ")
             return f"“{key}” {what}.", _capital(advice)
@@ -170,6 +184,10 @@ def _no_id(key: str, written: object) -> tuple[str, str]:
         f"“{shorten(text)}” cannot be the {'id' if key == 'id' else f'value of “{key}”'}.",
         f"Use lower-case letters, digits and hyphens, e.g. {slug}.",
     )
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return f"Possible here: {', '.join(names)}."
 
 
 def _join(names: list[str]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from newsletter.errors import Problem
 from newsletter.issues.document import YamlDocument
 from newsletter.issues.hints import shorten
+from newsletter.model import NO_LEAD
 from newsletter.phrases import did_you_mean
 from newsletter.source import Path_
 
@@ -38,7 +39,14 @@ def reference_problems(document: YamlDocument) -> Iterator[Problem]:
             "Delete the file: without it, its readers get the original.",
         )
     lead, known_ids = document.data.get("lead"), [*(known for _, known in stories), *fallback]
-    if isinstance(lead, str) and lead not in known_ids:
+    for path, name in stories:
+        if name == NO_LEAD:
+            yield Problem(
+                f"“{NO_LEAD}” cannot be the id of a story.",
+                document.where(path),
+                "As “lead” it means that no story leads. Give this one another id.",
+            )
+    if isinstance(lead, str) and lead not in [NO_LEAD, *known_ids]:
         yield Problem(
             f"The lead story “{shorten(lead)}” is none of the stories.",
             document.where(("lead",)),

@@ -32,6 +32,11 @@ OWN_LIST = "subscribers.csv"
 
 _PACKAGE = Path(__file__).parents[1]
 _STARTER = Path(__file__).parent / "starter"
+MONTHLY = "monthly"
+SKELETONS = (MONTHLY, "links", "essay", "events")
+"""What an issue can start from: stories with all keys, a list of links, one text, dates."""
+_SOON = dt.timedelta(days=14)
+"""From the day of publication to the dates that a skeleton gives as examples."""
 _TRANSLATION_NOTE = """\
 #
 # The translation of {original} into “{language}”, begun as a copy of it. Write over each
@@ -41,8 +46,16 @@ _TRANSLATION_NOTE = """\
 """
 
 
-def new_issue(path: Path, *, title: str, date: dt.date, language: str, web_url: str | None) -> None:
-    """Write an issue to start from: valid, with a note on every key.
+def new_issue(
+    path: Path,
+    *,
+    title: str,
+    date: dt.date,
+    language: str,
+    web_url: str | None,
+    skeleton: str = MONTHLY,
+) -> None:
+    """Write an issue to start from: valid, with notes.
 
     Args:
         path: where, such as ``issues/2017-03.yaml``; its name gives the id.
@@ -50,12 +63,19 @@ def new_issue(path: Path, *, title: str, date: dt.date, language: str, web_url: 
         date: day of publication.
         language: the language it will be written in, e.g. ``en``.
         web_url: the page of the issue on the web, if there will be one.
+        skeleton: one of :data:`SKELETONS`.
 
     Raises:
-        InputError: the file exists or cannot be written, or its name, the
-            title, the language or the address cannot be used.
+        InputError: there is no such skeleton, the file exists or cannot be written, or its
+            name, the title, the language or the address cannot be used.
     """
-    text = _issue_text(path, title=title, date=date, language=language, web_url=web_url)
+    if skeleton not in SKELETONS:
+        raise InputError(
+            f"There is no skeleton “{skeleton}”.", next=f"Choose one of: {', '.join(SKELETONS)}."
+        )
+    text = _issue_text(
+        path, title=title, date=date, language=language, web_url=web_url, skeleton=skeleton
+    )
     _write({path: text.encode()})
 
 
@@ -153,14 +173,22 @@ def scaffold_folder() -> Path:
 
 
 def _issue_text(
-    path: Path, *, title: str, date: dt.date, language: str, web_url: str | None
+    path: Path,
+    *,
+    title: str,
+    date: dt.date,
+    language: str,
+    web_url: str | None,
+    skeleton: str = MONTHLY,
 ) -> str:
     page = f"web_url: {_quoted(web_url)}" if web_url else "# web_url: https://news.example.org/"
-    starter = Template(_read(_STARTER / "issue.yaml").decode())
+    files = (_STARTER / "head.yaml", _STARTER / f"{skeleton}.yaml")
+    starter = Template("".join(_read(file).decode() for file in files))
     text = starter.substitute(
         id=issue_name(path)[0],
         title=_quoted(title),
         date=date.isoformat(),
+        soon=(date + _SOON).isoformat(),
         language=_quoted(language),
         web_url=f"# The page of this issue on the web, for “view in browser”.\n{page}",
     )

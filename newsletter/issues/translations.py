@@ -11,12 +11,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from newsletter.errors import Problem, Where
 from newsletter.issues.hints import shorten
 from newsletter.issues.loader import LoadedIssue
-from newsletter.model import MERGE_FIELD, Issue, Part, Post, Section, Story, Translated, Value
+from newsletter.model import (
+    MERGE_FIELD,
+    BodyPart,
+    Issue,
+    Link,
+    Part,
+    Post,
+    Section,
+    Story,
+    Translated,
+    Value,
+)
 from newsletter.phrases import did_you_mean
 from newsletter.source import Path_
 from newsletter.web_addresses import canonical, find_addresses
@@ -24,6 +36,7 @@ from newsletter.web_addresses import canonical, find_addresses
 _LEFT_OUT = frozenset({"language", "lead"})
 """Keys that an original and its translation may each have alone; others tell of them."""
 _Targets = Iterator[tuple[Path_, str]]
+Body = Sequence[BodyPart]
 
 
 def translation_problems(original: LoadedIssue, translation: LoadedIssue) -> list[Problem]:
@@ -65,7 +78,7 @@ class _Pair:
         item = None
         match path:
             case ("stories", int(index), *_):
-                item = f"story “{shorten(self.translation.issue.stories[index].headline)}”"
+                item = f"story “{shorten(self.translation.issue.stories[index].name)}”"
         return self.translation.source.where(*path, item=item)
 
 
@@ -80,17 +93,76 @@ def _heading_problems(pair: _Pair) -> Iterator[Problem]:
             f"Write {original.date}.",
         )
     # Without the key the first story leads, which is the original's first.
-    lead = translation.lead or original.stories[0].id
-    if lead != original.lead_story.id:
+    theirs, ours = (issue.lead or original.stories[0].id for issue in pair.issues)
+    if ours != theirs:
         yield pair.problem(
-            f"The translation leads with “{lead}”, the original with “{original.lead_story.id}”.",
+            f"The translation leads with “{ours}”, the original with “{theirs}”.",
             ("lead",),
             ("lead",),
-            f"Write lead: {original.lead_story.id}",
+            f"Write lead: {theirs}",
         )
+    if translation.contents != original.contents:
+        told = str(original.contents).lower()
+        what = f"The original says contents: {told}."
+        yield pair.problem(what, ("contents",), ("contents",), f"Write contents: {told}")
     yield from _one_sided(pair, original, translation, (), ())
     if not _alike(original.language, translation.language):
         yield from _untranslated(pair, _own(original), _own(translation), (), ())
+    sections = {section.id: section for section in translation.sections}
+    for number, section in enumerate(original.sections):
+        if (ours_too := sections.get(section.id)) is not None:
+            here: Path_ = ("sections", translation.sections.index(ours_too), "body")
+            yield from _body_problems(pair, section.body, ours_too.body, here,
+                                      ("sections", number, "body"))  # fmt: skip
+    path: Path_ = ("closing",)
+    yield from _body_problems(pair, original.closing, translation.closing, path, path)
+
+
+def _body_problems(
+    pair: _Pair, original: Body, translation: Body, here: Path_, there: Path_
+) -> Iterator[Problem]:
+    """Parts of a list of parts: the same kinds in the same order, each with all that it says."""
+    yield from _other_parts(pair, original, translation, here, there)
+    theirs, ours = _values(original), _values(translation)
+    yield from _differing(pair, theirs, ours, here, there)
+    if not _alike(*(issue.language for issue in pair.issues)):
+        yield from _untranslated(pair, theirs, ours, here, there)
+    yield from _link_problems(pair, theirs, ours, here, there)
+
+
+def _values(body: Body) -> list[Value]:
+    return [
+        replace(value, path=(number, *value.path))
+        for number, part in enumerate(body)
+        for value in part.parts()
+    ]
+
+
+def _other_parts(
+    pair: _Pair, original: Body, translation: Body, here: Path_, there: Path_
+) -> Iterator[Problem]:
+    """The first part that only one side has, or that stands elsewhere, or that says less."""
+    for number, (theirs, ours) in enumerate(zip_longest(original, translation)):
+        if theirs is None:
+            what = f"The original has no part “{ours.kind}” here."
+            advice = "Add it there, or delete it here."
+            yield pair.problem(what, (*here, number), there, advice)
+        elif ours is None:
+            what = f"The part “{theirs.kind}” is missing."
+            yield pair.problem(what, here, (*there, number), "Translate it too.")
+        elif ours.kind != theirs.kind:
+            what = f"Here stands the part “{ours.kind}”, in the original “{theirs.kind}”."
+            advice = "Keep the order of the original."
+            yield pair.problem(what, (*here, number), (*there, number), advice)
+        else:
+            said = {value.path for value in ours.parts()}
+            missing = [value.path for value in theirs.parts() if value.path not in said]
+            if not missing:
+                continue
+            what = f"“{'.'.join(map(str, missing[0]))}” is missing."
+            yield pair.problem(what, (*here, number), (*there, number, *missing[0]),
+                               "Translate it too.")  # fmt: skip
+        return
 
 
 def _group_problems(pair: _Pair, group: str, noun: str) -> Iterator[Problem]:
@@ -142,11 +214,15 @@ def _story_problems(pair: _Pair, story: Story) -> Iterator[Problem]:
     translated = translation.stories[found[0]]
     theirs, ours = list(story.parts()), list(translated.parts())
     yield from _one_sided(pair, story, translated, here, there)
+    if story.body and translated.body:
+        yield from _other_parts(
+            pair, story.body, translated.body, (*here, "body"), (*there, "body")
+        )
     yield from _differing(pair, theirs, ours, here, there)
     yield from _language_problems(pair, story, translated, here, there)
     if not _alike(original.language_of(story), translation.language_of(translated)):
         yield from _untranslated(pair, theirs, ours, here, there)
-    yield from _link_problems(pair, story, translated, here, there)
+    yield from _link_problems(pair, theirs, ours, here, there)
 
 
 def _language_problems(
@@ -217,34 +293,32 @@ def _own(issue: Issue) -> list[Value]:
 
 
 def _link_problems(
-    pair: _Pair, story: Story, translated: Story, here: Path_, there: Path_
+    pair: _Pair, told: Iterable[Value], translated: Iterable[Value], here: Path_, there: Path_
 ) -> Iterator[Problem]:
     """Links: as many, to the same places, in the same languages."""
-    theirs, ours = _targets(story), _targets(translated)
+    theirs, ours = _targets(told), _targets(translated)
     advice = "Keep each link with its address and its language."
     for path, target in _surplus(theirs, ours):
         what = f"The link to {target} is missing."
-        yield pair.problem(what, (*here, path[0]), (*there, *path), advice)
+        of_list = path[:-1] if isinstance(path[-1], int) else path
+        yield pair.problem(what, (*here, *of_list), (*there, *path), advice)
     for path, target in _surplus(ours, theirs):
         what = f"The original has no such link to {target}."
         yield pair.problem(what, (*here, *path), there, advice)
 
 
-def _targets(story: Story) -> list[tuple[Path_, str]]:
-    """Where a story leads: the place of each link, its address and language."""
-    listed: list[tuple[Path_, str]] = [
-        (("links", n), f"{link.url} ({link.language})" if link.language else link.url)
-        for n, link in enumerate(story.links)
-    ]
-    return [
-        *listed,
-        *(
-            (value.path, found)
-            for value in story.parts()
-            if value.says.markdown and value.says.name
-            for _, _, found in find_addresses(value.text)
-        ),
-    ]
+def _targets(values: Iterable[Value]) -> list[tuple[Path_, str]]:
+    """Where texts and lists lead: the place of each link, its address and language."""
+    listed: list[tuple[Path_, str]] = []
+    written: list[tuple[Path_, str]] = []
+    for value in values:
+        link = value.part
+        if isinstance(link, Link) and value.says.label:
+            target = f"{link.url} ({link.language})" if link.language else link.url
+            listed.append((value.path[:-1], target))
+        elif value.says.markdown and value.says.name:
+            written += ((value.path, found) for _, _, found in find_addresses(value.text))
+    return [*listed, *written]
 
 
 def _surplus(ones: list[tuple[Path_, str]], others: list[tuple[Path_, str]]) -> _Targets:

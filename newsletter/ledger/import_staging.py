@@ -7,7 +7,7 @@ memory of their own. Nothing of the ledger changes before :meth:`Staging.write`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -198,6 +198,14 @@ class Staging:
         )
         states = {state: number for state, number in zip(ReaderState, said, strict=True) if number}
         return FileCounts(accepted, len(rows) - readers, readers - accepted, states)
+
+    def addresses(self) -> Iterator[str]:
+        """Of the readers who would be on the list."""
+        for (address,) in self._database.rows(
+            "SELECT staged.address FROM temp.reader JOIN temp.staged AS staged"
+            f" ON staged.seq = reader.shown WHERE {_ON_LIST}"
+        ):
+            yield address
 
     def changes(self) -> Changes:
         """What it would change."""

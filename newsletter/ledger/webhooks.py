@@ -21,12 +21,20 @@ class WaitingWebhook:
     Attributes:
         id: of the public log's entry, 16 bytes.
         at: when it arrived at the server.
-        waits_for: the tags of the messages that it waits for; empty: it was not applied yet.
+        waits_for: the tags of the messages that it waits for.
+        hints: what a webhook that nobody signed says: message tags, each with what happened.
+            Without these and ``waits_for`` it was not read yet.
     """
 
     id: bytes
     at: datetime
     waits_for: tuple[str, ...]
+    hints: tuple[tuple[str, str], ...]
+
+    @property
+    def is_read(self) -> bool:
+        """Whether what it holds is understood, and applied as far as possible."""
+        return bool(self.waits_for or self.hints)
 
 
 class Webhooks:
@@ -38,7 +46,7 @@ class Webhooks:
     def keep(self, read: Iterable[tuple[bytes, datetime, bytes]]) -> frozenset[bytes]:
         """Keep those that were read from the public log: of each its id, its time and its box.
 
-        Where room is short, those go that waited longest for a message that is not known.
+        Where room is short, those go that waited longest for their message or for proof.
 
         Returns:
             The ids of those for which there is no room.
@@ -50,7 +58,7 @@ class Webhooks:
             number + len(new) > MOST_WEBHOOKS
             or size + sum(len(box) for *_, box in new) > MOST_BYTES
         ):
-            # What waits longest for a message that nobody knows is of another list, most likely.
+            # What waits longest for a message that nobody knows, or for proof, will hardly get it.
             self._database.execute(
                 "DELETE FROM webhook WHERE id IN"
                 " (SELECT id FROM webhook WHERE waits != '' ORDER BY at LIMIT ?)",
@@ -77,9 +85,9 @@ class Webhooks:
         return number, size
 
     def all(self) -> list[WaitingWebhook]:
-        """All that wait, in the order in which they arrived."""
-        rows = self._database.rows("SELECT id, at, waits FROM webhook ORDER BY at, id")
-        return [WaitingWebhook(id_, moment_at(at), tuple(tags.split())) for id_, at, tags in rows]
+        """All that wait: first those that were not read yet, each in the order of arrival."""
+        rows = self._database.rows("SELECT id, at, waits FROM webhook ORDER BY waits != '', at, id")
+        return [_waiting(id_, moment_at(at), waits.split()) for id_, at, waits in rows]
 
     def box(self, id_: bytes) -> bytes:
         """What one is sealed in."""
@@ -88,8 +96,20 @@ class Webhooks:
 
     def wait_for(self, id_: bytes, tags: Iterable[str]) -> None:
         """Note that one is applied as far as possible, and waits for messages by their tags."""
+        self._wait_for(id_, tags)
+
+    def keep_hints(self, id_: bytes, hints: Iterable[tuple[str, str]]) -> None:
+        """Note what one says that nobody signed, so that it need not be read again.
+
+        Args:
+            id_: of the webhook.
+            hints: message tags, each with what happened, in a word.
+        """
+        self._wait_for(id_, map(":".join, hints))
+
+    def _wait_for(self, id_: bytes, words: Iterable[str]) -> None:
         self._database.execute(
-            "UPDATE webhook SET waits = ? WHERE id = ?", (" ".join(sorted(tags)), id_)
+            "UPDATE webhook SET waits = ? WHERE id = ?", (" ".join(sorted(words)), id_)
         )
 
     def done(self, id_: bytes) -> None:
@@ -113,3 +133,13 @@ class Webhooks:
     def note_asked(self, provider: str, until: datetime) -> None:
         """Note until when a provider's events are applied; in the transaction that applies them."""
         self._database.put_meta(f"events of {provider}", repr(until.timestamp()))
+
+
+def _waiting(id_: bytes, at: datetime, words: list[str]) -> WaitingWebhook:
+    pairs = [word.partition(":") for word in words]
+    return WaitingWebhook(
+        id_,
+        at,
+        tuple(tag for tag, colon, _ in pairs if not colon),
+        tuple((tag, kind) for tag, colon, kind in pairs if colon),
+    )

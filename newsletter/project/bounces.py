@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,19 +17,21 @@ from newsletter.config import FILE_NAME, Bounces
 from newsletter.config.bounces import CHECK_EVERY_S
 from newsletter.credentials import read_secret, read_token
 from newsletter.errors import InputError, MailboxUnreachable, NewsletterError, Where
-from newsletter.feedback.apply import Applied, apply_event, settle_by_known_events
-from newsletter.feedback.bounce_mailbox import BounceMailbox, FileMailbox, UnreadableMail
+from newsletter.feedback.apply import Applied
+from newsletter.feedback.bounce_mailbox import FileMailbox, Mail, UnreadableMail
+from newsletter.feedback.event import one_line
 from newsletter.feedback.mail_news import MailNews, Told, read_mail
 from newsletter.feedback.unsubscribe_mails import Mailed
 from newsletter.ledger.lock import SenderAtWork
 from newsletter.ledger.states import State
 from newsletter.project.doubts import recover
-from newsletter.project.event_account import EventAccount
+from newsletter.project.event_account import EventAccount, conclude, event_applier
 from newsletter.project.events import hear_providers
 from newsletter.project.project import Project
-from newsletter.project.suppress import into_record, leave_verifier, leaves_of
+from newsletter.project.suppress import leave_verifier, leaves_of
 
 if TYPE_CHECKING:
+    from newsletter.feedback.imap import ImapMailbox
     from newsletter.ledger.ledger import Ledger
     from newsletter.ledger.suppressions import Leave
 
@@ -39,6 +41,7 @@ _MOST_EVENTS = 1000
 """The same for events: one report can tell of many readers."""
 _MOST_A_RUN = 250_000
 _MOST_NAMED = 20
+_GATHER_S = 5.0
 
 
 @dataclass(slots=True)
@@ -105,17 +108,14 @@ def _read_mailbox(project: Project, account: BounceAccount, *, again: bool) -> N
         _recover(project, ledger)
         understood = ledger.read_mails.understood
         try:
-            news = _news(project, mailbox, lambda id_: not again and understood(id_) is not None,
-                         account)  # fmt: skip
-            for portion in _portions(news):
+            mails = mailbox.mails(lambda id_: not again and understood(id_) is not None)
+            for portion in _portions(_news(project, mails, account)):
                 _apply(project, ledger, portion, account)
             account.moved = mailbox.move(lambda id_: understood(id_) is True)
         except MailboxUnreachable as error:
             account.failure = error
-        with ledger.transaction():
-            now = project.clock.now()
-            account.settled += settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
-        account.folder_only = into_record(project, ledger, {})
+        settled, account.folder_only = conclude(project, ledger)
+        account.settled += settled
 
 
 def watch_bounces(
@@ -123,7 +123,8 @@ def watch_bounces(
 ) -> None:
     """Read the bounce mailbox again and again, until the caller is interrupted.
 
-    A server that cannot be reached is asked again at the next time.
+    Each time as soon as the server tells of new mail, at the latest after the seconds of
+    [bounces] check_every_s. A server that cannot be reached is asked again then.
 
     Args:
         project: the project.
@@ -133,14 +134,35 @@ def watch_bounces(
     Raises:
         InputError, LedgerRefused: as :func:`read_bounces`.
     """
+    clock, settings = project.clock, project.settings.bounces
+    every_s = settings.check_every_s if settings else CHECK_EVERY_S
     while True:
-        on_read(read_bounces(project, again=again))
+        began = clock.monotonic()
+        # Before it is read, so that no mail comes unheard in between.
+        with _listening(project) as mail_comes:
+            on_read(read_bounces(project, again=again))
+            took_s = clock.monotonic() - began
+            comes = mail_comes(every_s)
         again = False
-        settings = project.settings.bounces
-        project.clock.sleep(settings.check_every_s if settings else CHECK_EVERY_S)
+        # Mails that come together are read together, and a flood of them one time in five.
+        rest_s = max(_GATHER_S, 4 * took_s) if comes else began + every_s - clock.monotonic()
+        clock.sleep(min(max(rest_s, 0), every_s))
 
 
-def _mailbox(project: Project) -> BounceMailbox:
+@contextmanager
+def _listening(project: Project) -> Iterator[Callable[[float], bool]]:
+    """What waits so many seconds for mail that comes from now on, and says whether it came."""
+    mailbox = _mailbox(project) if project.settings.bounces else None
+    if mailbox is None or isinstance(mailbox, FileMailbox):
+        yield lambda _: False
+        return
+    with closing(mailbox):
+        with suppress(NewsletterError):  # whoever reads it tells why
+            mailbox.listen()
+        yield mailbox.mail_comes
+
+
+def _mailbox(project: Project) -> FileMailbox | ImapMailbox:
     settings = project.settings.bounces
     if settings is None:
         raise InputError(
@@ -173,16 +195,15 @@ def _recover(project: Project, ledger: Ledger) -> None:
 
 
 def _news(
-    project: Project, mailbox: BounceMailbox, is_read: Callable[[bytes], bool],
-    account: BounceAccount,
-) -> Iterator[MailNews]:  # fmt: skip
+    project: Project, mails: Iterable[Mail | UnreadableMail], account: BounceAccount
+) -> Iterator[MailNews]:
     """What each mail tells; those that cannot be read are counted."""
     verifier = leave_verifier(project)
 
     def leaves(mailed: Mailed) -> Sequence[Leave]:
         return tuple(leaves_of(mailed, verifier).values())
 
-    for number, mail in enumerate(mailbox.mails(is_read)):
+    for number, mail in enumerate(mails):
         if number == _MOST_A_RUN:
             account.has_more = True
             return
@@ -214,19 +235,11 @@ def _apply(
     project: Project, ledger: Ledger, portion: Sequence[MailNews], account: BounceAccount
 ) -> None:
     """Apply a portion and remember its mails, all or nothing."""
-    looked_at = {campaign.id for campaign in ledger.campaigns.all()}
+    apply = event_applier(project, ledger)
     outcomes = []
     with ledger.transaction():
         for news in portion:
-            applied = Applied()
-            for event in news.events:
-                applied += apply_event(
-                    event,
-                    ledger,
-                    looked_at,
-                    now=project.clock.now(),
-                    suppress_after=project.settings.delivery.suppress_after_returns,
-                )
+            applied = sum(map(apply, news.events), Applied())
             left = sum(_leave(leave, ledger) for leave in news.leaves)
             is_of_others = bool(news.events) and applied.strangers == len(news.events)
             told = Told.UNCLEAR if is_of_others else news.told
@@ -251,4 +264,4 @@ def _leave(leave: Leave, ledger: Ledger) -> bool:
 
 def _name(named: list[str], words: str) -> None:
     if len(named) < _MOST_NAMED:
-        named.append(words)
+        named.append(one_line(words))  # a file's name can steer a terminal

@@ -223,7 +223,7 @@ def _apply(
     skipped = Skipped()
     now = project.clock.now()
     applied = apply_events(
-        read_news(bounces, events, now=now, skipped=skipped),
+        read_news(bounces, events, skipped=skipped),
         ledger,
         campaigns,
         now=now,

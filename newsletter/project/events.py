@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from newsletter.errors import LogUnreachable, NewsletterError, TransportStopped
-from newsletter.feedback.apply import Applied, apply_event, settle_by_known_events
+from newsletter.feedback.apply import Applied
 from newsletter.feedback.provider_events import read_listed
-from newsletter.project.event_account import EventAccount, Fate
+from newsletter.project.event_account import EventAccount, Fate, conclude, event_applier
 from newsletter.project.log_source import has_public_log
 from newsletter.project.project import Project
-from newsletter.project.suppress import into_record
 from newsletter.project.sync import sync
 from newsletter.project.transport import open_transport
 from newsletter.project.webhooks import apply_webhooks
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 _FIRST_SPAN = timedelta(days=30)
 """How far back a provider is asked the first time."""
 _LONGEST_S = 300.0
-_AFTER_SEND_S = 20.0
+_AT_SEND_S = 20.0
 
 
 def hear_providers(project: Project) -> EventAccount | None:
@@ -68,9 +67,9 @@ def hear_at_a_send(project: Project, transport: Transport | None) -> EventAccoun
     account = EventAccount()
     try:
         if transport is not None:
-            ask_provider(project, transport, account, within_s=_AFTER_SEND_S)
+            ask_provider(project, transport, account, within_s=_AT_SEND_S)
         if project.settings.webhooks.providers:
-            apply_webhooks(project, account)
+            apply_webhooks(project, account, within_s=_AT_SEND_S)
     except NewsletterError as error:
         account.tell(error.what)
     return account
@@ -106,41 +105,27 @@ def ask_provider(
             since = first  # the clock was ahead then, so nobody knows until when it was asked
         try:
             for page in transport.events_since(since):
-                _apply_page(project, ledger, page, account, now=now)
+                _apply_page(project, ledger, page, account)
                 if project.clock.monotonic() > until:
                     account.tell(
                         "The provider lists more events than could be read in time; "
                         "“newsletter bounces” reads them."
                     )
-                    return
+                    break
+            else:
+                with ledger.transaction():
+                    ledger.webhooks.note_asked(transport.name, now)
         except TransportStopped as stopped:
             account.tell(f"{stopped.what} {stopped.next}".strip())
-            return
-        with ledger.transaction():
-            account.settled += settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
-            ledger.webhooks.note_asked(transport.name, now)
-        account.folder_only = into_record(project, ledger, {})
+        settled, account.folder_only = conclude(project, ledger)
+        account.settled += settled
 
 
 def _apply_page(
-    project: Project,
-    ledger: Ledger,
-    page: Sequence[Mapping[str, Any]],
-    account: EventAccount,
-    *,
-    now: datetime,
+    project: Project, ledger: Ledger, page: Sequence[Mapping[str, Any]], account: EventAccount
 ) -> None:
-    campaigns = {campaign.id for campaign in ledger.campaigns.all()}
-    total = Applied()
+    apply = event_applier(project, ledger)
     with ledger.transaction():
-        for row in page:
-            for event in read_listed(row, now=now):
-                total += apply_event(
-                    event,
-                    ledger,
-                    campaigns,
-                    now=now,
-                    suppress_after=project.settings.delivery.suppress_after_returns,
-                )
+        total = sum((apply(event) for row in page for event in read_listed(row)), Applied())
     account.add(total)
     account.events[Fate.NOT_OURS] += total.strangers

@@ -6,12 +6,11 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
+from newsletter.formulas import defused
 from newsletter.phrases import moment
 from newsletter.project.imports import StagedImport
 from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rejected_csv(staged: StagedImport) -> Iterator[bytes]:
@@ -31,11 +30,6 @@ def csv_line(cells: Sequence[str]) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(map(defused, cells))
     return line.getvalue().encode(errors="replace")
-
-
-def defused(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.lstrip(" \u00a0").startswith(_FORMULA) else cell
 
 
 def report_text(project: Project, staged: StagedImport, notes: Sequence[str]) -> Iterator[bytes]:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from newsletter.addresses import Address, AddressError
 from newsletter.audience.cells import trim
-from newsletter.audience.decoding import read_text
-from newsletter.audience.records import find_delimiter, read_records
+from newsletter.audience.list_file import open_list
+from newsletter.audience.records import read_records
 from newsletter.clock import EARLIEST
 from newsletter.config.public import KEEP_LOG_DAYS
 from newsletter.errors import NewsletterError
@@ -327,9 +327,7 @@ def _rows_naming(file: Path, address: Address) -> Iterator[dict[str, Any]]:
     Raises:
         RosterError: it cannot be read.
     """
-    text, _ = read_text(file)
-    delimiter, text = find_delimiter(text)
-    records = list(read_records(file, text, delimiter))
+    records = list(read_records(open_list(file))[1])
     header = records[0][1] if records else []
     for number, cells, _ in records[1:]:
         if any(_names(cell, address) for cell in cells):

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 from newsletter.addresses import Address
 from newsletter.audience.model import Roster
 from newsletter.audience.reader import Suppressible, read_leavers
+from newsletter.clock import moment_at
 from newsletter.errors import InputError, NewsletterError, Problem, Where
 from newsletter.feedback.unsubscribe_mails import Mailed, read_mailed
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason
 from newsletter.message.tokens import Purpose, Token, Verifier, verify
 from newsletter.project.addresses import parse_addresses
-from newsletter.project.project import Project
 from newsletter.refusal_words import without_addresses
 
 if TYPE_CHECKING:
     from newsletter.ledger.leave_reasons import LeaveReason
     from newsletter.ledger.ledger import Ledger
+    from newsletter.project.project import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +147,20 @@ def leave_verifier(project: Project) -> Verifier:
 
 
 def leaves_of(item: Mailed, verifier: Verifier) -> dict[Token, Leave]:
-    """The leaves that mailed tokens stand for, as far as they are ours."""
+    """The leaves that mailed tokens stand for, as far as they are ours.
+
+    None is from before its token was made, whatever clock dated the mail: a confirmation that is
+    older than the message would end it.
+    """
     evidence = ({"source": "mail", "place": without_addresses(item.place)},)
     return {
-        token: Leave(token.address_tag, Reason.UNSUBSCRIBED, "mail", item.at, evidence)
+        token: Leave(
+            token.address_tag,
+            Reason.UNSUBSCRIBED,
+            "mail",
+            max(item.at, moment_at(token.minute * 60.0)),
+            evidence,
+        )
         for text in item.tokens
         if (token := verify(text, verifier)) and not token.inert
     }

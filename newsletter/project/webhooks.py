@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from datetime import timedelta
 from itertools import islice
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from newsletter.config import Secret
 from newsletter.credentials import read_secret
 from newsletter.errors import ConfigError
-from newsletter.feedback.apply import Applied, apply_event, is_known, settle_by_known_events
+from newsletter.feedback.apply import Applied, hint_of, is_known
 from newsletter.feedback.event import DeliveryEvent
 from newsletter.feedback.json_items import UnreadableItem
 from newsletter.feedback.provider_events import read_events
@@ -29,15 +30,14 @@ from newsletter.feedback.webhooks import (
     verify_webhook,
 )
 from newsletter.ledger.webhooks import WaitingWebhook
-from newsletter.project.event_account import EventAccount, Fate
-from newsletter.project.project import Project
-from newsletter.project.suppress import into_record
+from newsletter.project.event_account import EventAccount, Fate, conclude, event_applier
 from newsletter.transports.http import HttpClient, NoResponse, NotSent
 from newsletter.transports.http_values import Request
 from newsletter.web.seal import unseal
 
 if TYPE_CHECKING:
     from newsletter.ledger.ledger import Ledger
+    from newsletter.project.project import Project
 
 T = TypeVar("T", str, bytes | None)
 
@@ -57,8 +57,14 @@ class NotYet(Exception):
     """A webhook cannot be verified now: no key, or no certificate."""
 
 
-def apply_webhooks(project: Project, account: EventAccount) -> None:
+def apply_webhooks(project: Project, account: EventAccount, *, within_s: float = math.inf) -> None:
     """Apply the webhooks that wait in the ledger. May run during a send.
+
+    Args:
+        project: the project.
+        account: takes what became of each, and how many were not read for lack of time.
+        within_s: no further webhook is begun after so many seconds. The rest stays for the
+            next time.
 
     Raises:
         LedgerRefused: the ledger cannot be used. What was applied stays.
@@ -70,12 +76,15 @@ def apply_webhooks(project: Project, account: EventAccount) -> None:
         if not waiting:
             return
         applying = _Applying(project, ledger, account)
-        for each in waiting:
+        until = project.clock.monotonic() + within_s
+        for number, each in enumerate(waiting):
+            if project.clock.monotonic() > until:
+                account.events[Fate.WAITING] += len(waiting) - number
+                account.unread = sum(not each.is_read for each in waiting[number:])
+                break
             applying.apply(each)
-        with ledger.transaction():
-            now = project.clock.now()
-            account.settled += settle_by_known_events(ledger, ledger.campaigns.all(), now=now)
-        account.folder_only = into_record(project, ledger, {})
+        settled, account.folder_only = conclude(project, ledger)
+        account.settled += settled
 
 
 class _Applying:
@@ -88,6 +97,7 @@ class _Applying:
         self._now = project.clock.now()
         self._box_keys = project.keys.box_keys(project.settings.list.id)
         self._campaigns = {campaign.id for campaign in ledger.campaigns.all()}
+        self._apply_event = event_applier(project, ledger)
         self._keys: dict[str, str | NotYet] = {}
         self._had: dict[str, bytes | NotYet | None] = {}
         self._until = project.clock.monotonic() + _LONGEST_S
@@ -97,6 +107,9 @@ class _Applying:
         find = self._ledger.deliveries.by_message_tag
         if waiting.waits_for and not any(map(find, waiting.waits_for)):
             self._wait(waiting, Fate.NOT_OURS, len(waiting.waits_for))
+            return
+        if waiting.hints:
+            self._weigh(waiting, waiting.hints)
             return
         content = unseal(self._ledger.webhooks.box(waiting.id), self._box_keys)
         try:
@@ -128,14 +141,16 @@ class _Applying:
     def _read(self, waiting: WaitingWebhook, verified: Verified) -> None:
         """Apply what a verified webhook tells, or weigh what one that nobody signed says."""
         events: list[DeliveryEvent] = []
-        items = read_events(io.BytesIO(verified.content), now=waiting.at)
+        items = read_events(io.BytesIO(verified.content))
         for item in islice(items, _MOST_ITEMS):
             if isinstance(item, UnreadableItem) or not item:
                 self._account.events[Fate.NOT_OURS] += 1
             else:
                 events += item
         if verified.trust is Trust.HINT:
-            self._weigh(waiting, events)
+            hints = [hint_of(event, self._ledger, self._campaigns) for event in events]
+            self._account.events[Fate.NOT_OURS] += hints.count(None)
+            self._weigh(waiting, set(filter(None, hints)))
             return
         total, early = Applied(), set[str]()
         expired = self._now - waiting.at > _WAIT_FOR
@@ -154,24 +169,16 @@ class _Applying:
         self._account.add(total)
         self._account.events[Fate.NOT_OURS if expired else Fate.WAITING] += total.strangers
 
-    def _apply_event(self, event: DeliveryEvent) -> Applied:
-        return apply_event(
-            event,
-            self._ledger,
-            self._campaigns,
-            now=self._now,
-            suppress_after=self._project.settings.delivery.suppress_after_returns,
-        )
-
-    def _weigh(self, waiting: WaitingWebhook, events: list[DeliveryEvent]) -> None:
+    def _weigh(self, waiting: WaitingWebhook, hints: Collection[tuple[str, str]]) -> None:
         """Compare hints with what is known; what is not known stays a hint for a time."""
-        known = [is_known(event, self._ledger, self._campaigns) for event in events]
-        self._account.events[Fate.KNOWN] += known.count(True)
-        self._account.events[Fate.NOT_OURS] += known.count(None)
-        self._account.events[Fate.HINT] += known.count(False)
-        if False not in known or self._now - waiting.at > _HINT_FOR:
-            with self._ledger.transaction():
+        unknown = [hint for hint in hints if not is_known(*hint, self._ledger)]
+        self._account.events[Fate.KNOWN] += len(hints) - len(unknown)
+        self._account.events[Fate.HINT] += len(unknown)
+        with self._ledger.transaction():
+            if not unknown or self._now - waiting.at > _HINT_FOR:
                 self._ledger.webhooks.done(waiting.id)
+            elif len(unknown) != len(waiting.hints):
+                self._ledger.webhooks.keep_hints(waiting.id, unknown)
 
     def _wait(self, waiting: WaitingWebhook, at_last: Fate, number: int = 1) -> None:
         """Leave it for the next time, if that is not too late."""

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from newsletter.archive_layout import INDEX, feed_path, page_path
-from newsletter.model import Issue, Picture, Quote, Value, direction
+from newsletter.model import Fact, Issue, Picture, Quote, Story, Value, direction
 from newsletter.render import markdown
+from newsletter.render.locales import date_in_words
 from newsletter.render.urls import ascii_url
 from newsletter.render.web import Site
 from newsletter.render.web_urls import WebIssue, WebUrls
 from newsletter.render.web_vocabulary import with_fallbacks
+from newsletter.source import Path_
 from newsletter.theme import Theme, Words
 
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -84,20 +86,48 @@ def _content(places: WebUrls, page: str, theme: Theme) -> Iterator[str]:
     yield f'<div lang="{issue.language}" dir="{issue.direction}">'
     if issue.introduction:
         yield _text(with_fallbacks(issue.introduction, escaped=True), issue.language)
-    for story in issue.reading_order:
-        language = issue.language_of(story)
-        words = theme.words_for(language, otherwise=issue.language)
-        yield f'<div lang="{language}" dir="{direction(language)}">'
-        yield f'<h2><a href="{page}#{story.id}">{html.escape(story.headline)}</a></h2>'
-        for value in story.parts():
-            if value.says.label:
-                yield _anchor(value, places.address(story, value.part))
-            elif value.says.markdown and value.says.name:
-                yield _marked(value, language)
-            elif value.says.name and value.path != ("headline",):
-                yield _line(value, words)
-        yield "</div>"
+    values = list(issue.parts())
+    yield from _stories((issue.lead_story,), values, places, page, theme)
+    for section, stories in issue.grouped:
+        if section and section.body:
+            yield f"<h2>{html.escape(section.title)}</h2>"
+            yield from _said(("sections", issue.sections.index(section)), values, places, theme)
+        yield from _stories(stories, values, places, page, theme)
+    yield from _said(("closing",), values, places, theme)
     yield "</div>"
+
+
+def _stories(
+    stories: Sequence[Story | None],
+    values: Sequence[Value],
+    places: WebUrls,
+    page: str,
+    theme: Theme,
+) -> Iterator[str]:
+    issue = places.web.issue
+    for story in filter(None, stories):
+        language = issue.language_of(story)
+        yield f'<div lang="{language}" dir="{direction(language)}">'
+        if story.headline:
+            yield f'<h2><a href="{page}#{story.id}">{html.escape(story.headline)}</a></h2>'
+        yield from _said(("stories", issue.stories.index(story)), values, places, theme)
+        yield "</div>"
+
+
+def _said(place: Path_, values: Sequence[Value], places: WebUrls, theme: Theme) -> Iterator[str]:
+    """All that is said at a place of the issue, but a headline."""
+    issue = places.web.issue
+    language = issue.language_at(place)
+    words = theme.words_for(language, otherwise=issue.language)
+    for value in values:
+        if value.path[: len(place)] != place:
+            continue
+        if value.says.label:
+            yield _anchor(value, places.address(value.path, value.part))
+        elif value.says.markdown and value.says.name:
+            yield _marked(value, language)
+        elif value.says.name and value.path[-1] != "headline":
+            yield _line(value, words, language)
 
 
 def _anchor(value: Value, address: str | None) -> str:
@@ -112,15 +142,19 @@ def _marked(value: Value, language: str) -> str:
     return f"<blockquote>{text}</blockquote>" if isinstance(value.part, Quote) else text
 
 
-def _line(value: Value, words: Words) -> str:
+def _line(value: Value, words: Words, language: str) -> str:
     line = html.escape(value.text)
     match value.part, value.path[-1]:
         case Quote(), _:
             line = f"— {line}"
-        case Picture(alt=alt), _:
-            line = html.escape(
-                f"{words.picture.format(alt=alt)} {words.credit.format(credit=value.text)}"
-            )
+        case Picture(alt=alt, url=url), _:
+            shown = html.escape(words.picture.format(alt=alt))
+            linked = f'<a href="{html.escape(ascii_url(url))}">{shown}</a>' if url else shown
+            line = f"{linked} {html.escape(words.credit.format(credit=value.text))}"
+        case Fact(), "term":
+            line = f"<strong>{line}</strong>"
+        case Fact(), _:
+            line = html.escape(date_in_words(value.text, language))
         case _, "source":
             line = html.escape(words.source.format(source=value.text))
         case _, "highlight":

@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
+
+from newsletter.issue_dates import IssueDate, read_issue_date
 
 _ZEROS = {"arab": "٠", "arabext": "۰", "beng": "০", "deva": "०", "mymr": "၀"}
 """The zero of numbering systems that CLDR makes a language's own; 1 to 9 follow it."""
@@ -34,6 +37,52 @@ def long_date(date: dt.date, language: str, pattern: str = "long") -> str:
             continue
         return _in_digits(written, locale.default_numbering_system)
     return date.isoformat()
+
+
+def date_in_words(typed: str, language: str) -> str:
+    """A typed date, hours and the name of their zone as a language writes them (Unicode CLDR).
+
+    ``Thursday, 2 March 2017, 13:00–14:30 (Central European Standard Time)``.
+
+    Args:
+        typed: as :func:`newsletter.issue_dates.read_issue_date` reads it.
+        language: a BCP 47 tag; one that CLDR does not know gives ISO dates and the zone's id.
+    """
+    date = read_issue_date(typed)
+    zone = f" ({_zone_name(date, language)})" if date.zone else ""
+    if date.first == date.last:
+        return f"{_day_and_hours(date.first, (date.begins, date.ends), language)}{zone}"
+    first = _day_and_hours(date.first, (date.begins,), language)
+    return f"{first} – {_day_and_hours(date.last, (date.ends,), language)}{zone}"
+
+
+def _day_and_hours(day: dt.date, hours: Iterable[dt.time | None], language: str) -> str:
+    from babel import Locale, UnknownLocaleError
+    from babel.dates import format_time
+
+    shown = long_date(day, language, "full")
+    given = [hour for hour in hours if hour is not None]
+    if not given:
+        return shown
+    try:
+        locale = Locale.parse("en-GB" if language == "en" else language, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return f"{shown} {'–'.join(f'{hour:%H:%M}' for hour in given)}"
+    times = "–".join(format_time(hour, "short", locale=locale) for hour in given)
+    joined = str(locale.datetime_formats["medium"])
+    return joined.format(_in_digits(times, locale.default_numbering_system), shown)
+
+
+def _zone_name(date: IssueDate, language: str) -> str:
+    """What a language calls the zone on that day: Central European Summer Time."""
+    from babel import Locale, UnknownLocaleError
+    from babel.dates import get_timezone_name
+
+    try:
+        locale = Locale.parse(language, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return date.zone
+    return get_timezone_name(date.with_zone, locale=locale)
 
 
 def duration(number: int, unit: str, language: str) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from newsletter.archive_layout import background_anchor, document_path, page_path, picture_path
 from newsletter.errors import IssueError
 from newsletter.material import PreparedPicture
-from newsletter.model import Background, Download, Part, Story
+from newsletter.model import Background, Download, Part, Picture, Story
 from newsletter.render.edition import CompileInput, Enclosure
 from newsletter.render.template_values import MailPicture
 from newsletter.render.urls import ascii_url
+from newsletter.source import Path_
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,12 @@ class MailUrls:
             return self.given.issue.web_url
         return self._in_archive(page_path(self.given.issue.id, self.given.issue.language))
 
-    def picture(self, story: Story) -> MailPicture | None:
-        """The picture of a story."""
-        if story.image is None:
+    def picture(self, image: Picture | None) -> MailPicture | None:
+        """A picture of the issue."""
+        if image is None:
             return None
-        return self._shown(
-            self.given.material.pictures[story.id], alt=story.image.alt, credit=story.image.credit
-        )
+        prepared = self.given.material.pictures[self.given.issue.place_of(image)]
+        return self._shown(prepared, alt=image.alt, credit=image.credit)
 
     def logo(self, *, alt: str) -> MailPicture | None:
         """The theme's picture in the head of the mail, described by ``alt``."""
@@ -53,40 +53,44 @@ class MailUrls:
         Raises:
             IssueError: there is none.
         """
-        if story.background is None:
-            return None
-        if story.background.url is not None:
-            return story.background.url
+        background = next((part.background for part in story.content if part.background), None)
+        if background is None or background.url is not None:
+            return background.url if background else None
         if self.page is None:
-            raise self._nowhere(story, "background", "The background has no page on the web.")
+            raise self._nowhere(background, "The background has no page on the web.")
         return f"{self.page}#{background_anchor(story.id)}"
 
-    def download(self, story: Story) -> str | None:
-        """Where a story's document is; None where it is attached, or there is none.
+    def download(self, download: Download | None) -> str | None:
+        """Where a document is; None where it is attached, or there is none.
 
         Raises:
             IssueError: it is nowhere.
         """
-        if story.download is None or story.download.url is not None:
-            return story.download.url if story.download else None
+        if download is None or download.file is None:
+            return download.url if download else None
         if self.given.settings.mail.downloads == "attach":
             return None
-        place = self._in_archive(document_path(self.given.material.documents[story.id]))
+        place = self._in_archive(document_path(self.given.material.documents[download.file]))
         if place is None:
-            raise self._nowhere(story, "download", "The document has no place on the web.")
+            raise self._nowhere(download, "The document has no place on the web.")
         return place
 
-    def address(self, story: Story, part: Part) -> str | None:
-        """Where the link leads that a part of the story is; None if it leads nowhere.
+    def address(self, path: Path_, part: Part) -> str | None:
+        """Where the link leads that a part of the issue is; None if it leads nowhere.
+
+        Args:
+            path: the place of the part in the issue.
+            part: the link.
 
         Raises:
             IssueError: it should, and has no address.
         """
+        story = self.given.issue.story_at(path)
         match part:
-            case Background():
+            case Background() if story:
                 return self.background(story)
             case Download():
-                return self.download(story)
+                return self.download(part)
         address: str | None = getattr(part, "url", None)
         return address
 
@@ -96,19 +100,25 @@ class MailUrls:
         found: dict[str, Enclosure] = {}
         shown = [given.material.logo] if given.material.logo else []
         shown += [
-            given.material.pictures[story.id] for story in given.issue.reading_order if story.image
+            given.material.pictures[path]
+            for path, _ in sorted(given.issue.pictures(), key=self._rank)
         ]
         for picture in shown if given.settings.mail.pictures == "inline" else ():
             found[picture.name] = Enclosure(
                 picture.name, picture.media_type, picture.content, self._content_id(picture)
             )
-        for story in given.issue.reading_order:
-            document = given.material.documents.get(story.id)
+        for _, name in sorted(given.issue.files(), key=self._rank):
+            document = given.material.documents.get(name)
             if document is not None and given.settings.mail.downloads == "attach":
                 found[f"{document.digest}/{document.name}"] = Enclosure(
                     document.name, document.media_type, document.content, None
                 )
         return tuple(found.values())
+
+    def _rank(self, placed: tuple[Path_, object]) -> int:
+        """The place in reading order of the story that holds something; all else comes last."""
+        order, story = self.given.issue.reading_order, self.given.issue.story_at(placed[0])
+        return order.index(story) if story else len(order)
 
     def _in_archive(self, path: str) -> str | None:
         base = self.given.settings.archive_url
@@ -117,10 +127,11 @@ class MailUrls:
     def _content_id(self, picture: PreparedPicture) -> str:
         return f"{picture.name}@{self.given.settings.list.id}"
 
-    def _nowhere(self, story: Story, key: str, what: str) -> IssueError:
-        path = ("stories", self.given.issue.stories.index(story), key)
+    def _nowhere(self, part: Part, what: str) -> IssueError:
+        issue = self.given.issue
+        path = issue.place_of(part)
         return IssueError(
             what,
-            where=self.given.source.where(*path, item=f"story “{story.headline}”"),
+            where=self.given.source.where(*path, item=issue.item(path)),
             next="Write its address as “url”, or set [archive] url in newsletter.toml.",
         )

@@ -13,11 +13,11 @@ from functools import cached_property
 
 from markupsafe import Markup
 
-from newsletter.model import MergeField, Story, direction, split_merge_fields
+from newsletter.model import MergeField, Part, Story, direction, split_merge_fields
 from newsletter.render import markdown
 from newsletter.render.edition import CompileInput
 from newsletter.render.filters import Filter
-from newsletter.render.locales import language_name, long_date, script_of
+from newsletter.render.locales import date_in_words, language_name, long_date, script_of
 from newsletter.render.mail_urls import MailUrls
 from newsletter.render.plaintext import TextLayout
 from newsletter.render.slots import TOKEN, SlotContext, SlotRegistry
@@ -101,9 +101,11 @@ class MailVocabulary:
             "archive_url": settings.archive_url,
             "has_preferences": settings.public is not None,
             "page_url": self.places.page,
-            "picture": self.places.picture,
+            "picture": lambda story, image=None: self.places.picture(image or story.opening),
             "background_url": self.places.background,
-            "download_url": self.places.download,
+            "download_url": lambda story, download=None: self.places.download(
+                download or story.download
+            ),
             "story_index": self._story_index,
             "slot": lambda field, fallback="": self._slot(field, fallback, context),
             "slot_url": lambda field: self._slot(field, "", url_context),
@@ -116,6 +118,7 @@ class MailVocabulary:
         common: dict[str, Filter] = {
             "url": _ascii_url,
             "date": self._date,
+            "date_in_words": self._date_in_words,
             "language_name": self._language_name,
             "direction": direction,
             "script": script_of,
@@ -228,11 +231,17 @@ class MailVocabulary:
     def _date(self, date: dt.date, pattern: str = "long", language: str | None = None) -> str:
         return long_date(date, language or self.given.issue.language, pattern)
 
+    def _date_in_words(self, typed: str, language: str | None = None) -> str:
+        return date_in_words(typed, language or self.given.issue.language)
+
     def _language_name(self, tag: str, language: str | None = None) -> str:
         return language_name(tag, language or self.given.issue.language)
 
-    def _story_index(self, story: Story) -> int:
-        return self.given.issue.stories.index(story)
+    def _story_index(self, story: Part) -> int:
+        stories = self.given.issue.stories
+        if isinstance(story, Story) and story not in stories:
+            return -1  # an introduction or the closing
+        return stories.index(story)  # else the error names the template
 
     def _src(self, *path: str | int) -> str:
         """A comment that tells errors which part of the issue made what follows."""

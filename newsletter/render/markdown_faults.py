@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 from newsletter.errors import IssueError, Problem
 from newsletter.invisible import invisible_in_address
-from newsletter.model import Issue
 from newsletter.render.mail_vocabulary import MailVocabulary
 from newsletter.render.markdown import link_targets, pictures_in, words_in
 from newsletter.render.slots import TOKEN
-from newsletter.source import Path_
 
 _DEAD_LINK = re.compile(r"\[[^\[\]]*+\]\([^)\s]++\)?")
 
@@ -24,7 +22,7 @@ def refuse_bad_markdown(vocabulary: MailVocabulary) -> None:
     """
     issue, source = vocabulary.given.issue, vocabulary.given.source
     problems = [
-        Problem(what, source.where(*value.path, item=_item(issue, value.path)), advice)
+        Problem(what, source.where(*value.path, item=issue.item(value.path)), advice)
         for value in issue.parts()
         if value.says.markdown
         for what, advice in _faults(vocabulary, value.text)
@@ -61,9 +59,3 @@ def _faults(vocabulary: MailVocabulary, text: str) -> Iterator[tuple[str, str]]:
                 "Write the full address, starting with https://, http:// or mailto:. "
                 "If it is no link, put a space before the parenthesis.",
             )
-
-
-def _item(issue: Issue, path: Path_) -> str | None:
-    if path[0] == "stories" and isinstance(path[1], int):
-        return f"story “{issue.stories[path[1]].headline}”"
-    return None

@@ -51,7 +51,7 @@ class MjmlErrors:
     def where(self, offset: int, mjml: str, *, snippet: str) -> Where:
         """The place in the theme that holds ``snippet``, else the part of the issue rendered."""
         path = _path_before(offset, mjml)
-        item = self._item(path)
+        item = self.given.issue.item(path)
         written = self._in_theme(snippet) if snippet.strip() else None
         if written:
             return Where(written.file, written.line, written.column, item=item)
@@ -67,11 +67,6 @@ class MjmlErrors:
             if name.endswith(".mjml.j2") and snippet in text:
                 line, column = line_and_column(text, text.index(snippet))
                 return Where(self.given.theme.path(name), line, column)
-        return None
-
-    def _item(self, path: Path_) -> str | None:
-        if len(path) > 1 and path[0] == "stories" and isinstance(path[1], int):
-            return f"story “{self.given.issue.stories[path[1]].headline}”"
         return None
 
 

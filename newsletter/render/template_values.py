@@ -21,7 +21,7 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from newsletter import model, theme
-from newsletter.config.identity import Organisation, Sender
+from newsletter.config.identity import Link, Organisation, Sender
 from newsletter.render.slots import SlotContext, SlotRegistry
 
 
@@ -149,14 +149,27 @@ ATOMS = (str, Markup, int, float, bool, type(None), dt.date)
 """Types that hold nothing else; compared exactly, since a subclass may do more."""
 
 VALUES: tuple[type, ...] = (
-    model.Issue, *model.Issue.inner().values(), Organisation, Sender,
+    model.Issue, *model.Issue.inner().values(), Link, Organisation, Sender,
     theme.ThemeSettings, theme.Colours, theme.Palette, theme.Typography, theme.Logo, theme.Pictures,
     ThemeValues, Fonts, MailPicture, WebPicture, IndexEntry, RunningHead,
 )  # fmt: skip
 """Our own types that templates see: of each, its fields."""
 
 _DERIVED: Mapping[type, tuple[str, ...]] = {
-    model.Issue: ("direction", "language_of", "lead_story", "grouped", "reading_order"),
+    model.Issue: (
+        "direction",
+        "language_of",
+        "lead_story",
+        "grouped",
+        "reading_order",
+        "kicker_of",
+        "look_of",
+        "closing_words",
+    ),
+    model.Section: ("introduction",),
+    model.Story: ("content", "opening", "rest", "button"),
+    model.BodyPart: ("kind",),
+    model.Fact: ("date",),
 }
 """What a type offers besides its fields."""
 _HIDDEN: Mapping[type, tuple[str, ...]] = {Organisation: ("translations",)}
@@ -256,7 +269,8 @@ def names_of(kind: Any) -> frozenset[str]:
         fields = kind.model_fields
     else:
         fields = (each.name for each in dataclasses.fields(kind))
-    return frozenset({*fields, *_DERIVED.get(kind, ())} - {*_HIDDEN.get(kind, ())})
+    derived = (name for base in kind.__mro__ for name in _DERIVED.get(base, ()))
+    return frozenset({*fields, *derived} - {*_HIDDEN.get(kind, ())})
 
 
 def for_template(value: object) -> object:

@@ -21,7 +21,7 @@ from newsletter.config import Archive, Settings
 from newsletter.model import MergeField, direction, split_merge_fields
 from newsletter.render import markdown
 from newsletter.render.filters import Filter
-from newsletter.render.locales import language_name, long_date, open_graph_locale
+from newsletter.render.locales import date_in_words, language_name, long_date, open_graph_locale
 from newsletter.render.slots import SlotContext
 from newsletter.render.template_values import IndexEntry, RunningHead
 from newsletter.render.urls import ascii_url
@@ -97,9 +97,13 @@ class WebVocabulary:
         return {
             "url": lambda address: ascii_url(str(address)),
             "date": self._date,
+            "date_in_words": self._date_in_words,
             "direction": direction,
             "language_name": lambda tag, language="": language_name(tag, language or self.language),
         }
+
+    def _date_in_words(self, typed: str, language: str = "") -> str:
+        return date_in_words(typed, language or self.language)
 
     def _date(self, date: dt.date, pattern: str = "long", language: str = "") -> str:
         return long_date(date, language or self.language, pattern)
@@ -125,9 +129,11 @@ class PageVocabulary(WebVocabulary):
             "canonical": issue.web_url or places.absolute(page_path(issue.id, issue.language)),
             "pdf": self.web.pdf if self.has_pdf else None,
             "logo": places.logo(alt=look.logo.alt) if look.logo else None,
-            "picture": places.picture,
+            "picture": lambda story, image=None: places.picture(image or story.opening),
             "first_picture": places.first_picture(),
-            "download_url": places.download,
+            "download_url": lambda story, download=None: places.download(
+                download or story.download
+            ),
             "background_anchor": lambda story: background_anchor(story.id),
             "words_for": lambda story: self.theme.words_for(
                 issue.language_of(story), otherwise=self.language

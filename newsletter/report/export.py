@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from newsletter.formulas import defused
 from newsletter.ledger.reading import DeliveryRow
 from newsletter.report.figures import Figures, Share
 from newsletter.report.reasons import redacted
@@ -22,7 +23,6 @@ COLUMNS = (
     "first_attempt_at", "changed_at", "provider_id", "reply",
 )  # fmt: skip
 _WAVES = {0: "seed", 1: "canary", 2: "rest"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_lines(rows: Iterable[DeliveryRow], *, addresses: bool) -> Iterator[str]:
@@ -53,13 +53,8 @@ def csv_lines(rows: Iterable[DeliveryRow], *, addresses: bool) -> Iterator[str]:
 
 def _row(cells: Sequence[object]) -> str:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerow([_harmless(str(cell)) for cell in cells])
+    csv.writer(written, lineterminator="\r\n").writerow([defused(str(cell)) for cell in cells])
     return written.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: replies are other people's words."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def as_json(figures: Sequence[Figures], *, issue: str) -> str:

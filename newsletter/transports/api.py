@@ -112,6 +112,7 @@ class ApiTransport:
         """
         provider = self._provider
         since -= provider.events_overlap
+        is_endless = False
         with closing(self._connect()) as client:
             for kind in provider.events_of:
                 request: Request | None = provider.events(since, kind, 0)
@@ -130,7 +131,9 @@ class ApiTransport:
                     if request is None:
                         break
                 else:
-                    raise self._no_events(f"lists more than {_MOST_PAGES} pages")
+                    is_endless = True  # the other kinds are read all the same
+        if is_endless:
+            raise self._no_events(f"lists more than {_MOST_PAGES} pages of a kind")
 
     def _no_events(self, why: str) -> TransportStopped:
         return TransportStopped(

@@ -66,8 +66,8 @@ class HttpClient:
         """Make a request, once.
 
         Raises:
-            NeverLeft: the server did not get it.
-            NoAnswer: it may have.
+            NotSent: the server did not get it.
+            NoResponse: it may have.
         """
         if self._clock.monotonic() - self._used_at > _IDLE_S:
             self._session.close()

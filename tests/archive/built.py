@@ -100,6 +100,8 @@ class Archive:
 
     project: Project
     folder: Path
+    said: str = ""
+    """What the program said of it."""
 
     def text(self, name: str) -> str:
         return (self.folder / name).read_text(encoding="utf-8")
@@ -117,13 +119,16 @@ class Archive:
         )
 
 
-def example(folder: Path, *, older: bool = True) -> Project:
+def example(folder: Path, *, older: bool = True, translated: bool = True) -> Project:
     """A copy of this repository's newsletter that a test may change."""
     project = Project(folder)
     shutil.rmtree(folder / "issues")
     shutil.copytree(ROOT / "issues", folder / "issues")
     for name in ("newsletter.toml", "subscribers.example.csv"):
         shutil.copy(ROOT / name, folder)
+    if not translated:
+        for translation in (folder / "issues").glob("2017-03.*.yaml"):
+            translation.unlink()
     if older:
         project.issue(DECEMBER, "2016-12")
         project.issue(OLDER, "2015-06")

@@ -9,4 +9,4 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     project = example(tmp_path_factory.mktemp("archive") / "project")
     done = build(project, "--no-pdf")
     assert (0, "") == (done.returncode, done.stderr), done.stdout + done.stderr
-    return Archive(project, project.folder / "archive")
+    return Archive(project, project.folder / "archive", done.stdout)

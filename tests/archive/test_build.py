@@ -98,7 +98,7 @@ def test_nothing_is_ever_deleted_since_old_mails_load_from_it(small: Project) ->
 
 
 def test_documents_are_published_although_they_travel_with_the_mail(tmp_path: Path) -> None:
-    project = example(tmp_path / "project")
+    project = example(tmp_path / "project", translated=False)
     settings = project.folder / "newsletter.toml"
     settings.write_text(
         settings.read_text() + '\n[mail]\npictures = "inline"\ndownloads = "attach"\n'
@@ -113,15 +113,13 @@ def test_documents_are_published_although_they_travel_with_the_mail(tmp_path: Pa
 
 
 def test_an_issue_of_a_later_day_is_left_out_and_named_however_unfinished(
-    archive: Archive, tmp_path: Path
+    archive: Archive,
 ) -> None:
-    project = example(tmp_path / "project")
-    done = build(project, "--no-pdf")
-    went_well(
-        done,
+    told = (
         "Left out, since it is dated 2999-01-31: 2999-01. "
-        "To publish it: newsletter archive build 2999-01",
+        "To publish it: newsletter archive build 2999-01"
     )
+    assert told in archive.said
     for name in archive.names(".html", ".atom"):
         assert "2999" not in archive.text(name), name
 
@@ -254,7 +252,7 @@ def test_what_links_to_others_is_written_last(archive: Archive) -> None:
 
 
 def test_the_plan_of_a_send_and_the_checks_remind_to_publish_first(tmp_path: Path) -> None:
-    project = example(tmp_path / "project")
+    project = example(tmp_path / "project", translated=False)
     words = (
         f"from {URL}; publish first: newsletter archive build 2017-03",
         "pictures and the page in the browser",

@@ -15,6 +15,7 @@ from newsletter.archive.pdf import NoPdf, find_browser, print_page
 
 from tests.archive.built import Archive, build, contents, example
 from tests.cli.support import went_well
+from tests.support.inside import run_inside
 from tests.support.project import Project
 from tests.support.tools import ROOT, program
 
@@ -143,16 +144,9 @@ def test_pages_and_index_link_to_the_pdfs(printed: Archive) -> None:
 
 def again(archive: Archive, folder: Path) -> str:
     """Build a copy of a project once more; what it said."""
-    project = archive.project
-    return subprocess.run(
-        project.command("archive", "build"),
-        cwd=folder,
-        env=project.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
+    done = run_inside(("archive", "build"), folder=folder, env=archive.project.environment())
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
 
 
 @pytest.mark.needs_chromium
@@ -262,15 +256,16 @@ def server() -> Iterator[tuple[int, list[str]]]:
 
 
 @pytest.mark.needs_chromium
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_chromium_reaches_no_machine_whatever_a_page_asks_for(
-    tmp_path: Path, server: tuple[int, list[str]], host: str
+    tmp_path: Path, server: tuple[int, list[str]]
 ) -> None:
     port, asked = server
     page = tmp_path / "page.html"
-    page.write_text(
-        f"<title>A page</title><img src='http://{host}:{port}/pixel.gif'>"
-        f"<link rel=stylesheet href='http://{host}:{port}/style.css'><p>Words"
+    loads = (
+        f"<img src='http://{host}:{port}/pixel.gif'>"
+        f"<link rel=stylesheet href='http://{host}:{port}/style.css'>"
+        for host in ("127.0.0.1", "localhost")
     )
+    page.write_text(f"<title>A page</title>{''.join(loads)}<p>Words")
     assert print_page(browser(), page, date=DAY).startswith(b"%PDF-")
     assert [] == asked

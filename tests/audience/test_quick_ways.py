@@ -19,7 +19,7 @@ from newsletter.audience.columns import Columns, fold
 from newsletter.audience.import_judge import ImportOptions
 from newsletter.audience.import_reader import read_import_files
 from newsletter.audience.shape import RowError, check_shape
-from newsletter.audience.sources import Source
+from newsletter.audience.source_file import Source
 from newsletter.errors import RosterError
 from newsletter.invisible import without_invisible
 from newsletter.message.keys import KeyRing
@@ -115,7 +115,7 @@ def test_lines_are_the_same_in_blocks_of_any_size(told: tuple[str, int], block: 
     text, longest = told
 
     def lines() -> list[tuple[str, str]]:
-        found, each = [], records._Lines(text)
+        found, each = [], records._Lines(io.StringIO(text, newline=""))
         for line in each:
             found.append((line, each.fault))
             each.fault = ""

@@ -1,6 +1,5 @@
 """The list's own words: who left, bounced or never confirmed is not mailed."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -282,14 +281,109 @@ def test_who_left_by_one_row_is_not_mailed_for_another(tmp_path: Path) -> None:
     assert ("b", 2, 3) == (mailed(found), len(found.left), found.rows)
 
 
+LEAVING_NOTES = """
+Please unsubscribe
+no longer wants mail
+Left 2019
+left in March 2019
+has left the company
+Do not email!
+quit
+passed away in 2020
+Asked to be taken off: please remove from list
+Ne souhaite plus recevoir la lettre
+n’est plus intéressée
+a demandé sa désinscription
+décédé
+pidió la baja
+Ya no quiere recibir correos
+no enviar más
+falleció en 2021
+non vuole più ricevere la newsletter
+disiscritta a voce
+não quer mais receber
+pediu para descadastrar
+Möchte keine Newsletter mehr
+bitte aus dem Verteiler nehmen
+verstorben
+kein Interesse
+Wil geen mails meer
+overleden 2018
+nie chce otrzymywać
+rezygnuje z newslettera
+Больше не хочет получать
+просит удалить из рассылки
+طلب إلغاء الاشتراك
+لا يرغب في الرسائل
+""".strip().splitlines()
+OTHER_NOTES = """
+Left a message
+left-handed
+VIP
+Met in Vienna 2015
+prefers French
+never met
+speaks no German
+no more than two mails a month
+bringt Gäste mit
+kommt aus Wien
+préfère le samedi
+llega en tren
+parla italiano
+говорит по-русски
+يتحدث العربية
+12 Example Street, 2nd left turn
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("column", ["Notes", "Member note", "Bemerkungen", "Комментарий"])
+def test_a_note_with_words_of_leaving_is_asked_about(tmp_path: Path, column: str) -> None:
+    rows = [f'r{n}@a.example,"{note}"\n' for n, note in enumerate(LEAVING_NOTES)]
+    header = f"email,{column}\nzoe@a.example,\n"
+    with pytest.raises(RosterError) as caught:
+        read(tmp_path, header + "".join(rows) + rows[0].replace("r0", "x"))
+    assert f"“{column}=unsubscribe” stands in 2 rows, first in row 3" in str(caught.value)
+    decided = (f"{column}=unsubscribe",)
+    found = read(tmp_path, header + rows[0], no_mail=decided)
+    assert ("zoe", 1) == (mailed(found), len(found.left))
+    assert "zoer0" == mailed(read(tmp_path, header + rows[0], mail=decided))
+
+
+def test_nobody_is_mailed_unasked_whose_note_says_that_they_left(tmp_path: Path) -> None:
+    asked = 0
+    for note in LEAVING_NOTES:
+        try:
+            found = read(tmp_path, f'email,Notes\nzoe@a.example,\na@a.example,"{note}"\n')
+        except RosterError:
+            asked += 1
+        else:  # a note of one word says it as a status does
+            assert ("zoe", 1) == (mailed(found), len(found.left)), note
+    assert 25 < asked
+
+
+def test_a_note_without_words_of_leaving_says_nothing(tmp_path: Path) -> None:
+    rows = "".join(f'r{n}@a.example,"{note}"\n' for n, note in enumerate(OTHER_NOTES))
+    assert len(OTHER_NOTES) == len(read(tmp_path, "email,Notes\n" + rows).subscribers)
+
+
+def test_a_note_that_the_mail_shows_is_asked_about_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("email,notes\na@a.example,please unsubscribe\nb@a.example,\n")
+    with pytest.raises(RosterError, match="notes=unsubscribe"):
+        read_roster(path, Audience(fields=["notes"]))
+
+
 def test_the_program_says_how_many_left_and_why(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "newsletter.toml", tmp_path)
+    told = (ROOT / "newsletter.toml").read_text("utf-8")
+    named = told.replace('file = "subscribers.example.csv"', 'file = "list.csv"')
+    assert told != named
+    (tmp_path / "newsletter.toml").write_text(named, "utf-8")
     rows = "".join(
         f"r{n}@a.example,{'Unsubscribed' if n % 3 == 0 else 'Active'},Org\n" for n in range(30)
     )
     (tmp_path / "list.csv").write_text(f"Email,Status,organisation\n{rows}", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "newsletter", "subscribers", "check", "list.csv"],
+        [sys.executable, "-m", "newsletter", "subscribers", "check"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
     )  # fmt: skip

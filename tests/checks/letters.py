@@ -117,7 +117,7 @@ SETTINGS = Settings.model_validate(
 
 MATERIAL = Material(
     {
-        "veracruz": PreparedPicture(
+        ("stories", 0, "image"): PreparedPicture(
             "veracruz-0123abcd.jpg", "image/jpeg", 1120, 560, shown=560, content=b"a harbour"
         )
     }

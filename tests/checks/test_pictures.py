@@ -14,7 +14,7 @@ from newsletter.render.edition import Enclosure
 from tests.checks.letters import MATERIAL, SETTINGS, Letter
 
 E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
-HARBOUR = MATERIAL.pictures["veracruz"]
+((SHOWN, HARBOUR),) = MATERIAL.pictures.items()
 KB = 1024
 INLINE = SETTINGS.model_copy(
     update={"mail": SETTINGS.mail.model_copy(update={"pictures": "inline", "downloads": "attach"})}
@@ -24,7 +24,7 @@ FILE, CREDIT = 14, 16
 
 
 def with_picture(**changes: Any) -> Letter:
-    return replace(Letter(), material=Material({"veracruz": replace(HARBOUR, **changes)}))
+    return replace(Letter(), material=Material({SHOWN: replace(HARBOUR, **changes)}))
 
 
 def only(letter: Letter, folder: Path) -> Finding:
@@ -78,7 +78,9 @@ def test_pictures_are_also_weighed_together_and_the_theme_s_own_with_them(folder
     shares = [replace(HARBOUR, name=name, content=bytes(171 * KB)) for name in names]
     assert len(shares) * 171 > pictures.ALL_HEAVY_KB
     material = Material(
-        dict(zip(("veracruz", "hamburg", "a", "b", "c"), shares[:5], strict=True)), {}, shares[5]
+        {SHOWN: shares[0]} | {(*SHOWN, n): share for n, share in enumerate(shares[1:5])},
+        {},
+        shares[5],
     )
     found = only(replace(Letter(), material=material), folder)
 
@@ -112,7 +114,7 @@ def carrying(*files: tuple[str, int, str | None]) -> Letter:
     """A letter with files of these names, sizes in KB and content ids inside."""
     found = tuple(Enclosure(n, "application/x", bytes(size * KB), cid) for n, size, cid in files)
     document = Document("guide.pdf", "0123abcd", "application/pdf", b"%PDF")
-    material = replace(MATERIAL, documents={"hamburg": document})
+    material = replace(MATERIAL, documents={document.name: document})
     issue = Letter().issue.replace("url: https://defenders.example/hamburg.pdf", "file: guide.pdf")
     link = '<p><a href="https://defenders.example/hamburg.pdf">The programme as PDF</a></p>'
     return replace(
@@ -172,11 +174,11 @@ def test_a_file_is_counted_as_it_travels() -> None:
 def test_whom_a_document_names_is_told_but_for_the_organisation(folder_with_guide: Path) -> None:
     letter = carrying()
     named = Document("guide.pdf", "0", "application/pdf", b"", authors=("DEFENDERS", "Bo Ek"))
-    letter = replace(letter, material=replace(MATERIAL, documents={"hamburg": named}))
+    letter = replace(letter, material=replace(MATERIAL, documents={named.name: named}))
     found = only(letter, folder_with_guide)
 
     assert ("document-author", N, 33) == (found.id, found.severity, found.where.line)
     assert "“guide.pdf” says that it was written by “Bo Ek”." == found.what
     alone = replace(named, authors=("Defenders",))
-    quiet = replace(letter, material=replace(MATERIAL, documents={"hamburg": alone}))
+    quiet = replace(letter, material=replace(MATERIAL, documents={alone.name: alone}))
     assert () == quiet.findings(folder_with_guide)

@@ -10,7 +10,7 @@ from newsletter.render.edition import Edition
 from newsletter.render.slots import bind
 from playwright.sync_api import Browser, Route
 
-from tests.support.browser import chromium
+from tests.support.browser import chromium, tab
 from tests.support.march import LANGUAGES, march, with_pictures_inside
 from tests.support.spying import SEEN_BY_BROWSERS, SEEN_BY_OUTLOOK, spying_march
 
@@ -45,13 +45,12 @@ def requested(browser: Browser, edition: Edition) -> set[str]:
         route.abort()
 
     slots = {slot.token: slot for slot in edition.slots}
-    page = browser.new_page()
-    page.route("**/*", refuse)
-    for width, scheme, media in LOOKS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme, media=media)
-        page.set_content(bind(edition.html, slots, VALUES), wait_until="load")
-    page.close()
+    with tab(browser) as page:
+        page.route("**/*", refuse)
+        for width, scheme, media in LOOKS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme, media=media)
+            page.set_content(bind(edition.html, slots, VALUES), wait_until="load")
     return {url for url in asked if url.startswith("http")}
 
 

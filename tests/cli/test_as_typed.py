@@ -230,9 +230,10 @@ def test_long_code_stays_within_the_mail(project: Project) -> None:
     own = [line for line in text.splitlines() if word not in line and "://" not in line]
     assert max(map(len, own)) <= 72
     with chromium() as browser:
+        page = browser.new_page()
+        page.set_content(html)
         for width in (320, 375):
-            page = browser.new_page(viewport={"width": width, "height": 800})
-            page.set_content(html)
+            page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") == width
 
 

@@ -8,15 +8,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from newsletter.ledger.lock import sender_lock
+from newsletter.ledger.suppressions import Return
+from newsletter.project import Project as Newsletter
 
 from tests.cli.support import ended, running_program, stopped, went_well
 from tests.feedback.test_odd_bounces import qmail
 from tests.support.project import Project
-from tests.support.returned_mail import Sent, mail, question, sent
+from tests.support.returned_mail import SOMETIME, Sent, mail, question, sent
 
 FILES = '\n[bounces]\npath = "bounces"\n'
 
@@ -223,6 +226,24 @@ def test_a_person_s_mail_and_a_bounce_in_prose_are_no_automatic_replies(
     assert {"not understood": 2} == counted(project)
 
 
+def test_a_leave_of_a_mailer_with_a_wrong_clock_is_not_ended_by_an_older_confirmation(
+    project: Project, letters: list[Sent]
+) -> None:
+    with contextlib.closing(Newsletter(project.folder).ledger(create=False)) as ledger:
+        (campaign,) = ledger.campaigns.all()
+        reader = ledger.deliveries.by_message_tag(letters[0].tag)
+        assert reader
+        with ledger.transaction():
+            back = Return(reader.tag, "public log", campaign.frozen_at - timedelta(days=2))
+            ledger.suppressions.add(back)
+    wrong = letters[0].leave().replace(SOMETIME.encode(), b"Thu, 1 Jan 1970 00:00:00 +0000")
+    maildir(project, wrong)
+    went_well(project.run("bounces"), "1  unsubscribe mail: 1 person not mailed any more")
+    assert {} == counted(project)
+    went_well(project.run("bounces", "--again"), "1  unsubscribe mail")
+    assert 1 == len(rows(project, "SELECT id FROM suppression WHERE kind = 'leave'"))
+
+
 def test_a_reply_that_quotes_a_token_leaves_for_nobody(
     project: Project, letters: list[Sent]
 ) -> None:
@@ -237,7 +258,8 @@ def test_a_reply_that_quotes_a_token_leaves_for_nobody(
 
 @pytest.mark.fault(
     "Input",
-    "bad mails in the bounce mailbox: pipes, folders, 100 MB, no head, NUL, a broken boundary",
+    "bad mails in the bounce mailbox: pipes, folders, 100 MB, no head, NUL, a broken boundary, "
+    "names that steer a terminal",
     state="each is kept and told; the others are read",
 )
 def test_one_bad_mail_never_stops_the_others(project: Project, letters: list[Sent]) -> None:
@@ -250,9 +272,15 @@ def test_one_bad_mail_never_stops_the_others(project: Project, letters: list[Sen
     os.mkfifo(folder / "new" / "pipe")
     (folder / "new" / "folder").mkdir()
     (folder / "new" / "circle").symlink_to("circle")
+    (folder / "new" / "zero").symlink_to("/dev/zero")
+    for name in (b"\x1b[31mred\n", b"\xff\xfe"):
+        (folder / "new" / os.fsdecode(name)).write_bytes(b"Subject: ?\n\n")
+        os.mkfifo(folder / "new" / os.fsdecode(name + b"pipe"))
     done = project.run("bounces")
-    went_well(done, "Read 8 mails.", "2  bounces: 2 people", "6  not understood",
-              "tried again: 3 mails", "new/pipe")  # fmt: skip
+    assert "\x1b" not in done.stdout
+    assert 8 == len(json.loads(project.run("bounces", "--json", "--again").stdout)["kept"])
+    went_well(done, "Read 10 mails.", "2  bounces: 2 people", "8  not understood",
+              "tried again: 6 mails", "new/pipe")  # fmt: skip
     assert {("bounced", "bounce report")} == suppressed(project)
 
 

@@ -1,11 +1,17 @@
 """The bounce mailbox on a real IMAP server, Dovecot, read through the program."""
 
+import json
+import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import newsletter.project.bounces as bounces
 import pytest
 import trustme
+from newsletter.project import Project as Newsletter
 
 from tests.cli.support import ended, running_program, stopped, went_well
 from tests.cli.test_bounces import EACH, counted, killed_at, one_of_each, rows, suppressed
@@ -65,6 +71,40 @@ def test_hundreds_of_mails_are_accounted_for_and_none_is_touched(
     assert {"bounced": len(gone), "complained": len(spam),
             "unsubscribed": len(left)} == dict(rows(project, by_reason))  # type: ignore[arg-type] # fmt: skip
     assert {} == counted(project)
+
+
+@pytest.mark.skipif(not PROVE, reason="it takes minutes: make prove")
+@pytest.mark.timeout(1800)
+def test_a_hundred_thousand_mails_are_read_in_bounded_memory_and_then_in_seconds(
+    project: Project, server: Dovecot
+) -> None:
+    found = letters(project, 50)
+    number, kinds = 100_000, ("bounce", "full", "complaint", "leave", "absence", "delayed")
+    for begin in range(0, number, 300):
+        server.deliver(
+            *(getattr(each, kind)() for each in found for kind in kinds)
+            if begin + 300 <= number else (question() for _ in range(number - begin))
+        )  # fmt: skip
+    at(project, server)
+    figures = []
+    for _ in range(2):
+        began = time.monotonic()
+        with running_program(project, "bounces", "--json") as process:
+            assert process.stdout is not None
+            told = json.loads(process.stdout.read())
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        assert 0 == process.returncode
+        figures.append((told["read"], time.monotonic() - began, usage))
+    (read, seconds, usage), (read_again, seconds_again, usage_again) = figures
+    print(f"{read:,} mails in {seconds:.0f} s, {read / seconds:,.0f} a second, "
+          f"{usage.ru_utime + usage.ru_stime:.0f} s of processor time, "
+          f"{usage.ru_maxrss / 1000:.0f} MB; again in {seconds_again:.1f} s, "
+          f"{usage_again.ru_maxrss / 1000:.0f} MB")  # fmt: skip
+    assert (number, 0) == (read, read_again)
+    assert [(50,)] == rows(project, "SELECT COUNT(DISTINCT tag) FROM suppression")
+    assert usage.ru_maxrss < 200_000
+    assert usage_again.ru_utime < usage.ru_utime / 4
 
 
 def test_after_a_new_uidvalidity_all_is_read_again_and_nothing_counts_twice(
@@ -172,3 +212,29 @@ def test_watching_goes_on_when_the_server_comes_back(project: Project, server: D
         process.send_signal(signal.SIGINT)
         done = ended(process)
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_watching_hears_of_new_mail_long_before_it_would_look_again(
+    project: Project, server: Dovecot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, another = letters(project, 2)
+    at(project, server, 'security = "none"\ncheck_every_s = 600\nmove_to = "Read"')
+    monkeypatch.setattr(bounces, "_GATHER_S", 0.1)
+    read: list[int] = []
+
+    def on_read(account: bounces.BounceAccount) -> None:
+        assert account.failure is None
+        read.append(account.mails.total())
+        match len(read):
+            case 1:  # after it was read, and before the server is asked to tell
+                server.deliver(one.bounce())
+            case 2:
+                threading.Timer(0.3, server.deliver, [another.bounce()]).start()
+            case _:
+                raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        bounces.watch_bounces(Newsletter(project.folder), on_read)
+    assert [0, 1, 1] == read
+    assert time.monotonic() - began < 60

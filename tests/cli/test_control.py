@@ -6,7 +6,9 @@ import signal
 import sqlite3
 import subprocess
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +64,25 @@ def set_control(project: Project, assignment: str, value: object) -> None:
     with connection:
         connection.execute(f"UPDATE control SET {assignment} = ?", (value,))
     connection.close()
+
+
+class ForwardClock:
+    """The clock of commands that run in a process of their own; the test puts it forward."""
+
+    def __init__(self, project: Project) -> None:
+        self._file = project.folder.with_name("clock")
+        self._ahead = timedelta()
+        self.put_to(datetime.now(UTC))
+        self.env: Mapping[str, str] = project.environment(CLOCK_FILE=str(self._file))
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def put_to(self, moment: datetime) -> None:
+        self._ahead = moment - datetime.now(UTC)
+        written = Path(f"{self._file}.new")
+        written.write_text(str(self._ahead.total_seconds()))
+        written.replace(self._file)
 
 
 def waits(process: Piped) -> list[str]:
@@ -133,16 +154,18 @@ def test_a_stop_for_a_reason_is_lifted_by_yes_in_a_script(project: Project) -> N
 def test_a_send_at_a_time_waits_and_sends_what_was_approved_whatever_happens_to_the_files(
     project: Project,
 ) -> None:
-    at = datetime.now(UTC) + timedelta(seconds=14)
-    with running(project, "send", "2017-04", "--yes", "--at", at.isoformat()) as process:
+    at, clock = datetime.now(UTC) + timedelta(hours=1), ForwardClock(project)
+    command = ("send", "2017-04", "--yes", "--at", at.isoformat())
+    with running(project, *command, env=clock.env) as process:
         said = waits(process)
         assert any(line.startswith("Begins ") and "UTC" in line for line in said)
         assert "Scheduled: it begins on" in project.run("status", "2017-04").stdout
         project.issue(SHORT_ISSUE.replace("One story", "Another story"))
         went_well(project.run("suppress", "add", "reader1@readers.example"))
+        clock.put_to(at - timedelta(seconds=2))
         assert not outbox(project)
         done = ended(process)
-    assert datetime.now(UTC) >= at
+    assert clock.now() >= at
     went_well(done, "3 planned = 2 accepted + 1 left", "Complete.")
     assert all(b"Subject: One story in April" in path.read_bytes() for path in outbox(project))
     assert 2 == len(outbox(project))
@@ -175,16 +198,17 @@ def test_the_countdown_stands_in_the_terminal(project: Project) -> None:
 def test_a_pause_before_the_time_holds_when_the_time_has_come(
     project: Project, again: bool
 ) -> None:
-    at = datetime.now(UTC) + timedelta(seconds=20 if again else 12)
+    at, clock = datetime.now(UTC) + timedelta(hours=1), ForwardClock(project)
     command: tuple[str, ...] = ("send", "2017-04", "--yes", "--at", at.isoformat())
     if again:
         assert 4 == project.run(*command, "--scheduler").returncode
         command = ("resume", "2017-04", "--yes")  # lifts what was paused before, not after it
-    with running(project, *command) as process:
+    with running(project, *command, env=clock.env) as process:
         waits(process)
         went_well(
             project.run("pause", "2017-04"), "Paused: campaign 2017-04.1-", "with 3 people waiting"
         )
+        clock.put_to(at)
         done = ended(process)
     assert (4, "") == (done.returncode, done.stderr)
     assert "Held: Paused by a person." in done.stdout

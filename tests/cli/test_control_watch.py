@@ -2,8 +2,10 @@
 
 import re
 import signal
+import sqlite3
+from contextlib import closing
 
-from tests.cli.support import Gate, ended, running, went_well
+from tests.cli.support import WITHIN_S, Gate, ended, running, went_well
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer
 
@@ -47,6 +49,12 @@ def test_ctrl_c_leaves_the_send_alone(project: Project) -> None:
             went_well(ended(send), "3 planned = 3 accepted")
 
 
+def ten_seconds_pass(project: Project) -> None:
+    """In the ledger: since the run was last seen."""
+    with closing(sqlite3.connect(project.folder / "newsletter.db")) as ledger, ledger:
+        ledger.execute("UPDATE run SET seen_at = seen_at - 10")
+
+
 def test_a_run_that_was_killed_is_said_to_be_gone(project: Project) -> None:
     gate = Gate(at=1)
     with SmtpServer(behaviours={"dot": gate}) as server:
@@ -56,6 +64,8 @@ def test_a_run_that_was_killed_is_said_to_be_gone(project: Project) -> None:
             with running(project, "status", "2017-04", "--watch") as watch:
                 watch.stdout.readline()
                 send.kill()
+                send.wait(WITHIN_S)
+                ten_seconds_pass(project)
                 seen = ended(watch)
         gate.opened.set()
         assert (4, "") == (seen.returncode, seen.stderr)

@@ -166,6 +166,15 @@ def test_check_says_what_an_import_of_several_files_would_do(project: Project) -
     went_well(project.run("subscribers", "check", "a.csv", "left.csv"), "a.csv: listmonk",
               "1  new on the list", "1  not mailed: left")  # fmt: skip
     assert before == sorted(project.folder.rglob("*"))
+    for files in (["a.csv"], ["left.csv"], ["subscribers.csv"], ["a.csv", "left.csv"]):
+        said = project.run("subscribers", "check", *files).stdout
+        assert "Nothing was changed." in said
+        assert said == project.run(*IMPORT, *files, "--dry-run").stdout
+    assert before == sorted(project.folder.rglob("*"))
+    written(project.folder, {"c.csv": "email,status\nanna@a.example,Gold\n"})
+    asked = project.run("subscribers", "check", "c.csv")
+    stopped(asked, 2, "--mail “status=Gold”")
+    assert asked.stderr == project.run(*IMPORT, "c.csv", "--dry-run").stderr
     written(project.folder, {"b.csv": "email\nnobody\n"})
     done = project.run("subscribers", "check", "a.csv", "left.csv", "b.csv")
     assert 2 == done.returncode

@@ -66,7 +66,7 @@ def test_a_reader_gets_the_edition_of_their_language(
     for kind in ("html", "plain"):
         text = shown(mail, kind)
         for story in issue.stories:
-            assert flat(story.headline) in text
+            assert flat(story.name) in text
         assert flat(issue.posts[0].text) in text
 
 
@@ -243,6 +243,7 @@ def test_a_translation_begins_as_a_copy_that_check_goes_through(tmp_path: Path) 
         (("2017-05.fr",), "There is no issue “2017-05” to translate."),
         (("2017-04.fr", "--date", "2017-04-28"), "Leave --date and --language out."),
         (("2017-04.fr", "--language", "es"), "Leave --date and --language out."),
+        (("2017-04.fr", "--skeleton", "essay"), "Leave --skeleton out."),
     ],
 )
 def test_a_translation_that_makes_no_sense_is_not_begun(

@@ -5,14 +5,16 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import newsletter.transports.api as api
 import pytest
 
 from tests.support.brevo_side import BrevoSide
-from tests.support.http_server import HttpServer, Provider, Reply
+from tests.support.http_server import Cut, HttpServer, Mail, Provider, Reply, Request
 from tests.support.mailjet_side import MailjetSide
 from tests.support.postmark_side import PostmarkSide
 from tests.support.project import Project
@@ -212,6 +214,68 @@ def test_more_than_a_page_is_read_and_the_next_time_begins_where_this_ended(
     assert abs(float(asked) - time.time()) < 60
     asked_for = [r.path for r in account.server.requests if "fromdate" in r.path]
     assert 3 == len({path for path in asked_for if "offset" in path})
+
+
+def endless(request: Request) -> None:
+    request.raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
+    with contextlib.suppress(OSError):
+        for _ in range(10_000):
+            request.raw(b" " * 1_000_000)
+    raise Cut
+
+
+@pytest.mark.parametrize("account", ["mailgun"], indirect=True)
+def test_a_provider_that_answers_without_end_or_sends_us_elsewhere_gets_no_more(
+    account: Account,
+) -> None:
+    account.run("send", "2017-04", "--yes")
+    account.server.provider.happened = account.bounces()[:1]
+    with HttpServer(MailgunSide()) as elsewhere:
+
+        class Leads(MailgunSide):
+            """To another host, by a redirect and by the link to the next page."""
+
+            happened = account.bounces()[:1]
+            redirects = True
+
+            def search(self, request: Request, mails: Sequence[Mail]) -> Reply:
+                if self.redirects:
+                    return Reply(302, {}, {"Location": f"{elsewhere.url}/v3/{DOMAIN}/events"})
+                events = [{**row, "timestamp": 9e18, "x": {"y": []}} for row in self.happened]
+                link = {"next": f"{elsewhere.url}/v3/{DOMAIN}/events/next"}
+                return Reply(200, {"items": events, "paging": link})
+
+        account.server.provider = leads = Leads()
+        assert "Mailgun cannot be asked for events: it answered 302." in account.run("bounces")
+        leads.redirects = False
+        assert {"applied": 1} == account.heard()
+        assert [] == elsewhere.requests
+    ((at,),) = account.rows("SELECT at FROM event")
+    assert abs(at - time.time()) < 120, "nothing happens in the far future"
+    account.server.always = endless
+    assert "Mailgun cannot be asked for events" in account.run("bounces")
+
+
+@pytest.mark.parametrize("account", ["mailjet"], indirect=True)
+def test_a_list_without_end_of_one_kind_does_not_keep_the_others_from_being_read(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.run("send", "2017-04", "--yes")
+    monkeypatch.setattr(api, "_MOST_PAGES", 3)
+    (bounce, *_) = account.bounces()
+
+    class Repeats(MailjetSide):
+        """The same full page of the first kind, whichever is asked for."""
+
+        def search(self, request: Request, mails: Sequence[Mail]) -> Reply:
+            (kind,) = parse_qs(urlsplit(request.path).query)["MessageStatus"]
+            rows = {"5": [{"Status": "sent"}] * 1000, bounce["_kind"]: [bounce]}
+            return Reply(200, {"Data": rows.get(kind, [])})
+
+    account.server.provider = Repeats()
+    told = account.run("bounces")
+    assert "Mailjet cannot be asked for events: it lists more than 3 pages of a kind." in told
+    assert 1 == account.gone
 
 
 def test_a_hint_is_one_no_more_once_the_provider_itself_tells_of_it(project: Project) -> None:

@@ -168,8 +168,10 @@ def test_resume_reads_it_too(project: Project, relay: SmtpServer) -> None:
     with public_side(project.folder) as side:
         with running(project, "send", "2017-04", "--yes") as send:
             gate.wait()
-            project.run("pause", "2017-04")
-            gate.opened.set()
+            with running(project, "pause", "2017-04") as pause:
+                assert pause.stdout.readline().startswith("Paused: ")
+                gate.opened.set()
+                ended(pause)
             ended(send)
         side.leave(reader(2))
         relay.behaviours.clear()

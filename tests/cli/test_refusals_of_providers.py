@@ -70,7 +70,7 @@ def test_the_same_refusal_for_everybody_stops_the_run_and_blames_nobody(
             f'[{name}]\n{keys}\nbase_url = "{server.url}"\n{more}\n'
         )
         server.refused.update(ADDRESSES)
-        done = project.run("send", "2017-04", "--yes", env=environment)
+        done = project.run("send", "2017-04", "--yes", env=environment, hurried=True)
         assert 4 == done.returncode, done.stdout
         numbers = done.stdout.partition("The numbers add up: ")[2].splitlines()[0]
         # Parts of a batch refused whole that were not tried on their own are deferred.

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import newsletter.project.events as hearing
 import newsletter.project.log_reader as log_reader
 import newsletter.project.webhooks as module
 import pytest
@@ -209,6 +210,55 @@ def test_what_nobody_signed_suppresses_nobody_alone(
     heard(project)
     assert {"hint": 4} == heard(project), "what is known is no hint any more"
     assert (1, 4) == (gone(project), waiting(project))
+
+
+def test_what_a_hint_says_is_remembered_so_that_it_is_read_once(
+    project: Folder, side: PublicSide, letters: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [json.loads(bounced(letter)) for letter in letters[:3]]
+    told += [told[0], {**told[0], "reference": "2017-04." + "f" * 24}]
+    side.webhook("postmark", json.dumps(told).encode())
+    assert {"hint": 3, "not ours": 1} == heard(project)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "unseal", lambda *_: pytest.fail("read again"))
+        assert {"hint": 3} == heard(project)
+    add(side, "resend", bounced(letters[0]))
+    heard(project)
+    assert {"hint": 2} == heard(project)
+    assert (1, 1) == (gone(project), waiting(project))
+
+
+def test_a_send_says_that_webhooks_could_not_be_read_in_time_and_none_is_lost(
+    project: Folder, side: PublicSide, letters: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = json.loads(bounced(letters[0]))
+    add(side, "resend", json.dumps({**early, "reference": "2017-04." + "f" * 24}).encode())
+    heard(project)
+    for letter in letters[:3]:
+        add(side, "resend", json.dumps({**json.loads(bounced(letter)), "event": "spam"}).encode())
+    project.list_of(7)
+    with monkeypatch.context() as patch:
+        patch.setattr(hearing, "_AT_SEND_S", -1.0)
+        told = project.run("send", "2017-04", "--yes", env=project.environment(**SECRETS))
+    assert 0 == told.returncode, "no send fails because of it"
+    assert "4  waiting" in told.stdout
+    assert "Not read yet: 3 webhooks of providers could not be read in time" in told.stdout
+    assert (0, 4) == (gone(project), waiting(project))
+    assert {"applied": 3, "waiting": 1} == heard(project)
+    assert 3 == gone(project)
+
+
+def test_what_was_not_read_yet_is_read_before_what_waits(
+    project: Folder, side: PublicSide, letters: list[Sent]
+) -> None:
+    side.webhook("postmark", bounced(letters[0]))
+    unknown = {**json.loads(bounced(letters[1])), "reference": "2017-04." + "f" * 24}
+    add(side, "resend", json.dumps(unknown).encode())
+    heard(project)
+    add(side, "resend", bounced(letters[2]))
+    sync(Project(project.folder))
+    with contextlib.closing(Project(project.folder).ledger(create=False)) as ledger:
+        assert [False, True, True] == [each.is_read for each in ledger.webhooks.all()]
 
 
 def test_a_hint_is_given_up_after_a_week(

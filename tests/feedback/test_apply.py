@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from newsletter.addresses import Address
+from newsletter.clock import EARLIEST
 from newsletter.feedback.apply import Applied, apply_events
 from newsletter.feedback.event import DeliveryEvent, Kind
 from newsletter.ledger.campaigns import Campaign
 from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.states import State
+from newsletter.ledger.suppressions import Return
 from newsletter.message.keys import KeyRing
 
 from tests.report.course import lived
@@ -35,13 +37,8 @@ class Course:
         tag = self.keys.message_tag(self.campaign.id, address)
         return DeliveryEvent(frozenset({tag, "0" * 24}), kind, AT, "bounce report", "words")
 
-    def apply(self, *events: DeliveryEvent) -> Applied:
-        return apply_events(
-            events,
-            self.ledger,
-            [self.campaign],
-            now=AT,
-        )
+    def apply(self, *events: DeliveryEvent, now: datetime = AT) -> Applied:
+        return apply_events(events, self.ledger, [self.campaign], now=now)
 
     def state(self, delivery: int) -> State:
         return next(
@@ -177,3 +174,42 @@ def test_an_event_costs_a_lookup_by_index_however_many_readers_there_are(course:
         assert not [plan for plan in plans if plan.startswith("SCAN")]
         if "FROM delivery" in sql:
             assert ["SEARCH delivery USING INDEX of_message (message_tag=?)"] == plans
+
+
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.COMPLAINED, Kind.UNSUBSCRIBED])
+@pytest.mark.parametrize(
+    ("happened", "returned", "suppressed"),
+    [
+        (timedelta(hours=1), timedelta(hours=2), False),
+        (timedelta(hours=2), timedelta(hours=1), True),
+        # Of no time, of one before the message, of one that has not come: before or after the
+        # return, nobody knows.
+        (None, timedelta(hours=2), True),
+        (-timedelta(days=1), timedelta(hours=2), True),
+        (timedelta(days=9999), timedelta(hours=2), True),
+        (None, timedelta(days=1, seconds=1), False),
+    ],
+)
+def test_only_a_confirmation_that_is_surely_later_than_an_event_ends_what_it_led_to(
+    course: Course,
+    kind: Kind,
+    happened: timedelta | None,
+    returned: timedelta,
+    suppressed: bool,
+) -> None:
+    reader = course.one(State.ACCEPTED)
+    sent_at = course.members[reader].first_attempt_at
+    assert sent_at is not None
+    at = EARLIEST if happened is None else sent_at + happened
+    event = replace(course.news(reader, kind), at=at)
+    heard_at = sent_at + timedelta(days=1)
+    assert 1 == course.apply(event, now=heard_at).new
+    with course.ledger.transaction():
+        back = Return(course.members[reader].tag, "public log", sent_at + returned)
+        course.ledger.suppressions.add(back)
+    assert suppressed is course.is_suppressed(reader)
+    (known,) = course.ledger.events.of(course.campaign.id)
+    assert sent_at <= known.at <= heard_at
+    # The same again, days after the return, is the same.
+    assert 1 == course.apply(event, now=heard_at + timedelta(days=5)).known
+    assert suppressed is course.is_suppressed(reader)

@@ -17,7 +17,7 @@ NOW = datetime(2017, 4, 1, 9, 0, tzinfo=UTC)
 
 def read(*bounces: Path, events: tuple[Path, ...] = ()) -> tuple[list[DeliveryEvent], Skipped]:
     skipped = Skipped()
-    return list(read_news(bounces, events, now=NOW, skipped=skipped)), skipped
+    return list(read_news(bounces, events, skipped=skipped)), skipped
 
 
 def names(skipped: Skipped) -> set[str]:

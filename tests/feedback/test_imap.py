@@ -1,9 +1,12 @@
 """A mailbox on an IMAP server that cuts, lies, drips and floods: each mail is read or told."""
 
+import re
+import threading
 import time
 import tracemalloc
 from contextlib import closing
 
+import newsletter.feedback.imap as imap
 import pytest
 from newsletter.clock import SystemClock
 from newsletter.config import Bounces
@@ -192,6 +195,34 @@ def test_a_server_that_lies_about_uids_and_numbers_is_not_believed() -> None:
         assert ([b"yes"], ["127.0.0.1, INBOX, UID 12"]) == read(server)
 
 
+def test_a_server_that_lists_the_same_mail_for_ever_is_left() -> None:
+    def repeat(line: Line, tag: str, words: str) -> bool:
+        if words.startswith("EXAMINE"):
+            line.write("* 4294967295 EXISTS", "* OK [UIDVALIDITY 7] valid", f"{tag} OK done")
+        elif words.startswith("FETCH"):
+            begin = int(re.split("[ ,]", words)[1])
+            line.write(f"* {begin} FETCH (UID 4294967295 RFC822.SIZE 3)", f"{tag} OK done")
+        else:
+            return False
+        return True
+
+    with ImapServer({4294967295: b"abc"}, repeat) as server:
+        assert ([b"abc"], []) == read(server)
+        assert 2 == sum(words.startswith("FETCH") for words in server.commands)
+
+
+def test_of_a_folder_without_end_only_so_many_mails_are_read_and_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(imap, "_WINDOW", 2)
+    monkeypatch.setattr(imap, "_MOST_LISTED", 4)
+    with ImapServer(SMALL) as server, closing(mailbox(server)) as opened:
+        mails = opened.mails(lambda id_: False)
+        assert 4 == sum(isinstance(next(mails), Mail) for _ in range(4))
+        with pytest.raises(MailboxUnreachable, match="more than 4 mails"):
+            next(mails)
+
+
 def test_a_folder_replaced_while_it_is_read_ends_the_run() -> None:
     def replace(line: Line, tag: str, words: str) -> bool:
         if asked(words):
@@ -246,6 +277,59 @@ def test_a_refused_login_is_told_without_the_password(words: str, error: type[Ex
     with ImapServer(SMALL, at("LOGIN", refuse)) as server, pytest.raises(error) as raised:
         read(server)
     assert "secret" not in str(raised.value)
+
+
+def idle(line: Line, tag: str, words: str) -> bool:
+    line.write("+ idling", "* OK still here", "* 1 EXPUNGE", "* 11 EXISTS")
+    assert "DONE" == line.read().strip()
+    line.write(f"{tag} OK done")
+    return True
+
+
+def idle_again(line: Line, tag: str, words: str) -> bool:
+    """Nothing comes in the time after which a server may hang up, and then in the next."""
+    line.write("+ idling")
+    assert "DONE" == line.read().strip()
+    line.write(f"{tag} OK done")
+    tag, _, words = line.read().strip().partition(" ")
+    return words == "IDLE" and idle(line, tag, words)
+
+
+def idle_flood(line: Line, tag: str, words: str) -> bool:
+    line.write("+ idling")
+    return flood(line, tag, words)
+
+
+def idle_drip(line: Line, tag: str, words: str) -> bool:
+    line.write("+ idling")
+    line.drip(b"* OK still here\r\n", threading.Event())
+    return True
+
+
+def hang_up(line: Line, tag: str, words: str) -> bool:
+    line.cut()
+    return True
+
+
+@pytest.mark.parametrize(
+    ("answer", "capability", "comes"),
+    [(idle, "IDLE", True), (idle_again, "IDLE", True), (idle, "", False),
+     (idle_flood, "IDLE", False), (idle_drip, "IDLE", False), (hang_up, "IDLE", False),
+     (huge, "IDLE", False)],
+)  # fmt: skip
+def test_a_server_tells_of_new_mail_if_it_can_and_whatever_it_does_the_wait_ends(
+    answer: Answer, capability: str, comes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "_GOODBYE_S", 0.2)
+    monkeypatch.setattr(imap, "_LONGEST_IDLE_S", 0.3)
+    began = time.monotonic()
+    with (
+        ImapServer(SMALL, at("IDLE", answer), capability=capability) as server,
+        closing(mailbox(server, timeout_s=0.5)) as opened,
+    ):
+        opened.listen()
+        assert comes is opened.mail_comes(0.6)
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.timeout(900)

@@ -20,7 +20,7 @@ REFERENCE = f"2017-03.1.{TAG}"
 def read(text: str) -> tuple[DeliveryEvent, ...]:
     """All events of a file in which every item can be read."""
     found: list[DeliveryEvent] = []
-    for item in read_events(io.BytesIO(text.encode()), now=NOW):
+    for item in read_events(io.BytesIO(text.encode())):
         assert not isinstance(item, UnreadableItem)
         found += item
     return tuple(found)
@@ -29,7 +29,7 @@ def read(text: str) -> tuple[DeliveryEvent, ...]:
 def mixed(text: str) -> list[DeliveryEvent | str]:
     """Events and, in their place, which item was refused."""
     found: list[DeliveryEvent | str] = []
-    for item in read_events(io.BytesIO(text.encode("utf-8", "surrogateescape")), now=NOW):
+    for item in read_events(io.BytesIO(text.encode("utf-8", "surrogateescape"))):
         found += [f"{item.number}: {item.why}"] if isinstance(item, UnreadableItem) else item
     return found
 
@@ -171,9 +171,9 @@ def test_seconds_and_milliseconds_are_told_apart() -> None:
     assert {datetime(2017, 3, 31, 10, 0, tzinfo=UTC)} == {event.at for event in events}
 
 
-def test_an_event_without_a_time_is_of_now() -> None:
+def test_an_event_without_a_time_has_none_of_its_own() -> None:
     (event,) = read(json.dumps({"event": "sent", "x": REFERENCE}))
-    assert NOW == event.at
+    assert EARLIEST == event.at
 
 
 @pytest.mark.parametrize(
@@ -298,5 +298,5 @@ class Endless:
 def test_a_large_file_is_read_as_far_as_it_is_asked_for() -> None:
     file = Endless()
     stream = cast("BinaryIO", file)
-    assert all(itertools.islice(read_events(stream, now=NOW), 10_000))
+    assert all(itertools.islice(read_events(stream), 10_000))
     assert file.given < 20_000

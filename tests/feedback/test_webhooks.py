@@ -123,6 +123,21 @@ SIGNING = ["lettermint", "mailersend", "mailtrap", "resend", "sendgrid", "ses"]
 
 
 @pytest.mark.parametrize("provider", SIGNING)
+def test_what_another_vendor_signed_is_refused_even_under_the_same_secret(provider: str) -> None:
+    _, key = signed(provider)
+    for other in SIGNING:
+        webhook, _ = signed(other)
+        # With the headers as the other vendor names them, and under this one's own names.
+        values = [*webhook.headers.values(), *["x"] * 3]
+        names = SIGNATURE_HEADERS.get(provider, ())
+        same = other == provider or {other, provider} == {"mailersend", "mailtrap"}
+        for headers in (webhook.headers, dict(zip(names, values, strict=False))):
+            if not same:
+                shown = Webhook(provider, headers, webhook.body)
+                assert Trust.REFUSED is judged(shown, key).trust
+
+
+@pytest.mark.parametrize("provider", SIGNING)
 def test_what_a_provider_signed_is_proved_and_nothing_with_a_byte_changed(provider: str) -> None:
     webhook, key = signed(provider)
     assert Verified(Trust.PROVED, BODY) == judged(webhook, key)

@@ -87,7 +87,7 @@ def bounces(data: bytes) -> None:
 def events(data: bytes) -> None:
     """Providers' events."""
     number = 0
-    for item in read_events(io.BytesIO(data), now=_NOW):
+    for item in read_events(io.BytesIO(data)):
         if isinstance(item, UnreadableItem):
             assert item.number > number
             number = item.number

@@ -196,7 +196,8 @@ CHANGES = {
     "key from elsewhere": (
         "credit: The editors",
         "credit: The editors\n      zzz: 3",
-        f"15:7, {STORY}: The picture has no key “zzz”. Possible here: file, alt, credit.",
+        f"15:7, {STORY}: The picture has no key “zzz”. "
+        "Possible here: file, alt, credit, url, size.",
     ),
     "id in the file": (
         "title: March 2017",
@@ -338,8 +339,7 @@ def test_an_issue_without_stories_is_told_so_once(tmp_path: Path) -> None:
         "7:10: “stories” is empty. Write at least one."
     ]
     assert problems(tmp_path, heading + "stories:\n  - text\n") == [
-        "8:5, story number 1: The story must have keys of its own. "
-        "It needs id:, headline: and blurb:."
+        "8:5, story number 1: The story must have keys of its own. It needs id: and blurb:."
     ]
 
 

@@ -58,14 +58,15 @@ def folder(tmp_path: Path) -> Path:
 
 def test_each_story_gets_its_picture_at_its_width_and_its_document(folder: Path) -> None:
     material = load_material(load_issue(folder / "2017-03.yaml"), folder, shown=SHOWN)
-    first, second = material.pictures["first"], material.pictures["second"]
+    paths = [("stories", 0, "image"), ("stories", 1, "image")]
+    first, second = (material.pictures[path] for path in paths)
 
-    assert {"first", "second"} == material.pictures.keys()
+    assert set(paths) == material.pictures.keys()
     assert ((100, 200), (200, 400)) == ((first.shown, first.width), (second.shown, second.width))
     assert ("Ana López", "© 2017 Ana López, all rights reserved") == first.credit
     assert ("Front Line",) == first.withheld
-    assert {"first"} == material.documents.keys()
-    guide = material.documents["first"]
+    assert {"guide.pdf"} == material.documents.keys()
+    guide = material.documents["guide.pdf"]
     assert ("guide.pdf", "application/pdf", ("Bo Ek",)) == (
         guide.name, guide.media_type, guide.authors
     )  # fmt: skip

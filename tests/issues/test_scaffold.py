@@ -1,20 +1,30 @@
 import datetime as dt
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from newsletter.checks.check_input import CheckInput
+from newsletter.checks.finding import Severity
+from newsletter.checks.run import run_checks
 from newsletter.config import load_settings
 from newsletter.errors import InputError, IssueError
 from newsletter.issues.loader import load_issue
 from newsletter.issues.scaffold import (
+    SKELETONS,
     init_project,
     new_issue,
     new_translation,
     scaffold_folder,
 )
 from newsletter.issues.schema import FIRST_LINE
+from newsletter.material import Material
+from newsletter.render.edition import CompileInput
+from newsletter.render.pipeline import compile_edition
 
+from tests.issues.originals import jpeg, photograph
 from tests.issues.support import GOOD, write
+from tests.support import march
 from tests.support.tools import ROOT
 
 DATE = dt.date(2017, 4, 28)
@@ -62,6 +72,39 @@ def test_a_new_issue_is_a_good_issue(tmp_path: Path) -> None:
     )
     assert issue.web_url is None
     assert path.read_text(encoding="utf-8").splitlines()[0] == FIRST_LINE
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS)
+def test_each_skeleton_is_a_whole_mail_with_a_note_of_what_to_replace(
+    tmp_path: Path, skeleton: str
+) -> None:
+    path = tmp_path / "2017-04.yaml"
+    new_issue(path, title="April", date=DATE, language="en", web_url=None, skeleton=skeleton)
+
+    loaded = load_issue(path)
+    given = CompileInput(loaded.issue, loaded.source, march.THEME, march.SETTINGS, Material())
+    found = run_checks(CheckInput.of(given, compile_edition(given), None))
+    assert {"placeholder-text", "preheader-length"} >= {
+        each.id for each in found if each.severity is not Severity.NOTE
+    }
+    assert "Replace this" in path.read_text(encoding="utf-8")
+    # What its notes offer can be used: each commented key, taken as it stands.
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "photo.jpg").write_bytes(jpeg(photograph(20, 20)))
+    if skeleton in {"essay", "events"}:
+        used = re.sub(r"(?m)^( +)# (.*)$", r"\1\2", path.read_text(encoding="utf-8"))
+        assert used != path.read_text(encoding="utf-8")
+        path.write_text(used, encoding="utf-8")
+        load_issue(path)
+
+
+def test_an_unknown_skeleton_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "2017-04.yaml"
+    with pytest.raises(InputError) as caught:
+        new_issue(path, title="April", date=DATE, language="en", web_url=None, skeleton="letter")
+    assert "There is no skeleton “letter”." == caught.value.what
+    assert "Choose one of: monthly, links, essay, events." == caught.value.next
+    assert not path.exists()
 
 
 def test_a_new_issue_takes_any_title_and_its_web_page(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_whole_translation_stands_beside_its_original(tmp_path: Path) -> None:
     write(tmp_path, FRENCH, "2017-03.fr.yaml")
     loaded = load_languages(original)
     assert ["en", "fr"] == list(loaded)
-    assert "Un an à l’abri" == loaded["fr"].issue.lead_story.headline
+    assert "Un an à l’abri" == loaded["fr"].issue.reading_order[0].headline
     assert tmp_path / "2017-03.fr.yaml" == loaded["fr"].source.file
 
 
@@ -266,7 +266,7 @@ def test_a_story_that_falls_back_stands_where_the_original_has_it_in_its_languag
     assert ["A year of safety", "Dans les prisons"] == [s.headline for s in french.stories]
     assert ["en", None] == [story.language for story in french.stories]
     assert french.stories[0] == english.stories[0].model_copy(update={"language": "en"})
-    assert "A year of safety" == french.lead_story.headline
+    assert "A year of safety" == french.reading_order[0].headline
     assert ["À l’abri", "Tribunaux"] == [section.title for section in french.sections]
     assert [None, None] == [story.language for story in english.stories]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from playwright.sync_api import Browser, Page, Route
 
 from tests.looks.mails import Mail
+from tests.support.browser import tab
 
 _HEIGHT = 900
 
@@ -42,14 +43,10 @@ def opened(browser: Browser, mail: Mail, view: View) -> Iterator[Page]:
         else:
             route.abort()
 
-    context = browser.new_context(
-        viewport={"width": view.width, "height": _HEIGHT},
-        color_scheme="dark" if view.dark else "light",
-    )
-    page = context.new_page()
-    page.route("**/*", answer)
-    page.set_content(mail.html, wait_until="load")
-    yield page
-    context.close()
+    with tab(browser, width=view.width, height=_HEIGHT) as page:
+        page.emulate_media(color_scheme="dark" if view.dark else "light")
+        page.route("**/*", answer)
+        page.set_content(mail.html, wait_until="load")
+        yield page
     if foreign:
         raise AssertionError(f"The mail asks for more than its pictures: {foreign}")

@@ -23,6 +23,7 @@ from newsletter.render.slots import TOKEN
 from newsletter.theme import ShownWidths
 from newsletter.theme_files import load_theme
 
+from tests.preview.conftest import copied, serving
 from tests.preview.served import Served
 from tests.support.tools import ROOT
 
@@ -76,7 +77,15 @@ def test_an_unknown_reader_is_the_first_one(served: Served) -> None:
     assert served.state("row-2")["issue"]["reader"] == served.state("nobody")["issue"]["reader"]
 
 
-def test_a_translation_is_shown_to_those_who_read_it(sources: Sources, draft: Served) -> None:
+def test_a_translation_is_shown_to_those_who_read_it(tmp_path: Path) -> None:
+    sources = copied(tmp_path)
+    for language in ("es", "ar"):
+        sources.issue.with_name(f"2017-03.{language}.yaml").unlink()
+    with serving(sources) as draft:
+        shows_a_translation(sources, draft)
+
+
+def shows_a_translation(sources: Sources, draft: Served) -> None:
     french = sources.issue.with_name("2017-03.fr.yaml")
     text = french.read_text(encoding="utf-8")
     told = draft.versions()

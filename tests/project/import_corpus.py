@@ -603,6 +603,15 @@ REFUSED = {
         "email," * 1_500 + "x\na@a.example\n",
         "The list's header names 1,501 columns; 1,000 are the most.",
     ),
+    "a note that says no": Refused(
+        f"email,Notes\n{ANNA},Called in May: please unsubscribe\n{BEN},\n",
+        "The file may say that some rows must not be mailed, so it was not imported.",
+    ),
+    "a card whose second note says no": Refused(
+        f"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Anna\r\nEMAIL:{ANNA}\r\nNOTE:Met in Vienna\r\n"
+        "NOTE:Please unsub\r\n scribe\r\nEND:VCARD\r\n",
+        "The file may say that some rows must not be mailed, so it was not imported.",
+    ),
     "a status that may be either": Refused(
         f"email,status\n{ANNA},Gold\n",
         "The file may say that some rows must not be mailed, so it was not imported.",

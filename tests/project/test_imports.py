@@ -1,5 +1,7 @@
 """Importing: what counts, what is withdrawn, what a person is asked, and what no file can do."""
 
+import csv
+import io
 import itertools
 import json
 from contextlib import closing
@@ -7,13 +9,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from newsletter.addresses import Address
+from newsletter.audience.import_reader import ImportedRow, read_import_files
+from newsletter.audience.source_file import Source
 from newsletter.audience.sources import sources_of
 from newsletter.errors import InputError, RosterError
+from newsletter.formulas import defused, undefused
 from newsletter.ledger.sign_ups import SignUp
 from newsletter.ledger.suppressions import Leave, Reason, Return
 from newsletter.project import Project
-from newsletter.project.import_files import defused, rejected_csv, report_text
+from newsletter.project.import_files import rejected_csv, report_text
 from newsletter.project.imports import (
     ImportOptions,
     UnclearValues,
@@ -24,6 +31,7 @@ from newsletter.project.imports import (
     stage,
     write,
 )
+from newsletter.project.listing import Listed, as_csv
 from newsletter.project.rights import access, forget, keep_promises
 from newsletter.reader_states import ReaderState
 
@@ -419,6 +427,41 @@ def test_the_report_names_nobody_and_rejected_rows_run_nothing(
 def test_cells_that_begin_as_formulas_are_defused(cell: str) -> None:
     assert f"'{cell}" == defused(cell)
     assert "1-Mar" == defused("1-Mar")
+
+
+@given(st.text("'= \t\r\n+-@x\uff1d", max_size=6))
+def test_a_defused_cell_is_had_back_as_it_was(cell: str) -> None:
+    assert cell == undefused(defused(cell))
+    assert not defused(cell).lstrip(" \u00a0").startswith(tuple("=+-@\t\r\n\uff1d"))
+
+
+def imported_rows(content: bytes) -> list[ImportedRow]:
+    source = Source("out.csv", "out.csv", lambda: io.BytesIO(content), len(content))
+    (table,) = read_import_files(source, ImportOptions(fields=("organisation",)))
+    return [row for row in table.rows() if isinstance(row, ImportedRow)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(["", *"=+-@\t\r'", "'=", "'+", "'-", "'@", "''-", " -", "\uff1d"]),
+    st.sampled_from(["Jo", "Jo Ann", "-Jo", "'t Hart", "2 + 2", "SUM(A1)", 'a "b", c']),
+    st.sampled_from(["x", "=x", "+x", "-x", "'x", "'=x", "'-x", "''+x"]),
+)
+@example("'", "-Jo", "'=x")
+def test_our_own_export_comes_back_equal(first: str, text: str, local: str) -> None:
+    strange = io.StringIO()
+    cells = ["a@a.example", first + text, first + text]
+    csv.writer(strange).writerows([["email", "name", "organisation"], cells])
+    (known,) = imported_rows(strange.getvalue().encode())
+    assert (first + text).strip() == known.fields["organisation"]  # an apostrophe is the reader's
+    address = str(Address.parse(f"{local}@a.example"))
+    listed = Listed(
+        address, known.name, "fr", {}, known.fields, "2020-01-01", "import", mailed=True
+    )
+    (again,) = imported_rows(b"".join(as_csv(iter([listed]), ["organisation"])))
+    assert (address, known.name, "fr", known.fields) == (
+        *(str(again.address), again.name, again.language, again.fields),
+    )
 
 
 def test_imported_leaves_are_dated_as_the_export_dates_them(project: Project, move: Path) -> None:

@@ -7,6 +7,8 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 
+from newsletter.model import Issue, Story
+
 from tests.render.generated import Made
 from tests.render.generated_texts import END, Prose
 from tests.render.read_parts import Phrases, read_html, read_text
@@ -52,6 +54,13 @@ def _compared(part: str, made: Made, wanted: Reading, found: Reading) -> Iterato
             yield f"{part} changes the word {word!r}"
 
 
+def _above(story: Story, issue: Issue) -> str:
+    """The kicker; the lead that has none stands below the title of its section."""
+    titles = {section.id: section.title for section in issue.sections}
+    leads = story is issue.lead_story and story.section
+    return story.kicker or (titles[story.section or ""] if leads else "")
+
+
 def _expected(made: Made, part: str, around: Counter[str]) -> Reading:
     issue = made.issue
     links = Counter(
@@ -74,9 +83,9 @@ def _expected(made: Made, part: str, around: Counter[str]) -> Reading:
     proses = [made.introduction, *made.blurbs.values(), *made.quotes.values()]
     return Reading(
         opening=_opening(made),
-        contents=Counter(flat(each.headline) for each in contents),
+        contents=Counter(flat(each.name) for each in contents),
         sections=Counter(flat(each.title) for each in issue.sections if each.id in told_sections),
-        titles=Counter(flat((each.kicker or "") + each.headline) for each in issue.stories),
+        titles=Counter(flat(_above(each, issue) + each.name) for each in issue.stories),
         blurbs=Counter(_told_by(made.blurbs[each.id]) for each in issue.stories),
         highlights=Counter(flat(each.highlight) for each in issue.stories if each.highlight),
         quotes=Counter(

@@ -135,21 +135,19 @@ def material_of(issue: Issue) -> Material:
     """Pictures and documents as the issue names them, with made-up contents."""
     return Material(
         {
-            story.id: PreparedPicture(
-                f"{Path(story.image.file).stem.replace(' ', '-')}-0123abcd.jpg",
+            path: PreparedPicture(
+                f"{Path(picture.file).stem.replace(' ', '-')}-0123abcd.jpg",
                 "image/jpeg",
                 width=1120,
                 height=560,
-                shown=560,
+                shown=160 if picture.size else 560,
                 content=b"a picture",
             )
-            for story in issue.stories
-            if story.image is not None
+            for path, picture in issue.pictures()
         },
         {
-            story.id: Document(story.download.file, "0123abcd", "application/pdf", b"%PDF-1.7")
-            for story in issue.stories
-            if story.download is not None and story.download.file is not None
+            name: Document(name, "0123abcd", "application/pdf", b"%PDF-1.7")
+            for _, name in issue.files()
         },
     )
 

@@ -23,7 +23,7 @@ from PIL import Image, ImageChops
 from playwright.sync_api import Browser, Route
 
 from tests.render.samples import page_of
-from tests.support.browser import chromium
+from tests.support.browser import chromium, tab
 from tests.support.tools import PROVE, ROOT
 
 SETTINGS = load_settings(ROOT / "newsletter.toml")
@@ -108,7 +108,6 @@ def unlike(table: str, other: str) -> list[tuple[str, str, str]]:
             ("fr", 640, "dark"),
             ("es", 375, "light"),
             ("ar", 320, "dark"),
-            ("ar", 640, "light"),
             ("ar", 640, "on paper"),
         }
     ],
@@ -123,22 +122,23 @@ def test_the_mail_looks_the_same_pixel_by_pixel_and_computes_the_same_styles(
         picture = pictures[route.request.url.rpartition("/")[2]]
         route.fulfill(body=picture.content, content_type=picture.media_type)
 
-    page = browser.new_page(viewport={"width": width, "height": 800})
-    page.emulate_media(
-        media="print" if scheme == "on paper" else "screen",
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    page.route("**/*", serve)
-    shots = []
-    for html in before_and_after(language):
-        page.set_content(html, wait_until="load")
-        shots.append(page.screenshot(full_page=True))
-        # What is set on the window outlives set_content; each table has millions of characters.
-        page.evaluate(f"() => [window.before, window.after] = [window.after, ({COMPUTED})()]")
-        assert page.evaluate("after.length") > 100_000
-    same = page.evaluate("before === after")
-    differences = [] if same else unlike(*page.evaluate("[before, after]"))
-    page.close()
+    with tab(browser, width=width, height=800) as page:
+        page.emulate_media(
+            media="print" if scheme == "on paper" else "screen",
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        page.route("**/*", serve)
+        shots = []
+        for html in before_and_after(language):
+            page.set_content(html, wait_until="load")
+            shots.append(page.screenshot(full_page=True))
+            # What is set on the window outlives set_content; each table has millions of characters.
+            page.evaluate(
+                f"() => {{ window.before = window.after; window.after = ({COMPUTED})() }}"
+            )
+            assert page.evaluate("after.length") > 100_000
+        same = page.evaluate("before === after")
+        differences = [] if same else unlike(*page.evaluate("[before, after]"))
     assert None is where_pixels_differ(*shots)
     assert (True, []) == (same, differences)
 
@@ -270,16 +270,18 @@ def test_what_nobody_sees_goes(html: str, slimmed: str) -> None:
 
 @pytest.mark.needs_chromium
 def test_a_browser_sees_no_difference_in_any_fragment(browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 375, "height": 300})
+    slimmed = [(html, minify(html)) for html in [*STAYS, *(before for before, _ in SLIMS)]]
     different = []
-    for html in [*STAYS, *(before for before, _ in SLIMS)]:
-        looks = []
-        for each in (html, minify(html)):
-            page.set_content(f"<!DOCTYPE html><html><body>{each}</body></html>")
-            looks.append((page.screenshot(), page.evaluate(COMPUTED)))
-        if looks[0] != looks[1]:
-            different.append(html)
-    page.close()
+    with tab(browser, width=375, height=300) as page:
+        for html, after in slimmed:
+            if html == after:
+                continue  # nothing to see
+            looks = []
+            for each in (html, after):
+                page.set_content(f"<!DOCTYPE html><html><body>{each}</body></html>")
+                looks.append((page.screenshot(), page.evaluate(COMPUTED)))
+            if looks[0] != looks[1]:
+                different.append(html)
     assert [] == different
 
 

@@ -28,8 +28,8 @@ from tests.render.parity_judge import differences
 from tests.render.reading import address
 from tests.support.tools import PROVE, ROOT
 
-EXAMPLES = {"default": 100, "letter": 25} if PROVE else {"default": 20, "letter": 5}
-"""Issues made up for each theme in each of four languages: 500, or a fifth of them."""
+EXAMPLES = {"default": 100, "letter": 25} if PROVE else {"default": 10, "letter": 3}
+"""Issues made up for each theme in each of four languages: 500, or a tenth of them."""
 SETTINGS = Settings.model_validate(
     {
         "list": {
@@ -66,8 +66,8 @@ def theme(name: str) -> Theme:
 
 
 def compiled(made: Made, look: str = "default") -> Edition:
-    stories = made.issue.stories
-    material = Material(pictures={story.id: PICTURE for story in stories if story.image})
+    issue = made.issue
+    material = Material({path: PICTURE for path, _ in issue.pictures()})
     return compile_edition(
         CompileInput(made.issue, Source(Path("x.yaml")), theme(look), SETTINGS, material)
     )
@@ -113,7 +113,7 @@ def full_issue() -> tuple[Made, str, str]:
     found: list[Made] = []
 
     @seed(1)
-    @made_up(60)
+    @made_up(10)
     @given(made_issues("en", full=True))
     def keep(made: Made) -> None:
         found.append(made)

@@ -141,10 +141,10 @@ def test_whatever_an_editor_writes_reaches_readers_as_it_is(
     issue: Issue = ISSUE.model_copy(update={"stories": (story,)})
     edition = compiled(issue)
     (picture,) = page_of(edition.html).iter("img")
-    assert " ".join(story.headline.split()) in visible(edition.html)
+    assert " ".join(story.name.split()) in visible(edition.html)
     assert story.image is not None
     assert story.image.alt == picture.get("alt")
-    assert "".join(story.headline.split()) in "".join(edition.text.split())
+    assert "".join(story.name.split()) in "".join(edition.text.split())
 
 
 @pytest.mark.parametrize("text", AWKWARD)

@@ -246,7 +246,7 @@ def test_a_view_offers_no_function_but_the_declared_one() -> None:
         for name in view.names()
         if isinstance(view.named(name), Function)
     }
-    assert {"“issue”.language_of"} == seen
+    assert {"“issue”.language_of", "“issue”.kicker_of", "“issue”.look_of"} == seen
 
 
 def test_what_is_no_plain_data_is_refused_at_the_door() -> None:

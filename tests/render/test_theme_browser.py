@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Route
 
 from tests.looks.axe import violations
 from tests.render.themes import THEMES, bound_html, edition_of, march_of
-from tests.support.browser import chromium
+from tests.support.browser import chromium, tab
 from tests.support.tools import program
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.parametrize("theme", THEMES)]
@@ -34,9 +34,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 375, "height": 800})
-    yield opened
-    opened.close()
+    with tab(browser, width=375, height=800) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
@@ -90,11 +89,11 @@ def printer(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Calla
 
     @functools.cache
     def print_(theme: str) -> Path:
-        page = browser.new_page(color_scheme="dark")
-        page.set_content(bound_html(march_of(theme)[2]))
         path = tmp_path_factory.mktemp("printed") / f"{theme}.pdf"
-        page.pdf(path=path, format="A4", print_background=True)
-        page.close()
+        with tab(browser) as page:
+            page.emulate_media(color_scheme="dark")
+            page.set_content(bound_html(march_of(theme)[2]))
+            page.pdf(path=path, format="A4", print_background=True)
         return path
 
     return print_
@@ -143,8 +142,8 @@ def test_no_headline_is_parted_from_its_story(printed: Path, theme: str) -> None
     ).stdout
     together = 0
     for story in march_of(theme)[0].issue.stories:
-        headline = r"\s+".join(map(re.escape, story.headline.split()))
-        beginning = r"\s+".join(map(re.escape, story.blurb.split()[:3]))
+        headline = r"\s+".join(map(re.escape, story.name.split()))
+        beginning = r"\s+".join(map(re.escape, (story.blurb or "").split()[:3]))
         # Between the two there may be the credit of a picture.
         found = re.search(rf"{headline}\s+(?:[^.]{{0,60}}\s)??{beginning}", said)
         assert found, story.headline

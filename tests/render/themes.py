@@ -13,7 +13,19 @@ from newsletter.config import load_settings
 from newsletter.issues.languages import load_languages
 from newsletter.issues.loader import LoadedIssue
 from newsletter.material import Material, PreparedPicture
-from newsletter.model import Background, Download, Issue, Link, Picture, Post, Quote, Section, Story
+from newsletter.model import (
+    Background,
+    BodyPart,
+    Download,
+    Fact,
+    Issue,
+    Link,
+    Picture,
+    Post,
+    Quote,
+    Section,
+    Story,
+)
 from newsletter.render.edition import CompileInput, Edition, Stages
 from newsletter.render.pipeline import compile_edition, compile_stages
 from newsletter.render.slots import bind
@@ -56,6 +68,34 @@ FULL_STORY = Story(
 )
 
 
+LISTED = (
+    BodyPart(text="Listed."),
+    BodyPart(
+        facts=(
+            Fact(term="When", when="2020-02-06 13:00/14:30 Europe/Brussels"),
+            Fact(term="Until", deadline="2020-02-03"),
+            Fact(term="People", value="*84*"),
+        )
+    ),
+    BodyPart(
+        image=Picture(
+            file="small.png", alt="A face", credit="Us", size="small", url="https://a.example/face"
+        )
+    ),
+    BodyPart(
+        links=(
+            Link(
+                label="All of the paper",
+                url="https://a.example/listed",
+                by="An author",
+                note="It is long.",
+            ),
+        )
+    ),
+)
+"""Parts in an order of their own."""
+
+
 def other_way(language: str) -> str:
     """A language that runs the other way."""
     return "en" if language == "ar" else "ar"
@@ -73,7 +113,11 @@ def everything(language: str) -> Issue:
         greeting="Dear {{ name | friend }},",
         introduction="Hello {{ name | friend }}, this is all.\n\n    A line of code",
         web_url="https://a.example/2020-01",
-        sections=(Section(id="first", title="The first section"),),
+        strapline="For all who read",
+        sections=(
+            Section(id="first", title="The first section"),
+            Section(id="looks", title="Looks", body=(BodyPart(text="How they look."),)),
+        ),
         stories=(
             FULL_STORY.model_copy(update={"id": "lead", "headline": "The lead"}),
             FULL_STORY,
@@ -91,7 +135,12 @@ def everything(language: str) -> Issue:
             Story(
                 id="bare", headline="A bare one", section="first", blurb="Text.", highlight="So."
             ),
+            *(
+                Story(id=look, look=look, section="looks", body=LISTED)
+                for look in ("event", "call", "statement", "highlights", "sponsor")
+            ),
         ),
+        closing=(BodyPart(text="Written by two."),),
         posts=(Post(text="What we posted", url="https://a.example/post", network="Mastodon"),),
     )
 
@@ -142,9 +191,9 @@ def _loaded() -> dict[str, LoadedIssue]:
 
 def sized(theme: str, issue: Issue, material: Material) -> Material:
     """The material with its pictures as wide as the theme shows them."""
-    look = THEMES[theme].settings.pictures
+    look, lead = THEMES[theme].settings.pictures, issue.lead_story
     pictures = {
-        of: replace(each, shown=look.lead if of == issue.lead_story.id else look.story)
+        of: replace(each, shown=look.lead if lead and of == lead.id else look.story)
         for of, each in material.pictures.items()
     }
     return replace(material, pictures=pictures)

@@ -54,6 +54,8 @@ class ImapServer:
         self.logins = 0
         self.ended = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
+        # Else a second line waits until the first is acknowledged: 40 ms.
+        self._listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._listening.getsockname()[1]
         self._thread = threading.Thread(target=self._accept)
 

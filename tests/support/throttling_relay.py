@@ -5,7 +5,6 @@ standard input ends, it prints who got how many, and how often it refused.
 """
 
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -58,10 +57,7 @@ def _throttle(per_second: float) -> tuple[SmtpServer, Counter[str]]:
             tokens -= 1
             return None
 
-    server = SmtpServer({"MAIL": mail})
-    # Connections inherit it. Else each reply would wait for the client's acknowledgement.
-    server._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return server, refusals
+    return SmtpServer({"MAIL": mail}), refusals
 
 
 if __name__ == "__main__":

@@ -83,8 +83,8 @@ def read_text(text: str) -> str:
 
 def of_story(story: Story) -> Iterator[str]:
     """What a story says: its lines, and the sentences of its texts."""
-    yield from (story.headline, story.kicker or "", story.highlight or "", story.source or "")
-    yield from _SENTENCE_END.split(story.blurb)
+    yield from (story.name, story.kicker or "", story.highlight or "", story.source or "")
+    yield from _SENTENCE_END.split(story.blurb or "")
     if story.quote:
         yield from (*_SENTENCE_END.split(story.quote.text), story.quote.by)
     if story.image:

@@ -26,6 +26,9 @@ LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
 )
 """Width and colour scheme: every width and every scheme; all pairs on demand."""
 
+JUDGED = ("en", "fr", "ar") if PROVE else ("en", "ar")
+"""What axe looks at: one language of each direction; French, the widest, is measured always."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -49,7 +52,7 @@ def test_every_page_is_for_everybody(browser: Browser, language: str) -> None:
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=scheme)
             wide = page.evaluate("document.documentElement.scrollWidth")
-            found = violations(page)
+            found = violations(page) if language in JUDGED else []
             if found or wide > width:
                 wrong[name, width, scheme] = (found, wide)
     context.close()

@@ -247,13 +247,12 @@ class Mailjet(Provider[MailjetSettings]):
         return self.get("/v3/REST/message", asked)
 
     def event(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A message's state; of why it is in it there is a number."""
+        """A message's state; of why it is in it there is a number, and of since when nothing."""
         return {
             "event": _EVENTS.get(str(row.get("Status"))),
             "reference": row.get("CustomID"),
             "messageId": _id(row.get("ID")),
             "reason": _STATES.get(str(row.get("StateID"))),
-            "timestamp": row.get("ArrivedAt"),
         }
 
 

@@ -36,6 +36,15 @@ from newsletter.transports.verification import recipients_in
 
 _TAKEN = frozenset({"new", "sending", "sent"})
 _NOT_SENT = frozenset({"failed", "canceled"})
+_EVENTS = {
+    "mailbox_not_found": "email_mailbox_not_found",
+    "hard_bounce": "email_dropped",
+    "spam": "email_spam",
+    "blocklisted": "email_blocklisted",
+    "mailbox_full": "mailbox_full",
+    "soft_bounce": "email_deferred",
+}
+"""Flags of a mail, the worst first, each with the event that its webhooks would tell."""
 
 
 class ScalewaySettings(ProviderSettings):
@@ -59,14 +68,7 @@ class Scaleway(Provider[ScalewaySettings]):
     no_sandbox = "Send the proof to an address of your own."
     listed = "emails"
     events_listed = "emails"
-    events_of = (
-        "mailbox_not_found",
-        "hard_bounce",
-        "spam",
-        "blocklisted",
-        "mailbox_full",
-        "soft_bounce",
-    )
+    events_of = tuple(_EVENTS)
     events_page = 100
     # It lists by when a mail was handed over, and complaints come weeks later.
     events_overlap = timedelta(days=30)
@@ -182,18 +184,20 @@ class Scaleway(Provider[ScalewaySettings]):
         return self.get(self.path, asked)
 
     def event(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Its worst flag is the event, and the last try says why."""
+        """Its worst flag is the event, the last try says why, and of when nothing is told."""
         flags = row.get("flags")
         flags = flags if isinstance(flags, list) else ()
+        event = next((told for flag, told in _EVENTS.items() if flag in flags), None)
+        if event == "email_deferred" and row.get("status") == "failed":
+            event = "soft_bounce"  # it is tried no more
         tries = objects_at(row, "last_tries")
         return {
-            "event": next((each for each in self.events_of if each in flags), None),
+            "event": event,
             "reference": row.get("message_id"),
             "messageId": row.get("id"),
             "email": row.get("mail_rcpt"),
             "reason": " ".join(str(each.get("message", "")) for each in tries[-1:]),
             "details": row.get("status_details"),
-            "timestamp": row.get("created_at"),
         }
 
 

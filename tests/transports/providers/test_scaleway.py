@@ -6,7 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from newsletter.addresses import Address
+from newsletter.clock import EARLIEST
 from newsletter.errors import ConfigError
+from newsletter.feedback.event import Kind
+from newsletter.feedback.provider_events import read_listed
 from newsletter.render.edition import Enclosure
 from newsletter.testing import FakeMessage, RecordingJournal, fake_messages
 from newsletter.transports.api_result import Ambiguous, Each, Later, Refused, Stop
@@ -199,6 +202,35 @@ def test_each_status_has_its_meaning(status: str, outcome: object) -> None:
     answer = Response(200, JSON, canonical_json({"emails": [row]}))
     provider = provider_of("scaleway", project_id=PROJECT)
     assert Each([outcome]) == provider.read(answer, [ApiMessage(fake_messages(ANNA)[0])])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "kinds"),
+    [
+        (["hard_bounce", "mailbox_not_found"], "failed", [Kind.BOUNCED]),
+        (["hard_bounce"], "failed", [Kind.BOUNCED]),
+        # Scaleway's own filter or the server's, not the reader.
+        (["spam"], "failed", [Kind.RETURNED]),
+        (["blocklisted"], "failed", [Kind.DROPPED]),
+        (["mailbox_full"], "failed", [Kind.RETURNED]),
+        (["soft_bounce"], "sent", [Kind.DELAYED]),
+        (["soft_bounce"], "failed", [Kind.RETURNED]),
+        (["greylisted"], "sent", []),
+        ("spam", "failed", []),
+        ([["spam"], {}, None], "failed", []),
+    ],
+)
+def test_a_flag_says_what_happened_and_a_filter_is_no_complaint(
+    flags: object, status: str, kinds: list[Kind]
+) -> None:
+    listed = {
+        "id": "7", "message_id": f"2017-04.{'a' * 24}@x.example", "flags": flags, "status": status,
+        "created_at": "2026-11-01T10:00:00Z",
+        "last_tries": [{"code": 550, "message": "5.1.1 user unknown"}],
+    }  # fmt: skip
+    found = read_listed(provider_of("scaleway", project_id=PROJECT).event(listed))
+    assert kinds == [event.kind for event in found]
+    assert {EARLIEST} >= {event.at for event in found}, "of when is not told"
 
 
 @pytest.mark.fault("HTTP", "Scaleway answers for another reader", state="in_doubt")
