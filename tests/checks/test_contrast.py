@@ -48,7 +48,7 @@ BAD_PAIRS = {
         (None, "[colours] text"),
     ),
     '[colours]\nbutton = "#ffc93c"': (
-        "In the light colours “Read more →” can",
+        "In the light colours “Read more →” and 1 more can",
         ": “on_button” (#ffffff) on “bright” or “button” (#ffc93c) is 1.5 : 1; 4.5 : 1 is needed.",
         (None, "[colours] on_button"),
     ),

@@ -20,7 +20,6 @@ from tests.render.themes import (
     compiled_with,
     everything,
     march_of,
-    sized,
     with_logo,
 )
 
@@ -31,7 +30,13 @@ def outlook_mails(theme: str) -> dict[str, HtmlElement]:
     pages = {f"march {of}": bound_html(march_of(theme, of)[2]) for of in MARCH_LANGUAGES}
     for of in ("ar", "en"):
         issue = everything(of)
-        material = replace(sized(theme, issue, material_of(issue)), logo=LOGO)
+        # Its stories share one picture.
+        width, material = THEMES[theme].settings.pictures.story, material_of(issue)
+        pictures = {
+            path: each if each.shown < width else replace(each, shown=width)
+            for path, each in material.pictures.items()
+        }
+        material = replace(material, pictures=pictures, logo=LOGO)
         pages[f"everything {of}"] = compiled_with(with_logo(THEMES[theme]), issue, material).html
     return {of: outlook_page(html) for of, html in pages.items()}
 

@@ -192,10 +192,11 @@ def _loaded() -> dict[str, LoadedIssue]:
 def sized(theme: str, issue: Issue, material: Material) -> Material:
     """The material with its pictures as wide as the theme shows them."""
     look, lead = THEMES[theme].settings.pictures, issue.lead_story
-    pictures = {
-        of: replace(each, shown=look.lead if lead and of == lead.id else look.story)
-        for of, each in material.pictures.items()
-    }
+    pictures = dict(material.pictures)
+    for path, picture in issue.pictures():
+        if not picture.size:
+            width = look.lead if lead and lead.opening is picture else look.story
+            pictures[path] = replace(pictures[path], shown=width)
     return replace(material, pictures=pictures)
 
 
