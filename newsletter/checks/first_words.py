@@ -28,8 +28,8 @@ _STEM = 4
 )
 def first_words(given: CheckInput) -> Iterator[Flaw]:
     """First words that the inbox line says nothing of, or a link to the web page before them."""
-    headlines = (story.headline for story in given.issue.reading_order if story.headline)
-    before = words(given.visible).partition(words(next(headlines, "")))[0]
+    headlines = [story.headline for story in given.issue.reading_order if story.headline]
+    before = words(given.visible).partition(words(headlines[0]))[0] if headlines else ""
     for anchor in anchors(given.page):
         if anchor.href == given.places.page and not anchor.hidden and words(anchor.text) in before:
             yield Flaw(
