@@ -158,7 +158,8 @@ def test_a_language_that_a_reader_asked_for_counts_in_the_next_plan(project: Pro
     )
     assert {"address": reader, "language": "en", "topics": {}, "mailed": True} == told
     stopped(project.run("subscribers", "set", reader), 2, "Nothing to note")
-    stopped(project.run("subscribers", "set", reader, "--language", "x!"), 2, "language")
+    for wrong in ("x!", "zz"):
+        stopped(project.run("subscribers", "set", reader, "--language", wrong), 2, f"“{wrong}”")
     stopped(project.run("subscribers", "set", reader, "--topic", "alerts"), 2, "no topic")
     both = ("--topic", "alerts", "--no-topic", "alerts")
     stopped(project.run("subscribers", "set", reader, *both), 2, "under --topic and under")
