@@ -11,7 +11,13 @@ from urllib.parse import quote
 
 from newsletter.material import Document, PreparedPicture
 
-INDEX = "index.html"
+
+def index_path(language: str, home: str) -> str:
+    """The index in one language: ``fr.html``, or ``index.html`` in that of newsletter.toml.
+
+    No page of an issue is called so, since its name has another full stop.
+    """
+    return "index.html" if language == home else f"{language}.html"
 
 
 def page_path(issue_id: str, language: str) -> str:

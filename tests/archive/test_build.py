@@ -42,11 +42,11 @@ def test_it_tells_what_it_wrote_and_what_to_do_next(small: Project) -> None:
     done = build(small, "--no-pdf")
     went_well(
         done,
-        "archive holds 1 issue and 1 page; files: 5 new.",
+        "archive holds 1 issue and 1 page; files: 6 new.",
         "Next: copy the folder archive to https://news.defenders.example/",
     )
     kinds = sorted(Path(name).suffix for name in archived(small))
-    assert [".atom", ".css", ".html", ".html", ".js"] == kinds
+    assert [".atom", ".css", ".html", ".html", ".js", ".svg"] == kinds
 
 
 def test_it_writes_where_it_is_told(small: Project, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_what_is_the_same_is_not_touched_so_that_copying_stays_quick(small: Proj
         os.utime(folder / name, (1, 1))
     page = folder / "2017-04.en.html"
     page.write_text("somebody wrote into it")
-    went_well(build(small, "--no-pdf"), "files: 1 changed and 4 unchanged.")
+    went_well(build(small, "--no-pdf"), "files: 1 changed and 5 unchanged.")
     assert "<article" in page.read_text(encoding="utf-8")
     changed = [name for name in archived(small) if (folder / name).stat().st_mtime != 1]
     assert ["2017-04.en.html"] == changed
