@@ -139,7 +139,10 @@ def example(folder: Path, *, older: bool = True, translated: bool = True) -> Pro
 
 
 def build(project: Project, *more: str) -> subprocess.CompletedProcess[str]:
-    return project.run("archive", "build", *more)
+    """Publish each issue but those of the far future, as if all had been sent."""
+    files = (project.folder / "issues").glob("[0-9]*-[0-9][0-9].yaml")
+    finished = [path.stem for path in sorted(files) if "2999-" not in path.read_text("utf-8")]
+    return project.run("archive", "build", *finished, *more)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -259,10 +259,10 @@ def without_browser(project: Project, tmp_path: Path) -> dict[str, str]:
 def test_without_chromium_pages_are_built_without_pdfs_and_pdf_says_so(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     environment = without_browser(project, tmp_path)
-    quiet = project.run("archive", "build", env=environment)
+    quiet = project.run("archive", "build", "2017-04", env=environment)
     went_well(quiet, "1 issue and 1 page;")
     assert "PDF" not in quiet.stdout
-    asked = project.run("archive", "build", "--pdf", env=environment)
+    asked = project.run("archive", "build", "2017-04", "--pdf", env=environment)
     went_well(asked, "No PDF was made, since neither Chromium nor Chrome is installed.")
     assert ".pdf" not in (project.folder / "archive" / "2017-04.en.html").read_text()
 
@@ -279,7 +279,7 @@ def test_a_browser_that_fails_costs_the_pdfs_but_no_page(
     fake = tmp_path / "bin" / "chromium"
     fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)
-    done = project.run("archive", "build", env=environment)
+    done = project.run("archive", "build", "2017-04", env=environment)
     went_well(done, f"Some pages have no PDF: {reason}.")
     page = (project.folder / "archive" / "2017-04.en.html").read_text()
     assert "<article" in page
