@@ -150,7 +150,10 @@ class PageVocabulary(WebVocabulary):
         """A text as HTML; ``language`` is its own, if it differs from the page's."""
         tokens = markdown.parse(with_fallbacks(text, escaped=True),
                                 language=language or self.language)  # fmt: skip
-        return Markup(markdown.to_page(tokens, heading=heading))  # noqa: S704 - raw HTML was escaped by the parser
+        page = markdown.to_page(tokens, heading=heading)
+        # Words stay whole on a phone; a reader without a mouse gets there by the Tab key.
+        page = page.replace("<table>", '<div class="wide" tabindex="0"><table>')
+        return Markup(page.replace("</table>", "</table></div>"))  # noqa: S704 - raw HTML was escaped by the parser
 
 
 @dataclass(frozen=True)

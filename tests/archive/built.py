@@ -45,7 +45,14 @@ stories:
       Un [lien](https://exemple.example/?a=1&b=ü) et "des guillemets".
     background:
       title: Le fond
-      text: "# Le titre du fond\\n\\nLe texte du fond."
+      text: |-
+        # Le titre du fond
+
+        Le texte du fond.
+
+        | Pays | Organisation | Emprisonnements | Libérations | Investigations |
+        |---|---|---|---|---|
+        | Kirghizstan | Observatoire | douze | quatre | internationales |
     highlight: 3 raisons d’espérer
     download:
       label: Guide (PDF)
