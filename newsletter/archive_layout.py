@@ -31,7 +31,7 @@ def background_anchor(story_id: str) -> str:
 
 
 def picture_path(picture: PreparedPicture) -> str:
-    """A picture: ``images/bangkok-3f9a01c7.jpg``."""
+    """A picture: ``images/3f9a01c7b2d85e46.jpg``."""
     return f"images/{picture.name}"
 
 
