@@ -14,6 +14,8 @@ import yaml
 from lxml import etree
 from newsletter.audience.reader import read_roster
 from newsletter.config import Audience, load_settings
+from newsletter.project import Project as Opened
+from newsletter.project.compile import compile_issue
 from newsletter.render.slots import TOKEN
 from newsletter.theme_files import load_theme
 from PIL import Image
@@ -303,6 +305,11 @@ def test_search_engines_are_asked_to_leave_it_out_where_the_settings_say_so(
     assert [("content", "noindex"), ("name", "robots")] == sorted(robots.attrib.items())
 
 
+def fingerprint(project: Project) -> str:
+    (one,) = compile_issue(Opened(project.folder), "2017-04").languages.values()
+    return one.edition.fingerprint
+
+
 def test_a_correction_with_its_date_is_told_on_the_page_and_in_the_feed(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     assert 0 == build(project, "--no-pdf").returncode
@@ -310,7 +317,9 @@ def test_a_correction_with_its_date_is_told_on_the_page_and_in_the_feed(tmp_path
     assert "article:modified_time" not in described(here.page("2017-04.en.html"))
     assert here.text("feed.en.atom").count("<updated>2017-04-28T00:00:00Z</updated>") == 2
     issue = project.folder / "issues" / "2017-04.yaml"
+    mail = fingerprint(project)
     issue.write_text(f"corrected: 2017-05-02\n{issue.read_text()}")
+    assert fingerprint(project) == mail, "the mail says nothing of it"
     assert 0 == build(project, "--no-pdf").returncode
     page = here.page("2017-04.en.html")
     assert "2017-05-02" == described(page)["article:modified_time"]
