@@ -24,6 +24,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -590,6 +591,11 @@ class Issue(Part):
         description="The page of this issue on the web, for “view in browser”. "
         "Default: its page in the archive.",
     )
+    corrected: dt.date | None = Field(
+        default=None,
+        description="Day of the latest correction to the page, as YYYY-MM-DD. "
+        "Readers of the page and of the feed are told.",
+    )
     strapline: Annotated[Line | None, Says(Translated.ANEW)] = Field(
         default=None, description="A line below the title, such as “News for members”."
     )
@@ -611,6 +617,14 @@ class Issue(Part):
         default=(),
         description="In a translation: ids of stories that it shows in the original's language.",
     )
+
+    @field_validator("corrected")
+    @classmethod
+    def _not_before_date(cls, corrected: dt.date | None, info: ValidationInfo) -> dt.date | None:
+        date = info.data.get("date")
+        if corrected and date and corrected < date:
+            raise ValueError(f"is before the date of the issue, {date}")
+        return corrected
 
     @field_validator("closing")
     @classmethod
