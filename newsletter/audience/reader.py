@@ -253,8 +253,14 @@ class _Reading:
             check_shape(cells, self._columns, self._delimiter)
             cells = [*cells, *[""] * (self._columns.width - len(cells))]
             address, written_name = read_address(cells[self._columns.email])
-        except (AddressError, RowError) as error:
+        except RowError as error:
             self._refused.append(self._problem(number, str(error)))
+            return
+        except AddressError as error:
+            self._refused.append(self._problem(number, str(error)))
+            if self._standing.judge(cells)[0]:
+                for each in addresses_of_leavers(cells, self._columns.email):
+                    self._left_rows.setdefault(each.suppression_key, number)
             return
         why, unclear = self._standing.judge(cells)
         if why:
