@@ -103,10 +103,10 @@ def _refuse_merged(source: Source, name: str, sheet: CalamineSheet) -> None:
     """Refuse a sheet where a value stands for several rows: only the first of them has it.
 
     Raises:
-        RosterError: cells of a column are merged below the first row.
+        RosterError: cells of several rows are merged below the first row.
     """
-    for (top, first), (bottom, last) in sheet.merged_cell_ranges or ():
-        if 0 < top < bottom and first == last:
+    for (top, _), (bottom, _) in sheet.merged_cell_ranges or ():
+        if 0 < top < bottom:
             raise RosterError(
                 f"On the sheet “{visible(name)[:60]}” cells of rows {top + 1} to {bottom + 1} are "
                 "merged, so only the first of these rows has their value.",
