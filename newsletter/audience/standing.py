@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from newsletter.audience.cells import trim
-from newsletter.audience.columns import fold
+from newsletter.audience.columns import NO_NAME, fold
 from newsletter.audience.notes import holds_notes, words_of_leaving
 from newsletter.errors import Problem, Where
 from newsletter.invisible import without_invisible
@@ -434,11 +434,11 @@ class Standing:
         no_mail: Collection[str],
     ) -> Standing:
         """Read a header; ``mail`` and ``no_mail`` are decisions, each “Column=value”."""
+        width = max((index for index, name in enumerate(header, 1) if name.strip()), default=0)
         columns = tuple(
-            (index, name.strip(), kind)
-            for index, name in enumerate(header)
-            if name.strip()
-            and ((kind := kind_of(name)) not in _SILENT - {Kind.NOTES} or index not in used)
+            (index, name.strip() or NO_NAME, kind)
+            for index, name in enumerate(header[:width])
+            if (kind := kind_of(name)) not in _SILENT - {Kind.NOTES} or index not in used
         )
         return cls(columns, mail, no_mail)
 

@@ -396,3 +396,11 @@ def test_a_column_that_tells_who_may_be_mailed_is_not_called_unused(tmp_path: Pa
     path.write_text("email,Abo-Status,Shoe size\na@a.example,aktiv,40\nb@b.example,abgemeldet,41\n")
     (warning,) = read_roster(path).warnings
     assert "Unused columns: “Shoe size”." in warning.what
+
+
+def test_a_word_of_leaving_counts_in_a_column_without_a_name(tmp_path: Path) -> None:
+    rows = "a@a.example,Unsubscribed,Anna\nb@a.example,bounced,Ben\nc@a.example,to ask,Clara\n"
+    found = read(tmp_path, f"email,,name\n{rows}")
+    assert "c" == mailed(found)
+    assert "Not mailed: the list says “(no name)=Unsubscribed”." == found.left[0].what
+    assert "abc" == mailed(read(tmp_path, f"email,,name\n{rows}", mail=("(no name)=*",)))
