@@ -87,9 +87,10 @@ class ImportedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row without a usable address."""
+    """A row that cannot be used: the name of its file, its number, why, and its cells."""
 
-    number: int
+    file: str
+    row: int
     why: str
     cells: Sequence[str]
 
@@ -170,7 +171,7 @@ class ImportFile:
                     self._refuse_other_header(number, names)
                     why = fault or str(error)
                     why = f"{why} {_LEFT}" if state.suppresses else why
-                yield RejectedRow(number, why, cells)
+                yield RejectedRow(self.source.name, number, why, cells)
         if number >= SHEET_ROWS:
             self.notes.append(
                 Problem(

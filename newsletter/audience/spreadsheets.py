@@ -24,7 +24,7 @@ from newsletter.errors import Problem, RosterError
 from newsletter.invisible import visible
 
 if TYPE_CHECKING:
-    from python_calamine import CalamineSheet, CalamineWorkbook
+    from python_calamine import CalamineSheet
 
 MOST_BYTES = 50_000_000
 """Of a spreadsheet file."""
@@ -70,7 +70,7 @@ def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list
             for sheet in workbook.sheets_metadata
             if sheet.visible is SheetVisibleEnum.Visible or leavers_in(sheet.name, ())
         ]
-        sheets = [(name, _sheet(workbook, name)) for name in read]
+        sheets = [(name, workbook.get_sheet_by_name(name)) for name in read]
     except PasswordError:
         raise _refusal(source, "a password protects it") from None
     except (CalamineError, OSError, ValueError) as error:
@@ -93,10 +93,6 @@ def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list
         place = f"{source.place}: {visible(name)[:60]}" if named else source.place
         yield replace(source, name=title, place=place), _records(sheet), notes
         notes = []
-
-
-def _sheet(workbook: CalamineWorkbook, name: str) -> CalamineSheet:
-    return workbook.get_sheet_by_name(name)
 
 
 def _refuse_merged(source: Source, name: str, sheet: CalamineSheet) -> None:
