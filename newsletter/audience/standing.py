@@ -37,8 +37,8 @@ class Kind(Enum):
     JOINED = auto()
     """No: must not be mailed."""
     WANTED = auto()
-    """As joined, but of a name that may mean more: a clear no counts, and words of leaving; a blank
-    is doubtful beside a yes or a no."""
+    """As joined, but of a name that may mean more: a clear no counts, and words of leaving; words
+    after a no are doubtful, and a blank beside a yes or a no."""
     OTHER = auto()
     """Another column; a single word of leaving in it still counts."""
     NOTES = auto()
@@ -271,10 +271,11 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     if kind is Kind.OF_A_PERSON:
         return not _CLEAR_WORD.fullmatch(value)
     if kind is Kind.WANTED:
-        if value in _CLEAR_NO or text.casefold() == "n":
+        if value in _CLEAR_NO or text.casefold() == "n" or _LEFT_STATUS_WORD.search(value):
             return False
-        if _is_blank(kind, value):
-            return None
+        first = text.split(maxsplit=1)[0] if text else ""
+        if _is_blank(kind, value) or (len(first) > 1 and fold(first) in _CLEAR_NO):
+            return None  # “no thanks”, or a newsletter of that name
     if kind is Kind.OTHER or kind is Kind.WANTED or kind is Kind.NOTES:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS

@@ -105,7 +105,7 @@ LEFT = [
             ("Email verified", "true", "false"),
         )
     ),
-    ("Newsletter", "NULL", "Abgemeldet"),
+    ("Newsletter", "NULL", "Abgemeldet,abbestellt,stop,kein Interesse"),
     ("Newsletter", "\\N", "Abgemeldet"),
     ("Quarantined", "No", "Yes"),
     ("Archived", "false", "true"),
@@ -218,7 +218,9 @@ def test_who_stays_is_mailed(tmp_path: Path, column: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(("column", "value"), [("Status", "Gold"), ("Status", "1"),
-                                               ("Status", ""), ("Opt-in", "maybe")])  # fmt: skip
+                                               ("Status", ""), ("Opt-in", "maybe"),
+                                               ("Newsletter", "nein danke"),
+                                               ("Newsletter", "No thanks!")])  # fmt: skip
 def test_a_value_not_understood_is_asked_about_and_answered(
     tmp_path: Path, column: str, value: str
 ) -> None:
@@ -313,6 +315,16 @@ nie chce otrzymywać
 rezygnuje z newslettera
 Больше не хочет получать
 просит удалить из рассылки
+no newsletter please
+mail bounces
+complained about our mails
+on the blacklist since 2019
+deletion request 2020
+pas de newsletter svp
+sur liste noire
+no le enviéis más
+è nella lista nera
+Mail kam als unzustellbar zurück
 طلب إلغاء الاشتراك
 لا يرغب في الرسائل
 """.strip().splitlines()
@@ -320,6 +332,7 @@ OTHER_NOTES = """
 Left a message
 left-handed
 VIP
+no mailbox at the gate
 Met in Vienna 2015
 prefers French
 never met
