@@ -95,6 +95,10 @@ class RejectedRow:
     cells: Sequence[str]
 
 
+_Said = tuple[ReaderState, Span | None, tuple[Unclear, ...]]
+"""The strongest state, since when, and what to ask about."""
+
+
 class ImportFile:
     """One table of a move, recognised; its rows are read once.
 
@@ -156,10 +160,14 @@ class ImportFile:
                     raise _below_section(self.source, number, *section)
                 yield row
             except (AddressError, RowError) as error:
-                state, at = self._not_mailed_by(cells, in_place=isinstance(error, AddressError))
+                in_place = isinstance(error, AddressError)
+                state, at, unclear = self._not_mailed_by(cells, in_place=in_place)
                 stays = state is ReaderState.IN
-                found = [] if stays else addresses_of_leavers(cells, self._columns.email)
-                if found:
+                told = unclear or not stays
+                found = addresses_of_leavers(cells, self._columns.email) if told else []
+                if found and stays:
+                    self._ask_about(unclear, number)
+                elif found:
                     for each in found:
                         yield ImportedRow(each, "", "", {}, state, at, None, {})
                     continue
@@ -183,22 +191,20 @@ class ImportFile:
             )
         self._refuse_unclear()
 
-    def _not_mailed_by(
-        self, cells: Sequence[str], *, in_place: bool
-    ) -> tuple[ReaderState, Span | None]:
-        """The state that a row says which cannot be used, and since when; IN: nothing else.
+    def _not_mailed_by(self, cells: Sequence[str], *, in_place: bool) -> _Said:
+        """As :meth:`_state_of`, of a row that cannot be used.
 
         Args:
             cells: of the row.
             in_place: whether each stands in its column.
         """
-        state, at = self.state or ReaderState.IN, None
+        said: _Said = (self.state or ReaderState.IN, None, ())
         if in_place:
-            state, at, _ = self._state_of(self._filled(cells))
-        doubtful = state is ReaderState.IN or not (in_place or state.suppresses)
+            said = self._state_of(self._filled(cells))
+        doubtful = said[0] is ReaderState.IN or not (in_place or said[0].suppresses)
         if doubtful and not all(may_mail(Kind.OTHER, cell) for cell in cells):
-            return ReaderState.LEFT, None
-        return state, at
+            return ReaderState.LEFT, None, ()
+        return said
 
     def _refuse_other_header(self, number: int, names: list[str]) -> None:
         """Refuse files joined into one whose columns differ: who left would stand in any of them.
@@ -234,11 +240,9 @@ class ImportFile:
         filled = self._filled(cells)
         address, written = _read_address(filled[columns.email])
         state, at, unclear = self._state_of(filled)
-        for value in unclear if state is ReaderState.IN else ():
-            self._unclear.setdefault(value, []).append(number)
-        if len(self._unclear) > MOST_UNCLEAR:
-            self._refuse_unclear()
-        if state is not ReaderState.IN:
+        if state is ReaderState.IN:
+            self._ask_about(unclear, number)
+        else:
             if state.suppresses and _SEVERAL in filled[columns.email]:
                 raise AddressError("The cell holds several addresses; give each a row of its own.")
             return ImportedRow(address, "", "", {}, state, at, None, {})
@@ -259,9 +263,7 @@ class ImportFile:
             return [*cells, *[""] * (self._width - len(cells))]
         return cells
 
-    def _state_of(
-        self, cells: Sequence[str]
-    ) -> tuple[ReaderState, Span | None, tuple[Unclear, ...]]:
+    def _state_of(self, cells: Sequence[str]) -> _Said:
         """The strongest state that a row or its file says, since when, and what to ask about."""
         state, at, unclear = self._judge.row(cells)
         if self.state is not None and (self._certain or not state.suppresses):
@@ -312,6 +314,12 @@ class ImportFile:
         if meant := reread(text):
             return self._mended(text, meant, text)
         return "" if text and says_nothing(text) else text
+
+    def _ask_about(self, unclear: Iterable[Unclear], number: int) -> None:
+        for value in unclear:
+            self._unclear.setdefault(value, []).append(number)
+        if len(self._unclear) > MOST_UNCLEAR:
+            self._refuse_unclear()
 
     def _refuse_unclear(self) -> None:
         if asked := questions(self._unclear, self._judge.answered):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from newsletter.audience.cells import addresses_of_leavers
 from newsletter.audience.reader import read_leavers, read_roster
+from newsletter.errors import RosterError
 
 ANNA = "anna@readers.example"
 SPELLED = (
@@ -73,3 +74,6 @@ def test_a_row_of_a_list_stops_its_reader_however_it_writes_the_address(tmp_path
     assert [2] == [each.where.row for each in read.left]
     assert [4, 5] == [each.where.row for each in read.refused]
     assert {ANNA} == read.left_keys
+    path.write_text(f"email,status\n{ANNA},active\nanna(at)readers.example,Gold\n")
+    with pytest.raises(RosterError, match="status=Gold"):
+        read_roster(path)

@@ -542,6 +542,16 @@ def test_a_row_keeps_its_reader_off_however_it_writes_the_address(
     assert {ANNA: state} == people(project, ANNA)
 
 
+def test_a_row_of_an_odd_address_is_asked_about_as_others_are(project: Project, move: Path) -> None:
+    export = "email,notes\nanna(at)readers.example,no longer wants mail\nnone,not interested\n"
+    paths = written(move, {"export.csv": export, "old.csv": f"email\n{ANNA}\n"})
+    with pytest.raises(UnclearValues) as asked:
+        moved(project, paths)
+    assert {"notes=no longer wants": (2,)} == asked.value.values
+    moved(project, paths, ImportOptions(no_mail=[*asked.value.values]))
+    assert {ANNA: "left"} == people(project, ANNA)
+
+
 def test_a_leave_in_a_row_of_an_odd_address_keeps_its_date(project: Project, move: Path) -> None:
     header = "Email Address,LEID,EUID,CONFIRM_TIME,UNSUB_TIME\n"
     export = f"{header}anna(at)readers.example,1,a,,2021-01-01 10:00:00\n"
