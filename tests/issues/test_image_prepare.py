@@ -390,11 +390,9 @@ def test_a_damaged_picture_is_shown_or_refused_and_never_a_crash(
     try:
         picture = prepared(folder, bytes(content[: data.draw(places)]), name="damaged.jpg")
     except Unusable as error:
-        told = error.what
+        assert "“damaged.jpg”" in error.what
     else:
         seen(picture).load()
-        told = picture.name
-    assert "damaged" in told
 
 
 @settings(max_examples=examples(200), deadline=None)
