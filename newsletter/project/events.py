@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from newsletter.errors import LogUnreachable, NewsletterError, TransportStopped
+from newsletter.errors import ConfigError, LogUnreachable, NewsletterError, TransportStopped
 from newsletter.feedback.apply import Applied
 from newsletter.feedback.provider_events import read_listed
 from newsletter.project.event_account import EventAccount, Fate, conclude, event_applier
@@ -31,13 +31,12 @@ _AT_SEND_S = 20.0
 def hear_providers(project: Project) -> EventAccount | None:
     """Read the public log for webhooks, ask the provider, and apply what they tell.
 
-    May run during a send.
+    May run during a send. A provider whose key is missing is told in the account.
 
     Returns:
         What became of each event; None if no provider tells any here.
 
     Raises:
-        ConfigError: the provider's key is not to be had.
         LedgerRefused: the ledger cannot be used. What was applied stays.
     """
     has_webhooks = bool(project.settings.webhooks.providers)
@@ -53,8 +52,11 @@ def hear_providers(project: Project) -> EventAccount | None:
         except LogUnreachable as error:
             account.tell(error.what)
     if asks and project.has_ledger:
-        with closing(open_transport(project)) as transport:
-            ask_provider(project, transport, account, within_s=_LONGEST_S)
+        try:
+            with closing(open_transport(project)) as transport:
+                ask_provider(project, transport, account, within_s=_LONGEST_S)
+        except ConfigError as error:
+            account.tell(error.what)
     apply_webhooks(project, account)
     return account
 

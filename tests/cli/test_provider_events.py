@@ -161,6 +161,19 @@ def test_a_send_asks_by_itself_and_no_trouble_makes_it_fail(account: Account) ->
     assert "Postmark cannot be asked for events" in account.run("bounces")
 
 
+def test_a_missing_key_keeps_no_mailbox_from_being_read(project: Project) -> None:
+    project.list_of(1)
+    with HttpServer(WAYS["postmark"][0]()) as server:
+        account = Account(project, "postmark", server, '[bounces]\npath = "bounces.mbox"\n')
+        account.run("send", "2017-04", "--yes")
+        mails = b"From x Mon Apr 24 10:00:00 2017\nSubject: lunch\n\nToday?\n"
+        (project.folder / "bounces.mbox").write_bytes(mails)
+        account.environment = project.environment()
+        told = json.loads(account.run("bounces", "--json"))
+    assert "SERVER_TOKEN" in told["provider_events"]["reasons"][0]
+    assert 1 == sum(told["mails"].values())
+
+
 def test_an_answer_without_a_list_and_a_clock_that_was_ahead_skip_no_event(
     account: Account,
 ) -> None:
