@@ -25,6 +25,8 @@ MOST_S = 60.0
 """Seconds for all of them; no domain is begun later."""
 MOST_DOMAINS = 100_000
 """Domains that are asked about, those of most readers first among the first so many."""
+_MOST_ALONE = 2
+"""A list of so many domains may have none that takes mail."""
 _THREADS = 8
 
 
@@ -70,6 +72,9 @@ def ask_about(addresses: Iterable[str], clock: Clock) -> MailDomains:
     with ThreadPoolExecutor(_THREADS) as threads:
         answers = dict(zip(named, threads.map(takes_mail, named), strict=True))
     without = {domain: counts[domain] for domain in named if answers[domain] is False}
+    if len(without) == len(named) > _MOST_ALONE:
+        # A network that blocks or forges the DNS says so of every domain.
+        return MailDomains({}, len(named))
     return MailDomains(without, sum(answer is None for answer in answers.values()))
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from newsletter.addresses import suppression_key_of
 from newsletter.audience.model import Roster
 from newsletter.audience.segments import Membership
 from newsletter.delivery.plan import exclusion, make_plan
@@ -245,7 +246,7 @@ def _has_it(
         remembered = guard.in_round(issue, round_) if guard else frozenset()
     hashed = remembered | erased_readers(here)
     # A list holds one spelling of an address; another file, or an import, may have another.
-    folded = {key.casefold() for key in here}
+    folded = {suppression_key_of(key) for key in here}
 
     def has_it(address: Address) -> bool:
         if address.suppression_key in folded:

@@ -139,6 +139,13 @@ def test_when_the_time_is_over_no_more_is_asked(
     assert time.monotonic() - began < 5
 
 
+def test_a_server_that_denies_every_domain_is_not_believed(server: Server) -> None:
+    found = ask_about((f"a@d{n}.nowhere.example" for n in range(3)), SystemClock())
+    assert ({}, 3) == (found.without_mail, found.unanswered)
+    found = ask_about((f"a@d{n}.nowhere.example" for n in range(2)), SystemClock())
+    assert (2, 0) == (len(found.without_mail), found.unanswered)
+
+
 def test_a_machine_without_a_dns_server_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_server() -> None:
         raise dns.resolver.NoResolverConfiguration
