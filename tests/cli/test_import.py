@@ -96,6 +96,21 @@ def test_leaves_of_an_import_outlive_the_folder(tmp_path: Path) -> None:
         assert not [each for each in server.accepted if "reader0@" in str(each)]
 
 
+def test_an_import_that_was_killed_before_it_was_remembered_is_when_it_is_repeated(
+    tmp_path: Path,
+) -> None:
+    with SmtpServer() as server:
+        project = Project(tmp_path / "here", delivery=smtp_delivery(server.port))
+        written(project.folder, {"unsubscribed.csv": "email\nreader0@readers.example\n"})
+        went_well(project.run(*IMPORT, "unsubscribed.csv", "--yes"), "Imported as 1")
+        for file in project.state().glob("sent.db*"):
+            file.unlink()
+        went_well(project.run(*IMPORT, "unsubscribed.csv", "--yes"), "imported before")
+        lose_the_ledger(project)
+        went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted")
+        assert not [each for each in server.accepted if "reader0@" in str(each)]
+
+
 def lose_the_ledger(project: Project) -> None:
     for file in project.folder.glob("newsletter.db*"):
         file.unlink()
