@@ -31,12 +31,13 @@ from newsletter.audience.header import (
 )
 from newsletter.audience.import_judge import OF_FILE, ImportOptions, Judge
 from newsletter.audience.languages import read_language
-from newsletter.audience.placeholders import diagnose, reread, says_nothing
+from newsletter.audience.placeholders import diagnose, is_usual, reread, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
 from newsletter.audience.source_file import Source
 from newsletter.audience.standing import (
     MOST_UNCLEAR,
+    Kept,
     Kind,
     Unclear,
     as_problems,
@@ -70,7 +71,7 @@ class ImportedRow(NamedTuple):
         fields: further columns.
         state: the strongest that the row and its file say.
         at: since when they left, if they did.
-        confirmed: when they confirmed.
+        confirmed: when they confirmed, by a program's export: only there a leave may be older.
         consent: in the file's own words, by column.
     """
 
@@ -131,6 +132,7 @@ class ImportFile:
         if self.state is None or self.state is ReaderState.IN:
             self.missing = missing_leavers(name, header)
         self._judge = Judge(header, self._columns, exporter, options)
+        self._languages = Kept(_language)
         self._unclear: dict[Unclear, list[int]] = {}
 
     @property
@@ -222,7 +224,8 @@ class ImportFile:
         address, written = _read_address(filled[columns.email])
         state, at, unclear = self._judge.row(filled)
         if self.state is not None and (self._certain or not state.suppresses):
-            state = max(state, self.state, key=lambda each: each.rank)
+            if self.state.rank > state.rank:
+                state = self.state
             at = at or self._judge.since(filled)
         for value in unclear if state is ReaderState.IN else ():
             self._unclear.setdefault(value, []).append(number)
@@ -232,7 +235,6 @@ class ImportFile:
             if state.suppresses and _SEVERAL in filled[columns.email]:
                 raise AddressError("The cell holds several addresses; give each a row of its own.")
             return ImportedRow(address, "", "", {}, state, at, None, {})
-        confirmed, consent = self._judge.consent(filled)
         return ImportedRow(
             address,
             self._name(filled, written),
@@ -240,13 +242,15 @@ class ImportFile:
             {name: self._value(filled[index]) for name, index in columns.fields.items()},
             state,
             None,
-            confirmed,
-            consent,
+            self._judge.confirmed(filled) if self.program else None,
+            self._judge.consent(filled),
         )
 
     def _name(self, cells: Sequence[str], written: str) -> str:
         cell = "" if self._columns.name is None else cells[self._columns.name]
         name = (cell or written)[:_LONGEST_NAME]
+        if is_usual(name):
+            return name
         if not (name.isascii() and name.isprintable()):
             name, _ = read_line(name)
         name = " ".join(name.split())
@@ -272,10 +276,9 @@ class ImportFile:
         return otherwise
 
     def _language(self, cells: Sequence[str]) -> str:
-        cell = "" if self._columns.language is None else trim(cells[self._columns.language])
-        if not cell:
+        if self._columns.language is None:
             return ""
-        tag = read_language(cell)
+        tag = self._languages[cells[self._columns.language]]
         if tag is None:
             self.odd["languages that are not known; they are left out"] += 1
         return tag or ""
@@ -322,6 +325,12 @@ def _state_of_file(
     if found := leavers_in(name, header):
         return OF_FILE[found.reason], found.reason != "manual"
     return None, False
+
+
+def _language(cell: str) -> str | None:
+    """The language that a cell names; None: an unknown one."""
+    text = trim(cell)
+    return read_language(text) if text else ""
 
 
 def _read_address(cell: str) -> tuple[Address, str]:

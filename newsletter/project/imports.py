@@ -307,25 +307,26 @@ def _staged(
 ) -> StagedRow:
     address, name, language, fields, state, at, confirmed, consent = row
     tag = keys.address_tag(address)
-    is_gone = tag in gone or not gone.isdisjoint(keys.former_tags(address))
+    is_gone = tag in gone or (keys.former and not gone.isdisjoint(keys.former_tags(address)))
+    if state is ReaderState.IN:
+        since = confirmed[0].timestamp() if confirmed else ""
+        if program:
+            consent = {"program": program, **consent}
+        told = address.key, name, language, _json(fields), _json(consent)
+        return (bytearray(tag), state.rank, "", since, program, 1 if is_gone else 0, *told)
     # Of what a date can mean, the leave is the latest and the confirmation the earliest.
-    left_at = at[1].timestamp() if at else None
+    left_at = at[1].timestamp() if at else ""
     if at and (here := confirmations.get(tag)) and at[0].timestamp() < here <= at[1].timestamp():
-        left_at = None  # before or after they signed up here: it does not say, so it is asked about
-    if state is not ReaderState.IN:
-        return tag, state.rank, left_at, None, program, is_gone, "", "", "", "{}", "{}"
-    if program:
-        consent = {"program": program, **consent}
-    since = confirmed[0].timestamp() if confirmed else None
-    told = address.key, name, language, _json(fields), _json(consent)
-    return (tag, state.rank, left_at, since, program, is_gone, *told)
+        left_at = ""  # before or after they signed up here: it does not say, so it is asked about
+    none = "", "", "", "{}", "{}"
+    return (bytearray(tag), state.rank, left_at, "", program, 1 if is_gone else 0, *none)
 
 
 def _json(values: Mapping[str, str]) -> str:
     """As ``json.dumps`` writes texts, in a third of the time."""
     if not values:
         return "{}"
-    pairs = [f"{encode_basestring(key)}: {encode_basestring(values[key])}" for key in values]
+    pairs = [f"{encode_basestring(k)}: {encode_basestring(v)}" for k, v in values.items()]
     return "{" + ", ".join(pairs) + "}"
 
 
