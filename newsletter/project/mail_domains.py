@@ -25,8 +25,6 @@ MOST_S = 60.0
 """Seconds for all of them; no domain is begun later."""
 MOST_DOMAINS = 100_000
 """Domains that are asked about, those of most readers first among the first so many."""
-_MOST_ALONE = 2
-"""A list of so many domains may have none that takes mail."""
 _THREADS = 8
 
 
@@ -37,10 +35,12 @@ class MailDomains:
     Attributes:
         without_mail: domains that take no mail, and how many addresses each has; most first.
         unanswered: how many domains nobody answered for in time.
+        with_mail: how many domains take mail.
     """
 
     without_mail: dict[str, int]
     unanswered: int
+    with_mail: int
 
 
 def ask_about(addresses: Iterable[str], clock: Clock) -> MailDomains:
@@ -72,10 +72,8 @@ def ask_about(addresses: Iterable[str], clock: Clock) -> MailDomains:
     with ThreadPoolExecutor(_THREADS) as threads:
         answers = dict(zip(named, threads.map(takes_mail, named), strict=True))
     without = {domain: counts[domain] for domain in named if answers[domain] is False}
-    if len(without) == len(named) > _MOST_ALONE:
-        # A network that blocks or forges the DNS says so of every domain.
-        return MailDomains({}, len(named))
-    return MailDomains(without, sum(answer is None for answer in answers.values()))
+    said = Counter(answers.values())
+    return MailDomains(without, said[None], said[True])
 
 
 def _takes_mail(resolver: Resolver, domain: str) -> bool | None:

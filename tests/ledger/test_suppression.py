@@ -62,8 +62,9 @@ def in_force(events: Iterable[Event], *, suppressing: bool = True) -> frozenset[
                     return True
                 case Lift(about=about) if about == leave.id and leave.reason.can_be_lifted:
                     return True
-                case Return(tag=tag, form_at=form_at) if tag == leave.tag and form_at > leave.at:
-                    return suppressing
+                case Return(tag=tag, form_at=at) if tag == leave.tag and at > leave.at:
+                    if suppressing:
+                        return True
         return False
 
     leaves = [event for event in known if isinstance(event, Leave)]
