@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from unicodedata import normalize
 
 LONGEST_ADDRESS = 1000
 """Characters of a text that may be an address: RFC 5321 4.5.3.1 has at most 254 octets, and
@@ -102,18 +103,32 @@ class Address:
 
     @property
     def suppression_key(self) -> str:
-        """The identity for “nobody who left”: case is folded here as well.
+        """The identity for “nobody who left”: case and width are folded here as well.
 
         Who unsubscribes as ``Anna@`` must not be mailed as ``anna@``; erring
         towards silence is right for those who left, and only for them.
         """
-        return f"{self.local.casefold()}@{self.domain}"
+        return f"{_folded(self.local)}@{self.domain}"
 
     @property
     def masked(self) -> str:
         """A form for logs and messages that does not give the person away: ``a…@e….org``."""
         name, _, top = self.domain.rpartition(".")
         return f"{self.local[:1]}…@{name[:1]}….{top}" if name else f"{self.local[:1]}…@…"
+
+
+def suppression_key_of(key: str) -> str:
+    """The :attr:`Address.suppression_key` of an address, from its :attr:`Address.key`."""
+    local, _, domain = key.rpartition("@")
+    return f"{_folded(local)}@{domain}"
+
+
+def _folded(local: str) -> str:
+    """A local part with its case and compatible letters folded (NFKC, Unicode 3.13.5)."""
+    if local.isascii():
+        return local.casefold()
+    # Once more at the end: what is folded need not be normal, such as “ΐ”.
+    return normalize("NFKC", normalize("NFKC", local).casefold())
 
 
 @lru_cache(maxsize=16_384)

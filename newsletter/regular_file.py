@@ -42,13 +42,18 @@ def read_regular(path: Path, *, max_bytes: int) -> bytes:
     """All of a file.
 
     Raises:
-        OSError: as for :func:`open_regular`; with ``EFBIG``, it holds more than ``max_bytes``.
+        OSError: as for :func:`open_regular`; with ``EFBIG``, it holds more than ``max_bytes``;
+            with ``EBUSY``, it was written while it was read, so nobody knows what it says.
     """
     with open_regular(path) as file:
-        too_large = os.fstat(file.fileno()).st_size > max_bytes
+        before = os.fstat(file.fileno())
+        too_large = before.st_size > max_bytes
         content = b"" if too_large else file.read(max_bytes + 1)
+        after = os.fstat(file.fileno())
     if too_large or len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it holds more than {max_bytes / 1e6:,g} MB", str(path))
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise OSError(errno.EBUSY, "it was changed while it was read", str(path))
     return content
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def _read(path: Path) -> bytes:
             next="Set “file” under [audience] in newsletter.toml to the CSV file itself.",
         ) from None
     except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise RosterError(
+                "The list was changed while it was read.",
+                where=Where(path),
+                next="Wait until it is whole, and run the command again.",
+            ) from None
         raise RosterError(
             f"The list cannot be opened: {error.strerror}.",
             where=Where(path),

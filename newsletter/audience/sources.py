@@ -37,7 +37,8 @@ _NO_LISTS_WORDS = (
 _NO_LISTS = frozenset(_NO_LISTS_WORDS.split())
 """What may lie in a ZIP beside the lists and is passed over, unless its name says more."""
 _CHUNK = 1 << 20
-_ENCRYPTED = 0x1
+ENCRYPTED = 0x1
+"""The flag of a member that needs a password (APPNOTE 4.4.4)."""
 _ZIP = SPREADSHEETS[0]
 _LISTED = b"PK\x01\x02"
 """Before each file in the directory of a ZIP."""
@@ -141,7 +142,7 @@ def _members(path: Path) -> list[Source] | None:
         name = info.filename.replace("\\", "/").rpartition("/")[2]
         if name.startswith((".", "__MACOSX")) or "__MACOSX/" in info.filename:
             continue
-        if info.flag_bits & _ENCRYPTED:
+        if info.flag_bits & ENCRYPTED:
             raise RosterError(
                 f"“{visible(name)[:100]}” in the ZIP is encrypted.",
                 where=Where(path),

@@ -10,7 +10,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import IO, TYPE_CHECKING
@@ -19,7 +19,7 @@ from newsletter.audience import sheet_probe
 from newsletter.audience.exports import leavers_in
 from newsletter.audience.records import Record
 from newsletter.audience.source_file import Source
-from newsletter.audience.sources import lists_too_many
+from newsletter.audience.sources import ENCRYPTED, lists_too_many
 from newsletter.errors import Problem, RosterError
 from newsletter.invisible import visible
 
@@ -32,6 +32,7 @@ MOST_UNPACKED = 400_000_000
 MOST_CELLS = 20_000_000
 """Cells that a sheet spans: a million rows of twenty columns."""
 _MOST_COLUMNS = 16_384
+_LONGEST_MANIFEST = 1_000_000
 _BEARABLE = 1_000_000_000
 """Bytes that the cells of a file may take at most to be opened at once: their number, each as long
 as the longest part of the file. XLSX writes a text once for all cells that have it, ODS a row."""
@@ -162,6 +163,8 @@ def _bytes_at_most(source: Source, raw: bytes) -> int:
             infos = archive.infolist()
             if sum(info.file_size for info in infos) > MOST_UNPACKED:
                 raise _refusal(source, f"it unpacks to more than {MOST_UNPACKED / 1e6:g} MB")
+            if _is_encrypted(archive, infos):
+                raise _refusal(source, "a password protects it")
             if any(info.filename.lower().endswith("workbook.bin") for info in infos):
                 raise _refusal(source, "it is of a kind that is not read, such as XLSB")
             span = 0
@@ -176,6 +179,17 @@ def _bytes_at_most(source: Source, raw: bytes) -> int:
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, ValueError, EOFError,
             RuntimeError) as error:  # fmt: skip
         raise _refusal(source, f"it is damaged: {visible(str(error))[:200]}") from None
+
+
+def _is_encrypted(archive: zipfile.ZipFile, infos: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether a password is needed, by the ZIP's flags or an ODS file's manifest (ODF 1.3, 3.4)."""
+    if any(info.flag_bits & ENCRYPTED for info in infos):
+        return True
+    for info in infos:
+        if info.filename == "META-INF/manifest.xml":
+            with archive.open(info) as manifest:
+                return b"encryption-data" in manifest.read(_LONGEST_MANIFEST)
+    return False
 
 
 def _span_of(source: Source, part: IO[bytes]) -> int:

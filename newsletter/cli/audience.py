@@ -13,7 +13,7 @@ from newsletter.cli import importing, listing, rights
 from newsletter.cli.arguments import Online, Yes
 from newsletter.cli.asking import confirmed
 from newsletter.cli.output import say, say_problems, show_counts, show_facts, show_line, tell
-from newsletter.errors import ExitCode
+from newsletter.errors import ExitCode, InputError
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
 from newsletter.phrases import count, moment, people
 from newsletter.project import Project
@@ -24,13 +24,15 @@ _REASONS = {
     Reason.COMPLAINED: "called it spam",
     Reason.BOUNCED: "cannot be reached",
     Reason.MANUAL: "taken off by hand",
+    Reason.UNCONFIRMED: "never confirmed",
+    Reason.EXCLUDED: "excluded by whoever kept the list",
 }
 
 _KEPT_OFF = {
     "file": "a file of the list says so; “newsletter subscribers check” names the row",
     ReaderState.WAIT: "an import says that they never confirmed; their own sign-up ends that",
-    ReaderState.NEVER: "an import says that they are excluded; “newsletter subscribers import "
-    "--revert” withdraws an import",
+    ReaderState.NEVER: "an import says that they are excluded; “newsletter suppress lift” "
+    "corrects that",
 }
 _FACTS = {
     "source": "Source",
@@ -77,6 +79,11 @@ def add(
     from newsletter.project.suppress import read_suppressible
     from newsletter.project.suppress import suppress as note
 
+    if not reason.suppresses:
+        raise InputError(
+            f"Only an import says “{reason}”.",
+            next="Give unsubscribed, complained, bounced or manual as --reason.",
+        )
     project = Project.here()
     read, from_file = read_suppressible(project, addresses)
     if read.refused:
@@ -180,7 +187,7 @@ def lift(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Address to mail again.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why the suppression was wrong.")],
 ) -> None:
-    """Undo a wrong bounce or a manual suppression. The record stays, with your reason.
+    """Undo a wrong bounce, a manual suppression, or what an import said. Your reason is kept.
 
     Refused for readers who left or complained: only their own fresh confirmation
     ends that.

@@ -95,7 +95,7 @@ def import_(
         return
     if not files:
         raise InputError("A file is missing.", next="Name all files of the move.")
-    from newsletter.project.imports import import_ledger
+    from newsletter.project.imports import import_ledger, write
 
     options = _options(column, state or [], mail or [], no_mail or [])
     with import_ledger(project, dry_run=dry_run) as into:
@@ -111,11 +111,10 @@ def import_(
             say(_UNCHANGED)
         elif staged.is_known:
             say("All of it was imported before, so nothing was changed.")
+            _tell_folder_only(write(project, into, staged))
         elif not yes and not confirmed("Import them?"):
             say(_UNCHANGED)
         else:
-            from newsletter.project.imports import write
-
             done = write(project, into, staged)
             if report:
                 _write_report(project, staged, notes, report, id_=done.id)

@@ -244,7 +244,7 @@ class Staging:
         """Add the import, with its leaves; inside the caller's transaction.
 
         Returns:
-            The import's id, and how many leaves it made.
+            The import's id, and how many leaves that suppress it made.
         """
         run = self._database.execute
         ((id_,),) = self._database.rows("SELECT COALESCE(MAX(id), 0) + 1 FROM import")
@@ -269,16 +269,19 @@ class Staging:
             (id_,),
         )
         # By id, as the table is kept: else each would go to another page of it.
-        leaves = run(
+        run(
             f"""INSERT INTO suppression ({COLUMNS})
                 SELECT seal_of('import', ?1, ?2, tag), MIN(COALESCE(at, ?2), ?2), 'leave', tag,
                   NULL, CASE rank {_REASON_OF_RANK} END, 'import ' || ?1,
                   '[{{"source": "import ' || ?1 || '", "said": "' ||
                     CASE rank {_STATE_OF_RANK} END || '"}}]'
-                FROM temp.reader WHERE rank >= {_DEAD} ORDER BY 1""",
+                FROM temp.reader WHERE rank > 0 ORDER BY 1""",
             (id_, now.timestamp()),
-        ).rowcount
-        return int(id_), leaves
+        )
+        ((leaves,),) = self._database.rows(
+            f"SELECT COUNT(*) FROM temp.reader WHERE rank >= {_DEAD}"
+        )
+        return int(id_), int(leaves)
 
 
 _REASON_OF_RANK = " ".join(f"WHEN {at.rank} THEN '{why}'" for at, why in REASONS.items())

@@ -1,8 +1,9 @@
 """Readers that were imported from files: what each import says of whom, until it is reverted.
 
 Imports are added, and at most reverted. Who may be mailed is on the list while an import that
-stands says so and none says that they never confirmed or are excluded. Who left, complained or
-is gone is a suppression as well, see suppressions.py; its leave's id names import and reader.
+stands says so and none says that they never confirmed or are excluded. All that keeps a reader
+off is a leave as well, see suppressions.py, so that the send record knows it, too; its id names
+import and reader.
 """
 
 from __future__ import annotations
@@ -17,19 +18,18 @@ from newsletter.addresses import Address, AddressError
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.seal import seal
-from newsletter.ledger.suppressions import Reason, Suppressions, Void
+from newsletter.ledger.suppressions import HOLDS_BACK, Reason, Suppressions, Void
 from newsletter.reader_states import ReaderState
 
 REASONS = {
     ReaderState.SPAM: Reason.COMPLAINED,
     ReaderState.LEFT: Reason.UNSUBSCRIBED,
     ReaderState.DEAD: Reason.BOUNCED,
+    ReaderState.NEVER: Reason.EXCLUDED,
+    ReaderState.WAIT: Reason.UNCONFIRMED,
 }
 STANDS = "(SELECT id FROM import WHERE reverted_at IS NULL)"
-HELD_BACK = (
-    f"SELECT tag FROM imported WHERE import IN {STANDS} AND tag IS NOT NULL"
-    f" AND state IN ('{ReaderState.WAIT}', '{ReaderState.NEVER}')"
-)
+HELD_BACK = f"SELECT tag FROM suppression AS leave WHERE {HOLDS_BACK}"
 """SQL: the tags of those who must not be mailed without being suppressed."""
 NEWEST = (
     f"one.state = '{ReaderState.IN}' AND one.address <> '' AND one.import IN {STANDS}"
@@ -110,9 +110,8 @@ class Imports:
         return {
             tag: ReaderState.NEVER if excluded else ReaderState.WAIT
             for tag, excluded in self._database.rows(
-                f"SELECT tag, MAX(state = '{ReaderState.NEVER}') FROM imported"
-                f" WHERE tag IN ({HELD_BACK}) AND import IN {STANDS}"
-                f" AND state IN ('{ReaderState.WAIT}', '{ReaderState.NEVER}') GROUP BY tag"
+                f"SELECT tag, MAX(reason = '{Reason.EXCLUDED}') FROM suppression AS leave"
+                f" WHERE {HOLDS_BACK} GROUP BY tag"
             )
         }
 
@@ -161,18 +160,18 @@ class Imports:
         """Withdraw what an import says, and nothing else; inside the caller's transaction.
 
         Returns:
-            How many leaves are voided.
+            How many leaves that suppress are voided.
         """
         suppressions = Suppressions(self._database)
         source = f"revert of import {which.id}"
-        voids = [
+        leaves = list(self.leaves(which.id, which.at))
+        suppressions.add_all(
             Void(about, source, now, seal(self._database.seal_key, ("revert", about)))
-            for _, _, about in self.leaves(which.id, which.at)
-        ]
-        suppressions.add_all(voids)
+            for _, _, about in leaves
+        )
         self._database.execute("UPDATE import SET reverted_at = ? WHERE id = ?",
                                (now.timestamp(), which.id))  # fmt: skip
-        return len(voids)
+        return sum(reason.suppresses for _, reason, _ in leaves)
 
     def erase(self, until: Mapping[bytes, datetime], *, wholly: bool) -> int:
         """Erase who imported readers are; inside the caller's transaction. States stay.

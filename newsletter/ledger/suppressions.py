@@ -25,7 +25,7 @@ _LONGEST_VALUE = 500
 
 
 class Reason(StrEnum):
-    """Why an address is suppressed."""
+    """Why an address is suppressed, or kept off the list."""
 
     UNSUBSCRIBED = "unsubscribed"
     """The reader left."""
@@ -35,25 +35,42 @@ class Reason(StrEnum):
     """The mailbox does not exist."""
     MANUAL = "manual"
     """Somebody here said so."""
+    UNCONFIRMED = "unconfirmed"
+    """An import says that they never confirmed: they wait for their own sign-up."""
+    EXCLUDED = "excluded"
+    """An import says that whoever kept the list excluded them."""
 
     @property
     def can_be_lifted(self) -> bool:
         """Whether a person here may undo it; who left or complained decides that alone."""
         return self in _LIFTABLE
 
+    @property
+    def suppresses(self) -> bool:
+        """Whether it stops each message; the others keep a reader off the list."""
+        return self not in _HOLDING_BACK
 
-_LIFTABLE = (Reason.BOUNCED, Reason.MANUAL)
+
+_HOLDING_BACK = (Reason.UNCONFIRMED, Reason.EXCLUDED)
+_HOLDING_BACK_SQL = ", ".join(f"'{reason}'" for reason in _HOLDING_BACK)
+_LIFTABLE = (Reason.BOUNCED, Reason.MANUAL, *_HOLDING_BACK)
 _LIFTABLE_SQL = ", ".join(f"'{reason}'" for reason in _LIFTABLE)
-IN_FORCE = (
+_STANDS = (
     "leave.kind = 'leave' AND NOT EXISTS (SELECT 1 FROM suppression AS undo"
     " WHERE undo.about = leave.id AND (undo.kind = 'void'"
     f" OR leave.reason IN ({_LIFTABLE_SQL})))"
+)
+IN_FORCE = (
+    f"leave.reason NOT IN ({_HOLDING_BACK_SQL}) AND {_STANDS}"
     " AND NOT EXISTS (SELECT 1 FROM suppression AS back WHERE back.tag = leave.tag"
     " AND back.kind = 'return' AND back.at > leave.at)"
 )
 """SQL: whether the row ``leave`` of the table suppresses its reader."""
+HOLDS_BACK = f"leave.reason IN ({_HOLDING_BACK_SQL}) AND {_STANDS}"
+"""SQL: whether the row ``leave`` keeps its reader off the list without suppressing them."""
 _TAGS = (
-    "SELECT tag FROM suppression WHERE kind = 'leave' AND tag NOT IN (SELECT tag FROM"
+    f"SELECT tag FROM suppression WHERE kind = 'leave' AND reason NOT IN ({_HOLDING_BACK_SQL})"
+    " AND tag NOT IN (SELECT tag FROM"
     " (SELECT tag FROM suppression WHERE kind = 'return' UNION"
     # Of leaves alone: a void that names a void has no tag, and NOT IN a list with NULL is no row.
     " SELECT undone.tag FROM suppression AS undo JOIN suppression AS undone"
@@ -75,7 +92,7 @@ Evidence = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """One reason why one address is not mailed.
+    """One reason why one address is not mailed, or is kept off the list.
 
     Attributes:
         tag: keyed hash of the address, see :mod:`newsletter.message.keys`; the list
@@ -205,8 +222,15 @@ class Suppressions:
 
     def in_force(self, tag: bytes) -> tuple[Leave, ...]:
         """The leaves by which a reader is suppressed, oldest first; none: they are not."""
+        return self._leaves(tag, IN_FORCE)
+
+    def holding_back(self, tag: bytes) -> tuple[Leave, ...]:
+        """The leaves that keep a reader off the list without suppressing them, oldest first."""
+        return self._leaves(tag, HOLDS_BACK)
+
+    def _leaves(self, tag: bytes, condition: str) -> tuple[Leave, ...]:
         rows = self._database.rows(
-            f"SELECT {COLUMNS} FROM suppression AS leave WHERE tag = ? AND {IN_FORCE}"
+            f"SELECT {COLUMNS} FROM suppression AS leave WHERE tag = ? AND {condition}"
             " ORDER BY at, id",
             (tag,),
         )

@@ -35,6 +35,7 @@ from newsletter.ledger.import_staging import Changes, FileCounts, StagedRow, Sta
 from newsletter.ledger.imports import Import
 from newsletter.phrases import nearest
 from newsletter.project.project import Project
+from newsletter.project.suppress import into_record
 from newsletter.reader_states import ReaderState
 from newsletter.refusal_words import without_addresses
 
@@ -386,14 +387,19 @@ def decide(staged: StagedImport, *, undated_leaves_count: bool = True) -> None:
 def write(project: Project, into: ImportLedger, staged: StagedImport) -> Done:
     """Put a move into the ledger. Holds during a send.
 
+    One that was imported before changes nothing there, but a killed program may have left the
+    send record without it.
+
     Raises:
         LedgerRefused: it cannot be written; nothing was.
     """
     ledger, now = into.ledger, project.clock.now()
     files = [file.as_record() for file in staged.files if file.is_new]
+    if not files:
+        return Done(0, 0, into_record(project, ledger, {}))
     with ledger.transaction():
         id_, leaves = staged.staging.write(files, now=now)
-    return Done(id_, leaves, _into_record(project, ledger))
+    return Done(id_, leaves, into_record(project, ledger, {}))
 
 
 def revert(project: Project, id_: int) -> Done:
@@ -406,10 +412,10 @@ def revert(project: Project, id_: int) -> Done:
     with closing(project.sound_ledger()) as ledger:
         found = standing_import(ledger.imports.all(), id_)
         # The send record must know before and after: what it lacks cannot be voided there.
-        _into_record(project, ledger)
+        into_record(project, ledger, {})
         with ledger.transaction():
             voided = ledger.imports.revert(found, now=project.clock.now())
-        return Done(id_, voided, _into_record(project, ledger))
+        return Done(id_, voided, into_record(project, ledger, {}))
 
 
 def standing_import(imports: Sequence[Import], id_: int) -> Import:
@@ -438,14 +444,3 @@ def imports_of(project: Project) -> list[Import]:
         return []
     with closing(project.ledger(create=False, follow=False)) as ledger:
         return ledger.imports.all()
-
-
-def _into_record(project: Project, ledger: Ledger) -> NewsletterError | None:
-    """Let the send record know of suppressions as well; why it does not, if it does not."""
-    guard = project.copy_guard(ledger)
-    try:
-        if guard is not None:
-            guard.note_suppressions({})
-    except NewsletterError as error:
-        return error
-    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from newsletter.addresses import suppression_key_of
 from newsletter.audience.model import Roster
 from newsletter.audience.segments import Membership
 from newsletter.delivery.plan import exclusion, make_plan
-from newsletter.errors import LedgerRefused, Where
+from newsletter.errors import InputError, LedgerRefused, Where
 from newsletter.ledger.personal_data import erased_readers
 from newsletter.ledger.plan import Exclusion, Plan
 from newsletter.ledger.seal import reader_tag
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from newsletter.addresses import Address
     from newsletter.ledger.campaigns import Campaign
     from newsletter.ledger.copy_guard import CopyGuard
+    from newsletter.ledger.imports import Import
     from newsletter.ledger.ledger import Ledger
     from newsletter.project.schedule import Appointment
     from newsletter.transports.protocol import Transport
@@ -74,6 +76,7 @@ class Prepared:
         trials: campaigns that reached nobody, although who was in one counts as having
             the issue.
         new_here: whether this machine remembers no send to the list.
+        imports: those that the list rests on.
         membership: how many are in the segment that was asked for, and why the others are not;
             None: all of the list is meant.
         news: what the public log told before; None if there is none, or it was not asked.
@@ -87,6 +90,7 @@ class Prepared:
     new_round: bool
     trials: tuple[str, ...]
     new_here: bool
+    imports: Sequence[Import]
     membership: Membership | None = None
     news: SyncResult | None = None
 
@@ -146,7 +150,8 @@ def freeze(project: Project, prepared: Prepared) -> Campaign:
     The caller holds the lock.
 
     Raises:
-        InputError: the segment was changed since it was planned; nothing was written.
+        InputError: the segment was changed, or readers were imported, since it was planned;
+            nothing was written.
         LedgerRefused: the ledger does not allow it; nothing was written.
     """
     if prepared.membership is not None:
@@ -155,6 +160,7 @@ def freeze(project: Project, prepared: Prepared) -> Campaign:
     with closing(project.ledger(create=True)) as ledger:
         guard = project.copy_guard(ledger)
         with ledger.transaction():
+            _refuse_imported_since(ledger, prepared)
             campaign = ledger.campaigns.freeze(
                 prepared.plan,
                 Approved(prepared.compiled.editions, letterhead(project.settings)),
@@ -168,11 +174,21 @@ def freeze(project: Project, prepared: Prepared) -> Campaign:
     return campaign
 
 
+def _refuse_imported_since(ledger: Ledger, prepared: Prepared) -> None:
+    if ledger.imports.all() != prepared.imports:
+        raise InputError(
+            "Readers were imported, or an import was reverted, after the plan was shown, so "
+            "nothing was sent.",
+            next="Run the command again, and look at the plan.",
+        )
+
+
 def _prepared(
     project: Project, issue: str, options: SendOptions, ledger: Ledger | None
 ) -> Prepared:
     compiled = compile_issue(project, issue)
     compiled.refuse_errors()
+    imports = ledger.imports.all() if ledger else []  # first: the list is read after it
     wanted = ledger.preferences.current() if ledger else {}
     roster = with_preferences(project.roster(options.subscribers), wanted, project)
     membership = None
@@ -219,6 +235,7 @@ def _prepared(
         new_round,
         trials,
         new_here=project.is_new_here,
+        imports=imports,
         membership=membership,
     )
 
@@ -245,7 +262,7 @@ def _has_it(
         remembered = guard.in_round(issue, round_) if guard else frozenset()
     hashed = remembered | erased_readers(here)
     # A list holds one spelling of an address; another file, or an import, may have another.
-    folded = {key.casefold() for key in here}
+    folded = {suppression_key_of(key) for key in here}
 
     def has_it(address: Address) -> bool:
         if address.suppression_key in folded:

@@ -199,7 +199,7 @@ def suppress_mailed(project: Project, file: Path) -> UnsubscribeMailResult:
 
 
 def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:
-    """What is known of a reader, oldest first, and whether they must not be mailed.
+    """What is known of a reader, oldest first, and whether any of it keeps mail from them.
 
     Raises:
         InputError: it is no address.
@@ -210,12 +210,16 @@ def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:
     if not project.has_ledger:
         return (), False
     with closing(project.ledger(create=False)) as ledger:
-        events = [event for tag in tags for event in ledger.suppressions.history(tag)]
-        return tuple(events), any(map(ledger.suppressions.is_suppressed, tags))
+        suppressions = ledger.suppressions
+        events = [event for tag in tags for event in suppressions.history(tag)]
+        off = any(suppressions.in_force(tag) or suppressions.holding_back(tag) for tag in tags)
+        return tuple(events), off
 
 
 def lift(project: Project, address: str, reason: str) -> int:
-    """Undo a wrong bounce, or a person's own word, by appending why. Holds during a send.
+    """Undo a wrong bounce, a person's own word or an import's, by appending why.
+
+    Holds during a send.
 
     Returns:
         How many leaves are lifted.
@@ -229,7 +233,8 @@ def lift(project: Project, address: str, reason: str) -> int:
     if not reason.strip():
         raise InputError("A reason is missing.", next="Give the reason with --reason TEXT.")
     with closing(project.sound_ledger()) as ledger:
-        leaves = [leave for tag in tags for leave in ledger.suppressions.in_force(tag)]
+        told = ledger.suppressions
+        leaves = [leave for tag in tags for leave in (*told.in_force(tag), *told.holding_back(tag))]
         if not leaves:
             raise InputError(f"{address} is not suppressed.", next="There is nothing to lift.")
         if not all(leave.reason.can_be_lifted for leave in leaves):

@@ -1,6 +1,7 @@
 import csv
 import io
 import os
+import threading
 import unicodedata
 from pathlib import Path
 
@@ -467,3 +468,24 @@ def test_any_bytes_at_all_give_a_list_or_one_clear_error(
     except RosterError:
         return
     assert "a@a.example" in found
+
+
+def test_a_list_that_is_written_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path, stop, begun = tmp_path / "list.csv", threading.Event(), threading.Event()
+    path.write_bytes(b"email\n" + b"anna@a.example\n" * 1_000_000)
+
+    def write() -> None:
+        with path.open("ab", buffering=0) as end:
+            while not stop.is_set():
+                end.write(b"b")
+                begun.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert begun.wait(10)
+        with pytest.raises(RosterError, match="changed while it was read"):
+            read_roster(path)
+    finally:
+        stop.set()
+        writer.join()

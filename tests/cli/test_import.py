@@ -5,6 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.cli.support import CTRL_C, at_a_terminal, mails, stopped, went_well
 from tests.project.moves import written
 from tests.support.project import Project, smtp_delivery
@@ -94,11 +96,54 @@ def test_leaves_of_an_import_outlive_the_folder(tmp_path: Path) -> None:
         project = Project(tmp_path / "here", delivery=smtp_delivery(server.port))
         written(project.folder, {"unsubscribed.csv": "email\nreader0@readers.example\n"})
         went_well(project.run(*IMPORT, "unsubscribed.csv", "--yes"), "Imported as 1")
-        for file in project.folder.glob("newsletter.*"):
-            if file.suffix != ".toml":
-                file.unlink()
+        lose_the_ledger(project)
         went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted")
         assert not [each for each in server.accepted if "reader0@" in str(each)]
+
+
+def test_an_import_that_was_killed_before_it_was_remembered_is_when_it_is_repeated(
+    tmp_path: Path,
+) -> None:
+    with SmtpServer() as server:
+        project = Project(tmp_path / "here", delivery=smtp_delivery(server.port))
+        written(project.folder, {"unsubscribed.csv": "email\nreader0@readers.example\n"})
+        went_well(project.run(*IMPORT, "unsubscribed.csv", "--yes"), "Imported as 1")
+        for file in project.state().glob("sent.db*"):
+            file.unlink()
+        went_well(project.run(*IMPORT, "unsubscribed.csv", "--yes"), "imported before")
+        lose_the_ledger(project)
+        went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted")
+        assert not [each for each in server.accepted if "reader0@" in str(each)]
+
+
+def lose_the_ledger(project: Project) -> None:
+    for file in project.folder.glob("newsletter.db*"):
+        file.unlink()
+    (project.folder / "newsletter.key").unlink()
+
+
+@pytest.mark.parametrize("state", ["wait", "never"])
+def test_who_never_confirmed_or_is_excluded_is_not_mailed_after_the_folder_is_lost(
+    tmp_path: Path, state: str
+) -> None:
+    reader = "reader0@readers.example"
+    with SmtpServer() as server:
+        project = Project(tmp_path / "here", delivery=smtp_delivery(server.port), readers=2)
+        written(project.folder, {"a.csv": f"email\n{reader}\nreader1@readers.example\n"})
+        imported = (*IMPORT, "a.csv", "--state", f"a.csv={state}", "--yes")
+        went_well(project.run(*imported), "Imported as 1")
+        went_well(project.run(*IMPORT, "--revert", "1", "--yes"), "0 leaves voided")
+        written(project.folder, {"a.csv": f"email\n{reader}\n"})
+        went_well(project.run(*imported), "Imported as 2")
+        lose_the_ledger(project)
+        went_well(project.run("send", "2017-04", "--yes"), "1 planned = 1 accepted")
+        assert ["reader1@readers.example"] == [each.recipient for each in server.accepted]
+        kept_off = json.loads(project.run("subscribers", "show", reader, "--json").stdout)
+        assert (state, False) == (kept_off["kept_off"], kept_off["suppressed"])
+        went_well(project.run("suppress", "show", reader), "import 2", "not mailed")
+        lifted = project.run("suppress", "lift", reader, "--reason", "she wrote to us")
+        went_well(lifted, "can be mailed again")
+        went_well(project.run("send", "2017-04", "--yes"), "1 planned = 1 accepted")
 
 
 def test_access_shows_what_an_import_said(project: Project) -> None:

@@ -300,6 +300,19 @@ def idle_flood(line: Line, tag: str, words: str) -> bool:
     return flood(line, tag, words)
 
 
+def idle_news_without_end(line: Line, tag: str, words: str) -> bool:
+    line.write("+ idling")
+    while True:
+        line.write(*["* 11 EXISTS"] * 10_000)
+
+
+def idle_deaf(line: Line, tag: str, words: str) -> bool:
+    """DONE is never answered."""
+    line.write("+ idling", "* 11 EXISTS")
+    line.drip(b"* 11 EXISTS\r\n", threading.Event())
+    return True
+
+
 def idle_drip(line: Line, tag: str, words: str) -> bool:
     line.write("+ idling")
     line.drip(b"* OK still here\r\n", threading.Event())
@@ -315,7 +328,7 @@ def hang_up(line: Line, tag: str, words: str) -> bool:
     ("answer", "capability", "comes"),
     [(idle, "IDLE", True), (idle_again, "IDLE", True), (idle, "", False),
      (idle_flood, "IDLE", False), (idle_drip, "IDLE", False), (hang_up, "IDLE", False),
-     (huge, "IDLE", False)],
+     (huge, "IDLE", False), (idle_news_without_end, "IDLE", True), (idle_deaf, "IDLE", True)],
 )  # fmt: skip
 def test_a_server_tells_of_new_mail_if_it_can_and_whatever_it_does_the_wait_ends(
     answer: Answer, capability: str, comes: bool, monkeypatch: pytest.MonkeyPatch

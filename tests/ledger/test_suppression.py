@@ -51,8 +51,8 @@ def test_a_time_without_its_zone_is_refused(ledger: Ledger) -> None:
     assert () == ledger.suppressions.history(b"tag")
 
 
-def in_force(events: Iterable[Event]) -> frozenset[bytes]:
-    """Who must not be mailed, by the definition and without SQL."""
+def in_force(events: Iterable[Event], *, suppressing: bool = True) -> frozenset[bytes]:
+    """Who must not be mailed, by the definition and without SQL; or who is off the list alone."""
     known = list(events)
 
     def ended(leave: Leave) -> bool:
@@ -62,11 +62,17 @@ def in_force(events: Iterable[Event]) -> frozenset[bytes]:
                     return True
                 case Lift(about=about) if about == leave.id and leave.reason.can_be_lifted:
                     return True
-                case Return(tag=tag, form_at=form_at) if tag == leave.tag and form_at > leave.at:
-                    return True
+                case Return(tag=tag, form_at=at) if tag == leave.tag and at > leave.at:
+                    if suppressing:
+                        return True
         return False
 
-    return frozenset(event.tag for event in known if isinstance(event, Leave) and not ended(event))
+    leaves = [event for event in known if isinstance(event, Leave)]
+    chosen = [leave for leave in leaves if (leave.reason in SUPPRESSING) is suppressing]
+    return frozenset(leave.tag for leave in chosen if not ended(leave))
+
+
+SUPPRESSING = set(Reason) - {Reason.UNCONFIRMED, Reason.EXCLUDED}
 
 
 LEAVES = [
@@ -129,6 +135,9 @@ def test_any_order_repetition_and_split_gives_the_same_answer(
     for tag in tags:
         expected = tag in in_force(events)
         assert [expected] * 2 == [ledger.suppressions.is_suppressed(tag) for ledger in pair]
+        off = tag in in_force(events, suppressing=False)
+        assert [off] * 2 == [bool(ledger.suppressions.holding_back(tag)) for ledger in pair]
+        assert [off] * 2 == [tag in ledger.imports.held_back() for ledger in pair]
         assert one.suppressions.history(tag) == two.suppressions.history(tag)
 
 
@@ -167,18 +176,21 @@ def test_a_return_ends_only_what_is_older_than_its_form(
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_only_a_wrong_bounce_or_a_persons_own_word_can_be_lifted(
+def test_what_the_reader_did_not_do_themselves_can_be_lifted(
     ledger: Ledger, reason: Reason
 ) -> None:
     tell(ledger, left(1, reason))
-    (leave,) = ledger.suppressions.in_force(ANNA)
+    suppressions = ledger.suppressions
+    off = suppressions.in_force if reason in SUPPRESSING else suppressions.holding_back
+    (leave,) = off(ANNA)
     with ledger.transaction():
-        assert ledger.suppressions.add(Lift(leave.id, "a mistake", "command", at(2)))
-    can_be_lifted = reason in {Reason.BOUNCED, Reason.MANUAL}
-    assert can_be_lifted is not ledger.suppressions.is_suppressed(ANNA)
+        assert suppressions.add(Lift(leave.id, "a mistake", "command", at(2)))
+    can_be_lifted = reason not in {Reason.UNSUBSCRIBED, Reason.COMPLAINED}
+    assert can_be_lifted is not bool(off(ANNA))
     # What is told once more later is another leave.
     tell(ledger, left(3, reason))
-    assert ledger.suppressions.is_suppressed(ANNA)
+    assert off(ANNA)
+    assert suppressions.is_suppressed(ANNA) is (reason in SUPPRESSING)
 
 
 def test_an_undo_ends_the_one_leave_that_it_names_also_if_it_is_heard_of_first(

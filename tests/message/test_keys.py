@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from newsletter.addresses import Address
+from newsletter.addresses import Address, suppression_key_of
 from newsletter.errors import ConfigError
 from newsletter.message.keys import KeyRing
 
@@ -172,6 +172,29 @@ def test_an_address_tag_follows_the_suppression_key() -> None:
     other = KeyRing(b"p" * 32, KEYS.keys)
     assert KEYS.address_tag(ANNA) != other.address_tag(ANNA)
     assert KEYS.pepper_id != other.pepper_id
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("JOSÉ@bücher.example", "jose\N{COMBINING ACUTE ACCENT}@xn--bcher-kva.example", True),
+        ("ａｎｎａ@a.example", "Anna@a.example", True),
+        ("anna@ｂücher。example", "anna@XN--BCHER-KVA.example", True),
+        ("ΐ@a.example", "Ϊ\N{COMBINING ACUTE ACCENT}@a.example", True),
+        ("straße@a.example", "STRASSE@a.example", True),
+        ("anna@faß.example", "anna@fass.example", False),
+        ("a.b@a.example", "ab@a.example", False),
+        ("a+b@a.example", "a@a.example", False),
+        ("анна@a.example", "anna@a.example", False),
+        ("josé@a.example", "jose@a.example", False),
+    ],
+)
+def test_a_leave_holds_for_each_spelling_and_for_nobody_else(
+    one: str, other: str, same: bool
+) -> None:
+    first, second = Address.parse(one), Address.parse(other)
+    assert same is (KEYS.address_tag(first) == KEYS.address_tag(second))
+    assert first.suppression_key == suppression_key_of(first.key)
 
 
 def test_a_message_tag_tells_spellings_and_campaigns_apart() -> None:

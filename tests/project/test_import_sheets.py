@@ -159,6 +159,25 @@ def otherwise(was: str, now: str) -> bytes:
     return zipped({name.replace(was, now): text.replace(was, now) for name, text in parts.items()})
 
 
+def flagged() -> bytes:
+    """A workbook whose parts need a password, by their flags."""
+    content = bytearray(xlsx({"S": sheet(ROWS)}))
+    for mark, place in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        content[content.index(mark) + place] |= 1
+    return bytes(content)
+
+
+def encrypted_ods() -> bytes:
+    told = "<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>"
+    return zipped(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+            "META-INF/manifest.xml": f"<manifest:manifest>{told}</manifest:manifest>",
+            "content.xml": "no XML",
+        }
+    )
+
+
 def many_rows() -> bytes:
     cell = (
         '<table:table-cell table:number-columns-repeated="9000" office:value-type="string">'
@@ -205,6 +224,8 @@ FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000), "damaged"),
         (xlsx({"S": "<worksheet><sheetData><row><c"}), "cannot be read"),
         (zipped({"[Content_Types].xml": "<Types/>"}), "cannot be read"),
+        (flagged(), "a password protects it"),
+        (encrypted_ods(), "a password protects it"),
     ],
 )
 def test_a_sheet_that_cannot_be_read_safely_is_refused(

@@ -11,6 +11,7 @@ from newsletter.ledger.plan import Exclusion
 from newsletter.ledger.suppressions import Leave, Reason
 from newsletter.message.model import Message
 from newsletter.project import Project
+from newsletter.project.imports import ImportOptions, revert
 from newsletter.project.plan import (
     Prepared,
     SendOptions,
@@ -20,8 +21,10 @@ from newsletter.project.plan import (
     prepare_to_freeze,
 )
 from newsletter.project.schedule import Appointment
+from newsletter.reader_states import ReaderState
 from newsletter.testing import ScriptedTransport
 
+from tests.project.moves import moved, written
 from tests.support.project import SHORT_ISSUE, smtp_delivery
 from tests.support.project import Project as Folder
 
@@ -160,6 +163,23 @@ def test_a_segment_that_changed_after_the_plan_was_shown_is_not_frozen(
             freeze(project, prepared)
         folder.settings(segment + "# a note changes nothing\n")
         assert 1 == freeze(project, prepared).planned
+
+
+def test_a_plan_from_before_an_import_or_its_revert_is_not_frozen(
+    project: Project, tmp_path: Path
+) -> None:
+    paths = written(tmp_path / "move", {"a.csv": "email\nreader1@readers.example\n"})
+    with project.lock():
+        prepared = prepare_to_freeze(project, ISSUE, SendOptions())
+        moved(project, paths, ImportOptions(state={"a.csv": ReaderState.NEVER}))
+        with pytest.raises(InputError, match="imported"):
+            freeze(project, prepared)
+        prepared = prepare_to_freeze(project, ISSUE, SendOptions())
+        assert ["reader0", "reader2"] == who(prepared)
+        revert(project, 1)
+        with pytest.raises(InputError, match="reverted"):
+            freeze(project, prepared)
+        assert 3 == freeze(project, prepare_to_freeze(project, ISSUE, SendOptions())).planned
 
 
 def test_the_transport_examines_a_message_of_each_language(
