@@ -106,7 +106,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "premailer": {"render/inline.py"},
     "mjml": {"render/mjml.py"},
     "jinja2": {"render/filters.py", "render/sandbox.py", "render/template.py",
-               "render/template_limits.py"},
+               "render/template_limits.py", "render/template_lines.py"},
     "PIL": {"issues/image_prepare.py"},
     "markdown_it": {"render/markdown.py", "render/plaintext.py"},
     "yaml": {"issues/document.py", "issues/hints.py"},

@@ -96,19 +96,22 @@ class _ThemeLoader(BaseLoader):
         return self._theme.files[template], str(self._theme.path(template)), None
 
 
-def render_template(name: str, vocabulary: Vocabulary, *, context: SlotContext) -> str:
+def render_template(
+    name: str, vocabulary: Vocabulary, *, context: SlotContext, marks: bool = False
+) -> str:
     """Render one template of the theme.
 
     Args:
         name: its path within the theme.
         vocabulary: what it can use.
         context: ``html`` for MJML and web pages, ``text`` for the text part and style sheets.
+        marks: whether what is printed tells its line, for :class:`template_lines.Origins`.
 
     Raises:
         TemplateError: something in a template is wrong; names its file and line.
         IssueError: the issue leads to what is nowhere.
     """
-    environment = _environment(vocabulary, context)
+    environment = _environment(vocabulary, context, marks=marks)
     try:
         return environment.get_template(name).render()
     except IssueError:
@@ -134,13 +137,14 @@ def render_template(name: str, vocabulary: Vocabulary, *, context: SlotContext) 
         ) from None
 
 
-def _environment(vocabulary: Vocabulary, context: SlotContext) -> Environment:
+def _environment(vocabulary: Vocabulary, context: SlotContext, *, marks: bool) -> Environment:
     return Sandbox(
         _ThemeLoader(vocabulary.theme),
-        _CACHES[context],
+        _CodeCache() if marks else _CACHES[context],
         autoescape=context == "html",
         names=vocabulary.names(context),
         filters=vocabulary.filters(context),
+        marks=marks,
     )
 
 
