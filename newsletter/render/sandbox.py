@@ -56,7 +56,7 @@ _OF_TOOLS: Mapping[type, frozenset[str]] = {
     }),
     BlockReference: frozenset({"super"}),
 }  # fmt: skip
-_LIST = "“newsletter docs theme” lists what templates can use."
+_LIST = "“newsletter docs theme-names” lists what templates can use."
 _LONGEST_POWER = 1000
 _MOST_NAMES = 10
 """Files that an include may choose from."""

@@ -28,6 +28,7 @@ from jinja2 import (
 from jinja2.bccache import Bucket
 
 from newsletter.errors import IssueError, TemplateError, Where
+from newsletter.render.contract import as_in
 from newsletter.render.filters import Filter
 from newsletter.render.sandbox import Sandbox
 from newsletter.render.slots import SlotContext
@@ -186,7 +187,7 @@ def _hint(error: Exception, environment: Environment) -> str:
         return _did_you_mean(str(found[1]) if found else "", environment.globals)
     if isinstance(error, TemplateNotFound):
         return _did_you_mean(_name_in(error), ())
-    return "“newsletter docs theme” lists what templates can use."
+    return "“newsletter docs theme-names” lists what templates can use."
 
 
 def _syntax_hint(message: str, environment: Environment) -> str:
@@ -200,5 +201,5 @@ def _syntax_hint(message: str, environment: Environment) -> str:
 
 def _did_you_mean(word: str, known: Mapping[str, object] | tuple[()]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
-    mean = f"Did you mean “{close[0]}”? " if close else ""
-    return f"{mean}“newsletter docs theme” lists what templates can use."
+    mean = f"Did you mean “{close[0]}”? {as_in(close[0])}" if close else ""
+    return f"{mean}“newsletter docs theme-names” lists what templates can use."
