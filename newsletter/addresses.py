@@ -18,7 +18,7 @@ what is written for them, in letters that take more, is not four times as long."
 # The plain addresses that make up nearly all of a list, which email-validator
 # takes as they are, only many times more slowly. Stricter than the standards:
 # what does not match is not wrong, it goes the long way.
-_PLAIN_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
+_PLAIN_LOCAL = re.compile(r"(?!\.)[\w!#$%&'*+/=?^`{|}~.-]+(?<!\.)", re.ASCII)
 _PLAIN_DOMAIN = re.compile(
     r"(?:[a-z0-9](?:-?[a-z0-9]){0,30}\.){1,8}"
     r"(?!(?:arpa|invalid|local|localhost|onion|test)\Z)[a-z]{2,63}"
@@ -74,13 +74,13 @@ class Address:
     def plain(cls, text: str) -> Address | None:
         """The same at once for an address as most are; None: :meth:`parse` tells."""
         local, _, domain = text.partition("@")
-        if len(text) > _LONGEST_PLAIN or len(local) > _LONGEST_PLAIN_LOCAL:
+        if len(text) > _LONGEST_PLAIN or len(local) > _LONGEST_PLAIN_LOCAL or ".." in local:
             return None
         # email-validator lower-cases role names such as Postmaster (RFC 2142).
-        if _PLAIN_LOCAL.fullmatch(local) and (local.islower() or not local.isalpha()):
-            plain = _plain_domain(domain)
-            return cls(local, plain) if plain else None
-        return None
+        if not _PLAIN_LOCAL.fullmatch(local) or not (local.islower() or not local.isalpha()):
+            return None
+        plain = _plain_domain(domain)
+        return cls(local, plain) if plain else None
 
     def __str__(self) -> str:
         """The address as it stands in an SMTP envelope: ``local@a-label.domain``."""

@@ -20,7 +20,8 @@ def keyed_hash(key: bytes, message: bytes) -> bytes:
     inner, outer = started.copy(), ended.copy()
     inner.update(message)
     outer.update(inner.digest())
-    return bytes(outer.digest())
+    digest: bytes = outer.digest()
+    return digest
 
 
 @lru_cache(maxsize=256)

@@ -59,7 +59,7 @@ class Palette(_Table):
     tint: Colour = Field(description="Under what stands apart: contents, cards, posts, pictures.")
     band: Colour = Field(description="Under the head and the foot.")
     on_band: Colour = Field(description="Text on the band.")
-    bright: Colour = Field(description="What shines on the band: headings, bars.")
+    bright: Colour = Field(description="Edges and bars.")
     ink: Colour = Field(description="Headlines, highlights, quotations.")
     text: Colour = Field(description="Text.")
     muted: Colour = Field(description="Credits, sources, the small print.")

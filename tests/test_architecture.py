@@ -128,9 +128,9 @@ ONE_PLACE: dict[str, set[str]] = {
     "secrets": {"ledger/database.py", "ledger/record.py", "message/keys.py", "project/proof.py",
                 "project/send.py", "transports/mailbox.py", "web/events.py", "web/log.py",
                 "web/sign_up_limits.py"},
-    "subprocess": {"credentials.py", "archive/pdf.py", "audience/xls_probe.py"},
+    "subprocess": {"credentials.py", "archive/pdf.py", "audience/sheet_probe.py"},
     "email_validator": {"addresses.py"},
-    "python_calamine": {"audience/spreadsheets.py", "audience/xls_probe.py"},
+    "python_calamine": {"audience/spreadsheets.py", "audience/sheet_probe.py"},
     "charset_normalizer": {"audience/charset.py"},
 }  # fmt: skip
 

@@ -5,8 +5,12 @@ RFC 5321 and 6531, see :mod:`newsletter.addresses`.
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
+from urllib.parse import unquote
 
 from newsletter.addresses import LONGEST_ADDRESS, Address, AddressError
 from newsletter.formulas import undefused
@@ -23,6 +27,14 @@ _WITHIN = re.compile(f"[{re.escape(_INVISIBLE)}]")
 _BREAKS = re.compile(r"[\t\n\r\v\f\x85\u2028\u2029]+ *")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SYNTAX = frozenset('<>"')
+_LONGEST_TEXT = 10_000
+_MAILTO = re.compile(r"mailto:(\S+)", re.IGNORECASE)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*@')
+_ATOMS = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+")
+_AT = re.compile(r"\s*(?:[(\[{]at[)\]}]|%40|=40|@)\s*", re.IGNORECASE)
+_SUBJECT = re.compile(r"(?<=\w)\?\w+=.*")
+_BETWEEN = re.compile(r"[\s,;:|/\\<>()\[\]]+")
+_AROUND = ".'\"“”„«»‘’`"
 
 
 def trim(text: str) -> str:
@@ -51,6 +63,40 @@ def read_address(cell: str) -> tuple[Address, str]:
     if hidden:
         raise AddressError(f"The address holds {_name_of(hidden.group())}; retype it.")
     return Address.parse(text), name
+
+
+def addresses_of_leavers(cells: Sequence[str], place: int) -> list[Address]:
+    """Whom a row means that holds no sound address, each once; for those who left alone.
+
+    Of them an address is enough however it is written: ``"anna"@`` (RFC 5321 4.1.2), ``(at)``,
+    full-width letters, characters that nobody sees. What is guessed wrongly is nobody's.
+
+    Args:
+        cells: of the row.
+        place: of the column of addresses; without one there, all cells are looked at.
+    """
+    own = _spelled_out(cells[place]) if place < len(cells) else ""
+    text = own if "@" in own else _spelled_out(" ".join(cells))
+    found: dict[str, Address] = {}
+    for part in _BETWEEN.split(text):
+        with suppress(AddressError):
+            address = Address.parse(_SUBJECT.sub("", part).strip(_AROUND))
+            found.setdefault(address.suppression_key, address)
+    return list(found.values())
+
+
+def _spelled_out(text: str) -> str:
+    """A text with each way to write an address made the usual one."""
+    usual = unicodedata.normalize("NFKC", html.unescape(text[:_LONGEST_TEXT]))
+    usual = _MAILTO.sub(lambda link: unquote(link[1]), usual)  # RFC 6068 2
+    spaced = " ".join(usual.split())
+    return _AT.sub("@", _QUOTED.sub(_unquoted, without_invisible(spaced)))
+
+
+def _unquoted(quoted: re.Match[str]) -> str:
+    """A quoted local part as it is without quotes; one that needs them is no part of a word."""
+    local = re.sub(r"\\(.)", r"\1", quoted[1])
+    return f"{local}@" if _ATOMS.fullmatch(local) else ",@"
 
 
 def _parted(text: str) -> tuple[str, str]:

@@ -72,6 +72,10 @@ class ImportOptions:
     mend: bool = False
 
 
+_Judged = tuple[ReaderState, tuple[Unclear, ...]]
+"""The state that a cell says, and what to ask about. None, as most cells: its row may be mailed."""
+
+
 class Judge:
     """What the cells of a row say of its reader."""
 
@@ -95,12 +99,11 @@ class Judge:
         ruled = {index for index, _, _ in rules}
         heard = Standing.of(header, columns.used, (), ()).columns
         self._said = [
-            *((index, Kept(partial(_by_words, name, kind, mail, no_mail)))
+            *((index, Kept(partial(self._by_words, name, kind, mail, no_mail)))
               for index, name, kind in heard if index not in ruled),
             *((index, Kept(partial(_by_rule, name, rule))) for index, name, rule in rules),
         ]  # fmt: skip
         self._dates = [index for index, _, kind in heard if kind in _OF_LEAVING]
-        self._of_dates = [(index, said) for index, said in self._said if index in self._dates]
         self._reasons = [index for index, name in enumerate(folded) if name in SPAM_REASONS]
         self._since = [index for index, name in enumerate(folded) if name in _SUPPRESSED_AT]
         self._confirmed = [index for index, name in enumerate(folded) if name in _CONFIRMED]
@@ -112,34 +115,54 @@ class Judge:
         """The strongest state that a row says, since when, and the values to ask about."""
         found = ReaderState.IN
         unclear: tuple[Unclear, ...] = ()
+        by: list[tuple[int, ReaderState]] = []
         for index, said in self._said:
-            state, asked, answers = said[cells[index]]
-            unclear += asked
-            if answers:
-                self.answered.add(answers)
-            if state is not ReaderState.IN and state.rank > found.rank:
-                found = state
+            if judged := said[cells[index]]:
+                state, asked = judged
+                by.append((index, state))
+                unclear += asked
+                if state.rank > found.rank:
+                    found = state
         if found is ReaderState.IN:
             return found, None, unclear
-        by = found
-        if found is ReaderState.LEFT and any(is_complaint(cells[n]) for n in self._reasons):
-            found = ReaderState.SPAM
         # A date of bouncing is none of leaving.
-        dates = [index for index, said in self._of_dates if said[cells[index]][0] is by]
+        dates = [index for index, state in by if state is found and index in self._dates]
+        if found is ReaderState.LEFT:
+            for index in self._reasons:
+                if is_complaint(cells[index]):
+                    found = ReaderState.SPAM
         return found, self._latest(cells, dates), unclear
 
     def since(self, cells: Sequence[str]) -> Span | None:
         """Since when a row is in a file of those who left."""
         return self._latest(cells, self._dates) or self._latest(cells, self._since)
 
-    def consent(self, cells: Sequence[str]) -> tuple[Span | None, dict[str, str]]:
-        """When a reader confirmed, and all that is told of their consent."""
-        told = {
+    def confirmed(self, cells: Sequence[str]) -> Span | None:
+        """When a reader confirmed."""
+        return self._latest(cells, self._confirmed)
+
+    def consent(self, cells: Sequence[str]) -> dict[str, str]:
+        """All that is told of a reader's consent."""
+        return {
             name: text[:_LONGEST_WORDS]
             for index, name in self._consent
             if (text := trim(cells[index]))
         }
-        return self._latest(cells, self._confirmed), told
+
+    def _by_words(
+        self, column: str, kind: Kind, mail: frozenset[str], no_mail: frozenset[str], cell: str
+    ) -> _Judged | None:
+        if not mail and not no_mail:  # most cells that differ from row to row are such
+            if kind is Kind.OTHER and is_without_letters(cell):
+                return None
+            if kind is Kind.LEFT_IF_FILLED and is_moment(cell):
+                return _at_any_moment(column)
+        why, unclear, answers = judge_cell(column, kind, mail, no_mail, cell)
+        if answers:
+            self.answered.add(answers)
+        if why:
+            return _state_of(why), unclear
+        return (ReaderState.IN, unclear) if unclear else None
 
     @staticmethod
     def _latest(cells: Sequence[str], among: Sequence[int]) -> Span | None:
@@ -151,40 +174,19 @@ class Judge:
         return latest
 
 
-_Judged = tuple[ReaderState, tuple[Unclear, ...], str]
-"""The state that a cell says, what to ask about, and its column if it answers what that asks."""
-
-
-_MAY_BE_MAILED: _Judged = (ReaderState.IN, (), "")
-
-
-def _by_words(
-    column: str, kind: Kind, mail: frozenset[str], no_mail: frozenset[str], cell: str
-) -> _Judged:
-    if not mail and not no_mail:  # most cells that differ from row to row are such
-        if kind is Kind.OTHER and is_without_letters(cell):
-            return _MAY_BE_MAILED
-        if kind is Kind.LEFT_IF_FILLED and is_moment(cell):
-            return _at_any_moment(column)
-    return _judged(column, kind, mail, no_mail, cell)
-
-
 @lru_cache(maxsize=64)
 def _at_any_moment(column: str) -> _Judged:
-    return _judged(column, Kind.LEFT_IF_FILLED, frozenset(), frozenset(), "2021-03-04 10:11:12")
+    why, _, _ = judge_cell(
+        column, Kind.LEFT_IF_FILLED, frozenset(), frozenset(), "2021-03-04 10:11:12"
+    )
+    return _state_of(why), ()
 
 
-def _judged(
-    column: str, kind: Kind, mail: frozenset[str], no_mail: frozenset[str], cell: str
-) -> _Judged:
-    why, unclear, answers = judge_cell(column, kind, mail, no_mail, cell)
-    return _state_of(why) if why else ReaderState.IN, unclear, answers
-
-
-def _by_rule(column: str, rule: Rule, cell: str) -> _Judged:
+def _by_rule(column: str, rule: Rule, cell: str) -> _Judged | None:
     said = rule.says(cell)
-    unclear = (Unclear(f"{column}={trim(cell)[:60]}", ""),) if said is None else ()
-    return said or ReaderState.IN, unclear, ""
+    if said is None:
+        return ReaderState.IN, (Unclear(f"{column}={trim(cell)[:60]}", ""),)
+    return None if said is ReaderState.IN else (said, ())
 
 
 def _state_of(said: str) -> ReaderState:

@@ -6,16 +6,15 @@ file is not known, the file is refused with what stands there and the option tha
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from newsletter.addresses import Address, AddressError
-from newsletter.audience.cells import read_address, read_line, trim
+from newsletter.audience.cells import addresses_of_leavers, read_address, read_line, trim
 from newsletter.audience.columns import Columns, find_columns, fold, has_email, listed
 from newsletter.audience.dates import Span
 from newsletter.audience.exporters import (
@@ -32,12 +31,13 @@ from newsletter.audience.header import (
 )
 from newsletter.audience.import_judge import OF_FILE, ImportOptions, Judge
 from newsletter.audience.languages import read_language
-from newsletter.audience.placeholders import diagnose, reread, says_nothing
+from newsletter.audience.placeholders import diagnose, is_usual, reread, says_nothing
 from newsletter.audience.records import SAMPLE, Record
 from newsletter.audience.shape import MAX_CELL, RowError, check_shape
 from newsletter.audience.source_file import Source
 from newsletter.audience.standing import (
     MOST_UNCLEAR,
+    Kept,
     Kind,
     Unclear,
     as_problems,
@@ -52,9 +52,7 @@ from newsletter.reader_states import ReaderState
 _MAILMAN = {"bybounce": ReaderState.DEAD, "byuser": ReaderState.NEVER, "byadmin": ReaderState.NEVER}
 _SEVERAL = " ::: "
 """Between several values in a cell, as Google writes them."""
-_AT = re.compile(r"\s*[(\[{]at[)\]}]\s*", re.IGNORECASE)
-_SUBJECT = re.compile(r"(?<=\w)\?\w+=.*")
-_BETWEEN = re.compile(r"[\s,;|/<>()]+|:::")
+_LEFT = "It says that its reader left: find the address, and name it to “newsletter suppress add”."
 _LONGEST_NAME = 300
 _MOST_PROPOSED = 1_000
 A_LIST = "a list"
@@ -73,7 +71,7 @@ class ImportedRow(NamedTuple):
         fields: further columns.
         state: the strongest that the row and its file say.
         at: since when they left, if they did.
-        confirmed: when they confirmed.
+        confirmed: when they confirmed, by a program's export: only there a leave may be older.
         consent: in the file's own words, by column.
     """
 
@@ -134,6 +132,7 @@ class ImportFile:
         if self.state is None or self.state is ReaderState.IN:
             self.missing = missing_leavers(name, header)
         self._judge = Judge(header, self._columns, exporter, options)
+        self._languages = Kept(_language)
         self._unclear: dict[Unclear, list[int]] = {}
 
     @property
@@ -156,8 +155,11 @@ class ImportFile:
                     raise _below_section(self.source, number, *section)
                 yield row
             except (AddressError, RowError) as error:
-                if left := self._left_nevertheless(cells):
-                    yield from left
+                state = self._left_nevertheless(cells)
+                left = addresses_of_leavers(cells, self._columns.email) if state else []
+                if state and left:
+                    for each in left:
+                        yield ImportedRow(each, "", "", {}, state, None, None, {})
                     continue
                 names = [trim(cell) for cell in cells]
                 section = _section(number, names) or section
@@ -165,7 +167,7 @@ class ImportFile:
                     why = "This is the header once more."
                 else:
                     self._refuse_other_header(number, names)
-                    why = fault or str(error)
+                    why = f"{fault or error} {_LEFT}" if state else fault or str(error)
                 yield RejectedRow(number, why, cells)
         if number >= SHEET_ROWS:
             self.notes.append(
@@ -178,22 +180,12 @@ class ImportFile:
             )
         self._refuse_unclear()
 
-    def _left_nevertheless(self, cells: Sequence[str]) -> list[ImportedRow]:
-        """Who left by a row that cannot be used otherwise: for them the addresses are enough."""
-        state = self.state if self.state is not None and self.state.suppresses else None
-        if state is None and not all(may_mail(Kind.OTHER, cell) for cell in cells):
-            state = ReaderState.LEFT
-        if state is None:
-            return []
-        place = self._columns.email
-        cells = [_AT.sub("@", cell[:MAX_CELL]) for cell in cells]
-        named = cells[place] if place < len(cells) and "@" in cells[place] else " ".join(cells)
-        found: dict[str, Address] = {}
-        for text in _BETWEEN.split(named[:MAX_CELL]):
-            with suppress(AddressError):
-                address = Address.parse(_cleaned(_SUBJECT.sub("", text)).strip(".'"))
-                found.setdefault(address.suppression_key, address)
-        return [ImportedRow(each, "", "", {}, state, None, None, {}) for each in found.values()]
+    def _left_nevertheless(self, cells: Sequence[str]) -> ReaderState | None:
+        """What a row that cannot be used says of a reader who left; None: nothing."""
+        if self.state is not None and self.state.suppresses:
+            return self.state
+        says_left = not all(may_mail(Kind.OTHER, cell) for cell in cells)
+        return ReaderState.LEFT if says_left else None
 
     def _refuse_other_header(self, number: int, names: list[str]) -> None:
         """Refuse files joined into one whose columns differ: who left would stand in any of them.
@@ -232,7 +224,8 @@ class ImportFile:
         address, written = _read_address(filled[columns.email])
         state, at, unclear = self._judge.row(filled)
         if self.state is not None and (self._certain or not state.suppresses):
-            state = max(state, self.state, key=lambda each: each.rank)
+            if self.state.rank > state.rank:
+                state = self.state
             at = at or self._judge.since(filled)
         for value in unclear if state is ReaderState.IN else ():
             self._unclear.setdefault(value, []).append(number)
@@ -242,7 +235,6 @@ class ImportFile:
             if state.suppresses and _SEVERAL in filled[columns.email]:
                 raise AddressError("The cell holds several addresses; give each a row of its own.")
             return ImportedRow(address, "", "", {}, state, at, None, {})
-        confirmed, consent = self._judge.consent(filled)
         return ImportedRow(
             address,
             self._name(filled, written),
@@ -250,13 +242,15 @@ class ImportFile:
             {name: self._value(filled[index]) for name, index in columns.fields.items()},
             state,
             None,
-            confirmed,
-            consent,
+            self._judge.confirmed(filled) if self.program else None,
+            self._judge.consent(filled),
         )
 
     def _name(self, cells: Sequence[str], written: str) -> str:
         cell = "" if self._columns.name is None else cells[self._columns.name]
         name = (cell or written)[:_LONGEST_NAME]
+        if is_usual(name):
+            return name
         if not (name.isascii() and name.isprintable()):
             name, _ = read_line(name)
         name = " ".join(name.split())
@@ -282,10 +276,9 @@ class ImportFile:
         return otherwise
 
     def _language(self, cells: Sequence[str]) -> str:
-        cell = "" if self._columns.language is None else trim(cells[self._columns.language])
-        if not cell:
+        if self._columns.language is None:
             return ""
-        tag = read_language(cell)
+        tag = self._languages[cells[self._columns.language]]
         if tag is None:
             self.odd["languages that are not known; they are left out"] += 1
         return tag or ""
@@ -334,6 +327,12 @@ def _state_of_file(
     return None, False
 
 
+def _language(cell: str) -> str | None:
+    """The language that a cell names; None: an unknown one."""
+    text = trim(cell)
+    return read_language(text) if text else ""
+
+
 def _read_address(cell: str) -> tuple[Address, str]:
     """The address in a cell, and the name in front of it.
 
@@ -352,7 +351,7 @@ def _cleaned(cell: str) -> str:
     """A cell with what other programs write around an address taken off."""
     text = trim(cell.split(_SEVERAL, 1)[0])
     if text[:7].lower() == "mailto:":
-        text = text[7:]
+        text = unquote(text[7:])  # RFC 6068 2
     return text.rstrip(",;").strip()
 
 

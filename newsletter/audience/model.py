@@ -45,8 +45,8 @@ class Roster:
     """A list as read: who is on it, and every row that cannot be used and why.
 
     ``rows`` counts all rows with anything in them, the header left out, so
-    that ``rows == len(subscribers) + len(refused) + len(repeated) + len(left) + outside`` always
-    holds.
+    that ``rows == len(subscribers) + len(refused) + len(repeated) + len(left) + len(unconfirmed) +
+    len(excluded) + outside`` always holds.
     """
 
     files: tuple[Path, ...]
@@ -63,6 +63,10 @@ class Roster:
     """Rows that must not be mailed by the list's own words: unsubscribed, bounced …"""
     left_keys: frozenset[str] = frozenset()
     """Of those rows: :attr:`~newsletter.addresses.Address.suppression_key` of each address."""
+    unconfirmed: tuple[Problem, ...] = ()
+    """Rows, of files or imports, of readers of whom an import says that they never confirmed."""
+    excluded: tuple[Problem, ...] = ()
+    """Rows, of files or imports, of readers of whom an import says that they are excluded."""
     signed_up: int = 0
     """How many of ``rows`` stand in no file: they signed up on the public side."""
     imported: int = 0

@@ -34,6 +34,7 @@ _LISTED = (
     "لا شيء|غير متوفر|غير متاح|无|暂无|没有|該当なし|無し|없음|미상"
 )
 _WORDS = frozenset(_LISTED.split("|"))
+_PARTS = frozenset(part for words in _WORDS for part in words.split(" "))
 # Those that are names as well, if written with one capital and without brackets.
 _NAMES_TOO = frozenset(
     (
@@ -89,8 +90,8 @@ _ENCODED_WORD = re.compile(r"=\?[\w-]{1,40}\?[BbQq]\?[^?]*\?=")
 _ADDRESS = re.compile(r"[^@]+@[^@.]+\.[^@]+")
 _LOST = re.compile("\ufffd|[\x80-\x9f]|[^\\W\\d_]\\?+[^\\W\\d_]|[a-z]Ã(?![^\\W\\d_])")
 _ENCODINGS = ("cp1252", "cp1250", "cp1251", "mac_roman", "cp437", "cp850")
-_USUAL = re.compile("[A-Z][a-z]+(?:[ -][A-Z][a-z]+){0,3}")
-"""Most names: by the rules below it is only to be seen whether they are one of the words."""
+_WORD = re.compile(r"[^\W\d_]{2}[^\W_]*(?:['’.-]{1,2}[^\W_]+)*")
+"""A word of most names; words with one space between are plain."""
 _PLAIN = re.compile(r"[^\W\d_]{2}[^\W_]*(?:[ '’.-]{1,2}[^\W_]+)*\.?")
 
 
@@ -104,10 +105,8 @@ def what_is_wrong(name: str) -> str:
 
 def diagnose(name: str) -> tuple[str, str]:
     """As :func:`what_is_wrong`, and what a damaged name seems to have been; "" if none can tell."""
-    if _USUAL.fullmatch(name) and name.lower() not in _WORDS:
-        first, _, others = name.partition(" ")
-        if first != others:
-            return "", ""
+    if is_usual(name):
+        return "", ""
     words = name.split()
     usual = _BESIDE.isdisjoint(words) and words[1:] != words[:1]
     plain = usual and _PLAIN.fullmatch(name) and name.casefold() not in _WORDS
@@ -127,15 +126,29 @@ def diagnose(name: str) -> tuple[str, str]:
     return "holds letters that were lost" if _LOST.search(name) else "", ""
 
 
+def is_usual(name: str) -> bool:
+    """Whether a name is as most are: words in the right encoding that are no placeholder."""
+    words = name.split(" ")
+    return all(map(_is_usual, words)) and (len(words) != 2 or words[0] != words[1])
+
+
+@lru_cache(maxsize=65_536)
+def _is_usual(word: str) -> bool:
+    """The same of one word; the words of names come again and again."""
+    if not _WORD.fullmatch(word) or word in _BESIDE:
+        return False
+    folded = word.casefold()
+    return folded not in _PARTS and not folded.startswith("www.") and _is_sound(word)
+
+
 def reread(text: str) -> str:
     """What a text was before it was read in a wrong encoding; "" if it was not."""
     meant = text if text.isascii() else _reread(text)
     return meant if meant != text else ""
 
 
-@lru_cache(maxsize=65_536)
 def _is_sound(word: str) -> bool:
-    """Whether a word is in the right encoding; the words of names come again and again."""
+    """Whether a word is in the right encoding."""
     return word.isascii() or (_reread(word) == word and not _LOST.search(word))
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from newsletter.addresses import Address, AddressError
-from newsletter.audience.cells import read_address, read_line, trim
+from newsletter.audience.cells import addresses_of_leavers, read_address, read_line, trim
 from newsletter.audience.columns import (
     MAX_COLUMNS,
     Columns,
@@ -123,14 +123,17 @@ def read_leavers(path: Path) -> Suppressible:
     for number, cells, fault in table.rows:
         filled = [*cells, *[""] * (len(table.header) - len(cells))]
         try:
-            address, _ = read_address(filled[table.columns.email])
+            named = [read_address(filled[table.columns.email])[0]]
         except AddressError as error:
-            refused.append(Problem(fault or str(error), Where(path, row=number)))
-            continue
+            named = addresses_of_leavers(filled, table.columns.email)
+            if not named:
+                refused.append(Problem(fault or str(error), Where(path, row=number)))
+                continue
         if standing.says_active(filled):
             active += 1
         else:
-            found.setdefault(address.suppression_key, address)
+            for each in named:
+                found.setdefault(each.suppression_key, each)
     return Suppressible(tuple(found.values()), active, tuple(refused))
 
 

@@ -142,25 +142,24 @@ def _records(place: str, text: TextIO, delimiter: str) -> Iterator[Record]:
     """
     lines = _Lines(text)
     reader = _reader(lines, delimiter)
-    number = 0
+    number = line = 0
     while True:
-        number += 1
-        before = reader.line_num
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
+            for cells in reader:
+                number, line = number + 1, reader.line_num
+                if lines.fault:
+                    fault, lines.fault = lines.fault, ""
+                    yield number, cells, fault
+                elif any(map(trim, cells)):
+                    yield number, cells, ""
         except csv.Error as error:
-            if "unexpected end" in str(error) or reader.line_num > before + 1:
+            number += 1
+            if "unexpected end" in str(error) or reader.line_num > line + 1:
                 raise _broken(error, Where(place, row=number)) from None
-            lines.fault = ""
+            lines.fault, line = "", reader.line_num
             yield number, [], _STRAY_MARK + " Take the mark out, or write it twice."
-            continue
-        if lines.fault:
-            fault, lines.fault = lines.fault, ""
-            yield number, cells, fault
-        elif any(cells) and any(map(trim, cells)):
-            yield number, cells, ""
+        else:
+            return
 
 
 _STRAY_MARK = "There is a quotation mark inside a cell, so its end cannot be found."

@@ -23,6 +23,11 @@ def check_shape(cells: Sequence[str], columns: Columns, delimiter: str) -> None:
         RowError: they may.
     """
     width = columns.width
+    text = "".join(cells)
+    # Then no cell can be too long or hold a line break.
+    plain = len(text) <= MAX_CELL and text.isprintable()
+    if plain and len(cells) == width:
+        return
     email = cells[columns.email] if len(cells) > columns.email else ""
     # Spreadsheets leave out empty cells at a row's end; another separator is no such case.
     if len(cells) < width and re.search("[,;\t]", email):
@@ -35,9 +40,8 @@ def check_shape(cells: Sequence[str], columns: Columns, delimiter: str) -> None:
             f"The row has {len(cells)} cells where the header has {width}; a cell that holds "
             "a separator must stand in quotation marks."
         )
-    text = "".join(cells)
-    if len(text) <= MAX_CELL and text.isprintable():
-        return  # no cell can be too long or hold a line break
+    if plain:
+        return
     if any(len(cells[index]) > MAX_CELL for index in columns.used if index < len(cells)):
         raise RowError(f"A cell holds more than {MAX_CELL:,} characters.")
     for cell in cells:

@@ -21,6 +21,8 @@ from newsletter.regular_file import open_regular
 
 MOST_MEMBERS = 1_000
 """Files in a ZIP."""
+_MOST_LISTED = 10_000
+"""Files that the directory of a ZIP may list at all: it is read as a whole."""
 MOST_UNPACKED = 1_000_000_000
 """Bytes of all files in a ZIP, unpacked."""
 MOST_RATIO = 200
@@ -34,8 +36,11 @@ _NO_LISTS_WORDS = (
 )
 _NO_LISTS = frozenset(_NO_LISTS_WORDS.split())
 """What may lie in a ZIP beside the lists and is passed over, unless its name says more."""
+_CHUNK = 1 << 20
 _ENCRYPTED = 0x1
 _ZIP = SPREADSHEETS[0]
+_LISTED = b"PK\x01\x02"
+"""Before each file in the directory of a ZIP."""
 _SHEET_MARKS = ("[Content_Types].xml", "mimetype")
 """Names inside of XLSX and ODS, which are ZIPs as well."""
 _NUMBERS = ".iwa"
@@ -67,6 +72,9 @@ def sources_of(path: Path) -> Iterator[Source]:
         )
     if packed:
         try:
+            with open_regular(path) as file:
+                if lists_too_many(file):
+                    raise _unsafe(path, f"it holds more than {_MOST_LISTED:,} files")
             members = _members(path)
         except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, EOFError) as error:
             raise RosterError(
@@ -101,6 +109,15 @@ def _refuse_changed(path: Path, before: os.stat_result) -> None:
             where=Where(path),
             next="Wait until it is whole, and import it again.",
         )
+
+
+def lists_too_many(file: IO[bytes]) -> bool:
+    """Whether a ZIP lists more files than its directory can be read with; reads it to its end."""
+    number, before = 0, b""
+    while chunk := file.read(_CHUNK):
+        number += (before + chunk).count(_LISTED)
+        before = chunk[1 - len(_LISTED) :]
+    return number > _MOST_LISTED
 
 
 def _members(path: Path) -> list[Source] | None:

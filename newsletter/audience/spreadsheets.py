@@ -15,10 +15,11 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import IO, TYPE_CHECKING
 
-from newsletter.audience import xls_probe
+from newsletter.audience import sheet_probe
 from newsletter.audience.exports import leavers_in
 from newsletter.audience.records import Record
 from newsletter.audience.source_file import Source
+from newsletter.audience.sources import lists_too_many
 from newsletter.errors import Problem, RosterError
 from newsletter.invisible import visible
 
@@ -31,6 +32,9 @@ MOST_UNPACKED = 400_000_000
 MOST_CELLS = 20_000_000
 """Cells that a sheet spans: a million rows of twenty columns."""
 _MOST_COLUMNS = 16_384
+_BEARABLE = 1_000_000_000
+"""Bytes that the cells of a file may take at most to be opened at once: their number, each as long
+as the longest part of the file. XLSX writes a text once for all cells that have it, ODS a row."""
 _CHUNK = 1 << 20
 _REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})(\d{1,7})["']""")
 _CELL = re.compile(rb"<(?:[\w.-]{1,50}:)?c[\s/>]")
@@ -39,7 +43,7 @@ _COUNT = re.compile(rb"""ount\s*=\s*["'](\d{8,30})["']""")
 _ODS_TAG = re.compile(
     rb"""<(/?)table:(table-row|table-cell|covered-table-cell|table)\b((?:[^>"']|"[^"]*"|'[^']*')*)>"""
 )
-_REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["'](\d+)["']""")
+_REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["']([^"']*)["']""")
 _SAVE_AS = "In Excel choose File, Save as, “CSV UTF-8 (comma delimited)”, and import that."
 
 
@@ -144,10 +148,19 @@ def _refuse_unsafe(source: Source, raw: bytes) -> None:
     Raises:
         RosterError: it does, or is no sound ZIP.
     """
-    if not raw.startswith(b"PK"):
-        if not xls_probe.is_bearable(raw):
-            raise _refusal(source, "its cells stand too far apart to be held in memory")
-        return
+    sound = raw.startswith(b"PK") and _bytes_at_most(source, raw) <= _BEARABLE
+    if not sound and not sheet_probe.is_bearable(raw):
+        raise _refusal(source, "its cells take more memory than a list can")
+
+
+def _bytes_at_most(source: Source, raw: bytes) -> int:
+    """How much the cells of an XLSX or ODS file can take, at most.
+
+    Raises:
+        RosterError: it spans too many, or is no sound ZIP.
+    """
+    if lists_too_many(io.BytesIO(raw)):
+        raise _refusal(source, "it is a ZIP of too many files")
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             infos = archive.infolist()
@@ -158,11 +171,12 @@ def _refuse_unsafe(source: Source, raw: bytes) -> None:
             span = 0
             for info in infos:
                 if info.filename == "content.xml":
-                    _check_repeats(source, archive.read(info))
+                    span += _repeated_cells(source, archive.read(info))
                 with archive.open(info) as part:
                     span += _span_of(source, part)
             if span > MOST_CELLS:
                 raise _refusal(source, f"its sheets span {span:,} cells")
+            return span * max((info.file_size for info in infos), default=0)
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, ValueError, EOFError,
             RuntimeError) as error:  # fmt: skip
         raise _refusal(source, f"it is damaged: {visible(str(error))[:200]}") from None
@@ -192,7 +206,7 @@ def _span_of(source: Source, part: IO[bytes]) -> int:
     span = rows * columns
     if span > MOST_CELLS:
         raise _refusal(source, f"a sheet spans {rows:,} rows and {columns:,} columns")
-    return span
+    return max(span, cells)
 
 
 def _column(letters: bytes) -> int:
@@ -202,16 +216,15 @@ def _column(letters: bytes) -> int:
     return number
 
 
-def _check_repeats(source: Source, content: bytes) -> None:
-    """An ODS file says “as before, a million times”; of empty cells at the end that is usual.
+def _repeated_cells(source: Source, content: bytes) -> int:
+    """Cells that an ODS file spans. It says “as before, a million times”, usually of empty ones.
 
     Raises:
         RosterError: its sheets span more cells than a list can.
     """
     before = rows = top = width = widest = columns = times = 0
     for end, kind, told in _ODS_TAG.findall(content):
-        repeated = _REPEATED.search(told)
-        number = int(repeated[1][:12]) if repeated else 1
+        number = max((_number(source, each) for each in _REPEATED.findall(told)), default=1)
         if kind == b"table":
             before += rows * widest if end else 0
             rows = widest = top = 0
@@ -228,6 +241,13 @@ def _check_repeats(source: Source, content: bytes) -> None:
             width = 0
         if before + rows * widest > MOST_CELLS or columns > MOST_CELLS:
             raise _refusal(source, "it repeats cells more often than a list can")
+    return before + rows * widest
+
+
+def _number(source: Source, written: bytes) -> int:
+    if not written.isdigit():  # such as &#50;, which a reader takes for 2
+        raise _refusal(source, "it does not say how often it repeats a cell")
+    return int(written[:12])
 
 
 def _refusal(source: Source, why: str) -> RosterError:

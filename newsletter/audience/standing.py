@@ -294,7 +294,6 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
 
 _SEVERAL = re.compile("[,;|]")
 """Between several values in a cell, such as tags."""
-_NO_LETTERS = re.compile(r"[ -@\[-`{-~]*")
 
 
 def is_without_letters(cell: str) -> bool:
@@ -302,7 +301,7 @@ def is_without_letters(cell: str) -> bool:
 
     Then :func:`may_mail` is true of a column of kind OTHER.
     """
-    return _NO_LETTERS.fullmatch(cell) is not None
+    return cell.isascii() and cell.isprintable() and cell.upper() == cell.lower()
 
 
 def _is_blank(kind: Kind, value: str) -> bool:

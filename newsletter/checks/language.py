@@ -48,16 +48,20 @@ def direction(given: CheckInput) -> Iterator[Flaw]:
     why="Web mail removes the html element and its language and direction.",
 )
 def language_in_body(given: CheckInput) -> Iterator[Flaw]:
-    """An element inside the body names language and direction as well."""
+    """Each element directly inside the body names language and direction as well."""
     issue = given.issue
     body = given.page.find("body")
-    inside = body.iterdescendants() if body is not None else ()
-    if any(e.get("lang") == issue.language and e.get("dir") == issue.direction for e in inside):
+    inside = [e for e in body if isinstance(e.tag, str)] if body is not None else []
+    lacking = sum(
+        e.get("lang") != issue.language or e.get("dir") != issue.direction for e in inside
+    )
+    if inside and not lacking:
         return
     yield Flaw(
         Severity.ERROR,
-        "No element inside the mail's body names the language and the direction.",
-        f'Put lang="{issue.language}" dir="{issue.direction}" on the element around all stories.',
+        f"{lacking} of the {len(inside)} elements directly inside the mail's body do not name the "
+        "language and the direction.",
+        f'Put lang="{issue.language}" dir="{issue.direction}" on each of them.',
         given.theme_place,
     )
 

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _SILENT = frozenset({"head", "script", "style", "template", "title"})
-_INLINE = frozenset(
+INLINE = frozenset(
     {"a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "em", "i", "ins", "kbd", "mark"}
     | {"q", "s", "small", "span", "strong", "sub", "sup", "u"}
 )
+"""Elements that stand in a line of text."""
 _WORD = re.compile(r"[^\W_]+")
 _MAYBE_WIDE = re.compile("[\u1101-\U0010ffff]")
 """No character before the Korean ones is wide; to ask each takes long."""
@@ -42,7 +43,7 @@ def visible_text(element: HtmlElement) -> str:
 def _visible(element: HtmlElement) -> Iterator[str]:
     if not isinstance(element.tag, str) or element.tag in _SILENT or is_hidden(element):
         return
-    edge = "" if element.tag in _INLINE else "\n"
+    edge = "" if element.tag in INLINE else "\n"
     yield edge
     yield element.text or ""
     for child in element:

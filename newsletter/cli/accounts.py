@@ -32,6 +32,8 @@ _EXCLUSIONS = {
     Exclusion.REFUSED: ("row holds", "rows hold", "no usable address"),
     Exclusion.REPEATED: ("row repeats", "rows repeat", "an address that an earlier row has"),
     Exclusion.LEFT: ("row says", "rows say", "that the reader must not be mailed"),
+    Exclusion.UNCONFIRMED: ("person", "people", "who never confirmed, by an import"),
+    Exclusion.EXCLUDED: ("person", "people", "whom an import excludes"),
     Exclusion.OUTSIDE: ("person", "people", "outside the segment (--segment)"),
     Exclusion.SUPPRESSED: ("person", "people", "who left, complained or cannot be reached"),
     Exclusion.PAUSED: ("person", "people", "who paused the newsletter"),

@@ -6,12 +6,29 @@ from typing import Annotated
 
 import typer
 
+from newsletter.errors import InputError
+
 IssueName = Annotated[
     str, typer.Argument(metavar="ISSUE", help="The issue: its id (2017-03) or its file.")
 ]
 
+
+def _named(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
+    """An empty name stands for no segment only if nobody gave it, as a script by a slip may."""
+    source = context.get_parameter_source(option.name or "")
+    if not value and source is not None and source.name == "COMMANDLINE":
+        raise InputError(
+            "--segment names none, and without a segment all of the list is meant.",
+            next="Name a segment of newsletter.toml, or leave --segment out.",
+        )
+    return value
+
+
 Segment = Annotated[
-    str, typer.Option(metavar="NAME", help="Only readers in this segment of newsletter.toml.")
+    str,
+    typer.Option(
+        callback=_named, metavar="NAME", help="Only readers in this segment of newsletter.toml."
+    ),
 ]
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]

@@ -16,14 +16,33 @@ def confirmed(question: str) -> bool:
     Raises:
         InputError: there is nobody to ask.
     """
+    try:
+        return _asked(question)
+    except typer.Abort:
+        say("")
+        return False
+
+
+def decided(question: str) -> bool:
+    """Whether somebody says yes, where a no decides something as well.
+
+    Raises:
+        InputError: there is nobody to ask, or Ctrl-C or the end of input decided nothing.
+    """
+    try:
+        return _asked(question)
+    except typer.Abort:
+        say("")
+        raise InputError(
+            "The question was not answered, so nothing was changed.", next="Run the command again."
+        ) from None
+
+
+def _asked(question: str) -> bool:
     if not sys.stdin.isatty():
         raise InputError(
             "Nobody can answer here (no terminal), so nothing was sent or changed.",
             next="Read the text above; then run the command again with --yes.",
         )
     say("")
-    try:
-        return typer.confirm(question)
-    except typer.Abort:
-        say("")
-        return False
+    return typer.confirm(question)

@@ -17,6 +17,7 @@ from newsletter.errors import ExitCode
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
 from newsletter.phrases import count, moment, people
 from newsletter.project import Project
+from newsletter.reader_states import ReaderState
 
 _REASONS = {
     Reason.UNSUBSCRIBED: "left the list",
@@ -25,6 +26,12 @@ _REASONS = {
     Reason.MANUAL: "taken off by hand",
 }
 
+_KEPT_OFF = {
+    "file": "a file of the list says so; “newsletter subscribers check” names the row",
+    ReaderState.WAIT: "an import says that they never confirmed; their own sign-up ends that",
+    ReaderState.NEVER: "an import says that they are excluded; “newsletter subscribers import "
+    "--revert” withdraws an import",
+}
 _FACTS = {
     "source": "Source",
     "said": "It said",
@@ -203,7 +210,7 @@ def show_subscriber(
         return
     if known.row:
         say(f"{address} stands in row {known.row} of {known.file}.")
-    elif not known.consents and not known.imports:
+    elif not known.consents and not known.imports and not known.kept_off:
         say(f"{address} is not on the list.")
     for row in known.imports:
         reverted = ", reverted" if row["reverted"] else ""
@@ -238,6 +245,8 @@ def show_subscriber(
                 ("Digest of the mail", sign_up.consent["mail"]),
             ]
         )
+    if known.kept_off:
+        say(f"They are not mailed: {_KEPT_OFF[known.kept_off]}.", style="bold")
     if known.is_suppressed:
         say(f"They are not mailed: see “newsletter suppress show {address}”.", style="bold")
 
@@ -280,6 +289,7 @@ def check(
         ("Rows that cannot be used:", roster.refused),
         ("Repeated; mailed once:", roster.repeated),
         ("Not mailed, since the list says so:", roster.left),
+        ("Not mailed, since an import says so:", (*roster.unconfirmed, *roster.excluded)),
         ("Worth a look:", roster.warnings),
     ):
         if problems:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.arguments import Online, Yes
-from newsletter.cli.asking import confirmed
+from newsletter.cli.asking import confirmed, decided
 from newsletter.cli.output import say, say_problems, show_counts, show_table, tell
 from newsletter.errors import InputError, Problem, Where
 from newsletter.phrases import count, joined, moment, people
@@ -124,6 +124,8 @@ def import_(
             from newsletter.project.imports import write
 
             done = write(project, into, staged)
+            if report:
+                _write_report(project, staged, notes, report, id_=done.id)
             say(f"Imported as {done.id}. To withdraw it: newsletter subscribers import "
                 f"--revert {done.id}", style="bold")  # fmt: skip
             _tell_folder_only(done)
@@ -184,7 +186,7 @@ def _staged(
             if not staged.damaged or options.mend:
                 return staged
             _show_damaged(staged.damaged, asks=asks)
-            if not asks or not confirmed("Take all of them for what they seem to have been?"):
+            if not asks or not decided("Take all of them for what they seem to have been?"):
                 return staged
             options = replace(options, mend=True)
         except UnclearValues as unclear:
@@ -194,7 +196,7 @@ def _staged(
             mail, no_mail = [*options.mail], [*options.no_mail]
             for said, rows in unclear.values.items():
                 words = f"“{said}” ({count(len(rows), 'row')}): may they be mailed?"
-                (mail if confirmed(words) else no_mail).append(said)
+                (mail if decided(words) else no_mail).append(said)
             options = replace(options, mail=mail, no_mail=no_mail)
 
 
@@ -245,7 +247,7 @@ def _decide(staged: StagedImport, *, yes: bool) -> None:
             style="yellow",
         )
         if not yes and sys.stdin.isatty():
-            left = not confirmed("Did they sign up after that, so that they stay?")
+            left = not decided("Did they sign up after that, so that they stay?")
         say("They count as left." if left else "They stay.")
     decide(staged, undated_leaves_count=left)
 
@@ -258,10 +260,10 @@ def _show(staged: StagedImport, notes: Sequence[str]) -> None:
             *(f"{file.counts.suppressed:,}", f"{file.rejected:,}"),
             f"{file.place}: {file.what}; "
             + (
-                f"imported before, as {file.imported_as}"
-                if file.imported_as > 0
-                else "the same file again"
-                if file.imported_as
+                "the same file again"
+                if file.repeated
+                else f"imported before, as {file.imported_as}"
+                if file.imported_as is not None
                 else ", ".join(f"{state} {n:,}" for state, n in file.counts.states.items())
                 or "nobody"
             ),
@@ -287,7 +289,7 @@ def _show(staged: StagedImport, notes: Sequence[str]) -> None:
         tell(note, lead="Note: ", lead_style="cyan")
     say_problems([problem for file in staged.files for problem in file.notes], most=_MOST_SHOWN)
     if staged.rejected:
-        say("Cannot be used; nobody is mailed for these:")
+        say("Cannot be used; nobody is added or kept off the list by these:")
         first = staged.rejected[:_MOST_SHOWN]
         say_problems([Problem(each.why, Where(each.file, row=each.row)) for each in first])
         if more := staged.rejected_rows - len(first):
@@ -334,7 +336,7 @@ def _write_files(
     rejected: Path | None,
     report: Path | None,
 ) -> None:
-    from newsletter.project.import_files import rejected_csv, report_text
+    from newsletter.project.import_files import rejected_csv
     from newsletter.project.writing import write_private
 
     if rejected:
@@ -343,8 +345,18 @@ def _write_files(
         some = "" if kept == staged.rejected_rows else f", of {staged.rejected_rows:,} the first"
         say(f"{count(kept, 'row')} that cannot be used{some}: {rejected}")
     if report:
-        write_private(project, report, report_text(project, staged, notes))
+        _write_report(project, staged, notes, report, id_=None)
         say(f"The report, without any address: {report}")
+
+
+def _write_report(
+    project: Project, staged: StagedImport, notes: Sequence[str], report: Path, *, id_: int | None
+) -> None:
+    """Written before the question and again after the import, so that it never says too much."""
+    from newsletter.project.import_files import report_text
+    from newsletter.project.writing import write_private
+
+    write_private(project, report, report_text(project, staged, notes, id_=id_))
 
 
 def _show_imports(project: Project) -> None:

@@ -111,9 +111,11 @@ def set_(
     topics = {**dict.fromkeys(topic or (), True), **dict.fromkeys(no_topic or (), False)}
     if not language and not topics:
         raise InputError("Nothing to note.", next="Give --language, --topic or --no-topic.")
-    note_wish(Project.here(), address, language=language, topics=topics)
+    mailed = note_wish(Project.here(), address, language=language, topics=topics)
     if as_json:
-        noted = {"address": address, "language": language, "topics": topics}
+        noted = {"address": address, "language": language, "topics": topics, "mailed": mailed}
         show_line(json.dumps(noted, ensure_ascii=False))
         return
     say(f"Noted for {address}. It counts from the next plan on.")
+    if not mailed:
+        say(f"They are not mailed: see “newsletter suppress show {address}”.", style="bold")

@@ -45,6 +45,8 @@ def make_plan(
             Exclusion.REFUSED: len(roster.refused),
             Exclusion.REPEATED: len(roster.repeated),
             Exclusion.LEFT: len(roster.left),
+            Exclusion.UNCONFIRMED: len(roster.unconfirmed),
+            Exclusion.EXCLUDED: len(roster.excluded),
             Exclusion.OUTSIDE: roster.outside,
         }
     )

@@ -54,6 +54,7 @@ class Database:
         self.before_commit: Callable[[], None] = lambda: None
         self._files: dict[Path, tuple[int, int]] = {}
         self.seal_key = keys.seal_key
+        self._interrupted = False
         fresh = not path.exists()
         if fresh and not create:
             raise LedgerRefused(
@@ -87,13 +88,9 @@ class Database:
         run("PRAGMA fullfsync = ON")
         run("PRAGMA checkpoint_fullfsync = ON")
         run("PRAGMA recursive_triggers = ON")  # else REPLACE deletes past the triggers
-        self._connection.create_function(
-            "seal_of", -1, lambda *values: seal(self.seal_key, values), deterministic=True
-        )
-        self._connection.create_function(
-            "reader_of", 1, lambda address: reader_tag(self.seal_key, address), deterministic=True
-        )
-        self._connection.create_function("message_tag_of", 2, self.message_tag, deterministic=True)
+        self._offer("seal_of", -1, lambda *values: seal(self.seal_key, values))
+        self._offer("reader_of", 1, lambda address: reader_tag(self.seal_key, address))
+        self._offer("message_tag_of", 2, self.message_tag)
         # 64 MB, used as far as the file is large: with SQLite's own 2 MB a freeze of
         # 200,000 takes nearly twice as long.
         run("PRAGMA cache_size = -65536")
@@ -146,6 +143,18 @@ class Database:
                     " WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = ?1)",
                     (key, value),
                 )
+
+    def _offer(self, name: str, arguments: int, function: Callable[..., bytes]) -> None:
+        """Let SQL call ``function``, and know a Ctrl-C in it from a fault of the ledger."""
+
+        def called(*values: Any) -> bytes:
+            try:
+                return function(*values)
+            except KeyboardInterrupt:
+                self._interrupted = True
+                raise
+
+        self._connection.create_function(name, arguments, called, deterministic=True)
 
     def _refuse_other_key(self) -> None:
         if self.meta("key_check") not in {None, self.keys.pepper_id}:
@@ -227,6 +236,8 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
+            if self._interrupted:
+                raise KeyboardInterrupt from None
             raise self._refusal(error) from error
 
     def attach(self, path: Path, *, schema: str, migrations: Sequence[Sequence[str]]) -> None:

@@ -28,7 +28,7 @@ _TABLES = (
          gone INTEGER, address TEXT, name TEXT, language TEXT, fields TEXT, consent TEXT)""",
     """CREATE TEMP TABLE reader (
          tag BLOB PRIMARY KEY, first INTEGER, rank INTEGER, at REAL, gone INTEGER,
-         shown INTEGER)""",
+         shown INTEGER) WITHOUT ROWID""",
     "CREATE TEMP TABLE confirmation (tag BLOB PRIMARY KEY, at REAL)",
 )
 _ON_LIST = "reader.rank = 0 AND NOT reader.gone"
@@ -36,16 +36,17 @@ _ON_LIST = "reader.rank = 0 AND NOT reader.gone"
 
 
 StagedRow = tuple[
-    bytes, int, float | None, float | None, str, bool, str, str, str, str, str
+    bytearray, int, float | str, float | str, str, int, str, str, str, str, str
 ]  # fmt: skip
-"""A row of a file, in the order of the table; a plain tuple, which SQLite takes soonest.
+"""A row of a file, in the order of the table. Python's sqlite3 takes these types at once; for
+each None, bool or bytes it would look for an adapter, which doubles the time of a row.
 
 - tag: keyed hash of the address
 - rank: of the state that the row says
-- at: since when, in seconds since the epoch; None: it does not say
-- confirmed: when the reader confirmed, by the row; None: it does not say
+- at: since when, in seconds since the epoch; empty: it does not say
+- confirmed: when the reader confirmed, by the row; empty: it does not say
 - program: what exported the file; empty: nobody knows
-- gone: whether they are suppressed already, under this tag or a former one
+- gone: 1: they are suppressed already, under this tag or a former one; else 0
 - address: as an envelope has it; empty, as all that follows, for who must not be mailed: they are
   not named, not even for a while
 - name: may be empty
@@ -111,19 +112,23 @@ class Staging:
                 # Deferred and of temporary tables alone, so it locks nobody out.
                 self._database.execute("BEGIN")
                 self._database.executemany(
-                    f"INSERT INTO temp.staged VALUES (NULL, {', '.join('?' * 11)})", batch
+                    "INSERT INTO temp.staged VALUES (NULL, ?, ?, NULLIF(?, ''), NULLIF(?, ''),"
+                    " ?, ?, ?, ?, ?, ?, ?)",
+                    batch,
                 )
                 self._database.execute("COMMIT")
                 self._rows += len(batch)
         return range(first, self._rows + 1)
 
-    def settle(self, confirmations: Mapping[bytes, float]) -> int:
+    def settle(self, confirmations: Mapping[bytes, float], *, now: datetime) -> int:
         """Drop each leave that its reader's own confirmation came after.
 
-        Such a confirmation is a sign-up here, or a row of the same program's export.
+        Such a confirmation is a sign-up here, or a row of the same program's export. One that is
+        still to come is a slip of the file, and lifts nothing.
 
         Args:
             confirmations: when readers last signed up here, by tag, in seconds since the epoch.
+            now: the current time.
 
         Returns:
             How many readers signed up here and are said to have left, nobody knows when.
@@ -134,7 +139,7 @@ class Staging:
                 "INSERT INTO temp.confirmation VALUES (?, ?)", confirmations.items()
             )
             # With all that merge() asks of each row.
-            run("CREATE INDEX temp.staged_of ON staged (tag, rank, seq, gone)")
+            run("CREATE INDEX temp.staged_of ON staged (tag, rank, seq, gone, at)")
             # UPDATE alone is a write that the ledger's own transactions are for.
             run("BEGIN")
             run(
@@ -143,7 +148,9 @@ class Staging:
                       at < (SELECT at FROM temp.confirmation AS c WHERE c.tag = this.tag)
                       OR this.program <> '' AND EXISTS (SELECT 1 FROM temp.staged AS other
                         WHERE other.tag = this.tag AND other.rank = 0
-                        AND other.program = this.program AND other.confirmed > this.at))"""
+                        AND other.program = this.program AND other.confirmed > this.at
+                        AND other.confirmed <= ?))""",
+                (now.timestamp(),),
             )
             run("COMMIT")
         ((number,),) = self._database.rows(

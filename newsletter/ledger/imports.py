@@ -94,10 +94,10 @@ class Imports:
         ]
 
     def readers(self) -> Iterator[Imported]:
-        """Who is on the list by imports, in their order; suppressions are not asked."""
+        """Whom imports name as readers, in their order; see :meth:`held_back` beside it."""
         for address, name, language, fields, consent, source in self._database.rows(
             "SELECT address, name, language, fields, consent, import FROM imported AS one"
-            f" WHERE {NEWEST} AND tag NOT IN ({HELD_BACK}) ORDER BY import, number"
+            f" WHERE {NEWEST} ORDER BY import, number"
         ):
             try:
                 parsed = Address.parse(address)

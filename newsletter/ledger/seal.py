@@ -7,7 +7,10 @@ made anew by whatever changed what it covers. HMAC with SHA-256 (RFC 2104).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from json.encoder import encode_basestring_ascii
+from math import isfinite
+from typing import Any
 
 from newsletter.errors import LedgerRefused, Where
 from newsletter.keyed_hash import keyed_hash
@@ -21,8 +24,20 @@ FORGOTTEN_DOMAIN = "forgotten.invalid"
 """Of the address of a delivery whose reader was erased; nobody's (RFC 2606)."""
 _BYTES = 16
 
-_told = json.JSONEncoder(default=lambda value: ["bytes", value.hex()]).encode
-"""Values as JSON, which keeps neighbours apart, and the types too."""
+_json = json.JSONEncoder(default=lambda value: ["bytes", value.hex()]).encode
+_AS_JSON: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    int: repr,
+    float: lambda value: repr(value) if isfinite(value) else _json(value),
+    bytes: lambda value: f'["bytes", "{value.hex()}"]',
+    type(None): lambda _: "null",
+}
+"""As ``_json`` writes each value, in half the time."""
+
+
+def _told(values: Iterable[object]) -> str:
+    """Values as JSON, which keeps neighbours apart, and the types too."""
+    return f"[{', '.join([_AS_JSON.get(type(value), _json)(value) for value in values])}]"
 
 
 def seal(key: bytes, values: Iterable[object]) -> bytes:
@@ -32,7 +47,7 @@ def seal(key: bytes, values: Iterable[object]) -> bytes:
         key: secret.
         values: text, numbers, bytes or None, as SQLite holds them.
     """
-    return keyed_hash(key, _told(tuple(values)).encode())[:_BYTES]
+    return keyed_hash(key, _told(values).encode())[:_BYTES]
 
 
 def reader_tag(key: bytes, address: str) -> bytes:

@@ -32,11 +32,21 @@ def csv_line(cells: Sequence[str]) -> bytes:
     return line.getvalue().encode(errors="replace")
 
 
-def report_text(project: Project, staged: StagedImport, notes: Sequence[str]) -> Iterator[bytes]:
-    """What a move brought, in numbers; no address stands in it."""
+def report_text(
+    project: Project, staged: StagedImport, notes: Sequence[str], *, id_: int | None
+) -> Iterator[bytes]:
+    """What a move brings, in numbers; no address stands in it.
+
+    Args:
+        project: the project.
+        staged: all files.
+        notes: what is odd about them.
+        id_: the import's; None: nothing was imported yet.
+    """
+    at = moment(project.clock.now())
     lines = [
         f"Readers moved to {project.settings.list.name}",
-        f"As of {moment(project.clock.now())}",
+        f"As of {at}: nothing is imported yet" if id_ is None else f"Import {id_}, {at}",
         "",
         "Files: rows = accepted + merged + suppressed + rejected",
     ]

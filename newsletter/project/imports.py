@@ -75,8 +75,9 @@ class StagedFile:
         rejected: of those, without a usable address.
         missing: why those who left may not be in it, and what to look for.
         notes: what is odd about it.
-        imported_as: the import that holds it already, so that its rows say nothing new; 0: none.
-            Whom they keep off, this move keeps off as well.
+        imported_as: the import that holds it already; None: none. Whom its rows keep off, this
+            move keeps off as well.
+        repeated: whether the same file stands further up in this move.
         staged: the numbers of its rows among all that are put side by side.
         says_left: whether it is a file of those who left; one of bounces does not say who did.
         counts: what becomes of its rows, once that is decided.
@@ -90,10 +91,16 @@ class StagedFile:
     rejected: int = 0
     missing: tuple[str, str] | None = None
     notes: Sequence[Problem] = ()
-    imported_as: int = 0
+    imported_as: int | None = None
+    repeated: bool = False
     staged: range = range(0)
     says_left: bool = False
     counts: FileCounts = field(default_factory=lambda: FileCounts(0, 0, 0, {}))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its rows can say anything new."""
+        return self.imported_as is None and not self.repeated
 
     def as_record(self) -> dict[str, Any]:
         """What the ledger keeps of it; no address."""
@@ -170,14 +177,14 @@ class StagedImport:
             file
             for file in self.files
             if file.missing
-            and not file.imported_as
+            and file.is_new
             and (not of or (file.what != A_LIST and of.isdisjoint({file.what, A_LIST})))
         ]
 
     @property
     def is_known(self) -> bool:
         """Whether all of it was imported before."""
-        return all(file.imported_as for file in self.files)
+        return not any(file.is_new for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +252,7 @@ def stage(
                 _stage_file(
                     staged, table, _digest(table, options, number), known, keys, gone, confirmations
                 )
-    staged.disputed = staged.staging.settle(confirmations)
+    staged.disputed = staged.staging.settle(confirmations, now=project.clock.now())
     return staged
 
 
@@ -262,12 +269,10 @@ def _stage_file(
     file = StagedFile(
         *(source.name, source.place, table.what, digest),
         missing=table.missing,
-        imported_as=known.get(digest, 0),
+        imported_as=known.get(digest),
+        repeated=any(earlier.digest == digest for earlier in staged.files),
         says_left=table.state is ReaderState.LEFT,
     )
-    for earlier in staged.files:
-        if earlier.digest == digest:  # the same file, named twice
-            file.imported_as = -1
     staged.files.append(file)
 
     def rows() -> Iterator[StagedRow]:
@@ -280,10 +285,9 @@ def _stage_file(
             staged.addresses.take(row.address)
             yield _staged(row, table.program, keys, gone, confirmations)
 
-    if file.imported_as:
+    if not file.is_new:
         # Who must not be mailed by it must not be by this move either, if the other is reverted.
-        again = file.imported_as > 0
-        staged.staging.add(row for row in rows() if again and row[1] > 0)
+        staged.staging.add(row for row in rows() if not file.repeated and row[1] > 0)
         usable = file.rows - file.rejected
         file.counts = FileCounts(0, usable, 0, {})
     else:
@@ -302,25 +306,26 @@ def _staged(
 ) -> StagedRow:
     address, name, language, fields, state, at, confirmed, consent = row
     tag = keys.address_tag(address)
-    is_gone = tag in gone or not gone.isdisjoint(keys.former_tags(address))
+    is_gone = tag in gone or (keys.former and not gone.isdisjoint(keys.former_tags(address)))
+    if state is ReaderState.IN:
+        since = confirmed[0].timestamp() if confirmed else ""
+        if program:
+            consent = {"program": program, **consent}
+        told = address.key, name, language, _json(fields), _json(consent)
+        return (bytearray(tag), state.rank, "", since, program, 1 if is_gone else 0, *told)
     # Of what a date can mean, the leave is the latest and the confirmation the earliest.
-    left_at = at[1].timestamp() if at else None
+    left_at = at[1].timestamp() if at else ""
     if at and (here := confirmations.get(tag)) and at[0].timestamp() < here <= at[1].timestamp():
-        left_at = None  # before or after they signed up here: it does not say, so it is asked about
-    if state is not ReaderState.IN:
-        return tag, state.rank, left_at, None, program, is_gone, "", "", "", "{}", "{}"
-    if program:
-        consent = {"program": program, **consent}
-    since = confirmed[0].timestamp() if confirmed else None
-    told = address.key, name, language, _json(fields), _json(consent)
-    return (tag, state.rank, left_at, since, program, is_gone, *told)
+        left_at = ""  # before or after they signed up here: it does not say, so it is asked about
+    none = "", "", "", "{}", "{}"
+    return (bytearray(tag), state.rank, left_at, "", program, 1 if is_gone else 0, *none)
 
 
 def _json(values: Mapping[str, str]) -> str:
     """As ``json.dumps`` writes texts, in a third of the time."""
     if not values:
         return "{}"
-    pairs = [f"{encode_basestring(key)}: {encode_basestring(values[key])}" for key in values]
+    pairs = [f"{encode_basestring(k)}: {encode_basestring(v)}" for k, v in values.items()]
     return "{" + ", ".join(pairs) + "}"
 
 
@@ -348,7 +353,7 @@ def decide(staged: StagedImport, *, undated_leaves_count: bool = True) -> None:
     """
     staged.staging.merge(undated_leaves_count=undated_leaves_count)
     for file in staged.files:
-        if not file.imported_as:
+        if file.is_new:
             file.counts = staged.staging.counts(file.staged)
     staged.changes = staged.staging.changes()
 
@@ -360,7 +365,7 @@ def write(project: Project, into: ImportLedger, staged: StagedImport) -> Done:
         LedgerRefused: it cannot be written; nothing was.
     """
     ledger, now = into.ledger, project.clock.now()
-    files = [file.as_record() for file in staged.files if not file.imported_as]
+    files = [file.as_record() for file in staged.files if file.is_new]
     with ledger.transaction():
         id_, leaves = staged.staging.write(files, now=now)
     return Done(id_, leaves, _into_record(project, ledger))

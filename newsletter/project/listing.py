@@ -92,7 +92,7 @@ def as_csv(readers: Iterator[Listed], fields: Sequence[str]) -> Iterator[bytes]:
 
 def note_wish(
     project: Project, address: str, *, language: str = "", topics: Mapping[str, bool]
-) -> None:
+) -> bool:
     """Note what a reader told an officer that they want, as if they had chosen it themselves.
 
     Args:
@@ -100,6 +100,9 @@ def note_wish(
         address: of somebody on the list.
         language: of the edition; empty: as it was.
         topics: which they want, and which not; the others are as they were.
+
+    Returns:
+        Whether they may be mailed; who left or complained is not.
 
     Raises:
         InputError: it is no address, they are not on the list, or there is no such topic.
@@ -133,3 +136,4 @@ def note_wish(
                 raise LedgerRefused(
                     f"{address} asked to be forgotten.", next="Let them sign up again."
                 )
+        return not any(map(ledger.suppressions.is_suppressed, project.keys.tags(parsed)))

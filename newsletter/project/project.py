@@ -12,6 +12,7 @@ from newsletter.clock import SystemClock
 from newsletter.config import FILE_NAME, PrivateKey, Settings, load_settings
 from newsletter.errors import ConfigError, InputError, LedgerRefused, NewsletterError, Where
 from newsletter.phrases import nearest
+from newsletter.reader_states import ReaderState
 
 if TYPE_CHECKING:
     from newsletter.addresses import Address
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from newsletter.ledger.sign_ups import SignUp
     from newsletter.message.dkim import DkimSigner
     from newsletter.message.keys import KeyRing
-    from newsletter.reader_states import ReaderState
     from newsletter.state_folder import ListState
     from newsletter.theme import Theme
 
@@ -303,8 +303,8 @@ class Project:
     def roster(self, file: Path | None = None) -> Roster:
         """The list: newsletter.toml's, who was imported and who signed up; or ``file`` alone.
 
-        Where somebody was imported or signed up, newsletter.toml's only file may be missing or
-        nobody be on its files.
+        Whom an import keeps off the list is kept off ``file``, too. Where somebody was imported or
+        signed up, newsletter.toml's only file may be missing or nobody be on its files.
 
         Raises:
             RosterError: it cannot be used.
@@ -312,12 +312,15 @@ class Project:
         """
         from newsletter.project.roster import read_files, with_sign_ups
 
-        if file is not None or not self.has_ledger:
+        if not self.has_ledger:
             return read_files(self, file, may_be_empty=False)
         with closing(self.ledger(create=False, follow=False)) as ledger:
             sign_ups = ledger.sign_ups.all()
+            roster = self.roster_without_sign_ups(ledger, sign_ups, file)
+            if file is not None:
+                return roster
             return with_sign_ups(
-                self.roster_without_sign_ups(ledger, sign_ups),
+                roster,
                 sign_ups,
                 fields=self.settings.audience.fields,
                 topics=self.settings.public.topics if self.settings.public else {},
@@ -326,8 +329,16 @@ class Project:
                 ),
             )
 
-    def roster_without_sign_ups(self, ledger: Ledger, sign_ups: Sequence[SignUp]) -> Roster:
-        """The files of the list with who was imported; ``sign_ups``: who signed up beside it.
+    def roster_without_sign_ups(
+        self, ledger: Ledger, sign_ups: Sequence[SignUp], file: Path | None = None
+    ) -> Roster:
+        """The files of the list with who was imported; or ``file`` alone, as :meth:`roster`.
+
+        Args:
+            ledger: open.
+            sign_ups: who signed up beside it. That ends the waiting for a confirmation; who is
+                excluded comes back as who left does.
+            file: to be read in place of newsletter.toml's.
 
         Raises:
             RosterError: it cannot be used.
@@ -335,18 +346,24 @@ class Project:
         """
         from newsletter.project.roster import read_files, with_imported
 
-        imported, held_back = list(ledger.imports.readers()), ledger.imports.held_back()
-        if not sign_ups and not imported and not held_back:
-            return read_files(self, may_be_empty=False)
+        held_back = ledger.imports.held_back()
+        imported = [] if file else list(ledger.imports.readers())
+        if not held_back and not imported and (file or not sign_ups):
+            return read_files(self, file, may_be_empty=False)
+        confirmed = {each.address.suppression_key for each in sign_ups}
 
         def why_held_back(address: Address) -> ReaderState | None:
             if not held_back:
                 return None
             tags = self.keys.tags(address)
-            return next((held_back[tag] for tag in tags if tag in held_back), None)
+            state = next((held_back[tag] for tag in tags if tag in held_back), None)
+            if state is None or address.suppression_key not in confirmed:
+                return state
+            back = state is ReaderState.WAIT or any(map(ledger.suppressions.returned, tags))
+            return None if back else state
 
         return with_imported(
-            read_files(self, may_be_empty=True),
+            read_files(self, file, may_be_empty=True),
             imported,
             why_held_back,
             sign_ups=sign_ups,

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 USUAL = "subscribers.csv"
 """What the list is called where newsletter.toml does not say."""
 _HELD_BACK = {
-    ReaderState.WAIT: "Not mailed: an import says that they never confirmed.",
-    ReaderState.NEVER: "Not mailed: an import says that they are excluded.",
+    ReaderState.WAIT: "An import says that they never confirmed.",
+    ReaderState.NEVER: "An import says that they are excluded.",
 }
 
 
@@ -120,31 +120,35 @@ def with_imported(
 
     Args:
         roster: the files as read.
-        imported: who is on the list by imports.
+        imported: whom imports name as readers.
         held_back: why an import keeps a reader off the list; None: none does.
-        sign_ups: who signed up. That ends the waiting for a confirmation; who is excluded comes
-            back as who left does.
+        sign_ups: who signed up.
         fields: further columns; those that an import does not have are empty.
         imported_on: the day of each import: who joined on no known day was on the list by then.
     """
-    kept, left, excluded = [], [*roster.left], set(roster.left_keys)
+    off: dict[ReaderState, list[Problem]] = {state: [] for state in _HELD_BACK}
+    kept, left_keys, new = [], set(roster.left_keys), []
     for subscriber in roster.subscribers:
         if state := held_back(subscriber.address):
-            left.append(Problem(_HELD_BACK[state], Where(subscriber.file, row=subscriber.row)))
+            where = Where(subscriber.file, row=subscriber.row)
+            off[state].append(Problem(_HELD_BACK[state], where))
+            left_keys.add(subscriber.address.suppression_key)
         else:
             kept.append(subscriber)
-    for sign_up in sign_ups:
-        if held_back(sign_up.address) is ReaderState.NEVER:
-            excluded.add(sign_up.address.suppression_key)
     there = {each.address.suppression_key: place for place, each in enumerate(kept)}
-    new = []
+    counted = 0
     for each in imported:
         key = each.address.suppression_key
         joined = joined_by(each.consent) or imported_on.get(each.source)
         if (place := there.get(key)) is not None:
             known = kept[place]
             kept[place] = replace(known, joined=earliest(known.joined, joined))
-        elif key not in roster.left_keys and not held_back(each.address):
+        elif key in left_keys:
+            continue  # counted by their row of a file
+        elif state := held_back(each.address):
+            counted += 1
+            off[state].append(Problem(_HELD_BACK[state], Where(item=f"import {each.source}")))
+        else:
             of_fields = {name: each.fields.get(name, "") for name in fields}
             language = each.language or None
             new.append(
@@ -152,13 +156,15 @@ def with_imported(
                     *(each.address, each.name, language, of_fields), source="import", joined=joined
                 )
             )
+    held = {each.address.suppression_key for each in sign_ups if held_back(each.address)}
     return replace(
         roster,
         subscribers=(*kept, *new),
-        left=tuple(left),
-        left_keys=frozenset(excluded),
-        rows=roster.rows + len(new),
-        imported=len(new),
+        unconfirmed=tuple(off[ReaderState.WAIT]),
+        excluded=tuple(off[ReaderState.NEVER]),
+        left_keys=frozenset({*roster.left_keys, *held}),
+        rows=roster.rows + len(new) + counted,
+        imported=len(new) + counted,
     )
 
 

@@ -149,6 +149,8 @@ class Known:
         consents: their sign-ups, the first one first.
         is_suppressed: whether they are not mailed all the same.
         imports: what imports say of them, as for JSON.
+        kept_off: what keeps them off the list: ``file``, or ``wait`` or ``never`` of an import;
+            empty: nothing does.
     """
 
     file: Path | None
@@ -156,6 +158,7 @@ class Known:
     consents: tuple[Consent, ...]
     is_suppressed: bool
     imports: tuple[Mapping[str, Any], ...] = ()
+    kept_off: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As values for JSON."""
@@ -174,6 +177,7 @@ class Known:
                 }
                 for each in self.consents
             ],
+            "kept_off": self.kept_off,
             "suppressed": self.is_suppressed,
         }
 
@@ -187,16 +191,12 @@ def known_of(project: Project, address: str) -> Known:
         LedgerRefused: the ledger cannot be read.
     """
     (parsed,) = parse_addresses([address])
-    file, row = next(
-        (
-            (each.file, each.row)
-            for each in project.roster().subscribers
-            if each.address.suppression_key == parsed.suppression_key
-        ),
-        (None, 0),
-    )
+    key, roster = parsed.suppression_key, project.roster()
+    listed = [each for each in roster.subscribers if each.address.suppression_key == key]
+    file, row = (listed[0].file, listed[0].row) if listed else (None, 0)
+    kept_off = "file" if not listed and key in roster.left_keys else ""
     if not project.has_ledger:
-        return Known(file, row, (), is_suppressed=False)
+        return Known(file, row, (), is_suppressed=False, kept_off=kept_off)
     keys = project.keys
     tags = keys.tags(parsed)
     with closing(project.ledger(create=False, follow=False)) as ledger:
@@ -206,4 +206,6 @@ def known_of(project: Project, address: str) -> Known:
         )
         suppressed = any(map(ledger.suppressions.is_suppressed, tags))
         imports = tuple(each for tag in tags for each in ledger.imports.of(tag))
-    return Known(file, row, consents, suppressed, imports)
+        held_back = ledger.imports.held_back() if imports and not listed else {}
+    states = [str(held_back[tag]) for tag in tags if tag in held_back]
+    return Known(file, row, consents, suppressed, imports, states[0] if states else kept_off)

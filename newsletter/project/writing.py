@@ -11,6 +11,7 @@ from pathlib import Path
 
 from newsletter.errors import InputError, Where
 from newsletter.project.project import Project
+from newsletter.system import sync_file
 
 _ALIKE = 10
 """So many bytes at its beginning tell a former output of a command from another file."""
@@ -95,6 +96,8 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.writelines(pieces)
+            file.flush()
+            sync_file(file.fileno())  # else a machine that loses power may keep the name alone
         draft.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -17,7 +17,8 @@ _CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _IMG_WITHOUT_ALT = re.compile(r"""<img(?!(?:[^"'<>]|"[^"]*")*?\salt[\s=>/])""")
 _QUOTED = re.compile(r"""(?P<style> style=)?(?P<value>"[^"]*"|'[^']*')""")
 _VERTICAL_ALIGN = re.compile(r' vertical-align="[^"]*"')
-_PREHEADER = re.compile(r"(<div style=\"display:none;\s*font-size:1px;\s*color:)#fff(?:fff)?\b")
+_PREHEADER = re.compile(r"<div (style=\"display:none;\s*font-size:1px;\s*color:)#fff(?:fff)?\b")
+_LANGUAGE = re.compile(r"""<html\b[^>]*?( lang=["'][\w-]*["'] dir=["'][a-z]*["'])""")
 
 
 def finish(html: str) -> str:
@@ -29,10 +30,13 @@ def mended(html: str) -> str:
     """HTML without the faults that the engines put into it.
 
     Adds ``alt=""`` where MJML left it out, drops an attribute that is none,
-    gives the preheader the text's colour, puts attributes in double quotes,
-    and strips C1 controls, over which Gmail clips a mail.
+    gives the preheader the text's colour, and the language and direction that
+    the rest of the body says, puts attributes in double quotes, and strips C1
+    controls, over which Gmail clips a mail.
     """
-    return "".join(_mended(_C1.sub("", html)))
+    said = _LANGUAGE.search(html)
+    preheader = rf"<div{said[1] if said else ''} \g<1>{PAGE_TEXT_COLOUR}"
+    return "".join(_mended(_PREHEADER.sub(preheader, _C1.sub("", html))))
 
 
 def losses(before: str, after: str) -> tuple[str, ...]:
@@ -77,4 +81,4 @@ def _mended_tag(tag: str) -> str:
     if " style=" in tag or "'" in tag or "<" in tag[1:]:
         tag = _QUOTED.sub(_requoted, tag)
     tag = _IMG_WITHOUT_ALT.sub('<img alt=""', tag)
-    return _PREHEADER.sub(rf"\g<1>{PAGE_TEXT_COLOUR}", _VERTICAL_ALIGN.sub("", tag))
+    return _VERTICAL_ALIGN.sub("", tag)

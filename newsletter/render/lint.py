@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ _CANNOT = {
     "mj-html-attributes": "Write the attribute in the element itself.",
     "mj-selector": "Write the attribute in the element itself.",
     "mj-html-attribute": "Write the attribute in the element itself.",
+    "mj-carousel": "The engine hides its arrows in all programs; show the pictures one by one.",
     "mj-font": "Fonts from a server tell it who reads; name fonts that readers have.",
     "script": "Mail programs run no scripts.",
     "link": "Write the rules in the theme's css folder.",
@@ -38,11 +40,14 @@ _IGNORED = {
     "mj-social-element": {"sizes", "srcset"},
     "mj-section": {"gutter"},
 }
-_ONCE = frozenset({"mj-carousel", "mj-navbar", "mj-accordion"})
+_ONCE = frozenset({"mj-navbar", "mj-accordion"})
 _MOST_PROBLEMS = 100
 _DEEPEST = 50
 """Elements within one another; the engines recurse into them."""
 _BAD_STYLE = re.compile(r"[{}]")
+_PADDING = re.compile(r"(?:inner-)?padding(?:-(?:top|right|bottom|left))?")
+_LENGTHS = re.compile(r"\s*(?:0|[0-9]+px)(?:\s+(?:0|[0-9]+px)){0,3}\s*")
+_WIDTH = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]+)?(?:px|%)|auto)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class _Linter:
         self._mjml = mjml
         self._stack: list[_Open] = []
         self._seen: set[str] = set()
+        self._classes: dict[str, set[str]] = {}
 
     def problems(self) -> Iterator[MjmlProblem]:
         for piece in pieces(self._mjml):
@@ -200,6 +206,9 @@ class _Linter:
     def _attributes(self, piece: Piece) -> Iterator[MjmlProblem]:
         seen: set[str] = set()
         allowed = _allowed(piece.name)
+        if piece.name == "mj-class":
+            said = {attribute.name: attribute.value or "" for attribute in piece.attributes}
+            self._classes[said.get("name", "")] = said.keys() - {"name"}
         for attribute in piece.attributes:
             name = attribute.name
             what = advice = ""
@@ -215,9 +224,19 @@ class _Linter:
                 advice = _did_you_mean(name, allowed)
             elif value := _forbidden_value(piece.name, name, attribute.value or ""):
                 what, advice = value
+            elif name == "mj-class" and (both := self._said_twice(attribute.value or "")):
+                what = f"Two classes of <{piece.name}> set {both}, and the engine takes the first."
+                advice = "MJML takes the last; let one of them set it."
             seen.add(name)
             if what:
                 yield self._problem(attribute.start, what, advice, name + "=")
+
+    def _said_twice(self, classes: str) -> str | None:
+        """An attribute that two of an element's classes set."""
+        sets = itertools.chain.from_iterable(
+            self._classes.get(name, ()) for name in dict.fromkeys(classes.split())
+        )
+        return next((name for name, times in Counter(sets).items() if times > 1), None)
 
     def _closed(self, piece: Piece) -> Iterator[MjmlProblem]:
         if self._stack and self._stack[-1].name == piece.name:
@@ -307,9 +326,34 @@ def _forbidden_value(element: str, name: str, value: str) -> tuple[str, str] | N
         )
     if element == "mj-raw" and name == "position" and value == "file-start":
         return ("<mj-raw> cannot stand before the document.", "Put it inside <mj-body>.")
+    if element.startswith("mj-") and _PADDING.fullmatch(name) and not _LENGTHS.fullmatch(value):
+        return (
+            f"The engine cannot reckon with {name}=“{value}”.",
+            "Write one to four lengths in whole pixels, such as 0 40px.",
+        )
+    if element.startswith("mj-") and name == "width" and not _WIDTH.fullmatch(value):
+        return (f"The engine ignores the width “{value}”.", "Write it in px or %.")
+    if element == "mj-hero" and name == "mode" and value != "fixed-height":
+        return (
+            f"The engine gives an <mj-hero> in the mode “{value}” a height below nothing.",
+            "Take fixed-height.",
+        )
+    if element == "mj-hero" and _is_at_sides(name, value):
+        return (
+            "The engine makes an <mj-hero> with padding at its sides too wide for Outlook.",
+            "Give the padding to what stands in it.",
+        )
     if name == "style" and _BAD_STYLE.search(value):
         return ("A style attribute holds { or }.", "Write plain declarations in it.")
     return None
+
+
+def _is_at_sides(name: str, value: str) -> bool:
+    """Whether a padding leaves room at the left or the right."""
+    lengths = [each.removesuffix("px").strip("0") for each in value.split()]
+    if name == "padding":
+        return any(lengths[1::2]) or (len(lengths) == 1 and any(lengths))
+    return name in {"padding-left", "padding-right"} and any(lengths)
 
 
 def _takes_no_text(element: str) -> bool:

@@ -2,8 +2,10 @@ r"""The MJML engine behind one function, with its faults mended. No I/O.
 
 mjml-python (the Rust library mrml) prints attribute values as Rust would debug
 them: a no-break space becomes ``\u{a0}``, a line break ``\n``, a quotation
-mark ``\"``. Values of nothing but ASCII and numeric references come through,
-so :func:`prepare_mjml` makes them that. The engine checks little; see lint.py.
+mark ``\"``. Values of nothing but ASCII and numeric references come through.
+It takes a padding with a ``0`` without unit in it for none on any side, so that
+tables for Outlook come out wider than what they stand in. :func:`prepare_mjml`
+mends both. The engine checks little; see lint.py.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ _URL_ATTRIBUTES = frozenset({"href", "src", "background", "background-url"})
 _SPACE = re.compile(r"(?<! ) *+[\t\r\n][ \t\r\n]*+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNSAFE = re.compile(r'["\\]|[^\x20-\x7e]')
+_PADDING = re.compile(r"padding(?:-(?:top|right|bottom|left))?|inner-padding")
+_TO_MEND = re.compile(r"['\\]|padding|[\x00-\x1f\x7f-\x9f]")
+_BARE_ZERO = re.compile(r"(?<!\S)0(?!\S)")
 _POSITION = re.compile(r"position (\d+):(\d+)")
 
 
@@ -52,7 +57,10 @@ def to_html(prepared: str) -> str:
 
 
 def prepare_mjml(mjml: str) -> str:
-    """Rewrite every attribute value, and the title, as ASCII with numeric references."""
+    """Rewrite attribute values, and the title, so that the engine reads and prints them right.
+
+    They become ASCII with numeric references, and a ``0`` in a padding becomes ``0px``.
+    """
     prepared: list[str] = []
     inside = ""
     for piece in pieces(mjml):
@@ -79,12 +87,14 @@ def _prepared_tag(piece: Piece) -> str:
         value = attribute.value
         if attribute.name in _URL_ATTRIBUTES:
             value = ascii_url(value)
+        elif piece.name.startswith("mj-") and _PADDING.fullmatch(attribute.name):
+            value = _BARE_ZERO.sub("0px", " ".join(value.split()))
         parts.append(f' {attribute.name}="{_ascii(value)}"')
     return "".join(parts) + ("/>" if piece.self_closing else ">")
 
 
 def _needs_work(rest: str) -> bool:
-    return "'" in rest or "\\" in rest or _CONTROL.search(rest) is not None
+    return _TO_MEND.search(rest) is not None
 
 
 def _ascii(value: str) -> str:

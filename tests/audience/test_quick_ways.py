@@ -14,7 +14,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from newsletter.addresses import Address
-from newsletter.audience import dates, import_judge, placeholders, records, shape, standing
+from newsletter.audience import (
+    dates,
+    import_judge,
+    import_reader,
+    placeholders,
+    records,
+    shape,
+    standing,
+)
 from newsletter.audience.columns import Columns, fold
 from newsletter.audience.import_judge import ImportOptions
 from newsletter.audience.import_reader import read_import_files
@@ -95,7 +103,8 @@ def test_a_file_is_read_as_by_the_slow_ways(rows: list[list[str]], junk: bytes) 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Address, "plain", lambda text: None)
         patched.setattr(dates, "_MOMENT", re.compile("(?!)"))
-        patched.setattr(placeholders, "_USUAL", re.compile("(?!)"))
+        patched.setattr(placeholders, "is_usual", lambda name: False)
+        patched.setattr(import_reader, "is_usual", lambda name: False)
         patched.setattr(standing, "_MOST_KEPT", 0)
         patched.setattr(import_judge, "is_without_letters", lambda cell: False)
         patched.setattr(records._Lines, "_blocks", line_by_line)

@@ -58,7 +58,8 @@ stories:
 
 HTML = f"""<!DOCTYPE html><html lang="en" dir="ltr"><head><title>Defenders · March 2017</title>
 <style>.a{{color:red}}</style></head><body>
-<div style="display:none">Fear in Veracruz, a year of safety, and a guard at the door</div>
+<div style="display:none" lang="en" dir="ltr">
+Fear in Veracruz, a year of safety, and a guard at the door</div>
 <div role="article" lang="en" dir="ltr"><h1>March 2017</h1><p>Dear {NAME},</p>
 <a href="https://rsf.example/veracruz"><img src="https://pictures.example/images/veracruz-0123abcd.jpg"
 alt="A harbour at dusk"></a><p class="credit">Drawing by Ana López</p>

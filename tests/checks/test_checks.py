@@ -17,6 +17,8 @@ E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 PREHEADER = "Fear in Veracruz, a year of safety, and a guard at the door"
 SUBJECT = "A mock retrial, and two more stories"
 REPORT = '<a href="https://rsf.example/veracruz">Read the report on Veracruz</a>'
+WEB_PAGE = "https://pictures.example/2017-03.en.html"
+VIEWPORT = "<meta name='viewport' content='width=device-width, "
 HIDDEN = f'<a style="display: none" href="{LEAVE}">'
 LONG_ALT = "A harbour at dusk, " * 7
 
@@ -26,6 +28,10 @@ SEEDED = [
     ("style-size", W, "html", ".a{color:red}", ".a{color:red}" * 700, None),
     ("style-size", E, "html", ".a{color:red}", ".a{color:red}" * 1300, None),
     ("contrast", E, "html", "<p>Mexico</p>", '<p style="color:#999">Mexico</p>', None),
+    (
+        "contrast-forced-dark", W, "html", "<p>Mexico</p>",
+        '<p style="background:#ffc93c;color:#171b45">Mexico</p>', None,
+    ),
     ("control-characters", E, "html", "asks.", "asks\x92.", None),
     ("control-characters", E, "subject", "mock", "mock\x92", None),
     ("subject-long", W, "subject", SUBJECT, "m" * 51, 4),
@@ -39,11 +45,26 @@ SEEDED = [
     ("preheader-length", W, "everywhere", PREHEADER, "Fear in Veracruz", 5),
     ("preheader-length", W, "everywhere", PREHEADER, "Fear in Veracruz. " * 7, 5),
     ("title-missing", E, "html", "Defenders · March 2017", " ", None),
+    ("first-words", W, "html", "March 2017</h1>", f"March 2017</h1><p>{'so ' * 60}</p>", 4),
+    ("first-words", W, "html", "<p>Dear", f'<a href="{WEB_PAGE}">Web</a><p>Dear', None),
     ("language", E, "html", '<html lang="en"', '<html lang="und"', None),
     ("language", E, "html", '<html lang="en"', "<html", None),
     ("language", E, "html", '<html lang="en"', '<html lang="fr"', None),
     ("direction", E, "html", 'lang="en" dir="ltr"><head', 'lang="en" dir="auto"><head', None),
     ("language-in-body", E, "html", 'role="article" lang="en" dir="ltr"', "", None),
+    ("language-in-body", E, "html", 'none" lang="en" dir="ltr"', 'none" lang="en"', None),
+    ("table-role", E, "html", REPORT, f"<table><tr><td>{REPORT}</td></tr></table>", None),
+    ("duplicate-id", E, "html", REPORT, f'<i id="a"></i><i id="a"></i>{REPORT}', None),
+    ("zoom-disabled", E, "html", "<title>", f"{VIEWPORT}user-scalable=no'><title>", None),
+    ("zoom-disabled", E, "html", "<title>", f"{VIEWPORT}maximum-scale=1.0'><title>", None),
+    ("aria-valid", E, "html", 'role="article"', 'role="letter"', None),
+    ("aria-valid", E, "html", 'role="article"', 'role="article" aria-lable="x"', None),
+    ("aria-valid", E, "html", 'role="article"', 'role="article" aria-hidden="no"', None),
+    ("aria-valid", E, "html", 'role="article"', 'role="article" aria-labelledby="gone"', None),
+    (
+        "link-colour-only", W, "html", '<a href="https://rsf.example/mx">',
+        '<a style="text-decoration:none" href="https://rsf.example/mx">', 11,
+    ),
     ("organisation-language", W, "issue", "language: en", "language: fr", None),
     ("heading-one", W, "html", "<h2>Fear in Veracruz</h2>", "<h1>Fear in Veracruz</h1>", None),
     ("heading-order", W, "html", "<h2>Fear in Veracruz</h2>", "<h4>Fear in Veracruz</h4>", 9),

@@ -47,10 +47,10 @@ BAD_PAIRS = {
         ": “text” (#30344d) on “paper” (#8b90a5) is 3.8 : 1; 4.5 : 1 is needed.",
         (None, "[colours] text"),
     ),
-    '[colours]\non_button = "#ffffff"': (
-        "In the light colours “Read more →” can",
+    '[colours]\nbutton = "#ffc93c"': (
+        "In the light colours “Read more →” and 1 more can",
         ": “on_button” (#ffffff) on “bright” or “button” (#ffc93c) is 1.5 : 1; 4.5 : 1 is needed.",
-        (3, "[colours] on_button"),
+        (None, "[colours] on_button"),
     ),
     '[colours.dark]\naccent = "#a8123e"': (
         "In the dark colours “",

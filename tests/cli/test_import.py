@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.cli.support import at_a_terminal, mails, stopped, went_well
+from tests.cli.support import CTRL_C, at_a_terminal, mails, stopped, went_well
 from tests.project.moves import written
 from tests.support.project import Project, smtp_delivery
 from tests.support.smtp_server import SmtpServer
@@ -151,7 +151,7 @@ def test_a_language_that_a_reader_asked_for_counts_in_the_next_plan(project: Pro
     told = json.loads(
         project.run("subscribers", "set", reader, "--language", "en", "--json").stdout
     )
-    assert {"address": reader, "language": "en", "topics": {}} == told
+    assert {"address": reader, "language": "en", "topics": {}, "mailed": True} == told
     stopped(project.run("subscribers", "set", reader), 2, "Nothing to note")
     stopped(project.run("subscribers", "set", reader, "--language", "x!"), 2, "language")
     stopped(project.run("subscribers", "set", reader, "--topic", "alerts"), 2, "no topic")
@@ -191,3 +191,80 @@ def test_damaged_letters_are_shown_and_mended_only_by_a_persons_yes(project: Pro
     code, shown = at_a_terminal(project, *IMPORT, "a.csv", answer=b"y\ny\n")
     assert (0, True) == (code, "taken for what they seem to have been" in shown), shown
     assert "Müller" in project.run("subscribers", "access", "anna@a.example", "--json").stdout
+
+
+def test_a_leaver_whose_address_cannot_be_read_is_said_to_be_kept_off_by_nothing(
+    project: Project,
+) -> None:
+    written(project.folder, {"unsubscribed.csv": 'email\n"""reader0""@readers.example"\nben\n'})
+    done = project.run(*IMPORT, "unsubscribed.csv", "--yes")
+    went_well(done, "1  not mailed: left", "row 3", "added or kept off the list by these",
+              "its reader left", "suppress add")  # fmt: skip
+    went_well(project.run("suppress", "show", "reader0@readers.example"), "not mailed")
+
+
+def test_who_never_confirmed_or_is_excluded_is_named_by_plan_record_and_show(
+    project: Project,
+) -> None:
+    """Also if another import names them as readers, and whichever list is sent to."""
+    people = [f"{name}@a.example" for name in ("wait", "never", "both", "in")]
+    written(project.folder, {
+        "all.csv": "email\n" + "\n".join(people) + "\n",
+        "w.csv": "email\nreader0@readers.example\nwait@a.example\nboth@a.example\n",
+        "n.csv": "email\nreader1@readers.example\nnever@a.example\nboth@a.example\n",
+    })  # fmt: skip
+    went_well(project.run(*IMPORT, "all.csv", "--yes"))
+    states = ("--state", "w.csv=wait", "--state", "n.csv=never")
+    went_well(project.run(*IMPORT, "w.csv", "n.csv", *states, "--yes"))
+    why = ("2 people who never confirmed, by an import", "3 people whom an import excludes")
+    went_well(project.run("send", "2017-04", "--dry-run"), "Will get it  2 people", *why)
+    went_well(project.run("send", "2017-04", "--yes"), "2 planned = 2 accepted", *why)
+    went_well(project.run("status", "2017-04"), "Not in the plan", *why)
+    went_well(project.run("subscribers", "check"), "2 people to mail", "since an import says so")
+    only = project.run("send", "2017-04", "--again", "--dry-run", "--subscribers",
+                       "subscribers.csv")  # fmt: skip
+    went_well(only, "Will get it  1 person", "1 person who never confirmed", "1 person whom")
+    for address, said in (
+        ("reader0@readers.example", "never confirmed"),
+        ("wait@a.example", "never confirmed"),
+        ("both@a.example", "are excluded"),
+        ("reader1@readers.example", "are excluded"),
+    ):
+        shown = project.run("subscribers", "show", address)
+        went_well(shown, "They are not mailed: an import says that they", said)
+    told = project.run("subscribers", "show", "both@a.example", "--json").stdout
+    assert "never" == json.loads(told)["kept_off"]
+    shown = project.run("subscribers", "show", "in@a.example")
+    assert "not mailed" not in shown.stdout
+    went_well(project.run(*IMPORT, "--revert", "2", "--yes"))
+    went_well(project.run("send", "2017-04", "--dry-run"), "Will get it  5 people")
+
+
+def test_show_says_that_a_file_of_the_list_says_not_to_mail(project: Project) -> None:
+    (project.folder / "subscribers.csv").write_text(
+        "email,status\nanna@a.example,unsubscribed\nben@a.example,active\n"
+    )
+    went_well(project.run("subscribers", "show", "anna@a.example"), "a file of the list says so")
+
+
+def test_a_report_says_whether_the_import_was_done(project: Project) -> None:
+    written(project.folder, {"a.csv": "email\nanna@a.example\n"})
+    report = project.folder / "report.txt"
+    went_well(project.run(*IMPORT, "a.csv", "--dry-run", "--report", "report.txt"))
+    assert "nothing is imported yet" in report.read_text()
+    stopped(project.run(*IMPORT, "a.csv", "--report", "report.txt"), 2, "no terminal")
+    assert "nothing is imported yet" in report.read_text()
+    went_well(project.run(*IMPORT, "a.csv", "--yes", "--report", "report.txt"))
+    assert "Import 1, " in report.read_text()
+
+
+def test_set_says_that_who_left_is_not_mailed(project: Project) -> None:
+    reader = "reader0@readers.example"
+    went_well(project.run("suppress", "add", reader))
+    went_well(project.run("subscribers", "set", reader, "--language", "fr"), "They are not mailed")
+
+
+def test_ctrl_c_decides_about_no_value(project: Project) -> None:
+    written(project.folder, {"a.csv": "email,status\nanna@a.example,Gold\nben@a.example,active\n"})
+    code, shown = at_a_terminal(project, *IMPORT, "a.csv", answer=CTRL_C)
+    assert (2, True, False) == (code, "was not answered" in shown, "Import them?" in shown), shown

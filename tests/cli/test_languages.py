@@ -164,7 +164,7 @@ def test_a_story_that_falls_back_is_the_only_foreign_one_and_says_so(
     assert [] == leaks(language, read_html(lxml_html.tostring(page, encoding="unicode")))
 
     before, headline, after = parts["txt"].rpartition(f"{story.kicker}\n{story.headline}\n-")
-    block, line, rest = after.partition("=" * 72)
+    block, line, rest = after.partition("=" * 24)
     assert f"({told})" in block
     assert story.headline in leaks(language, read_text(headline + block))
     others = before.replace(f"  * {story.headline}\n", "") + line + rest

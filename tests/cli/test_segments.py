@@ -214,3 +214,9 @@ def test_a_round_of_again_goes_through_segments_once(project: Project) -> None:
     went_well(project.run(*SEND, "--again", "--segment", "french-speakers"), "continues round 2",
               "1 planned = 1 accepted")  # fmt: skip
     assert 9 == len(mails(project))
+
+
+def test_a_segment_without_a_name_is_not_all_of_the_list(project: Project) -> None:
+    """As a script gives it whose variable is empty."""
+    stopped(project.run("send", "2017-04", "--yes", "--segment", ""), 2, "--segment names none")
+    assert not mails(project)

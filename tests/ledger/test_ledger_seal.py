@@ -1,12 +1,16 @@
 """What is frozen stays frozen, whoever writes into the file."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from newsletter.errors import LedgerRefused
+from newsletter.keyed_hash import keyed_hash
 from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.seal import seal
 from newsletter.ledger.states import Disposition, State, Step
@@ -208,3 +212,10 @@ def test_news_and_exports_are_not_taken_for_somebody_else(
     ):
         with pytest.raises(LedgerRefused, match="is not what was frozen"), ledger.transaction():
             use()
+
+
+@given(st.lists(st.one_of(st.text(), st.integers(), st.floats(), st.binary(), st.none(),
+                          st.booleans(), st.sampled_from(Reason))))  # fmt: skip
+def test_a_seal_is_over_the_values_as_json(values: list[object]) -> None:
+    told = json.dumps(values, default=lambda value: ["bytes", value.hex()])
+    assert keyed_hash(b"key", told.encode())[:16] == seal(b"key", values)

@@ -320,3 +320,20 @@ def test_a_ledger_that_knows_less_learns_all_of_it_from_the_record(
             join(ledger, tmp_path)
             assert suppressed is ledger.suppressions.is_suppressed(ANNA)
             assert len(there) + len(events) * (number > 0) == len(ledger.suppressions.history(ANNA))
+
+
+def test_ctrl_c_within_a_statement_is_ctrl_c_and_nothing_stays(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    def statement() -> None:
+        with ledger.transaction():
+            ledger.suppressions.add(replace(left(1), id=b"1" * 16))
+            ledger._database.execute("SELECT seal_of('import', 1)")
+
+    monkeypatch.setattr("newsletter.ledger.database.seal", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        statement()
+    assert not ledger.suppressions.is_suppressed(ANNA)

@@ -1,12 +1,14 @@
 """Spreadsheet files for tests, as programs write them, reduced to what must be there."""
 
+from collections.abc import Sequence
+
 from tests.project.moves import zipped
 
 WORKBOOK = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 
-def xlsx(sheets: dict[str, str], hidden: str = "") -> bytes:
+def xlsx(sheets: dict[str, str], hidden: str = "", texts: Sequence[str] = ()) -> bytes:
     """A workbook as Excel writes it, reduced to what must be there."""
     listed = "".join(
         f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"'
@@ -17,6 +19,8 @@ def xlsx(sheets: dict[str, str], hidden: str = "") -> bytes:
         f'<Relationship Id="r{n}" Type="{RELATION}/worksheet" Target="worksheets/sheet{n}.xml"/>'
         for n in range(1, len(sheets) + 1)
     )
+    related += f'<Relationship Id="rs" Type="{RELATION}/sharedStrings" Target="sharedStrings.xml"/>'
+    shared = "".join(f"<si><t>{text}</t></si>" for text in texts)
     namespace = "http://schemas.openxmlformats.org/package/2006"
     return zipped(
         {
@@ -29,6 +33,7 @@ def xlsx(sheets: dict[str, str], hidden: str = "") -> bytes:
             f"{related}</Relationships>",
             **{f"xl/worksheets/sheet{n}.xml": content
                for n, content in enumerate(sheets.values(), 1)},
+            **({"xl/sharedStrings.xml": f"<sst {WORKBOOK}>{shared}</sst>"} if texts else {}),
         }
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from newsletter.audience import sheet_probe
 from newsletter.errors import RosterError
 from newsletter.project import Project
 
@@ -103,7 +104,23 @@ def cells_without_place() -> bytes:
     return xlsx({"S": f"<worksheet {WORKBOOK}><sheetData>{rows}</sheetData></worksheet>"})
 
 
-def repeated(rows: int, columns: int) -> bytes:
+def one_text_in_many_cells() -> bytes:
+    """A file of a few kilobytes whose cells take 6 GB, since each has the same long text."""
+    cells = "".join(f'<row r="{n}"><c r="A{n}" t="s"><v>0</v></c></row>' for n in range(1, 2001))
+    content = f"<worksheet {WORKBOOK}><sheetData>{cells}</sheetData></worksheet>"
+    return xlsx({"S": content}, texts=["x" * 3_000_000 + "@a.example"])
+
+
+def lists_many(name: str) -> bytes:
+    """A ZIP whose directory lists a file 10,001 times."""
+    entry = b"PK\x01\x02" + bytes(24) + len(name).to_bytes(2, "little") + bytes(16)
+    directory = (entry + name.encode()) * 10_001
+    size = len(directory).to_bytes(4, "little")
+    end = b"PK\x05\x06" + bytes(4) + b"\xff\xff" * 2 + size + b"\x04\0\0\0" + bytes(2)
+    return b"PK\x03\x04" + directory + end
+
+
+def repeated(rows: int | str, columns: int) -> bytes:
     cell = (
         f'<table:table-cell table:number-columns-repeated="{columns}" office:value-type="string">'
         "<text:p>a@a.example</text:p></table:table-cell>"
@@ -174,7 +191,12 @@ FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
         (cells_without_place(), "spans 1,048,576 rows"),
         (repeated(10_000, 10_000), "repeats cells"),
         (far_cell(), "repeats cells"),
-        (FAR_XLS, "too far apart"),
+        (FAR_XLS, "take more memory"),
+        (one_text_in_many_cells(), "take more memory"),
+        (repeated("&#49;048576", 2), "how often it repeats"),
+        (repeated('1" x:number-rows-repeated="9999999', 9), "repeats cells"),
+        (lists_many("[Content_Types].xml"), "more than 10,000 files"),
+        (lists_many("a.csv"), "more than 10,000 files"),
         (xlsx({"S": sheet([["a"], ["b"]])}), "no sheet of it holds an address"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000), "damaged"),
         (xlsx({"S": "<worksheet><sheetData><row><c"}), "cannot be read"),
@@ -182,8 +204,13 @@ FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
     ],
 )
 def test_a_sheet_that_cannot_be_read_safely_is_refused(
-    project: Project, tmp_path: Path, content: bytes, words: str
+    project: Project,
+    tmp_path: Path,
+    content: bytes,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sheet_probe, "_MOST_MEMORY", 500_000_000)  # soon taken
     with pytest.raises(RosterError, match=words):
         moved(project, written(tmp_path, {"list.xlsx": content}))
 

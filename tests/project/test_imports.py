@@ -100,6 +100,22 @@ def test_a_leave_before_the_readers_own_sign_up_changes_nothing(
     assert {ANNA: "Anna"} == readers(project)
 
 
+def test_a_confirmation_that_is_still_to_come_lifts_no_leave(project: Project, move: Path) -> None:
+    """Such as 2042 for 2024, or by a clock that is ahead."""
+    head = "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME,LEID,EUID\n"
+    rows = [f"{{}}@a.example,A,2,,{year}-01-01 10:00:00,,1,x\n" for year in (2042, 2025)]
+    left = [f"{name}@a.example,A,2,,,2024-05-01 10:00:00,1,x\n" for name in ("anna", "ben")]
+    files = {
+        "subscribed_x.csv": head + rows[0].format("anna") + rows[1].format("ben"),
+        "unsubscribed_x.csv": head + "".join(left),
+    }
+    moved(project, written(move, files))
+    assert (True, False) == (
+        suppressed(project, "anna@a.example"),
+        suppressed(project, "ben@a.example"),
+    )
+
+
 def test_a_leave_after_it_counts_and_one_that_may_be_either_counts_as_later(
     project: Project, move: Path
 ) -> None:
@@ -173,8 +189,9 @@ def test_who_never_confirmed_or_is_excluded_is_not_mailed_by_the_csv_either(
     moved(project, paths, ImportOptions(state=says))
     assert {"c@a.example"} == readers(project).keys()
     roster = project.roster()
-    assert [2, 3] == [problem.where.row for problem in roster.left]
-    assert roster.rows == len(roster.subscribers) + len(roster.left)
+    held_back = (*roster.unconfirmed, *roster.excluded)
+    assert [2, 3] == [problem.where.row for problem in held_back]
+    assert roster.rows == len(roster.subscribers) + len(held_back)
     assert not suppressed(project, "a@a.example")
     # Their own sign-up ends the waiting, and no exclusion.
     for address in ("a@a.example", "b@a.example"):
@@ -412,7 +429,7 @@ def test_the_report_names_nobody_and_rejected_rows_run_nothing(
         "=cmd|' /C calc'!A0,Eve\n@SUM(1),-1\n"
     )
     staged, _ = moved(project, written(move, {"bob@a.example.csv": rows}))
-    report = b"".join(report_text(project, staged, ())).decode()
+    report = b"".join(report_text(project, staged, (), id_=None)).decode()
     assert "@" not in report
     assert "4 = 2 + 0 + 0 + 2" in report
     lines = b"".join(rejected_csv(staged)).decode("utf-8-sig").splitlines()

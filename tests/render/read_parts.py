@@ -31,7 +31,7 @@ _HIGHLIGHT = "  | "
 
 _ALONE = 'a[style*="inline-block"]:not(.post)'
 """Links that stand alone are blocks, to be hit with a thumb; those within a text are not."""
-_OPENING = ".intro > div > *, h1 ~ *"
+_OPENING = ".intro > div > *, .opening > div > *"
 _IN_LANGUAGE = ".lead + p.credit, .head + p.credit"
 """Below a headline stands in which language its story is."""
 
@@ -166,7 +166,7 @@ def _chunks(text: str) -> list[list[str]]:
     lines = text.rstrip("\n").split("\n")
     chunks: list[list[str]] = [[]]
     for before, line in zip(["", *lines], lines, strict=False):
-        if line == "=" * 72 or (line == "-" * 72 and not before):
+        if line == "=" * 24 or (line == "---" and not before):
             chunks.append([])
         else:
             chunks[-1].append(line)

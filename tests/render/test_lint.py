@@ -51,7 +51,13 @@ def said(source: str) -> list[str]:
         ("<p>x</p>", "<p> cannot stand directly inside <mj-column>."),
         ("stray", "Text cannot stand directly inside <mj-column>."),
         ("<mj-text><p style='{{ x }}'>x</p></mj-text>", "A style attribute holds { or }."),
-        ("<mj-carousel></mj-carousel>" * 2, "There are two <mj-carousel>"),
+        ("<mj-carousel></mj-carousel>", "<mj-carousel> cannot be used here."),
+        ("<mj-text padding='10 20px'>x</mj-text>", "The engine cannot reckon with padding=“10"),
+        ("<mj-text padding='5%'>x</mj-text>", "The engine cannot reckon with padding=“5%”"),
+        ("<mj-text padding='1px, 2px'>x</mj-text>", "The engine cannot reckon with padding=“1px, "),
+        ("<mj-text padding-left='2.5px'>x</mj-text>", "The engine cannot reckon with padding-left"),
+        ("<mj-button inner-padding='1em'>x</mj-button>", "The engine cannot reckon with inner-pad"),
+        ("<mj-image src='a' width='100' />", "The engine ignores the width “100”."),
         ("<mj-navbar></mj-navbar>" * 2, "There are two <mj-navbar>"),
         ("<mj-accordion></mj-accordion>" * 2, "There are two <mj-accordion>"),
     ],
@@ -128,13 +134,45 @@ def test_a_mistake_at_the_root_is_named(source: str, sentences: list[str]) -> No
         "<mj-text><mark data-x='1'>x</mark></mj-text>",
         "<mj-social><mj-social-element name='web'>x</mj-social-element></mj-social>",
         "<mj-table><tr><td>x</td></tr></mj-table>",
-        "<mj-carousel><mj-carousel-image src='a' /></mj-carousel>",
+        "<mj-text padding='0 10px  0' padding-left='0'>x</mj-text>",
+        "<mj-image src='a' width='50px' />",
+        "<mj-divider width='50.5%' />",
     ],
 )
 def test_what_is_right_passes_and_the_engine_takes_it(body: str) -> None:
     source = mjml(body, head="<mj-style>.a > .b { color: red }</mj-style>")
     assert [] == said(source)
     assert "<!doctype html>" in to_html(prepare_mjml(source))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ("mode='fluid-height'", "The engine gives an <mj-hero> in the mode “fluid-height” a"),
+        ("padding='40px 20px'", "The engine makes an <mj-hero> with padding at its sides too wide"),
+        ("padding='1px'", "The engine makes an <mj-hero> with padding at its sides too wide"),
+        ("padding-left='1px'", "The engine makes an <mj-hero> with padding at its sides too wide"),
+        ("mode='fixed-height' padding='40px 0'", None),
+    ],
+)  # fmt: skip
+def test_a_hero_that_the_engine_makes_wrong_is_refused(
+    attributes: str, sentence: str | None
+) -> None:
+    hero = f"<mjml lang='en' dir='ltr'><mj-body><mj-hero {attributes}></mj-hero></mj-body></mjml>"
+    assert ([] if sentence is None else [sentence]) == [
+        each[: len(sentence or "")] for each in said(hero)
+    ]
+
+
+def test_of_two_classes_that_set_the_same_neither_wins_by_chance() -> None:
+    # MJML lets the last class win, the engine the first.
+    head = (
+        "<mj-attributes><mj-class name='a' color='#ff0000' align='left' />"
+        "<mj-class name='b' color='#00ff00' /><mj-class name='c' padding='0' /></mj-attributes>"
+    )
+    both = mjml("<mj-text mj-class='a b'>x</mj-text>", head=head)
+    assert ["Two classes of <mj-text> set color, and the engine takes the first."] == said(both)
+    assert [] == said(mjml("<mj-text mj-class='a c'>x</mj-text>", head=head))
 
 
 def test_each_mistake_has_line_column_and_advice() -> None:

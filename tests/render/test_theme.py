@@ -183,6 +183,33 @@ def test_no_line_of_the_text_is_wider_than_72_but_for_addresses(theme: str, lang
     assert [] == [line for line in wide if not re.fullmatch(r"(\[\d+\] )?\S+", line)]
 
 
+def test_a_phone_that_drops_all_style_sheets_gets_its_sizes(theme: str) -> None:
+    page = page_of(march_of(theme)[2])
+    cells = page.cssselect(".gutter > table > tbody > tr > td, .gutter > table > tr > td")
+    assert len(cells) > 5
+    paddings = [declarations(cell.get("style"))["padding"].split() for cell in cells]
+    assert {"22px"} == {each[1] for each in paddings}
+    sizes = {
+        name: declarations(page.cssselect(name)[0].get("style"))["font-size"]
+        for name in (".title", ".lead")
+    }
+    assert all(int(size.removesuffix("px")) <= 38 for size in sizes.values())
+    assert int(sizes[".lead"].removesuffix("px")) <= 30
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_text_takes_its_direction_from_its_first_letter(theme: str, language: str) -> None:
+    # The list's name begins it, and may be in another script.
+    mark = {"ar": "\u200f"}.get(language, "")
+    assert edition_of(theme, language).text.startswith(mark + SETTINGS.list.name)
+
+
+def test_rules_of_the_text_part_fit_a_phone(theme: str) -> None:
+    lines = march_of(theme)[2].text.splitlines()
+    assert {"=" * 24, "---"} <= set(lines)
+    assert max(len(line) for line in lines if set(line) == {"="}) <= 24
+
+
 # Colours and sizes
 
 
@@ -190,6 +217,13 @@ def test_no_text_is_smaller_than_14_pixels(theme: str) -> None:
     shown = list(shown_texts(page_of(edition_of(theme, "en"))))
     assert len(shown) > 50
     assert {} == {each.text: each.manner.size for each in shown if each.manner.size < 14}
+
+
+def test_no_arabic_is_smaller_than_its_letters_allow(theme: str) -> None:
+    # The language's name at a link, the sources and the small print have 15 px, the rest 16.
+    shown = list(shown_texts(page_of(edition_of(theme, "ar"))))
+    assert len(shown) > 50
+    assert {} == {each.text: each.manner.size for each in shown if each.manner.size < 15}
 
 
 def sheets_of(theme: str) -> list[str]:

@@ -49,7 +49,7 @@ def test_nothing_sticks_out_on_a_narrow_screen(page: Page, theme: str, language:
 def test_buttons_and_links_that_stand_alone_can_be_hit_with_a_thumb(page: Page, theme: str) -> None:
     page.set_content(bound_html(edition_of(theme, "en")))
     heights = page.eval_on_selector_all(
-        ".button a, .link a, .card a, a.foot, a.leave, .post",
+        ".button a, .link a, .card a, a.foot, a.leave, a.quiet, .post",
         "links => links.map(link => [link.textContent, link.getBoundingClientRect().height])",
     )
     assert len(heights) > 20

@@ -189,11 +189,22 @@ def _loaded() -> dict[str, LoadedIssue]:
     return load_languages(ROOT / "issues" / "2017-03.yaml", fields=SETTINGS.audience.fields)
 
 
+def sized(theme: str, issue: Issue, material: Material) -> Material:
+    """The material with its pictures as wide as the theme shows them."""
+    look, lead = THEMES[theme].settings.pictures, issue.lead_story
+    pictures = dict(material.pictures)
+    for path, picture in issue.pictures():
+        if not picture.size:
+            width = look.lead if lead and lead.opening is picture else look.story
+            pictures[path] = replace(pictures[path], shown=width)
+    return replace(material, pictures=pictures)
+
+
 @functools.cache
 def march_of(theme: str, language: str = "en") -> tuple[LoadedIssue, Material, Edition]:
-    """The March 2017 issue of this repository, with made-up pictures."""
+    """The March 2017 issue of this repository, with made-up pictures as wide as the theme's."""
     loaded = _loaded()[language]
-    material = material_of(loaded.issue)
+    material = sized(theme, loaded.issue, material_of(loaded.issue))
     edition = compile_edition(
         CompileInput(loaded.issue, loaded.source, THEMES[theme], SETTINGS, material)
     )

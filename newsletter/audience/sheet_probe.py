@@ -1,7 +1,7 @@
-"""Opens an XLS file in a process of its own, with bounded memory: it may die of it, alone.
+"""Opens a spreadsheet file in a process of its own, with bounded memory: it may die of it, alone.
 
-The format says row and column of each cell in binary records, and a sheet is made as large as its
-farthest one when it is opened.
+In XLS a sheet is made as large as its farthest cell when it is opened; in XLSX and ODS a text that
+the file holds once stands in as many cells as it says.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _LONGEST_S = 120.0
 
 
 def is_bearable(raw: bytes) -> bool:
-    """Whether a process can open an XLS file, sound or damaged, within bounded memory and time."""
+    """Whether a process can open a file, sound or damaged, within bounded memory and time."""
     try:
         # -P: no module of the folder that the command runs in.
         done = subprocess.run(  # noqa: S603 - this module, by this Python
-            [sys.executable, "-P", "-m", __name__],
+            [sys.executable, "-P", "-m", __name__, str(_MOST_MEMORY)],
             input=raw,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -39,13 +39,12 @@ def _open(raw: bytes) -> None:
 
     try:
         workbook = load_workbook(io.BytesIO(raw))
-        for name in workbook.sheet_names:
-            workbook.get_sheet_by_name(name)
+        _ = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
     except (CalamineError, OSError, ValueError):
         return  # it is damaged, which the reader says better
 
 
 if __name__ == "__main__":
-    limit_memory(_MOST_MEMORY)
+    limit_memory(int(sys.argv[1]))
     with open(0, "rb") as given:
         _open(given.read())
