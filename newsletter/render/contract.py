@@ -272,8 +272,8 @@ SET: Mapping[str, Name] = {
 """What mail.mjml.j2 and the partials of the default theme hand on to the files they include."""
 
 SET_IN_TEXT: Mapping[str, Name] = {
-    "double": Name("text", "A line of 72 `=`.", "double[:3]", files="all of `.txt.j2`"),
-    "single": Name("text", "A line of 72 `-`.", "single[:3]", files="all of `.txt.j2`"),
+    "double": Name("text", "A line of 24 `=`.", "double[:3]", files="all of `.txt.j2`"),
+    "single": Name("text", "A short line of `-`.", "single[:3]", files="all of `.txt.j2`"),
     "address": Name(
         "address(label, url, by=none, note=none) → text",
         "A label, and the address on a line of its own.",

@@ -24,7 +24,7 @@ from newsletter.render.markdown_faults import refuse_bad_markdown
 from newsletter.render.mjml import EngineError, prepare_mjml, to_html
 from newsletter.render.mjml_errors import MjmlErrors
 from newsletter.render.slot_faults import refuse_slot_faults
-from newsletter.render.slots import TOKEN, SlotRegistry, bind, nonce_for
+from newsletter.render.slots import TOKEN, SlotContext, SlotRegistry, bind, nonce_for
 from newsletter.render.template import render_template
 from newsletter.render.template_lines import Origins
 from newsletter.theme import INLINE_CSS, MAIL, TEXT, Theme
@@ -183,12 +183,12 @@ def _of_mail(theme: Theme) -> dict[str, str]:
 def _convert(filled: _Filled, given: CompileInput) -> Stages:
     problems = lint_mjml(filled.mjml)
     if problems:
-        raise MjmlErrors(given, _origins(MAIL, given)).of_problems(problems, filled.mjml)
+        raise MjmlErrors(given, origins(MAIL, given)).of_problems(problems, filled.mjml)
     prepared = prepare_mjml(filled.mjml)
     try:
         raw = to_html(prepared)
     except EngineError as error:
-        raise MjmlErrors(given, _origins(MAIL, given)).of_engine(error, prepared) from None
+        raise MjmlErrors(given, origins(MAIL, given)).of_engine(error, prepared) from None
     try:
         inlined = inline_css(raw, filled.inline_css)
     except InlineError as error:
@@ -216,19 +216,20 @@ def _convert(filled: _Filled, given: CompileInput) -> Stages:
     )
 
 
-def _origins(name: str, given: CompileInput) -> Origins | None:
+def origins(name: str, given: CompileInput) -> Origins | None:
     """Where what a template makes was written; None if a second rendering does too much."""
     vocabulary = MailVocabulary(given, SlotRegistry(nonce_for(_sources(given))))
+    context: SlotContext = "text" if name == TEXT else "html"
     try:
-        return Origins(render_template(name, vocabulary, context="html", marks=True))
+        return Origins(render_template(name, vocabulary, context=context, marks=True))
     except TemplateError:
         return None
 
 
 def _rule_at(offset: int | None, given: CompileInput) -> Where:
     """The line of css/inline.css that wrote a place of it."""
-    origins = _origins(INLINE_CSS, given) if offset is not None else None
-    origin = origins.at(offset) if origins and offset is not None else None
+    made = origins(INLINE_CSS, given) if offset is not None else None
+    origin = made.at(offset) if made and offset is not None else None
     if origin is None:
         return Where(given.theme.path(INLINE_CSS))
     return Where(given.theme.path(origin.file), origin.line)
