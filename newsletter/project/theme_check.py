@@ -16,7 +16,7 @@ from newsletter.checks.promises import PROMISES
 from newsletter.checks.run import CHECKS
 from newsletter.errors import InputError, Where
 from newsletter.phrases import count
-from newsletter.project.theme_samples import SETTINGS, material_for, samples
+from newsletter.project.theme_samples import material_for, samples, settings_for
 from newsletter.render.edition import CompileInput
 from newsletter.render.pipeline import compile_edition, origins
 from newsletter.render.template_lines import Origins
@@ -61,21 +61,25 @@ def check_theme(folder: Path) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
             next="Write words/en.toml, or name a base in theme.toml.",
         )
     tried = samples(theme)
-    found: dict[tuple[str, Where], Finding] = {
-        (each.id, each.where): each for each in _missing_phrases(theme)
-    }
+    found = {(each.id, each.where): each for each in _missing_phrases(theme)}
+    lacking = {str(where.item) for _, where in found}
+    said: set[tuple[str, str]] = set()
     for name, issue in tried.items():
-        given = CompileInput(
-            issue, Source(Path(f"sample: {name}")), theme, SETTINGS, material_for(issue, theme)
-        )
-        edition = compile_edition(given)
-        looked_at = CheckInput.of(given, edition, None)
+        if issue.language in lacking:
+            continue
+        material, settings = material_for(issue, theme), settings_for(issue)
+        given = CompileInput(issue, Source(Path(f"sample: {name}")), theme, settings, material)
+        looked_at = CheckInput.of(given, compile_edition(given), None)
         places = _Places(given)
         for finding in _findings(looked_at, with_size=len(issue.stories) > 1):
+            if (finding.id, finding.what) in said:
+                continue
+            said.add((finding.id, finding.what))
             place = places.of(finding)
             # A base is named from the theme's folder: templates/ours/../default.
-            where = replace(place, file=os.path.normpath(str(place.file)), item=f"sample “{name}”")
-            found.setdefault((finding.id, replace(where, item=None)), replace(finding, where=where))
+            place = replace(place, file=os.path.normpath(str(place.file)), item=None)
+            where = replace(place, item=f"sample “{name}”")
+            found.setdefault((finding.id, place), replace(finding, where=where))
     return tuple(tried), tuple(found.values())
 
 
@@ -90,7 +94,7 @@ def _missing_phrases(theme: Theme) -> Iterator[Finding]:
                 severity=Severity.ERROR,
                 what=f"“{language}” lacks {count(len(missing), 'phrase')} that another language "
                 f"has: {', '.join(missing[:10])}{' …' if len(missing) > 10 else ''}.",
-                where=Where(theme.path(f"words/{language}.toml")),
+                where=Where(theme.path(f"words/{language}.toml"), item=language),
                 why="An issue in that language cannot be made where the phrase is needed.",
                 mend="Add a line for each.",
             )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from newsletter.config import Settings
+from newsletter.config import Mail, Organisation, Settings
 from newsletter.material import Document, Material, PreparedPicture
 from newsletter.model import (
     Background,
@@ -48,6 +48,14 @@ SETTINGS = Settings.model_validate(
         "archive": {"url": "https://news.defenders.example/archive/"},
     }
 )
+_BARE = SETTINGS.model_copy(
+    update={
+        "organisation": Organisation(name="The Defenders", postal_address="1 Example Street"),
+        "archive": None,
+        "mail": Mail(pictures="inline", downloads="attach"),
+    }
+)
+"""As little as there can be: no links in the footer, no archive."""
 _SITE = "https://defenders.example/"
 _LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 _MARKDOWN = (
@@ -90,6 +98,11 @@ _LISTED = (
 )
 
 
+def settings_for(issue: Issue) -> Settings:
+    """With what the issue is sent: the bare one with as little as there can be."""
+    return SETTINGS if issue.web_url else _BARE
+
+
 def samples(theme: Theme) -> Mapping[str, Issue]:
     """What to try a theme with, by what it is; each language that it speaks is in one."""
     languages = sorted(theme.words, key=lambda each: (each != "en", each))
@@ -102,7 +115,9 @@ def samples(theme: Theme) -> Mapping[str, Issue]:
             for language in languages
             if language not in full.values()
         },
-        "one story and nothing else": Issue(**_frame(first), stories=(_bare("one"),)),
+        "one story and nothing else": Issue(
+            **{**_frame(first), "web_url": None, "greeting": None}, stories=(_bare("one"),)
+        ),
         "sixty parts and long words": Issue(**_frame(first), stories=(_sixty(),)),
         "no lead": Issue(
             **_frame(first), lead="none", stories=tuple(map(_bare, ("one", "two", "three")))
