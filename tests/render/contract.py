@@ -99,6 +99,13 @@ _SKELETON = """\
 - `slot_url('unsubscribe_url')` as a link in the HTML and on a line of the text;
   `organisation.postal_address`.
 - Layout tables with `role="presentation"`; each `img` with `alt`, `width` and `height`.
+- In a story in another language, `own.opening` and `own.closing` around all of it, once; a picture
+  that stands outside them has `lang` and `dir` of its own.
+- Widths that add up: columns, their paddings and pictures to the 640 px of the mail. The width of
+  pictures is set under `[pictures]` in theme.toml, so set it to that of your columns.
+- Selectors for dark colours without `tbody`: what is sent has none. A class that no style sheet of
+  the head names is taken out of the mail.
+- A dark rule for each background and colour that `css/inline.css` or an attribute sets.
 
 `newsletter theme check FOLDER` tells what is missing.
 """
