@@ -7,9 +7,11 @@ import io
 from collections.abc import Iterator, Sequence
 
 from newsletter.formulas import defused
+from newsletter.invisible import visible
 from newsletter.phrases import moment
 from newsletter.project.imports import StagedImport
 from newsletter.project.project import Project
+from newsletter.reader_states import WORDS
 from newsletter.refusal_words import without_addresses
 
 
@@ -54,8 +56,9 @@ def report_text(
         counts = file.counts
         states = ", ".join(f"{state} {number:,}" for state, number in counts.states.items())
         lines.append(
-            f"  {without_addresses(file.name)} ({file.what}): {file.rows:,} = {counts.accepted:,}"
-            f" + {counts.merged:,} + {counts.suppressed:,} + {file.rejected:,}; {states or 'known'}"
+            f"  {visible(without_addresses(file.name))} ({file.what}): "
+            f"{file.rows:,} = {counts.accepted:,} + {counts.merged:,} + {counts.suppressed:,}"
+            f" + {file.rejected:,}; {states or 'known'}"
         )
     changes = staged.changes
     lines += [
@@ -64,11 +67,12 @@ def report_text(
         f"  new on the list: {changes.new:,}",
         f"  changed: {changes.changed:,}",
         f"  as they were: {changes.unchanged:,}",
-        *(f"  not mailed, {state}: {number:,}" for state, number in changes.kept_off.items()),
+        *(f"  not mailed, {words}: {number:,}"
+          for state, words in WORDS.items() if (number := changes.kept_off.get(state))),
         f"  said to have left, and confirmed since: {changes.confirmed_since:,}",
         *(("", "Notes", *(f"  {note}" for note in notes)) if notes else ()),
         "",
         "States: in, may be mailed; wait, never confirmed; never, excluded; dead, cannot be "
         "reached; left; spam, called the mail spam. The strongest counts for each reader.",
-    ]
+    ]  # fmt: skip
     yield "\n".join([*lines, ""]).encode()

@@ -10,7 +10,7 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from newsletter.audience.address_notes import AddressNotes
+from newsletter.audience.cells import trim
+from newsletter.audience.columns import fold, listed
 from newsletter.audience.import_judge import ImportOptions
 from newsletter.audience.import_reader import (
     A_LIST,
@@ -31,6 +33,7 @@ from newsletter.audience.sources import sources_of
 from newsletter.errors import InputError, NewsletterError, Problem
 from newsletter.ledger.import_staging import Changes, FileCounts, StagedRow, Staging
 from newsletter.ledger.imports import Import
+from newsletter.phrases import nearest
 from newsletter.project.project import Project
 from newsletter.reader_states import ReaderState
 from newsletter.refusal_words import without_addresses
@@ -43,7 +46,6 @@ __all__ = [
     "Done",
     "ImportLedger",
     "ImportOptions",
-    "Rejected",
     "StagedFile",
     "StagedImport",
     "UnclearValues",
@@ -118,16 +120,6 @@ class StagedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """A row that cannot be used: its file, its number, why, and its cells."""
-
-    file: str
-    row: int
-    why: str
-    cells: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
 class ImportLedger:
     """The ledger to import into, and the keys that know its readers."""
 
@@ -154,7 +146,7 @@ class StagedImport:
     files: list[StagedFile]
     staging: Staging
     disputed: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
     rejected_takes: int = 0
     odd: Counter[str] = field(default_factory=Counter)
     damaged: dict[str, str] = field(default_factory=dict)
@@ -233,6 +225,7 @@ def stage(
         LedgerRefused: the ledger cannot be read.
     """
     ledger, keys, audience = into.ledger, into.keys, project.settings.audience
+    told = options
     options = replace(
         options,
         fields=audience.fields,
@@ -246,14 +239,46 @@ def stage(
     for sign_up in ledger.sign_ups.all():
         confirmations[keys.address_tag(sign_up.address)] = sign_up.form_at.timestamp()
     staged = StagedImport([], ledger.staging())
+    columns: dict[str, str] = {}
     for path in paths:
         for source in sources_of(path):
             for number, table in enumerate(read_import_files(source, options)):
+                columns |= {fold(name): trim(name) for name in table.header}
                 _stage_file(
                     staged, table, _digest(table, options, number), known, keys, gone, confirmations
                 )
+    _refuse_slips(told, [file.name for file in staged.files], columns)
     staged.disputed = staged.staging.settle(confirmations, now=project.clock.now())
     return staged
+
+
+def _refuse_slips(told: ImportOptions, names: Sequence[str], columns: Mapping[str, str]) -> None:
+    """A decision about a file or column that is not there would count for nobody, unseen.
+
+    Args:
+        told: what the options of the command say.
+        names: the files' names.
+        columns: all their columns, by their folded names.
+    """
+    for name in told.state:
+        if name not in names:
+            raise InputError(
+                f"No file of this move is called “{name}”, so --state says nothing of any.",
+                next=_meant(name, names),
+            )
+    for said in (*told.mail, *told.no_mail):
+        column = said.partition("=")[0]
+        if fold(column) not in columns:
+            raise InputError(
+                f"No file has a column “{column}”, so “{said}” decides about nobody.",
+                next=_meant(column, columns.values()),
+            )
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    names = list(dict.fromkeys(known))
+    near = nearest(word, names)
+    return f"Did you mean “{near}”?" if near else f"Write one of: {listed(names)}."
 
 
 def _stage_file(
@@ -280,7 +305,7 @@ def _stage_file(
             file.rows += 1
             if isinstance(row, RejectedRow):
                 file.rejected += 1
-                _keep(staged, file, row)
+                _keep(staged, row)
                 continue
             staged.addresses.take(row.address)
             yield _staged(row, table.program, keys, gone, confirmations)
@@ -329,11 +354,11 @@ def _json(values: Mapping[str, str]) -> str:
     return "{" + ", ".join(pairs) + "}"
 
 
-def _keep(staged: StagedImport, file: StagedFile, row: RejectedRow) -> None:
+def _keep(staged: StagedImport, row: RejectedRow) -> None:
     cells = [cell[:_LONGEST_CELL] for cell in row.cells[:_MOST_CELLS]]
     staged.rejected_takes += sum(map(len, cells)) + _CELL_TAKES * (len(cells) + 5)
     if staged.rejected_takes <= MOST_REJECTED:
-        staged.rejected.append(Rejected(file.name, row.number, row.why, cells))
+        staged.rejected.append(replace(row, cells=cells))
 
 
 def _digest(table: ImportFile, options: ImportOptions, number: int) -> str:

@@ -185,7 +185,7 @@ def _sixty() -> Story:
         part
         for number in range(10)
         for part in (
-            BodyPart(text=f"{word} and <b>no</b> markup & so on. `{word}`"),
+            BodyPart(text=f"{word}, less & more, and so on. `{word}`"),
             BodyPart(highlight=word),
             BodyPart(quote=Quote(text=word, by=word)),
             BodyPart(facts=(Fact(term=word, value=word),)),
