@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from newsletter.errors import Problem, TemplateError, Where
 from newsletter.invisible import hidden_in_key, invisible_in
+from newsletter.phrases import count
 from newsletter.regular_file import read_start
 from newsletter.theme import (
     INLINE_CSS,
@@ -30,7 +31,8 @@ from newsletter.wrong_value import wrong_value
 _MOST_BASES = 10
 _MOST_BYTES_IN_ALL = 1_000_000
 """Of all templates and style sheets that a theme uses."""
-_REQUIRED = (MAIL, TEXT, INLINE_CSS, "css/head.css", "css/dark.css")
+REQUIRED = (MAIL, TEXT, INLINE_CSS, "css/head.css", "css/dark.css")
+"""Files that a theme or its base must have, besides theme.toml and the words of a language."""
 _KINDS = (".j2", ".css")
 _MOST_ENTRIES = 2000
 """Files and folders in a theme's folder, whatever they are."""
@@ -66,13 +68,7 @@ def load_theme(folder: Path) -> Theme:
         if isinstance(logo := own.get("logo"), dict) and isinstance(file := logo.get("file"), str):
             places[file] = _inside(each / file, each)
     data.pop("base", None)
-    for name in _REQUIRED:
-        if name not in paths:
-            raise TemplateError(
-                "The theme lacks a file it needs.",
-                where=Where(folder / name),
-                next='Write it, or take it from another theme: base = "../default" in theme.toml.',
-            )
+    _refuse_lacking(folder, [name for name in REQUIRED if name not in paths])
     files = {name: _read_text(path) for name, path in paths.items()}
     if sum(map(len, files.values())) > _MOST_BYTES_IN_ALL:
         raise TemplateError(
@@ -87,6 +83,19 @@ def load_theme(folder: Path) -> Theme:
         settings=_settings(data, written, Where(folder / THEME_FILE)),
         lent={name: path for name, path in (paths | places).items() if path != folder / name},
         written=written,
+    )
+
+
+def _refuse_lacking(folder: Path, names: list[str]) -> None:
+    """Raises TemplateError if there are any names of files that the theme lacks."""
+    if not names:
+        return
+    lacking = [Problem("This file is missing.", Where(folder / name)) for name in names]
+    raise TemplateError(
+        f"The theme lacks {count(len(names), 'file')} that it needs.",
+        where=lacking[0].where,
+        next='Write them, or take them from another theme: base = "../default" in theme.toml.',
+        problems=lacking,
     )
 
 
@@ -250,10 +259,16 @@ def _read_toml(path: Path) -> dict[str, Any]:
         TemplateError: it is not there, too large, nested too deeply, or no TOML.
     """
     if not path.is_file():
+        folder = path.parent
         raise TemplateError(
             "The theme lacks a file it needs.",
             where=Where(path),
             next="“newsletter docs theme” tells how to write it.",
+            problems=[
+                Problem("This file is missing, too, unless a base has it.", Where(folder / name))
+                for name in REQUIRED
+                if not (folder / name).exists()
+            ],
         )
     return _parsed(path, "Mend that line; texts and colours stand in double quotes.")
 

@@ -36,6 +36,7 @@ _PANELS: dict[str, dict[str, tuple[str, str]]] = {
             "looking:render",
             "Write the exact HTML, text and eml files that one recipient would get.",
         ),
+        "theme": ("theming:theme", "How mails look: check a theme."),
         "archive": ("archive:archive", "Past issues as web pages, with an index, feeds and PDFs."),
     },
     "Send and account": {

@@ -46,7 +46,11 @@ _STEP_DOWN = re.compile(r"[\s>+]+")
 
 
 class InlineError(Exception):
-    """The style sheet or a style attribute cannot be worked with."""
+    """The style sheet or a style attribute cannot be worked with; ``rule`` is the selector."""
+
+    def __init__(self, message: str, rule: str = "") -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 def _refuse_slow(css: str, html: str) -> None:
@@ -57,9 +61,9 @@ def _refuse_slow(css: str, html: str) -> None:
     ]
     for selector in selectors:
         if "~" in selector.replace("~=", ""):
-            raise InlineError(f"“{selector[:60]}” selects by what stands before it")
+            raise InlineError(f"“{selector[:60]}” selects by what stands before it", selector)
         if len(_STEP_DOWN.split(selector)) > _MOST_STEPS:
-            raise InlineError(f"“{selector[:60]}” has more than {_MOST_STEPS} steps")
+            raise InlineError(f"“{selector[:60]}” has more than {_MOST_STEPS} steps", selector)
     tags = html.count("<")
     if len(selectors) * tags > _MOST_MATCHES or len(css) * tags > _MOST_WRITTEN:
         raise InlineError("it has too many rules for a mail of that size")

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from newsletter.render.css_lint import lint_css
 from newsletter.render.markup import VOID, Piece, line_and_column, pieces
 from newsletter.render.mjml_schema import ATTRIBUTES, CHILDREN, HTML_INSIDE
 
@@ -101,7 +102,9 @@ class _Linter:
                 yield from self._text(piece)
             elif piece.kind == "comment":
                 yield from self._comment(piece)
-            elif piece.kind == "declaration":
+            elif piece.kind == "raw":
+                yield from self._style(piece)
+            else:
                 yield self._problem(
                     piece.start, "MJML takes no <!…> or <?…>.", "Delete it.", piece.text
                 )
@@ -287,6 +290,11 @@ class _Linter:
             what, advice = "A comment holds “--”.", "Write a single hyphen."
         if what:
             yield self._problem(piece.start, what, advice, piece.text[:30])
+
+    def _style(self, piece: Piece) -> Iterator[MjmlProblem]:
+        if self._stack[-1].name != "script":  # which is refused as such
+            for bad in lint_css(piece.text):
+                yield self._problem(piece.start + bad.offset, bad.what, bad.next, "")
 
 
 def _is_balanced(markup: str) -> bool:

@@ -9,8 +9,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
-from newsletter.errors import TemplateError, Where
+from newsletter.errors import Problem, TemplateError, Where
+from newsletter.phrases import count
+from newsletter.render.css_lint import lint_css
 from newsletter.render.edition import CompileInput, Edition, Stages
 from newsletter.render.html_finish import finish, losses
 from newsletter.render.inline import InlineError, inline_css
@@ -21,10 +24,12 @@ from newsletter.render.markdown_faults import refuse_bad_markdown
 from newsletter.render.mjml import EngineError, prepare_mjml, to_html
 from newsletter.render.mjml_errors import MjmlErrors
 from newsletter.render.slot_faults import refuse_slot_faults
-from newsletter.render.slots import TOKEN, SlotRegistry, bind, nonce_for
+from newsletter.render.slots import TOKEN, SlotContext, SlotRegistry, bind, nonce_for
 from newsletter.render.template import render_template
+from newsletter.render.template_lines import Origins
 from newsletter.theme import INLINE_CSS, MAIL, TEXT, Theme
 
+_MOST_PROBLEMS = 20
 _MOST_MJML = 500_000
 _MOST_CSS = 50_000
 """Characters; the engines behind the templates take long over more."""
@@ -75,7 +80,7 @@ def compile_edition(given: CompileInput) -> Edition:
 def compile_stages(given: CompileInput) -> Stages:
     """Like :func:`compile_edition`, with what each step made on the way."""
     filled = _fill(given)
-    stages = _convert(filled, MjmlErrors(given))
+    stages = _convert(filled, given)
     refuse_slot_faults(stages, filled.registry, given.theme)
     return stages
 
@@ -96,7 +101,7 @@ def render_bound(given: CompileInput, values: Mapping[str, str]) -> Bound:
         mjml=bind(prepare_mjml(filled.mjml), slots, values),
         text=bind(filled.text, slots, values),
     )
-    stages = _convert(of_reader, MjmlErrors(given))
+    stages = _convert(of_reader, given)
     return Bound(stages.subject, stages.preheader, stages.html, stages.text)
 
 
@@ -113,6 +118,17 @@ def _fill(given: CompileInput) -> _Filled:
         )
     subject = vocabulary.merge(given.issue.subject, "header")
     preheader = vocabulary.merge(given.issue.preheader, "header")
+    problems = [
+        Problem(bad.what, _rule_at(bad.offset, given), bad.next)
+        for bad in islice(lint_css(css), _MOST_PROBLEMS)
+    ]
+    if problems:
+        raise TemplateError(
+            f"The style sheet has {count(len(problems), 'mistake')}.",
+            where=problems[0].where,
+            next="Mend the style sheet; mail programs drop what they cannot read.",
+            problems=problems,
+        )
     mjml = render_template(MAIL, vocabulary, context="html")
     for name, made, most in ((INLINE_CSS, css, _MOST_CSS), (MAIL, mjml, _MOST_MJML)):
         if len(made) > most:
@@ -165,28 +181,28 @@ def _of_mail(theme: Theme) -> dict[str, str]:
     return {name: text for name, text in theme.files.items() if not name.startswith("web/")}
 
 
-def _convert(filled: _Filled, blame: MjmlErrors) -> Stages:
+def _convert(filled: _Filled, given: CompileInput) -> Stages:
     problems = lint_mjml(filled.mjml)
     if problems:
-        raise blame.of_problems(problems, filled.mjml)
+        raise MjmlErrors(given, origins(MAIL, given)).of_problems(problems, filled.mjml)
     prepared = prepare_mjml(filled.mjml)
     try:
         raw = to_html(prepared)
     except EngineError as error:
-        raise blame.of_engine(error, prepared) from None
+        raise MjmlErrors(given, origins(MAIL, given)).of_engine(error, prepared) from None
     try:
         inlined = inline_css(raw, filled.inline_css)
     except InlineError as error:
         raise TemplateError(
             f"The style sheet cannot be inlined: {error}.",
-            where=Where(blame.given.theme.path(INLINE_CSS)),
+            where=_rule_at(filled.inline_css.find(error.rule) if error.rule else None, given),
             next="Keep to simple rules for elements and classes there.",
         ) from None
     html = finish(inlined)
     for lost in losses(raw, html):
         raise TemplateError(
             f"Rendering damaged the mail: {lost}",
-            where=Where(blame.given.theme.path(MAIL)),
+            where=Where(given.theme.path(MAIL)),
             next="Look for unusual CSS or comments in the theme.",
         )
     return Stages(
@@ -199,6 +215,25 @@ def _convert(filled: _Filled, blame: MjmlErrors) -> Stages:
         filled.text,
         filled.registry.slots,
     )
+
+
+def origins(name: str, given: CompileInput) -> Origins | None:
+    """Where what a template makes was written; None if a second rendering does too much."""
+    vocabulary = MailVocabulary(given, SlotRegistry(nonce_for(_sources(given))))
+    context: SlotContext = "text" if name == TEXT else "html"
+    try:
+        return Origins(render_template(name, vocabulary, context=context, marks=True))
+    except TemplateError:
+        return None
+
+
+def _rule_at(offset: int | None, given: CompileInput) -> Where:
+    """The line of css/inline.css that wrote a place of it."""
+    made = origins(INLINE_CSS, given) if offset is not None else None
+    origin = made.at(offset) if made and offset is not None else None
+    if origin is None:
+        return Where(given.theme.path(INLINE_CSS))
+    return Where(given.theme.path(origin.file), origin.line)
 
 
 def _tidy(text: str) -> str:

@@ -33,6 +33,7 @@ from markupsafe import Markup, escape
 
 from newsletter.render.filters import Filter, metered_filters, metered_tests
 from newsletter.render.template_limits import MOST_ITEMS, NAMED, OURS, PAY, WEIGH, Budget, metered
+from newsletter.render.template_lines import marked
 from newsletter.render.template_values import (
     ATOMS,
     METHODS,
@@ -55,7 +56,7 @@ _OF_TOOLS: Mapping[type, frozenset[str]] = {
     }),
     BlockReference: frozenset({"super"}),
 }  # fmt: skip
-_LIST = "“newsletter docs theme” lists what templates can use."
+_LIST = "“newsletter docs theme-names” lists what templates can use."
 _LONGEST_POWER = 1000
 _MOST_NAMES = 10
 """Files that an include may choose from."""
@@ -75,6 +76,7 @@ class Sandbox(SandboxedEnvironment):
         autoescape: whether what is printed is escaped.
         names: values and functions for templates, besides ``range`` and ``namespace``.
         filters: besides :data:`JINJA_FILTERS`.
+        marks: whether what is printed tells its line (template_lines.py).
     """
 
     intercepted_binops = frozenset(SandboxedEnvironment.default_binop_table)
@@ -87,6 +89,7 @@ class Sandbox(SandboxedEnvironment):
         autoescape: bool,
         names: Mapping[str, object],
         filters: Mapping[str, Filter],
+        marks: bool = False,
     ) -> None:
         super().__init__(
             loader=loader,
@@ -98,6 +101,7 @@ class Sandbox(SandboxedEnvironment):
             bytecode_cache=cache,
             optimized=False,
         )
+        self._marks = marks
         self.budget = Budget(tools=_TOOLS, unready=_UNREADY)
         self.globals = {name: for_template(value) for name, value in names.items()}
         self.globals["range"] = Function(_range)
@@ -113,7 +117,8 @@ class Sandbox(SandboxedEnvironment):
         try:
             parser = Parser(self, source, name, filename)
             try:
-                return metered(parser.parse(), name, filename)
+                tree = parser.parse()
+                return metered(marked(tree, name or "") if self._marks else tree, name, filename)
             finally:
                 line = parser.stream.current.lineno
         except (RecursionError, MemoryError, ValueError, OverflowError) as error:

@@ -28,6 +28,7 @@ from jinja2 import (
 from jinja2.bccache import Bucket
 
 from newsletter.errors import IssueError, TemplateError, Where
+from newsletter.render.contract import as_in
 from newsletter.render.filters import Filter
 from newsletter.render.sandbox import Sandbox
 from newsletter.render.slots import SlotContext
@@ -96,19 +97,22 @@ class _ThemeLoader(BaseLoader):
         return self._theme.files[template], str(self._theme.path(template)), None
 
 
-def render_template(name: str, vocabulary: Vocabulary, *, context: SlotContext) -> str:
+def render_template(
+    name: str, vocabulary: Vocabulary, *, context: SlotContext, marks: bool = False
+) -> str:
     """Render one template of the theme.
 
     Args:
         name: its path within the theme.
         vocabulary: what it can use.
         context: ``html`` for MJML and web pages, ``text`` for the text part and style sheets.
+        marks: whether what is printed tells its line, for :class:`template_lines.Origins`.
 
     Raises:
         TemplateError: something in a template is wrong; names its file and line.
         IssueError: the issue leads to what is nowhere.
     """
-    environment = _environment(vocabulary, context)
+    environment = _environment(vocabulary, context, marks=marks)
     try:
         return environment.get_template(name).render()
     except IssueError:
@@ -134,13 +138,14 @@ def render_template(name: str, vocabulary: Vocabulary, *, context: SlotContext) 
         ) from None
 
 
-def _environment(vocabulary: Vocabulary, context: SlotContext) -> Environment:
+def _environment(vocabulary: Vocabulary, context: SlotContext, *, marks: bool) -> Environment:
     return Sandbox(
         _ThemeLoader(vocabulary.theme),
-        _CACHES[context],
+        _CodeCache() if marks else _CACHES[context],
         autoescape=context == "html",
         names=vocabulary.names(context),
         filters=vocabulary.filters(context),
+        marks=marks,
     )
 
 
@@ -182,7 +187,7 @@ def _hint(error: Exception, environment: Environment) -> str:
         return _did_you_mean(str(found[1]) if found else "", environment.globals)
     if isinstance(error, TemplateNotFound):
         return _did_you_mean(_name_in(error), ())
-    return "“newsletter docs theme” lists what templates can use."
+    return "“newsletter docs theme-names” lists what templates can use."
 
 
 def _syntax_hint(message: str, environment: Environment) -> str:
@@ -196,5 +201,5 @@ def _syntax_hint(message: str, environment: Environment) -> str:
 
 def _did_you_mean(word: str, known: Mapping[str, object] | tuple[()]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
-    mean = f"Did you mean “{close[0]}”? " if close else ""
-    return f"{mean}“newsletter docs theme” lists what templates can use."
+    mean = f"Did you mean “{close[0]}”? {as_in(close[0])}" if close else ""
+    return f"{mean}“newsletter docs theme-names” lists what templates can use."

@@ -151,7 +151,7 @@ class Budget:
                 str(value)  # raises what it has to say
             raise NotAllowed(
                 f"A {type(value).__name__} is no plain data.",
-                "“newsletter docs theme” lists what templates can use.",
+                "“newsletter docs theme-names” lists what templates can use.",
             )
 
     def weigh_product(self, values: Iterable[object]) -> None:

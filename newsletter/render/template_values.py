@@ -81,7 +81,13 @@ def token_of(slot: OpenSlot) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fonts:
-    """What a theme sets words in; the stacks as they stand in CSS, quotes and all."""
+    """What a theme sets words in; the stacks as they stand in CSS, quotes and all.
+
+    Attributes:
+        body: fonts of the text, for ``font-family``.
+        display: fonts of headlines, highlights and quotations.
+        size: the size of text, in CSS pixels.
+    """
 
     body: Markup
     display: Markup
@@ -90,7 +96,14 @@ class Fonts:
 
 @dataclass(frozen=True, slots=True)
 class ThemeValues:
-    """The values of theme.toml, as templates and style sheets see them."""
+    """The values of theme.toml, as templates and style sheets see them.
+
+    Attributes:
+        name: what the theme is called.
+        colours: the light colours, and the dark ones as ``dark``.
+        type: fonts and size of text.
+        logo: the picture in the head of the mail.
+    """
 
     name: str
     colours: theme.Colours
@@ -100,7 +113,15 @@ class ThemeValues:
 
 @dataclass(frozen=True, slots=True)
 class MailPicture:
-    """A picture as a template shows it; ``width`` and ``height`` in CSS pixels."""
+    """A picture as a template shows it.
+
+    Attributes:
+        src: its address.
+        alt: what it shows, for readers who do not see it.
+        credit: who made it; empty for a logo.
+        width: how wide to show it, in CSS pixels.
+        height: how high, in CSS pixels.
+    """
 
     src: str
     alt: str

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 from lxml.html import HtmlElement
+from newsletter.checks.outlook import hanging, misfits, outlook_page
 from newsletter.render.mjml import prepare_mjml, to_html
 
-from tests.render.outlook import hanging, misfits, outlook_page
 from tests.render.samples import material_of
 from tests.render.test_mjml import mjml
 from tests.render.themes import (

@@ -231,7 +231,7 @@ def test_dates_are_written_as_the_language_does(language: str, written: str) -> 
 
 @pytest.mark.parametrize("context", ["html", "text"])
 def test_the_documentation_tells_all_that_templates_can_use(context: SlotContext) -> None:
-    documented = (ROOT / "docs" / "theme.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "theme-names.md").read_text(encoding="utf-8")
     vocabulary = MailVocabulary(
         CompileInput(ISSUE, SOURCE, THEME, SETTINGS, material_of(ISSUE)), SlotRegistry("0123abcd")
     )

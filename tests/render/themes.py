@@ -37,7 +37,7 @@ from tests.render.samples import material_of
 from tests.support.tools import ROOT
 
 SETTINGS = load_settings(ROOT / "newsletter.toml")
-THEMES = {name: load_theme(ROOT / "templates" / name) for name in ("default", "letter")}
+THEMES = {name: load_theme(ROOT / "templates" / name) for name in ("default", "letter", "cards")}
 LANGUAGES = ("ar", "en", "es", "fr", "ru")
 MARCH_LANGUAGES = ("ar", "en", "es", "fr")
 READER = {

@@ -1,17 +1,19 @@
 """The mail as Outlook for Windows takes it: its conditional comments resolved, widths added up.
 
 Word draws the mail there. It honours tables and cells, their widths and the padding of cells;
-``max-width`` and the padding of anything else it passes over.
+``max-width`` and the padding of anything else it passes over. No I/O.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from lxml import html as lxml_html
-from lxml.html import HtmlElement
 from newsletter.checks.styles import declarations
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
 
 _NOT_FOR_IT = re.compile(
     r"<!--\[if !mso[^\]]*\]><!-->.*?<!--<!\[endif\]-->"
@@ -24,6 +26,8 @@ _PX = re.compile(r"(-?[0-9.]+)(?:px)?")
 
 def outlook_page(html: str) -> HtmlElement:
     """The mail as Outlook for Windows reads it."""
+    from lxml import html as lxml_html
+
     return lxml_html.document_fromstring(_FOR_IT.sub(r"\1", _NOT_FOR_IT.sub("", html)))
 
 
