@@ -11,6 +11,7 @@ Headers follow RFC 5322, RFC 2919 (List-ID), RFC 2369 (List-Archive), RFC 8058
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,7 @@ class Composer:
                 "character.",
                 next="Rename the file.",
             )
+        letterhead = replace(letterhead, sender=letterhead.sender_in(edition.language))
         self._subject = edition.subject
         self._keys = keys
         self._campaign_id = campaign_id

@@ -41,7 +41,7 @@ def render_feed(site: Site, issues: Sequence[WebIssue], *, language: str) -> byt
     settings, base = site.settings, ascii_url(site.archive.url)
     feed = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": language})
     _add(feed, "id", base + feed_path(language))
-    _add(feed, "title", settings.list.name)
+    _add(feed, "title", settings.list_name_in(language)[0])
     _add(feed, "updated", _moment(issues[0].issue.date))
     _link(feed, "self", base + feed_path(language), type="application/atom+xml")
     _link(feed, "alternate", base + INDEX, type="text/html")

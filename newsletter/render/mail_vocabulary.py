@@ -82,12 +82,14 @@ class MailVocabulary:
         issue, settings = self.given.issue, self.given.settings
         rtl = issue.direction == "rtl"
         organisation, home_lang = settings.organisation_in(issue.language)
+        list_name, list_lang = settings.list_name_in(issue.language)
         url_context: SlotContext = "url" if context == "html" else "text"
         return {
             "issue": issue,
             "organisation": organisation,
-            "list_name": settings.list.name,
-            "sender": settings.sender,
+            "list_name": list_name,
+            "list_lang": list_lang,
+            "sender": settings.sender_in(issue.language),
             "theme": self.theme_values,
             "w": self.words,
             "words_for": lambda story: self.theme.words_for(
@@ -96,6 +98,7 @@ class MailVocabulary:
             "lang": issue.language,
             "dir": issue.direction,
             "home_lang": home_lang,
+            "own_lang": settings.language,
             "start": "right" if rtl else "left",
             "end": "left" if rtl else "right",
             "archive_url": settings.archive_url,
