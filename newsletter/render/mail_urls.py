@@ -47,6 +47,12 @@ class MailUrls:
             src = self._in_archive(picture_path(prepared)) or ""
         return MailPicture(src, alt, credit, prepared.shown, prepared.shown_height)
 
+    def story(self, story: Story) -> str | None:
+        """A story on the issue's page in the archive; None if the issue has its page elsewhere."""
+        if self.given.issue.web_url is not None or self.page is None:
+            return None
+        return f"{self.page}#{story.id}"
+
     def background(self, story: Story) -> str | None:
         """The page that carries a story's background.
 

@@ -105,6 +105,7 @@ class MailVocabulary:
             "has_preferences": settings.public is not None,
             "page_url": self.places.page,
             "picture": lambda story, image=None: self.places.picture(image or story.opening),
+            "story_url": self.places.story,
             "background_url": self.places.background,
             "download_url": lambda story, download=None: self.places.download(
                 download or story.download
