@@ -33,3 +33,13 @@ class ReaderState(StrEnum):
 
 
 _RANKS = {state: rank for rank, state in enumerate(ReaderState)}
+
+WORDS = {
+    ReaderState.SPAM: "called the mail spam",
+    ReaderState.LEFT: "left",
+    ReaderState.DEAD: "cannot be reached",
+    ReaderState.NEVER: "excluded by whoever kept the list",
+    ReaderState.WAIT: "never confirmed",
+    ReaderState.IN: "may be mailed",
+}
+"""Each state as a person reads it, strongest first."""

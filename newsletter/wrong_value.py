@@ -68,4 +68,5 @@ def wrong_value(error: ErrorDetails, *, noun: str, known: Iterable[str] = ()) ->
         return f"must be one of {joined(possible, last='or')}.{meant}"
     if kind in _WORDS:
         return _WORDS[kind].format(**error.get("ctx", {}))
-    return error["msg"].removeprefix("Value error, ").rstrip(".") + "."
+    said = error["msg"].removeprefix("Value error, ")
+    return said if said.endswith("?") else said.rstrip(".") + "."

@@ -64,6 +64,10 @@ class Text:
         )
 
 
+EMPTY = "If it should hold somebody, export it again; else leave it out."
+"""What to do about an empty file."""
+
+
 def find_text(source: Source) -> Text:
     """Find out how to read a file.
 
@@ -74,7 +78,7 @@ def find_text(source: Source) -> Text:
     with source.open() as file:
         head = file.read(4096)
     if not head.strip(b"\0 \r\n\t"):
-        raise RosterError("The file is empty.", where=source.where, next="Export it again.")
+        raise RosterError("The file is empty.", where=source.where, next=EMPTY)
     encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "")
     if not encoding:
         encoding = _unmarked_utf16(head)

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from shlex import quote
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from newsletter.addresses import Address, AddressError
 from newsletter.audience.cells import addresses_of_leavers, read_address, read_line, trim
+from newsletter.audience.charset import EMPTY
 from newsletter.audience.columns import Columns, find_columns, fold, has_email, listed
 from newsletter.audience.dates import Span
 from newsletter.audience.exporters import (
@@ -260,7 +262,7 @@ class ImportFile:
         if meant:
             return self._mended(name, meant, "")
         if why:
-            self.odd["names that are none; they are left out"] += 1
+            self.odd["Names that mean nothing, left out"] += 1
             return ""
         return name
 
@@ -269,10 +271,10 @@ class ImportFile:
         if len(self.damaged) < _MOST_PROPOSED:
             self.damaged[text] = meant
         if self._mend:
-            self.odd["damaged names and values, taken for what they seem to have been"] += 1
+            self.odd["Damaged names and values, taken for what they seem to have been"] += 1
             return meant
-        said = "values that look damaged; they are imported as they are"
-        self.odd[said if otherwise else "names that look damaged; they are left out"] += 1
+        said = "Values that look damaged, imported as they are"
+        self.odd[said if otherwise else "Names that look damaged, left out"] += 1
         return otherwise
 
     def _language(self, cells: Sequence[str]) -> str:
@@ -280,7 +282,7 @@ class ImportFile:
             return ""
         tag = self._languages[cells[self._columns.language]]
         if tag is None:
-            self.odd["languages that are not known; they are left out"] += 1
+            self.odd["Languages that are not known, left out"] += 1
         return tag or ""
 
     def _value(self, cell: str) -> str:
@@ -303,12 +305,12 @@ class UnclearValues(RosterError):
 
     def __init__(self, source: Source, values: Mapping[str, tuple[int, ...]]) -> None:
         self.values = values
-        first = next(iter(values))
+        first = quote(next(iter(values)))
         super().__init__(
             "The file may say that some rows must not be mailed, so it was not imported.",
             where=source.where,
             problems=as_problems(values, source.place),
-            next=f"Say of each whether it may be mailed: --mail “{first}” or --no-mail “{first}”; "
+            next=f"Say of each whether it may be mailed: --mail {first} or --no-mail {first}; "
             "“Column=*” is any value of a column.",
         )
 
@@ -361,7 +363,7 @@ def _no_state(source: Source, exporter: Exporter) -> RosterError:
         "another name.",
         where=source.where,
         next=f"Give it its name back (subscribed_…, unsubscribed_…, cleaned_…), or say it: "
-        f"--state “{source.name}=in”, or left, dead, spam, wait, never.",
+        f"--state {quote(f'{source.name}=in')}, or left, dead, spam, wait, never.",
     )
 
 
@@ -401,7 +403,7 @@ def _find_header(
     """
     first = list(islice(table.records, SAMPLE))
     if not first:
-        raise RosterError("The file is empty.", where=table.source.where, next="Export it again.")
+        raise RosterError("The file is empty.", where=table.source.where, next=EMPTY)
     rows = chain(first, table.records)
     if table.bare:
         return ["email"], rows, None, []

@@ -10,7 +10,10 @@ from newsletter.audience.source_file import MAX_BYTES, SPREADSHEETS, Source
 from newsletter.errors import RosterError, Where
 from newsletter.regular_file import read_regular
 
-_SAVE_AS = "In Excel choose File, Save as, “CSV UTF-8 (comma delimited)”."
+_SAVE_AS = (
+    "Import it: “newsletter docs moving-from-a-spreadsheet”. Or in Excel choose File, Save as, "
+    "“CSV UTF-8 (comma delimited)”."
+)
 
 
 def open_list(path: Path) -> Text:

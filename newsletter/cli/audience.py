@@ -17,7 +17,7 @@ from newsletter.errors import ExitCode
 from newsletter.ledger.suppressions import Event, Leave, Lift, Reason, Return, Void
 from newsletter.phrases import count, moment, people
 from newsletter.project import Project
-from newsletter.reader_states import ReaderState
+from newsletter.reader_states import WORDS, ReaderState
 
 _REASONS = {
     Reason.UNSUBSCRIBED: "left the list",
@@ -214,16 +214,15 @@ def show_subscriber(
         say(f"{address} is not on the list.")
     for row in known.imports:
         reverted = ", reverted" if row["reverted"] else ""
-        say(f"Import {row['import']}{reverted} says: {row['state']}.")
-        show_facts(
-            [
-                ("Name", row["name"]),
-                ("Language", row["language"]),
-                *row["fields"].items(),
-                *row["consent"].items(),
-                ("Imported", moment(datetime.fromisoformat(row["at"]))),
-            ]
-        )
+        say(f"Import {row['import']}{reverted} says: {WORDS[ReaderState(row['state'])]}.")
+        facts = [
+            ("Name", row["name"]),
+            ("Language", row["language"]),
+            *row["fields"].items(),
+            *row["consent"].items(),
+            ("Imported", moment(datetime.fromisoformat(row["at"]))),
+        ]
+        show_facts([(label, fact) for label, fact in facts if fact])
     for consent in known.consents:
         sign_up, wording = consent.sign_up, consent.wording
         said = (

@@ -27,7 +27,7 @@ def bounces(
 ) -> None:
     """Hear what comes back: bounces, complaints and unsubscribes, from mails and providers.
 
-    Reads the mailbox that [bounces] in newsletter.toml names, and providers' events. No mail
+    Reads the mailbox that newsletter.toml names under “bounces”, and providers' events. No mail
     is deleted, and nothing is counted twice.
 
     Example: newsletter bounces

@@ -16,18 +16,11 @@ from newsletter.cli.output import say, say_problems, show_counts, show_table, te
 from newsletter.errors import InputError, Problem, Where
 from newsletter.phrases import count, joined, moment, people
 from newsletter.project import Project
-from newsletter.reader_states import ReaderState
+from newsletter.reader_states import WORDS, ReaderState
 
 if TYPE_CHECKING:
     from newsletter.project.imports import Done, ImportLedger, ImportOptions, StagedImport
 
-_KEPT_OFF = {
-    ReaderState.SPAM: "called the mail spam",
-    ReaderState.LEFT: "left",
-    ReaderState.DEAD: "cannot be reached",
-    ReaderState.NEVER: "excluded by whoever kept the list",
-    ReaderState.WAIT: "never confirmed",
-}
 _UNCHANGED = "Nothing was changed."
 _MOST_SHOWN = 10
 _MOST_QUESTIONS = 20
@@ -277,7 +270,7 @@ def _show(staged: StagedImport, notes: Sequence[str]) -> None:
         (changes.changed, "on the list, with another name, language or column", ""),
         (changes.unchanged, "on the list as they were", ""),
         *((changes.kept_off.get(state, 0), f"not mailed: {words}", "yellow")
-          for state, words in _KEPT_OFF.items()),
+          for state, words in WORDS.items()),
         (changes.confirmed_since, "said to have left, and confirmed since: they stay", ""),
     ]  # fmt: skip
     if told := [each for each in counts if each[0]]:
@@ -307,6 +300,11 @@ def domain_notes(project: Project, addresses: Iterable[str]) -> list[str]:
         if more := len(without) - len(shown):
             shown.append(f"{more:,} more")
         notes.append(f"Domains that take no mail, by the DNS: {joined(shown)}.")
+    if len(found.without_mail) > 1 and not found.with_mail:
+        notes.append(
+            "Not one domain takes mail, by the DNS of this network. It may know no domains of the "
+            "internet: ask again from another network before you believe it."
+        )
     if found.unanswered:
         notes.append(
             f"Domains without an answer, of which that says nothing: {found.unanswered:,}."
@@ -316,7 +314,7 @@ def domain_notes(project: Project, addresses: Iterable[str]) -> list[str]:
 
 def _notes(staged: StagedImport, project: Project, *, online: bool) -> list[str]:
     """What is odd, with counts; no address."""
-    notes = [f"{number:,} {words}." for words, number in staged.odd.items()]
+    notes = [f"{words}: {number:,}." for words, number in staged.odd.items()]
     if slips := staged.addresses.slips.most_common(_MOST_SHOWN):
         told = joined([f"{wrong} ({n:,}; {meant}?)" for (wrong, meant), n in slips])
         notes.append(f"Domains that look mistyped, imported as they are: {told}.")

@@ -148,7 +148,9 @@ def _lines(held: dict[str, Any]) -> list[str]:
 
 
 def _mailed(held: dict[str, Any]) -> str:
-    return "mailed if the list or a sign-up names them" if held["mailed"] else "not mailed"
+    if held["mailed"]:
+        return "mailed if the list, an import or a sign-up names them"
+    return "not mailed"
 
 
 def _told(held: dict[str, Any], key: str) -> Any:

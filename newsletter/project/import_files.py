@@ -10,6 +10,7 @@ from newsletter.formulas import defused
 from newsletter.phrases import moment
 from newsletter.project.imports import StagedImport
 from newsletter.project.project import Project
+from newsletter.reader_states import WORDS
 from newsletter.refusal_words import without_addresses
 
 
@@ -64,11 +65,12 @@ def report_text(
         f"  new on the list: {changes.new:,}",
         f"  changed: {changes.changed:,}",
         f"  as they were: {changes.unchanged:,}",
-        *(f"  not mailed, {state}: {number:,}" for state, number in changes.kept_off.items()),
+        *(f"  not mailed, {words}: {number:,}"
+          for state, words in WORDS.items() if (number := changes.kept_off.get(state))),
         f"  said to have left, and confirmed since: {changes.confirmed_since:,}",
         *(("", "Notes", *(f"  {note}" for note in notes)) if notes else ()),
         "",
         "States: in, may be mailed; wait, never confirmed; never, excluded; dead, cannot be "
         "reached; left; spam, called the mail spam. The strongest counts for each reader.",
-    ]
+    ]  # fmt: skip
     yield "\n".join([*lines, ""]).encode()

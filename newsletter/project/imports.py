@@ -10,7 +10,7 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from newsletter.audience.address_notes import AddressNotes
+from newsletter.audience.cells import trim
+from newsletter.audience.columns import fold, listed
 from newsletter.audience.import_judge import ImportOptions
 from newsletter.audience.import_reader import (
     A_LIST,
@@ -31,6 +33,7 @@ from newsletter.audience.sources import sources_of
 from newsletter.errors import InputError, NewsletterError, Problem
 from newsletter.ledger.import_staging import Changes, FileCounts, StagedRow, Staging
 from newsletter.ledger.imports import Import
+from newsletter.phrases import nearest
 from newsletter.project.project import Project
 from newsletter.reader_states import ReaderState
 from newsletter.refusal_words import without_addresses
@@ -233,6 +236,7 @@ def stage(
         LedgerRefused: the ledger cannot be read.
     """
     ledger, keys, audience = into.ledger, into.keys, project.settings.audience
+    told = options
     options = replace(
         options,
         fields=audience.fields,
@@ -246,14 +250,46 @@ def stage(
     for sign_up in ledger.sign_ups.all():
         confirmations[keys.address_tag(sign_up.address)] = sign_up.form_at.timestamp()
     staged = StagedImport([], ledger.staging())
+    columns: dict[str, str] = {}
     for path in paths:
         for source in sources_of(path):
             for number, table in enumerate(read_import_files(source, options)):
+                columns |= {fold(name): trim(name) for name in table.header}
                 _stage_file(
                     staged, table, _digest(table, options, number), known, keys, gone, confirmations
                 )
+    _refuse_slips(told, [file.name for file in staged.files], columns)
     staged.disputed = staged.staging.settle(confirmations, now=project.clock.now())
     return staged
+
+
+def _refuse_slips(told: ImportOptions, names: Sequence[str], columns: Mapping[str, str]) -> None:
+    """A decision about a file or column that is not there would count for nobody, unseen.
+
+    Args:
+        told: what the options of the command say.
+        names: the files' names.
+        columns: all their columns, by their folded names.
+    """
+    for name in told.state:
+        if name not in names:
+            raise InputError(
+                f"No file of this move is called “{name}”, so --state says nothing of any.",
+                next=_meant(name, names),
+            )
+    for said in (*told.mail, *told.no_mail):
+        column = said.partition("=")[0]
+        if fold(column) not in columns:
+            raise InputError(
+                f"No file has a column “{column}”, so “{said}” decides about nobody.",
+                next=_meant(column, columns.values()),
+            )
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    names = list(dict.fromkeys(known))
+    near = nearest(word, names)
+    return f"Did you mean “{near}”?" if near else f"Write one of: {listed(names)}."
 
 
 def _stage_file(

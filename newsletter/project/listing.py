@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from newsletter.audience.languages import read_language
 from newsletter.errors import InputError, LedgerRefused
 from newsletter.ledger.preferences import PreferenceChange, Preferences
 from newsletter.project.addresses import parse_addresses
@@ -105,7 +106,8 @@ def note_wish(
         Whether they may be mailed; who left or complained is not.
 
     Raises:
-        InputError: it is no address, they are not on the list, or there is no such topic.
+        InputError: it is no address, they are not on the list, or there is no such topic or
+            language.
         LedgerRefused: it cannot be written.
     """
     (parsed,) = parse_addresses([address])
@@ -117,6 +119,8 @@ def note_wish(
             if known
             else "Topics are set under [public] in newsletter.toml.",
         )
+    if language and read_language(language) is None:
+        raise InputError(f"There is no language “{language}”.", next="Write it as fr or pt-BR.")
     key = parsed.suppression_key
     if all(each.address.suppression_key != key for each in project.roster().subscribers):
         raise InputError(f"{address} is not on the list.", next="Import them, or let them sign up.")

@@ -35,10 +35,12 @@ class MailDomains:
     Attributes:
         without_mail: domains that take no mail, and how many addresses each has; most first.
         unanswered: how many domains nobody answered for in time.
+        with_mail: how many domains take mail.
     """
 
     without_mail: dict[str, int]
     unanswered: int
+    with_mail: int
 
 
 def ask_about(addresses: Iterable[str], clock: Clock) -> MailDomains:
@@ -70,7 +72,8 @@ def ask_about(addresses: Iterable[str], clock: Clock) -> MailDomains:
     with ThreadPoolExecutor(_THREADS) as threads:
         answers = dict(zip(named, threads.map(takes_mail, named), strict=True))
     without = {domain: counts[domain] for domain in named if answers[domain] is False}
-    return MailDomains(without, sum(answer is None for answer in answers.values()))
+    said = Counter(answers.values())
+    return MailDomains(without, said[None], said[True])
 
 
 def _takes_mail(resolver: Resolver, domain: str) -> bool | None:

@@ -22,6 +22,6 @@ def test_what_waits_longest_for_an_unknown_message_makes_room_and_what_is_new_ne
         for number in (2, 3):
             ledger.webhooks.wait_for(number.to_bytes(16), ["a tag of another list"])
     assert not keep(ledger, 5)
-    assert [1, 3, 4, 5] == [int.from_bytes(each.id) for each in ledger.webhooks.all()]
+    assert [1, 4, 5, 3] == [int.from_bytes(each.id) for each in ledger.webhooks.all()]
     assert {(7).to_bytes(16)} == keep(ledger, 6, 7)
     assert [1, 4, 5, 6] == [int.from_bytes(each.id) for each in ledger.webhooks.all()]

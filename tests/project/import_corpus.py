@@ -144,13 +144,13 @@ ENCODINGS = {
         {**{f"r{n}": on_list("Renée") for n in range(4)}, "r4": on_list()},
         "5 0 0 0",
         "not UTF-8",
-        "names that look damaged",
+        "Names that look damaged, left out: 1",
     ),
     "letters lost long ago": one(
         LIST + "cy@readers.example,Ren\ufffde\ndan@readers.example,M?ller\n",
         {**BOTH, "cy": on_list(), "dan": on_list()},
         "4 0 0 0",
-        "2 names",
+        "left out: 2",
     ),
     "NUL in a row": one(LIST + "cy@readers.example,C\0y\n", BOTH, "2 0 0 1"),
 }
@@ -320,7 +320,10 @@ VALUES = {
         "info@readers.example", {"info": on_list("Anna"), **BEN_ALONE}, "1 of an office"
     ),
     "names that are none": one(
-        f"email,name\n{ANNA},*|FNAME|*\n{BEN},#N/A\n", NAMELESS, "2 0 0 0", "2 names that are none"
+        f"email,name\n{ANNA},*|FNAME|*\n{BEN},#N/A\n",
+        NAMELESS,
+        "2 0 0 0",
+        "that mean nothing, left out: 2",
     ),
     "a name that is a formula": one(
         f"email,name\n{ANNA},=cmd|' /C calc'!A0\n{BEN},Ben\n", {**BOTH, "anna": on_list()}
@@ -350,7 +353,7 @@ VALUES = {
             "dan": on_list("Dan"),
         },
         "4 0 0 0",
-        "1 language",
+        "Languages that are not known, left out: 1",
     ),
     "flags in ten languages": one(
         "email,unsubscribed\n"
@@ -424,7 +427,7 @@ CONTACTS: dict[str, Sound] = {
         f"email,name,city\n{ANNA},Anna MÃ¼ller,MÃ¼nchen\n{BEN},Ben,\n",
         {"anna": on_list("Anna Müller"), **BEN_ALONE},
         "2 0 0 0",
-        "1 damaged names and values",
+        "Damaged names and values, taken for what they seem to have been: 1",
         options=ImportOptions(mend=True),
     ),
 }

@@ -50,7 +50,7 @@ def tag(project: Project, name: str) -> bytes:
 def told(staged: StagedImport) -> str:
     """All that is odd, in words."""
     slips = staged.addresses.slips.items()
-    lines = [f"{number} {words}" for words, number in staged.odd.items()]
+    lines = [f"{words}: {number}" for words, number in staged.odd.items()]
     lines += [f"{wrong} ({number}; {meant}?)" for (wrong, meant), number in slips]
     lines += [f"{staged.addresses.roles} of an office"] if staged.addresses.roles else []
     return "\n".join([*lines, *(note.what for file in staged.files for note in file.notes)])

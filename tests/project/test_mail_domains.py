@@ -106,8 +106,8 @@ def test_each_domain_is_asked_about_once_and_only_those_without_mail_are_told(
     addresses = [f"secret{n}@{domain}.example" for n, domain in enumerate(domains)]
     found = ask_about(addresses, SystemClock())
     told = {"null.example": 3, "nowhere.example": 2, "txt.example": 1}
-    assert (told, ["null.example", "nowhere.example", "txt.example"], 2) == (
-        *(found.without_mail, [*found.without_mail], found.unanswered),
+    assert (told, ["null.example", "nowhere.example", "txt.example"], 2, 3) == (
+        *(found.without_mail, [*found.without_mail], found.unanswered, found.with_mail),
     )
     assert {f"{domain}.example." for domain in domains} == {name for name, _ in server.asked}
     answered = {key: n for key, n in server.asked.items() if key[0][:6] not in {"silent", "broken"}}
@@ -172,4 +172,8 @@ def test_the_commands_ask_only_if_told_to_and_leave_nobody_out(
     went_well(done, note, "Imported as 1")
     assert note in (project.folder / "report.txt").read_text()
     assert "left.example." not in {name for name, _ in server.asked}
+    doubt = "Not one domain takes mail, by the DNS of this network."
+    assert doubt not in checked.stdout
+    (project.folder / "lost.csv").write_text("email\na@nowhere.example\nb@null.example\n")
+    went_well(project.run("subscribers", "check", "lost.csv", "--online"), doubt)
     stopped(project.run("subscribers", "check", "none.csv", "--online"), 2, "cannot be opened")

@@ -126,7 +126,8 @@ def test_comments_of_authors_do_not_reach_readers_and_those_for_outlook_do() -> 
 def test_language_and_direction_are_told_to_every_program() -> None:
     html = compiled().html
     assert '<html lang="en" dir="ltr"' in html
-    assert 2 == html.count('lang="en" dir="ltr"')
+    # The document, the hidden preheader and the body's own element.
+    assert 3 == html.count('lang="en" dir="ltr"')
 
 
 def test_the_engine_s_complaint_comes_with_its_place() -> None:
