@@ -32,6 +32,7 @@ BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url", "preferences_url")
 
 _BARE, _ISOLATED = Markup("{}"), Markup('<span dir="auto">{}</span>')
 """Text in the direction that its first letter has, without effect on what stands around it."""
+_LONGEST_RULE = 24
 _TAG_OR_TOKEN = re.compile(rf"<[^>]*>|{TOKEN.pattern}")
 
 
@@ -230,7 +231,8 @@ class MailVocabulary:
 
     def _underline(self, text: str, character: str = "-") -> str:
         widest = max(self._width(line) for line in text.split("\n"))
-        return f"{text}\n{character * min(widest, WIDTH)}"
+        # No longer than a phone is wide, where a longer rule would break into two.
+        return f"{text}\n{character * min(widest, _LONGEST_RULE)}"
 
     def _date(self, date: dt.date, pattern: str = "long", language: str | None = None) -> str:
         return long_date(date, language or self.given.issue.language, pattern)
