@@ -11,7 +11,13 @@ from urllib.parse import quote
 
 from newsletter.material import Document, PreparedPicture
 
-INDEX = "index.html"
+
+def index_path(language: str, home: str) -> str:
+    """The index in one language: ``fr.html``, or ``index.html`` in that of newsletter.toml.
+
+    No page of an issue is called so, since its name has another full stop.
+    """
+    return "index.html" if language == home else f"{language}.html"
 
 
 def page_path(issue_id: str, language: str) -> str:
@@ -25,7 +31,7 @@ def background_anchor(story_id: str) -> str:
 
 
 def picture_path(picture: PreparedPicture) -> str:
-    """A picture: ``images/bangkok-3f9a01c7.jpg``."""
+    """A picture: ``images/3f9a01c7b2d85e46.jpg``."""
     return f"images/{picture.name}"
 
 

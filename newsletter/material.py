@@ -17,7 +17,7 @@ class PreparedPicture:
     """A picture, resized and free of what its camera wrote into it.
 
     Attributes:
-        name: public file name, such as ``bangkok-3f9a01c7.jpg``; plain ASCII.
+        name: public file name, such as ``3f9a01c7b2d85e46.jpg``: a digest alone.
         media_type: ``image/jpeg`` or ``image/png``.
         width: of ``content``, in pixels.
         height: likewise.

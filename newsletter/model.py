@@ -10,6 +10,7 @@ where their description says so.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -380,6 +382,36 @@ class Fact(Part):
         return self
 
 
+NO_FIGURE = "none"
+"""What ``figure`` says of a highlight that begins with a number which is no key figure."""
+_FIGURE = "The key figure that the highlight begins with; “none” if its number is none."
+_COMPARED = re.compile(r"(?:\S+\s+){0,2}\d{1,3}(?!\d)")
+"""How “in 3” and “people out of 10” go on behind a number."""
+_NUMBER = re.compile(
+    r"(?:\d{1,3}(?:[ \xa0\u202f.,'’]\d{3})+(?![\d.,]\d)|\d[^\s\d]{0,3}(?:\d[^\s]{0,12})?)(?=\s)"
+)
+
+
+@lru_cache(maxsize=1)
+def _months() -> frozenset[str]:
+    """What the months are called in the languages of the themes, and some more."""
+    from babel.dates import get_month_names
+
+    return frozenset(
+        name.casefold().strip(".")
+        for language in ("ar", "de", "en", "es", "fr", "it", "nl", "pt", "ru")
+        for width in ("wide", "abbreviated")
+        for name in get_month_names(width, locale=language).values()
+    )
+
+
+def _hold_figure(figure: str | None, highlight: str | None) -> None:
+    if figure and not highlight:
+        raise ValueError("has “figure” without “highlight”")
+    if figure and figure != NO_FIGURE and not (highlight or "").startswith(figure):
+        raise ValueError(f"has a highlight that does not begin with the figure “{figure}”")
+
+
 class BodyPart(Part):
     """One part of a story, of a section's introduction or of the closing: it has one key.
 
@@ -394,6 +426,9 @@ class BodyPart(Part):
     highlight: Annotated[Line | None, Says(Translated.ANEW, "highlight")] = Field(
         default=None, description="The key figure or sentence, set large."
     )
+    figure: Annotated[Line | None, Says(Translated.MAYBE)] = Field(
+        default=None, description=_FIGURE
+    )
     quote: Quote | None = Field(default=None, description="A quotation.")
     facts: tuple[Fact, ...] = Field(default=(), description="Terms with values or dates.")
     links: tuple[Link, ...] = Field(default=(), description="A list of links.")
@@ -407,10 +442,30 @@ class BodyPart(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> BodyPart:
-        found = [key for key in BodyPart.model_fields if getattr(self, key)]
-        if len(found) != 1:
-            raise ValueError(f"must have one key; write one of: {', '.join(BodyPart.model_fields)}")
+        kinds = [key for key in BodyPart.model_fields if key != "figure"]
+        if sum(bool(getattr(self, key)) for key in kinds) != 1:
+            raise ValueError(f"must have one key; write one of: {', '.join(kinds)}")
+        _hold_figure(self.figure, self.highlight)
         return self
+
+    @property
+    def figured(self) -> tuple[str, str]:
+        """The figure that a highlight begins with, "" if none, and the rest of its words.
+
+        Without ``figure``, a number counts, unless a month, or a small number near it, shows that
+        it is a date or a part of a comparison.
+        """
+        words = self.highlight or ""
+        if self.figure == NO_FIGURE:
+            return "", words
+        if self.figure:
+            return self.figure, words.removeprefix(self.figure).strip()
+        found = _NUMBER.match(words)
+        rest = words[found.end() :].strip() if found else ""
+        first = rest.partition(" ")[0].casefold().strip(".,")
+        if not found or not rest or _COMPARED.match(rest) or first in _months():
+            return "", words
+        return found.group(), rest
 
     @property
     def kind(self) -> str:
@@ -456,6 +511,9 @@ class Story(Part):
     highlight: Annotated[Line | None, Says(Translated.ANEW, "highlight")] = Field(
         default=None, description="The key figure or sentence, set large."
     )
+    figure: Annotated[Line | None, Says(Translated.MAYBE)] = Field(
+        default=None, description=_FIGURE
+    )
     quote: Quote | None = Field(default=None, description="One quotation.")
     image: Picture | None = Field(default=None, description="One picture.")
     background: Background | None = Field(default=None, description="Long text behind a link.")
@@ -481,6 +539,7 @@ class Story(Part):
                     raise ValueError(f"has “{key}” beside “body”; make it a part of the body")
         elif self.blurb is None:
             raise ValueError("has no “blurb”; write it, or “body:” and a list of parts")
+        _hold_figure(self.figure, self.highlight)
         if sum(part.background is not None for part in self.content) > 1:
             raise ValueError("has two backgrounds; make them one, or two stories")
         return self
@@ -494,7 +553,9 @@ class Story(Part):
     def content(self) -> tuple[BodyPart, ...]:
         """What the story says, part by part: its body, or what its other keys are short for."""
         return self.body or tuple(
-            BodyPart.model_construct(**{kind: value})
+            BodyPart.model_construct(
+                **{kind: value} | ({"figure": self.figure} if kind == "highlight" else {})
+            )
             for key, kind in SHORTHAND.items()
             if (value := getattr(self, key))
         )
@@ -590,6 +651,11 @@ class Issue(Part):
         description="The page of this issue on the web, for “view in browser”. "
         "Default: its page in the archive.",
     )
+    corrected: dt.date | None = Field(
+        default=None,
+        description="Day of the latest correction to the page, as YYYY-MM-DD. "
+        "Readers of the page and of the feed are told.",
+    )
     strapline: Annotated[Line | None, Says(Translated.ANEW)] = Field(
         default=None, description="A line below the title, such as “News for members”."
     )
@@ -611,6 +677,14 @@ class Issue(Part):
         default=(),
         description="In a translation: ids of stories that it shows in the original's language.",
     )
+
+    @field_validator("corrected")
+    @classmethod
+    def _not_before_date(cls, corrected: dt.date | None, info: ValidationInfo) -> dt.date | None:
+        date = info.data.get("date")
+        if corrected and date and corrected < date:
+            raise ValueError(f"is before the date of the issue, {date}")
+        return corrected
 
     @field_validator("closing")
     @classmethod
@@ -660,6 +734,12 @@ class Issue(Part):
         if self.lead == NO_LEAD:
             return None
         return next((s for s in self.stories if s.id == self.lead), self.stories[0])
+
+    @property
+    def posted(self) -> tuple[tuple[str, tuple[Post, ...]], ...]:
+        """The posts in their order, neighbours on one network together."""
+        runs = itertools.groupby(self.posts, key=lambda post: post.network)
+        return tuple((network, tuple(posts)) for network, posts in runs)
 
     @property
     def closing_words(self) -> Story | None:

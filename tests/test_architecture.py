@@ -99,6 +99,7 @@ ONE_PLACE: dict[str, set[str]] = {
     "imapclient": {"feedback/imap.py"},
     "imaplib": {"feedback/imap.py"},
     "dns": {"project/mail_domains.py"},
+    "feedparser": {"issues/feed_entries.py"},
     "flufl": {"feedback/odd_bounces.py"},
     "aiosmtpd": {"transports/mailbox.py"},
     "cryptography": {"feedback/webhooks.py", "message/dkim.py"},

@@ -39,6 +39,8 @@ _FLAGS = (
     "--generate-pdf-document-outline",
 )
 _DATE = re.compile(rb"\(D:\d{14}[^)]*\)")
+_MADE_WITH = re.compile(rb"/(?:Creator|Producer) \((?:[^\\()]|\\.)*\)", re.DOTALL)
+"""What made the PDF, in its information dictionary (ISO 32000-1, 14.3.3): browser and system."""
 
 
 class NoPdf(Exception):
@@ -57,7 +59,8 @@ def print_page(browser: Path, page: Path, *, date: dt.date, within_s: float = WI
     Args:
         browser: what :func:`find_browser` found.
         page: the page, with its style sheet and pictures where it links to them.
-        date: what the PDF tells as its date, in place of the moment it was made.
+        date: what the PDF tells as its date, in place of the moment it was made. What
+            browser and system made it, it does not tell.
         within_s: how long it may take, in seconds.
 
     Raises:
@@ -80,7 +83,7 @@ def print_page(browser: Path, page: Path, *, date: dt.date, within_s: float = WI
             printed = target.read_bytes()
         except OSError:
             raise NoPdf(f"{browser.name} made no file") from None
-    return _dated(printed, date)
+    return _published(printed, date)
 
 
 def _run(command: list[str], within_s: float) -> None:
@@ -107,13 +110,16 @@ def _run(command: list[str], within_s: float) -> None:
         raise NoPdf(f"it ended with code {code}")
 
 
-def _dated(pdf: bytes, date: dt.date) -> bytes:
-    """The PDF with ``date`` for the moments it tells: the same page, the same bytes."""
+def _published(pdf: bytes, date: dt.date) -> bytes:
+    """The PDF without what it tells of this machine: its moments become ``date``.
+
+    A PDF counts its bytes, so everything stays as long as it was.
+    """
 
     def fixed(found: re.Match[bytes]) -> bytes:
         moment = f"(D:{date:%Y%m%d}000000".encode()
-        rest = found.group()[len(moment) : -1]
-        # As long as before, since a PDF counts its bytes; a zone that is left is UTC.
-        return moment + re.sub(rb"\d", b"0", rest) + b")"
+        # A zone that is left is UTC.
+        return moment + re.sub(rb"\d", b"0", found.group()[len(moment) : -1]) + b")"
 
-    return _DATE.sub(fixed, pdf)
+    without_maker = _MADE_WITH.sub(lambda found: b" " * len(found.group()), pdf)
+    return _DATE.sub(fixed, without_maker)

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import unquote
 
 from newsletter.archive_layout import (
-    INDEX,
     document_path,
     feed_path,
+    index_path,
     page_path,
     pdf_path,
     picture_path,
@@ -65,7 +65,9 @@ def plan_files(
     for language in languages:
         listed = [issue[language] for issue in ordered if language in issue]
         files[feed_path(language)] = render_feed(site, listed, language=language)
-    files[INDEX] = site.index(ordered, pdfs=pdfs)
+    for language in reversed(site.languages):
+        path = index_path(language, settings.language)
+        files[path] = site.index(ordered, language=language, pdfs=pdfs)
     return files
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from newsletter.errors import Problem, RosterError, Where
 from newsletter.invisible import visible, without_invisible
 
+NO_NAME = "(no name)"
+"""What a column without a name is called."""
 MAX_COLUMNS = 1_000
 _LONGEST_NAME = 200
 """Characters of a column's name that can be one of those below."""
@@ -155,7 +157,7 @@ def find_columns(
         )
     used = {email, name, language, *kept.values()}
     ignored = tuple(
-        text.strip() or "(no name)" for index, text in enumerate(names) if index not in used
+        text.strip() or NO_NAME for index, text in enumerate(names) if index not in used
     )
     return Columns(email, name, language, kept, ignored, len(names))
 

@@ -89,11 +89,16 @@ class ImportedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row without a usable address."""
+    """A row that cannot be used: the name of its file, its number, why, and its cells."""
 
-    number: int
+    file: str
+    row: int
     why: str
     cells: Sequence[str]
+
+
+_Said = tuple[ReaderState, Span | None, tuple[Unclear, ...]]
+"""The strongest state, since when, and what to ask about."""
 
 
 class ImportFile:
@@ -157,11 +162,16 @@ class ImportFile:
                     raise _below_section(self.source, number, *section)
                 yield row
             except (AddressError, RowError) as error:
-                state = self._left_nevertheless(cells)
-                left = addresses_of_leavers(cells, self._columns.email) if state else []
-                if state and left:
-                    for each in left:
-                        yield ImportedRow(each, "", "", {}, state, None, None, {})
+                in_place = isinstance(error, AddressError)
+                state, at, unclear = self._not_mailed_by(cells, in_place=in_place)
+                stays = state is ReaderState.IN
+                told = unclear or not stays
+                found = addresses_of_leavers(cells, self._columns.email) if told else []
+                if found and stays:
+                    self._ask_about(unclear, number)
+                elif found:
+                    for each in found:
+                        yield ImportedRow(each, "", "", {}, state, at, None, {})
                     continue
                 names = [trim(cell) for cell in cells]
                 section = _section(number, names) or section
@@ -169,8 +179,9 @@ class ImportFile:
                     why = "This is the header once more."
                 else:
                     self._refuse_other_header(number, names)
-                    why = f"{fault or error} {_LEFT}" if state else fault or str(error)
-                yield RejectedRow(number, why, cells)
+                    why = fault or str(error)
+                    why = f"{why} {_LEFT}" if state.suppresses else why
+                yield RejectedRow(self.source.name, number, why, cells)
         if number >= SHEET_ROWS:
             self.notes.append(
                 Problem(
@@ -182,12 +193,20 @@ class ImportFile:
             )
         self._refuse_unclear()
 
-    def _left_nevertheless(self, cells: Sequence[str]) -> ReaderState | None:
-        """What a row that cannot be used says of a reader who left; None: nothing."""
-        if self.state is not None and self.state.suppresses:
-            return self.state
-        says_left = not all(may_mail(Kind.OTHER, cell) for cell in cells)
-        return ReaderState.LEFT if says_left else None
+    def _not_mailed_by(self, cells: Sequence[str], *, in_place: bool) -> _Said:
+        """As :meth:`_state_of`, of a row that cannot be used.
+
+        Args:
+            cells: of the row.
+            in_place: whether each stands in its column.
+        """
+        said: _Said = (self.state or ReaderState.IN, None, ())
+        if in_place:
+            said = self._state_of(self._filled(cells))
+        doubtful = said[0] is ReaderState.IN or not (in_place or said[0].suppresses)
+        if doubtful and not all(may_mail(Kind.OTHER, cell) for cell in cells):
+            return ReaderState.LEFT, None, ()
+        return said
 
     def _refuse_other_header(self, number: int, names: list[str]) -> None:
         """Refuse files joined into one whose columns differ: who left would stand in any of them.
@@ -220,20 +239,12 @@ class ImportFile:
         # In a file of those who left only the address counts, so a stray cell changes nothing.
         if self.state is None or not self.state.suppresses:
             check_shape(cells, columns, self._delimiter)
-        filled = cells
-        if len(cells) < self._width:
-            filled = [*cells, *[""] * (self._width - len(cells))]
+        filled = self._filled(cells)
         address, written = _read_address(filled[columns.email])
-        state, at, unclear = self._judge.row(filled)
-        if self.state is not None and (self._certain or not state.suppresses):
-            if self.state.rank > state.rank:
-                state = self.state
-            at = at or self._judge.since(filled)
-        for value in unclear if state is ReaderState.IN else ():
-            self._unclear.setdefault(value, []).append(number)
-        if len(self._unclear) > MOST_UNCLEAR:
-            self._refuse_unclear()
-        if state is not ReaderState.IN:
+        state, at, unclear = self._state_of(filled)
+        if state is ReaderState.IN:
+            self._ask_about(unclear, number)
+        else:
             if state.suppresses and _SEVERAL in filled[columns.email]:
                 raise AddressError("The cell holds several addresses; give each a row of its own.")
             return ImportedRow(address, "", "", {}, state, at, None, {})
@@ -247,6 +258,21 @@ class ImportFile:
             self._judge.confirmed(filled) if self.program else None,
             self._judge.consent(filled),
         )
+
+    def _filled(self, cells: Sequence[str]) -> Sequence[str]:
+        """The cells, with those that are missing at the row's end."""
+        if len(cells) < self._width:
+            return [*cells, *[""] * (self._width - len(cells))]
+        return cells
+
+    def _state_of(self, cells: Sequence[str]) -> _Said:
+        """The strongest state that a row or its file says, since when, and what to ask about."""
+        state, at, unclear = self._judge.row(cells)
+        if self.state is not None and (self._certain or not state.suppresses):
+            if self.state.rank > state.rank:
+                state = self.state
+            at = at or self._judge.since(cells)
+        return state, at, unclear
 
     def _name(self, cells: Sequence[str], written: str) -> str:
         cell = "" if self._columns.name is None else cells[self._columns.name]
@@ -290,6 +316,12 @@ class ImportFile:
         if meant := reread(text):
             return self._mended(text, meant, text)
         return "" if text and says_nothing(text) else text
+
+    def _ask_about(self, unclear: Iterable[Unclear], number: int) -> None:
+        for value in unclear:
+            self._unclear.setdefault(value, []).append(number)
+        if len(self._unclear) > MOST_UNCLEAR:
+            self._refuse_unclear()
 
     def _refuse_unclear(self) -> None:
         if asked := questions(self._unclear, self._judge.answered):

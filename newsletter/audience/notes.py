@@ -24,7 +24,9 @@ _HEADER = re.compile(
 # Plain words, as _plain leaves them; languages: en fr es it pt de nl pl ru ar.
 _MAIL = r"(?:e ?)?mails?|newsletters?"
 _WORDS = (
-    r"unsub\w*|opt(?:ed|s|ing)? out\w*|bounced|deceased|died|passed away|"
+    r"unsub\w*|opt(?:ed|s|ing)? out\w*|bounc(?:e|es|ed|ing)|undeliver\w*|deceased|died|passed away|"
+    r"complain\w*|(?:black|block) ?list\w*|suppression list|delet(?:e|ion) request\w*|"
+    r"no (?:" + _MAIL + r")|"
     r"(?:no longer|not|never|doesn t|don t|didn t|nothing) (?:\w+ ){0,3}?"
     r"(?:want\w*|wish\w*|interested|receive|receiving|contact\w*|(?:e ?)?mail\w*|send|write)|"
     r"no (?:more(?! than\b)|further|longer)(?: (?:\w+ )?(?:" + _MAIL + r"|"
@@ -43,17 +45,19 @@ _WORDS = (
     r"desabonn\w*|desinscri\w*|desinscrip\w*|resili\w*|(?:ne |n )(?:\w+ ){0,3}?(?:plus|pas) "
     r"(?:\w+ ){0,2}?(?:recevoir|envoyer|contacter|ecrire|interess\w*|newsletter|lettre|"
     r"courriels?|mails?)|"
-    r"ne (?:souhaite|veut|desire)(?:nt)? plus|"
+    r"ne (?:souhaite|veut|desire)(?:nt)? plus|pas de (?:newsletter|lettre|courriels?|mails?)|"
+    r"liste noire|"
     r"ne plus (?:\w+ ){0,2}?(?:envoyer|contacter|ecrire|recevoir|solliciter)|plus interesse\w*|"
     r"(?:retir|enlev|supprim|ray)\w+ (?:\w+ ){0,3}?(?:liste|fichier)|a quitte|decede\w*|"
     # es
     r"desuscri\w*|(?:de|pide|pidio|solicita|solicito) (?:la )?baja|baja (?:en |desde |el )?\d+|"
     r"(?:ya )?no (?:quier\w+|dese\w+)|"
-    r"no (?:\w+ )?(?:enviar|envien|contactar|escribir|mandar)(?:le)?|"
+    r"no (?:\w+ )?(?:envi|contact|escrib|mand)\w+|lista negra|rebot\w+|"
     r"(?:borrar|quitar|eliminar|sacar)\w* (?:\w+ ){0,3}?lista|fallecid[oa]|fallecio|"
     r"cancel\w+ (?:\w+ ){0,2}?suscripcion|"
     # it
-    r"disiscri\w*|cancell\w+ (?:\w+ ){0,2}?(?:iscrizione|lista|newsletter)|"
+    r"disiscri\w*|cancell\w+ (?:\w+ ){0,2}?(?:iscrizione|lista|newsletter)|lista nera|"
+    r"niente (?:" + _MAIL + r")|"
     r"non (?:vuole|vuol|desidera|vogliono|desiderano)|non (?:inviare|contattare|scrivere|mandare)|"
     r"(?:toglie\w*|rimuov\w*|tolt[oa]|rimoss[oa]) (?:\w+ ){0,3}?lista|decedut[oa]|"
     # pt
@@ -61,7 +65,8 @@ _WORDS = (
     r"nao (?:quer\w*|desej\w+|pretende\w*)|nao (?:enviar|contatar|contactar|mandar)|"
     r"(?:remover|retirar|tirar|excluir) (?:\w+ ){0,3}?lista|falecid[oa]|faleceu|"
     # de
-    r"abgemeldet|abmeld\w*|abbestell\w*|ausgetragen|austragen|ausgetreten|austritt|"
+    r"abgemeldet|abmeld\w*|abbestell\w*|ausgetragen|austragen|ausgetreten|austritt|gesperrt|"
+    r"sperrliste|unzustellbar|beschwer\w+|"
     r"gekundigt|kundigung|widerruf\w*|verstorben|gestorben|kein interesse|"
     r"keine? (?:weiteren? )?(?:mailings?|post|werbung|infos?|" + _MAIL + r")|"
     r"(?:mochte|will|wunscht|wollen|mochten|wollte) (?:\w+ ){0,3}?(?:keine?n?|nicht mehr)|"

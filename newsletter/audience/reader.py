@@ -253,8 +253,17 @@ class _Reading:
             check_shape(cells, self._columns, self._delimiter)
             cells = [*cells, *[""] * (self._columns.width - len(cells))]
             address, written_name = read_address(cells[self._columns.email])
-        except (AddressError, RowError) as error:
+        except RowError as error:
             self._refused.append(self._problem(number, str(error)))
+            return
+        except AddressError as error:
+            self._refused.append(self._problem(number, str(error)))
+            why, unclear = self._standing.judge(cells)
+            found = addresses_of_leavers(cells, self._columns.email) if why or unclear else []
+            if found and not why:
+                self._ask_about(unclear, number)
+            for each in found if why else ():
+                self._left_rows.setdefault(each.suppression_key, number)
             return
         why, unclear = self._standing.judge(cells)
         if why:
@@ -266,10 +275,7 @@ class _Reading:
             what = f"The address is in row {first} already; that row counts."
             self._repeated.append(self._problem(number, what))
             return
-        for value in unclear:
-            self._unclear.setdefault(value, []).append(number)
-        if len(self._unclear) > MOST_UNCLEAR:
-            self._refuse_unclear()
+        self._ask_about(unclear, number)
         self._subscribers.append(
             Subscriber(
                 address=address,
@@ -339,6 +345,12 @@ class _Reading:
 
     def _problem(self, number: int, what: str, advice: str = "") -> Problem:
         return Problem(what, Where(self._path, row=number), advice)
+
+    def _ask_about(self, unclear: Iterable[Unclear], number: int) -> None:
+        for value in unclear:
+            self._unclear.setdefault(value, []).append(number)
+        if len(self._unclear) > MOST_UNCLEAR:
+            self._refuse_unclear()
 
     def _refuse_unclear(self) -> None:
         """Ask about values of which nobody can tell whether their readers left."""

@@ -24,7 +24,7 @@ from newsletter.errors import Problem, RosterError
 from newsletter.invisible import visible
 
 if TYPE_CHECKING:
-    from python_calamine import CalamineSheet, CalamineWorkbook
+    from python_calamine import CalamineSheet
 
 MOST_BYTES = 50_000_000
 """Of a spreadsheet file."""
@@ -70,7 +70,7 @@ def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list
             for sheet in workbook.sheets_metadata
             if sheet.visible is SheetVisibleEnum.Visible or leavers_in(sheet.name, ())
         ]
-        sheets = [(name, _sheet(workbook, name)) for name in read]
+        sheets = [(name, workbook.get_sheet_by_name(name)) for name in read]
     except PasswordError:
         raise _refusal(source, "a password protects it") from None
     except (CalamineError, OSError, ValueError) as error:
@@ -95,18 +95,14 @@ def read_sheets(source: Source) -> Iterator[tuple[Source, Iterator[Record], list
         notes = []
 
 
-def _sheet(workbook: CalamineWorkbook, name: str) -> CalamineSheet:
-    return workbook.get_sheet_by_name(name)
-
-
 def _refuse_merged(source: Source, name: str, sheet: CalamineSheet) -> None:
     """Refuse a sheet where a value stands for several rows: only the first of them has it.
 
     Raises:
-        RosterError: cells of a column are merged below the first row.
+        RosterError: cells of several rows are merged below the first row.
     """
-    for (top, first), (bottom, last) in sheet.merged_cell_ranges or ():
-        if 0 < top < bottom and first == last:
+    for (top, _), (bottom, _) in sheet.merged_cell_ranges or ():
+        if 0 < top < bottom:
             raise RosterError(
                 f"On the sheet “{visible(name)[:60]}” cells of rows {top + 1} to {bottom + 1} are "
                 "merged, so only the first of these rows has their value.",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from newsletter.audience.cells import trim
-from newsletter.audience.columns import fold
+from newsletter.audience.columns import NO_NAME, fold
 from newsletter.audience.notes import holds_notes, words_of_leaving
 from newsletter.errors import Problem, Where
 from newsletter.invisible import without_invisible
@@ -37,8 +37,8 @@ class Kind(Enum):
     JOINED = auto()
     """No: must not be mailed."""
     WANTED = auto()
-    """As joined, but of a name that may mean more: a clear no counts, and words of leaving; a blank
-    is doubtful beside a yes or a no."""
+    """As joined, but of a name that may mean more: a clear no counts, and words of leaving; words
+    after a no are doubtful, and a blank beside a yes or a no."""
     OTHER = auto()
     """Another column; a single word of leaving in it still counts."""
     NOTES = auto()
@@ -271,10 +271,11 @@ def may_mail(kind: Kind, cell: str) -> bool | None:
     if kind is Kind.OF_A_PERSON:
         return not _CLEAR_WORD.fullmatch(value)
     if kind is Kind.WANTED:
-        if value in _CLEAR_NO or text.casefold() == "n":
+        if value in _CLEAR_NO or text.casefold() == "n" or _LEFT_STATUS_WORD.search(value):
             return False
-        if _is_blank(kind, value):
-            return None
+        first = text.split(maxsplit=1)[0] if text else ""
+        if _is_blank(kind, value) or (len(first) > 1 and fold(first) in _CLEAR_NO):
+            return None  # “no thanks”, or a newsletter of that name
     if kind is Kind.OTHER or kind is Kind.WANTED or kind is Kind.NOTES:
         denied = _NOT.sub("", text.casefold())
         stays = denied == text.casefold() or fold(denied) not in _JOINED_WORDS
@@ -434,11 +435,11 @@ class Standing:
         no_mail: Collection[str],
     ) -> Standing:
         """Read a header; ``mail`` and ``no_mail`` are decisions, each “Column=value”."""
+        width = max((index for index, name in enumerate(header, 1) if name.strip()), default=0)
         columns = tuple(
-            (index, name.strip(), kind)
-            for index, name in enumerate(header)
-            if name.strip()
-            and ((kind := kind_of(name)) not in _SILENT - {Kind.NOTES} or index not in used)
+            (index, name.strip() or NO_NAME, kind)
+            for index, name in enumerate(header[:width])
+            if (kind := kind_of(name)) not in _SILENT - {Kind.NOTES} or index not in used
         )
         return cls(columns, mail, no_mail)
 

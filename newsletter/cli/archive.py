@@ -28,7 +28,7 @@ def _group() -> None:
 def build(
     issues: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ISSUE", help="Issues dated later than today to include."),
+        typer.Argument(metavar="ISSUE", help="Issues to include before they are sent."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -43,12 +43,12 @@ def build(
         ),
     ] = None,
 ) -> None:
-    """Write the issues up to today as web pages, with an index and feeds.
+    """Write the issues that were sent as web pages, with an index and feeds.
 
-    Later issues are left out unless you name them. Nothing is deleted. If an
-    issue has an error, nothing is written.
+    Name an issue to include it before it is sent; later builds keep it. Nothing
+    is deleted. If an issue has an error, nothing is written.
 
-    Example: newsletter archive build
+    Example: newsletter archive build 2017-04
     """
     from newsletter.project.archive import build
 
@@ -60,8 +60,8 @@ def build(
         on_pdf=lambda name: say(f"Printing {name}."),
     )
     _tell(published)
-    for name, day in published.later.items():
-        say(f"Left out, since it is dated {day}: {name}. "
+    for name in published.left_out:
+        say(f"Left out, since it was not sent: {name}. "
             f"To publish it: newsletter archive build {name}")  # fmt: skip
     if pdf and published.no_browser:
         say("No PDF was made, since neither Chromium nor Chrome is installed.", style="yellow")

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from newsletter.cli.output import say
+from newsletter.cli.output import harmless, say
 from newsletter.errors import InputError
 
 
@@ -45,4 +45,4 @@ def _asked(question: str) -> bool:
             next="Read the text above; then run the command again with --yes.",
         )
     say("")
-    return typer.confirm(question)
+    return typer.confirm(harmless(question))

@@ -263,7 +263,8 @@ def check(
 ) -> None:
     """Check the list: each row that cannot be used, and why. Exit code 2 if any.
 
-    Of files it says what “subscribers import” would say of them, and changes nothing.
+    Of files it says what “subscribers import” would say of them, and changes nothing. Its
+    options, such as --state, go with “subscribers import --dry-run”.
 
     Example: newsletter subscribers check audience.zip bounces.csv
     """

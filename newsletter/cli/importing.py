@@ -200,7 +200,7 @@ def _show_damaged(damaged: Mapping[str, str], *, asks: bool) -> None:
     if len(damaged) > len(shown):
         say(f"… and {len(damaged) - len(shown):,} more.")
     if not asks:
-        say("They are not changed unasked: without --yes you are asked.")
+        say("They are not changed unasked; “subscribers import” without --yes asks.")
 
 
 def _leaves_are_included(staged: StagedImport, *, yes: bool, look: bool) -> bool:

@@ -2,11 +2,13 @@
 
 On a terminal text wraps at words and hangs below itself. In a pipe or a file
 each sentence stays on one line, so that it can be searched; colours are for
-terminals alone.
+terminals alone. Files and servers bring names and words that could steer a
+terminal, so what would is shown by its number.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,13 +26,20 @@ err = Console(stderr=True, highlight=False)
 _SEVERITIES = {"error": "red", "warning": "yellow", "note": "cyan"}
 _MOST_PROBLEMS = 40
 _NARROWEST = 24
+_STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what follows (Unicode UAX 9)."""
+
+
+def harmless(text: str) -> str:
+    """``text`` without what steers a terminal: ``⟨U+001B⟩`` in the place of an escape."""
+    return _STEERS.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", text)
 
 
 def tell(
     text: str, *, lead: str = "", style: str = "", lead_style: str = "dim", to: Console = out
 ) -> None:
     """Print a paragraph behind ``lead``, which stands once and indents what follows."""
-    head, words = Text(lead, style=lead_style), Text(text, style=style)
+    head, words = Text(harmless(lead), style=lead_style), Text(harmless(text), style=style)
     if not to.is_terminal:
         to.print(Text.assemble(head, words), soft_wrap=True)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -74,11 +75,16 @@ def new(
         str,
         typer.Option(metavar="NAME", help="What to start from: monthly, links, essay or events."),
     ] = "monthly",
+    from_feed: Annotated[
+        str,
+        typer.Option(metavar="URL", help="Make the newest entries of an RSS or Atom feed stories."),
+    ] = "",
 ) -> None:
     """Start an issue, or a translation of one (2017-04.fr). Overwrites nothing.
 
     A new issue has one story and a note on every key; --skeleton starts another kind of
-    newsletter. A translation begins as a copy of its original, for you to write over.
+    newsletter, --from-feed one with the texts of a feed. A translation begins as a copy of its
+    original, for you to write over.
 
     Example: newsletter new 2017-04 --title "April 2017" --date 2017-04-28
     """
@@ -103,21 +109,50 @@ def new(
                 "A translation has the date of its original, and the language of its name.",
                 next="Leave --date and --language out.",
             )
-        if skeleton != "monthly":
-            raise InputError(
-                "A translation begins as a copy of its original.", next="Leave --skeleton out."
-            )
+        for option, given in (("--skeleton", skeleton != "monthly"), ("--from-feed", from_feed)):
+            if given:
+                raise InputError(
+                    "A translation begins as a copy of its original.", next=f"Leave {option} out."
+                )
         _translate(project, path, title)
         return
-    new_issue(
-        path,
-        title=title or issue,
-        date=day.date() if day else project.clock.now().date(),
-        language=language or project.settings.language,
-        web_url=None,
-        skeleton=skeleton,
-    )
+    if from_feed and skeleton != "monthly":
+        raise InputError(
+            "An issue begins with a skeleton or with the entries of a feed.",
+            next="Leave --skeleton or --from-feed out.",
+        )
+    title, date = title or issue, day.date() if day else project.clock.now().date()
+    language = language or project.settings.language
+    if from_feed:
+        _draft(project, path, from_feed, title=title, date=date, language=language)
+        return
+    new_issue(path, title=title, date=date, language=language, web_url=None, skeleton=skeleton)
     say(f"{path} is ready. Write in it, and look at it with: newsletter preview {issue}")
+
+
+def _draft(
+    project: Project, path: Path, url: str, *, title: str, date: dt.date, language: str
+) -> None:
+    """Start an issue from a feed, and say what became of its entries."""
+    from newsletter.project.feed_draft import draft_from_feed
+
+    feed = draft_from_feed(
+        path, url, title=title, date=date, language=language, clock=project.clock
+    )
+    made = len(feed.entries)
+    stories = f"{made} {'story' if made == 1 else 'stories'}"
+    if feed.found == made:
+        say(f"{path} is ready, with {stories} from the feed.")
+    else:
+        repeated = f" {feed.repeated:,} of them are there twice." if feed.repeated else ""
+        say(
+            f"{path} is ready, with {stories}: the newest of the feed's {feed.found:,} entries "
+            f"that have a title or a text.{repeated}"
+        )
+    say(
+        "Texts are cut after about 130 words, and pictures are left out. Read each story, write "
+        f"the preheader, and look at it with: newsletter preview {path.stem}"
+    )
 
 
 def _translate(project: Project, path: Path, title: str) -> None:

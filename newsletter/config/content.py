@@ -48,6 +48,9 @@ class Archive(Table):
     folder: Path = Field(
         default=Path("archive"), description="Where the archive is written, to be published."
     )
+    noindex: bool = Field(
+        default=False, description="Whether search engines are asked to leave the archive out."
+    )
 
 
 MOST_FILES = 100

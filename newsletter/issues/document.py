@@ -42,8 +42,8 @@ _HASHTAG = re.compile(r"#(?:\w|[^\x00-\x7f\s])")
 _CUT = re.compile(r"#(?:[^\s#=*~+-]|[+-]\w| +[0-9]|[ \t\r]*\Z)")
 """The same on the value's own line: also “#?” or “#"us"”, a number, as in “our # 1”, or nothing."""
 _COMMENTED_KEY = re.compile(r"#(?:- ?)?[a-z_]+:(?: |$)")
-_WITHOUT_SPACES = frozenset({"date", "fallback", "id", "language", "lead", "section", "url",
-                             "web_url"})  # fmt: skip
+_WITHOUT_SPACES = frozenset({"corrected", "date", "fallback", "id", "language", "lead", "section",
+                             "url", "web_url"})  # fmt: skip
 """Keys whose values hold no space, so that what follows one was never meant as part of it."""
 _LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 

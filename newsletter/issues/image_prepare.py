@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import re
-import unicodedata
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +82,11 @@ def prepare(path: Path, *, shown: int, caption: str) -> PreparedPicture:
     picture = _prints[key]
     kept = picture.credit.told_by(caption)
     recipe = f"{_RECIPE} {shown} {kept}".encode()
-    digest = hashlib.sha256(recipe + key[0]).hexdigest()[:8]
+    digest = hashlib.sha256(recipe + key[0]).hexdigest()[:16]
     kind = "jpg" if picture.media_type == "image/jpeg" else "png"
     return PreparedPicture(
-        f"{_slug(path.stem)}-{digest}.{kind}",
+        # Nothing of the original's name, which may tell who is on it, where or when.
+        f"{digest}.{kind}",
         picture.media_type,
         picture.width,
         picture.height,
@@ -97,12 +96,6 @@ def prepare(path: Path, *, shown: int, caption: str) -> PreparedPicture:
         withheld=tuple(text for text in picture.credit.names if text not in kept.texts),
         moves=picture.moves,
     )
-
-
-def _slug(stem: str) -> str:
-    """A public name: ASCII letters only, since phones write date and time in figures."""
-    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z]+", "-", plain).strip("-")[:40].rstrip("-") or "picture"
 
 
 def _develop(original: bytes, name: str, shown: int) -> _Print:

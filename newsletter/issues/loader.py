@@ -28,7 +28,7 @@ from newsletter.issues.document import (
 from newsletter.issues.downloads import download_problems
 from newsletter.issues.merge_fields import merge_field_problems
 from newsletter.issues.pictures import picture_problems
-from newsletter.issues.problems import model_problems
+from newsletter.issues.problems import DATES, model_problems
 from newsletter.issues.references import reference_problems
 from newsletter.model import Issue
 from newsletter.regular_file import read_regular
@@ -173,10 +173,11 @@ def _heading_problems(document: YamlDocument, language: str | None) -> Iterator[
 def _validate(document: YamlDocument, issue_id: str, problems: list[Problem]) -> Issue | None:
     """The issue, or None; what the model refuses is added to ``problems``."""
     data = {**document.data, "id": issue_id}
-    written = data.get("date")
-    # Pydantic would take a number of seconds, or a time, for a date.
-    if isinstance(written, str) and not _DATE.fullmatch(written):
-        data["date"] = ""
+    for key in DATES:
+        written = data.get(key)
+        # Pydantic would take a number of seconds, or a time, for a date.
+        if isinstance(written, str) and not _DATE.fullmatch(written):
+            data[key] = ""
     try:
         return _told_apart(Issue.model_validate(data))
     except ValidationError as error:

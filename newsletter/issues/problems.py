@@ -16,6 +16,8 @@ from newsletter.model import BodyPart, Issue, Part, Story
 from newsletter.phrases import did_you_mean, nearest
 from newsletter.source import Path_
 
+DATES = ("date", "corrected")
+"""The keys of an issue whose values are days."""
 DATE_ADVICE = "Write year, month and day as in 2017-03-31."
 
 # The key that holds a part → the part, and what it is called in a sentence.
@@ -82,8 +84,8 @@ def _problem(error: ErrorDetails, document: YamlDocument) -> Problem:
         return _missing(path, document)
     if error["type"] == "extra_forbidden":
         return _unknown_key(path, document)
-    if path == ("date",):
-        return _no_date(document)
+    if path[0] in DATES and error["type"] != "value_error":
+        return _no_date(document, path)
     what, advice = _sentence(error, path)
     return Problem(what, document.where(path), advice)
 
@@ -120,10 +122,10 @@ def _unknown_key(path: Path_, document: YamlDocument) -> Problem:
     )
 
 
-def _no_date(document: YamlDocument) -> Problem:
-    written = document.data.get("date")
+def _no_date(document: YamlDocument, path: Path_) -> Problem:
+    written = document.data.get(str(path[0]))
     what = f"“{shorten(written)}” is no date." if isinstance(written, str) else "This is no date."
-    return Problem(what, document.where(("date",)), DATE_ADVICE)
+    return Problem(what, document.where(path), DATE_ADVICE)
 
 
 def _sentence(error: ErrorDetails, path: Path_) -> tuple[str, str]:

@@ -54,6 +54,7 @@ def new_issue(
     language: str,
     web_url: str | None,
     skeleton: str = MONTHLY,
+    stories: str = "",
 ) -> None:
     """Write an issue to start from: valid, with notes.
 
@@ -64,6 +65,7 @@ def new_issue(
         language: the language it will be written in, e.g. ``en``.
         web_url: the page of the issue on the web, if there will be one.
         skeleton: one of :data:`SKELETONS`.
+        stories: the rest of the file, as YAML, instead of a skeleton's.
 
     Raises:
         InputError: there is no such skeleton, the file exists or cannot be written, or its
@@ -74,7 +76,13 @@ def new_issue(
             f"There is no skeleton “{skeleton}”.", next=f"Choose one of: {', '.join(SKELETONS)}."
         )
     text = _issue_text(
-        path, title=title, date=date, language=language, web_url=web_url, skeleton=skeleton
+        path,
+        title=title,
+        date=date,
+        language=language,
+        web_url=web_url,
+        skeleton=skeleton,
+        stories=stories,
     )
     _write({path: text.encode()})
 
@@ -180,9 +188,10 @@ def _issue_text(
     language: str,
     web_url: str | None,
     skeleton: str = MONTHLY,
+    stories: str = "",
 ) -> str:
     page = f"web_url: {_quoted(web_url)}" if web_url else "# web_url: https://news.example.org/"
-    files = (_STARTER / "head.yaml", _STARTER / f"{skeleton}.yaml")
+    files = [_STARTER / "head.yaml", *([] if stories else [_STARTER / f"{skeleton}.yaml"])]
     starter = Template("".join(_read(file).decode() for file in files))
     text = starter.substitute(
         id=issue_name(path)[0],
@@ -192,6 +201,7 @@ def _issue_text(
         language=_quoted(language),
         web_url=f"# The page of this issue on the web, for “view in browser”.\n{page}",
     )
+    text += stories
     _refuse_wrong(text, path)
     return text
 

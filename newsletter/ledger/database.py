@@ -237,6 +237,7 @@ class Database:
             yield
         except sqlite3.Error as error:
             if self._interrupted:
+                self._interrupted = False
                 raise KeyboardInterrupt from None
             raise self._refusal(error) from error
 

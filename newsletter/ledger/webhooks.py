@@ -96,7 +96,9 @@ class Webhooks:
 
     def wait_for(self, id_: bytes, tags: Iterable[str]) -> None:
         """Note that one is applied as far as possible, and waits for messages by their tags."""
-        self._wait_for(id_, tags)
+        self._database.execute(
+            "UPDATE webhook SET waits = ? WHERE id = ?", (" ".join(sorted(tags)), id_)
+        )
 
     def keep_hints(self, id_: bytes, hints: Iterable[tuple[str, str]]) -> None:
         """Note what one says that nobody signed, so that it need not be read again.
@@ -105,12 +107,7 @@ class Webhooks:
             id_: of the webhook.
             hints: message tags, each with what happened, in a word.
         """
-        self._wait_for(id_, map(":".join, hints))
-
-    def _wait_for(self, id_: bytes, words: Iterable[str]) -> None:
-        self._database.execute(
-            "UPDATE webhook SET waits = ? WHERE id = ?", (" ".join(sorted(words)), id_)
-        )
+        self.wait_for(id_, map(":".join, hints))
 
     def done(self, id_: bytes) -> None:
         """Nothing more is expected of one: it is removed."""

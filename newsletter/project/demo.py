@@ -57,8 +57,8 @@ def demo(url: str, observer: Observer) -> Iterator[Demo]:
         written = init_project(project.folder, scaffold=scaffold_folder())
         settings = project.folder / FILE_NAME
         settings.write_text(settings.read_text("utf-8").replace(_EXAMPLE_URL, url), "utf-8")
-        archive.build(project, pdf=False)
         issue = next(path.stem for path in written if path.suffix == ".yaml")
+        archive.build(project, [issue], pdf=False)
         with project.lock() as check_lock, closing(open_transport(project)) as transport:
             campaign = freeze(project, prepare_to_freeze(project, issue, SendOptions()))
             run_campaign(project, campaign, transport, observer, check_lock=check_lock)

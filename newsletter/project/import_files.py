@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 
 from newsletter.formulas import defused
+from newsletter.invisible import visible
 from newsletter.phrases import moment
 from newsletter.project.imports import StagedImport
 from newsletter.project.project import Project
@@ -55,8 +56,9 @@ def report_text(
         counts = file.counts
         states = ", ".join(f"{state} {number:,}" for state, number in counts.states.items())
         lines.append(
-            f"  {without_addresses(file.name)} ({file.what}): {file.rows:,} = {counts.accepted:,}"
-            f" + {counts.merged:,} + {counts.suppressed:,} + {file.rejected:,}; {states or 'known'}"
+            f"  {visible(without_addresses(file.name))} ({file.what}): "
+            f"{file.rows:,} = {counts.accepted:,} + {counts.merged:,} + {counts.suppressed:,}"
+            f" + {file.rejected:,}; {states or 'known'}"
         )
     changes = staged.changes
     lines += [

@@ -46,7 +46,6 @@ __all__ = [
     "Done",
     "ImportLedger",
     "ImportOptions",
-    "Rejected",
     "StagedFile",
     "StagedImport",
     "UnclearValues",
@@ -121,16 +120,6 @@ class StagedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """A row that cannot be used: its file, its number, why, and its cells."""
-
-    file: str
-    row: int
-    why: str
-    cells: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
 class ImportLedger:
     """The ledger to import into, and the keys that know its readers."""
 
@@ -157,7 +146,7 @@ class StagedImport:
     files: list[StagedFile]
     staging: Staging
     disputed: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
     rejected_takes: int = 0
     odd: Counter[str] = field(default_factory=Counter)
     damaged: dict[str, str] = field(default_factory=dict)
@@ -316,7 +305,7 @@ def _stage_file(
             file.rows += 1
             if isinstance(row, RejectedRow):
                 file.rejected += 1
-                _keep(staged, file, row)
+                _keep(staged, row)
                 continue
             staged.addresses.take(row.address)
             yield _staged(row, table.program, keys, gone, confirmations)
@@ -365,11 +354,11 @@ def _json(values: Mapping[str, str]) -> str:
     return "{" + ", ".join(pairs) + "}"
 
 
-def _keep(staged: StagedImport, file: StagedFile, row: RejectedRow) -> None:
+def _keep(staged: StagedImport, row: RejectedRow) -> None:
     cells = [cell[:_LONGEST_CELL] for cell in row.cells[:_MOST_CELLS]]
     staged.rejected_takes += sum(map(len, cells)) + _CELL_TAKES * (len(cells) + 5)
     if staged.rejected_takes <= MOST_REJECTED:
-        staged.rejected.append(Rejected(file.name, row.number, row.why, cells))
+        staged.rejected.append(replace(row, cells=cells))
 
 
 def _digest(table: ImportFile, options: ImportOptions, number: int) -> str:

@@ -153,7 +153,7 @@ class _ServerLog:
         try:
             return self._client.send(request)
         except (NotSent, NoResponse) as error:
-            raise self._unreachable(_plain(str(error))) from None
+            raise self._unreachable(plain_reason(str(error))) from None
 
     def _refused(self, response: Response) -> LogUnreachable:
         if response.status not in {401, 403}:
@@ -217,7 +217,7 @@ _PLAIN = (
 _LONGEST_REASON = 200
 
 
-def _plain(reason: str) -> str:
+def plain_reason(reason: str) -> str:
     """Why no answer came; what a stranger's server wrote is shown on one line, cut."""
     for said, plain in _PLAIN:
         if said in reason:

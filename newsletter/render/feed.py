@@ -1,7 +1,7 @@
 """Atom feeds (RFC 4287): one a language, with every issue's stories in full. No I/O, no clock.
 
-Dates are those of the issues, so that the same issues give the same bytes, and
-a corrected typo does not make every reader's program show an issue anew.
+Dates are those that the issues tell, so that the same issues give the same bytes
+on any day: a corrected typo is no news, a correction that its editor dates is.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
+import uuid
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from newsletter.archive_layout import INDEX, feed_path, page_path
+from newsletter.archive_layout import feed_path, index_path, page_path
 from newsletter.model import Fact, Issue, Picture, Quote, Story, Value, direction
 from newsletter.render import markdown
 from newsletter.render.locales import date_in_words
@@ -24,6 +25,7 @@ from newsletter.source import Path_
 from newsletter.theme import Theme, Words
 
 _ATOM = "http://www.w3.org/2005/Atom"
+_XHTML_META = "{http://www.w3.org/1999/xhtml}meta"
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that no XML document may hold (XML 1.0, 2.2)."""
 MOST_ENTRIES = 20
@@ -40,11 +42,14 @@ def render_feed(site: Site, issues: Sequence[WebIssue], *, language: str) -> byt
     """
     settings, base = site.settings, ascii_url(site.archive.url)
     feed = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": language})
-    _add(feed, "id", base + feed_path(language))
+    _add(feed, "id", _feed_id(settings.list.id, language))
     _add(feed, "title", settings.list_name_in(language)[0])
-    _add(feed, "updated", _moment(issues[0].issue.date))
+    _add(feed, "updated", max(_updated(web.issue) for web in issues))
     _link(feed, "self", base + feed_path(language), type="application/atom+xml")
-    _link(feed, "alternate", base + INDEX, type="text/html")
+    _link(feed, "alternate", base + index_path(language, settings.language), type="text/html",
+          hreflang=language)  # fmt: skip
+    if site.archive.noindex:
+        _add(feed, _XHTML_META).attrib.update({"name": "robots", "content": "noindex"})
     author = _add(feed, "author")
     organisation, _ = settings.organisation_in(language)
     _add(author, "name", organisation.name)
@@ -64,7 +69,7 @@ def _entry(feed: ET.Element, web: WebIssue, site: Site) -> None:
     _add(entry, "id", tag_uri(issue, site.settings.list.id))
     _add(entry, "title", issue.title)
     _add(entry, "published", _moment(issue.date))
-    _add(entry, "updated", _moment(issue.date))
+    _add(entry, "updated", _updated(issue))
     _link(entry, "alternate", page, type="text/html", hreflang=issue.language)
     _add(entry, "summary", with_fallbacks(issue.preheader))
     content = _add(entry, "content", "".join(_content(places, page, site.theme)))
@@ -81,6 +86,11 @@ def tag_uri(issue: Issue, authority: str) -> str:
     return f"tag:{authority},{issue.date.year}:{issue.id}.{issue.language}"
 
 
+def _feed_id(authority: str, language: str) -> str:
+    """An id that no move of the archive changes (RFC 9562, 5.5)."""
+    return uuid.uuid5(uuid.NAMESPACE_DNS, f"feed.{language}.{authority}").urn
+
+
 def _content(places: WebUrls, page: str, theme: Theme) -> Iterator[str]:
     issue = places.web.issue
     yield f'<div lang="{issue.language}" dir="{issue.direction}">'
@@ -93,6 +103,13 @@ def _content(places: WebUrls, page: str, theme: Theme) -> Iterator[str]:
             yield f"<h2>{html.escape(section.title)}</h2>"
             yield from _said(("sections", issue.sections.index(section)), values, places, theme)
         yield from _stories(stories, values, places, page, theme)
+    for network in dict.fromkeys(post.network for post in issue.posts):
+        words = theme.words_for(issue.language)
+        yield f"<h2>{html.escape(words.posted_on.format(network=network))}</h2>"
+        for post in issue.posts:
+            if post.network == network:
+                address = html.escape(ascii_url(post.url))
+                yield f'<p><a href="{address}">{html.escape(post.text)}</a></p>'
     yield from _said(("closing",), values, places, theme)
     yield "</div>"
 
@@ -169,6 +186,11 @@ def _text(text: str, language: str) -> str:
 def _moment(date: dt.date) -> str:
     """A day as RFC 3339 has it: its first moment in UTC."""
     return f"{date.isoformat()}T00:00:00Z"
+
+
+def _updated(issue: Issue) -> str:
+    """The issue's day, or noon of the day it was corrected: that may be the same day."""
+    return f"{issue.corrected.isoformat()}T12:00:00Z" if issue.corrected else _moment(issue.date)
 
 
 def _add(parent: ET.Element, name: str, text: str | None = None) -> ET.Element:

@@ -13,6 +13,9 @@ from newsletter.render.template_values import MailPicture
 from newsletter.render.urls import ascii_url
 from newsletter.source import Path_
 
+_HIGHEST = 600
+"""Of a picture, in CSS pixels: a portrait as wide as the mail would fill a screen and a half."""
+
 
 @dataclass(frozen=True)
 class MailUrls:
@@ -45,7 +48,10 @@ class MailUrls:
             src = f"cid:{self._content_id(prepared)}"
         else:
             src = self._in_archive(picture_path(prepared)) or ""
-        return MailPicture(src, alt, credit, prepared.shown, prepared.shown_height)
+        width, height = prepared.shown, prepared.shown_height
+        if height > _HIGHEST:
+            width, height = max(1, round(width * _HIGHEST / height)), _HIGHEST
+        return MailPicture(src, alt, credit, width, height)
 
     def story(self, story: Story) -> str | None:
         """A story on the issue's page in the archive; None if the issue has its page elsewhere."""

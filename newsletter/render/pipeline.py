@@ -153,7 +153,8 @@ def _sources(given: CompileInput) -> list[str]:
     )
     return [
         issue.id,
-        issue.model_dump_json(),
+        # The day of a correction stands on the page alone: the mail stays as it was approved.
+        issue.model_dump_json(exclude={"corrected"}),
         json.dumps(_of_mail(theme), ensure_ascii=False, sort_keys=True),
         theme.settings.model_dump_json(),
         json.dumps(

@@ -48,6 +48,7 @@ class TextRenderer:
         self._listed = 0
         self._blocks: dict[str, Callable[[SyntaxTreeNode, int], str]] = {
             "paragraph": self._paragraph,
+            "footnote": self._footnote,
             "heading": self._heading,
             "bullet_list": self._list,
             "ordered_list": self._list,
@@ -95,6 +96,10 @@ class TextRenderer:
 
     def _paragraph(self, node: SyntaxTreeNode, width: int) -> str:
         return self._wrap(self._inline(node), width)
+
+    def _footnote(self, node: SyntaxTreeNode, width: int) -> str:
+        number = _raised(node.meta.get("number", ""))
+        return self._wrap(f"{number} {self._inline(node)}".strip(), width)
 
     def _heading(self, node: SyntaxTreeNode, width: int) -> str:
         text = self._wrap(self._inline(node), width)
@@ -186,6 +191,8 @@ class TextRenderer:
     def _piece(self, node: SyntaxTreeNode) -> str:
         if node.type in ("text", "code_inline", "image"):
             return node.content
+        if node.type == "footnote_reference":
+            return _raised(node.content)
         if node.type == "softbreak":
             return " "
         if node.type == "hardbreak":
@@ -202,6 +209,10 @@ class TextRenderer:
         if node.info == "auto" or label in (url, url.removeprefix("mailto:")):
             return label
         return f"{label}\u00a0[{self._numbers.setdefault(url, len(self._numbers) + 1)}]"
+
+
+def _raised(number: object) -> str:
+    return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _indent(text: str, by: str) -> str:

@@ -165,10 +165,11 @@ _DERIVED: Mapping[type, tuple[str, ...]] = {
         "kicker_of",
         "look_of",
         "closing_words",
+        "posted",
     ),
     model.Section: ("introduction",),
     model.Story: ("content", "opening", "rest", "button"),
-    model.BodyPart: ("kind",),
+    model.BodyPart: ("kind", "figured"),
     model.Fact: ("date",),
 }
 """What a type offers besides its fields."""

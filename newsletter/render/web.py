@@ -1,4 +1,4 @@
-"""Web pages: an issue in one language, the index, their style sheet and script. No I/O, no clock.
+"""Web pages: an issue in one language, the index, style sheet, script, icon. No I/O, no clock.
 
 The same issue, theme and settings give the same bytes.
 """
@@ -19,8 +19,12 @@ from newsletter.theme import Theme
 
 PAGE = "web/page.html.j2"
 INDEX_PAGE = "web/index.html.j2"
-ASSETS = {"web.css": "web/web.css", "print.js": "web/print.js.j2"}
-"""The style sheet and the script: their names, and those of their templates."""
+ASSETS = {
+    "web.css": "web/web.css",
+    "print.js": "web/print.js.j2",
+    "icon.svg": "web/icon.svg.j2",
+}
+"""Style sheet, script and icon: their names, and those of their templates."""
 
 InLanguages = Mapping[str, WebIssue]
 """An issue in each of its languages, its first language first."""
@@ -44,7 +48,7 @@ class Site:
 
     @cached_property
     def assets(self) -> Mapping[str, tuple[str, bytes]]:
-        """The style sheet and the script: name → place in the archive, content.
+        """Style sheet, script and icon: name → place in the archive, content.
 
         Raises:
             TemplateError: something in the theme is wrong.
@@ -74,19 +78,29 @@ class Site:
         )  # fmt: skip
         return render_template(PAGE, vocabulary, context="html").encode()
 
-    def index(self, issues: Sequence[InLanguages], *, pdfs: Collection[str]) -> bytes:
-        """The list of all issues, in the language of newsletter.toml.
+    @property
+    def languages(self) -> Sequence[str]:
+        """The languages that have an index, that of newsletter.toml first."""
+        home = self.settings.language
+        return [home, *(language for language in self.feeds if language != home)]
+
+    def index(
+        self, issues: Sequence[InLanguages], *, language: str, pdfs: Collection[str]
+    ) -> bytes:
+        """The list of all issues in one language.
 
         Args:
-            issues: in the order in which they are listed.
+            issues: in the order in which they are listed; each is listed in that language
+                if it has it, else in its first one.
+            language: the index's own.
             pdfs: the places of the PDFs that there are.
 
         Raises:
             TemplateError: something in the theme is wrong.
         """
         vocabulary = IndexVocabulary(
-            self.theme, self.settings, self.archive, self.settings.language, self._asset_paths,
-            self.feeds, [self._entry(issue, pdfs) for issue in issues],
+            self.theme, self.settings, self.archive, language, self._asset_paths, self.feeds,
+            self.languages, [self._entry(issue, language, pdfs) for issue in issues],
         )  # fmt: skip
         return render_template(INDEX_PAGE, vocabulary, context="html").encode()
 
@@ -94,8 +108,8 @@ class Site:
     def _asset_paths(self) -> dict[str, str]:
         return {name: path for name, (path, _) in self.assets.items()}
 
-    def _entry(self, issue: InLanguages, pdfs: Collection[str]) -> IndexEntry:
-        shown = issue.get(self.settings.language) or next(iter(issue.values()))
+    def _entry(self, issue: InLanguages, language: str, pdfs: Collection[str]) -> IndexEntry:
+        shown = issue.get(language) or next(iter(issue.values()))
         return IndexEntry(
             shown.issue,
             [(tag, page_path(one.issue.id, tag)) for tag, one in issue.items()],

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from markupsafe import Markup
 
-from newsletter.archive_layout import INDEX, background_anchor, feed_path, page_path
+from newsletter.archive_layout import background_anchor, feed_path, index_path, page_path
 from newsletter.config import Archive, Settings
 from newsletter.model import MergeField, direction, split_merge_fields
 from newsletter.render import markdown
@@ -60,7 +60,7 @@ class WebVocabulary:
 
     Attributes:
         language: the page's own.
-        assets: where the style sheet and the script are, by their names in the theme.
+        assets: where style sheet, script and icon are, by their names in the theme.
         feeds: the languages that have a feed.
     """
 
@@ -92,7 +92,8 @@ class WebVocabulary:
             "lang": self.language,
             "dir": direction(self.language),
             "assets": self.assets,
-            "index": INDEX,
+            "index": index_path(self.language, self.settings.language),
+            "noindex": self.archive.noindex,
             "feeds": [(tag, feed_path(tag)) for tag in self.feeds],
             "absolute": lambda path: ascii_url(self.archive.url) + path,
             "page_of": lambda issue: page_path(issue.id, issue.language),
@@ -161,18 +162,28 @@ class PageVocabulary(WebVocabulary):
         """A text as HTML; ``language`` is its own, if it differs from the page's."""
         tokens = markdown.parse(with_fallbacks(text, escaped=True),
                                 language=language or self.language)  # fmt: skip
-        return Markup(markdown.to_page(tokens, heading=heading))  # noqa: S704 - raw HTML was escaped by the parser
+        page = markdown.to_page(tokens, heading=heading)
+        # Words stay whole on a phone; a reader without a mouse gets there by the Tab key.
+        page = page.replace("<table>", '<div class="wide" tabindex="0"><table>')
+        return Markup(page.replace("</table>", "</table></div>"))  # noqa: S704 - raw HTML was escaped by the parser
 
 
 @dataclass(frozen=True)
 class IndexVocabulary(WebVocabulary):
     """What the index can use, besides."""
 
+    languages: Sequence[str]
+    """All that have an index, this one among them."""
     entries: Sequence[IndexEntry]
 
     def names(self, context: SlotContext) -> Mapping[str, object]:
         """Values and functions."""
-        return {**super().names(context), "entries": self.entries}
+        home = self.settings.language
+        return {
+            **super().names(context),
+            "languages": [(tag, index_path(tag, home)) for tag in self.languages],
+            "entries": self.entries,
+        }
 
 
 def with_fallbacks(text: str, *, escaped: bool = False) -> str:

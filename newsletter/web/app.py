@@ -244,7 +244,7 @@ def _archive(bundle: Bundle) -> Sequence[BaseRoute]:
     if bundle.archive is None:
         return []
     path = bundle.archive_path.rstrip("/")
-    files = Mount(bundle.archive_path, _Archive(directory=bundle.archive, html=True))
+    files = Mount(bundle.archive_path, _Archive(bundle.archive, noindex=bundle.noindex))
     return [Route(path, _to_folder), files] if path else [files]
 
 
@@ -255,12 +255,18 @@ async def _to_folder(request: Request) -> Response:
 class _Archive(StaticFiles):
     """Past issues, as they were built. Mails in webmail show pictures from here."""
 
+    def __init__(self, folder: Path, *, noindex: bool) -> None:
+        super().__init__(directory=folder, html=True)
+        # Pages say it themselves; pictures, PDFs and documents cannot.
+        robots = {"X-Robots-Tag": "noindex"} if noindex else {}
+        self._headers = {**_ARCHIVE_HEADERS, **robots}
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file; no hidden one, and no folder's contents."""
         if any(part.startswith(".") and part != "." for part in Path(path).parts):
             raise HTTPException(404)
         response = await super().get_response(path, scope)
-        response.headers.update(_ARCHIVE_HEADERS)
+        response.headers.update(self._headers)
         if path.endswith(".atom"):
             response.headers["Content-Type"] = "application/atom+xml; charset=utf-8"
         if isinstance(response, RedirectResponse):

@@ -78,6 +78,7 @@ class Bundle:
         theme: the theme's folder.
         archive: the folder of past issues; None if there is none.
         archive_path: where its pages are, below ``url``.
+        noindex: whether search engines are asked to leave the archive out.
         topics: what readers can choose among: names by language, by id.
         privacy: what the privacy notice says.
         confirm_from: the address of mails that ask to confirm.
@@ -101,6 +102,7 @@ class Bundle:
     theme: Path
     archive: Path | None
     archive_path: str = "/"
+    noindex: bool = False
     topics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     privacy: Privacy = field(default_factory=Privacy)
     confirm_from: str = ""
@@ -141,6 +143,7 @@ class Bundle:
             theme=project.folder / settings.theme.folder,
             archive=archive if archive is not None and archive.is_dir() else None,
             archive_path=_archive_path(settings),
+            noindex=bool(settings.archive and settings.archive.noindex),
             topics=settings.public.topics if settings.public else {},
             privacy=settings.privacy,
             confirm_from=settings.confirm_from,
@@ -257,6 +260,7 @@ class Bundle:
             "unsubscribe_url": self.unsubscribe_url,
             "languages": list(self.languages),
             "archive_path": self.archive_path,
+            "noindex": self.noindex,
             "topics": self.topics,
             "privacy": self.privacy.model_dump(mode="json"),
             "theme": f"theme/{theme.as_posix()}",
@@ -308,6 +312,7 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         theme=folder / theme,
         archive=archive if archive.is_dir() else None,
         archive_path=str(data["archive_path"]),
+        noindex=bool(data.get("noindex")),
         topics=topics,
         privacy=Privacy.model_validate(data.get("privacy", {})),
         confirm_from=str(data.get("confirm_from", "")),

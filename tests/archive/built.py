@@ -45,7 +45,14 @@ stories:
       Un [lien](https://exemple.example/?a=1&b=ü) et "des guillemets".
     background:
       title: Le fond
-      text: "# Le titre du fond\\n\\nLe texte du fond."
+      text: |-
+        # Le titre du fond
+
+        Le texte du fond.
+
+        | Pays | Organisation | Emprisonnements | Libérations | Investigations |
+        |---|---|---|---|---|
+        | Kirghizstan | Observatoire | douze | quatre | internationales |
     highlight: 3 raisons d’espérer
     download:
       label: Guide (PDF)
@@ -139,7 +146,10 @@ def example(folder: Path, *, older: bool = True, translated: bool = True) -> Pro
 
 
 def build(project: Project, *more: str) -> subprocess.CompletedProcess[str]:
-    return project.run("archive", "build", *more)
+    """Publish each issue but those of the far future, as if all had been sent."""
+    files = (project.folder / "issues").glob("[0-9]*-[0-9][0-9].yaml")
+    finished = [path.stem for path in sorted(files) if "2999-" not in path.read_text("utf-8")]
+    return project.run("archive", "build", *finished, *more)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

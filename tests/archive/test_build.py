@@ -20,7 +20,8 @@ from tests.archive.built import (
     example,
 )
 from tests.cli.support import files, prepared, stopped, went_well
-from tests.support.project import Project
+from tests.support.project import Project, smtp_delivery
+from tests.support.smtp_server import SmtpServer
 
 BROKEN = OLDER.replace("    blurb: It is short.\n", "")
 
@@ -42,11 +43,11 @@ def test_it_tells_what_it_wrote_and_what_to_do_next(small: Project) -> None:
     done = build(small, "--no-pdf")
     went_well(
         done,
-        "archive holds 1 issue and 1 page; files: 5 new.",
+        "archive holds 1 issue and 1 page; files: 6 new.",
         "Next: copy the folder archive to https://news.defenders.example/",
     )
     kinds = sorted(Path(name).suffix for name in archived(small))
-    assert [".atom", ".css", ".html", ".html", ".js"] == kinds
+    assert [".atom", ".css", ".html", ".html", ".js", ".svg"] == kinds
 
 
 def test_it_writes_where_it_is_told(small: Project, tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_what_is_the_same_is_not_touched_so_that_copying_stays_quick(small: Proj
         os.utime(folder / name, (1, 1))
     page = folder / "2017-04.en.html"
     page.write_text("somebody wrote into it")
-    went_well(build(small, "--no-pdf"), "files: 1 changed and 4 unchanged.")
+    went_well(build(small, "--no-pdf"), "files: 1 changed and 5 unchanged.")
     assert "<article" in page.read_text(encoding="utf-8")
     changed = [name for name in archived(small) if (folder / name).stat().st_mtime != 1]
     assert ["2017-04.en.html"] == changed
@@ -112,26 +113,53 @@ def test_documents_are_published_although_they_travel_with_the_mail(tmp_path: Pa
 # Which issues
 
 
-def test_an_issue_of_a_later_day_is_left_out_and_named_however_unfinished(
+def test_an_issue_that_was_not_sent_is_left_out_and_named_however_unfinished(
     archive: Archive,
 ) -> None:
     told = (
-        "Left out, since it is dated 2999-01-31: 2999-01. "
-        "To publish it: newsletter archive build 2999-01"
+        "Left out, since it was not sent: 2999-01. To publish it: newsletter archive build 2999-01"
     )
     assert told in archive.said
     for name in archive.names(".html", ".atom"):
         assert "2999" not in archive.text(name), name
 
 
-@pytest.mark.parametrize("key", ["date", '"date"', "date "])
-def test_a_later_day_is_seen_however_it_is_written(small: Project, key: str) -> None:
-    small.issue(OLDER.replace("date: 2015-06-30", f"{key}: 2999-06-30"), "2999-06")
-    went_well(build(small, "--no-pdf"), "Left out, since it is dated 2999-06-30")
-    assert not [name for name in archived(small) if "2999" in name]
+def test_what_was_sent_is_published_and_a_trial_is_no_send(small: Project) -> None:
+    went_well(small.run("send", "2017-04", "--yes"))
+    stopped(small.run("archive", "build"), 2, "none has been sent yet")
+    small.issue(OLDER, "2015-06")
+    with SmtpServer() as relay:
+        small.settings(smtp_delivery(relay.port))
+        went_well(small.run("send", "2015-06", "--yes"))
+    went_well(
+        small.run("archive", "build", "--no-pdf"),
+        "1 issue and 1 page",
+        "Left out, since it was not sent: 2017-04.",
+    )
+    assert (small.folder / "archive" / "2015-06.en.html").is_file()
+    assert "2017-04" not in (small.folder / "archive" / "index.html").read_text("utf-8")
 
 
-def test_an_issue_of_a_later_day_is_published_once_somebody_names_it(small: Project) -> None:
+def test_what_was_published_once_stays_published(small: Project) -> None:
+    went_well(build(small, "--no-pdf"), "1 issue and 1 page")
+    small.issue(OLDER, "2015-06")
+    went_well(
+        small.run("archive", "build", "--no-pdf"),
+        "1 issue and 1 page; files: 6 unchanged.",
+        "Left out, since it was not sent: 2015-06.",
+    )
+
+
+@pytest.mark.parametrize("left", ["Lorem ipsum dolor.", "Dear {% name %},"])
+def test_an_issue_with_placeholders_is_refused_although_it_is_named(
+    small: Project, left: str
+) -> None:
+    small.issue(OLDER.replace("It is short.", f"'{left}'"), "2015-06")
+    stopped(build(small), 2, "The issue is not finished", "issues/2015-06.yaml")
+    assert not (small.folder / "archive").exists()
+
+
+def test_an_issue_that_was_not_sent_is_published_once_somebody_names_it(small: Project) -> None:
     small.issue(OLDER.replace("2015-06-30", "2999-06-30"), "2999-06")
     done = build(small, "2999-06", "--no-pdf")
     went_well(done, "2 issues and 2 pages")
@@ -141,13 +169,13 @@ def test_an_issue_of_a_later_day_is_published_once_somebody_names_it(small: Proj
     assert index.index("2999-06.en.html") < index.index("2017-04.en.html")
 
 
-def test_without_an_issue_of_today_or_earlier_it_says_so(small: Project) -> None:
+def test_without_an_issue_that_was_sent_it_says_so(small: Project) -> None:
     small.issue(HALF_WRITTEN, "2017-04")
     stopped(
         build(small),
         2,
-        "all are dated later than today",
-        "To publish one before its date: newsletter archive build 2017-04",
+        "none has been sent yet",
+        "To publish one before you send it: newsletter archive build 2017-04",
     )
     (small.folder / "issues" / "2017-04.yaml").unlink()
     stopped(build(small), 2, "There is no issue to publish.", "newsletter new ID")

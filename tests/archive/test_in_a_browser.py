@@ -13,7 +13,7 @@ from tests.support.tools import PROVE, ROOT, missing
 
 pytestmark = pytest.mark.needs_chromium
 
-PAGES = [*MARCH, "2016-12.fr.html", "index.html"]
+PAGES = [*MARCH, "2016-12.fr.html", "index.html", "ar.html"]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -89,10 +89,29 @@ def test_a_page_loads_its_own_files_and_the_browser_complains_of_nothing(
     }
 
 
-def test_nothing_sticks_out(looked: Looked) -> None:
-    for width in (320, 375, 640, 1280):
+def test_nothing_sticks_out_and_the_masthead_stands_above_its_column(looked: Looked) -> None:
+    for width in (320, 375, 640, 1100, 1280):
         looked.page.set_viewport_size({"width": width, "height": 800})
         assert width == looked.page.evaluate("document.documentElement.scrollWidth")
+        edges = looked.page.evaluate(
+            """[".masthead .inner", "main", "footer .inner"].map((part) => {
+              const box = document.querySelector(part).getBoundingClientRect();
+              return [box.left, box.right];
+            })"""
+        )
+        assert edges[0] == edges[1] == edges[2]
+
+
+def test_a_wide_table_keeps_its_words_whole_on_a_phone(looked: Looked) -> None:
+    looked.page.set_viewport_size({"width": 320, "height": 800})
+    narrow = looked.page.evaluate(
+        """[...document.querySelectorAll("th, td")].filter((cell) => {
+          const words = document.createRange();
+          words.selectNodeContents(cell);
+          return words.getClientRects().length > 1;
+        }).map((cell) => cell.textContent)"""
+    )
+    assert [] == narrow, "one word to a cell, one line to a word"
 
 
 def test_axe_finds_no_violation(looked: Looked) -> None:

@@ -11,16 +11,33 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 import yaml
+from lxml import etree
 from newsletter.audience.reader import read_roster
 from newsletter.config import Audience, load_settings
+from newsletter.project import Project as Opened
+from newsletter.project.compile import compile_issue
 from newsletter.render.slots import TOKEN
+from newsletter.theme_files import load_theme
 from PIL import Image
 
 from tests.archive.built import DOCUMENT, MARCH, URL, Archive, build, example
+from tests.cli.support import stopped
+from tests.support.project import Project
 from tests.support.tools import ROOT, npm_program
 
 SETTINGS = load_settings(ROOT / "newsletter.toml")
-PAGES = [*MARCH, "2016-12.fr.html", "2015-06.en.html", "index.html"]
+THEME = load_theme(ROOT / "templates" / "default")
+XHTML = "{http://www.w3.org/1999/xhtml}"
+INDEXES = {"en": "index.html", "ar": "ar.html", "es": "es.html", "fr": "fr.html"}
+PAGES = [*MARCH, "2016-12.fr.html", "2015-06.en.html", *INDEXES.values()]
+
+
+def alternates(page: Any) -> dict[str, str]:
+    """The addresses of a page's languages, by language; each named once."""
+    found = page.xpath("//head/link[@rel='alternate'][not(@type)]")
+    by_language = {link.get("hreflang"): link.get("href") for link in found}
+    assert len(found) == len(by_language)
+    return by_language
 
 
 def words(element: Any) -> str:
@@ -104,10 +121,10 @@ def test_the_languages_of_an_issue_lead_to_one_another(archive: Archive) -> None
             assert language == link.get("lang") == link.get("hreflang")
         (current,) = page.xpath("//header//a[@aria-current='page']/@href")
         assert name == current
-        others = page.xpath("//link[@rel='alternate'][not(@type)]")
-        assert {(one.split(".")[1], URL + one) for one in MARCH if one != name} == {
-            (link.get("hreflang"), link.get("href")) for link in others
-        }
+        assert {one.split(".")[1]: URL + one for one in MARCH} | {
+            "x-default": f"{URL}2017-03.en.html"
+        } == alternates(page)
+    assert {} == alternates(archive.page("2016-12.fr.html")), "it has no other language"
 
 
 # What is on a page
@@ -247,6 +264,84 @@ def test_the_index_lists_every_issue_the_newest_first_each_in_its_language(
     ][:3]
     feeds = page.xpath("//main//a[@type='application/atom+xml']/@href")
     assert archive.names(".atom") == feeds
+
+
+def test_there_is_an_index_in_each_language_in_its_own_words(archive: Archive) -> None:
+    for language, name in INDEXES.items():
+        page = archive.page(name)
+        phrases = THEME.words_for(language)
+        direction = "rtl" if language == "ar" else "ltr"
+        assert (language, direction) == (page.get("lang"), page.get("dir"))
+        assert phrases.all_issues == words(page.xpath("//h1/span[@class='issue']")[0])
+        assert phrases.latest == words(page.get_element_by_id("latest"))
+        (march, *_) = page.xpath("//main//article")
+        assert f"2017-03.{language}.html" == march.xpath("./h3/a/@href")[0]
+        assert 3 == len(page.xpath("//main//article")), "those in other languages, too"
+        listed = {tag: URL + file for tag, file in INDEXES.items()}
+        assert {**listed, "x-default": f"{URL}index.html"} == alternates(page)
+        assert set(INDEXES.values()) == set(page.xpath("//header//nav//a/@href"))
+        assert [f"{URL}{name}"] == page.xpath("//link[@rel='canonical']/@href")
+    for name in MARCH:
+        (back,) = archive.page(name).xpath("//div[@class='strip']/p/a/@href")
+        assert INDEXES[name.split(".")[1]] == back
+
+
+# What the settings and the issue decide
+
+
+def test_search_engines_are_asked_to_leave_it_out_where_the_settings_say_so(
+    archive: Archive, tmp_path: Path
+) -> None:
+    assert not [name for name in PAGES if "robots" in described(archive.page(name))]
+    assert "robots" not in archive.text("feed.en.atom")
+    project = Project(tmp_path / "project")
+    settings = project.folder / "newsletter.toml"
+    settings.write_text(settings.read_text().replace("[archive]\n", "[archive]\nnoindex = true\n"))
+    assert 0 == build(project, "--no-pdf").returncode
+    kept = Archive(project, project.folder / "archive")
+    for name in kept.names(".html"):
+        assert "noindex" == described(kept.page(name))["robots"]
+    (robots,) = etree.fromstring(kept.text("feed.en.atom").encode()).findall(f"{XHTML}meta")
+    assert [("content", "noindex"), ("name", "robots")] == sorted(robots.attrib.items())
+
+
+def fingerprint(project: Project) -> str:
+    (one,) = compile_issue(Opened(project.folder), "2017-04").languages.values()
+    return one.edition.fingerprint
+
+
+def test_a_correction_with_its_date_is_told_on_the_page_and_in_the_feed(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    assert 0 == build(project, "--no-pdf").returncode
+    here = Archive(project, project.folder / "archive")
+    assert "article:modified_time" not in described(here.page("2017-04.en.html"))
+    assert here.text("feed.en.atom").count("<updated>2017-04-28T00:00:00Z</updated>") == 2
+    issue = project.folder / "issues" / "2017-04.yaml"
+    mail = fingerprint(project)
+    issue.write_text(f"corrected: 2017-05-02\n{issue.read_text()}")
+    assert fingerprint(project) == mail, "the mail says nothing of it"
+    assert 0 == build(project, "--no-pdf").returncode
+    page = here.page("2017-04.en.html")
+    assert "2017-05-02" == described(page)["article:modified_time"]
+    assert "28 April 2017 · Corrected on 2 May 2017" == words(
+        page.xpath("//p[@class='dateline']")[0]
+    )
+    feed = here.text("feed.en.atom")
+    assert feed.count("<updated>2017-05-02T12:00:00Z</updated>") == 2
+    assert feed.count("<published>2017-04-28T00:00:00Z</published>") == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("soon", "“soon” is no date."), ("2017-04-27", "before the date of the issue")],
+)
+def test_a_correction_on_no_day_or_before_the_issue_is_refused(
+    tmp_path: Path, written: str, said: str
+) -> None:
+    project = Project(tmp_path / "project")
+    issue = project.folder / "issues" / "2017-04.yaml"
+    issue.write_text(f"corrected: {written}\n{issue.read_text()}")
+    stopped(build(project, "--no-pdf"), 2, "issues/2017-04.yaml", said)
 
 
 # Nobody

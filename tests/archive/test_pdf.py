@@ -7,13 +7,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from newsletter.archive.pdf import NoPdf, find_browser, print_page
+from PIL import Image
 
-from tests.archive.built import Archive, build, contents, example
+from tests.archive.built import Archive, build, contents, example, html_of
 from tests.cli.support import went_well
 from tests.support.inside import run_inside
 from tests.support.project import Project
@@ -41,6 +44,32 @@ def told(*command: str) -> str:
 def information(pdf: Path) -> dict[str, str]:
     lines = [line.partition(":") for line in told("pdfinfo", str(pdf)).splitlines()]
     return {name: value.strip() for name, _, value in lines}
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word on a sheet: from left to right in points, from top to bottom in sheets."""
+
+    text: str
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+def words_of(pdf: Path) -> list[list[Word]]:
+    """The words of each sheet, without the issue's name at its head and the number at its foot."""
+    pages = html_of(told("pdftotext", "-bbox", str(pdf), "-")).xpath("//page")
+    return [[word for word in _words(page) if 0.07 < word.top < 0.94] for page in pages]
+
+
+def _words(page: Any) -> Iterator[Word]:
+    height = float(page.get("height"))
+    for word in page:
+        left, right, top, bottom = (
+            float(word.get(edge)) for edge in ("xmin", "xmax", "ymin", "ymax")
+        )
+        yield Word(word.text, left, right, top / height, bottom / height)
 
 
 def letters(text: str) -> list[str]:
@@ -90,6 +119,17 @@ def test_a_pdf_is_tagged_on_a4_and_tells_the_issues_day(printed: Archive, langua
 
 
 @pytest.mark.needs_chromium
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_pdf_does_not_tell_what_browser_and_system_made_it(
+    printed: Archive, language: str
+) -> None:
+    pdf = printed.folder / f"2017-03.{language}.pdf"
+    assert not {"Creator", "Producer"} & set(information(pdf))
+    for trace in (b"Mozilla", b"Chrom", b"Linux", b"Skia", b"file:", str(printed.folder).encode()):
+        assert trace not in pdf.read_bytes(), trace
+
+
+@pytest.mark.needs_chromium
 def test_sheets_have_the_issues_name_at_the_head_and_a_number_at_the_foot(
     printed: Archive,
 ) -> None:
@@ -98,7 +138,8 @@ def test_sheets_have_the_issues_name_at_the_head_and_a_number_at_the_foot(
     assert len(sheets) == int(information(pdf)["Pages"])
     for number, sheet in enumerate(sheets, start=1):
         lines = sheet.strip().splitlines()
-        assert f"{number} / {len(sheets)}" == lines[-1].strip()
+        # pdftotext drops the spaces when both numbers have one digit.
+        assert f"{number}/{len(sheets)}" == "".join(lines[-1].split())
         assert (number > 1) == lines[0].strip().endswith("· March 2017")
 
 
@@ -119,6 +160,44 @@ def test_no_headline_or_picture_stands_alone_at_the_foot_of_a_sheet(
         assert not [end for end in ends if last.endswith(end)]
     pictures = told("pdfimages", "-list", str(pdf)).splitlines()[2:]
     assert 7 == len({line.split()[10] for line in pictures})
+
+
+@pytest.mark.needs_chromium
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sheets_are_full_and_begin_with_no_lone_link(printed: Archive, language: str) -> None:
+    sheets = words_of(printed.folder / f"2017-03.{language}.pdf")
+    for sheet in sheets[:-1]:
+        assert max(word.bottom for word in sheet) > 0.75
+    for sheet in sheets:
+        top = min(word.top for word in sheet)
+        assert not [word for word in sheet if word.top < top + 0.01 and "https:" in word.text]
+
+
+@pytest.mark.needs_chromium
+def test_no_speck_is_left_below_the_words_of_a_sheet(printed: Archive, tmp_path: Path) -> None:
+    """Where a highlight moved to the next one; Spanish has such a place."""
+    pdf = printed.folder / "2017-03.es.pdf"
+    number = next(
+        number for number, sheet in enumerate(words_of(pdf), start=1) if sheet[0].text == "3064"
+    )
+    before = ("-f", str(number - 1), "-l", str(number - 1))
+    told("pdftoppm", "-r", "36", "-gray", "-singlefile", *before, str(pdf), str(tmp_path / "sheet"))
+    end = max(word.bottom for word in words_of(pdf)[number - 2])
+    with Image.open(tmp_path / "sheet.pgm") as picture:
+        below = (0, end * picture.height + 6, picture.width, 0.94 * picture.height)
+        assert min(picture.crop(below).tobytes()) > 250
+
+
+@pytest.mark.needs_chromium
+def test_an_address_keeps_its_distance_from_words_that_run_from_right_to_left(
+    printed: Archive,
+) -> None:
+    for sheet in words_of(printed.folder / "2017-03.ar.pdf"):
+        for word in sheet:
+            line = [each for each in sheet if abs(each.top - word.top) < 0.004]
+            right = [each.left - word.right for each in line if each.left >= word.right - 1]
+            if "https:" in word.text and right:
+                assert min(right) > 2, "points"
 
 
 @pytest.mark.needs_chromium
@@ -180,10 +259,10 @@ def without_browser(project: Project, tmp_path: Path) -> dict[str, str]:
 def test_without_chromium_pages_are_built_without_pdfs_and_pdf_says_so(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     environment = without_browser(project, tmp_path)
-    quiet = project.run("archive", "build", env=environment)
+    quiet = project.run("archive", "build", "2017-04", env=environment)
     went_well(quiet, "1 issue and 1 page;")
     assert "PDF" not in quiet.stdout
-    asked = project.run("archive", "build", "--pdf", env=environment)
+    asked = project.run("archive", "build", "2017-04", "--pdf", env=environment)
     went_well(asked, "No PDF was made, since neither Chromium nor Chrome is installed.")
     assert ".pdf" not in (project.folder / "archive" / "2017-04.en.html").read_text()
 
@@ -200,7 +279,7 @@ def test_a_browser_that_fails_costs_the_pdfs_but_no_page(
     fake = tmp_path / "bin" / "chromium"
     fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)
-    done = project.run("archive", "build", env=environment)
+    done = project.run("archive", "build", "2017-04", env=environment)
     went_well(done, f"Some pages have no PDF: {reason}.")
     page = (project.folder / "archive" / "2017-04.en.html").read_text()
     assert "<article" in page

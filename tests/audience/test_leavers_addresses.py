@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from newsletter.audience.cells import addresses_of_leavers
-from newsletter.audience.reader import read_leavers
+from newsletter.audience.reader import read_leavers, read_roster
+from newsletter.errors import RosterError
 
 ANNA = "anna@readers.example"
 SPELLED = (
@@ -60,3 +61,19 @@ def test_a_file_of_leavers_finds_each_and_names_the_rows_that_hold_none(tmp_path
     read = read_leavers(path)
     assert [ANNA] == [each.suppression_key for each in read.addresses]
     assert 3 == len(read.refused)
+
+
+def test_a_row_of_a_list_stops_its_reader_however_it_writes_the_address(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(
+        f"email,unsubscribed\n{ANNA},no\nben@readers.example,no\n"
+        "anna(at)readers.example,yes\nben(at)readers.example,no\n"
+    )
+    read = read_roster(path)
+    assert ["ben@readers.example"] == [str(each.address) for each in read.subscribers]
+    assert [2] == [each.where.row for each in read.left]
+    assert [4, 5] == [each.where.row for each in read.refused]
+    assert {ANNA} == read.left_keys
+    path.write_text(f"email,status\n{ANNA},active\nanna(at)readers.example,Gold\n")
+    with pytest.raises(RosterError, match="status=Gold"):
+        read_roster(path)

@@ -105,7 +105,7 @@ LEFT = [
             ("Email verified", "true", "false"),
         )
     ),
-    ("Newsletter", "NULL", "Abgemeldet"),
+    ("Newsletter", "NULL", "Abgemeldet,abbestellt,stop,kein Interesse"),
     ("Newsletter", "\\N", "Abgemeldet"),
     ("Quarantined", "No", "Yes"),
     ("Archived", "false", "true"),
@@ -218,7 +218,9 @@ def test_who_stays_is_mailed(tmp_path: Path, column: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(("column", "value"), [("Status", "Gold"), ("Status", "1"),
-                                               ("Status", ""), ("Opt-in", "maybe")])  # fmt: skip
+                                               ("Status", ""), ("Opt-in", "maybe"),
+                                               ("Newsletter", "nein danke"),
+                                               ("Newsletter", "No thanks!")])  # fmt: skip
 def test_a_value_not_understood_is_asked_about_and_answered(
     tmp_path: Path, column: str, value: str
 ) -> None:
@@ -313,6 +315,16 @@ nie chce otrzymywać
 rezygnuje z newslettera
 Больше не хочет получать
 просит удалить из рассылки
+no newsletter please
+mail bounces
+complained about our mails
+on the blacklist since 2019
+deletion request 2020
+pas de newsletter svp
+sur liste noire
+no le enviéis más
+è nella lista nera
+Mail kam als unzustellbar zurück
 طلب إلغاء الاشتراك
 لا يرغب في الرسائل
 """.strip().splitlines()
@@ -320,6 +332,7 @@ OTHER_NOTES = """
 Left a message
 left-handed
 VIP
+no mailbox at the gate
 Met in Vienna 2015
 prefers French
 never met
@@ -396,3 +409,11 @@ def test_a_column_that_tells_who_may_be_mailed_is_not_called_unused(tmp_path: Pa
     path.write_text("email,Abo-Status,Shoe size\na@a.example,aktiv,40\nb@b.example,abgemeldet,41\n")
     (warning,) = read_roster(path).warnings
     assert "Unused columns: “Shoe size”." in warning.what
+
+
+def test_a_word_of_leaving_counts_in_a_column_without_a_name(tmp_path: Path) -> None:
+    rows = "a@a.example,Unsubscribed,Anna\nb@a.example,bounced,Ben\nc@a.example,to ask,Clara\n"
+    found = read(tmp_path, f"email,,name\n{rows}")
+    assert "c" == mailed(found)
+    assert "Not mailed: the list says “(no name)=Unsubscribed”." == found.left[0].what
+    assert "abc" == mailed(read(tmp_path, f"email,,name\n{rows}", mail=("(no name)=*",)))

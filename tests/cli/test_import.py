@@ -274,3 +274,17 @@ def test_ctrl_c_decides_about_no_value(project: Project) -> None:
     written(project.folder, {"a.csv": "email,status\nanna@a.example,Gold\nben@a.example,active\n"})
     code, shown = at_a_terminal(project, *IMPORT, "a.csv", answer=CTRL_C)
     assert (2, True, False) == (code, "was not answered" in shown, "Import them?" in shown), shown
+
+
+def test_nothing_in_a_file_steers_the_terminal(project: Project) -> None:
+    steers = "\x1b]0;x\x07\x9b\u202e"
+    name = f"a{steers}.csv"
+    written(project.folder, {name: f"email,Status\na@a.example,Go{steers}ld\n"})
+    refused = project.run(*IMPORT, name, "--dry-run")
+    stopped(refused, 2, "⟨U+001B⟩", "Status=Go⟨")
+    done = project.run(*IMPORT, name, "--yes", "--mail", "Status=*", "--report", "report.txt")
+    went_well(done, "1  new", "a⟨U+001B⟩")
+    listed = project.run(*IMPORT, "--list")
+    went_well(listed, "⟨U+202E⟩.csv")
+    said = (project.folder / "report.txt").read_text() + listed.stdout + done.stdout
+    assert not {*steers[:1], *steers[-3:]} & {*said, *refused.stdout, *refused.stderr}

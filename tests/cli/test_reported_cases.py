@@ -384,7 +384,7 @@ def test_26_a_letter_in_brackets_stays_one(project: Project) -> None:
     mail = read(project)
     assert "(c) appeal under article 6 (c) of" in " ".join(part(mail, "plain").split())
     assert "(c) appeal under article 6 (c) of" in part(mail, "html")
-    went_well(project.run("archive", "build", "--no-pdf"))
+    went_well(project.run("archive", "build", "2026-11", "--no-pdf"))
     page = (project.folder / "archive" / "2026-11.en.html").read_text("utf-8")
     assert "(c) appeal under article 6 (c) of" in page
 

@@ -1,6 +1,7 @@
 """What becomes of a picture: its size, its colours, its name, and what cannot be used."""
 
 import io
+import re
 import struct
 from pathlib import Path
 
@@ -270,25 +271,22 @@ def test_of_an_animation_the_first_picture_stays_and_it_is_told(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("stem", "slug"),
+    "stem",
     [
-        ("bangkok", "bangkok"),
-        ("Bangkok (final) 2", "bangkok-final"),
-        ("Łódź é ñ", "odz-e-n"),
-        ("IMG_20170302_101233", "img"),
-        ("WhatsApp Image 2017-03-02 at 10.12.33", "whatsapp-image-at"),
-        ("صورة", "picture"),
-        ("20170302", "picture"),
-        ("x" * 200, "x" * 40),
-        ("..%2e%2e", "e-e"),
+        "bangkok",
+        "Łódź é ñ",
+        "WhatsApp Image 2017-03-02 at 10.12.33",
+        "صورة",
+        "hiding place of Ali",
+        "x" * 200,
+        "..%2e%2e",
     ],
 )
-def test_the_public_name_is_plain_and_tells_no_time(tmp_path: Path, stem: str, slug: str) -> None:
+def test_the_public_name_tells_nothing_of_the_editors(tmp_path: Path, stem: str) -> None:
     picture = prepared(tmp_path, jpeg(chart()), name=f"{stem}.jpg")
-    name, _, digest = picture.name.removesuffix(".jpg").rpartition("-")
 
-    assert slug == name
-    assert 8 == len(bytes.fromhex(digest) * 2)
+    assert re.fullmatch(r"[0-9a-f]{16}\.jpg", picture.name)
+    assert prepared(tmp_path, jpeg(chart()), name="other.jpg").name == picture.name
 
 
 def test_a_name_changes_with_the_picture_the_width_and_the_credit_inside(tmp_path: Path) -> None:
@@ -392,11 +390,9 @@ def test_a_damaged_picture_is_shown_or_refused_and_never_a_crash(
     try:
         picture = prepared(folder, bytes(content[: data.draw(places)]), name="damaged.jpg")
     except Unusable as error:
-        told = error.what
+        assert "“damaged.jpg”" in error.what
     else:
         seen(picture).load()
-        told = picture.name
-    assert "damaged" in told
 
 
 @settings(max_examples=examples(200), deadline=None)

@@ -337,3 +337,5 @@ def test_ctrl_c_within_a_statement_is_ctrl_c_and_nothing_stays(
     with pytest.raises(KeyboardInterrupt):
         statement()
     assert not ledger.suppressions.is_suppressed(ANNA)
+    with pytest.raises(LedgerRefused), ledger.transaction():
+        ledger._database.execute("SELECT nothing")

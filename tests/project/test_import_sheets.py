@@ -186,6 +186,10 @@ FAR = '<row r="1048576"><c t="str"><v>a@a.example</v></c></row>'
             xlsx({"S": sheet(ROWS).replace("</worksheet>", MERGED)}),
             "cells of rows 3 to 4 are merged",
         ),
+        (
+            xlsx({"S": sheet(ROWS).replace("</worksheet>", MERGED.replace("C4", "D4"))}),
+            "cells of rows 3 to 4 are merged",
+        ),
         (repeated(1_048_576, 16_384), "repeats cells"),
         (corners_of_many_sheets(), "sheets span"),
         (cells_without_place(), "spans 1,048,576 rows"),

@@ -522,3 +522,39 @@ def test_damaged_letters_are_proposed_and_taken_by_a_yes_alone(
         staged, _ = moved(project, paths, options)
         assert {"MÃ¼ller": "Müller"} == staged.damaged
         assert {ANNA: "Müller" if options.mend else "", "ben@a.example": "Zoë"} == readers(project)
+
+
+@pytest.mark.parametrize(
+    ("header", "said", "state"),
+    [
+        ("EMAIL,EMAIL_BLACKLISTED,SMS", "true,", "left"),
+        ("email,unsubscribed", "yes", "left"),
+        ("email,status", "pending", "wait"),
+        ("email,do not email,contact id,NO BULK EMAILS (User Opt Out)", "yes,7,", "never"),
+    ],
+)
+@pytest.mark.parametrize("written_as", ["anna(at)readers.example", f"{ANNA} ben@x.example"])
+def test_a_row_keeps_its_reader_off_however_it_writes_the_address(
+    project: Project, move: Path, written_as: str, header: str, said: str, state: str
+) -> None:
+    export = f"{header}\n{written_as},{said}\n"
+    moved(project, written(move, {"export.csv": export, "old.csv": f"email\n{ANNA}\n"}))
+    assert {ANNA: state} == people(project, ANNA)
+
+
+def test_a_row_of_an_odd_address_is_asked_about_as_others_are(project: Project, move: Path) -> None:
+    export = "email,notes\nanna(at)readers.example,no longer wants mail\nnone,not interested\n"
+    paths = written(move, {"export.csv": export, "old.csv": f"email\n{ANNA}\n"})
+    with pytest.raises(UnclearValues) as asked:
+        moved(project, paths)
+    assert {"notes=no longer wants": (2,)} == asked.value.values
+    moved(project, paths, ImportOptions(no_mail=[*asked.value.values]))
+    assert {ANNA: "left"} == people(project, ANNA)
+
+
+def test_a_leave_in_a_row_of_an_odd_address_keeps_its_date(project: Project, move: Path) -> None:
+    header = "Email Address,LEID,EUID,CONFIRM_TIME,UNSUB_TIME\n"
+    export = f"{header}anna(at)readers.example,1,a,,2021-01-01 10:00:00\n"
+    since = f"{header}{ANNA},2,b,2023-01-01 10:00:00,\n"
+    moved(project, written(move, {"a.csv": export, "b.csv": since}))
+    assert {ANNA: "in"} == people(project, ANNA)

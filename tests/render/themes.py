@@ -54,7 +54,8 @@ FULL_STORY = Story(
     section="first",
     kicker="Somewhere",
     blurb="Plain, *stressed* and [linked](https://a.example/in-text).\n\n"
-    "- one\n\n1. two\n\n# Below\n\n> said by others\n\n| Place | Count |\n|---|---|\n| Here | 7 |",
+    "- one\n\n1. two\n\n# Below\n\n## Lower\n\n### Lowest\n\n#### Last\n\n"
+    "> said by others\n\n| Place | Count |\n|---|---|\n| Here | 7 |",
     highlight="3,064 times it was counted.",
     quote=Quote(text="We stay.\n\nWe work.", by="Somebody, defender"),
     image=Picture(file="tbilisi.jpg", alt="Drawing of a hill", credit="A Painter"),

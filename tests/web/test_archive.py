@@ -40,7 +40,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (archive / "feed.en.atom").write_text(FEED)
     (archive / "key.html").symlink_to(folder / "newsletter.key")
     (archive / "up").symlink_to(folder)
-    known = bundle(f"https://x.example{PREFIX}", archive=archive, archive_path="/archive/")
+    known = bundle(
+        f"https://x.example{PREFIX}", archive=archive, archive_path="/archive/", noindex=True
+    )
     with running(folder, known=known) as started:
         yield started
 
@@ -71,6 +73,7 @@ def test_pages_pictures_and_feeds_come_with_their_types(server: Running, prefix:
         assert "DENY" == answer.headers["X-Frame-Options"]
         # Webmail shows the pictures on pages of its own.
         assert "cross-origin" == answer.headers["Cross-Origin-Resource-Policy"]
+        assert "noindex" == answer.headers["X-Robots-Tag"]
         assert "Set-Cookie" not in answer.headers
 
 
