@@ -114,6 +114,8 @@ def parity_links(given: CheckInput) -> Iterator[Flaw]:
     text = Counter(map(_place, addresses_in(given.edition.text)))
     # Where no link can be, as in a headline, an address is words like any other.
     words_alone = set(map(_place, addresses_in(given.visible)))
+    # A story on the issue's page: readers of the text part have the page itself.
+    stories = {_place(url) for each in given.issue.stories if (url := given.places.story(each))}
     needed: Counter[str] = Counter()
     for path, url in _links(given):
         wanted = _place(url)
@@ -123,7 +125,7 @@ def parity_links(given: CheckInput) -> Iterator[Flaw]:
                 yield _missing_link(given, part, url, path)
     for part, here, there in (("text part", html, text), ("HTML", text, html)):
         for url in sorted(here.keys() - there.keys() - needed.keys()):
-            if here is text and url in words_alone:
+            if url in (words_alone if here is text else stories):
                 continue
             if url.partition(":")[0] in {"http", "https", "mailto"}:
                 yield _missing_link(given, part, url, None)

@@ -6,7 +6,7 @@ Gmail clips at 102 KB and drops large style blocks.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -44,7 +44,7 @@ class StorySize:
         story: which it is.
         start: how many bytes of HTML stand before it.
         size: its own bytes of HTML, in UTF-8.
-        encoded: its own bytes as they travel, in quoted-printable.
+        encoded: its own bytes as they travel, in the encoding of the HTML.
     """
 
     number: int
@@ -73,7 +73,7 @@ class MailSizes:
     Attributes:
         language: of the edition.
         html: the HTML in UTF-8, which Gmail measures.
-        html_encoded: the HTML as it travels, in quoted-printable.
+        html_encoded: the HTML as it travels, in quoted-printable or base64.
         text: the text part in UTF-8.
         text_encoded: the text part as it travels.
         stories: in the order of reading; one without a heading of its own in the HTML is missing.
@@ -116,18 +116,31 @@ def mail_sizes(given: CheckInput) -> MailSizes:
     return MailSizes(
         language=given.edition.language,
         html=len(html.encode()),
-        html_encoded=encoded_size(html),
+        html_encoded=_shorter(html)(html),
         text=len(text.encode()),
-        text_encoded=encoded_size(text),
+        text_encoded=_shorter(text)(text),
         stories=tuple(_stories(html, given)),
     )
 
 
 def _stories(html: str, given: CheckInput) -> Iterator[StorySize]:
+    size = _shorter(html)
     for part in story_parts(html, given.issue.reading_order):
         own = html[part.begin : part.end]
         start = len(html[: part.begin].encode())
-        yield StorySize(part.number, part.story, start, len(own.encode()), encoded_size(own))
+        yield StorySize(part.number, part.story, start, len(own.encode()), size(own))
+
+
+def _shorter(text: str) -> Callable[[str], int]:
+    """What measures in the encoding that a message has for ``text``."""
+    return base64_size if base64_size(text) < encoded_size(text) else encoded_size
+
+
+def base64_size(text: str) -> int:
+    """How many bytes ``text`` has in base64, with CRLF inside and out (RFC 2045 6.8)."""
+    octets = len(text.encode()) + text.count("\n")
+    groups = -(-octets // 3)
+    return groups * 4 + -(-groups // 19) * 2
 
 
 def encoded_size(text: str) -> int:

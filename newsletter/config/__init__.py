@@ -10,7 +10,7 @@ import re
 import tomllib
 import typing
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -164,11 +164,16 @@ class Settings(ProviderTables):
 
     @model_validator(mode="after")
     def _said_once_a_language(self) -> Settings:
-        if self.language in self.organisation.translations:
-            raise ValueError(
-                f"[organisation] is in “{self.language}” as language at the top says; take "
-                f"[organisation.translations.{self.language}] out, or correct the language"
-            )
+        translated: dict[str, Collection[str]] = {
+            "organisation": self.organisation.translations,
+            "list": self.list.translations,
+        }
+        for name, translations in translated.items():
+            if self.language in translations:
+                raise ValueError(
+                    f"[{name}] is in “{self.language}” as language at the top says; take "
+                    f"[{name}.translations.{self.language}] out, or correct the language"
+                )
         return self
 
     @property
@@ -195,6 +200,14 @@ class Settings(ProviderTables):
         These are those of the edition's language, pt for pt-BR; else its own.
         """
         return self.organisation.in_language(language, own=self.language)
+
+    def list_name_in(self, language: str) -> tuple[str, str]:
+        """The list's name as an edition shows it, and the name's own language."""
+        return self.list.name_in(language, own=self.language)
+
+    def sender_in(self, language: str) -> Sender:
+        """Who an edition is from."""
+        return self.list.sender_in(self.sender, language, own=self.language)
 
     def links(self, language: str) -> LinkTemplates:
         """Where the reader's own links lead in mails in ``language``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -69,6 +69,23 @@ class Sender(Table):
     )
 
 
+def spoken(language: str, *, own: str, translations: Collection[str]) -> str:
+    """The language of the words that a text in ``language`` takes.
+
+    That of the text, pt for pt-BR, if there is such a translation; else ``own``.
+    """
+    for name in (language, language.partition("-")[0]):
+        if name == own or name in translations:
+            return name
+    return own
+
+
+class ListTranslation(Table):
+    """The list's words in another language."""
+
+    name: Line = Field(description="Name of the newsletter in that language.")
+
+
 class ListIdentity(Table):
     """The list, as mail programs know it."""
 
@@ -84,6 +101,21 @@ class ListIdentity(Table):
         default=None,
         description="Your SenderId in Gmail's feedback loop; adds the header Feedback-ID.",
     )
+    translations: dict[Language, ListTranslation] = Field(
+        default={}, description="The name in other languages, for issues that are in them."
+    )
+
+    def name_in(self, language: str, *, own: str) -> tuple[str, str]:
+        """The name in a text in ``language``, and the name's own language."""
+        tongue = spoken(language, own=own, translations=self.translations)
+        translation = self.translations.get(tongue)
+        return translation.name if translation else self.name, tongue
+
+    def sender_in(self, sender: Sender, language: str, *, own: str) -> Sender:
+        """Who mails in ``language`` are from: a sender with the list's name has its translation."""
+        if sender.name != self.name:
+            return sender
+        return sender.model_copy(update={"name": self.name_in(language, own=own)[0]})
 
     @field_validator("id")
     @classmethod
@@ -190,12 +222,8 @@ class Organisation(Table):
 
         These are those of the text's language, pt for pt-BR; else its own.
         """
-        for name in (language, language.partition("-")[0]):
-            if name == own:
-                break
-            if name in self.translations:
-                return self.translated(name), name
-        return self, own
+        tongue = spoken(language, own=own, translations=self.translations)
+        return self.translated(tongue) if tongue in self.translations else self, tongue
 
     def translated(self, language: str) -> Organisation:
         """The organisation in the words of one of its translations."""

@@ -11,6 +11,7 @@ Headers follow RFC 5322, RFC 2919 (List-ID), RFC 2369 (List-Archive), RFC 8058
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from newsletter.message.composed_message import ComposedMessage, EditionTemplate
 from newsletter.message.headers import is_unfit
 from newsletter.message.keys import KeyRing
 from newsletter.message.links import Links
-from newsletter.message.mime import encode
 from newsletter.message.model import Message, Recipient
 from newsletter.message.shared_headers import Letterhead, shared_headers
 from newsletter.render.edition import Edition
@@ -85,6 +85,7 @@ class Composer:
                 "character.",
                 next="Rename the file.",
             )
+        letterhead = replace(letterhead, sender=letterhead.sender_in(edition.language))
         self._subject = edition.subject
         self._keys = keys
         self._campaign_id = campaign_id
@@ -126,7 +127,7 @@ class Composer:
             "preferences_url": links.preferences,
         }
         try:
-            encoded = [encode(slot.bind(values)) for slot in self._template.open_slots]
+            encoded = self._template.encoded(values)
             name = _NAME.bind(values)
             subject = self._template.fill_in(self._subject, values).strip()
             f"{name}{subject}".encode()

@@ -26,8 +26,7 @@ class EditionTemplate:
     """What all messages of one edition share, encoded once.
 
     Attributes:
-        open_slots: the slots of the body; a message fills them in, encoded, in this
-            order.
+        open_slots: the slots of the body, in the order of their numbers in it.
         signer: signs messages with this body, if they are signed.
     """
 
@@ -60,10 +59,20 @@ class EditionTemplate:
             + whole.fields
         )
         self.body = whole.body
+        self._whole = whole
         self.wire = tuple(
             piece if isinstance(piece, int) else stuffed(piece) for piece in self.body
         )
         self.signer: DkimBodySigner | None = signer.for_body(self.body) if signer else None
+
+    def encoded(self, values: Mapping[str, str]) -> list[bytes]:
+        """What fills the body for a recipient with these values.
+
+        Raises:
+            KeyError: an open slot needs a field that is not among them.
+            UnicodeEncodeError: a value holds half of a surrogate pair.
+        """
+        return self._whole.encoded([slot.bind(values) for slot in self.open_slots])
 
     def fill_in(self, text: str, values: Mapping[str, str]) -> str:
         """One of the edition's texts with the values in its slots, not encoded."""
@@ -76,7 +85,7 @@ class ComposedMessage:
 
     ``tag`` identifies campaign and recipient, ``unsubscribe`` is the value of
     List-Unsubscribe, ``values`` are those of the merge fields, ``encoded`` fills
-    the template's open slots.
+    the template's body.
     """
 
     envelope_from: str
@@ -103,7 +112,9 @@ class ComposedMessage:
 
     def as_wire(self) -> list[bytes]:
         """The same dot-stuffed, in pieces. No line of the head starts with a dot."""
-        values = [stuffed(value) for value in self.encoded]
+        # What follows on the slots' values is base64, without dots and too long to be searched.
+        slots = len(self.template.open_slots)
+        values = [*map(stuffed, self.encoded[:slots]), *self.encoded[slots:]]
         return [self._head(), *fill(self.template.wire, values)]
 
     def _head(self) -> bytes:

@@ -31,12 +31,18 @@ class Letterhead:
         archive_url: web address of past issues, for List-Archive.
         public: the public server that the reader's links lead to; None:
             ``unsubscribe_url`` of the list.
+        language: of the names of sender and list, apart from translations.
     """
 
     sender: Sender
     list_identity: ListIdentity
     archive_url: str | None = None
     public: Public | None = None
+    language: str = ""
+
+    def sender_in(self, language: str) -> Sender:
+        """Who mails in ``language`` are from."""
+        return self.list_identity.sender_in(self.sender, language, own=self.language)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ def letterhead(settings: Settings) -> str:
         "sender": settings.sender.model_dump(mode="json"),
         "list": settings.list.model_dump(mode="json"),
         "archive": settings.archive_url,
+        "language": settings.language,
     }
     if settings.public is not None:
         head["public"] = settings.public.model_dump(mode="json", include={"url", "mailto"})
@@ -142,6 +143,7 @@ def _composer(
             ListIdentity(**head["list"]),
             archive_url=head["archive"],
             public=Public(**head["public"]) if "public" in head else None,
+            language=head.get("language", ""),
         ),
         campaign_id=campaign,
         keys=keys,

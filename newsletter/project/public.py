@@ -51,7 +51,6 @@ class Served:
             sender = Confirmations(
                 relay,
                 sender=self.bundle.confirm_from,
-                sender_name=self.bundle.list_name,
                 credential=_credential(relay),
                 clock=clock,
             )

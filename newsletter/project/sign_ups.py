@@ -118,7 +118,7 @@ def _question(project: Project, sign_up: SignUp) -> Notice:
     words = pages.notice("return", language).with_link(url)
     name = hashlib.sha256(text.encode()).hexdigest()[:24]
     return Notice(
-        sender_name=settings.list.name,
+        sender_name=pages.list_name_in(language),
         envelope_from=settings.confirm_from,
         envelope_to=sign_up.address,
         subject=words.subject,

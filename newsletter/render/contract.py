@@ -38,7 +38,10 @@ NAMES: Mapping[str, Name] = {
         "organisation.name",
     ),
     "sender": Name("Sender", "The table `[sender]` of newsletter.toml.", "sender.address"),
-    "list_name": Name("text", "The name of the list.", "list_name"),
+    "list_name": Name(
+        "text", "The name of the list, in the issue's language if translated.", "list_name"
+    ),
+    "list_lang": Name("text", "The language of that name.", "list_lang"),
     "theme": Name("Theme", "The values of theme.toml.", "theme.colours.dark.ink"),
     "w": Name(
         "words",
@@ -55,6 +58,12 @@ NAMES: Mapping[str, Name] = {
     "lang": Name("text", "The language of the issue.", "lang"),
     "dir": Name("text", "Its direction, `ltr` or `rtl`.", "dir"),
     "home_lang": Name("text", "The language of the texts in `organisation`.", "home_lang"),
+    "own_lang": Name(
+        "text",
+        "The language at the top of newsletter.toml: of what a translation of `organisation` "
+        "leaves out.",
+        "own_lang",
+    ),
     "start": Name("text", "Where lines begin: `left`, or `right` in a `rtl` issue.", "start"),
     "end": Name("text", "Where lines end.", "end"),
     "page_url": Name("text", "The issue's page on the web.", "page_url", "`none`"),
@@ -69,6 +78,12 @@ NAMES: Mapping[str, Name] = {
         "A picture of the story as the mail shows it; without `image` the one it begins with.",
         "picture(story).src",
         "`none` if the story begins with no picture",
+    ),
+    "story_url": Name(
+        "story_url(story) → text",
+        "The story on the issue's page in the archive.",
+        "story_url(story)",
+        "`none` without an archive, or if the issue has its page elsewhere",
     ),
     "background_url": Name(
         "background_url(story) → text",
@@ -163,7 +178,10 @@ FILTERS: Mapping[str, Name] = {
     ),
     "width": Name("number", "How many columns a text takes.", "'日本'|width", files="`.txt.j2`"),
     "underline": Name(
-        "text", "A heading with a line below it.", "'News'|underline('=')", files="`.txt.j2`"
+        "text",
+        "A heading with a line below it, 24 columns at most.",
+        "'News'|underline('=')",
+        files="`.txt.j2`",
     ),
 }
 """Besides those of Jinja2."""
@@ -192,6 +210,12 @@ SET: Mapping[str, Name] = {
         "isolated(text, language=none) → text",
         "A name or title that may be in another script, in a `span` of its own direction.",
         "isolated('Отчёт', 'ru')",
+        files="all of `.mjml.j2`",
+    ),
+    "named": Name(
+        "text",
+        "The name of the list, in a `span` with its language if that is not the issue's.",
+        "named",
         files="all of `.mjml.j2`",
     ),
     "section": Name(

@@ -43,7 +43,7 @@ def render_feed(site: Site, issues: Sequence[WebIssue], *, language: str) -> byt
     settings, base = site.settings, ascii_url(site.archive.url)
     feed = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": language})
     _add(feed, "id", _feed_id(settings.list.id, language))
-    _add(feed, "title", settings.list.name)
+    _add(feed, "title", settings.list_name_in(language)[0])
     _add(feed, "updated", max(_updated(web.issue) for web in issues))
     _link(feed, "self", base + feed_path(language), type="application/atom+xml")
     _link(feed, "alternate", base + index_path(language, settings.language), type="text/html",

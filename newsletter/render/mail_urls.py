@@ -53,6 +53,12 @@ class MailUrls:
             width, height = max(1, round(width * _HIGHEST / height)), _HIGHEST
         return MailPicture(src, alt, credit, width, height)
 
+    def story(self, story: Story) -> str | None:
+        """A story on the issue's page in the archive; None if the issue has its page elsewhere."""
+        if self.given.issue.web_url is not None or self.page is None:
+            return None
+        return f"{self.page}#{story.id}"
+
     def background(self, story: Story) -> str | None:
         """The page that carries a story's background.
 

@@ -32,6 +32,7 @@ BUILT_IN_FIELDS = ("name", "email", "unsubscribe_url", "preferences_url")
 
 _BARE, _ISOLATED = Markup("{}"), Markup('<span dir="auto">{}</span>')
 """Text in the direction that its first letter has, without effect on what stands around it."""
+_LONGEST_RULE = 24
 _TAG_OR_TOKEN = re.compile(rf"<[^>]*>|{TOKEN.pattern}")
 
 
@@ -82,12 +83,14 @@ class MailVocabulary:
         issue, settings = self.given.issue, self.given.settings
         rtl = issue.direction == "rtl"
         organisation, home_lang = settings.organisation_in(issue.language)
+        list_name, list_lang = settings.list_name_in(issue.language)
         url_context: SlotContext = "url" if context == "html" else "text"
         return {
             "issue": issue,
             "organisation": organisation,
-            "list_name": settings.list.name,
-            "sender": settings.sender,
+            "list_name": list_name,
+            "list_lang": list_lang,
+            "sender": settings.sender_in(issue.language),
             "theme": self.theme_values,
             "w": self.words,
             "words_for": lambda story: self.theme.words_for(
@@ -96,12 +99,14 @@ class MailVocabulary:
             "lang": issue.language,
             "dir": issue.direction,
             "home_lang": home_lang,
+            "own_lang": settings.language,
             "start": "right" if rtl else "left",
             "end": "left" if rtl else "right",
             "archive_url": settings.archive_url,
             "has_preferences": settings.public is not None,
             "page_url": self.places.page,
             "picture": lambda story, image=None: self.places.picture(image or story.opening),
+            "story_url": self.places.story,
             "background_url": self.places.background,
             "download_url": lambda story, download=None: self.places.download(
                 download or story.download
@@ -226,7 +231,8 @@ class MailVocabulary:
 
     def _underline(self, text: str, character: str = "-") -> str:
         widest = max(self._width(line) for line in text.split("\n"))
-        return f"{text}\n{character * min(widest, WIDTH)}"
+        # No longer than a phone is wide, where a longer rule would break into two.
+        return f"{text}\n{character * min(widest, _LONGEST_RULE)}"
 
     def _date(self, date: dt.date, pattern: str = "long", language: str | None = None) -> str:
         return long_date(date, language or self.given.issue.language, pattern)

@@ -151,7 +151,13 @@ def _sources(given: CompileInput) -> list[str]:
     """All that rendering depends on, and so all that a token must not occur in."""
     issue, theme, settings = given.issue, given.theme, given.settings
     organisation, _ = settings.organisation_in(issue.language)
-    used = settings.model_copy(update={"organisation": organisation}).model_dump_json(
+    list_name, _ = settings.list_name_in(issue.language)
+    shown = {
+        "organisation": organisation,
+        "list": settings.list.model_copy(update={"name": list_name}),
+        "sender": settings.sender_in(issue.language),
+    }
+    used = settings.model_copy(update=shown).model_dump_json(
         include={
             "list": {"name", "id"},
             "sender": True,

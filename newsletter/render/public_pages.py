@@ -17,9 +17,10 @@ from html import escape
 from markupsafe import Markup
 
 from newsletter.config import Organisation, Privacy
+from newsletter.config.identity import spoken
 from newsletter.model import direction
 from newsletter.render.filters import Filter
-from newsletter.render.locales import duration, language_name
+from newsletter.render.locales import duration, language_name, script_of
 from newsletter.render.slots import SlotContext
 from newsletter.render.template import render_template
 from newsletter.render.urls import ascii_url
@@ -82,6 +83,7 @@ class PublicPages:
     Args:
         theme: its template, style sheet and phrases.
         list_name: the newsletter's name.
+        list_translations: the same in other languages.
         organisation: who sends.
         languages: those of the list, its own first; pages speak those that the theme speaks.
         topics: what readers can choose among: names by language, by id.
@@ -97,9 +99,11 @@ class PublicPages:
         languages: Sequence[str],
         topics: Mapping[str, Mapping[str, str]] | None = None,
         privacy: Privacy | None = None,
+        list_translations: Mapping[str, str] | None = None,
     ) -> None:
         self._theme = theme
         self._list_name = list_name
+        self._list_translations = list_translations or {}
         self._organisation = organisation
         self._own = languages[0]
         self.topics = topics or {}
@@ -131,9 +135,16 @@ class PublicPages:
             for kind in ("confirm", "return"):
                 self.notice(kind, language)
 
+    def list_name_in(self, language: str) -> str:
+        """The newsletter's name as the pages in a language show it."""
+        return self._list_translations.get(self._list_lang(language), self._list_name)
+
+    def _list_lang(self, language: str) -> str:
+        return spoken(language, own=self._own, translations=self._list_translations)
+
     def consent(self, language: str) -> str:
         """The words beside the box that whoever signs up ticks."""
-        return self._said(self._theme.words_for(language)["page_join_consent"])
+        return self._said(self._theme.words_for(language)["page_join_consent"], language)
 
     @cached_property
     def style_hash(self) -> str:
@@ -155,7 +166,7 @@ class PublicPages:
         subject = self._theme.words_for(language)[f"notice_{kind}_subject"]
         vocabulary = self._vocabulary(kind, language)
         return NoticeText(
-            " ".join(self._said(subject).split()),
+            " ".join(self._said(subject, language).split()),
             render_template(NOTICE_TEXT, vocabulary, context="text"),
             render_template(NOTICE_HTML, vocabulary, context="html"),
         )
@@ -163,8 +174,8 @@ class PublicPages:
     def _compile(self, name: str, language: str) -> str:
         return render_template(PAGE, self._vocabulary(name, language), context="html")
 
-    def _said(self, phrase: str) -> str:
-        return phrase.replace("{list}", self._list_name)
+    def _said(self, phrase: str, language: str) -> str:
+        return phrase.replace("{list}", self.list_name_in(language))
 
     def _vocabulary(self, name: str, language: str) -> _Vocabulary:
         organisation, home_lang = self._organisation.in_language(language, own=self._own)
@@ -175,7 +186,9 @@ class PublicPages:
                 "page": name,
                 "organisation": organisation,
                 "home_lang": home_lang,
-                "list_name": self._list_name,
+                "list_name": self.list_name_in(language),
+                "list_lang": self._list_lang(language),
+                "own_lang": self._own,
                 "lang": language,
                 "dir": direction(language),
                 "languages": self._names,
@@ -226,5 +239,6 @@ class _Vocabulary:
         return {
             "url": lambda address: ascii_url(str(address)),
             "direction": direction,
+            "script": script_of,
             "wrap": lambda text: wrap(str(text)),
         }

@@ -21,7 +21,13 @@ from newsletter.config import Archive, Settings
 from newsletter.model import MergeField, direction, split_merge_fields
 from newsletter.render import markdown
 from newsletter.render.filters import Filter
-from newsletter.render.locales import date_in_words, language_name, long_date, open_graph_locale
+from newsletter.render.locales import (
+    date_in_words,
+    language_name,
+    long_date,
+    open_graph_locale,
+    script_of,
+)
 from newsletter.render.slots import SlotContext
 from newsletter.render.template_values import IndexEntry, RunningHead
 from newsletter.render.urls import ascii_url
@@ -74,10 +80,13 @@ class WebVocabulary:
         """Values and functions."""
         del context
         organisation, home_lang = self.settings.organisation_in(self.language)
+        list_name, list_lang = self.settings.list_name_in(self.language)
         return {
             "organisation": organisation,
-            "list_name": self.settings.list.name,
+            "list_name": list_name,
+            "list_lang": list_lang,
             "home_lang": home_lang,
+            "own_lang": self.settings.language,
             "theme": self.theme.settings,
             "w": self.words,
             "lang": self.language,
@@ -100,6 +109,7 @@ class WebVocabulary:
             "date": self._date,
             "date_in_words": self._date_in_words,
             "direction": direction,
+            "script": script_of,
             "language_name": lambda tag, language="": language_name(tag, language or self.language),
         }
 
@@ -139,7 +149,9 @@ class PageVocabulary(WebVocabulary):
             "words_for": lambda story: self.theme.words_for(
                 issue.language_of(story), otherwise=self.language
             ),
-            "running_head": running_head(f"{self.settings.list.name} · {issue.title}"),
+            "running_head": running_head(
+                f"{self.settings.list_name_in(self.language)[0]} · {issue.title}"
+            ),
         }
 
     def filters(self, context: SlotContext) -> Mapping[str, Filter]:

@@ -68,6 +68,7 @@ class Bundle:
         box_number: the number of the secret that opens what it seals.
         list_id: the list.
         list_name: the newsletter's name.
+        list_translations: the same in other languages.
         url: the server's own address; empty if none is set.
         unsubscribe_url: where links of earlier mail lead, with ``{token}``; None if nowhere.
         languages: of the pages, the list's own first.
@@ -109,6 +110,7 @@ class Bundle:
     shares_account: bool = False
     webhooks: tuple[str, ...] = ()
     webhook_key: bytes | None = None
+    list_translations: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, project: PublicProject) -> Bundle:
@@ -149,6 +151,9 @@ class Bundle:
             shares_account=_shares_account(settings),
             webhooks=settings.webhooks.providers,
             webhook_key=keys.webhook_key(list_id),
+            list_translations={
+                tag: words.name for tag, words in settings.list.translations.items()
+            },
         )
 
     @classmethod
@@ -215,6 +220,7 @@ class Bundle:
             languages=self.languages,
             topics=self.topics,
             privacy=self.privacy,
+            list_translations=self.list_translations,
         )
 
     def write(self, folder: Path) -> None:
@@ -249,6 +255,7 @@ class Bundle:
         return {
             "list_id": self.list_id,
             "list_name": self.list_name,
+            "list_translations": self.list_translations,
             "url": self.url,
             "unsubscribe_url": self.unsubscribe_url,
             "languages": list(self.languages),
@@ -313,6 +320,9 @@ def _parse(content: bytes, folder: Path) -> Bundle:
         shares_account=bool(data.get("shares_account")),
         webhooks=tuple(map(str, data.get("webhooks", ()))),
         webhook_key=_webhook_key(data.get("webhook_key")),
+        list_translations={
+            str(tag): str(name) for tag, name in data.get("list_translations", {}).items()
+        },
     )
 
 

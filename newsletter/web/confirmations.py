@@ -29,7 +29,6 @@ class Confirmations:
     Args:
         relay: where the mails go.
         sender: the address that they are from.
-        sender_name: the name before it.
         credential: gets the relay's password or access token, before each mail; None: it asks
             for none.
         clock: measures its timeouts.
@@ -40,12 +39,10 @@ class Confirmations:
         relay: RelayAccess,
         *,
         sender: str,
-        sender_name: str,
         credential: Callable[[], str] | None,
         clock: Clock,
     ) -> None:
         self.sender = sender
-        self.sender_name = sender_name
         self._relay = relay
         self._credential = credential
         self._clock = clock

@@ -137,7 +137,7 @@ class SigningUp:
         words = self._pages.notice("confirm", language).with_link(url)
         sender = self._confirmations
         return Notice(
-            sender_name=sender.sender_name,
+            sender_name=self._pages.list_name_in(language),
             envelope_from=sender.sender,
             envelope_to=address,
             subject=words.subject,

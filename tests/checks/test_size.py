@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 from dataclasses import replace
@@ -78,8 +79,16 @@ def test_encoded_bytes_are_those_of_the_message_but_for_a_last_soft_break(text: 
 def test_both_parts_of_an_edition_weigh_what_the_message_carries(language: str) -> None:
     made = march(language).check_input()
     weight = mail_sizes(made)
-    assert len(encode(made.largest_html)) - weight.html_encoded in {0, 3, 6}
-    assert len(encode(made.largest_text)) - weight.text_encoded in {0, 3, 6}
+    quoted = language != "ar"
+    for text, size in (
+        (made.largest_html, weight.html_encoded),
+        (made.largest_text, weight.text_encoded),
+    ):
+        if quoted:
+            assert len(encode(text)) - size in {0, 3, 6}
+        else:
+            octets = text.replace("\n", "\r\n").encode()
+            assert len(base64.encodebytes(octets).replace(b"\n", b"\r\n")) == size
     assert len(made.largest_html.encode()) == weight.html
     assert len(made.largest_text.encode()) == weight.text
 

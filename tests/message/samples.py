@@ -50,6 +50,7 @@ SLOTS = (
     Slot(token(5), "city", "html", "your city"),
     Slot(token(6), "city", "text", "your city"),
 )
+ORDINARY = "Plain words, for which quoted-printable is the shorter one.\n" * 9
 EDITION = Edition(
     issue_id="2017-03",
     language="en",
@@ -59,11 +60,12 @@ EDITION = Edition(
         '<!doctype html>\n<html lang="en">\n<title>March</title>\n'
         f'<p style="color:#1a2b3c">Dear {token(0)} of {token(5)},\t\n'
         f"{'naïve café = déjà vu; ' * 12}</p>\n"
-        f'<p><a href="{token(1)}">Unsubscribe</a> {token(0)}</p>\n</html>\n'
+        f'<p><a href="{token(1)}">Unsubscribe</a> {token(0)}</p>\n{ORDINARY}</html>\n'
     ),
     text=(
         f"Dear {token(2)} of {token(6)},  \n\n.\n.a line with a dot\nFrom the editors: – “ok” =3D\n"
-        f"{'x' * 75}{token(6)}\n{'é' * 40}{token(2)}{token(6)}\n\nUnsubscribe:\n{token(3)}\n"
+        f"{'x' * 75}{token(6)}\n{'é' * 40}{token(2)}{token(6)}\n\nUnsubscribe:\n"
+        f"{token(3)}\n{ORDINARY}"
     ),
     slots=SLOTS,
 )

@@ -154,6 +154,14 @@ def test_any_reader_gets_a_letter_that_passes(recipient: Recipient) -> None:
     assert passes_dkimpy(signed(recipient).as_bytes())
 
 
+@given(readers)
+def test_any_reader_gets_a_letter_in_base64_that_passes(recipient: Recipient) -> None:
+    arabic = replace(EDITION, text=EDITION.text + "سلام " * 99, html=EDITION.html + "سلام " * 99)
+    mail = signed(recipient, arabic).as_bytes()
+    assert 2 == mail.count(b"Content-Transfer-Encoding: base64")
+    assert passes_dkimpy(mail)
+
+
 LINES = st.lists(
     st.text(" \t.=ab", max_size=9).map(lambda line: line.encode() + b"\r\n"), max_size=5
 ).map(b"".join)

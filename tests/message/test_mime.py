@@ -1,3 +1,5 @@
+import email
+import email.policy
 import quopri
 from dataclasses import replace
 
@@ -20,6 +22,9 @@ texts = st.lists(
     ),
     max_size=6,
 ).map("".join)
+
+ARABIC = "نشرة المدافعين عن حقوق الإنسان " * 40
+arabic = st.one_of(st.just(""), st.text("سلاه \n", max_size=40), st.just("x"), st.just("xy"))
 
 
 @given(texts)
@@ -67,6 +72,36 @@ def test_values_stand_in_their_places() -> None:
     assert b"Dear=20=\r\nsecond=\r\n!\r\n" in whole
     end = f"\r\n\r\n--=_{made.fingerprint[:32]}--\r\n".encode()
     assert whole.endswith(b"<b>=\r\nfirst=\r\n</b>=\r\nsecond=\r\n" + end)
+
+
+@given(st.lists(st.tuples(arabic, st.integers(0, 1)), max_size=4), arabic, texts, texts)
+def test_a_text_in_base64_decodes_to_itself_with_its_values(
+    pieces: list[tuple[str, int]], end: str, first: str, second: str
+) -> None:
+    values = (first, second)
+    text = "".join(f"{piece}{token(number)}" for piece, number in pieces) + end
+    made = content(
+        edition(text=ARABIC + text, html=text + ARABIC), place={token(0): 0, token(1): 1}
+    )
+    whole = made.fields.encode() + b"".join(fill(made.body, made.encoded(values)))
+    assert all(len(line) <= 76 for line in whole.split(b"\r\n"))
+    said = TOKEN.sub(lambda found: values[int(found.group()[-6:-2])], text)
+    parts = [*email.message_from_bytes(whole, policy=email.policy.default).iter_parts()]
+    assert ["base64", "base64"] == [part["Content-Transfer-Encoding"] for part in parts]
+    assert [ARABIC + said, said + ARABIC] == [
+        part.get_content().replace("\r\n", "\n") for part in parts
+    ]
+
+
+def test_each_text_has_the_shorter_encoding_whoever_reads_it() -> None:
+    made = content(
+        edition(text=f"{ARABIC}{token(0)}", html=f"Latin, {token(0)}."), place={token(0): 0}
+    )
+    for value in ("Ada", "سلام" * 100):
+        whole = b"".join(fill(made.body, made.encoded([value]))).decode()
+        text, html = whole.split("\r\n--=_")[1:3]
+        assert "Content-Transfer-Encoding: base64\r\n" in text
+        assert "Content-Transfer-Encoding: quoted-printable\r\n" in html
 
 
 def test_a_token_without_a_slot_is_a_fault_of_the_edition() -> None:

@@ -99,6 +99,12 @@ def _expected(made: Made, part: str, around: Counter[str]) -> Reading:
         sources=Counter(core(each.source) for each in issue.stories if each.source),
         links=links,
         addresses=around
+        + Counter(
+            f"{page}#{each.id}"
+            for page in around
+            if page.endswith(f"/{issue.id}.{issue.language}.html") and part == "HTML"
+            for each in listed
+        )
         + Counter(url for _, url in links.elements())
         + Counter(url for *_, url in posts.elements())
         + Counter(address(url) for prose in proses for url in _leads_to(prose, part)),

@@ -44,7 +44,7 @@ def read_html(html: str, phrases: Phrases) -> Reading:
     headlines = _all(body, "h2.lead, .head")
     return Reading(
         opening=told(" ".join(_words(each) for each in _all(body, _OPENING))),
-        contents=_texts(body, "p.item"),
+        contents=_texts(body, "ul.item li"),
         sections=_texts(body, "td.section h2"),
         titles=Counter(map(_title, headlines)),
         blurbs=Counter(map(_below, headlines)),

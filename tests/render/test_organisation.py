@@ -7,10 +7,13 @@ from newsletter.config import Settings, load_settings
 from newsletter.errors import ConfigError
 from newsletter.issues.loader import parse_issue
 from newsletter.material import Material
+from newsletter.message.compose import Composer
+from newsletter.message.shared_headers import Letterhead
 from newsletter.render.edition import CompileInput, Edition
 from newsletter.render.pipeline import compile_edition
 
 from tests.issues.support import GOOD
+from tests.message.samples import DATE, KEYS, reader
 from tests.render.samples import page_of
 from tests.support.march import SETTINGS, THEME
 from tests.support.tools import ROOT
@@ -25,6 +28,7 @@ language = "en"
 [list]
 id = "news.example.org"
 name = "News"
+translations = { fr = { name = "Nouvelles" } }
 unsubscribe_url = "https://news.example.org/u/{token}"
 [sender]
 name = "News"
@@ -81,6 +85,50 @@ def test_an_edition_ends_in_the_words_of_its_language_or_says_which_they_are_in(
     assert {language} | marked == tags
 
 
+@pytest.mark.parametrize(
+    ("language", "shown", "marked"),
+    [
+        ("en", "News", None),
+        ("fr", "Nouvelles", None),
+        ("fr-CA", "Nouvelles", "fr"),
+        ("es", "News", "en"),
+    ],
+)
+def test_the_list_has_the_name_of_the_readers_language_or_says_which_it_is_in(
+    tmp_path: Path, language: str, shown: str, marked: str | None
+) -> None:
+    used = settings(tmp_path, ENGLISH + FRENCH)
+    made = edition(tmp_path, language, used)
+    page = page_of(made.html)
+    (title,), (leave,) = page.findall(".//h1"), page.findall(".//a[@class='leave']")
+    for element in (title, leave, page.xpath("//a[@class='leave']/ancestor::div[1]/p[1]")[0]):
+        (name,) = [each for each in element.iter() if shown in (each.text or "")]
+        assert marked == name.get("lang")
+    assert made.text.startswith(shown)
+    message = Composer(
+        made,
+        Letterhead(used.sender, used.list, language=used.language),
+        campaign_id="c",
+        keys=KEYS,
+    ).compose(reader(), date=DATE)
+    assert f"From: {shown} <news@example.org>\r\n".encode() in message.as_bytes()
+    assert shown == message.as_content().from_name
+
+
+def test_a_sender_with_a_name_of_its_own_keeps_it(tmp_path: Path) -> None:
+    text = ENGLISH.replace('[sender]\nname = "News"', '[sender]\nname = "Ada"')
+    assert "Ada" == settings(tmp_path, text).sender_in("fr").name
+
+
+def test_an_address_that_its_translation_leaves_out_is_marked_in_another_script(
+    tmp_path: Path,
+) -> None:
+    arabic = FRENCH.replace(".fr]", ".ar]").replace("Nous protégeons les", "نحمي")
+    made = edition(tmp_path, "ar", settings(tmp_path, ENGLISH + arabic))
+    (address,) = page_of(made.html).xpath("//span[text()='1 Example Street, Brussels']")
+    assert "en" == address.get("lang")
+
+
 def test_new_words_in_one_language_leave_the_edition_in_another_as_it_was(tmp_path: Path) -> None:
     before = settings(tmp_path, ENGLISH + FRENCH)
     after = settings(tmp_path, ENGLISH + FRENCH.replace("De l’aide", "Aide"))
@@ -112,6 +160,11 @@ def test_a_translation_that_is_not_whole_is_refused(
     assert told in refused(tmp_path, ENGLISH + FRENCH.replace(old, new))
 
 
+def test_a_list_is_named_once_in_its_own_language(tmp_path: Path) -> None:
+    told = refused(tmp_path, ENGLISH.replace("{ fr =", "{ en ="))
+    assert "take [list.translations.en] out" in told
+
+
 def test_each_translation_that_lacks_something_is_named(tmp_path: Path) -> None:
     spanish = '[organisation.translations.es]\nabout = "Protegemos."\n'
     told = refused(tmp_path, ENGLISH + FRENCH.replace("about", "name") + spanish)
@@ -121,6 +174,8 @@ def test_each_translation_that_lacks_something_is_named(tmp_path: Path) -> None:
 
 def test_the_newsletter_of_this_repository_speaks_all_its_languages() -> None:
     files = (ROOT / "issues").glob("2017-03.*.yaml")
-    assert {
-        path.suffixes[0].strip(".") for path in files
-    } == SETTINGS.organisation.translations.keys()
+    assert (
+        {path.suffixes[0].strip(".") for path in files}
+        == SETTINGS.organisation.translations.keys()
+        == SETTINGS.list.translations.keys()
+    )

@@ -152,7 +152,7 @@ def led_astray(element: HtmlElement) -> None:
         (".head", dropped, "lacks of titles"),
         (".head ~ p:not([class])", dropped, "lacks of blurbs"),
         (".head ~ p:not([class])", doubled, "adds to blurbs"),
-        ("p.item", dropped, "lacks of contents"),
+        ("ul.item li", dropped, "lacks of contents"),
         (".intro p", dropped, "says another opening"),
         ("td.highlight", doubled, "adds to highlights"),
         ("blockquote.said", doubled, "adds to quotes"),

@@ -66,7 +66,9 @@ def test_the_march_issue_passes_all_checks_far_below_where_gmail_clips(
     loaded, material, edition = march_of(theme, language)
     issue, source = loaded.issue, loaded.source
     assert () == run_checks(CheckInput(issue, source, THEMES[theme], SETTINGS, material, edition))
-    assert len(bound_html(edition).encode()) < 80_000
+    size = len(bound_html(edition).encode())
+    assert size < (80 * 1024 if theme == "cards" else 80_000)  # its columns cost tables
+    assert language != "en" or size <= 70 * 1024
 
 
 def test_there_is_one_h1_and_no_heading_skips_a_level(theme: str) -> None:
@@ -110,6 +112,27 @@ def test_only_a_long_issue_has_a_list_of_contents(theme: str) -> None:
     for stories, listed in ((4, False), (5, True)):
         short = issue.model_copy(update={"stories": issue.stories[:stories]})
         assert listed is (heading in compiled_with(THEMES[theme], short).html)
+
+
+def test_the_contents_are_a_list_whose_headlines_lead_to_the_archive(theme: str) -> None:
+    issue = everything("en").model_copy(update={"web_url": None})
+    page = page_of(compiled_with(THEMES[theme], issue))
+    page_url = f"{SETTINGS.archive_url}{issue.id}.en.html"
+    listed = page.cssselect("ul.item > li")
+    shown = [story for _, stories in issue.grouped for story in stories if story.headline]
+    assert [story.headline for story in shown] == [each.text_content() for each in listed]
+    assert [f"{page_url}#{story.id}" for story in shown] == [
+        link.get("href") for each in listed for link in each.cssselect("a")
+    ]
+
+
+def test_headlines_in_the_contents_are_no_links_where_the_issue_has_a_page_elsewhere(
+    theme: str,
+) -> None:
+    issue = everything("en").model_copy(update={"web_url": "https://www.example.org/march"})
+    page = page_of(compiled_with(THEMES[theme], issue))
+    assert page.cssselect("ul.item > li")
+    assert [] == page.cssselect("ul.item a")
 
 
 def test_each_rule_of_the_style_sheets_meets_something(theme: str) -> None:
@@ -201,7 +224,7 @@ def test_a_phone_that_drops_all_style_sheets_gets_its_sizes(theme: str) -> None:
 def test_the_text_takes_its_direction_from_its_first_letter(theme: str, language: str) -> None:
     # The list's name begins it, and may be in another script.
     mark = {"ar": "\u200f"}.get(language, "")
-    assert edition_of(theme, language).text.startswith(mark + SETTINGS.list.name)
+    assert edition_of(theme, language).text.startswith(mark + SETTINGS.list_name_in(language)[0])
 
 
 def test_rules_of_the_text_part_fit_a_phone(theme: str) -> None:
@@ -251,7 +274,7 @@ def test_outlook_gets_the_colours_of_the_dark_sheet(theme: str) -> None:
     (outlook,) = (sheet for sheet in sheets_of(theme) if "[data-ogsc]" in sheet)
     expected = {f"[data-ogsc] {rule.selector}": rule.declared for rule in rules(dark) if rule.media}
     found = {rule.selector: rule.declared for rule in rules(outlook)}
-    assert "[data-ogsb].page" in found
+    assert "[data-ogsb] .page" in found
     assert expected == {
         selector: declared for selector, declared in found.items() if "[data-ogsc]" in selector
     }

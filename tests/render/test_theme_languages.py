@@ -46,6 +46,26 @@ def test_each_public_page_and_notice_has_its_phrases(theme: str, language: str) 
         assert "News" in notice.subject
 
 
+def test_public_pages_and_notices_show_the_lists_name_in_their_language(theme: str) -> None:
+    pages = PublicPages(
+        THEMES[theme],
+        list_name="News",
+        list_translations={"fr": "Nouvelles"},
+        organisation=Organisation(name="Us", postal_address="1 Street"),
+        languages=("en", "fr", "es"),
+    )
+    assert ["News", "Nouvelles", "News"] == list(map(pages.list_name_in, pages.languages))
+    for language, shown, marked in (
+        ("en", "News", ""),
+        ("fr", "Nouvelles", ""),
+        ("es", "News", ' lang="en"'),
+    ):
+        assert shown in pages.consent(language)
+        assert shown in pages.notice("confirm", language).subject
+        page = pages.page("join", language, {})
+        assert f'<p class="list" dir="auto"{marked}>{shown}</p>' in page
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_phrase_has_the_same_places_to_fill_in_every_language(theme: str, language: str) -> None:
     def places(of: str) -> dict[str, list[str]]:

@@ -150,7 +150,7 @@ class CountedConfirmations(Confirmations):
 def confirmations_to(relay: Relay) -> Iterator[CountedConfirmations]:
     """What sends confirmations there."""
     sender = CountedConfirmations(
-        relay.settings(), sender=FROM, sender_name=NAME, credential=None, clock=SystemClock()
+        relay.settings(), sender=FROM, credential=None, clock=SystemClock()
     )
     with contextlib.closing(sender):
         yield sender

@@ -121,7 +121,7 @@ def test_a_person_signs_up(side: Side) -> None:
         "wording": words_digest(consent),
         "mail": pages().notice("confirm", "fr").digest,
     } == form
-    assert "d’un clic" in consent
+    assert "par le lien" in consent
 
 
 def test_the_mail_is_plain_and_says_what_to_do(side: Side) -> None:
