@@ -347,6 +347,18 @@ class UnclearValues(RosterError):
         )
 
 
+class UnclearColumn(RosterError):
+    """Nobody can tell which column holds the addresses.
+
+    Attributes:
+        columns: how ``--column`` names each, with what a person knows it by.
+    """
+
+    def __init__(self, error: RosterError, columns: Mapping[str, str]) -> None:
+        self.columns = columns
+        super().__init__(error.what, where=error.where, problems=error.problems, next=error.next)
+
+
 def _state_of_file(
     name: str, header: Sequence[str], options: ImportOptions
 ) -> tuple[ReaderState | None, bool]:
@@ -414,13 +426,16 @@ def _columns(
             where=source.where,
         )
     except RosterError as error:
-        raise RosterError(
+        told = RosterError(
             error.what,
             where=source.where,
             problems=error.problems,
             next=f"Its columns are: {listed(header)}. Name the one of addresses: --column NAME, "
             "or rename all but one in the file.",
-        ) from None
+        )
+        if address is not None:
+            raise told from None
+        raise UnclearColumn(told, {name: name for name in header if name.strip()}) from None
 
 
 def _find_header(
@@ -508,13 +523,15 @@ def _without_header(table: FileTable, first: Sequence[Record], options: ImportOp
     if number is None and len(found) == 1 and width <= 2 and any(map(holds_address, first[0][1])):
         number = found[0]
     if number is None or not 0 <= number < width:
-        shown = listed(first[0][1])
+        cells = first[0][1]
         where = f" Addresses seem to stand in column {found[0] + 1}." if found else ""
-        raise RosterError(
-            f"Nobody can tell which column holds the addresses; the first row is: {shown}.{where}",
+        told = RosterError(
+            f"Nobody can tell which column holds the addresses; the first row is: {listed(cells)}."
+            f"{where}",
             where=table.source.where,
             next="Name it: --column NAME, or --column NUMBER in a file without a header.",
         )
+        raise UnclearColumn(told, {str(n): cell for n, cell in enumerate(cells, start=1)})
     names = [str(index) for index in range(1, width + 1)]
     names[number] = "email"
     if width == 2:

@@ -32,10 +32,29 @@ def decided(question: str) -> bool:
     try:
         return _asked(question)
     except typer.Abort:
-        say("")
-        raise InputError(
-            "The question was not answered, so nothing was changed.", next="Run the command again."
-        ) from None
+        raise _unanswered() from None
+
+
+def chosen(question: str, most: int) -> int:
+    """Which number from 1 to ``most`` somebody at a terminal says.
+
+    Raises:
+        InputError: Ctrl-C or the end of input decided nothing.
+    """
+    asked = f"{harmless(question)} [1-{most}]"
+    try:
+        while not 1 <= (number := typer.prompt(asked, type=int)) <= most:
+            say(f"There is no {number:,} here.")
+    except typer.Abort:
+        raise _unanswered() from None
+    return int(number)
+
+
+def _unanswered() -> InputError:
+    say("")
+    return InputError(
+        "The question was not answered, so nothing was changed.", next="Run the command again."
+    )
 
 
 def _asked(question: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.arguments import Online, Yes
-from newsletter.cli.asking import confirmed, decided
+from newsletter.cli.asking import chosen, confirmed, decided
 from newsletter.cli.output import say, say_problems, show_counts, show_table, tell
 from newsletter.errors import InputError, Problem, Where
 from newsletter.phrases import count, joined, moment, people
@@ -169,7 +169,7 @@ def _staged(
     yes: bool,
 ) -> StagedImport:
     """All files, read; a person at the keyboard is asked about what may mean either."""
-    from newsletter.project.imports import UnclearValues, stage
+    from newsletter.project.imports import UnclearColumn, UnclearValues, stage
 
     asks = not yes and sys.stdin.isatty()
     while True:
@@ -181,6 +181,15 @@ def _staged(
             if not asks or not decided("Take all of them for what they seem to have been?"):
                 return staged
             options = replace(options, mend=True)
+        except UnclearColumn as unclear:
+            # One answer holds for all files: asked again, it could not be given for both.
+            if not asks or options.column or len(unclear.columns) > _MOST_QUESTIONS:
+                raise
+            say(f"{unclear.where}: nobody can tell which column holds the addresses.")
+            columns = list(unclear.columns.items())
+            show_table(("", "column"), [(f"{n}", known) for n, (_, known) in enumerate(columns, 1)])
+            number = chosen("Which column holds the addresses?", len(columns))
+            options = replace(options, column=columns[number - 1][0])
         except UnclearValues as unclear:
             if not asks or len(unclear.values) > _MOST_QUESTIONS:
                 raise

@@ -26,6 +26,7 @@ from newsletter.audience.import_reader import (
     ImportedRow,
     ImportFile,
     RejectedRow,
+    UnclearColumn,
     UnclearValues,
     read_import_files,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "ImportOptions",
     "StagedFile",
     "StagedImport",
+    "UnclearColumn",
     "UnclearValues",
     "decide",
     "import_ledger",

@@ -7,6 +7,7 @@ import email.policy
 import functools
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -171,7 +172,7 @@ def at_a_terminal(project: Project, *arguments: str, answer: bytes) -> tuple[int
                 seen += os.read(ours, 4096)
             # A Ctrl-C in the very moment before the program reads goes unheard.
             unheard = typed and not readable and answer == CTRL_C
-            if b"[y/N]" in seen and (unheard or not typed):
+            if re.search(rb"\[(y/N|1-\d+)\]", seen) and (unheard or not typed):
                 os.write(ours, answer)
                 typed = True
     os.close(ours)

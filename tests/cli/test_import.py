@@ -315,6 +315,26 @@ def test_set_says_that_who_left_is_not_mailed(project: Project) -> None:
     went_well(project.run("subscribers", "set", reader, "--language", "fr"), "They are not mailed")
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Kontakt,Empfänger\nAnna,anna@a.example\nBen,ben@a.example\n", b"2"),
+        ("1,x,y,anna@a.example\n2,x,y,ben@a.example\n", b"4"),
+    ],
+    ids=["by name", "without a header"],
+)
+def test_a_person_is_asked_which_column_holds_the_addresses(
+    project: Project, text: str, number: bytes
+) -> None:
+    without_list(project)
+    written(project.folder, {"a.csv": text})
+    stopped(project.run(*IMPORT, "a.csv", "--yes"), 2, "--column NAME")
+    code, shown = at_a_terminal(project, *IMPORT, "a.csv", answer=b"9\n" + number + b"\ny\n")
+    assert (0, True) == (code, "There is no 9 here." in shown), shown
+    there = project.run("subscribers", "list", "--json").stdout.splitlines()
+    assert ["anna@a.example", "ben@a.example"] == [json.loads(line)["address"] for line in there]
+
+
 def test_ctrl_c_decides_about_no_value(project: Project) -> None:
     written(project.folder, {"a.csv": "email,status\nanna@a.example,Gold\nben@a.example,active\n"})
     code, shown = at_a_terminal(project, *IMPORT, "a.csv", answer=CTRL_C)
