@@ -22,7 +22,8 @@ def docs(
     """
     # Inside an installed package, else in the repository.
     folder = next(filter(Path.is_dir, (_PACKAGE / "_docs", _PACKAGE.parent / "docs")), _PACKAGE)
-    pages = {page.stem: page.read_text(encoding="utf-8") for page in sorted(folder.glob("*.md"))}
+    found = sorted(folder.glob("*.md"), key=lambda page: page.stem)
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in found}
     contents = pages.pop("README", "")
     if not contents:
         raise InputError(

@@ -21,7 +21,7 @@ from jinja2.visitor import NodeTransformer
 
 from newsletter.render.template_values import ATOMS, NotAllowed, View
 
-MOST_STEPS = 2_500_000
+MOST_STEPS = 3_000_000
 """Parts of a template that are worked out, and things in lists that are gone through."""
 MOST_TEXT = 8_000_000
 """Characters that are read or made."""

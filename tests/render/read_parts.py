@@ -31,6 +31,7 @@ _HIGHLIGHT = "  | "
 
 _ALONE = 'a[style*="inline-block"]:not(.post)'
 """Links that stand alone are blocks, to be hit with a thumb; those within a text are not."""
+_OTHERS = "[class]:not(.wide)"
 _OPENING = ".intro > div > *, .opening > div > *"
 _IN_LANGUAGE = ".lead + p.credit, .head + p.credit"
 """Below a headline stands in which language its story is."""
@@ -103,8 +104,8 @@ def _below(headline: HtmlElement) -> Told:
     for each in headline.itersiblings():
         if _all(each, "img"):
             continue  # a small picture that the text runs round
-        # What Markdown makes has no class.
-        if each.get("class") or _all(each, "[class]") or _all(each, _ALONE):
+        # What Markdown makes has no class, but for the frame of a table.
+        if each.get("class", "wide") != "wide" or _all(each, _OTHERS) or _all(each, _ALONE):
             break
         found.append(_words(each))
     return told(" ".join(found))

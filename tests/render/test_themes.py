@@ -349,7 +349,7 @@ def test_a_logo_is_prepared_like_a_picture_wherever_its_theme_is(tmp_path: Path)
     logo = load_material(loaded, ROOT / "issues", shown=theme.shown).logo
     assert logo is not None
     assert (160, 40, 320) == (logo.shown, logo.shown_height, logo.width)
-    assert re.fullmatch(r"our-[0-9a-f]{8}\.(jpg|png)", logo.name)
+    assert re.fullmatch(r"[0-9a-f]{16}\.(jpg|png)", logo.name)
 
 
 def test_a_logo_that_is_missing_is_told(tmp_path: Path) -> None:
