@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from newsletter.ledger.database import Database
-from newsletter.ledger.imports import HELD_BACK, NEWEST, REASONS
+from newsletter.ledger.imports import KEPT_OFF, NEWEST, REASONS
 from newsletter.ledger.suppressions import COLUMNS, TOMBSTONES
 from newsletter.reader_states import ReaderState
 
@@ -177,7 +177,7 @@ class Staging:
             run(
                 f"""INSERT INTO temp.reader
                     SELECT tag, MIN(seq), MAX(rank), NULL,
-                      MAX(gone) OR tag IN ({HELD_BACK})
+                      MAX(gone) OR tag IN ({KEPT_OFF})
                       OR EXISTS ({TOMBSTONES} AND leave.tag = staged.tag),
                       MIN(CASE WHEN rank = 0 THEN seq END)
                     FROM temp.staged WHERE rank IS NOT NULL GROUP BY tag"""

@@ -18,7 +18,7 @@ from newsletter.addresses import Address, AddressError
 from newsletter.clock import moment_at
 from newsletter.ledger.database import Database
 from newsletter.ledger.seal import seal
-from newsletter.ledger.suppressions import HOLDS_BACK, Reason, Suppressions, Void
+from newsletter.ledger.suppressions import KEEPS_OFF, Reason, Suppressions, Void
 from newsletter.reader_states import ReaderState
 
 REASONS = {
@@ -29,7 +29,7 @@ REASONS = {
     ReaderState.WAIT: Reason.UNCONFIRMED,
 }
 STANDS = "(SELECT id FROM import WHERE reverted_at IS NULL)"
-HELD_BACK = f"SELECT tag FROM suppression AS leave WHERE {HOLDS_BACK}"
+KEPT_OFF = f"SELECT tag FROM suppression AS leave WHERE {KEEPS_OFF}"
 """SQL: the tags of those who must not be mailed without being suppressed."""
 NEWEST = (
     f"one.state = '{ReaderState.IN}' AND one.address <> '' AND one.import IN {STANDS}"
@@ -94,7 +94,7 @@ class Imports:
         ]
 
     def readers(self) -> Iterator[Imported]:
-        """Whom imports name as readers, in their order; see :meth:`held_back` beside it."""
+        """Whom imports name as readers, in their order; see :meth:`kept_off` beside it."""
         for address, name, language, fields, consent, source in self._database.rows(
             "SELECT address, name, language, fields, consent, import FROM imported AS one"
             f" WHERE {NEWEST} ORDER BY import, number"
@@ -105,13 +105,13 @@ class Imports:
                 continue  # another version was less strict
             yield Imported(parsed, name, language, json.loads(fields), json.loads(consent), source)
 
-    def held_back(self) -> dict[bytes, ReaderState]:
+    def kept_off(self) -> dict[bytes, ReaderState]:
         """Who never confirmed or is excluded, by tag."""
         return {
             tag: ReaderState.NEVER if excluded else ReaderState.WAIT
             for tag, excluded in self._database.rows(
                 f"SELECT tag, MAX(reason = '{Reason.EXCLUDED}') FROM suppression AS leave"
-                f" WHERE {HOLDS_BACK} GROUP BY tag"
+                f" WHERE {KEEPS_OFF} GROUP BY tag"
             )
         }
 

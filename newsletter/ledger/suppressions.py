@@ -48,12 +48,12 @@ class Reason(StrEnum):
     @property
     def suppresses(self) -> bool:
         """Whether it stops each message; the others keep a reader off the list."""
-        return self not in _HOLDING_BACK
+        return self not in _KEEPING_OFF
 
 
-_HOLDING_BACK = (Reason.UNCONFIRMED, Reason.EXCLUDED)
-_HOLDING_BACK_SQL = ", ".join(f"'{reason}'" for reason in _HOLDING_BACK)
-_LIFTABLE = (Reason.BOUNCED, Reason.MANUAL, *_HOLDING_BACK)
+_KEEPING_OFF = (Reason.UNCONFIRMED, Reason.EXCLUDED)
+_KEEPING_OFF_SQL = ", ".join(f"'{reason}'" for reason in _KEEPING_OFF)
+_LIFTABLE = (Reason.BOUNCED, Reason.MANUAL, *_KEEPING_OFF)
 _LIFTABLE_SQL = ", ".join(f"'{reason}'" for reason in _LIFTABLE)
 _STANDS = (
     "leave.kind = 'leave' AND NOT EXISTS (SELECT 1 FROM suppression AS undo"
@@ -61,15 +61,15 @@ _STANDS = (
     f" OR leave.reason IN ({_LIFTABLE_SQL})))"
 )
 IN_FORCE = (
-    f"leave.reason NOT IN ({_HOLDING_BACK_SQL}) AND {_STANDS}"
+    f"leave.reason NOT IN ({_KEEPING_OFF_SQL}) AND {_STANDS}"
     " AND NOT EXISTS (SELECT 1 FROM suppression AS back WHERE back.tag = leave.tag"
     " AND back.kind = 'return' AND back.at > leave.at)"
 )
 """SQL: whether the row ``leave`` of the table suppresses its reader."""
-HOLDS_BACK = f"leave.reason IN ({_HOLDING_BACK_SQL}) AND {_STANDS}"
+KEEPS_OFF = f"leave.reason IN ({_KEEPING_OFF_SQL}) AND {_STANDS}"
 """SQL: whether the row ``leave`` keeps its reader off the list without suppressing them."""
 _TAGS = (
-    f"SELECT tag FROM suppression WHERE kind = 'leave' AND reason NOT IN ({_HOLDING_BACK_SQL})"
+    f"SELECT tag FROM suppression WHERE kind = 'leave' AND reason NOT IN ({_KEEPING_OFF_SQL})"
     " AND tag NOT IN (SELECT tag FROM"
     " (SELECT tag FROM suppression WHERE kind = 'return' UNION"
     # Of leaves alone: a void that names a void has no tag, and NOT IN a list with NULL is no row.
@@ -224,9 +224,9 @@ class Suppressions:
         """The leaves by which a reader is suppressed, oldest first; none: they are not."""
         return self._leaves(tag, IN_FORCE)
 
-    def holding_back(self, tag: bytes) -> tuple[Leave, ...]:
+    def keeping_off(self, tag: bytes) -> tuple[Leave, ...]:
         """The leaves that keep a reader off the list without suppressing them, oldest first."""
-        return self._leaves(tag, HOLDS_BACK)
+        return self._leaves(tag, KEEPS_OFF)
 
     def _leaves(self, tag: bytes, condition: str) -> tuple[Leave, ...]:
         rows = self._database.rows(

@@ -346,17 +346,17 @@ class Project:
         """
         from newsletter.project.roster import read_files, with_imported
 
-        held_back = ledger.imports.held_back()
+        kept_off = ledger.imports.kept_off()
         imported = [] if file else list(ledger.imports.readers())
-        if not held_back and not imported and (file or not sign_ups):
+        if not kept_off and not imported and (file or not sign_ups):
             return read_files(self, file, may_be_empty=False)
         confirmed = {each.address.suppression_key for each in sign_ups}
 
-        def why_held_back(address: Address) -> ReaderState | None:
-            if not held_back:
+        def why_kept_off(address: Address) -> ReaderState | None:
+            if not kept_off:
                 return None
             tags = self.keys.tags(address)
-            state = next((held_back[tag] for tag in tags if tag in held_back), None)
+            state = next((kept_off[tag] for tag in tags if tag in kept_off), None)
             if state is None or address.suppression_key not in confirmed:
                 return state
             back = state is ReaderState.WAIT or any(map(ledger.suppressions.returned, tags))
@@ -365,7 +365,7 @@ class Project:
         return with_imported(
             read_files(self, file, may_be_empty=True),
             imported,
-            why_held_back,
+            why_kept_off,
             sign_ups=sign_ups,
             fields=self.settings.audience.fields,
             imported_on={each.id: each.at.date() for each in ledger.imports.all()},

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 USUAL = "subscribers.csv"
 """What the list is called where newsletter.toml does not say."""
-_HELD_BACK = {
+_KEPT_OFF = {
     ReaderState.WAIT: "An import says that they never confirmed.",
     ReaderState.NEVER: "An import says that they are excluded.",
 }
@@ -110,7 +110,7 @@ def _refuse_twice(files: Sequence[Path]) -> None:
 def with_imported(
     roster: Roster,
     imported: Sequence[Imported],
-    held_back: Callable[[Address], ReaderState | None],
+    kept_off: Callable[[Address], ReaderState | None],
     *,
     sign_ups: Sequence[SignUp],
     fields: Collection[str],
@@ -121,17 +121,17 @@ def with_imported(
     Args:
         roster: the files as read.
         imported: whom imports name as readers.
-        held_back: why an import keeps a reader off the list; None: none does.
+        kept_off: why an import keeps a reader off the list; None: none does.
         sign_ups: who signed up.
         fields: further columns; those that an import does not have are empty.
         imported_on: the day of each import: who joined on no known day was on the list by then.
     """
-    off: dict[ReaderState, list[Problem]] = {state: [] for state in _HELD_BACK}
+    off: dict[ReaderState, list[Problem]] = {state: [] for state in _KEPT_OFF}
     kept, left_keys, new = [], set(roster.left_keys), []
     for subscriber in roster.subscribers:
-        if state := held_back(subscriber.address):
+        if state := kept_off(subscriber.address):
             where = Where(subscriber.file, row=subscriber.row)
-            off[state].append(Problem(_HELD_BACK[state], where))
+            off[state].append(Problem(_KEPT_OFF[state], where))
             left_keys.add(subscriber.address.suppression_key)
         else:
             kept.append(subscriber)
@@ -145,9 +145,9 @@ def with_imported(
             kept[place] = replace(known, joined=earliest(known.joined, joined))
         elif key in left_keys:
             continue  # counted by their row of a file
-        elif state := held_back(each.address):
+        elif state := kept_off(each.address):
             counted += 1
-            off[state].append(Problem(_HELD_BACK[state], Where(item=f"import {each.source}")))
+            off[state].append(Problem(_KEPT_OFF[state], Where(item=f"import {each.source}")))
         else:
             of_fields = {name: each.fields.get(name, "") for name in fields}
             language = each.language or None
@@ -156,7 +156,7 @@ def with_imported(
                     *(each.address, each.name, language, of_fields), source="import", joined=joined
                 )
             )
-    held = {each.address.suppression_key for each in sign_ups if held_back(each.address)}
+    held = {each.address.suppression_key for each in sign_ups if kept_off(each.address)}
     return replace(
         roster,
         subscribers=(*kept, *new),

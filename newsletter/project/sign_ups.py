@@ -206,6 +206,6 @@ def known_of(project: Project, address: str) -> Known:
         )
         suppressed = any(map(ledger.suppressions.is_suppressed, tags))
         imports = tuple(each for tag in tags for each in ledger.imports.of(tag))
-        held_back = {} if listed else ledger.imports.held_back()
-    states = [str(held_back[tag]) for tag in tags if tag in held_back]
+        states_by_tag = {} if listed else ledger.imports.kept_off()
+    states = [str(states_by_tag[tag]) for tag in tags if tag in states_by_tag]
     return Known(file, row, consents, suppressed, imports, states[0] if states else kept_off)

@@ -212,7 +212,7 @@ def history(project: Project, address: str) -> tuple[tuple[Event, ...], bool]:
     with closing(project.ledger(create=False)) as ledger:
         suppressions = ledger.suppressions
         events = [event for tag in tags for event in suppressions.history(tag)]
-        off = any(suppressions.in_force(tag) or suppressions.holding_back(tag) for tag in tags)
+        off = any(suppressions.in_force(tag) or suppressions.keeping_off(tag) for tag in tags)
         return tuple(events), off
 
 
@@ -234,7 +234,7 @@ def lift(project: Project, address: str, reason: str) -> int:
         raise InputError("A reason is missing.", next="Give the reason with --reason TEXT.")
     with closing(project.sound_ledger()) as ledger:
         told = ledger.suppressions
-        leaves = [leave for tag in tags for leave in (*told.in_force(tag), *told.holding_back(tag))]
+        leaves = [leave for tag in tags for leave in (*told.in_force(tag), *told.keeping_off(tag))]
         if not leaves:
             raise InputError(f"{address} is not suppressed.", next="There is nothing to lift.")
         if not all(leave.reason.can_be_lifted for leave in leaves):

@@ -167,3 +167,41 @@ def test_who_is_put_back_keeps_the_version_of_an_attempt_before_and_of_no_other(
         assert 1 == ledger.deliveries.put_back([claim], now=after(60))
         (again,) = claimed(ledger, campaign.id, 1)
     assert (before, T if before else None) == (again.bound, again.first_attempt_at)
+
+
+def outcomes(ledger: Ledger, delivery: int = 1) -> list[str | None]:
+    return [attempt.outcome for attempt in ledger.deliveries.history(delivery)]
+
+
+def test_an_attempt_that_was_about_us_is_held_back_in_the_history(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        first, second = claimed(ledger, campaign.id, 2)
+        assert ledger.deliveries.write_ahead([first, second], run=RUN, now=T)
+        ledger.deliveries.record(first, Disposition(Step.REJECT, "550"), run=RUN, now=T)
+        ledger.deliveries.record(second, Disposition(Step.RETURN, "552"), run=RUN, now=T)
+        ledger.deliveries.put_back([first], now=T)
+    assert [["held back"], ["held back"]] == [outcomes(ledger, 1), outcomes(ledger, 2)]
+
+
+def test_an_attempt_whose_answer_was_never_written_down_is_in_the_history(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = claimed(ledger, campaign.id, 1)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+    with ledger.transaction():
+        assert 1 == ledger.deliveries.recover(campaign.id, alive=(), now=after(60))
+    assert [None] == outcomes(ledger)
+
+
+def test_an_answer_to_a_lost_claim_is_no_attempt(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = claimed(ledger, campaign.id, 1)
+        ledger.deliveries.release([claim], run=RUN, now=T)
+        assert not ledger.deliveries.record(claim, Disposition(Step.REJECT, "550"), run=RUN, now=T)
+    assert [] == outcomes(ledger)

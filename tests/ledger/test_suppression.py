@@ -136,8 +136,8 @@ def test_any_order_repetition_and_split_gives_the_same_answer(
         expected = tag in in_force(events)
         assert [expected] * 2 == [ledger.suppressions.is_suppressed(tag) for ledger in pair]
         off = tag in in_force(events, suppressing=False)
-        assert [off] * 2 == [bool(ledger.suppressions.holding_back(tag)) for ledger in pair]
-        assert [off] * 2 == [tag in ledger.imports.held_back() for ledger in pair]
+        assert [off] * 2 == [bool(ledger.suppressions.keeping_off(tag)) for ledger in pair]
+        assert [off] * 2 == [tag in ledger.imports.kept_off() for ledger in pair]
         assert one.suppressions.history(tag) == two.suppressions.history(tag)
 
 
@@ -181,7 +181,7 @@ def test_what_the_reader_did_not_do_themselves_can_be_lifted(
 ) -> None:
     tell(ledger, left(1, reason))
     suppressions = ledger.suppressions
-    off = suppressions.in_force if reason in SUPPRESSING else suppressions.holding_back
+    off = suppressions.in_force if reason in SUPPRESSING else suppressions.keeping_off
     (leave,) = off(ANNA)
     with ledger.transaction():
         assert suppressions.add(Lift(leave.id, "a mistake", "command", at(2)))

@@ -64,7 +64,7 @@ def everybody(project: Project) -> dict[bytes, tuple[str, str, str]]:
         ledger, tag_of = into.ledger, project.keys.address_tag
         found = {tag_of(each.address): ("in", each.name, each.language)
                  for each in ledger.imports.readers()}  # fmt: skip
-        found |= {tag: (str(state), "", "") for tag, state in ledger.imports.held_back().items()}
+        found |= {tag: (str(state), "", "") for tag, state in ledger.imports.kept_off().items()}
         for tag in ledger.suppressions.tags():
             reasons = [_STATES[leave.reason] for leave in ledger.suppressions.in_force(tag)]
             found[tag] = (max(reasons, key=("dead", "left", "spam").index), "", "")
@@ -76,7 +76,7 @@ def people(project: Project, *names: str) -> dict[str, str]:
     keys, found = project.keys, {}
     with import_ledger(project, dry_run=True) as into:
         ledger = into.ledger
-        held = ledger.imports.held_back()
+        held = ledger.imports.kept_off()
         listed = {str(each.address).casefold() for each in ledger.imports.readers()}
         for name in names:
             address = name if "@" in name else f"{name}@readers.example"
