@@ -1,7 +1,7 @@
 """How much a template may do: steps, characters, and the size of one value. No I/O, no clock.
 
 Rendering is pure, so nothing is measured in time: the same template is refused
-everywhere or nowhere. The March 2017 issue in both themes is what the limits
+everywhere or nowhere. The March 2017 issue in each theme is what the limits
 are held against (tests/render/test_sandbox.py): it takes less than a fiftieth.
 
 A parsed template is rewritten so that what it does is counted. Each body (a
