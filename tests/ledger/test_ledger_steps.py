@@ -12,6 +12,7 @@ from newsletter.errors import LedgerRefused
 from newsletter.ledger.ledger import Ledger
 from newsletter.ledger.reading import Claim
 from newsletter.ledger.states import Disposition, State, Step
+from newsletter.ledger.suppressions import Leave, Reason
 
 from tests.ledger.conftest import NOW, Freeze, T, after, counts
 
@@ -73,6 +74,9 @@ def test_a_write_ahead_begins_the_time_for_retries_once(
         )
         (claim,) = claimed(ledger, campaign.id, 1, now=after(600))
         assert ledger.deliveries.write_ahead([claim], run=RUN, now=after(600))
+    assert (after(1).timestamp(),) == row(ledger_path, 1, "first_attempt_at")
+    with ledger.transaction():
+        ledger.deliveries.record(claim, Disposition(Step.DEFER, "450"), run=RUN, now=after(601))
     assert (after(1).timestamp(),) == row(ledger_path, 1, "first_attempt_at")
 
 
@@ -205,3 +209,23 @@ def test_an_answer_to_a_lost_claim_is_no_attempt(ledger: Ledger, freeze: Freeze)
         ledger.deliveries.release([claim], run=RUN, now=T)
         assert not ledger.deliveries.record(claim, Disposition(Step.REJECT, "550"), run=RUN, now=T)
     assert [] == outcomes(ledger)
+
+
+def test_an_attempt_under_way_is_in_the_history_after_an_adoption(
+    ledger: Ledger, freeze: Freeze
+) -> None:
+    campaign = freeze(1)
+    with ledger.transaction():
+        (claim,) = claimed(ledger, campaign.id, 1)
+        assert ledger.deliveries.write_ahead([claim], run=RUN, now=T)
+    with ledger.transaction():
+        assert 1 == ledger.deliveries.adopt(campaign.id, after(60), "adopted")
+    assert [None] == outcomes(ledger)
+
+
+def test_those_who_left_since_the_freeze_are_counted(ledger: Ledger, freeze: Freeze) -> None:
+    campaign = freeze(2)
+    with ledger.transaction():
+        ledger.suppressions.add(Leave(b"tag1", Reason.UNSUBSCRIBED, "test", NOW))
+        assert 1 == ledger.deliveries.suppress(campaign.id, now=T)
+    assert {State.PENDING: 1, State.SUPPRESSED: 1} == counts(ledger, campaign)
