@@ -223,6 +223,8 @@ class _Conversation:
         if not self.server.drip:
             self.connection.sendall(data)
             return
+        # With Nagle's delay, so that octets in TLS records of their own arrive together.
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
         for position in range(len(data)):
             self.connection.sendall(data[position : position + 1])
 

@@ -89,7 +89,7 @@ def test_any_post_to_the_header_address_leaves(server: Running, road: str, body:
 
 def test_the_same_click_again_is_answered_alike_and_adds_nothing(server: Running) -> None:
     before = len(server.events())
-    sent = token(Purpose.HEADER, minutes_ago=7)
+    sent = token(Purpose.HEADER, minutes_ago=1_007)
     answers = [server.post(f"/1/{sent}") for _ in range(20)]
     assert 1 == len(new(server, before))
     assert 1 == len({(answer.status_code, answer.text) for answer in answers})
@@ -99,7 +99,7 @@ def test_a_click_whose_answer_failed_once_it_was_on_disk_adds_nothing_again(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(server.events())
-    sent = token(Purpose.HEADER, minutes_ago=8)
+    sent = token(Purpose.HEADER, minutes_ago=2_008)
     looks = iter([True, False])  # before the commit, and behind it
     with monkeypatch.context() as patch:
         patch.setattr(log_module._File, "is_in_place", lambda _: next(looks, True))
@@ -515,7 +515,7 @@ def test_the_link_of_a_proof_takes_nobody_off(server: Running) -> None:
 
 def test_what_mail_programs_stick_to_a_link_is_taken_off(server: Running) -> None:
     before = len(server.events())
-    sent = token(Purpose.HEADER, minutes_ago=9)
+    sent = token(Purpose.HEADER, minutes_ago=3_009)
     stuck = (
         ").",
         "%3E",
